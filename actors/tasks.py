@@ -1,0 +1,86 @@
+"""Ray tasks around the steps of the pipeline: extract a shard, commit it, collect a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from veritensor_ray.actors.limits import Watchdog, bound_memory
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.findings.collect import RunInfo, collect
+from veritensor_ray.findings.commit import commit_table, write_commit
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.shard import merge, quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that waits in the object store: what the driver sees of it."""
+
+    ref: ray.ObjectRef[Any]
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last thing of a whole extraction; a stream that ends without it was cut short by a death."""
+
+    outcomes: ray.ObjectRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over some artifacts of a shard: what extraction and model stages left in the object store.
+
+    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons.
+    """
+
+    outcomes: ray.ObjectRef[Any] | list[Outcome]
+    results: list[ray.ObjectRef[Any]] = field(default_factory=list)
+    kept_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)  # type: ignore[call-overload]  # Ray's stubs lack the last
+def extract(context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]) -> Iterator[Batch | End]:
+    """Extract artifacts; at most two batches wait for the driver."""
+    limits = context.settings.limits
+    watchdog = Watchdog(limits.artifact_seconds)
+    bench = workbench(context, local)
+    bound_memory(limits.worker_memory)
+    extraction = Extraction(context, rows, bench, models, watchdog.pulse)
+    try:
+        for batch in extraction.batches():
+            watchdog.rest()
+            yield Batch(ray.put(batch), batch.num_rows, batch.nbytes)
+            watchdog.pulse()
+    finally:
+        watchdog.rest()
+    yield End(ray.put(extraction.outcomes))
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def commit(
+    context: Context, store: OutputStore, run: str, rows: Sequence[PlanRow], passes: Sequence[Pass], fingerprints: Mapping[str, str]
+) -> dict[str, Any]:
+    """Put the passes of a shard together and write its commit."""
+    outcomes: list[Outcome] = []
+    for one in passes:
+        found = one.outcomes if isinstance(one.outcomes, list) else ray.get(one.outcomes)
+        merge(found, ray.get(one.results), context.settings.limits.hits_per_rule)
+        for outcome in found:
+            quarantine(outcome, one.kept_out, rows[0].engines)
+        outcomes += found
+    return write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints))
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def collect_run(store: OutputStore, info: RunInfo, site_key: bytes) -> dict[str, Any]:
+    """Commits to findings, ledger, rollup and run.json."""
+    return collect(store, info, site_key)

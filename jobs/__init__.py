@@ -1,0 +1,1 @@
+"""Drivers: they decide what runs when, move references and never data."""

@@ -1,0 +1,277 @@
+"""The audit: plan once, scan what is not committed yet, collect. The same call again goes on where the last one ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import Root, roots
+from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, is_local
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.engines.registry import create, selected
+from veritensor_ray.errors import CannotRunError, LeaseHeld, ModelError, OutputConflict, UsageError
+from veritensor_ray.findings.collect import RunInfo
+from veritensor_ray.findings.commit import committed
+from veritensor_ray.findings.keys import key_id, site_key
+from veritensor_ray.findings.redact import without_credentials
+from veritensor_ray.jobs import cluster
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.fingerprint import describe, differences, digest
+from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.pipeline.splitting import splitter
+
+RESULTS = ("findings", "ledger", "rollup", "run.json", "_work")
+
+
+class Reporter(Protocol):
+    """Where progress goes; the command line draws it."""
+
+    def stage(self, name: str) -> None:
+        """A stage began: plan, start, scan, collect."""
+
+    def planned(self, artifacts: int) -> None:
+        """So many artifacts are listed."""
+
+    def scanning(self, shards: int, size: int, done: int) -> None:
+        """The plan has so many shards and bytes; `done` shards were committed earlier."""
+
+    def committed(self, numbers: dict[str, Any]) -> None:
+        """A shard is committed: shard, artifacts, bytes, severities."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def stage(self, name: str) -> None: ...
+    def planned(self, artifacts: int) -> None: ...
+    def scanning(self, shards: int, size: int, done: int) -> None: ...
+    def committed(self, numbers: dict[str, Any]) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Run:
+    id: str
+    totals: dict[str, int]
+    started: str
+
+
+def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError and their kinds."""
+    report = reporter or Silent()
+    if not settings.sources or not settings.output:
+        raise UsageError("an audit needs at least one source and an output")
+    if settings.job != "audit":
+        raise UsageError(f"job {settings.job} is not available in this version; use --job audit")
+    store = OutputStore(absolute(settings.output), settings.stores)
+    key = site_key(settings.site_key)
+    engines, missing = _engines(settings)
+    parts = describe(settings, engines, key_id(key))
+    starts = tuple(roots(settings.sources, settings.stores))
+    _check_foreign(store)
+    with _lease(store):
+        if settings.fresh:
+            for name in RESULTS:
+                store.delete(name)
+        finished = _finished(store, parts)
+        if finished is not None:
+            report.note(
+                f"{settings.output} already holds this audit, finished {finished['finished_at']}; nothing was scanned (--fresh scans again)"
+            )
+            return finished
+        check_output(store)
+        context = Context(settings, starts, tuple(engines), key, digest(parts), tuple(missing.items()))
+        run = _resumable(store, parts) or _plan(settings, store, parts, report)
+        return _scan(context, store, run, engines, parts, report)
+
+
+def _engines(settings: Settings) -> tuple[dict[str, Engine | None], dict[str, str]]:
+    """Engines by name, those with a model checked; and the missing ones with the reason, where the user allows that."""
+    engines: dict[str, Engine | None] = {}
+    missing: dict[str, str] = {}
+    for engine in create(settings, selected(settings)):
+        engines[engine.name] = engine
+        try:
+            engine.fingerprint()
+        except ModelError as error:
+            if not settings.allow_missing_engines:
+                raise
+            engines[engine.name] = None
+            missing[engine.name] = str(error)
+    return engines, missing
+
+
+def _check_foreign(store: OutputStore) -> None:
+    """Never write into, and never clean, a folder that holds something else."""
+    names = store.names("")
+    if names and not {"_work", "run.json"} & set(names):
+        raise UsageError(
+            f"the output {store.uri} is not empty and no output of veritensor-ray (it holds {names[0]!r}); choose another --output"
+        )
+
+
+@contextlib.contextmanager
+def _lease(store: OutputStore) -> Iterator[None]:
+    """Keeps two runs on this machine from writing one output; ends with the process, however it ends."""
+    folder = store.local
+    if folder is None:
+        yield
+        return
+    try:
+        (folder / "_work").mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(folder / "_work" / ".lease", timeout=0, mode=0o600):
+            yield
+    except Timeout:
+        raise LeaseHeld(f"another run is writing {folder}; wait for it, or choose another --output") from None
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise CannotRunError(f"the output {folder} is not writable: {error.strerror}; choose another --output") from None
+
+
+def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | None:
+    data = store.read("run.json")
+    if data is None:
+        return None
+    result: dict[str, Any] = json.loads(data)
+    _check_same(store, parts, result["fingerprint_parts"])
+    return result
+
+
+def _check_same(store: OutputStore, mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    different = differences(mine, theirs)
+    if "sources" in different:
+        raise OutputConflict(
+            f"the output {store.uri} holds the audit of another corpus, {', '.join(theirs['sources'])}; choose another --output, or --fresh to replace it"
+        )
+    if different:
+        raise OutputConflict(
+            f"the output {store.uri} holds an audit that differs in {', '.join(different)}; choose another --output, or --fresh to replace it"
+        )
+
+
+def _resumable(store: OutputStore, parts: dict[str, Any]) -> _Run | None:
+    """The run in this output that has a plan but no end."""
+    for name in store.names("_work"):
+        data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
+        if data is not None:
+            request = json.loads(data)
+            _check_same(store, parts, request["fingerprint_parts"])
+            return _Run(name, request["totals"], request["started_at"])
+    return None
+
+
+def _plan(settings: Settings, store: OutputStore, parts: dict[str, Any], report: Reporter) -> _Run:
+    """List, pack and write the plan; the request beside it, written last, makes it valid."""
+    report.stage("plan")
+    now = datetime.now(UTC)
+    run = f"{now:%Y%m%dT%H%M%SZ}-{digest(parts)[:6]}"
+    rows = plan_rows(settings, parts["engines"], splitter(settings), report.planned, own_output=store.uri)
+    with store.writer(f"_work/{run}/plan.parquet") as file:
+        totals = write_plan(rows, file)
+    request = {"fingerprint_parts": parts, "totals": totals, "started_at": now.isoformat(timespec="seconds")}
+    store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
+    return _Run(run, totals, request["started_at"])
+
+
+def _scan(
+    context: Context, store: OutputStore, run: _Run, engines: dict[str, Engine | None], parts: dict[str, Any], report: Reporter
+) -> dict[str, Any]:
+    done = committed(store, run.id)
+    if done:
+        report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
+    report.stage("start")
+    cluster.start(context.settings)
+    try:
+        asyncio.run(_work(context, store, run, done, report))
+        report.stage("collect")
+        return _collect(context, store, run, engines, parts)
+    finally:
+        cluster.stop(context.settings)
+
+
+async def _work(context: Context, store: OutputStore, run: _Run, done: set[int], report: Reporter) -> None:
+    import ray
+
+    from veritensor_ray.jobs.pool import Pool
+    from veritensor_ray.jobs.scheduler import Work, run_shards
+
+    if len(done) >= run.totals["shards"]:
+        return
+    local, models = split_engines(context)
+    slots = cluster.arithmetic(context.settings, 1 if models else 0)
+    resources = context.settings.resources
+    reference = ray.put(context)
+    options = {"num_cpus": slots.model_cpus, "num_gpus": resources.model_gpus}
+    pools = [Pool("+".join(models), reference, models, resources.model_actors, options)] if models else []
+    for pool in pools:
+        report.stage("load models")
+        await pool.start()
+    report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
+    report.stage("scan")
+    fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
+    work = Work(
+        context, reference, store, run.id, fingerprints, local, pools, slots.extract + resources.model_actors, report.committed, report.note
+    )
+    with store.open(f"_work/{run.id}/plan.parquet") as plan:
+        entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
+        await run_shards(work, (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done))
+
+
+def _collect(context: Context, store: OutputStore, run: _Run, engines: dict[str, Engine | None], parts: dict[str, Any]) -> dict[str, Any]:
+    import ray
+
+    from veritensor_ray.actors.tasks import collect_run
+
+    present = [engine for engine in engines.values() if engine]
+    described = {
+        engine.name: {"version": engine.version, "fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)}
+        for engine in present
+    }
+    missing = dict(context.missing)
+    described |= {name: {"version": None, "fingerprint": None, "model": None, "missing": reason} for name, reason in missing.items()}
+    about = {
+        "package_version": version("veritensor-ray"),
+        "python": platform.python_version(),
+        "profile": context.settings.profile,
+        "sources": parts["sources"],
+        "output": without_credentials(store.uri),
+        "started_at": run.started,
+        "site_key_id": parts["site_key"],
+        "fingerprint_parts": parts,
+    }
+    rules = {rule.id: rule for engine in present for rule in engine.rules()}
+    info = RunInfo(run.id, context.fingerprint, context.roots, rules, described, about, context.settings.limits.hits_per_rule)
+    try:
+        result: dict[str, Any] = ray.get(collect_run.remote(store, info, context.site_key))
+    except ray.exceptions.RayTaskError as error:
+        raise CannotRunError(f"the results cannot be collected in {store.uri}: {error.cause}") from None
+    return result
+
+
+def local_folder(uri: str) -> Path | None:
+    """The folder of a local output."""
+    return Path(absolute(uri)) if is_local(uri) else None
+
+
+def default_output(sources: list[str]) -> str:
+    """Where an audit goes when nobody says: beside the user, named after the corpus; the same every time, so that it resumes."""
+    base = sources[0].rstrip("/").rsplit("/", 1)[-1]
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in base).strip("-.") or "corpus"
+    return f"audit-{name}"
+
+
+__all__ = ["RESULTS", "Reporter", "Root", "Silent", "audit", "default_output"]

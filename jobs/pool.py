@@ -1,0 +1,92 @@
+"""A pool of model actors: one call at a time each, replaced when they die; it knows no shards."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ray
+from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
+
+from veritensor_ray.actors.models import ModelActor
+from veritensor_ray.errors import CannotRunError, VeritensorError
+
+_DEATHS = 12  # one after the other with no call in between that succeeded: it is not the artifacts
+
+
+class StageLost(Exception):
+    """A stage ended without a result. `strike`: the artifact may be the cause; without it, run again and think no worse of it."""
+
+    def __init__(self, stage: str, reason: str, strike: bool = True) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage, self.reason, self.strike = stage, reason, strike
+
+
+class Pool:
+    """Actors that host the same engines. `stage` is its name in the ledger's reasons."""
+
+    def __init__(self, stage: str, context: Any, names: tuple[str, ...], size: int, options: dict[str, Any]) -> None:
+        self.stage = stage
+        self._create = lambda: ModelActor.options(**options).remote(context, names)
+        self._size = size
+        self._idle: asyncio.Queue[Any] = asyncio.Queue()
+        self._deaths = 0
+        self._broken: Exception | None = None
+        self._replacing: set[asyncio.Task[None]] = set()
+        self.cpu_seconds = 0.0
+
+    async def start(self) -> None:
+        """Load all actors. Raises ModelError as the actor raised it."""
+        await asyncio.gather(*(self._add() for _ in range(self._size)))
+
+    async def _add(self) -> None:
+        actor = self._create()
+        try:
+            await actor.ready.remote()
+        except RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
+            raise cause from None
+        self._idle.put_nowait(actor)
+
+    async def scan(self, batch: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
+        """Scan a batch that waits in the object store; returns a reference to the result. Raises StageLost."""
+        actor = None if self._broken else await self._idle.get()
+        if actor is None:
+            self._idle.put_nowait(None)  # for the next waiter
+            raise CannotRunError(f"stage {self.stage}: {self._broken}")
+        try:
+            meta, result = actor.scan.options(num_returns=2).remote(batch)
+            numbers = await meta
+        except RayActorError:
+            self._replace()
+            raise StageLost(self.stage, "the model actor died while scanning it") from None
+        except ObjectLostError:
+            self._idle.put_nowait(actor)
+            raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
+        except RayError as error:
+            self._idle.put_nowait(actor)
+            raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
+        self._deaths = 0
+        self.cpu_seconds += numbers["cpu_seconds"]
+        self._idle.put_nowait(actor)
+        return result
+
+    def _replace(self) -> None:
+        self._deaths += 1
+        task = asyncio.ensure_future(self._restore())
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
+
+    async def _restore(self) -> None:
+        """A new actor in the dead one's place, back in the queue when it answers."""
+        while self._deaths <= _DEATHS:
+            try:
+                await self._add()
+                return
+            except RayActorError:
+                self._deaths += 1
+            except VeritensorError as error:
+                self._broken = error
+                break
+        self._broken = self._broken or CannotRunError(f"actors died {self._deaths} times without finishing a batch")
+        self._idle.put_nowait(None)  # wake a waiter: its call fails and says why

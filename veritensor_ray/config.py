@@ -1,0 +1,223 @@
+"""The one configuration model: YAML, then VERITENSOR_* variables, then flags; it knows no other module but errors."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+
+from veritensor_ray.errors import UsageError
+
+ENV_PREFIX = "VERITENSOR_"
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+Severity = Literal["info", "low", "medium", "high", "critical"]
+
+
+def _split(value: Any) -> Any:
+    """Lists may come from a variable or a flag as one comma-separated string."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+StringList = Annotated[list[str], BeforeValidator(_split)]
+
+
+def _named_secret(value: Any) -> Any:
+    if value is not None and not re.fullmatch(r"env:\w+|file:.+", str(value)):
+        raise ValueError("secrets are named, never written down: use env:NAME or file:/path")
+    return value
+
+
+NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change after start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(Section):
+    """Bounds. What a bound cuts off becomes a gap with the bound's name."""
+
+    batch_bytes: ByteSize = ByteSize(32_000_000)
+    batch_rows: int = Field(4096, ge=1)
+    shard_bytes: ByteSize = ByteSize(32_000_000)
+    shard_artifacts: int = Field(300, ge=1)
+    split_bytes: ByteSize = ByteSize(64_000_000)
+    artifact_seconds: float = Field(300, gt=0, description="without progress")
+    worker_memory: ByteSize | None = None
+    segment_chars: int = Field(262_144, ge=4096)
+    overlap_chars: int = Field(1024, ge=0)
+    expanded_bytes: ByteSize = ByteSize(50_000_000_000)
+    expanded_ratio: int = Field(1000, ge=1)
+    json_depth: int = Field(200, ge=1)
+    image_pixels: int = Field(100_000_000, ge=1)
+    hits_per_rule: int = Field(10_000, ge=1, description="rows per artifact and rule")
+
+
+class Resources(Section):
+    """Where work is placed; on a laptop one actor hosts all model engines."""
+
+    cpus: int | None = Field(None, ge=1, description="CPUs that extraction may use; default: what is free")
+    model_actors: int = Field(1, ge=1)
+    model_cpus: float = Field(1.0, ge=0)
+    model_gpus: float = Field(0.0, ge=0)
+    model_threads: int = Field(1, ge=1)
+    window_bytes: ByteSize = ByteSize(256_000_000)
+
+
+class Injection(Section):
+    """Thresholds of the injection classifier; unset: those calibrated with the model."""
+
+    medium: float | None = Field(None, gt=0, lt=1)
+    high: float | None = Field(None, gt=0, lt=1)
+    token_budget: int = Field(4096, ge=512)
+
+
+class Store(Section):
+    """How to reach a URI prefix. Secrets are named (`env:NAME`, `file:/path`) and resolved where they are used."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    ca_bundle: str | None = None
+    path_style: bool = False
+    anonymous: bool = False
+    account: str | None = None
+    key: NamedSecret = None
+    secret: NamedSecret = None
+    token: NamedSecret = None
+
+
+class Settings(Section):
+    """Everything a run may be told. Field names are the YAML keys."""
+
+    sources: StringList = []
+    output: str | None = None
+    profile: Literal["embedded", "standard"] = "embedded"
+    engines: StringList | None = None
+    plugins: StringList = Field([], description="further engines as module:Class")
+    rules: StringList = Field([], description="folders of the user's own YARA rules")
+    include: StringList = []
+    exclude: StringList = []
+    max_size: ByteSize | None = None
+    since: str | None = Field(None, description="ISO date, or an age like 7d, 12h")
+    sample: str | None = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$")
+    follow_links: bool = False
+    address: str | None = None
+    job: Literal["audit", "sweep"] = "audit"
+    fail_on: Severity | None = None
+    allow_partial: bool = False
+    strict: bool = Field(False, description="artifacts without a reader or engine make the run incomplete too")
+    allow_missing_engines: bool = False
+    fresh: bool = False
+    verbose: bool = False
+    log_format: Literal["text", "json"] = "text"
+    site_key: NamedSecret = None
+    limits: Limits = Limits()
+    resources: Resources = Resources()
+    injection: Injection = Injection()
+    stores: dict[str, Store] = {}
+
+    def digest(self, *fields: str) -> str:
+        """Short SHA-256 over the named fields, stable across processes."""
+        values = self.model_dump(mode="json", include=set(fields))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_settings(path: str | None = None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Merge file, environment and flags (None means 'not given').
+
+    Without `path`, `veritensor-ray.yaml` in the working directory is read if it is there.
+    Raises UsageError that names the offending key and the nearest known one.
+    """
+    environ = os.environ if environ is None else environ
+    merged: dict[str, Any] = {}
+    for layer in (_from_file(path), _from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
+        _merge(merged, layer)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError("\n".join(_explain(error))) from None
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    file = Path(path or "veritensor-ray.yaml")
+    if not file.exists():
+        if path:
+            raise UsageError(f"configuration file {path} does not exist")
+        return {}
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"configuration file {file}: {error}") from None
+    if not isinstance(data or {}, dict):
+        raise UsageError(f"configuration file {file}: the top level has to be a mapping of keys to values")
+    return data or {}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """VERITENSOR_PROFILE=…, nested keys with two underscores: VERITENSOR_LIMITS__BATCH_BYTES=16MB."""
+    result: dict[str, Any] = {}
+    for name, value in environ.items():
+        if name.startswith(ENV_PREFIX):
+            *sections, key = name.removeprefix(ENV_PREFIX).lower().split("__")
+            target = result
+            for section in sections:
+                target = target.setdefault(section, {})
+            target[key] = value
+    return result
+
+
+def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        key = ".".join(place)
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(place[-1], _known(place[:-1]), n=1, cutoff=0.5)
+            hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
+            yield f"unknown configuration key {key}{hint}"
+        else:
+            yield f"configuration key {key}: {problem['msg']}"
+
+
+def _known(path: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        if part == "stores" or model is Store:
+            model = Store
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)
+
+
+def resolve_secret(name: str | None) -> str | None:
+    """The value behind `env:NAME` or `file:/path`; never logged, never written. Raises UsageError when it is not there."""
+    if name is None:
+        return None
+    kind, _, rest = name.partition(":")
+    if kind == "env":
+        if rest not in os.environ:
+            raise UsageError(f"the secret env:{rest} is not set in the environment of this process")
+        return os.environ[rest]
+    try:
+        return Path(rest).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"the secret file:{rest} cannot be read: {error.strerror}") from None

@@ -1,0 +1,153 @@
+"""Opens a planned artifact for reading, seekable, and notices when it is not the one that was planned; it knows no format."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from typing import Any, BinaryIO, cast
+
+from veritensor_ray.corpus.listing import Root
+from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.corpus.stores import Stores, denied, filesystem, is_local
+from veritensor_ray.errors import ChangedDuringRun, ReadError
+
+IN_MEMORY = 64 << 20
+
+
+class HashingFile(io.RawIOBase):
+    """A seekable view of `[start, end)` of a file that hashes each byte the first time it goes by in order."""
+
+    def __init__(self, inner: BinaryIO, start: int, end: int) -> None:
+        self._inner, self._start, self._size = inner, start, end - start
+        self._position = self._hashed = 0
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        count = max(0, min(len(buffer), self._size - self._position))
+        self._inner.seek(self._start + self._position)
+        data = self._inner.read(count)
+        buffer[: len(data)] = data
+        if self._position <= self._hashed < self._position + len(data):
+            self._hash.update(memoryview(data)[self._hashed - self._position :])
+            self._hashed = self._position + len(data)
+        self._position += len(data)
+        return len(data)
+
+    def digest(self) -> str:
+        """SHA-256 of all of it; reads what has not gone by yet."""
+        self.seek(self._hashed)
+        while self.read(1 << 20):
+            pass
+        return self._hash.hexdigest()
+
+
+class OpenArtifact:
+    """An artifact, or a range of it, open for reading. Small ones are read once, into memory."""
+
+    def __init__(self, row: PlanRow, root: Root, stores: Stores) -> None:
+        self.row = row
+        self._local = is_local(root.uri)
+        self._uri = root.uri
+        try:
+            self._handle = self._open_local() if self._local else self._open_store(stores)
+        except (ChangedDuringRun, ReadError):
+            raise
+        except FileNotFoundError:
+            raise ChangedDuringRun("changed during the run: it is gone") from None
+        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the artifact is unreadable, the rest goes on
+            raise ReadError(denied(self._name(), "read", error)) from None
+        start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
+        self.size = end - start
+        self._hashing: HashingFile | None = None
+        self._data = b""
+        if self.size <= IN_MEMORY:
+            self._data = self._slurp(start)
+        else:
+            self._hashing = HashingFile(self._handle, start, end)
+
+    def _name(self) -> str:
+        return self.row.artifact
+
+    def _open_local(self) -> BinaryIO:
+        # not blocking: a named pipe that took the file's place would wait for a writer
+        descriptor = os.open(self.row.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ChangedDuringRun("changed during the run: it is not a regular file any more")
+        self._check_local(descriptor)
+        return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # closed by close(); a descriptor, not a path
+
+    def _check_local(self, descriptor: int) -> None:
+        info = os.fstat(descriptor)
+        if info.st_size != self.row.size or (self.row.mtime is not None and info.st_mtime != self.row.mtime):
+            raise ChangedDuringRun("changed during the run")
+
+    def _open_store(self, stores: Stores) -> BinaryIO:
+        fs, _ = filesystem(self._uri, stores)
+        handle = fs.open(os.fsdecode(self.row.path), "rb", block_size=8 << 20)
+        details = getattr(handle, "details", None) or {}
+        etag = str(details.get("ETag") or details.get("etag") or "").strip('"')
+        if (self.row.etag and etag and etag != self.row.etag) or (
+            self.row.size is not None and details.get("size", self.row.size) != self.row.size
+        ):
+            raise ChangedDuringRun("changed during the run")
+        if self.row.size is None:
+            self.row.size = details.get("size") or handle.seek(0, io.SEEK_END)
+            handle.seek(0)
+        return cast("BinaryIO", handle)
+
+    def _slurp(self, start: int) -> bytes:
+        pieces, missing = [], self.size
+        try:
+            self._handle.seek(start)
+            while missing > 0 and (piece := self._handle.read(missing)):
+                pieces.append(piece)
+                missing -= len(piece)
+        except OSError as error:
+            raise ReadError(denied(self._name(), "read", error)) from None
+        if missing > 0:
+            raise ChangedDuringRun("changed during the run: it is shorter now")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def file(self) -> BinaryIO:
+        """A fresh view of it, at its beginning."""
+        if self._hashing is None:
+            return io.BytesIO(self._data)
+        self._hashing.seek(0)
+        return self._hashing  # type: ignore[return-value]  # a RawIOBase has all that BinaryIO asks for
+
+    def edges(self, length: int) -> tuple[bytes, bytes]:
+        """Its first `length` bytes, and the last ones behind them."""
+        file = self.file()
+        head = file.read(length)
+        file.seek(max(len(head), self.size - 4096))
+        return head, file.read(4096)
+
+    def content_id(self) -> str:
+        """SHA-256 of all its bytes."""
+        return self._hashing.digest() if self._hashing is not None else hashlib.sha256(self._data).hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Raises ChangedDuringRun when a local file was written to while it was read."""
+        if self._local:
+            self._check_local(self._handle.fileno())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._handle.close()

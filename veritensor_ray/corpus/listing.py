@@ -1,0 +1,183 @@
+"""Listing a corpus, streaming and in a stable order; what cannot be listed or is no file is an entry too. It opens no file."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fsspec.utils import glob_translate
+
+from veritensor_ray.corpus.stores import Stores, absolute, denied, filesystem, is_local
+from veritensor_ray.errors import StoreError
+
+_GLOB = re.compile(r"[*?\[]")
+OWN = "the output of this run"
+_KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a listing. `path` is what the store is asked for, `artifact` the printable name within the corpus.
+
+    `status` and `reason` are set where there is nothing to scan: skipped, unreadable, or unlisted for a prefix.
+    """
+
+    artifact: str
+    path: bytes
+    size: int | None = None
+    etag: str | None = None
+    mtime: float | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A source, taken apart: where the listing begins and what of it is wanted."""
+
+    uri: str  # of the folder that artifact names are relative to
+    prefix: str  # before artifact names, where a corpus has several sources
+    single: str | None = None  # the one file, where the source is a file
+    pattern: str | None = None  # a regular expression on the name within the source
+
+
+def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
+    """Take sources apart; raises StoreError for one that does not exist."""
+    found = [_root(absolute(source), stores) for source in sources]
+    if len(found) == 1:
+        return found
+    taken: dict[str, int] = {}
+    named = []
+    for root in found:
+        base = root.uri.rstrip("/").rsplit("/", 1)[-1] or "root"
+        taken[base] = taken.get(base, 0) + 1
+        named.append(Root(root.uri, f"{base}/" if taken[base] == 1 else f"{base}-{taken[base]}/", root.single, root.pattern))
+    return named
+
+
+def _root(uri: str, stores: Stores) -> Root:
+    literal = is_local(uri) and os.path.lexists(uri)  # a file may be named with brackets
+    at = None if literal else _GLOB.search(uri)
+    if at:
+        base = uri[: at.start()].rpartition("/")[0] or "/"
+        return Root(base, "", None, glob_translate(uri[len(base.rstrip("/")) + 1 :]))
+    fs, path = filesystem(uri, stores)
+    try:
+        # an explicitly named source may itself be a link; what lies below follows `follow_links`
+        single = Path(uri).is_file() if is_local(uri) else fs.isfile(path)
+        missing = not single and (not os.path.lexists(uri) if is_local(uri) else not fs.exists(path))
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(uri, "list", error)) from None
+    if missing:
+        raise StoreError(f"{uri} does not exist")
+    folder, _, name = uri.rpartition("/")
+    return Root(folder or "/", "", name) if single else Root(uri, "")
+
+
+def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "") -> Iterator[Listed]:
+    """Every entry below a root, depth first, sorted by name; a folder `own_output` is one entry."""
+    entries = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+    wanted = re.compile(root.pattern).match if root.pattern else None
+    for entry in entries:
+        if wanted and entry.status != "unlisted" and not wanted(entry.artifact):
+            continue
+        yield Listed(root.prefix + entry.artifact, *(getattr(entry, name) for name in Listed.__slots__[1:])) if root.prefix else entry
+
+
+def printable(path: bytes) -> str:
+    """A name that UTF-8 can hold: bytes that are no UTF-8 become \\xNN."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed]:
+    base = os.fsencode(root.uri)
+    cut = len(base.rstrip(b"/")) + 1
+    if root.single is not None:
+        yield _local_entry(os.path.join(base, os.fsencode(root.single)), cut, link=False, follow_links=True)  # noqa: PTH118  # bytes
+        return
+    stack, seen, own = [base], {os.path.realpath(base)}, os.fsencode(own_output)
+    while stack:
+        folder = stack.pop()
+        if folder == own:
+            yield Listed(printable(folder[cut:]) or ".", folder, status="skipped", reason=OWN)
+            continue
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+        except OSError as error:
+            yield Listed(printable(folder[cut:]) or ".", folder, status="unlisted", reason=f"cannot be listed: {error.strerror}")
+            continue
+        deeper = []
+        for name, is_dir, is_link in names:
+            path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
+            if is_link and follow_links and os.path.isdir(path):  # noqa: PTH112
+                real = os.path.realpath(path)
+                if real in seen:
+                    yield Listed(printable(path[cut:]), path, status="skipped", reason="symbolic link to a folder that is scanned already")
+                    continue
+                seen.add(real)
+                is_dir = True
+            if is_dir:
+                deeper.append(path)
+            else:
+                yield _local_entry(path, cut, is_link, follow_links)
+        stack.extend(reversed(deeper))
+
+
+def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Listed:
+    name = printable(path[cut:])
+    if link and not follow_links:
+        return Listed(name, path, status="skipped", reason="symbolic link (not followed; see follow_links)")
+    try:
+        info = os.stat(path)  # noqa: PTH116  # bytes
+    except OSError as error:
+        return Listed(name, path, status="unreadable", reason=f"cannot be read: {error.strerror}")
+    for is_kind, kind in _KINDS:
+        if is_kind(info.st_mode):
+            return Listed(name, path, status="skipped", reason=f"not a regular file: {kind}")
+    return Listed(name, path, info.st_size, None, info.st_mtime)
+
+
+def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]:
+    fs, base = filesystem(root.uri, stores)
+    cut = len(base.rstrip("/")) + 1
+    if root.single is not None:
+        yield _store_entry(fs.info(f"{base}/{root.single}"), cut)
+        return
+    stack, own = [base], fs._strip_protocol(own_output) if own_output else ""
+    while stack:
+        folder = stack.pop()
+        if folder == own:
+            yield Listed(folder[cut:] or ".", folder.encode("utf-8", "surrogateescape"), status="skipped", reason=OWN)
+            continue
+        try:
+            entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
+        except Exception as error:  # noqa: BLE001  # a prefix that cannot be listed is a row of the ledger, whatever the store raised
+            reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
+            yield Listed(folder[cut:] or ".", folder.encode("utf-8", "surrogateescape"), status="unlisted", reason=reason)
+            continue
+        deeper = []
+        for entry in entries:
+            if entry["type"] == "directory" and entry["name"].rstrip("/") != folder.rstrip("/"):
+                deeper.append(entry["name"].rstrip("/"))
+            elif entry["type"] != "directory" and not (entry.get("size") == 0 and entry["name"].endswith("/")):
+                yield _store_entry(entry, cut)
+        stack.extend(reversed(deeper))
+
+
+def _store_entry(entry: dict[str, Any], cut: int) -> Listed:
+    name = entry["name"]
+    etag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
+    when = entry.get("LastModified") or entry.get("last_modified") or entry.get("updated") or entry.get("mtime")
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when.replace("Z", "+00:00"))
+    mtime = when.timestamp() if isinstance(when, datetime) else when
+    return Listed(
+        name[cut:], name.encode("utf-8", "surrogateescape"), entry.get("size"), etag.strip('"') if isinstance(etag, str) else None, mtime
+    )

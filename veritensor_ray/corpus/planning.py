@@ -1,0 +1,266 @@
+"""The plan: which artifacts, in which shards, with which engines; written once and from then on trusted. It opens only big files."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import heapq
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritensor_ray.config import Limits, Settings
+from veritensor_ray.corpus.listing import Listed, Root, roots, walk
+from veritensor_ray.errors import UsageError
+
+PLAN = pa.schema(
+    [
+        ("shard", pa.int32()),
+        ("artifact", pa.string()),
+        ("path", pa.binary()),
+        ("root", pa.int32()),
+        ("size", pa.int64()),
+        ("etag", pa.string()),
+        ("mtime", pa.float64()),
+        ("part", pa.int32()),
+        ("parts", pa.int32()),
+        ("kind", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("engines", pa.list_(pa.string())),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+_ROWS = 20_000
+BYTE_RANGES = ("lines", "jsonl")
+
+
+@dataclass(slots=True)
+class PlanRow:
+    """One artifact, or one part of a big one. `shard` is -1 where the plan itself decided: excluded, sampled out, no file.
+
+    `kind`: whole, lines or jsonl (`start`, `end` are byte offsets of whole lines) or rowgroups (their numbers).
+    """
+
+    shard: int
+    artifact: str
+    path: bytes
+    root: int
+    size: int | None
+    etag: str | None
+    mtime: float | None
+    part: int = 0
+    parts: int = 1
+    kind: str = "whole"
+    start: int | None = None
+    end: int | None = None
+    engines: tuple[str, ...] = ()
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A unit of commit: its rows, in plan order."""
+
+    id: int
+    rows: list[PlanRow]
+
+    @property
+    def bytes(self) -> int:
+        """What reading it costs, about."""
+        return sum(
+            (row.end - row.start if row.kind in BYTE_RANGES and row.end is not None and row.start is not None else row.size or 0)
+            for row in self.rows
+        )
+
+
+Splitter = Callable[[Listed, Root], list[tuple[str, int, int]]]
+
+
+def plan_rows(
+    settings: Settings, engines: Iterable[str], split: Splitter, progress: Callable[[int], None] = lambda _: None, own_output: str = ""
+) -> Iterator[PlanRow]:
+    """Rows in plan order; the rows of a shard stand together. `split` says how to cut a big artifact (empty: not at all).
+
+    A folder `own_output` inside the corpus is one row, skipped: a run does not scan its own results.
+    """
+    starts = roots(settings.sources, settings.stores)
+    choose = _selection(settings, starts)
+    packer = _Packer(settings.limits, tuple(engines))
+    count = 0
+    for number, root in enumerate(starts):
+        for entry in walk(root, settings.stores, settings.follow_links, own_output):
+            count += 1
+            if count % 1000 == 0:
+                progress(count)
+            status, reason = (entry.status, entry.reason) if entry.status else choose(entry)
+            if status:
+                yield PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, status=status, reason=reason)
+                continue
+            cuts = split(entry, root) if (entry.size or 0) > settings.limits.split_bytes else []
+            yield from packer.add(entry, number, cuts)
+    yield from packer.flush()
+    progress(count)
+
+
+class _Packer:
+    """Fills shards with whole small artifacts in listing order; a big one, or each part of it, has a shard of its own."""
+
+    def __init__(self, limits: Limits, engines: tuple[str, ...]) -> None:
+        self._limits, self._engines = limits, engines
+        self._next = 0
+        self._open: list[PlanRow] = []
+        self._bytes = 0
+
+    def add(self, entry: Listed, root: int, cuts: list[tuple[str, int, int]]) -> Iterator[PlanRow]:
+        row = PlanRow(0, entry.artifact, entry.path, root, entry.size, entry.etag, entry.mtime, engines=self._engines)
+        if cuts:
+            for part, (kind, start, end) in enumerate(cuts):
+                yield PlanRow(
+                    self._take(),
+                    row.artifact,
+                    row.path,
+                    root,
+                    row.size,
+                    row.etag,
+                    row.mtime,
+                    part,
+                    len(cuts),
+                    kind,
+                    start,
+                    end,
+                    self._engines,
+                )
+            return
+        size = entry.size or 0
+        if self._open and (self._bytes + size > self._limits.shard_bytes or len(self._open) >= self._limits.shard_artifacts):
+            yield from self.flush()
+        self._open.append(row)
+        self._bytes += size
+
+    def _take(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def flush(self) -> Iterator[PlanRow]:
+        if self._open:
+            shard = self._take()
+            for row in self._open:
+                row.shard = shard
+            yield from self._open
+            self._open, self._bytes = [], 0
+
+
+def _selection(settings: Settings, starts: Sequence[Root]) -> Callable[[Listed], tuple[str | None, str | None]]:
+    """What the plan leaves out, and why: the first reason that fits."""
+    include, exclude = _globs(settings.include), _globs(settings.exclude)
+    oldest = _since(settings.since)
+    limit = _sample_limit(settings, starts)
+
+    def choose(entry: Listed) -> tuple[str | None, str | None]:
+        if include and not include.match(entry.artifact):
+            return "skipped", "not included (include)"
+        if exclude and exclude.match(entry.artifact):
+            return "skipped", "excluded (exclude)"
+        if settings.max_size is not None and (entry.size or 0) > settings.max_size:
+            return "skipped", f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
+        if oldest is not None and entry.mtime is not None and entry.mtime < oldest:
+            return "skipped", f"not changed since {settings.since}"
+        if limit is not None and _rank(entry.artifact) > limit:
+            return "skipped", f"sampled out (sample {settings.sample})"
+        return None, None
+
+    return choose
+
+
+def _globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    """`*.md` matches in any folder, `docs/*.md` from the top; `*` crosses folders, as in fnmatch."""
+    if not patterns:
+        return None
+    each = [fnmatch.translate(p) + ("|" + fnmatch.translate(f"*/{p}") if "/" not in p else "") for p in patterns]
+    return re.compile("|".join(each))
+
+
+def _since(value: str | None) -> float | None:
+    if value is None:
+        return None
+    age = re.fullmatch(r"(\d+)([smhdw])", value)
+    if age:
+        return time.time() - int(age[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[age[2]]
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError:
+        raise UsageError(f"since: {value!r} is neither an ISO date nor an age like 7d or 12h") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _rank(artifact: str) -> int:
+    """Where an artifact stands in the order that samples are drawn in: the same in every run."""
+    return int.from_bytes(hashlib.blake2b(artifact.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+
+
+def _sample_limit(settings: Settings, starts: Sequence[Root]) -> int | None:
+    if settings.sample is None:
+        return None
+    if settings.sample.endswith("%"):
+        return math.floor(float(settings.sample[:-1]) / 100 * 2**64)
+    ranks = (_rank(e.artifact) for root in starts for e in walk(root, settings.stores, settings.follow_links) if not e.status)
+    lowest = heapq.nsmallest(int(settings.sample), ranks)
+    return lowest[-1] if lowest else 0
+
+
+def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
+    """Write plan.parquet; returns counts of artifacts, shards and bytes."""
+    names = [f.name for f in fields(PlanRow)]
+    totals = {"artifacts": 0, "shards": 0, "bytes": 0}
+    buffer: list[PlanRow] = []
+    with pq.ParquetWriter(file, PLAN, compression="zstd") as writer:
+
+        def flush() -> None:
+            columns = {name: [getattr(row, name) for row in buffer] for name in names}
+            writer.write_table(pa.table(columns, schema=PLAN))
+            buffer.clear()
+
+        for row in rows:
+            buffer.append(row)
+            totals["artifacts"] += row.part == 0 and row.status != "unlisted"
+            totals["shards"] = max(totals["shards"], row.shard + 1)
+            totals["bytes"] += (row.size or 0) if row.part == 0 and row.shard >= 0 else 0
+            if len(buffer) >= _ROWS:
+                flush()
+        flush()
+    return totals
+
+
+def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
+    """Rows of a plan in order, a few thousand in memory at a time."""
+    names = [f.name for f in fields(PlanRow)]
+    for batch in pq.ParquetFile(file).iter_batches(_ROWS // 4):
+        for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+            row = PlanRow(*values)
+            row.engines = tuple(row.engines)
+            yield row
+
+
+def shards_of(rows: Iterable[PlanRow]) -> Iterator[Shard | PlanRow]:
+    """Shards, and the rows that the plan decided by itself, in plan order."""
+    current: list[PlanRow] = []
+    for row in rows:
+        if current and row.shard != current[0].shard:
+            yield Shard(current[0].shard, current)
+            current = []
+        if row.shard < 0:
+            yield row
+        else:
+            current.append(row)
+    if current:
+        yield Shard(current[0].shard, current)

@@ -1,0 +1,191 @@
+"""Access to stores through fsspec: options from the configuration, clear errors, atomic writes; it knows nothing of what is stored."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+
+from veritensor_ray.config import Store, resolve_secret
+from veritensor_ray.errors import StoreError, UsageError
+
+Stores = Mapping[str, Store]
+
+_EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "abfs": "azure",
+    "abfss": "azure",
+    "az": "azure",
+    "http": "http",
+    "https": "http",
+}
+_PERMISSIONS = {
+    "s3": {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"},
+    "gs": {"list": "storage.objects.list", "read": "storage.objects.get", "write": "storage.objects.create"},
+    "abfs": {"list": "Storage Blob Data Reader", "read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"},
+}
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI names a path of this machine."""
+    return "://" not in uri or uri.startswith(("file://", "local://"))
+
+
+def absolute(uri: str) -> str:
+    """Local paths absolute and without a scheme; other URIs unchanged but for a slash at the end. Raises UsageError on credentials."""
+    if is_local(uri):
+        return str(Path(re.sub(r"^(file|local)://", "", uri)).expanduser().absolute())
+    if re.match(r"\w+://[^/]*:[^/]*@", uri) or re.search(r"[?&](sig|X-Amz-Signature|token|access_key)=", uri, re.IGNORECASE):
+        raise UsageError("a URI must not carry credentials: name them in the configuration under `stores:` as env:NAME or file:/path")
+    return uri.rstrip("/")
+
+
+def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
+    """The fsspec filesystem for a URI and the path in it. Raises StoreError when the store's library is not installed."""
+    if is_local(uri):
+        return fsspec.filesystem("file"), absolute(uri)
+    protocol = uri.partition("://")[0]
+    options = _options(protocol, _store_for(uri, stores))
+    try:
+        fs = fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=False, **options)
+    except ImportError:
+        extra = _EXTRAS.get(protocol, protocol)
+        raise StoreError(f"{protocol}:// needs its library: pip install 'veritensor-ray[{extra}]'") from None
+    except ValueError as error:
+        raise UsageError(f"no store for {protocol}://: {error}") from None
+    return fs, fs._strip_protocol(uri)
+
+
+def _store_for(uri: str, stores: Stores) -> Store:
+    prefixes = [prefix for prefix in stores if uri.startswith(prefix)]
+    return stores[max(prefixes, key=len)] if prefixes else Store()
+
+
+def _options(protocol: str, store: Store) -> dict[str, Any]:
+    key, secret, token = (resolve_secret(name) for name in (store.key, store.secret, store.token))
+    if protocol in ("s3", "s3a"):
+        client = {"region_name": store.region, "verify": store.ca_bundle}
+        options: dict[str, Any] = {
+            "endpoint_url": store.endpoint,
+            "key": key,
+            "secret": secret,
+            "token": token,
+            "anon": store.anonymous or None,
+            "client_kwargs": {name: value for name, value in client.items() if value} or None,
+            "config_kwargs": {"s3": {"addressing_style": "path"}} if store.path_style else None,
+        }
+    elif protocol in ("gs", "gcs"):
+        options = {"endpoint_url": store.endpoint, "token": token or ("anon" if store.anonymous else None)}
+    elif protocol in ("abfs", "abfss", "az"):
+        options = {"account_name": store.account, "account_key": key, "sas_token": token, "anon": store.anonymous or None}
+    elif protocol in ("http", "https"):
+        options = {"client_kwargs": {"headers": {"Authorization": f"Bearer {token}"}} if token else None}
+    else:
+        options = {}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def denied(uri: str, action: str, error: Exception) -> str:
+    """What to tell when `action` (list, read, write) on `uri` failed with `error`."""
+    protocol = uri.partition("://")[0] if "://" in uri else "file"
+    if isinstance(error, PermissionError):
+        permission = _PERMISSIONS.get({"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs"}.get(protocol, protocol), {}).get(action)
+        return f"access denied: {permission} is needed on {uri}" if permission else f"permission denied: cannot {action} {uri}"
+    if isinstance(error, FileNotFoundError):
+        return f"{uri} does not exist"
+    detail = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"cannot {action} {uri}: {detail}"
+
+
+@dataclass(frozen=True)
+class OutputStore:
+    """A folder of results in any store. Names are relative; what is written is there whole or not at all."""
+
+    uri: str
+    stores: Stores = field(default_factory=dict)
+
+    def _fs(self) -> tuple[Any, str]:
+        return filesystem(self.uri, self.stores)
+
+    @property
+    def local(self) -> Path | None:
+        """The folder, where it is on this machine."""
+        return Path(absolute(self.uri)) if is_local(self.uri) else None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write one object: locally a temporary file, fsync and rename; elsewhere one PUT."""
+        with self.writer(name) as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        """A file that appears under its name when the block ends without an error; mode 0600."""
+        folder = self.local
+        if folder is None:
+            fs, root = self._fs()
+            with fs.open(f"{root}/{name}", "wb") as file:
+                yield file
+            return
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  # a descriptor with its mode
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read(self, name: str) -> bytes | None:
+        """The object's bytes, None where there is no such object."""
+        fs, root = self._fs()
+        try:
+            return cast("bytes", fs.cat_file(f"{root}/{name}"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an object for reading, seekable."""
+        fs, root = self._fs()
+        return cast("BinaryIO", fs.open(f"{root}/{name}", "rb"))
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object or folder."""
+        fs, root = self._fs()
+        return bool(fs.exists(f"{root}/{name}"))
+
+    def names(self, folder: str) -> list[str]:
+        """Last components of what is in a folder, sorted; empty where there is none."""
+        fs, root = self._fs()
+        try:
+            return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(f"{root}/{folder}".rstrip("/"), detail=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def delete(self, name: str) -> None:
+        """Remove an object or a folder; nothing happens where there is none."""
+        fs, root = self._fs()
+        with contextlib.suppress(FileNotFoundError):
+            fs.rm(f"{root}/{name}", recursive=True)
+
+
+def check_output(store: OutputStore) -> None:
+    """Write and remove a small object. Raises StoreError that names the permission."""
+    probe = f"_work/.probe-{secrets.token_hex(4)}"
+    try:
+        store.put(probe, b"veritensor-ray")
+        store.delete(probe)
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind; all mean: no results can be written
+        raise StoreError(denied(store.uri, "write", error)) from None

@@ -1,0 +1,69 @@
+"""What an engine is: three protocols over text, files and images; it knows neither Ray nor the schema of findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from veritensor_ray.hits import FileInfo, Hit, Rule
+
+if TYPE_CHECKING:
+    from veritensor_ray.models.store import ModelStore
+
+__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "Rule", "TextEngine", "Transcriber"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an engine needs where it runs. `model` names the catalog's role; without one the engine runs where the bytes are."""
+
+    model: str | None = None
+    gpu: bool = False
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Common to all engines. Instances are picklable before `load`, and deterministic."""
+
+    name: str
+    version: str
+    needs: Needs
+
+    def applies(self, about: FileInfo) -> bool:
+        """Whether this engine has anything to look for in such a file."""
+
+    def load(self, models: ModelStore) -> None:
+        """Get ready once per process; raises ModelError naming file and remedy."""
+
+    def rules(self) -> Sequence[Rule]:
+        """Every rule whose id a hit may carry."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever the same input may give another result."""
+
+
+@runtime_checkable
+class TextEngine(Engine, Protocol):
+    """Reads extracted text."""
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        """Hits in a batch of segments (schema `veritensor_ray.segments.SEGMENTS`); null texts have none."""
+
+
+@runtime_checkable
+class FileEngine(Engine, Protocol):
+    """Reads whole files, as bytes."""
+
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
+        """Hits in a seekable file, which is at its start; offsets are bytes."""
+
+
+@runtime_checkable
+class Transcriber(Engine, Protocol):
+    """Turns images into text segments."""
+
+    def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        """Text segments, of the same schema, for the images in a batch."""

@@ -1,0 +1,59 @@
+"""The list of engines: built in, by entry point, by configuration. To add one, add a line here."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import entry_points
+from typing import cast
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.errors import UsageError
+
+BUILT_IN = {
+    "signatures": "veritensor_ray.engines.signatures:Signatures",
+    "injection": "veritensor_ray.engines.injection:Injection",
+}
+ENTRY_POINTS = "veritensor_ray.engines"
+
+
+def available(settings: Settings) -> dict[str, str]:
+    """Name to `module:Class` of every engine that can be selected."""
+    found = dict(BUILT_IN)
+    for point in entry_points(group=ENTRY_POINTS):
+        found.setdefault(point.name, point.value)
+    for plugin in settings.plugins:
+        found.setdefault(str(_class(plugin).name), plugin)
+    return found
+
+
+def selected(settings: Settings) -> list[str]:
+    """The engines of a run, in the order of the registry. Raises UsageError for an unknown name."""
+    known = available(settings)
+    for name in settings.engines or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"
+            raise UsageError(f"unknown engine {name!r}{hint}")
+    return [name for name in known if settings.engines is None or name in settings.engines]
+
+
+def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
+    """Engines by name, not loaded yet."""
+    known = available(settings)
+    return [_class(known[name])(settings) for name in names]
+
+
+def _class(spec: str) -> type[Engine]:
+    module, _, name = spec.partition(":")
+    try:
+        return cast("type[Engine]", getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"engine {spec!r} cannot be imported: {error}") from None
+
+
+def needing_models(engines: Sequence[Engine]) -> list[str]:
+    """Names of those that run in model actors."""
+    return [engine.name for engine in engines if engine.needs.model is not None]

@@ -1,0 +1,118 @@
+"""YARA: our rules for text and for raw bytes, and the user's own; it knows neither Ray nor where bytes come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.signatures.matching import Joined, distinct
+from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders
+from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
+from veritensor_ray.models.store import ModelStore
+
+CHUNK = 32 << 20
+OVERLAP = 64 << 10  # longer than any match of our rules
+
+MISMATCH = Rule(
+    id="signatures.format-mismatch",
+    title="Content is not what the name says",
+    description="The file's name promises one format, its bytes are another: how code and archives get past checks that trust names.",
+    category="format-mismatch",
+    severity="medium",
+    remediation="Find out how the file got its name; rename it or remove it.",
+    taxonomy=("CWE-434", "CWE-646"),
+    false_alarms="Truncated downloads, pointers of Git LFS, files renamed by hand.",
+)
+
+
+class Signatures:
+    """Matches joined buffers of text and chunks of raw bytes; compiled once per process."""
+
+    name = "signatures"
+    version = "1"
+    needs = Needs()
+
+    def __init__(self, settings: Settings) -> None:
+        self._folders = tuple(settings.rules)
+        self._text: RuleSet | None = None
+        self._file: RuleSet | None = None
+        self._user: RuleSet | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_folders": self._folders, "_text": None, "_file": None, "_user": None}  # compiled rules do not pickle
+
+    def _compiled(self) -> tuple[RuleSet, RuleSet, RuleSet]:
+        if self._text is None or self._file is None or self._user is None:
+            self._text, self._file, self._user = built_in("text"), built_in("file"), from_folders(self._folders)
+        return self._text, self._file, self._user
+
+    def applies(self, about: FileInfo) -> bool:
+        """To every file."""
+        return True
+
+    def load(self, models: ModelStore) -> None:
+        """Compile the rules. Raises UsageError for a rule of the user's that does not compile."""
+        self._compiled()
+
+    def rules(self) -> Sequence[Rule]:
+        """All rules, the user's among them."""
+        return [MISMATCH, *(rule for rules in self._compiled() for rule in rules.rules.values())]
+
+    def fingerprint(self) -> str:
+        """Over the source of every rule."""
+        return hashlib.sha256("\0".join([self.version, *(rules.digest for rules in self._compiled())]).encode()).hexdigest()[:16]
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        """Our text rules over joined buffers; the user's over each segment whose text is not in the file's raw bytes."""
+        ours, _, users = self._compiled()
+        hits: list[Hit] = []
+        for joined in Joined.pieces(texts.column("text")):
+            hits += joined.hits(ours)
+        hits = [hit for hit in hits if ours.wants(hit.rule, texts, hit.row or 0)]
+        if users:
+            hits += self._user_hits(users, texts)
+        return hits
+
+    def _user_hits(self, users: RuleSet, texts: pa.RecordBatch) -> Iterator[Hit]:
+        types, via = texts.column("media_type"), texts.column("decoded_via")
+        for row, text in enumerate(texts.column("text")):
+            packed = via[row].as_py() or str(types[row].as_py()).startswith("application/vnd.apache")
+            if packed and text.is_valid:
+                yield from Joined(pa.array([text.as_py()]), row).hits(users)
+
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
+        """Our file rules and the user's over raw bytes, in overlapping chunks where the file is big."""
+        _, ours, users = self._compiled()
+        if about.mismatched:
+            yield _mismatch(about)
+        found: list[Hit] = []
+        for offset, chunk in _chunks(file):
+            externals = {"extension": about.extension, "offset": about.offset + offset}
+            for rules in (ours, users):
+                found += (Hit(rule, offset + start, offset + end) for rule, start, end in rules.match(chunk, externals))
+        yield from distinct(found)
+
+
+def _mismatch(about: FileInfo) -> Hit:
+    severity = "high" if about.media_type in (*EXECUTABLES, "application/x-pickle") else "low" if about.media_type == UNKNOWN else "medium"
+    return Hit(MISMATCH.id, 0, 16, severity=severity, message=f"named {about.extension}, but its content is {about.media_type}")
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Pieces with their offsets; each begins with the last bytes of the one before."""
+    offset, tail = 0, b""
+    while True:
+        data = file.read(CHUNK)
+        if not data and (tail or offset):
+            return
+        yield offset, tail + data if tail else data
+        if len(data) < CHUNK:
+            return
+        keep = OVERLAP
+        offset += len(tail) + len(data) - keep
+        tail = data[-keep:]

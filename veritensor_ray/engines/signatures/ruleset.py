@@ -1,0 +1,138 @@
+"""YARA sources to compiled rules with their metadata; it knows no text and no file that is scanned."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yara
+
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.errors import UsageError
+from veritensor_ray.hits import Rule
+
+_EXTERNALS = {"extension": "", "offset": 0}
+_CATEGORIES = ("prompt-injection", "hidden-content", "exfiltration", "malware", "unsafe-model", "format-mismatch", "secret", "pii")
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Compiled rules; `restricted` maps rule ids to a pattern that the file's base name has to match."""
+
+    compiled: Any
+    rules: Mapping[str, Rule]
+    ids: Mapping[tuple[str, str], str]  # YARA namespace and name to rule id
+    restricted: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    digest: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    def match(self, data: bytes, externals: Mapping[str, Any] | None = None) -> Iterator[tuple[str, int, int]]:
+        """Rule id, start and end in bytes of every string that matched; a rule without strings matches the beginning."""
+        if not self.rules:
+            return
+        # a string that matches more than a million times is counted up to there, and no warning is printed
+        for match in self.compiled.match(data=data, externals=dict(externals or {}), warnings_callback=lambda *_: yara.CALLBACK_CONTINUE):
+            rule = self.ids[match.namespace, match.rule]
+            found = False
+            for string in match.strings:
+                for instance in string.instances:
+                    found = True
+                    yield rule, instance.offset, instance.offset + instance.matched_length
+            if not found:
+                yield rule, 0, min(16, len(data))
+
+    def wants(self, rule: str, texts: pa.RecordBatch, row: int) -> bool:
+        """Whether the rule is for files of that name."""
+        pattern = self.restricted.get(rule)
+        if pattern is None:
+            return True
+        path = texts.column("path")[row].as_py() or ""
+        return pattern.search(re.split(r"/|!/", path)[-1]) is not None
+
+
+def built_in(scope: str) -> RuleSet:
+    """Our rules for `text` or `file`."""
+    folder = Path(str(files("veritensor_ray.engines.signatures"))) / "rules" / scope
+    return _compile({path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yar"))}, "")
+
+
+def from_folders(folders: Sequence[str]) -> RuleSet:
+    """The user's rules: every .yar and .yara below the folders. Raises UsageError for what is missing or does not compile."""
+    sources = {}
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"rules: {folder} is no folder")
+        found = [path for path in sorted(Path(folder).rglob("*")) if path.suffix in (".yar", ".yara")]
+        if not found:
+            raise UsageError(f"rules: {folder} holds no .yar or .yara file")
+        for path in found:
+            sources[str(path.relative_to(folder).with_suffix(""))] = path.read_text(encoding="utf-8", errors="replace")
+    return _compile(sources, "user-")
+
+
+def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
+    if not sources:
+        return RuleSet(None, {}, {})
+    for name, source in sources.items():
+        try:
+            yara.compile(source=source, externals=_EXTERNALS)
+        except yara.Error as error:
+            raise UsageError(f"rules: {name}.yar does not compile: {error}") from None
+    compiled = yara.compile(sources=dict(sources), externals=_EXTERNALS)
+    rules: dict[str, Rule] = {}
+    ids: dict[tuple[str, str], str] = {}
+    restricted = {}
+    for namespace, name, meta in _declared(sources, compiled):
+        rule = _rule(name, meta, prefix)
+        rules[rule.id] = rule
+        ids[namespace, name] = rule.id
+        if meta.get("files"):
+            restricted[rule.id] = re.compile(str(meta["files"]), re.IGNORECASE)
+    digest = hashlib.sha256("\0".join(f"{name}\0{source}" for name, source in sorted(sources.items())).encode()).hexdigest()
+    return RuleSet(compiled, rules, ids, restricted, digest)
+
+
+def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Namespace, name and meta of each rule; compiled rules come without their namespace, but in the order of the sources."""
+    names = [
+        (namespace, rule.identifier) for namespace, source in sources.items() for rule in yara.compile(source=source, externals=_EXTERNALS)
+    ]
+    for (namespace, name), rule in zip(names, compiled, strict=True):
+        yield namespace, name, rule.meta
+
+
+def _rule(name: str, meta: Mapping[str, Any], prefix: str) -> Rule:
+    text = {key: str(value) for key, value in meta.items()}
+    severity = text.get("severity", "medium").lower()
+    category = text.get("category", "malware")
+    return Rule(
+        id=f"signatures.{prefix}{name.lower().replace('_', '-')}",
+        title=text.get("title") or text.get("description") or name,
+        description=text.get("description", ""),
+        category=category if category in _CATEGORIES else "malware",
+        severity=severity if severity in SEVERITIES else "medium",
+        remediation=text.get("remediation", "See the rule's author."),
+        taxonomy=_list(text.get("taxonomy")),
+        references=_list(text.get("references") or text.get("reference")),
+        false_alarms=text.get("false_alarms", ""),
+        confidence=_confidence(text.get("confidence")),
+    )
+
+
+def _list(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def _confidence(value: str | None) -> float:
+    try:
+        return min(1.0, max(0.0, float(value or 1.0)))
+    except ValueError:
+        return 1.0

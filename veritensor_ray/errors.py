@@ -1,0 +1,79 @@
+"""Every error this package raises on purpose; it knows nothing else of the package.
+
+VeritensorError
+├── UsageError                  exit 2: the command or the configuration is wrong
+│   └── OutputConflict          the output holds another corpus or another fingerprint
+├── CannotRunError              exit 4: the command is right, the surroundings are not
+│   ├── StoreError              a store refuses, is unknown or cannot be reached
+│   ├── ModelError              a model is missing, changed or fails its self-test
+│   ├── ResourceError           not enough CPUs, memory or GPUs to ever finish
+│   └── LeaseHeld               another run writes this output
+├── IncompleteOutput            exit 4: the output has no run.json
+└── ReadError                   one artifact cannot be read, wholly or in part; becomes a ledger entry
+    ├── ChangedDuringRun        it is not what was planned any more
+    └── LimitExceeded           a bound on size, depth, ratio or count cut it off
+"""
+
+from __future__ import annotations
+
+
+class VeritensorError(Exception):
+    """Base of all; `exit_code` is what the command line ends with."""
+
+    exit_code = 4
+
+
+class UsageError(VeritensorError):
+    """The command or its configuration is wrong; the message names what to type instead."""
+
+    exit_code = 2
+
+
+class OutputConflict(UsageError):
+    """The output belongs to another corpus or to a run with another fingerprint."""
+
+
+class CannotRunError(VeritensorError):
+    """The surroundings do not allow the run; the message ends with the remedy."""
+
+
+class StoreError(CannotRunError):
+    """A store refuses access, is unknown, or cannot be reached."""
+
+
+class ModelError(CannotRunError):
+    """A model is missing, changed, or fails its self-test."""
+
+
+class ResourceError(CannotRunError):
+    """The machine or cluster could never finish this run."""
+
+
+class LeaseHeld(CannotRunError):
+    """Another run is writing the same output."""
+
+
+class IncompleteOutput(VeritensorError):
+    """The output has no run.json: the run that made it has not ended."""
+
+
+class ReadError(VeritensorError):
+    """One artifact or member cannot be read, wholly or in part."""
+
+
+class ChangedDuringRun(ReadError):
+    """The artifact is not the one that was planned."""
+
+
+class LimitExceeded(ReadError):
+    """A bound cut the artifact off.
+
+    `bound` is the configuration name of the limit, for the ledger's gap.
+    """
+
+    def __init__(self, bound: str, message: str) -> None:
+        super().__init__(message)
+        self.bound = bound
+
+    def __reduce__(self) -> tuple[type[LimitExceeded], tuple[str, str]]:
+        return LimitExceeded, (self.bound, str(self))

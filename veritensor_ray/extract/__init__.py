@@ -1,0 +1,1 @@
+"""Bytes to segments: sniffing, decoding, readers; it knows no engine."""

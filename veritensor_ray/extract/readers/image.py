@@ -1,0 +1,43 @@
+"""Images: the picture as a segment for OCR, and what is written in its metadata; pixels are not decoded here."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+
+from PIL import Image
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.source import Source
+from veritensor_ray.segments import Block, Gap
+
+_LARGEST = 64 << 20
+
+
+def read_image(source: Source) -> Iterator[Block | Gap]:
+    """One image segment, and text segments with view `metadata` (PNG text, comments, EXIF, XMP)."""
+    data = source.file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the bound on pixels below is ours
+            image = Image.open(io.BytesIO(data))
+        width, height = image.size
+        texts = dict(_metadata(image))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ReadError(f"not a whole image: {error}") from None
+    if width * height > source.limits.image_pixels:
+        raise LimitExceeded("image_pixels", f"image has {width} × {height} pixels")
+    yield Block([""], images=[data])
+    if texts:
+        yield Block(list(texts.values()), column=list(texts), view="metadata")
+
+
+def _metadata(image: Image.Image) -> Iterator[tuple[str, str]]:
+    for key, value in [*image.info.items(), *image.getexif().items()]:
+        if isinstance(value, bytes) and str(key) not in ("icc_profile", "exif", "photoshop"):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and value.strip("\x00 "):
+            yield str(key), value

@@ -1,0 +1,175 @@
+"""JSON documents (streamed) and JSON lines: every string with its path; row is the index in the outermost array or the line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import ijson
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.text import read_text
+from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.streams import decoded
+from veritensor_ray.segments import Block, Gap
+
+_ROWS = 4096
+_CHARS = 4 << 20
+LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
+_NO_ITEM = ("end_map", "end_array", "map_key")
+
+
+class Collector:
+    """Strings with paths and rows, given off as blocks of bounded size."""
+
+    def __init__(self, via: str | None, lines: bool = False) -> None:
+        self._via, self._lines = via, lines
+        self._clear()
+
+    def _clear(self) -> None:
+        self._texts: list[str] = []
+        self._paths: list[str] = []
+        self._rows: list[int | None] = []
+        self._size = 0
+
+    def add(self, text: str, path: str, row: int | None) -> None:
+        self._texts.append(text)
+        self._paths.append(path)
+        self._rows.append(row)
+        self._size += len(text)
+
+    @property
+    def full(self) -> bool:
+        return len(self._texts) >= _ROWS or self._size >= _CHARS
+
+    def take(self) -> Iterator[Block]:
+        """What was collected since the last call."""
+        if self._texts:
+            # the line of a JSON line is its row, counted from one
+            lines = [row + 1 for row in self._rows if row is not None] if self._lines else None
+            yield Block(self._texts, row=self._rows, column=self._paths, line=lines, decoded_via=self._via)  # type: ignore[arg-type]  # None marks 'no row'
+        self._clear()
+
+
+class _Utf8(io.RawIOBase):
+    """A text stream in any encoding as UTF-8 bytes, which is what the JSON parser reads."""
+
+    def __init__(self, source: Source) -> None:
+        self._pieces = decoded(source.file, source.kind.encoding or "utf-8")
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+        while not self._rest:
+            text, _ = next(self._pieces, ("", 0))
+            if not text:
+                return 0
+            self._rest = text.encode("utf-8", "replace")
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def read_json(source: Source) -> Iterator[Block | Gap]:
+    """A JSON document in bounded memory; duplicate keys are all read. What does not parse is read as plain text instead."""
+    source.file.read(source.kind.bom)
+    kept: list[Block] | None = []
+    problem = ""
+    try:
+        for block in _strings(source):
+            if kept is None:
+                yield block
+                continue
+            kept.append(block)
+            if len(kept) > 16:  # a big document: what was read so far stands, even if the rest does not parse
+                yield from kept
+                kept = None
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        problem = str(error).partition("\n")[0]
+    if not problem:
+        yield from kept or ()
+        return
+    if source.name_says in ("application/json", "application/x-ipynb+json"):
+        yield Gap(f"not valid JSON ({problem}); read as plain text")
+    if not source.file.seekable():
+        raise ReadError(f"not valid JSON ({problem}), and the {source.via} stream cannot be read again")
+    source.file.seek(0)
+    yield from read_text(source)
+
+
+def _strings(source: Source) -> Iterator[Block]:
+    stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
+    collector = Collector(source.via)
+    row, depth, is_array = -1, 0, False
+    for prefix, event, value in ijson.parse(stream, buf_size=1 << 18, use_float=True):
+        if event == "start_array" and not prefix and not depth:
+            is_array = True
+        elif is_array and prefix == "item" and event not in _NO_ITEM:
+            row += 1
+        if event == "string" or (event == "map_key" and len(value) > LONG_KEY):
+            path = prefix.removeprefix("item").removeprefix(".") if is_array else prefix
+            collector.add(value, path.replace(".item", "[]"), row if is_array else None)
+            if collector.full:
+                yield from collector.take()
+        elif event in ("start_map", "start_array"):
+            depth += 1
+            if depth > source.limits.json_depth:
+                raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
+        elif event in ("end_map", "end_array"):
+            depth -= 1
+    source.counts.rows += row + 1
+    yield from collector.take()
+
+
+def read_jsonl(source: Source) -> Iterator[Block | Gap]:
+    """One JSON value a line. A line that does not parse is read as plain text, and said."""
+    source.file.read(source.kind.bom)
+    collector = Collector(source.via, lines=True)
+    broken: list[int] = []
+    row = -1
+    for row, line in enumerate(_lines(source)):  # the last number is the count
+        if line and not line.isspace():
+            try:
+                _walk(json.loads(line, object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
+            except (ValueError, RecursionError):
+                broken.append(row)
+                collector.add(line, "", row)
+        if collector.full:
+            yield from collector.take()
+    source.counts.rows += row + 1
+    source.counts.lines += row + 1
+    yield from collector.take()
+    if broken:
+        yield Gap(f"{len(broken)} lines are not valid JSON; read as plain text", location=f"row {broken[0]}", count=len(broken))
+
+
+def _lines(source: Source) -> Iterator[str]:
+    rest = ""
+    for text, _ in decoded(source.file, source.kind.encoding or "utf-8"):
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
+    """Objects arrive as tuples of pairs, so that a key given twice is read twice."""
+    if isinstance(value, str):
+        collector.add(value, path, row)
+    elif isinstance(value, (list, tuple)):
+        if depth == 0:
+            raise ValueError("nested too deeply")
+        if isinstance(value, list):
+            for i, item in enumerate(value):
+                _walk(item, f"{path}[{i}]", row, collector, depth - 1)
+            return
+        for key, item in value:
+            inner = f"{path}.{key}" if path else key
+            if len(key) > LONG_KEY:
+                collector.add(key, f"{inner[:40]}<key>", row)
+            _walk(item, inner, row, collector, depth - 1)

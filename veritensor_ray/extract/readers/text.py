@@ -1,0 +1,41 @@
+"""Plain text, Markdown, source code, HTML as it stands: overlapping segments with line, character and byte offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.streams import decoded
+from veritensor_ray.segments import Block, Gap, cut_point
+
+
+def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
+    """The file as one text; a cut falls behind a paragraph or line, and what overlaps belongs to the next segment."""
+    source.file.read(source.kind.bom)
+    encoding = source.kind.encoding or "utf-8"
+    size, overlap = source.limits.segment_chars, source.limits.overlap_chars
+    exact = encoding == "utf-8" and source.via is None and source.byte_base is not None
+    byte = (source.byte_base or 0) + source.kind.bom if exact else None
+    via = _via(source, encoding)
+    line, start, pending, bad = 1, 0, "", 0
+    for text, bad in decoded(source.file, encoding):  # the last count is what the gap reports
+        pending += text
+        while len(pending) > size + overlap:
+            take = cut_point(pending[:size], size)
+            yield Block([pending[: take + overlap]], line=line, start=start, byte_offset=byte, owned=[take], part=part, decoded_via=via)
+            if byte is not None:
+                byte = byte + len(pending[:take].encode("utf-8", "replace")) if not bad else None
+            line += pending.count("\n", 0, take)
+            start += take
+            pending = pending[take:]
+    if pending:
+        yield Block([pending], line=line, start=start, byte_offset=byte, owned=[len(pending)], part=part, decoded_via=via)
+    source.counts.lines += line - 1 + pending.count("\n")
+    source.counts.chars += start + len(pending)
+    if bad:
+        yield Gap(f"{bad} places do not decode as {encoding} and were replaced")
+
+
+def _via(source: Source, encoding: str) -> str | None:
+    names = [name for name in (source.via, encoding if encoding != "utf-8" else None) if name]
+    return "+".join(names) or None

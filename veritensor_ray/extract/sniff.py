@@ -1,0 +1,189 @@
+"""What a file is, from its first bytes and never from its name; the name only decides between kinds of text. It reads no files itself."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import filetype
+from charset_normalizer import from_bytes
+
+from veritensor_ray.media_types import TEXT_TYPES, UNKNOWN
+
+HEAD_BYTES = 65_536
+
+# Longest first where one is a prefix of another.
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PAR1", "application/vnd.apache.parquet"),
+    (0, b"ARROW1", "application/vnd.apache.arrow.file"),
+    (0, b"FEA1", "application/x-feather-v1"),
+    (0, b"\xff\xff\xff\xff\x10\x00\x00\x00", "application/vnd.apache.arrow.stream"),
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (0, b"BZh", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\x00", "application/x-xz"),
+    (0, b"\x04\x22\x4d\x18", "application/x-lz4"),
+    (0, b"PK\x03\x04", "application/zip"),
+    (0, b"PK\x05\x06", "application/zip"),
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (257, b"ustar", "application/x-tar"),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"{\\rtf", "application/rtf"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
+    (0, b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
+    (0, b"\x93NUMPY", "application/x-npy"),
+    (0, b"GGUF", "application/x-gguf"),
+    (0, b"\x7fELF", "application/x-elf"),
+    (0, b"MZ", "application/vnd.microsoft.portable-executable"),
+    (0, b"\xca\xfe\xba\xbe", "application/java-vm"),
+    (0, b"\xfe\xed\xfa\xce", "application/x-mach-binary"),
+    (0, b"\xfe\xed\xfa\xcf", "application/x-mach-binary"),
+    (0, b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
+    (0, b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
+    (0, b"dex\n", "application/vnd.android.dex"),
+    (0, b"\x4c\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"),
+    (0, b"\x00asm", "application/wasm"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the bytes are; `encoding` (a Python codec) and `bom` (its length in bytes) only for text."""
+
+    media_type: str
+    encoding: str | None = None
+    bom: int = 0
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the bytes are text in `encoding`."""
+        return self.encoding is not None
+
+
+def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:
+    """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`; `whole`: `head` is all of it."""
+    if not head:
+        return Kind(TEXT_TYPES.get(extension, "text/plain"), "utf-8")
+    for offset, magic, media_type in _MAGIC:
+        if head.startswith(magic, offset) and not _excused(magic, head):
+            return Kind(media_type)
+    if _is_pickle(head):
+        return Kind("application/x-pickle")
+    if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
+        return Kind("application/x-safetensors")
+    found = _encoding(head, whole)
+    if found:
+        encoding, bom = found
+        text = head[bom:].decode(encoding, "ignore")
+        return Kind(_text_type(text, extension, tail, whole), encoding, bom)
+    guess = filetype.guess(head)
+    return Kind(guess.mime if guess else UNKNOWN)
+
+
+def _excused(magic: bytes, head: bytes) -> bool:
+    """Short magics that ordinary text can begin with: they count only before bytes that text does not hold."""
+    return len(magic) <= 3 and magic.isalpha() and b"\x00" not in head[:512] and magic != b"BZh"
+
+
+def _is_pickle(head: bytes) -> bool:
+    return head[:1] == b"\x80" and len(head) > 3 and head[1] in (2, 3, 4, 5) and head[2:3] in b"\x95}](cX\x8cKGq\x8a)NBUJ\x88\x89\x8f"
+
+
+def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
+    """Codec and length of the byte order mark, or None for what is no text."""
+    for bom, codec in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(bom):
+            return (codec, len(bom)) if _decodes(head[len(bom) :], codec, whole) else None
+    if b"\x00" in head:
+        for codec, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+            if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and _decodes(head, codec, whole):
+                return codec, 0
+        return None
+    if _controls(head) > 0.01 * len(head):
+        return None
+    if _decodes(head, "utf-8", whole):
+        return "utf-8", 0
+    return _legacy_encoding(head)
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})))
+
+
+def _decodes(data: bytes, codec: str, whole: bool) -> bool:
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(data, final=whole)
+    except UnicodeDecodeError:
+        return False
+    return text.count("\x00") <= 0.01 * len(text)
+
+
+def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
+    """A one-byte or East Asian encoding that makes sense of the text around the first bytes that are not ASCII."""
+    first = re.search(rb"[\x80-\xff]", head)
+    sample = head[max(0, first.start() - 2048) : first.start() + 6144] if first else head
+    best = from_bytes(sample, cp_exclusion=["utf_7"]).best()
+    if best is None:
+        return ("latin-1", 0) if sum(b >= 0x80 for b in sample) < 0.3 * len(sample) else None
+    return best.encoding, 0
+
+
+def _text_type(text: str, extension: str, tail: bytes, whole: bool) -> str:
+    start = text.lstrip()[:200]
+    if re.match(r'[\[{]\s*(["\]}\[{\d-]|true|false|null|$)', start):
+        return _json_type(text, extension, tail, whole)
+    if extension in (".csv", ".tsv", ".tab"):
+        return TEXT_TYPES[extension]
+    if re.match(r"<!doctype html|<html", start, re.IGNORECASE):
+        return "text/html"
+    named = TEXT_TYPES.get(extension)
+    if named and not named.startswith(("application/json", "application/x-ipynb")):
+        return named
+    if start.startswith("<?xml"):
+        return "text/xml"
+    return "text/csv" if not extension and _is_table(text) else "text/plain"
+
+
+def _json_type(text: str, extension: str, tail: bytes, whole: bool) -> str:
+    lines = [line for line in text.splitlines()[:4] if line.strip()]
+    complete = lines if whole or len(lines) < 2 else lines[:-1]
+    if extension in (".jsonl", ".ndjson") or (len(complete) >= 2 and all(_is_json(line) for line in complete[:2])):
+        return "application/jsonl"
+    if '"cells"' in text and ('"nbformat"' in text or b'"nbformat"' in tail or extension == ".ipynb"):
+        return "application/x-ipynb+json"
+    return "application/json"
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return line.lstrip()[:1] in "{["
+
+
+def _is_table(text: str) -> bool:
+    """Whether at least five lines have the same number (two or more) of separated cells."""
+    lines: Sequence[str] = text.splitlines()[:-1][:50]
+    if len(lines) < 5:
+        return False
+    for delimiter in ",\t;":
+        try:
+            widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and widths.pop() >= 3:
+            return True
+    return False

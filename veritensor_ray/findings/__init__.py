@@ -1,0 +1,1 @@
+"""Hits to findings, commit, collect, redaction, exports; it knows no engine."""

@@ -1,0 +1,59 @@
+"""The commit: one Parquet object per shard under a deterministic key, written only when every planned artifact has an outcome."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.errors import VeritensorError
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.schema import COMMIT
+
+
+def commit_key(run: str, shard: int) -> str:
+    """The object of a shard, relative to the output."""
+    return f"_work/{run}/commits/{shard:07d}.parquet"
+
+
+def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerprints: Mapping[str, str]) -> pa.Table:
+    """Outcomes in the order of the plan's rows. Raises VeritensorError when one is not there or is there twice."""
+    by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
+    if len(by_place) != len(outcomes) or set(by_place) != {(row.artifact, row.part) for row in rows}:
+        raise VeritensorError(f"shard {rows[0].shard}: {len(outcomes)} outcomes for {len(rows)} planned artifacts; not committed")
+    ordered = [by_place[row.artifact, row.part] for row in rows]
+    for outcome in ordered:
+        outcome.settle()
+    return pa.Table.from_pylist([outcome.row(dict(fingerprints)) for outcome in ordered], schema=COMMIT)
+
+
+def write_commit(store: OutputStore, run: str, shard: int, table: pa.Table) -> dict[str, Any]:
+    """Write the object; returns the small numbers that a progress display shows."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    store.put(commit_key(run, shard), buffer.getvalue())
+    severities: dict[str, int] = {}
+    for rollup in table.column("rollup").to_pylist():
+        for line in rollup:
+            severities[line["severity"]] = severities.get(line["severity"], 0) + line["count"]
+    return {"shard": shard, "artifacts": table.num_rows, "bytes": sum(table.column("bytes_scanned").to_pylist()), "severities": severities}
+
+
+def read_commit(store: OutputStore, run: str, shard: int) -> list[dict[str, Any]]:
+    """The rows of a shard's commit."""
+    data = store.read(commit_key(run, shard))
+    if data is None:
+        raise VeritensorError(f"shard {shard} is not committed")
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data), schema=COMMIT).to_pylist()
+    return rows
+
+
+def committed(store: OutputStore, run: str) -> set[int]:
+    """The shards that need not be scanned again."""
+    names = store.names(f"_work/{run}/commits")
+    return {int(name.partition(".")[0]) for name in names if name.endswith(".parquet") and not name.startswith(".")}

@@ -1,0 +1,42 @@
+"""The site key, with which evidence is hashed: from the configuration, or made once for this user; never in an output."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from veritensor_ray.config import resolve_secret
+from veritensor_ray.errors import CannotRunError
+
+
+def site_key(named: str | None) -> bytes:
+    """The key behind `env:NAME` or `file:/path`, or this user's own. Raises CannotRunError when it cannot be made or read."""
+    value = resolve_secret(named)
+    if value is not None:
+        return value.encode()
+    path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "veritensor-ray" / "site.key"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            temporary.touch(mode=0o600)
+            temporary.write_text(secrets.token_hex(32))
+            try:
+                os.link(temporary, path)  # whole or not at all, and the first of two processes wins
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+        return path.read_text().strip().encode()
+    except OSError as error:
+        raise CannotRunError(
+            f"the site key {path} cannot be made or read ({error.strerror}); set site_key to env:NAME or file:/path"
+        ) from None
+
+
+def key_id(key: bytes) -> str:
+    """A name for a key that tells nothing about it."""
+    return hmac.digest(key, b"key id", hashlib.sha256)[:6].hex()

@@ -1,0 +1,85 @@
+"""What became of one planned artifact, from reading it to the row that a commit stores; it knows no engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from veritensor_ray.findings.recorder import Recorded
+from veritensor_ray.segments import Gap
+
+MAX_GAPS = 100
+
+COMPLETE = "complete"
+PARTIAL = "partial"
+NO_READER = "no-reader"
+NOT_APPLICABLE = "not-applicable"
+MISSING = "missing"
+QUARANTINED = "quarantined"
+_INCOMPLETE = (PARTIAL, MISSING)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One artifact, or one part of it. `coverage` maps engine to (status, reason). `status` is None until `settle`."""
+
+    artifact: str
+    part: int
+    index: int
+    status: str | None = None
+    reason: str | None = None
+    media_type: str | None = None
+    content_id: str | None = None
+    content_id_kind: str | None = None
+    bytes_scanned: int = 0
+    segments: int = 0
+    lines: int = 0
+    rows: int = 0
+    chars: int = 0
+    seconds: float = 0.0
+    coverage: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    gaps_total: int = 0
+    recorded: Recorded = field(default_factory=Recorded)
+
+    def add_gap(self, gap: Gap) -> None:
+        """Note something that was not read or checked."""
+        self.gaps_total += gap.count
+        if len(self.gaps) < MAX_GAPS:
+            self.gaps.append(gap)
+        if gap.engine and self.coverage.get(gap.engine, ("", None))[0] in (COMPLETE, ""):
+            self.coverage[gap.engine] = (PARTIAL, gap.reason)
+
+    def settle(self) -> None:
+        """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
+        quarantined = [(name, reason) for name, (status, reason) in self.coverage.items() if status == QUARANTINED]
+        if self.status is None and quarantined:
+            self.status, self.reason = "quarantined", "; ".join(f"{name}: {reason}" for name, reason in quarantined)
+        if self.status is None:
+            incomplete = [f"{name}: {reason}" for name, (status, reason) in self.coverage.items() if status in _INCOMPLETE]
+            if self.gaps_total or incomplete:
+                self.status = "partial"
+                self.reason = self.reason or (self.gaps[0].reason if self.gaps else incomplete[0])
+            else:
+                self.status = "scanned"
+        if self.gaps_total:  # what could not be read, no engine has seen
+            for name, (status, _) in list(self.coverage.items()):
+                if status == COMPLETE and any(gap.engine is None for gap in self.gaps):
+                    self.coverage[name] = (PARTIAL, self.gaps[0].reason)
+
+    def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
+        """The row of the commit (schema COMMIT)."""
+        names = ("artifact", "part", "content_id", "content_id_kind", "media_type", "status", "reason", "bytes_scanned", "segments")
+        counters = ("lines", "rows", "chars", "gaps_total", "seconds")
+        return {name: getattr(self, name) for name in (*names, *counters)} | {
+            "coverage": [
+                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason}
+                for name, (status, reason) in self.coverage.items()
+            ],
+            "gaps": [{name: getattr(gap, name) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps],
+            "findings": self.recorded.rows,
+            "rollup": [
+                {"column": column, "rule_id": rule, "count": tally.count, "severity": tally.severity, "keys": sorted(tally.keys)}
+                for (column, rule), tally in self.recorded.tallies.items()
+            ],
+        }

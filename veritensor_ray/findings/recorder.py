@@ -1,0 +1,198 @@
+"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys, flood control; it knows no engine."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.findings.redact import mask, visible, without_credentials
+from veritensor_ray.hits import FileInfo, Hit, Rule
+
+EVIDENCE = 240
+CONTEXT = 120
+_MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
+_BYTES_TO_TEXT = "latin-1"
+
+
+@dataclass(slots=True)
+class Tally:
+    """A line of the rollup: complete even where rows are not."""
+
+    count: int = 0
+    severity: str = "info"
+    keys: set[bytes] = field(default_factory=set)
+
+    def add(self, count: int, severity: str, keys: Iterable[bytes]) -> None:
+        self.count += count
+        self.severity = max(self.severity, severity, key=SEVERITIES.index)
+        self.keys.update(keys)
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING) and tallies by column and rule."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    tallies: dict[tuple[str | None, str], Tally] = field(default_factory=dict)
+    per_rule: dict[str, int] = field(default_factory=dict)
+
+    def merge(self, other: Recorded, limit: int) -> None:
+        """Take over another stage's findings, at most `limit` rows a rule."""
+        for row in other.rows:
+            self.add_row(row, limit)
+        for key, tally in other.tallies.items():
+            self.tallies.setdefault(key, Tally()).add(tally.count, tally.severity, tally.keys)
+
+    def add_row(self, row: dict[str, Any], limit: int) -> None:
+        """Keep a row unless its rule has its fill."""
+        seen = self.per_rule.get(row["rule_id"], 0)
+        if seen < limit:
+            self.per_rule[row["rule_id"]] = seen + 1
+            self.rows.append(row)
+
+
+class Recorder:
+    """Collects the findings of the artifacts of a shard, each in order of place."""
+
+    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int) -> None:
+        self._rules, self._key, self._limit = rules, site_key, limit
+        self.by_artifact: dict[int, Recorded] = {}
+
+    def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
+        """Record an engine's hits in a batch; those in another segment's part of an overlap are left to it."""
+        columns = _Columns(batch)
+        for hit in sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end)):
+            row = hit.row or 0
+            if hit.start >= columns.owned(row):
+                continue
+            text = columns.text(row)
+            evidence = _evidence(text, hit.start, hit.end)
+            place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
+            self._add(engine, hit, place, lambda r=row, h=hit, t=text: columns.location(r, h, t), evidence)
+
+    def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
+        """Record an engine's hits in a file; offsets are bytes."""
+        for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
+            first = max(0, hit.start - CONTEXT - _MARGIN)
+            file.seek(first)
+            data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
+            text = data.decode(_BYTES_TO_TEXT)
+            evidence = _evidence(text, hit.start - first, hit.end - first)
+            place = _Place(artifact, about.member, None)
+            self._add(engine, hit, place, lambda h=hit: {"byte_offset": about.offset + h.start, "view": "visible"}, evidence)
+
+    def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
+        rule = self._rules[hit.rule]
+        severity = hit.severity or rule.severity
+        recorded = self.by_artifact.setdefault(place.artifact, Recorded())
+        key = evidence_key(self._key, hit.rule, evidence.raw)
+        recorded.tallies.setdefault((place.column, hit.rule), Tally()).add(1, severity, (key,))
+        if recorded.per_rule.get(hit.rule, 0) >= self._limit:
+            return
+        recorded.add_row(
+            {
+                "member": place.member,
+                "location": locate(),
+                "engine": engine,
+                "rule_id": hit.rule,
+                "severity": severity,
+                "confidence": round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3),
+                "evidence": evidence.shown,
+                "evidence_before": evidence.before,
+                "evidence_after": evidence.after,
+                "evidence_key": key,
+                "message": visible(without_credentials(mask(hit.message or rule.title))),
+            },
+            self._limit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    artifact: int
+    member: str | None
+    column: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    raw: str
+    shown: str
+    before: str
+    after: str
+
+
+def _evidence(text: str, start: int, end: int) -> _Evidence:
+    """The hit and what stands around it, redacted as one text before it is cut."""
+    shown_end = min(end, start + EVIDENCE)
+    left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
+    masked = mask(text[left:right])
+    cut = (
+        slice(max(0, start - CONTEXT) - left, start - left),
+        slice(start - left, shown_end - left),
+        slice(shown_end - left, shown_end + CONTEXT - left),
+    )
+    before, shown, after = (visible(masked[part]) for part in cut)
+    return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
+    """Keyed hash of what was found, white space and case aside; a plain hash could be reversed by trying."""
+    normal = re.sub(r"\s+", " ", evidence).strip().casefold()
+    return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
+
+
+class _Columns:
+    """Location columns of a batch, fetched when a hit first asks for them: most batches have none."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+        self._cache: dict[str, Any] = {}
+        self._lines: dict[int, list[int]] = {}
+        self._texts: dict[int, str] = {}
+
+    def _column(self, name: str) -> Any:
+        if name not in self._cache:
+            self._cache[name] = self._batch.column(name)
+        return self._cache[name]
+
+    @property
+    def artifact(self) -> Any:
+        if "artifacts" not in self._cache:
+            self._cache["artifacts"] = self._batch.column("artifact").to_pylist()
+        return self._cache["artifacts"]
+
+    def text(self, row: int) -> str:
+        if row not in self._texts:
+            self._texts = {row: self._column("text")[row].as_py() or ""}  # hits come sorted: one at a time is enough
+        return self._texts[row]
+
+    def value(self, name: str, row: int) -> str | None:
+        value: str | None = self._column(name)[row].as_py()
+        return value
+
+    def owned(self, row: int) -> int:
+        value = self._column("owned")[row].as_py()
+        return 1 << 62 if value is None else int(value)
+
+    def location(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
+        """Where a hit stands in the original: lines, characters and bytes counted from the beginning of its unit."""
+        names = ("row", "column", "page", "part", "view", "decoded_via", "line", "start", "byte_offset")
+        found = {name: self._column(name)[row].as_py() for name in names}
+        if found["line"] is not None:
+            if row not in self._lines:
+                self._lines = {row: [i for i, c in enumerate(text) if c == "\n"]}
+            found["line"] += bisect_right(self._lines[row], hit.start - 1)
+        if found["byte_offset"] is not None:
+            found["byte_offset"] += len(text[: hit.start].encode("utf-8", "replace"))
+        found["end"] = found["start"] + hit.end
+        found["start"] += hit.start
+        return found

@@ -1,0 +1,140 @@
+"""The columns of findings, ledger, rollup and commits: the only place that names them; it knows no other module."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+LOCATION = pa.struct(
+    [
+        ("line", pa.int64()),
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("page", pa.int32()),
+        ("part", pa.string()),
+        ("byte_offset", pa.int64()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("box", pa.list_(pa.int32())),
+        ("view", pa.string()),
+        ("decoded_via", pa.string()),
+    ]
+)
+
+FINDINGS = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("content_fingerprint", pa.string()),
+        ("scan_id", pa.string()),
+        ("artifact", pa.string()),
+        ("member", pa.string()),
+        ("location", LOCATION),
+        ("engine", pa.string()),
+        ("engine_fingerprint", pa.string()),
+        ("rule_id", pa.string()),
+        ("category", pa.string()),
+        ("severity", pa.string()),
+        ("severity_original", pa.string()),
+        ("confidence", pa.float64()),
+        ("message", pa.string()),
+        ("evidence", pa.string()),
+        ("evidence_before", pa.string()),
+        ("evidence_after", pa.string()),
+        ("count", pa.int64()),
+        ("taxonomy", pa.list_(pa.string())),
+        ("content_id", pa.string()),
+        ("model", pa.string()),
+        ("bundle_id", pa.string()),
+        ("state", pa.string()),
+        ("first_seen", pa.timestamp("us", tz="UTC")),
+        ("suppressed_by", pa.string()),
+        ("detected_at", pa.timestamp("us", tz="UTC")),
+    ],
+    metadata={"veritensor_ray.findings": SCHEMA_VERSION},
+)
+
+COVERAGE = pa.struct([("engine", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()), ("reason", pa.string())])
+GAP = pa.struct(
+    [("member", pa.string()), ("location", pa.string()), ("engine", pa.string()), ("reason", pa.string()), ("bound", pa.string())]
+)
+
+LEDGER = pa.schema(
+    [
+        ("artifact", pa.string()),
+        ("uri", pa.string()),
+        ("size", pa.int64()),
+        ("etag", pa.string()),
+        ("mtime", pa.float64()),
+        ("content_id", pa.string()),
+        ("content_id_kind", pa.string()),
+        ("media_type", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("bytes_scanned", pa.int64()),
+        ("segments", pa.int64()),
+        ("coverage", pa.list_(COVERAGE)),
+        ("gaps", pa.list_(GAP)),
+        ("gaps_total", pa.int64()),
+        ("findings", pa.int64()),
+        ("max_severity", pa.string()),
+        ("seconds", pa.float64()),
+    ],
+    metadata={"veritensor_ray.ledger": SCHEMA_VERSION},
+)
+
+ROLLUP = pa.schema(
+    [
+        ("artifact", pa.string()),
+        ("column", pa.string()),
+        ("rule_id", pa.string()),
+        ("count", pa.int64()),
+        ("distinct", pa.int64()),
+        ("severity", pa.string()),
+    ],
+    metadata={"veritensor_ray.rollup": SCHEMA_VERSION},
+)
+
+# What a commit stores of a finding: everything that does not depend on the other parts of a split artifact.
+COMMITTED_FINDING = pa.struct(
+    [
+        ("member", pa.string()),
+        ("location", LOCATION),
+        ("engine", pa.string()),
+        ("rule_id", pa.string()),
+        ("severity", pa.string()),
+        ("confidence", pa.float64()),
+        ("evidence", pa.string()),
+        ("evidence_before", pa.string()),
+        ("evidence_after", pa.string()),
+        ("evidence_key", pa.binary()),
+        ("message", pa.string()),
+    ]
+)
+COMMITTED_ROLLUP = pa.struct(
+    [("column", pa.string()), ("rule_id", pa.string()), ("count", pa.int64()), ("severity", pa.string()), ("keys", pa.list_(pa.binary()))]
+)
+
+COMMIT = pa.schema(
+    [
+        ("artifact", pa.string()),
+        ("part", pa.int32()),
+        ("content_id", pa.string()),
+        ("content_id_kind", pa.string()),
+        ("media_type", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("bytes_scanned", pa.int64()),
+        ("segments", pa.int64()),
+        ("lines", pa.int64()),
+        ("rows", pa.int64()),
+        ("chars", pa.int64()),
+        ("coverage", pa.list_(COVERAGE)),
+        ("gaps", pa.list_(GAP)),
+        ("gaps_total", pa.int64()),
+        ("seconds", pa.float64()),
+        ("findings", pa.list_(COMMITTED_FINDING)),
+        ("rollup", pa.list_(COMMITTED_ROLLUP)),
+    ],
+    metadata={"veritensor_ray.commit": SCHEMA_VERSION},
+)

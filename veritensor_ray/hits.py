@@ -1,0 +1,66 @@
+"""The vocabulary between engines and findings: files, hits and rules; it knows neither engines nor the schema of findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What is known of a file before it is read.
+
+    `media_type` is what its bytes are, `declared_type` what its name claims (None where the name claims nothing); `offset` is where
+    in the artifact the bytes begin, where they are a part of a split one; `mismatched` says that name and content disagree.
+    """
+
+    path: str
+    size: int | None
+    media_type: str
+    declared_type: str | None = None
+    member: str | None = None
+    offset: int = 0
+    mismatched: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last component of the path."""
+        return (self.member or self.path).rsplit("/", 1)[-1]
+
+    @property
+    def extension(self) -> str:
+        """Lower case, with the dot; empty where there is none."""
+        stem, dot, last = self.name.rpartition(".")
+        return f".{last.lower()}" if dot and stem else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing that an engine saw.
+
+    `start` and `end` are character offsets in the segment `row` of the batch, or byte offsets in the file where `row` is None.
+    `severity` overrides the rule's own, for engines that grade.
+    """
+
+    rule: str
+    start: int
+    end: int
+    row: int | None = None
+    score: float = 1.0
+    severity: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a finding of this kind means and what to do about it. `id` is `<engine>.<name>` and stays the same for ever."""
+
+    id: str
+    title: str
+    description: str
+    category: str
+    severity: str
+    remediation: str
+    taxonomy: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    false_alarms: str = ""
+    confidence: float = 1.0

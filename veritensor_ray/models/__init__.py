@@ -1,0 +1,1 @@
+"""Which model files belong to which role and profile, and whether they are what they should be; it knows no engine."""

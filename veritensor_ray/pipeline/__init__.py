@@ -1,0 +1,1 @@
+"""The steps composed in one process, without Ray."""

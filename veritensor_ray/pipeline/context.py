@@ -1,0 +1,73 @@
+"""What every step of a run shares: settings, roots, key, engines loaded once per process; it knows no Ray."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import Root
+from veritensor_ray.engines.base import Engine, FileEngine, TextEngine
+from veritensor_ray.engines.registry import create
+from veritensor_ray.errors import ModelError
+from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.hits import Rule
+from veritensor_ray.models.store import ModelStore
+
+
+@dataclass(frozen=True)
+class Context:
+    """A run's constants, small enough to travel with every task. `missing` names engines that may be absent, with the reason."""
+
+    settings: Settings
+    roots: tuple[Root, ...]
+    engines: tuple[str, ...]
+    site_key: bytes
+    fingerprint: str
+    missing: tuple[tuple[str, str], ...] = ()
+
+    def recorder(self, bench: Workbench) -> Recorder:
+        """An empty recorder that knows the rules of these engines."""
+        return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Loaded engines: those that work where the bytes are, or those with a model."""
+
+    engines: tuple[Engine, ...]
+    rules: dict[str, Rule]
+
+    @property
+    def text(self) -> list[TextEngine]:
+        """Engines that read text."""
+        return [engine for engine in self.engines if isinstance(engine, TextEngine)]
+
+    @property
+    def files(self) -> list[FileEngine]:
+        """Engines that read bytes."""
+        return [engine for engine in self.engines if isinstance(engine, FileEngine)]
+
+
+def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
+    """Create and load engines. Raises ModelError for one that cannot be loaded."""
+    engines = create(settings, names)
+    store = ModelStore(settings.profile)
+    for engine in engines:
+        try:
+            engine.load(store)
+        except ModelError:
+            raise
+        except Exception as error:
+            raise ModelError(f"engine {engine.name} does not load: {type(error).__name__}: {error}") from error
+    return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str) -> Workbench:  # all three are the key of the cache
+    return load(Settings.model_validate_json(settings_json), names)
+
+
+def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
+    """The engines of a run, loaded once per process."""
+    return _loaded(context.fingerprint, names, context.settings.model_dump_json())

@@ -1,0 +1,179 @@
+"""The extract step: opens the artifacts of a shard, runs the engines that need bytes, and streams out what a model must read; it knows no Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
+from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.streams import decompressed
+from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.hits import FileInfo
+from veritensor_ray.media_types import COMPRESSED, MODEL_FILES, declared_type, mismatch, text_type
+from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.scan import scan_batch, with_text
+from veritensor_ray.segments import Batcher, Gap, Identity, to_batch
+
+Pulse = Callable[[], None]
+
+
+class Extraction:
+    """One pass over a shard. `outcomes` is complete when `batches` has ended."""
+
+    def __init__(
+        self, context: Context, rows: Sequence[PlanRow], bench: Workbench, model_engines: Sequence[str], pulse: Pulse = lambda: None
+    ) -> None:
+        self._context, self._rows, self._bench = context, rows, bench
+        self._models = model_engines
+        self._pulse = pulse
+        self._recorder = context.recorder(bench)
+        self._limits = context.settings.limits
+        self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Batches of text for the model engines, if there are any; the other engines have seen all of them already."""
+        batcher = Batcher(self._limits)
+        for outcome, row in zip(self.outcomes, self._rows, strict=True):
+            self._pulse()
+            started = time.perf_counter()
+            for part in self._artifact(outcome, row):
+                outcome.segments += part.num_rows
+                for batch in batcher.add(part):
+                    yield from self._scanned(batch)
+                    self._pulse()
+            outcome.seconds = time.perf_counter() - started
+        for batch in batcher.flush():
+            yield from self._scanned(batch)
+        for outcome in self.outcomes:
+            if outcome.index in self._recorder.by_artifact:
+                outcome.recorded = self._recorder.by_artifact[outcome.index]
+
+    def _scanned(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        texts = with_text(batch)
+        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder):
+            self.outcomes[artifact].add_gap(gap)
+        if self._models and texts.num_rows:
+            yield texts
+
+    def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
+        """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
+        for name, reason in self._context.missing:
+            outcome.coverage[name] = (MISSING, reason)
+        opened: OpenArtifact | None = None
+        try:
+            opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores)
+            yield from self._read(outcome, row, opened)
+            opened.check_unchanged()
+        except LimitExceeded as error:
+            outcome.add_gap(Gap(str(error), bound=error.bound))
+        except ReadError as error:
+            self._unreadable(outcome, str(error))
+        except MemoryError:
+            self._unreadable(outcome, "needs more memory than worker_memory allows")
+        except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
+            self._unreadable(outcome, f"{type(error).__name__}: {error}"[:300])
+        finally:
+            if opened is not None:
+                opened.close()
+
+    def _unreadable(self, outcome: Outcome, reason: str) -> None:
+        """Nothing was read: unreadable. Something was: a gap."""
+        if outcome.segments == 0 or reason.startswith("changed during the run"):
+            outcome.status, outcome.reason = "unreadable", reason
+        outcome.add_gap(Gap(reason))
+
+    def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
+        head, tail = opened.edges(HEAD_BYTES)
+        offset = (row.start or 0) if row.kind in BYTE_RANGES else 0
+        extension = FileInfo(row.artifact, None, "").extension
+        kind = _kind_of_part(row, extension) or sniff(head, extension, tail, whole=opened.size <= len(head))
+        wrong = row.part == 0 and opened.size > 0 and mismatch(extension, kind.media_type)
+        about = FileInfo(row.artifact, opened.size, kind.media_type, declared_type(extension), offset=offset, mismatched=wrong)
+        outcome.media_type = kind.media_type
+        for engine in self._bench.engines:
+            outcome.coverage.setdefault(engine.name, (COMPLETE, None) if engine.applies(about) else (NOT_APPLICABLE, None))
+        if row.part == 0 or row.kind != "rowgroups":
+            self._file_engines(outcome, opened.file(), about)
+            outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
+        outcome.bytes_scanned = opened.size if row.part == 0 or row.kind != "rowgroups" else 0
+        yield from self._segments(outcome, row, opened, about, kind)
+
+    def _file_engines(self, outcome: Outcome, file: BinaryIO, about: FileInfo) -> None:
+        for engine in self._bench.files:
+            if not engine.applies(about):
+                continue
+            file.seek(0)
+            try:
+                self._recorder.file_hits(engine.name, outcome.index, file, about, list(engine.scan_file(file, about)))
+            except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
+                outcome.add_gap(Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], engine=engine.name))
+            self._pulse()
+
+    def _segments(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact, about: FileInfo, kind: Kind) -> Iterator[pa.RecordBatch]:
+        file, via, extension = opened.file(), None, about.extension
+        if kind.media_type in COMPRESSED:
+            stream, via = decompressed(file, kind.media_type, self._limits)
+            extension = FileInfo(about.path.rpartition(".")[0], None, "").extension
+            inner = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
+            file, kind = stream, inner  # type: ignore[assignment]  # a BufferedReader has all of BinaryIO that a stream can have
+        reader = reader_for(kind)
+        if reader is None or (via and not kind.is_text):
+            self._no_reader(outcome, kind, via)
+            return
+        source = Source(
+            file,
+            kind,
+            self._limits,
+            extension,
+            via,
+            (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None,
+            row.part == 0,
+            about.offset,
+            declared_type(extension),
+        )
+        for name in self._models:
+            outcome.coverage[name] = (COMPLETE, None)
+        identity = Identity(outcome.index, about.path, kind.media_type)
+        images = 0
+        for block in reader(source):
+            self._pulse()
+            if isinstance(block, Gap):
+                outcome.add_gap(block)
+                continue
+            images += len(block.images or ())
+            yield to_batch(block, identity, self._limits)
+        outcome.lines, outcome.rows, outcome.chars = source.counts.lines, source.counts.rows, source.counts.chars
+        if images:
+            self._images(outcome, kind, images)
+
+    def _no_reader(self, outcome: Outcome, kind: Kind, via: str | None) -> None:
+        """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
+        name = f"{kind.media_type} in {via}" if via else kind.media_type
+        model = MODEL_FILES.get(kind.media_type)
+        reason = f"no engine for {model}" if model else f"no reader for {name}"
+        outcome.status, outcome.reason = outcome.status or "skipped", reason
+        if model:
+            outcome.coverage["modelfiles"] = (NO_READER, reason)
+        for engine in self._models:
+            outcome.coverage[engine] = (NO_READER, reason)
+
+    def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
+        """Pictures wait for a transcriber, and there is none yet: said, not hidden."""
+        if kind.media_type.startswith("image/"):
+            outcome.status, outcome.reason = "skipped", f"no engine for text in {kind.media_type}"
+        outcome.coverage["ocr"] = (NO_READER, f"no engine for text in {count} picture{'s' if count > 1 else ''}")
+
+
+def _kind_of_part(row: PlanRow, extension: str) -> Kind | None:
+    """Parts of a split file are of the kind that the plan saw at its beginning."""
+    if row.kind == "jsonl":
+        return Kind("application/jsonl", "utf-8")
+    return Kind(text_type(extension), "utf-8", 0) if row.kind == "lines" else None

@@ -1,0 +1,45 @@
+"""What makes two runs comparable: versions, limits, thresholds, rules and models, and what corpus they read; it knows no Ray."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.stores import absolute
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.findings.redact import without_credentials
+
+# What changes results; everything else (where, how fast, how it is shown) does not.
+_RESULTS = ("profile", "limits", "injection", "max_size", "since", "sample", "include", "exclude", "follow_links")
+
+
+def describe(settings: Settings, engines: Mapping[str, Engine | None], key_name: str) -> dict[str, Any]:
+    """The parts of a run's fingerprint, readable: two runs with equal parts may share an output."""
+    return {
+        "version": version("veritensor-ray"),
+        "sources": [without_credentials(absolute(source)) for source in settings.sources],
+        "settings": settings.model_dump(mode="json", include=set(_RESULTS)),
+        "engines": {name: engine.fingerprint() if engine else "missing" for name, engine in engines.items()},
+        "site_key": key_name,
+    }
+
+
+def digest(parts: Mapping[str, Any]) -> str:
+    """Short SHA-256 of the parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Names of the parts that differ, down to single settings and engines."""
+    found = []
+    for name in sorted(set(mine) | set(theirs)):
+        a, b = mine.get(name), theirs.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += [f"{name}.{inner}" for inner in differences(a, b)]
+        elif a != b:
+            found.append(name)
+    return found

@@ -1,0 +1,76 @@
+"""Where a big artifact can be cut without losing anything: lines of UTF-8 text and JSON lines, row groups of Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.listing import Listed, Root
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers import READERS
+from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.hits import FileInfo
+
+_SEARCH = 1 << 20
+
+
+def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int, int]]]:
+    """A function for the planner: parts as (kind, start, end), nothing where the artifact has to be read in one piece."""
+
+    def split(entry: Listed, root: Root) -> list[tuple[str, int, int]]:
+        row = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)
+        try:
+            opened = OpenArtifact(row, root, settings.stores)
+        except ReadError:
+            return []  # the shard that has it reports why it cannot be read
+        try:
+            return _cuts(opened, settings.limits.shard_bytes)
+        except (ReadError, OSError, pa.ArrowException):
+            return []
+        finally:
+            opened.close()
+
+    return split
+
+
+def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
+    head, tail = opened.edges(HEAD_BYTES)
+    about = FileInfo(opened.row.artifact, opened.size, "")
+    kind = sniff(head, about.extension, tail, whole=False)
+    if kind.media_type == "application/vnd.apache.parquet":
+        return _row_groups(opened.file(), target)
+    if kind.encoding == "utf-8" and (kind.media_type == "application/jsonl" or kind.media_type not in READERS):
+        return _lines("jsonl" if kind.media_type == "application/jsonl" else "lines", opened.file(), opened.size, target)
+    return []
+
+
+def _lines(name: str, file: BinaryIO, size: int, target: int) -> list[tuple[str, int, int]]:
+    """Cuts behind a line end near every `target` bytes; where there is no line end for a megabyte, no cut."""
+    cuts = [0]
+    for nominal in range(target, size - target // 2, target):
+        if nominal <= cuts[-1]:
+            continue
+        file.seek(nominal)
+        found = file.read(_SEARCH).find(b"\n")
+        if found >= 0:
+            cuts.append(nominal + found + 1)
+    ends = [*cuts[1:], size]
+    return [(name, start, end) for start, end in zip(cuts, ends, strict=True)] if len(cuts) > 1 else []
+
+
+def _row_groups(file: BinaryIO, target: int) -> list[tuple[str, int, int]]:
+    metadata = pq.ParquetFile(file).metadata
+    cuts, size = [0], 0
+    for group in range(metadata.num_row_groups):
+        if size >= target:
+            cuts.append(group)
+            size = 0
+        size += sum(metadata.row_group(group).column(c).total_compressed_size for c in range(metadata.num_columns))
+    ends = [*cuts[1:], metadata.num_row_groups]
+    return [("rowgroups", start, end) for start, end in zip(cuts, ends, strict=True)] if len(cuts) > 1 else []

@@ -1,0 +1,228 @@
+"""Segments, the rows that engines read: their Arrow schema and how readers' blocks become bounded batches; it knows no reader and no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from veritensor_ray.config import Limits
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+SEGMENTS = pa.schema(
+    [
+        ("artifact", pa.int32()),  # index of the plan row within the shard
+        ("path", _NAME),  # the artifact's path, then !/member
+        ("media_type", _NAME),
+        ("member", _NAME),
+        ("row", pa.int64()),
+        ("column", _NAME),
+        ("page", pa.int32()),
+        ("part", _NAME),
+        ("line", pa.int64()),  # of the first character; null where lines mean nothing
+        ("byte_offset", pa.int64()),  # of the first character in the file; null where the text was decoded from something else
+        ("start", pa.int64()),  # of the first character in its file, cell, page or part
+        ("owned", pa.int32()),  # a hit that starts behind these characters belongs to the next, overlapping segment
+        ("view", _NAME),
+        ("decoded_via", _NAME),
+        ("text", pa.string()),
+        ("image", pa.binary()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a reader yields: some texts (or images) and where they stand.
+
+    Every location field is one value for all of them, or a sequence as long as `texts`. Texts of any length: long ones are cut later.
+    """
+
+    texts: Sequence[str] | pa.Array
+    row: int | Sequence[int] | pa.Array | None = None
+    column: str | Sequence[str] | pa.Array | None = None
+    page: int | None = None
+    part: str | None = None
+    line: int | Sequence[int] | None = None
+    byte_offset: int | None = None
+    start: int | Sequence[int] = 0
+    owned: Sequence[int] | None = None
+    view: str = "visible"
+    decoded_via: str | None = None
+    images: Sequence[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was not read, or not checked by `engine`; a reader yields it and goes on."""
+
+    reason: str
+    location: str | None = None
+    member: str | None = None
+    engine: str | None = None
+    bound: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which file a block comes from."""
+
+    artifact: int
+    path: str
+    media_type: str
+    member: str | None = None
+
+
+def cut_point(text: str, limit: int) -> int:
+    """Where to cut `text` at `limit` characters at most: behind a paragraph, a line or a word, whichever is near."""
+    for mark in ("\n\n", "\n", " "):
+        at = text.rfind(mark, limit // 2, limit)
+        if at > 0:
+            return at + len(mark)
+    return limit
+
+
+def _cut_long(block: Block, limits: Limits) -> Block:
+    """Cut texts longer than `segment_chars` into overlapping pieces, so that no segment outgrows a batch."""
+    size, overlap = limits.segment_chars, limits.overlap_chars
+    source = block.texts.to_pylist() if isinstance(block.texts, pa.Array) else block.texts
+    texts, index, starts, owned, lines = [], [], [], [], []
+    for i, text in enumerate(source):
+        at, base, line = 0, _item(block.start, i), _item(block.line, i)
+        while True:
+            rest = len(text) - at
+            take = rest if rest <= size + overlap else cut_point(text[at : at + size], size)
+            texts.append(text[at : at + take + (overlap if take < rest else 0)])
+            index.append(i)
+            starts.append(base + at)
+            owned.append(take if take < rest or block.owned is None else block.owned[i] - at)
+            lines.append(line)
+            if take == rest:
+                break
+            line = None if line is None else line + text.count("\n", at, at + take)
+            at += take
+    return replace(
+        block,
+        texts=texts,
+        row=_take(block.row, index),
+        column=_take(block.column, index),
+        start=starts,
+        owned=owned,
+        line=lines if block.line is not None else None,
+        byte_offset=None,
+    )
+
+
+def _item(value: Any, i: int) -> Any:
+    return value[i] if isinstance(value, Sequence) else value
+
+
+def _take(value: Any, index: list[int]) -> Any:
+    if isinstance(value, pa.Array):
+        return value.take(pa.array(index))
+    return [value[i] for i in index] if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _numbers(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    if value is None:
+        return pa.nulls(count, kind)
+    if isinstance(value, int):
+        return pa.array(np.full(count, value), kind)
+    return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)
+
+
+def _names(value: str | Sequence[str] | pa.Array | None, count: int) -> pa.Array:
+    if value is None:
+        return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), pa.array([], pa.string()))
+    if isinstance(value, str):
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), clean_array([value]))
+    return (value if isinstance(value, pa.Array) else clean_array(value)).dictionary_encode()
+
+
+def clean_array(texts: Sequence[str]) -> pa.Array:
+    """An Arrow string array; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([t.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for t in texts], pa.string())
+
+
+def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch:
+    """One record batch of a block, long texts cut; not yet bounded in size."""
+    array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
+    if len(array) and array.nbytes > limits.segment_chars and max(_byte_lengths(array)) > limits.segment_chars + limits.overlap_chars:
+        block = _cut_long(block, limits)
+        array = clean_array(block.texts)
+    count = len(array)
+    if block.images is not None:
+        array = pa.nulls(count, pa.string())
+    columns = [
+        pa.array(np.full(count, identity.artifact, np.int32)),
+        _names(identity.path, count),
+        _names(identity.media_type, count),
+        _names(identity.member, count),
+        _numbers(block.row, count, pa.int64()),
+        _names(block.column, count),
+        _numbers(block.page, count, pa.int32()),
+        _names(block.part, count),
+        _numbers(block.line, count, pa.int64()),
+        _numbers(block.byte_offset, count, pa.int64()),
+        _numbers(block.start, count, pa.int64()),
+        _numbers(block.owned, count, pa.int32()),
+        _names(block.view, count),
+        _names(block.decoded_via, count),
+        array,
+        pa.nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)
+
+
+def _byte_lengths(array: pa.Array) -> np.ndarray[Any, np.dtype[np.int32]]:
+    offsets = np.frombuffer(array.buffers()[1], np.int32, len(array) + 1, array.offset * 4)
+    return np.diff(offsets)
+
+
+class Batcher:
+    """Collects small batches into batches of at most `batch_rows` rows and about `batch_bytes` bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parts: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._bytes = 0
+
+    def add(self, part: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Take `part`; yield the batches that are full now."""
+        while part.num_rows:
+            room = self._limits.batch_rows - self._rows
+            head = part.slice(0, min(room, self._fitting(part)))
+            self._parts.append(head)
+            self._rows += head.num_rows
+            self._bytes += head.get_total_buffer_size() if head.num_rows == part.num_rows else _text_bytes(head)
+            part = part.slice(head.num_rows)
+            if part.num_rows or self._rows >= self._limits.batch_rows or self._bytes >= self._limits.batch_bytes:
+                yield from self.flush()
+
+    def _fitting(self, part: pa.RecordBatch) -> int:
+        """How many rows of `part` fit into the bytes that are left; at least one."""
+        room = self._limits.batch_bytes - self._bytes
+        if _text_bytes(part) <= room:
+            return int(part.num_rows)
+        sizes = _byte_lengths(part.column("text")) + _byte_lengths(part.column("image"))
+        return max(1, int(np.searchsorted(np.cumsum(sizes), room, side="right")))
+
+    def flush(self) -> Iterator[pa.RecordBatch]:
+        """Yield what is left, if anything is."""
+        if self._parts:
+            parts, self._parts, self._rows, self._bytes = self._parts, [], 0, 0
+            table = pa.Table.from_batches(parts)
+            yield from (table.unify_dictionaries().combine_chunks() if len(parts) > 1 else table).to_batches()
+
+
+def _text_bytes(batch: pa.RecordBatch) -> int:
+    return int(_byte_lengths(batch.column("text")).sum() + _byte_lengths(batch.column("image")).sum())
