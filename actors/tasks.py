@@ -47,7 +47,7 @@ class Pass:
     kept_out: Mapping[str, str] = field(default_factory=dict)
 
 
-@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)  # type: ignore[call-overload]  # Ray's stubs lack the last
+@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
 def extract(context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]) -> Iterator[Batch | End]:
     """Extract artifacts; at most two batches wait for the driver."""
     limits = context.settings.limits

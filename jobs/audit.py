@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from veritensor_ray.config import Settings
-from veritensor_ray.corpus.listing import Root, roots
+from veritensor_ray.corpus.listing import Root, check_source, roots
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, is_local
 from veritensor_ray.engines.base import Engine
@@ -95,6 +95,8 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any
             )
             return finished
         check_output(store)
+        for root in starts:
+            check_source(root, settings.stores)
         context = Context(settings, starts, tuple(engines), key, digest(parts), tuple(missing.items()))
         run = _resumable(store, parts) or _plan(settings, store, parts, report)
         return _scan(context, store, run, engines, parts, report)
@@ -182,7 +184,7 @@ def _plan(settings: Settings, store: OutputStore, parts: dict[str, Any], report:
     rows = plan_rows(settings, parts["engines"], splitter(settings), report.planned, own_output=store.uri)
     with store.writer(f"_work/{run}/plan.parquet") as file:
         totals = write_plan(rows, file)
-    request = {"fingerprint_parts": parts, "totals": totals, "started_at": now.isoformat(timespec="seconds")}
+    request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": now.isoformat(timespec="seconds")}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
     return _Run(run, totals, request["started_at"])
 

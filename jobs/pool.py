@@ -27,7 +27,8 @@ class Pool:
 
     def __init__(self, stage: str, context: Any, names: tuple[str, ...], size: int, options: dict[str, Any]) -> None:
         self.stage = stage
-        self._create = lambda: ModelActor.options(**options).remote(context, names)
+        actor_class: Any = ModelActor  # what the decorator makes of it
+        self._create: Any = lambda: actor_class.options(**options).remote(context, names)
         self._size = size
         self._idle: asyncio.Queue[Any] = asyncio.Queue()
         self._deaths = 0

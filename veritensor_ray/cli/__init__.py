@@ -1,1 +1,50 @@
-"""x"""
+"""The command line: reads flags, calls jobs and api, draws what comes back. Heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from veritensor_ray.cli import findings, info, plan, submit
+from veritensor_ray.errors import VeritensorError
+
+app = typer.Typer(
+    name="veritensor-ray",
+    help="Audit AI corpora where there is no internet: every byte accounted for, nothing leaves.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("submit")(submit.submit)
+app.command("plan")(plan.plan)
+app.command("findings")(findings.findings)
+app.command("engines")(info.engines)
+app.command("rules")(info.rules)
+app.command("doctor")(info.doctor)
+
+
+def main() -> None:
+    """Run a command; errors that the user can do something about are one message and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except VeritensorError as error:
+        _fail(str(error), error.exit_code)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted; the same command goes on where this one stopped", 130)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
+        if usage is None:
+            raise
+        _fail(usage(), 2)
+
+
+def _fail(message: str, code: int) -> None:
+    from veritensor_ray.findings.redact import visible, without_credentials
+
+    lines = "\n".join(visible(line) for line in without_credentials(message).splitlines())
+    sys.stderr.write(f"veritensor-ray: {lines}\n")
+    sys.exit(code)

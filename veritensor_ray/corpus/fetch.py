@@ -90,7 +90,11 @@ class OpenArtifact:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise ChangedDuringRun("changed during the run: it is not a regular file any more")
-        self._check_local(descriptor)
+        try:
+            self._check_local(descriptor)
+        except ChangedDuringRun:
+            os.close(descriptor)
+            raise
         return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # closed by close(); a descriptor, not a path
 
     def _check_local(self, descriptor: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import stat
@@ -52,12 +53,13 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
     found = [_root(absolute(source), stores) for source in sources]
     if len(found) == 1:
         return found
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     named = []
     for root in found:
         base = root.uri.rstrip("/").rsplit("/", 1)[-1] or "root"
-        taken[base] = taken.get(base, 0) + 1
-        named.append(Root(root.uri, f"{base}/" if taken[base] == 1 else f"{base}-{taken[base]}/", root.single, root.pattern))
+        prefix = next(name for n in itertools.count(1) if (name := f"{base}/" if n == 1 else f"{base}-{n}/") not in taken)
+        taken.add(prefix)
+        named.append(Root(root.uri, prefix, root.single, root.pattern))
     return named
 
 
@@ -65,8 +67,10 @@ def _root(uri: str, stores: Stores) -> Root:
     literal = is_local(uri) and os.path.lexists(uri)  # a file may be named with brackets
     at = None if literal else _GLOB.search(uri)
     if at:
-        base = uri[: at.start()].rpartition("/")[0] or "/"
-        return Root(base, "", None, glob_translate(uri[len(base.rstrip("/")) + 1 :]))
+        base = _folder(uri[: at.start()])
+        return Root(
+            base, "", None, glob_translate(uri[len(base.rstrip("/")) + 1 :] if is_local(uri) else uri.removeprefix(base).lstrip("/"))
+        )
     fs, path = filesystem(uri, stores)
     try:
         # an explicitly named source may itself be a link; what lies below follows `follow_links`
@@ -76,8 +80,27 @@ def _root(uri: str, stores: Stores) -> Root:
         raise StoreError(denied(uri, "list", error)) from None
     if missing:
         raise StoreError(f"{uri} does not exist")
-    folder, _, name = uri.rpartition("/")
-    return Root(folder or "/", "", name) if single else Root(uri, "")
+    return Root(_folder(uri), "", uri.rpartition("/")[2]) if single else Root(uri, "")
+
+
+def _folder(uri: str) -> str:
+    """What stands before the last slash; the root of a store (memory://) keeps its slashes."""
+    folder = uri.rpartition("/")[0]
+    return f"{folder}/" if not folder or folder.endswith(":/") else folder
+
+
+def check_source(root: Root, stores: Stores) -> None:
+    """List a source and read one byte of it. Raises StoreError that names the permission; single files may still be unreadable."""
+    for entry in walk(root, stores):
+        if entry.status == "unlisted" and entry.artifact in (".", root.prefix + "."):
+            raise StoreError(entry.reason or f"{root.uri} cannot be listed")
+        if entry.status is None and not is_local(root.uri):
+            fs, _ = filesystem(root.uri, stores)
+            try:
+                fs.cat_file(os.fsdecode(entry.path), start=0, end=1)
+            except Exception as error:  # noqa: BLE001  # every store raises its own kind
+                raise StoreError(denied(root.uri, "read", error)) from None
+        return
 
 
 def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "") -> Iterator[Listed]:
@@ -91,8 +114,8 @@ def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str
 
 
 def printable(path: bytes) -> str:
-    """A name that UTF-8 can hold: bytes that are no UTF-8 become \\xNN."""
-    return path.decode("utf-8", "backslashreplace")
+    """A name that UTF-8 can hold: bytes that are no UTF-8 become \\xNN. Different names stay different: what looks so is escaped."""
+    return re.sub(rb"\\(?=x([89a-f][0-9a-f]|5c))", rb"\\x5c", path).decode("utf-8", "backslashreplace")
 
 
 def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed]:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,8 +135,12 @@ class OutputStore:
         folder = self.local
         if folder is None:
             fs, root = self._fs()
-            with fs.open(f"{root}/{name}", "wb") as file:
-                yield file
+            # closing a store's file publishes it, an error in the block or not: so the block writes beside it
+            with tempfile.SpooledTemporaryFile(64 << 20) as spool:
+                yield cast("BinaryIO", spool)
+                spool.seek(0)
+                with fs.open(f"{root}/{name}", "wb") as file:
+                    shutil.copyfileobj(spool, file, 8 << 20)
             return
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
-from typing import cast
+from typing import Any, cast
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Engine
@@ -25,7 +25,8 @@ def available(settings: Settings) -> dict[str, str]:
     for point in entry_points(group=ENTRY_POINTS):
         found.setdefault(point.name, point.value)
     for plugin in settings.plugins:
-        found.setdefault(str(_class(plugin).name), plugin)
+        engine: Any = _class(plugin)
+        found.setdefault(engine.name, plugin)
     return found
 
 
@@ -46,10 +47,10 @@ def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
     return [_class(known[name])(settings) for name in names]
 
 
-def _class(spec: str) -> type[Engine]:
+def _class(spec: str) -> Callable[[Settings], Engine]:
     module, _, name = spec.partition(":")
     try:
-        return cast("type[Engine]", getattr(importlib.import_module(module), name))
+        return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError) as error:
         raise UsageError(f"engine {spec!r} cannot be imported: {error}") from None
 

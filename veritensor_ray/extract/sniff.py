@@ -87,8 +87,10 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
 
 
 def _excused(magic: bytes, head: bytes) -> bool:
-    """Short magics that ordinary text can begin with: they count only before bytes that text does not hold."""
-    return len(magic) <= 3 and magic.isalpha() and b"\x00" not in head[:512] and magic != b"BZh"
+    """Magics that ordinary text can begin with: they count only before bytes that text does not hold."""
+    if magic == b"BZh":
+        return not re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head)
+    return magic.strip().isalnum() and not _controls(head[:512])
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -105,17 +107,17 @@ def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
         if head.startswith(bom):
-            return (codec, len(bom)) if _decodes(head[len(bom) :], codec, whole) else None
+            rest = head[len(bom) :]
+            return (codec, len(bom)) if _decodes(rest, codec, whole) or _nearly_decodes(rest, codec) else None
     if b"\x00" in head:
         for codec, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
             if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and _decodes(head, codec, whole):
                 return codec, 0
-        return None
     if _controls(head) > 0.01 * len(head):
         return None
     if _decodes(head, "utf-8", whole):
         return "utf-8", 0
-    return _legacy_encoding(head)
+    return _legacy_encoding(head) if b"\x00" not in head else None
 
 
 def _controls(data: bytes) -> int:
@@ -128,6 +130,12 @@ def _decodes(data: bytes, codec: str, whole: bool) -> bool:
     except UnicodeDecodeError:
         return False
     return text.count("\x00") <= 0.01 * len(text)
+
+
+def _nearly_decodes(data: bytes, codec: str) -> bool:
+    """Behind a byte order mark a damaged place does not make text binary: a stray byte would hide all of it."""
+    text = data.decode(codec, "replace")
+    return text.count("\ufffd") + text.count("\x00") <= 1 + 0.01 * len(text)
 
 
 def _legacy_encoding(head: bytes) -> tuple[str, int] | None:

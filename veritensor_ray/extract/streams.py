@@ -8,7 +8,7 @@ import gzip
 import io
 import lzma
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import zstandard
 
@@ -17,14 +17,65 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 
 CHUNK = 1 << 20
 
-_OPENERS: dict[str, tuple[str, Callable[[BinaryIO], BinaryIO]]] = {
+_OPENERS: dict[str, tuple[str, Callable[[BinaryIO], Any]]] = {
     "application/gzip": ("gzip", lambda f: gzip.GzipFile(fileobj=f)),
     "application/x-bzip2": ("bzip2", lambda f: bz2.BZ2File(f)),
     "application/x-xz": ("xz", lambda f: lzma.LZMAFile(f)),  # noqa: SIM115  # the caller closes the file beneath
-    # read_across_frames: concatenated frames are one file, as with the zstd program
-    "application/zstd": ("zstd", lambda f: zstandard.ZstdDecompressor().stream_reader(f, read_across_frames=True, closefd=False)),
+    "application/zstd": ("zstd", lambda f: _Zstd(f)),  # type: ignore[return-value]  # _Bounded only reads
 }
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError, ValueError)
+
+
+class _Zstd:
+    """Zstandard frames, one after the other, a block at a time (RFC 8878): no step makes more than 128 KB, and a frame that
+    ends early raises EOFError. The library's own stream_reader takes that for the end.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._data, self._at = file, b"", 0
+        self._frame: Any = None
+        self._checksum, self._ready = 0, b""
+
+    def read(self, size: int) -> bytes:
+        while not self._ready and self._step():
+            pass
+        ready, self._ready = self._ready[:size], self._ready[size:]
+        return ready
+
+    def _step(self) -> bool:
+        """Decode a block, or the header of a frame; False at the end of the file."""
+        if self._frame is None:
+            head = self._peek(18)
+            if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:
+                self._take(8)
+                self._skip(int.from_bytes(head[4:8], "little"))
+            elif head:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+                self._frame.decompress(self._take(zstandard.frame_header_size(head)))
+            return bool(head)
+        block = int.from_bytes(self._peek(3), "little")
+        last, repeated, size = block & 1, (block >> 1) & 3 == 1, block >> 3
+        self._ready = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
+        if last:
+            self._frame = None
+        return True
+
+    def _peek(self, size: int) -> bytes:
+        while len(self._data) - self._at < size and (more := self._file.read(CHUNK)):
+            self._data, self._at = self._data[self._at :] + more, 0
+        return self._data[self._at : self._at + size]
+
+    def _take(self, size: int) -> bytes:
+        data = self._peek(size)
+        if len(data) < size:
+            raise EOFError("compressed file ended before the end of its frame")
+        self._at += size
+        return data
+
+    def _skip(self, size: int) -> None:
+        while size:
+            size -= len(self._take(min(size, CHUNK)))
 
 
 class _Bounded(io.RawIOBase):
@@ -61,10 +112,10 @@ def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:
     """Pieces of text of about a megabyte, with the number of characters so far that stand for bytes which do not decode."""
     bad = 0
 
-    def count(error: UnicodeError) -> tuple[str, int]:
+    def count(error: UnicodeDecodeError) -> tuple[str, int]:
         nonlocal bad
         bad += 1
-        return codecs.replace_errors(error)
+        return "\ufffd", error.end
 
     codecs.register_error("veritensor-count", count)
     decoder = codecs.getincrementaldecoder(encoding)("veritensor-count")

@@ -48,6 +48,7 @@ class _Summary:
     status: Counter[str] = field(default_factory=Counter)
     severity: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, str] = field(default_factory=dict)  # severity seen per rule
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     coverage: dict[str, Counter[str]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
@@ -65,7 +66,7 @@ def collect(store: OutputStore, info: RunInfo, site_key: bytes) -> dict[str, Any
         }
         with store.open(f"_work/{info.run}/plan.parquet") as plan:
             for planned, parts in _artifacts(store, info.run, shards_of(read_plan(plan))):
-                _write_artifact(_Artifact(info, site_key, planned, parts), tables, summary)
+                _write_artifact(Assembled(info, site_key, planned, parts), tables, summary)
     result = _run_json(info, summary)
     store.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())
     return result
@@ -87,7 +88,7 @@ def _artifacts(store: OutputStore, run: str, entries: Iterable[Shard | PlanRow])
                 planned, parts = [], []
 
 
-class _Artifact:
+class Assembled:
     """One artifact put together from its parts."""
 
     def __init__(self, info: RunInfo, site_key: bytes, planned: list[PlanRow], parts: list[dict[str, Any]]) -> None:
@@ -253,13 +254,14 @@ def _coverage(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return list(merged.values())
 
 
-def _write_artifact(artifact: _Artifact, tables: Mapping[str, _Table], summary: _Summary) -> None:
+def _write_artifact(artifact: Assembled, tables: Mapping[str, _Table], summary: _Summary) -> None:
     count = 0
     for finding in artifact.findings():
         tables["findings"].add(finding)
         count += 1
         summary.severity[finding["severity"]] += finding["count"]
         summary.rules[finding["rule_id"]] += finding["count"]
+        summary.worst[finding["rule_id"]] = _worst([summary.worst.get(finding["rule_id"], "info"), finding["severity"]])
     for line in artifact.rollup():
         tables["rollup"].add(line)
     row = artifact.ledger(count)
@@ -293,8 +295,7 @@ def _run_json(info: RunInfo, summary: _Summary) -> dict[str, Any]:
         "status": dict(summary.status),
         "severity": {name: summary.severity[name] for name in reversed(SEVERITIES) if summary.severity[name]},
         "rules": [
-            {"rule_id": r, "title": info.rules[r].title, "severity": info.rules[r].severity, "count": n}
-            for r, n in summary.rules.most_common()
+            {"rule_id": r, "title": info.rules[r].title, "severity": summary.worst[r], "count": n} for r, n in summary.rules.most_common()
         ],
         "not_covered": [{"status": s, "reason": r, "artifacts": n} for (s, r), n in summary.reasons.most_common(_REASONS)],
         "coverage": {engine: dict(counts) for engine, counts in sorted(summary.coverage.items())},

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -76,7 +77,7 @@ class Recorder:
             text = columns.text(row)
             evidence = _evidence(text, hit.start, hit.end)
             place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
-            self._add(engine, hit, place, lambda r=row, h=hit, t=text: columns.location(r, h, t), evidence)
+            self._add(engine, hit, place, partial(columns.location, row, hit, text), evidence)
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a file; offsets are bytes."""
@@ -87,7 +88,7 @@ class Recorder:
             text = data.decode(_BYTES_TO_TEXT)
             evidence = _evidence(text, hit.start - first, hit.end - first)
             place = _Place(artifact, about.member, None)
-            self._add(engine, hit, place, lambda h=hit: {"byte_offset": about.offset + h.start, "view": "visible"}, evidence)
+            self._add(engine, hit, place, partial(_in_file, about.offset + hit.start), evidence)
 
     def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
@@ -148,6 +149,10 @@ def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     """Keyed hash of what was found, white space and case aside; a plain hash could be reversed by trying."""
     normal = re.sub(r"\s+", " ", evidence).strip().casefold()
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
+
+
+def _in_file(offset: int) -> dict[str, Any]:
+    return {"byte_offset": offset, "view": "visible"}
 
 
 class _Columns:

@@ -57,7 +57,7 @@ class ModelStore:
             return Model(role, folder, f"embedded/{role}@{digests['model.safetensors'][:12]}", settings)
         return Model(role, self._snapshot(role, entry), f"{entry['repository']}@{entry['revision'][:12]}", settings)
 
-    def _snapshot(self, role: str, entry: dict[str, Any]) -> Path:
+    def _snapshot(self, role: str, entry: dict[str, str]) -> Path:
         home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
         folder = home / "hub" / f"models--{entry['repository'].replace('/', '--')}" / "snapshots" / entry["revision"]
         if not (folder / "config.json").exists():

@@ -123,7 +123,7 @@ class Extraction:
             stream, via = decompressed(file, kind.media_type, self._limits)
             extension = FileInfo(about.path.rpartition(".")[0], None, "").extension
             inner = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
-            file, kind = stream, inner  # type: ignore[assignment]  # a BufferedReader has all of BinaryIO that a stream can have
+            file, kind = stream, inner
         reader = reader_for(kind)
         if reader is None or (via and not kind.is_text):
             self._no_reader(outcome, kind, via)

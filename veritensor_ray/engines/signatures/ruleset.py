@@ -17,6 +17,7 @@ from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.hits import Rule
 
+TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 _EXTERNALS = {"extension": "", "offset": 0}
 _CATEGORIES = ("prompt-injection", "hidden-content", "exfiltration", "malware", "unsafe-model", "format-mismatch", "secret", "pii")
 
@@ -39,7 +40,8 @@ class RuleSet:
         if not self.rules:
             return
         # a string that matches more than a million times is counted up to there, and no warning is printed
-        for match in self.compiled.match(data=data, externals=dict(externals or {}), warnings_callback=lambda *_: yara.CALLBACK_CONTINUE):
+        quiet = {"warnings_callback": lambda *_: yara.CALLBACK_CONTINUE, "timeout": TIMEOUT}
+        for match in self.compiled.match(data=data, externals=dict(externals or {}), **quiet):
             rule = self.ids[match.namespace, match.rule]
             found = False
             for string in match.strings:

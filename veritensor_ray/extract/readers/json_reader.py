@@ -17,6 +17,7 @@ from veritensor_ray.segments import Block, Gap
 
 _ROWS = 4096
 _CHARS = 4 << 20
+_PATH = 256  # a key of a megabyte must not be repeated for each value below it
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 _NO_ITEM = ("end_map", "end_array", "map_key")
 
@@ -36,7 +37,7 @@ class Collector:
 
     def add(self, text: str, path: str, row: int | None) -> None:
         self._texts.append(text)
-        self._paths.append(path)
+        self._paths.append(path if len(path) <= _PATH else f"{path[: _PATH // 2]}…{path[1 - _PATH // 2 :]}")
         self._rows.append(row)
         self._size += len(text)
 
@@ -49,7 +50,7 @@ class Collector:
         if self._texts:
             # the line of a JSON line is its row, counted from one
             lines = [row + 1 for row in self._rows if row is not None] if self._lines else None
-            yield Block(self._texts, row=self._rows, column=self._paths, line=lines, decoded_via=self._via)  # type: ignore[arg-type]  # None marks 'no row'
+            yield Block(self._texts, row=self._rows, column=self._paths, line=lines, decoded_via=self._via)
         self._clear()
 
 
@@ -79,7 +80,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
     """A JSON document in bounded memory; duplicate keys are all read. What does not parse is read as plain text instead."""
     source.file.read(source.kind.bom)
     kept: list[Block] | None = []
-    problem = ""
+    problem, bound = "", None
     try:
         for block in _strings(source):
             if kept is None:
@@ -89,15 +90,24 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
             if len(kept) > 16:  # a big document: what was read so far stands, even if the rest does not parse
                 yield from kept
                 kept = None
+    except LimitExceeded as error:
+        if error.bound != "json_depth":
+            yield from kept or ()
+            raise
+        problem, bound = str(error), error.bound
+    except ReadError:  # what came out of the stream before it broke is read all the same
+        yield from kept or ()
+        raise
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        problem = str(error).partition("\n")[0]
+        problem = f"not valid JSON ({str(error).partition(chr(10))[0]})"
     if not problem:
         yield from kept or ()
         return
-    if source.name_says in ("application/json", "application/x-ipynb+json"):
-        yield Gap(f"not valid JSON ({problem}); read as plain text")
     if not source.file.seekable():
-        raise ReadError(f"not valid JSON ({problem}), and the {source.via} stream cannot be read again")
+        yield from kept or ()
+        raise ReadError(f"{problem}, and the {source.via} stream cannot be read again")
+    if bound or source.name_says in ("application/json", "application/x-ipynb+json"):
+        yield Gap(f"{problem}; read as plain text", bound=bound)
     source.file.seek(0)
     yield from read_text(source)
 
@@ -106,22 +116,26 @@ def _strings(source: Source) -> Iterator[Block]:
     stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
     collector = Collector(source.via)
     row, depth, is_array = -1, 0, False
-    for prefix, event, value in ijson.parse(stream, buf_size=1 << 18, use_float=True):
-        if event == "start_array" and not prefix and not depth:
-            is_array = True
-        elif is_array and prefix == "item" and event not in _NO_ITEM:
-            row += 1
-        if event == "string" or (event == "map_key" and len(value) > LONG_KEY):
-            path = prefix.removeprefix("item").removeprefix(".") if is_array else prefix
-            collector.add(value, path.replace(".item", "[]"), row if is_array else None)
-            if collector.full:
-                yield from collector.take()
-        elif event in ("start_map", "start_array"):
-            depth += 1
-            if depth > source.limits.json_depth:
-                raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
-        elif event in ("end_map", "end_array"):
-            depth -= 1
+    try:
+        for prefix, event, value in ijson.parse(stream, buf_size=1 << 18, use_float=True):
+            if event == "start_array" and not prefix and not depth:
+                is_array = True
+            elif is_array and prefix == "item" and event not in _NO_ITEM:
+                row += 1
+            if event == "string" or (event == "map_key" and len(value) > LONG_KEY):
+                path = prefix.removeprefix("item") if is_array else prefix
+                collector.add(value, path.replace(".item", "[]").removeprefix("."), row if is_array else None)
+                if collector.full:
+                    yield from collector.take()
+            elif event in ("start_map", "start_array"):
+                depth += 1
+                if depth > source.limits.json_depth:
+                    raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")  # noqa: TRY301
+            elif event in ("end_map", "end_array"):
+                depth -= 1
+    except (ReadError, ijson.JSONError, UnicodeDecodeError):
+        yield from collector.take()
+        raise
     source.counts.rows += row + 1
     yield from collector.take()
 
@@ -132,7 +146,8 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     collector = Collector(source.via, lines=True)
     broken: list[int] = []
     row = -1
-    for row, line in enumerate(_lines(source)):  # the last number is the count
+    damage: list[ReadError] = []
+    for row, line in enumerate(_lines(source, damage)):  # the last number is the count
         if line and not line.isspace():
             try:
                 _walk(json.loads(line, object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
@@ -146,15 +161,25 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     yield from collector.take()
     if broken:
         yield Gap(f"{len(broken)} lines are not valid JSON; read as plain text", location=f"row {broken[0]}", count=len(broken))
+    if damage:
+        raise damage[0]
 
 
-def _lines(source: Source) -> Iterator[str]:
-    rest = ""
-    for text, _ in decoded(source.file, source.kind.encoding or "utf-8"):
-        *whole, rest = (rest + text).split("\n")
-        yield from whole
-    if rest:
-        yield rest
+def _lines(source: Source, damage: list[ReadError]) -> Iterator[str]:
+    """Lines without their ends; where the stream breaks, what came out of it before, and `damage` has the reason."""
+    rest: list[str] = []  # pieces of a line that has not ended: joined once, or a line without end would take quadratic time
+    try:
+        for text, _ in decoded(source.file, source.kind.encoding or "utf-8"):
+            first, *more = text.split("\n")
+            rest.append(first)
+            if more:
+                yield "".join(rest)
+                rest = [more.pop()]
+                yield from more
+    except ReadError as error:
+        damage.append(error)
+    if line := "".join(rest):
+        yield line
 
 
 def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:

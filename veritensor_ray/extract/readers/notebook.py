@@ -24,17 +24,29 @@ def read_notebook(source: Source) -> Iterator[Block | Gap]:
     if len(data) > _LARGEST:
         raise LimitExceeded("notebook_bytes", f"notebook is larger than {_LARGEST} bytes")
     try:
-        notebook = json.loads(data[source.kind.bom :].decode(source.kind.encoding or "utf-8", "replace"))
-        cells = notebook["cells"] if isinstance(notebook["cells"], list) else []
+        notebook = json.loads(data[source.kind.bom :].decode(source.kind.encoding or "utf-8", "replace"), object_pairs_hook=_distinct)
+        cells = notebook["cells"]
+        if not isinstance(cells, list):
+            raise TypeError("cells is no list")
     except (ValueError, KeyError, TypeError, RecursionError):
         yield from read_json(replace(source, file=io.BytesIO(data)))
         return
     for number, cell in enumerate(cells):
         if isinstance(cell, dict):
             yield from _cell(cell, f"cell {number}")
+        else:
+            yield from _metadata(cell, "cell", f"cell {number}")
     for key, value in notebook.items():
         if key != "cells":
             yield from _metadata(value, key, None)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; one with a key given twice is left to the reader of JSON, which reads both."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
 
 
 def _cell(cell: dict[str, Any], part: str) -> Iterator[Block | Gap]:
@@ -52,16 +64,23 @@ def _cell(cell: dict[str, Any], part: str) -> Iterator[Block | Gap]:
 
 def _output(output: Any, part: str, column: str) -> Iterator[Block | Gap]:
     if not isinstance(output, dict):
+        yield from _metadata(output, column, part)
         return
-    yield from _text(output.get("text"), part, f"{column}.text")
-    yield from _text(output.get("traceback"), part, f"{column}.traceback")
-    yield from _text(output.get("evalue"), part, f"{column}.evalue")
-    yield from _bundle(output.get("data"), part, f"{column}.data")
+    for key, value in output.items():
+        if key == "data":
+            yield from _bundle(value, part, f"{column}.data")
+        elif key in ("text", "traceback", "evalue"):
+            yield from _text(value, part, f"{column}.{key}")
+        elif key not in ("output_type", "execution_count", "name"):
+            yield from _metadata(value, f"{column}.{key}", part)
 
 
 def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
     """A MIME bundle: images as images, everything else as text."""
-    for media_type, value in bundle.items() if isinstance(bundle, dict) else ():
+    if not isinstance(bundle, dict):
+        yield from _text(bundle, part, column)
+        return
+    for media_type, value in bundle.items():
         if media_type.startswith("image/") and media_type != "image/svg+xml":
             try:
                 data = base64.b64decode(_joined(value), validate=False)
@@ -74,6 +93,9 @@ def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
 
 
 def _text(value: Any, part: str | None, column: str, view: str = "visible") -> Iterator[Block]:
+    if isinstance(value, dict):  # where the format says text
+        yield from _metadata(value, column, part)
+        return
     text = _joined(value)
     if text:
         yield Block([text], part=part, column=column, line=1, view=view)

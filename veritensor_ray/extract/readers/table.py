@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.segments import Block, Gap
@@ -63,13 +64,21 @@ def _cells(reader: Iterator[list[str]], source: Source) -> Iterator[Block]:
     rows: list[int] = []
     lines: list[int] = []
     size, count, line = 0, 0, 1
-    for cells in reader:
+    damage: ReadError | csv.Error | None = None
+    while True:
+        try:
+            cells = next(reader, None)
+        except (ReadError, csv.Error) as error:  # the cells before it are read all the same
+            damage = error
+            break
+        if cells is None:
+            break
         if line == 1 and _is_header(cells):
             names = cells
             yield Block(cells, column=names, line=1, part="header", decoded_via=source.via)
         else:
-            while len(names) < len(cells):
-                names = [*names, str(len(names))]
+            if len(names) < len(cells):
+                names = [*names, *map(str, range(len(names), len(cells)))]
             for name, cell in zip(names, cells, strict=False):
                 if cell:
                     texts.append(cell)
@@ -84,5 +93,7 @@ def _cells(reader: Iterator[list[str]], source: Source) -> Iterator[Block]:
             texts, columns, rows, lines, size = [], [], [], [], 0
     source.counts.rows += count
     source.counts.lines += line - 1
-    if texts:
+    if texts and not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
         yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via)
+    if damage:
+        raise damage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
 from veritensor_ray.segments import Block, Gap, cut_point
@@ -18,22 +19,28 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
     byte = (source.byte_base or 0) + source.kind.bom if exact else None
     via = _via(source, encoding)
     line, start, pending, bad = 1, 0, "", 0
-    for text, bad in decoded(source.file, encoding):  # the last count is what the gap reports
-        pending += text
-        while len(pending) > size + overlap:
-            take = cut_point(pending[:size], size)
-            yield Block([pending[: take + overlap]], line=line, start=start, byte_offset=byte, owned=[take], part=part, decoded_via=via)
-            if byte is not None:
-                byte = byte + len(pending[:take].encode("utf-8", "replace")) if not bad else None
-            line += pending.count("\n", 0, take)
-            start += take
-            pending = pending[take:]
+    damage: ReadError | None = None
+    try:
+        for text, bad in decoded(source.file, encoding):  # the last count is what the gap reports
+            pending += text
+            while len(pending) > size + overlap:
+                take = cut_point(pending[:size], size)
+                yield Block([pending[: take + overlap]], line=line, start=start, byte_offset=byte, owned=[take], part=part, decoded_via=via)
+                if byte is not None:
+                    byte = byte + len(pending[:take].encode("utf-8", "replace")) if not bad else None
+                line += pending.count("\n", 0, take)
+                start += take
+                pending = pending[take:]
+    except ReadError as error:  # what came out of the stream before it broke is read all the same
+        damage = error
     if pending:
         yield Block([pending], line=line, start=start, byte_offset=byte, owned=[len(pending)], part=part, decoded_via=via)
     source.counts.lines += line - 1 + pending.count("\n")
     source.counts.chars += start + len(pending)
     if bad:
         yield Gap(f"{bad} places do not decode as {encoding} and were replaced")
+    if damage:
+        raise damage
 
 
 def _via(source: Source, encoding: str) -> str | None:

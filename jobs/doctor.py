@@ -1,0 +1,129 @@
+"""Checks of everything a run needs, done for real: models load, Ray starts, stores answer. Each failure has a remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.engines.registry import create, selected
+from veritensor_ray.errors import VeritensorError
+from veritensor_ray.findings.keys import key_id, site_key
+from veritensor_ray.jobs import cluster
+from veritensor_ray.pipeline.context import load
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: state is ok, warning or fails."""
+
+    name: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """All checks, the quick ones first."""
+    steps: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
+        ("python", _python),
+        ("offline", _offline),
+        ("machine", _machine),
+        ("site key", _site_key),
+        ("engines", _engines),
+        ("stores", _stores),
+        ("ray", _ray),
+    )
+    for name, step in steps:
+        try:
+            yield from step(settings)
+        except VeritensorError as error:
+            yield Check(name, "fails", str(error), "see the message")
+        except Exception as error:  # noqa: BLE001  # a doctor that dies tells nothing
+            yield Check(name, "fails", f"{type(error).__name__}: {error}", "report this as a bug")
+
+
+def _python(settings: Settings) -> Iterator[Check]:
+    yield Check("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+
+
+def _offline(settings: Settings) -> Iterator[Check]:
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if os.environ.get(name) == "1":
+            yield Check(name, "ok", "1")
+        elif settings.profile == "standard":
+            yield Check(
+                name, "warning", "not set; runs set it for their own workers", f"set {name}=1 in the image, where other programs see it too"
+            )
+        else:
+            yield Check(name, "ok", "not set, and not needed: embedded models never look for a hub")
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    yield Check("CPUs", "ok", f"{cluster.cpus()} usable")
+    available = psutil.virtual_memory().available
+    enough = available > 2_000_000_000
+    yield Check(
+        "memory",
+        "ok" if enough else "warning",
+        f"{available / 1e9:.1f} GB available",
+        "" if enough else "lower resources.cpus, or use a bigger machine",
+    )
+    for place, path in (("disk here", "."), ("disk for Ray", os.environ.get("RAY_TMPDIR", "/tmp")), ("shared memory", "/dev/shm")):  # noqa: S108  # where Ray writes
+        if Path(path).exists():
+            free = shutil.disk_usage(path).free
+            enough = free > (200_000_000 if path == "/dev/shm" else 1_000_000_000)  # noqa: S108
+            yield Check(
+                place, "ok" if enough else "warning", f"{free / 1e9:.1f} GB free in {path}", "" if enough else f"free some space in {path}"
+            )
+
+
+def _site_key(settings: Settings) -> Iterator[Check]:
+    yield Check("site key", "ok", f"id {key_id(site_key(settings.site_key))}")
+
+
+def _engines(settings: Settings) -> Iterator[Check]:
+    """Loads every engine, which runs the self-tests of the models."""
+    for engine in create(settings, selected(settings)):
+        try:
+            load(settings, (engine.name,))
+        except VeritensorError as error:
+            yield Check(f"engine {engine.name}", "fails", str(error), "or go on without it: --allow-missing-engines")
+        else:
+            model = getattr(engine, "model_name", None)
+            yield Check(
+                f"engine {engine.name}", "ok", f"loads; self-test of {model} passed" if model else f"loads; {len(engine.rules())} rules"
+            )
+
+
+def _stores(settings: Settings) -> Iterator[Check]:
+    for prefix in settings.stores:
+        try:
+            for root in roots([prefix], settings.stores):
+                check_source(root, settings.stores)
+        except VeritensorError as error:
+            yield Check(f"store {prefix}", "fails", str(error), "check endpoint, names of secrets and permissions under `stores:`")
+        else:
+            yield Check(f"store {prefix}", "ok", "lists and reads")
+
+
+def _ray(settings: Settings) -> Iterator[Check]:
+    import ray
+
+    cluster.start(settings)
+    try:
+        answer = ray.get(ray.remote(num_cpus=1)(os.getpid).remote(), timeout=60)
+        total = ray.cluster_resources()
+        kind = settings.address or "embedded"
+        yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")
+        gpus = total.get("GPU", 0)
+        yield Check("GPU", "ok", f"{gpus:g} GPUs" if gpus else "none; models run on the CPU")
+    finally:
+        cluster.stop(settings)

@@ -1,0 +1,20 @@
+"""veritensor-ray: audit engine for AI corpora on closed networks. The names below are the public API; they load when first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from veritensor_ray.api import Audit, Inspection, inspect, open, scan
+
+__all__ = ["Audit", "Inspection", "__version__", "inspect", "open", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("veritensor-ray")
+    if name in __all__:
+        return getattr(import_module("veritensor_ray.api"), name)
+    raise AttributeError(f"module 'veritensor_ray' has no attribute {name!r}")

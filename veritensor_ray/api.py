@@ -1,0 +1,207 @@
+"""The notebook's interface: scan a corpus, open a result, inspect one text or file; it draws nothing in a terminal."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.corpus.stores import OutputStore, Stores, absolute, filesystem
+from veritensor_ray.errors import IncompleteOutput
+from veritensor_ray.findings.redact import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TABLES = ("findings", "ledger", "rollup")
+
+
+def scan(
+    source: str | Path | Sequence[str | Path], output: str | Path | None = None, *, config: str | None = None, **options: Any
+) -> Audit:
+    """Audit a corpus and open the result. Options are configuration keys: engines=["signatures"], profile="standard", sample="1%".
+
+    The same call again resumes an audit that was cut short. Raises UsageError or CannotRunError.
+    """
+    from veritensor_ray.jobs.audit import audit, default_output
+
+    sources = [str(one) for one in ([source] if isinstance(source, (str, Path)) else source)]
+    flags = options | {"sources": sources, "output": str(output) if output else default_output(sources)}
+    settings = load_settings(config, flags)
+    audit(settings)
+    return open(str(settings.output), stores=settings.stores)
+
+
+def open(output: str | Path, *, stores: Stores | None = None) -> Audit:  # vr.open reads well, as in tarfile.open
+    """The results of a complete audit. Raises IncompleteOutput for an audit that has not ended, or for a folder that is none."""
+    store = OutputStore(absolute(str(output)), stores if stores is not None else load_settings().stores)
+    data = store.read("run.json")
+    if data is None:
+        running = bool(store.names("_work"))
+        hint = "the audit has not ended: run the same submit again to resume it" if running else "no audit was written there"
+        raise IncompleteOutput(f"{output} has no run.json: {hint}")
+    return Audit(store, json.loads(data))
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A complete audit. `run` is the content of run.json; the tables are read when they are asked for."""
+
+    store: OutputStore
+    run: Mapping[str, Any]
+
+    def dataset(self, name: str) -> ds.Dataset:
+        """One of findings, ledger, rollup, not read yet."""
+        fs, root = filesystem(self.store.uri, self.store.stores)
+        return ds.dataset(f"{root}/{name}", filesystem=fs, format="parquet", exclude_invalid_files=False)
+
+    @cached_property
+    def findings(self) -> pa.Table:
+        """One row per finding."""
+        return self.dataset("findings").to_table()
+
+    @cached_property
+    def ledger(self) -> pa.Table:
+        """One row per artifact: what was checked and what was not."""
+        return self.dataset("ledger").to_table()
+
+    @cached_property
+    def rollup(self) -> pa.Table:
+        """Counts by artifact, column and rule; complete where findings are not."""
+        return self.dataset("rollup").to_table()
+
+    def to_pandas(self, name: str = "findings") -> pd.DataFrame:
+        """One of the tables as a DataFrame."""
+        frame: pd.DataFrame = self.dataset(name).to_table().to_pandas()
+        return frame
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """A query over the tables findings, ledger and rollup, by DuckDB; it reaches no other file and no network."""
+        with self._connection() as connection:
+            frame: pd.DataFrame = connection.execute(query).df()
+            return frame
+
+    def rows(self, query: str) -> Iterator[pa.RecordBatch]:
+        """The same as record batches, a few thousand rows in memory at a time."""
+        with self._connection() as connection:
+            yield from connection.execute(query).to_arrow_reader(10_000)
+
+    def _connection(self) -> Any:
+        import duckdb
+
+        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+        for name in _TABLES:
+            connection.register(name, self.dataset(name))
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        return connection
+
+    def summary(self) -> str:
+        """What was not covered, then what was found."""
+        return summary_text(self.run)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(r['severity'])}</td><td>{html.escape(r['rule_id'])}</td><td>{r['count']}</td>"
+            f"<td>{html.escape(visible(r['title']))}</td></tr>"
+            for r in self.run["rules"]
+        )
+        head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>what</th></tr>"
+        return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
+
+
+def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
+    """A run in plain lines: what was not covered first."""
+    totals, status = run["totals"], run["status"]
+    lines = [f"{totals.get('artifacts', 0):,} artifacts, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", "Not covered"]
+    missing = [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
+    lines += missing or ["  nothing: every engine that applies has seen every byte"]
+    lines += ["", f"Covered\n  {status.get('scanned', 0):>8,}  scanned", "", "Findings"]
+    lines += [f"  {count:>8,}  {severity}" for severity, count in run["severity"].items()] or ["  none"]
+    if rules and run["rules"]:
+        lines += ["", *(f"  {one['count']:>8,}  {one['rule_id']:<44} {visible(one['title'])}" for one in run["rules"])]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found in one text or file: findings as rows of the findings table, and its ledger row."""
+
+    findings: list[dict[str, Any]]
+    ledger: dict[str, Any]
+
+    def __bool__(self) -> bool:
+        return bool(self.findings)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(f['severity'])}</td><td>{html.escape(f['rule_id'])}</td><td>{html.escape(f['evidence'] or '')}</td></tr>"
+            for f in self.findings
+        )
+        status = html.escape(f"{self.ledger['status']}: {self.ledger['reason'] or 'all of it'}")
+        return f"<p>{status}</p><table><tr><th>severity</th><th>rule</th><th>evidence</th></tr>{rows}</table>"
+
+
+def inspect(what: str | bytes | Path, *, name: str | None = None, config: str | None = None, **options: Any) -> Inspection:
+    """Scan one text, file or piece of bytes in this process, without Ray.
+
+    A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
+    expected to be. Engines stay loaded for the next call.
+    """
+    settings = load_settings(config, options)
+    path = Path(what) if isinstance(what, Path) or (isinstance(what, str) and _is_file(what)) else None
+    if path is not None:
+        return _inspect(settings.model_copy(update={"sources": [str(path)]}))
+    data = what.encode("utf-8", "surrogatepass") if isinstance(what, str) else bytes(what) if isinstance(what, bytes) else b""
+    import fsspec
+
+    memory, folder = fsspec.filesystem("memory"), f"/veritensor-{uuid.uuid4().hex}"
+    file = f"{folder}/{name or 'inspected'}"
+    memory.pipe_file(file, data)
+    try:
+        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}))
+    finally:
+        memory.rm(folder, recursive=True)
+
+
+def _is_file(text: str) -> bool:
+    return len(text) < 4096 and "\0" not in text and "\n" not in text and os.path.isfile(text)  # noqa: PTH113  # Path() raises for odd text
+
+
+def _inspect(settings: Settings) -> Inspection:
+    from veritensor_ray.corpus.listing import roots
+    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+    from veritensor_ray.engines.registry import create, selected
+    from veritensor_ray.findings.collect import Assembled, RunInfo
+    from veritensor_ray.findings.keys import key_id, site_key
+    from veritensor_ray.pipeline.context import Context
+    from veritensor_ray.pipeline.fingerprint import describe, digest
+    from veritensor_ray.pipeline.shard import scan_shard
+
+    key = site_key(settings.site_key)
+    engines = {engine.name: engine for engine in create(settings, selected(settings))}
+    parts = describe(settings.model_copy(update={"sources": []}), engines, key_id(key))
+    starts = tuple(roots(settings.sources, settings.stores))
+    context = Context(settings, starts, tuple(engines), key, digest(parts))
+    described = {
+        engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
+    }
+    rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
+    info = RunInfo("inspect", digest(parts), starts, rules, described, {}, settings.limits.hits_per_rule)
+    for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [])):
+        if isinstance(entry, Shard):
+            fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}
+            assembled = Assembled(info, key, entry.rows, scan_shard(context, entry.rows, fingerprints).to_pylist())
+        else:
+            assembled = Assembled(info, key, [entry], [])
+    findings = list(assembled.findings())
+    return Inspection(findings, assembled.ledger(len(findings)))

@@ -1,0 +1,93 @@
+"""`engines`, `rules` and `doctor`: what this installation can do, and what would stop a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from veritensor_ray.cli.submit import Config, Profile
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def engines(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+    """List the engines, their models, and whether those are there."""
+    from veritensor_ray.cli.render import console, table
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.registry import available, create
+    from veritensor_ray.errors import ModelError
+
+    settings = load_settings(config, {"profile": profile})
+    rows: list[dict[str, Any]] = []
+    for engine in create(settings, available(settings)):
+        try:
+            about = {"state": "ready", "fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)}
+        except ModelError as error:
+            about = {"state": f"missing: {error}", "fingerprint": None, "model": None}
+        rows.append({"engine": engine.name, "version": engine.version, "rules": len(engine.rules()), **about})
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    columns = ("engine", "version", "rules", "model", "state")
+    console().print(table(columns, [[row[name] for name in columns] for row in rows]))
+
+
+def rules(
+    rule: Annotated[str | None, typer.Argument(help="Show this one whole.")] = None,
+    rule_dirs: Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the rules, or explain one."""
+    from dataclasses import asdict
+
+    from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.registry import create, selected
+    from veritensor_ray.errors import UsageError
+
+    settings = load_settings(config, {"rules": rule_dirs})
+    found = {one.id: one for engine in create(settings, selected(settings)) for one in engine.rules()}
+    if rule is not None and rule not in found:
+        raise UsageError(f"unknown rule {rule!r}; `veritensor-ray rules` lists them")
+    if as_json:
+        chosen = [found[rule]] if rule else list(found.values())
+        sys.stdout.write(json.dumps([asdict(one) for one in chosen], indent=2) + "\n")
+        return
+    out = console()
+    if rule is None:
+        out.print(
+            table(
+                ("rule", "severity", "category", "title"),
+                [(one.id, severity(one.severity), one.category, one.title) for one in found.values()],
+            )
+        )
+        return
+    for name, value in asdict(found[rule]).items():
+        if value:
+            out.print(table(("", ""), [(name.replace("_", " "), ", ".join(value) if isinstance(value, (list, tuple)) else value)]), end="")
+
+
+def doctor(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Look for what would stop a run here, each with the remedy. Exit code 4 when something would."""
+    from rich.text import Text
+
+    from veritensor_ray.cli.render import console, table
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.jobs.doctor import checks
+
+    settings = load_settings(config, {"profile": profile})
+    results = list(checks(settings))
+    if as_json:
+        sys.stdout.write(
+            json.dumps([{"check": c.name, "state": c.state, "detail": c.detail, "remedy": c.remedy} for c in results], indent=2) + "\n"
+        )
+    else:
+        colour = {"ok": "green", "warning": "yellow", "fails": "bold red"}
+        rows = [(Text(c.state, style=colour[c.state]), c.name, c.detail + (f"\n→ {c.remedy}" if c.remedy else "")) for c in results]
+        console().print(table(("", "check", "what was seen"), rows))
+    if any(c.state == "fails" for c in results):
+        raise typer.Exit(4)

@@ -1,0 +1,78 @@
+"""`plan`: what an audit would read and how long it would take; writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from veritensor_ray.cli.submit import Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+
+
+def plan(
+    source: Sources = None,
+    engines: Engines = None,
+    profile: Profile = None,
+    rules: RuleDirs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    max_size: MaxSize = None,
+    since: Since = None,
+    sample: Sample = None,
+    config: Config = None,
+    estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Measure a few files to estimate the time."),
+) -> None:
+    """List a corpus and say what an audit of it would do; nothing is written."""
+    flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
+    flags |= {"max_size": max_size, "since": since, "sample": sample}
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.corpus.planning import plan_rows
+    from veritensor_ray.engines.registry import selected
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.keys import site_key
+    from veritensor_ray.pipeline.estimate import calibrate, survey
+    from veritensor_ray.pipeline.splitting import splitter
+
+    settings = load_settings(config, flags | {"sources": source or None})
+    if not settings.sources:
+        raise UsageError("plan needs at least one source")
+    names = tuple(selected(settings))
+
+    def listed(count: int) -> None:
+        sys.stderr.write(f"\r{count:,} artifacts listed")
+        sys.stderr.flush()
+
+    progress = listed if sys.stderr.isatty() else lambda _: None
+    found = survey(plan_rows(settings, names, splitter(settings), progress), {}, settings, names)
+    if estimate and found.kinds:
+        calibrate(found, settings, site_key(settings.site_key))
+    _show(found, settings)
+
+
+def _show(found: Any, settings: Any) -> None:
+    from veritensor_ray.cli.render import console, duration, size, table
+    from veritensor_ray.jobs.cluster import cpus
+
+    out = console()
+    rows = []
+    for name, kind in sorted(found.kinds.items(), key=lambda item: -item[1].bytes):
+        seconds = found.seconds.get(name)
+        seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
+        rows.append((name, f"{kind.artifacts:,}", size(kind.bytes), "?" if seconds is None else duration(seconds), seen))
+    out.print("Files by type, as their names say; `sampled` is what a few of them turned out to be", style="bold")
+    out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
+    if found.left_out:
+        out.print("\nLeft out", style="bold")
+        out.print(
+            table(("artifacts", "reason"), [(f"{count:,}", reason) for reason, count in found.left_out.most_common()], right=("artifacts",))
+        )
+    files, total = sum(k.artifacts for k in found.kinds.values()), sum(k.bytes for k in found.kinds.values())
+    out.print(
+        f"\n{files:,} files, {size(total)}, {found.shards:,} shards · engines {', '.join(found.engines)} · profile {settings.profile}"
+    )
+    known = [seconds for seconds in found.seconds.values() if seconds is not None]
+    if known:
+        unknown = len(found.seconds) - len(known)
+        more = f"; {unknown} types were not measured" if unknown else ""
+        out.print(f"About {duration(sum(known))} of CPU time, {duration(sum(known) / cpus())} on the {cpus()} CPUs here{more}")

@@ -1,0 +1,104 @@
+"""Draws on a terminal. Whatever came out of a corpus goes through `safe`: no markup, no control characters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+COLOURS = {"critical": "bold white on red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that takes text as it is."""
+    from rich.console import Console
+
+    drawn = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    if not drawn.is_terminal:
+        drawn.width = 160  # a file or a pipe has no width; rows should stay rows
+    return drawn
+
+
+def safe(value: object) -> str:
+    """Text of unknown origin, harmless to a terminal."""
+    from veritensor_ray.findings.redact import visible
+
+    return visible("" if value is None else str(value))
+
+
+def severity(name: str) -> Text:
+    """A severity in its colour."""
+    from rich.text import Text
+
+    return Text(name, style=COLOURS.get(name, ""))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
+    """A plain table; cells are strings, or Text of ours."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+    return drawn
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 1000 or unit == "TB":
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError(unit)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
+    """A finished run: what was not covered, what was found, where it is, what to type next."""
+    status, totals = run["status"], run["totals"]
+    out.print(
+        f"\nNot covered ({sum(n for name, n in status.items() if name != 'scanned'):,} of {sum(status.values()):,} entries)", style="bold"
+    )
+    rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
+    out.print(
+        table(("artifacts", "status", "reason"), rows, right=("artifacts",))
+        if rows
+        else "  nothing: every engine that applies has seen every byte"
+    )
+    for engine, about in run["engines"].items():
+        if about.get("missing"):
+            out.print(f"  engine {safe(engine)} did not run: {safe(about['missing'])}", style="bold red")
+    out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
+    found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
+    out.print(table(("severity", "count", "rule", "what"), found, right=("count",)) if found else "  none")
+    out.print(
+        f"\n{totals.get('artifacts', 0):,} artifacts, {size(totals.get('bytes_scanned', 0))} scanned, {totals.get('segments', 0):,} segments of text"
+    )
+    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, run.json)")
+    out.print(f"Next:    veritensor-ray findings {_quoted(output)} --severity high")
+    out.print(f"Run {run['scan_id']} complete · profile {run['profile']}")
+
+
+def _worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    order = list(COLOURS)
+    return sorted(rules, key=lambda one: (order.index(one["severity"]), -one["count"], one["rule_id"]))
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return safe(shlex.quote(text))

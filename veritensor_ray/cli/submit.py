@@ -1,0 +1,109 @@
+"""`submit`: an audit from flags to exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+Sources = Annotated[
+    list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
+]
+Output = Annotated[str | None, typer.Option(help="Folder or URI for the results. Default: audit-NAME here; the same command resumes.")]
+Engines = Annotated[str | None, typer.Option(help="Comma-separated; default: all. See `veritensor-ray engines`.")]
+Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
+RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
+Include = Annotated[list[str] | None, typer.Option(help="Only artifacts that match this glob; repeatable.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Not the artifacts that match this glob; repeatable.")]
+MaxSize = Annotated[str | None, typer.Option(help="Skip bigger artifacts, e.g. 2GB.")]
+Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO date or within an age like 7d.")]
+Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
+Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
+
+
+def submit(
+    source: Sources = None,
+    output: Output = None,
+    engines: Engines = None,
+    profile: Profile = None,
+    rules: RuleDirs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    max_size: MaxSize = None,
+    since: Since = None,
+    sample: Sample = None,
+    config: Config = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster (ray://HOST:10001, HOST:6379, auto). Default: an embedded local Ray.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(help="audit or sweep.")] = None,
+    fail_on: Annotated[str | None, typer.Option(help="Exit 1 when there is a finding of this severity or worse.")] = None,
+    follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
+    allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit 0 although something could not be read.")] = None,
+    allow_missing_engines: Annotated[
+        bool | None, typer.Option("--allow-missing-engines", help="Run without engines whose model is missing; all artifacts are partial.")
+    ] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", help="Artifacts without a reader or engine make the run incomplete too.")
+    ] = None,
+    fresh: Annotated[bool | None, typer.Option("--fresh", help="Replace what the output holds.")] = None,
+    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="More lines, workers' logs among them.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
+) -> None:
+    """Audit a corpus and leave findings, ledger and rollup as Parquet.
+
+    Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
+    """
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.jobs.audit import audit, default_output
+
+    flags = {
+        name: value for name, value in locals().items() if name not in ("source", "config", "load_settings", "audit", "default_output")
+    }
+    settings = load_settings(config, flags | {"sources": source or None})
+    if settings.output is None and settings.sources:
+        settings = settings.model_copy(update={"output": default_output(settings.sources)})
+    reporter, close = _reporter(settings.log_format, settings.verbose)
+    reporter.note(f"profile {settings.profile}")
+    try:
+        run = audit(settings, reporter)
+    finally:
+        close()
+    _show(run, str(settings.output), settings.log_format)
+    raise typer.Exit(exit_code(run, settings.fail_on, settings.allow_partial, settings.strict))
+
+
+def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
+    from veritensor_ray.cli.progress import Bar, Json, Plain
+
+    if log_format == "json":
+        return Json(), lambda: None
+    if not sys.stderr.isatty() or verbose:
+        return Plain(verbose), lambda: None
+    bar = Bar()
+    return bar, bar.close
+
+
+def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
+    if log_format == "json":
+        import json
+
+        sys.stdout.write(json.dumps({"output": output, **run}) + "\n")
+        return
+    from veritensor_ray.cli.render import console, summary
+
+    summary(console(), run, output)
+
+
+def exit_code(run: Mapping[str, Any], fail_on: str | None, allow_partial: bool, strict: bool) -> int:
+    """1 outranks 3: a gate on findings must not be hidden by an unreadable file."""
+    from veritensor_ray.config import SEVERITIES
+
+    if fail_on and any(SEVERITIES.index(name) >= SEVERITIES.index(fail_on) for name, count in run["severity"].items() if count):
+        return 1
+    incomplete = sum(run["status"].get(name, 0) for name in ("partial", "quarantined", "unreadable", "unlisted"))
+    if strict:
+        incomplete += sum(one["artifacts"] for one in run["not_covered"] if one["reason"].startswith(("no reader", "no engine")))
+    return 3 if incomplete and not allow_partial else 0

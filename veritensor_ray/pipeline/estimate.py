@@ -1,0 +1,95 @@
+"""How long an audit will take here, measured on a few of its own files; it writes nothing and knows no Ray."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.engines.registry import create, needing_models
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.shard import scan_shard
+
+_FILES = 6  # per kind of file
+_BYTES = 400_000  # bigger ones are not sampled: the estimate must stay quick
+_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Kind:
+    """Artifacts of one media type, as their names say."""
+
+    artifacts: int = 0
+    bytes: int = 0
+    samples: list[PlanRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Estimate:
+    """What a dry run saw. `seconds` maps media type to CPU seconds; None where nothing could be measured."""
+
+    kinds: dict[str, Kind]
+    left_out: Counter[str]
+    shards: int
+    engines: tuple[str, ...]
+    seconds: dict[str, float | None] = field(default_factory=dict)
+    seen: dict[str, Counter[str]] = field(default_factory=dict)  # media type by name to statuses of the sampled files
+
+
+def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
+    """Count a plan by kind of file. `name_type` is filled with what was looked up, extension to media type."""
+    from veritensor_ray.hits import FileInfo
+    from veritensor_ray.media_types import declared_type
+
+    kinds: dict[str, Kind] = defaultdict(Kind)
+    left_out: Counter[str] = Counter()
+    shards = 0
+    chosen = random.Random(0)  # noqa: S311  # a sample, not a secret
+    for row in rows:
+        if row.shard < 0:
+            left_out[f"{row.status}: {row.reason}"] += 1
+            continue
+        shards = max(shards, row.shard + 1)
+        if row.part:
+            continue
+        extension = FileInfo(row.artifact, None, "").extension
+        media_type = name_type.setdefault(extension, declared_type(extension) or (f"*{extension}" if extension else "(no extension)"))
+        kind = kinds[media_type]
+        kind.artifacts += 1
+        kind.bytes += row.size or 0
+        if (row.size or 0) <= _BYTES and row.parts == 1:
+            if len(kind.samples) < _FILES:
+                kind.samples.append(row)
+            elif chosen.random() < _FILES / kind.artifacts:
+                kind.samples[chosen.randrange(_FILES)] = row
+    return Estimate(dict(kinds), left_out, shards, engines)
+
+
+def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
+    """Scan the sampled files in this process and extrapolate; stops after 20 seconds."""
+    context = Context(settings, tuple(roots(settings.sources, settings.stores)), estimate.engines, site_key, "estimate")
+    models = bool(needing_models(create(settings, estimate.engines)))
+    began = time.monotonic()
+    warm = not models
+    for media_type, kind in sorted(estimate.kinds.items(), key=lambda item: -item[1].bytes):
+        if not kind.samples or time.monotonic() - began > _SECONDS:
+            estimate.seconds[media_type] = None
+            continue
+        if not warm:
+            scan_shard(context, kind.samples[:1], {})  # loads the models, which is no part of the rate
+            warm = True
+        started = time.process_time()
+        table = scan_shard(context, kind.samples, {})
+        took = time.process_time() - started
+        size = sum(row.size or 0 for row in kind.samples)
+        share = took / max(size, 1)
+        estimate.seconds[media_type] = max(share * kind.bytes, took / len(kind.samples) * kind.artifacts if size == 0 else 0.0)
+        estimate.seen[media_type] = Counter(
+            status if status == "scanned" else f"{status}: {reason}"
+            for status, reason in zip(table.column("status").to_pylist(), table.column("reason").to_pylist(), strict=True)
+        )
