@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import ray
 
+from veritensor_ray.actors.limits import Watchdog
 from veritensor_ray.errors import ModelError
 from veritensor_ray.pipeline.context import Context, Workbench, load
 from veritensor_ray.pipeline.shard import StageResult, model_stage
@@ -33,5 +34,10 @@ class ModelActor:
         if self._bench is None:
             raise ModelError("this actor was asked to scan before it was ready")
         started = time.process_time()
-        result = model_stage(self._context, self._bench, batch)
+        watchdog = Watchdog(self._context.settings.limits.artifact_seconds)
+        watchdog.pulse()
+        try:
+            result = model_stage(self._context, self._bench, batch, watchdog.pulse)
+        finally:
+            watchdog.rest()
         return {"rows": batch.num_rows, "cpu_seconds": time.process_time() - started}, result

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import ray
 
 from veritensor_ray.actors.limits import Watchdog, bound_memory
@@ -20,19 +21,15 @@ from veritensor_ray.pipeline.shard import merge, quarantine
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch that waits in the object store: what the driver sees of it."""
+class Step:
+    """Announces the next object of an extraction's stream, which the driver hands on without looking at it.
 
-    ref: ray.ObjectRef[Any]
-    rows: int
-    bytes: int
+    A batch of segments, or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The last thing of a whole extraction; a stream that ends without it was cut short by a death."""
-
-    outcomes: ray.ObjectRef[Any]
+    rows: int = 0
+    bytes: int = 0
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,11 @@ class Pass:
     kept_out: Mapping[str, str] = field(default_factory=dict)
 
 
-@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
-def extract(context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]) -> Iterator[Batch | End]:
-    """Extract artifacts; at most two batches wait for the driver."""
+@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=4)
+def extract(
+    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]
+) -> Iterator[Step | pa.RecordBatch | list[Outcome]]:
+    """Extract artifacts; at most two batches wait. Each object follows a `Step`; all belong to the driver, so they outlive this worker."""
     limits = context.settings.limits
     watchdog = Watchdog(limits.artifact_seconds)
     bench = workbench(context, local)
@@ -58,11 +57,13 @@ def extract(context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], m
     try:
         for batch in extraction.batches():
             watchdog.rest()
-            yield Batch(ray.put(batch), batch.num_rows, batch.nbytes)
+            yield Step(batch.num_rows, batch.nbytes)
+            yield batch
             watchdog.pulse()
     finally:
         watchdog.rest()
-    yield End(ray.put(extraction.outcomes))
+    yield Step(end=True)
+    yield extraction.outcomes
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import platform
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -225,8 +226,21 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
     report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
     report.stage("scan")
     fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
+    window = slots.extract + resources.model_actors
+    threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
     work = Work(
-        context, reference, store, run.id, fingerprints, local, pools, slots.extract + resources.model_actors, report.committed, report.note
+        context,
+        reference,
+        store,
+        run.id,
+        fingerprints,
+        local,
+        pools,
+        asyncio.Semaphore(slots.extract),
+        threads,
+        window,
+        report.committed,
+        report.note,
     )
     with store.open(f"_work/{run.id}/plan.parquet") as plan:
         entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.errors import CannotRunError, VeritensorError
@@ -64,6 +64,9 @@ class Pool:
         except ObjectLostError:
             self._idle.put_nowait(actor)
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
+        except WorkerCrashedError:
+            self._idle.put_nowait(actor)
+            raise  # the extraction died before it handed the batch over
         except RayError as error:
             self._idle.put_nowait(actor)
             raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from veritensor_ray.actors.tasks import Batch, Pass, commit, extract
+from veritensor_ray.actors.tasks import Pass, Step, commit, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import CannotRunError, VeritensorError
@@ -44,6 +45,8 @@ class Work:
     fingerprints: Mapping[str, str]
     local: tuple[str, ...]
     pools: Sequence[Pool]
+    extractions: asyncio.Semaphore  # a waiting extraction keeps its CPU: more of them at once could take the one a new actor needs
+    threads: Executor  # for waits that Ray offers only as blocking calls
     window_shards: int
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
@@ -126,18 +129,27 @@ async def _solo(work: Work, row: PlanRow) -> Pass:
 async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str]) -> Pass:
     """Extract rows and run every batch through the model stages. Raises StageLost."""
     pools = [pool for pool in work.pools if pool.stage not in kept_out]
-    stream = extract.remote(work.reference, list(rows), work.local, work.models)
     results: list[ray.ObjectRef[Any]] = []
-    try:
-        async for reference in stream:
-            step = await reference
-            if not isinstance(step, Batch):
-                return Pass(step.outcomes, results, dict(kept_out))
-            for pool in pools:
-                results.append(await pool.scan(step.ref))
-    except RayError as error:
-        raise _lost(error, work.context.settings.limits.artifact_seconds) from None
+    async with work.extractions:
+        stream = extract.remote(work.reference, list(rows), work.local, work.models)
+        try:
+            while (reference := await _next(work, stream)) is not None:
+                step: Step = await reference
+                payload = await _next(work, stream)
+                if payload is None:
+                    break
+                if step.end:
+                    return Pass(payload, results, dict(kept_out))
+                for pool in pools:
+                    results.append(await pool.scan(payload))
+        except RayError as error:
+            raise _lost(error, work.context.settings.limits.artifact_seconds) from None
     raise StageLost(EXTRACT, "the worker's stream ended early")
+
+
+async def _next(work: Work, stream: Any) -> Any:
+    """The next reference of a stream, None at its end. Awaiting the stream itself would fetch the object into the driver."""
+    return await asyncio.get_running_loop().run_in_executor(work.threads, next, stream, None)
 
 
 def _lost(error: RayError, limit: float) -> StageLost:

@@ -68,9 +68,7 @@ def _root(uri: str, stores: Stores) -> Root:
     at = None if literal else _GLOB.search(uri)
     if at:
         base = _folder(uri[: at.start()])
-        return Root(
-            base, "", None, glob_translate(uri[len(base.rstrip("/")) + 1 :] if is_local(uri) else uri.removeprefix(base).lstrip("/"))
-        )
+        return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")))
     fs, path = filesystem(uri, stores)
     try:
         # an explicitly named source may itself be a link; what lies below follows `follow_links`

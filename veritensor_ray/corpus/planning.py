@@ -94,7 +94,7 @@ def plan_rows(
     A folder `own_output` inside the corpus is one row, skipped: a run does not scan its own results.
     """
     starts = roots(settings.sources, settings.stores)
-    choose = _selection(settings, starts)
+    choose = _selection(settings, starts, own_output)
     packer = _Packer(settings.limits, tuple(engines))
     count = 0
     for number, root in enumerate(starts):
@@ -160,11 +160,10 @@ class _Packer:
             self._open, self._bytes = [], 0
 
 
-def _selection(settings: Settings, starts: Sequence[Root]) -> Callable[[Listed], tuple[str | None, str | None]]:
+def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Callable[[Listed], tuple[str | None, str | None]]:
     """What the plan leaves out, and why: the first reason that fits."""
     include, exclude = _globs(settings.include), _globs(settings.exclude)
     oldest = _since(settings.since)
-    limit = _sample_limit(settings, starts)
 
     def choose(entry: Listed) -> tuple[str | None, str | None]:
         if include and not include.match(entry.artifact):
@@ -175,11 +174,24 @@ def _selection(settings: Settings, starts: Sequence[Root]) -> Callable[[Listed],
             return "skipped", f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
         if oldest is not None and entry.mtime is not None and entry.mtime < oldest:
             return "skipped", f"not changed since {settings.since}"
-        if limit is not None and _rank(entry.artifact) > limit:
-            return "skipped", f"sampled out (sample {settings.sample})"
         return None, None
 
-    return choose
+    if settings.sample is None:
+        return choose
+    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output) if not e.status and not choose(e)[0]))
+
+    def choose_sample(entry: Listed) -> tuple[str | None, str | None]:
+        status, reason = choose(entry)
+        if status is None and _rank(entry.artifact) > limit:
+            return "skipped", f"sampled out (sample {settings.sample})"
+        return status, reason
+
+    return choose_sample
+
+
+def _listed(settings: Settings, starts: Sequence[Root], own_output: str) -> Iterator[Listed]:
+    for root in starts:
+        yield from walk(root, settings.stores, settings.follow_links, own_output)
 
 
 def _globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -208,13 +220,11 @@ def _rank(artifact: str) -> int:
     return int.from_bytes(hashlib.blake2b(artifact.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def _sample_limit(settings: Settings, starts: Sequence[Root]) -> int | None:
-    if settings.sample is None:
-        return None
-    if settings.sample.endswith("%"):
-        return math.floor(float(settings.sample[:-1]) / 100 * 2**64)
-    ranks = (_rank(e.artifact) for root in starts for e in walk(root, settings.stores, settings.follow_links) if not e.status)
-    lowest = heapq.nsmallest(int(settings.sample), ranks)
+def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
+    """The highest rank that is in the sample: a share of all ranks, or as many of the candidates as asked for."""
+    if sample.endswith("%"):
+        return math.floor(float(sample[:-1]) / 100 * 2**64)
+    lowest = heapq.nsmallest(int(sample), (_rank(entry.artifact) for entry in candidates))
     return lowest[-1] if lowest else 0
 
 

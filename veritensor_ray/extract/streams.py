@@ -21,7 +21,7 @@ _OPENERS: dict[str, tuple[str, Callable[[BinaryIO], Any]]] = {
     "application/gzip": ("gzip", lambda f: gzip.GzipFile(fileobj=f)),
     "application/x-bzip2": ("bzip2", lambda f: bz2.BZ2File(f)),
     "application/x-xz": ("xz", lambda f: lzma.LZMAFile(f)),  # noqa: SIM115  # the caller closes the file beneath
-    "application/zstd": ("zstd", lambda f: _Zstd(f)),  # type: ignore[return-value]  # _Bounded only reads
+    "application/zstd": ("zstd", lambda f: _Zstd(f)),
 }
 _BROKEN = (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError, ValueError)
 
@@ -36,7 +36,7 @@ class _Zstd:
         self._frame: Any = None
         self._checksum, self._ready = 0, b""
 
-    def read(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
         while not self._ready and self._step():
             pass
         ready, self._ready = self._ready[:size], self._ready[size:]
@@ -79,27 +79,42 @@ class _Zstd:
 
 
 class _Bounded(io.RawIOBase):
-    """What comes out of a decompressor, counted: a bomb ends at `expanded_bytes` or at `expanded_ratio` times what went in."""
+    """What comes out of a decompressor, counted: a bomb ends at `expanded_bytes` or at `expanded_ratio` times what went in.
 
-    def __init__(self, inner: BinaryIO, packed: BinaryIO, limits: Limits, via: str) -> None:
+    What comes before a damaged place or a bound is given out first; the read after it raises.
+    """
+
+    def __init__(self, inner: Any, packed: BinaryIO, limits: Limits, via: str) -> None:
         self._inner, self._packed, self._limits, self._via = inner, packed, limits, via
         self._out = 0
+        self._end: ReadError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
-        try:
-            data = self._inner.read(min(len(buffer), CHUNK))
-        except _BROKEN as error:
-            raise ReadError(f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}") from None
+        filled, wanted = 0, min(len(buffer), CHUNK)
+        while filled < wanted and (data := self._piece(wanted - filled)):
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        if self._end and not filled:
+            raise self._end
+        return filled
+
+    def _piece(self, size: int) -> bytes:
+        data = b""
+        if self._end is None:
+            try:
+                data = self._inner.read1(size)
+            except _BROKEN as error:
+                self._end = ReadError(f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}")
         self._out += len(data)
-        if self._out > self._limits.expanded_bytes:
-            raise LimitExceeded("expanded_bytes", f"{self._via} stream expands to more than {self._limits.expanded_bytes} bytes")
-        if self._out > 10 * CHUNK and self._out > self._limits.expanded_ratio * max(1, self._packed.tell()):
-            raise LimitExceeded("expanded_ratio", f"{self._via} stream expands to more than {self._limits.expanded_ratio} times its size")
-        buffer[: len(data)] = data
-        return len(data)
+        limits = self._limits
+        if self._out > limits.expanded_bytes:
+            self._end = LimitExceeded("expanded_bytes", f"{self._via} stream expands to more than {limits.expanded_bytes} bytes")
+        elif self._out > 10 * CHUNK and self._out > limits.expanded_ratio * max(1, self._packed.tell()):
+            self._end = LimitExceeded("expanded_ratio", f"{self._via} stream expands to more than {limits.expanded_ratio} times its size")
+        return data
 
 
 def decompressed(file: BinaryIO, media_type: str, limits: Limits) -> tuple[io.BufferedReader, str]:
@@ -112,10 +127,10 @@ def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:
     """Pieces of text of about a megabyte, with the number of characters so far that stand for bytes which do not decode."""
     bad = 0
 
-    def count(error: UnicodeDecodeError) -> tuple[str, int]:
+    def count(error: UnicodeError) -> tuple[str, int]:
         nonlocal bad
         bad += 1
-        return "\ufffd", error.end
+        return "\ufffd", error.end if isinstance(error, UnicodeDecodeError) else 0
 
     codecs.register_error("veritensor-count", count)
     decoder = codecs.getincrementaldecoder(encoding)("veritensor-count")

@@ -38,12 +38,12 @@ class Workbench:
     engines: tuple[Engine, ...]
     rules: dict[str, Rule]
 
-    @property
+    @functools.cached_property
     def text(self) -> list[TextEngine]:
         """Engines that read text."""
         return [engine for engine in self.engines if isinstance(engine, TextEngine)]
 
-    @property
+    @functools.cached_property
     def files(self) -> list[FileEngine]:
         """Engines that read bytes."""
         return [engine for engine in self.engines if isinstance(engine, FileEngine)]

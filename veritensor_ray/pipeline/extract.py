@@ -58,7 +58,7 @@ class Extraction:
 
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         texts = with_text(batch)
-        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder):
+        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
         if self._models and texts.num_rows:
             yield texts

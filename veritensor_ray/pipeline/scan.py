@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,19 +15,34 @@ from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 
+PIECE = 1 << 20
 
-def scan_batch(engines: Iterable[TextEngine], batch: pa.RecordBatch, recorder: Recorder) -> list[tuple[int, Gap]]:
-    """Record every engine's hits; returns gaps with the artifact they belong to."""
+
+def scan_batch(
+    engines: Sequence[TextEngine], batch: pa.RecordBatch, recorder: Recorder, pulse: Callable[[], None]
+) -> list[tuple[int, Gap]]:
+    """Record every engine's hits; returns gaps with the artifact they belong to. Calls `pulse` about once a megabyte."""
     gaps: list[tuple[int, Gap]] = []
-    for engine in engines:
-        hits = []
-        for found in _scan(engine, batch, 0):
-            if isinstance(found, Hit):
-                hits.append(found)
-            else:
-                gaps.append(found)
-        recorder.text_hits(engine.name, batch, hits)
+    for piece in _pieces(batch):
+        for engine in engines:
+            hits = []
+            for found in _scan(engine, piece, 0):
+                if isinstance(found, Hit):
+                    hits.append(found)
+                else:
+                    gaps.append(found)
+            recorder.text_hits(engine.name, piece, hits)
+            pulse()
     return gaps
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Slices of about a megabyte of text."""
+    sizes = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy()) // PIECE
+    cuts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), batch.num_rows]
+    for start, end in pairwise(cuts):
+        if end > start:
+            yield batch.slice(start, end - start)
 
 
 def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int) -> Iterator[Hit | tuple[int, Gap]]:

@@ -28,10 +28,10 @@ def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name in present if name not in models), tuple(models)
 
 
-def model_stage(context: Context, bench: Workbench, batch: pa.RecordBatch) -> StageResult:
+def model_stage(context: Context, bench: Workbench, batch: pa.RecordBatch, pulse: Pulse = lambda: None) -> StageResult:
     """Run model engines over a batch."""
     recorder = context.recorder(bench)
-    gaps = scan_batch(bench.text, batch, recorder)
+    gaps = scan_batch(bench.text, batch, recorder, pulse)
     return recorder.by_artifact, gaps
 
 

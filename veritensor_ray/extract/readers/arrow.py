@@ -112,6 +112,12 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block
     elif pa.types.is_map(kind):
         entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
         yield from _leaves(entries, _join(path, "[]"), inner)
+    elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        yield from _leaves(column.cast(pa.large_list(kind.value_type)), path, rows) if _has_text(kind.value_type) else ()
+    elif pa.types.is_run_end_encoded(kind):
+        yield from _leaves(pc.run_end_decode(column), path, rows) if _has_text(kind.value_type) else ()
+    elif pa.types.is_union(kind):
+        yield from _union(column, path, rows)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         if _has_text(kind.value_type):
             values, inner, position = _flatten(column, path, rows)
@@ -120,9 +126,37 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block
             yield from _leaves(values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner)
     elif _is_string(kind):
         valid = column.is_valid()
-        yield Block(column.cast(pa.string()).filter(valid), row=pa.array(rows).filter(valid), column=_filter(path, valid))
+        texts, bad = _utf8(column.cast(pa.string()).filter(valid))
+        yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
+        if bad:
+            yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
     elif _is_binary(kind):
         yield from _binary(column, path, rows)
+
+
+def _union(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block | Gap]:
+    """Each value is of one of several types: the values of one type at a time."""
+    codes = column.type_codes.to_numpy()
+    for i in range(column.type.num_fields):
+        chosen = np.flatnonzero(codes == column.type.type_codes[i])
+        child = column.field(i).take(pa.array(chosen) if column.type.mode == "sparse" else column.offsets.take(pa.array(chosen)))
+        if _has_text(child.type):
+            yield from _leaves(child, path if isinstance(path, str) else path.take(pa.array(chosen)), rows[chosen])
+
+
+def _utf8(texts: pa.Array) -> tuple[pa.Array, int]:
+    """The texts, and how many of them had to be mended: Parquet does not say that its strings are valid UTF-8."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = texts.cast(pa.binary()).to_pylist()
+        mended = [value.decode("utf-8", "replace") for value in raw]
+        return pa.array(mended, pa.string()), sum(value != text.encode() for value, text in zip(raw, mended, strict=True))
+    return texts, 0
+
+
+def _first(path: str | pa.Array) -> str:
+    return path if isinstance(path, str) else str(path[0])
 
 
 def _flatten(column: pa.Array, path: str | pa.Array, rows: Any) -> tuple[pa.Array, Any, pa.Array]:

@@ -130,7 +130,7 @@ def _strings(source: Source) -> Iterator[Block]:
             elif event in ("start_map", "start_array"):
                 depth += 1
                 if depth > source.limits.json_depth:
-                    raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")  # noqa: TRY301
+                    raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
             elif event in ("end_map", "end_array"):
                 depth -= 1
     except (ReadError, ijson.JSONError, UnicodeDecodeError):

@@ -25,10 +25,10 @@ def read_notebook(source: Source) -> Iterator[Block | Gap]:
         raise LimitExceeded("notebook_bytes", f"notebook is larger than {_LARGEST} bytes")
     try:
         notebook = json.loads(data[source.kind.bom :].decode(source.kind.encoding or "utf-8", "replace"), object_pairs_hook=_distinct)
-        cells = notebook["cells"]
-        if not isinstance(cells, list):
-            raise TypeError("cells is no list")
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
+        notebook = None
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not isinstance(notebook, dict):
         yield from read_json(replace(source, file=io.BytesIO(data)))
         return
     for number, cell in enumerate(cells):
@@ -71,7 +71,7 @@ def _output(output: Any, part: str, column: str) -> Iterator[Block | Gap]:
             yield from _bundle(value, part, f"{column}.data")
         elif key in ("text", "traceback", "evalue"):
             yield from _text(value, part, f"{column}.{key}")
-        elif key not in ("output_type", "execution_count", "name"):
+        elif key not in ("output_type", "execution_count") and value not in ("stdout", "stderr"):
             yield from _metadata(value, f"{column}.{key}", part)
 
 

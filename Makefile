@@ -1,0 +1,46 @@
+# Every task of the project. `make demo` and `make test` need nothing but Python 3.11-3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test lint faults faults-ci bench clean help
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/.base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.base
+
+demo: $(VENV)/.base ## audit a generated sample corpus with the embedded models
+	$(BIN)/python scripts/make_demo_corpus.py $(DEMO)/corpus
+	$(BIN)/veritensor-ray submit $(DEMO)/corpus --output $(DEMO)/audit --allow-partial --fresh
+	@echo "The corpus is in $(DEMO)/corpus, what was planted in $(DEMO)/corpus.expected.json"
+
+test: $(VENV)/.dev ## the default suite, no network
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
+	$(BIN)/python scripts/faults.py --kills 10 --artifacts 300
+
+faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
+	$(BIN)/python scripts/faults.py --kills 51 --artifacts 600
+
+bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
+	$(BIN)/python scripts/bench.py
+
+clean: ## remove what builds and runs left behind
+	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
