@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root, check_source, roots
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, is_local
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, is_local
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import CannotRunError, LeaseHeld, ModelError, OutputConflict, UsageError
+from veritensor_ray.errors import CannotRunError, LeaseHeld, ModelError, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.collect import RunInfo
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
@@ -121,7 +121,10 @@ def _engines(settings: Settings) -> tuple[dict[str, Engine | None], dict[str, st
 
 def _check_foreign(store: OutputStore) -> None:
     """Never write into, and never clean, a folder that holds something else."""
-    names = store.names("")
+    try:
+        names = store.names("")
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(store.uri, "list", error)) from None
     if names and not {"_work", "run.json"} & set(names):
         raise UsageError(
             f"the output {store.uri} is not empty and no output of veritensor-ray (it holds {names[0]!r}); choose another --output"
@@ -137,12 +140,14 @@ def _lease(store: OutputStore) -> Iterator[None]:
         return
     try:
         (folder / "_work").mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(folder / "_work" / ".lease", timeout=0, mode=0o600):
-            yield
+        lock = FileLock(folder / "_work" / ".lease", timeout=0, mode=0o600)
+        lock.acquire()
     except Timeout:
         raise LeaseHeld(f"another run is writing {folder}; wait for it, or choose another --output") from None
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
         raise CannotRunError(f"the output {folder} is not writable: {error.strerror}; choose another --output") from None
+    with lock:
+        yield
 
 
 def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | None:
@@ -197,13 +202,13 @@ def _scan(
     if done:
         report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     report.stage("start")
-    cluster.start(context.settings)
+    started = cluster.start(context.settings)
     try:
         asyncio.run(_work(context, store, run, done, report))
         report.stage("collect")
         return _collect(context, store, run, engines, parts)
     finally:
-        cluster.stop(context.settings)
+        cluster.stop(context.settings, started)
 
 
 async def _work(context: Context, store: OutputStore, run: _Run, done: set[int], report: Reporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,18 @@ class Slots:
     model_cpus: float
 
 
-def start(settings: Settings) -> None:
-    """Connect to `address`, or start a local Ray that ends with this process. Raises CannotRunError."""
+def start(settings: Settings) -> bool:
+    """Connect to `address`, or start a local Ray that ends with this process; false where this process has one already.
+
+    Raises CannotRunError.
+    """
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     if settings.address and settings.address.startswith(("http://", "https://")):
         raise UsageError(
             f"address {settings.address}: jobs over HTTP are not available in this version; use ray://HOST:10001, HOST:6379 or auto"
         )
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        return False
     if not settings.address:
         # a token of this run's own, in memory: Ray would write one to the home folder, readable by all
         os.environ["RAY_AUTH_MODE"] = "token"
@@ -46,11 +52,9 @@ def start(settings: Settings) -> None:
         os.environ.pop("RAY_ADDRESS", None)
     import ray
 
-    if ray.is_initialized():
-        return
     options: dict[str, Any] = {
         "log_to_driver": settings.verbose,
-        "logging_level": "ERROR",
+        "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray reports every death that the driver deals with
         "namespace": f"veritensor-{secrets.token_hex(4)}",
     }
     if settings.address:
@@ -67,6 +71,7 @@ def start(settings: Settings) -> None:
     except Exception as error:
         where = settings.address or "an embedded Ray"
         raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
+    return True
 
 
 def cpus() -> int:
@@ -118,8 +123,10 @@ def _check_memory(processes: int) -> None:
         )
 
 
-def stop(settings: Settings) -> None:
-    """Let go of the embedded Ray; a cluster that others run goes on."""
+def stop(settings: Settings, started: bool) -> None:
+    """Let go of what `start` started; a Ray that was there before goes on."""
+    if not started:
+        return
     import ray
 
     ray.shutdown()

@@ -117,7 +117,7 @@ def _stores(settings: Settings) -> Iterator[Check]:
 def _ray(settings: Settings) -> Iterator[Check]:
     import ray
 
-    cluster.start(settings)
+    started = cluster.start(settings)
     try:
         answer = ray.get(ray.remote(num_cpus=1)(os.getpid).remote(), timeout=60)
         total = ray.cluster_resources()
@@ -126,4 +126,4 @@ def _ray(settings: Settings) -> Iterator[Check]:
         gpus = total.get("GPU", 0)
         yield Check("GPU", "ok", f"{gpus:g} GPUs" if gpus else "none; models run on the CPU")
     finally:
-        cluster.stop(settings)
+        cluster.stop(settings, started)

@@ -94,7 +94,7 @@ class Audit:
     def rows(self, query: str) -> Iterator[pa.RecordBatch]:
         """The same as record batches, a few thousand rows in memory at a time."""
         with self._connection() as connection:
-            yield from connection.execute(query).to_arrow_reader(10_000)
+            yield from connection.sql(query).to_arrow_reader(10_000)
 
     def _connection(self) -> Any:
         import duckdb

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,12 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _scalar(value: Any) -> Any:
+    """YAML makes numbers and dates of what is text here: `sample: 100`, `since: 2026-01-31`."""
+    return str(value) if isinstance(value, int | float | date) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_scalar)]
 StringList = Annotated[list[str], BeforeValidator(_split)]
 
 
@@ -108,8 +115,8 @@ class Settings(Section):
     include: StringList = []
     exclude: StringList = []
     max_size: ByteSize | None = None
-    since: str | None = Field(None, description="ISO date, or an age like 7d, 12h")
-    sample: str | None = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$")
+    since: Text = Field(None, description="ISO date, or an age like 7d, 12h")
+    sample: Text = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$")
     follow_links: bool = False
     address: str | None = None
     job: Literal["audit", "sweep"] = "audit"
@@ -221,3 +228,5 @@ def resolve_secret(name: str | None) -> str | None:
         return Path(rest).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise UsageError(f"the secret file:{rest} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the secret file:{rest} is not text: write it as hexadecimal or base64") from None

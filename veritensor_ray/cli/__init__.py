@@ -28,11 +28,9 @@ app.command("doctor")(info.doctor)
 def main() -> None:
     """Run a command; errors that the user can do something about are one message and an exit code."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # what typer.Exit carried comes back as a number
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command goes on where this one stopped", 130)
     except Exception as error:

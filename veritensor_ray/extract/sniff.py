@@ -21,7 +21,6 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PAR1", "application/vnd.apache.parquet"),
     (0, b"ARROW1", "application/vnd.apache.arrow.file"),
     (0, b"FEA1", "application/x-feather-v1"),
-    (0, b"\xff\xff\xff\xff\x10\x00\x00\x00", "application/vnd.apache.arrow.stream"),
     (0, b"\x1f\x8b", "application/gzip"),
     (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
     (0, b"BZh", "application/x-bzip2"),
@@ -73,6 +72,8 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
     for offset, magic, media_type in _MAGIC:
         if head.startswith(magic, offset) and not _excused(magic, head):
             return Kind(media_type)
+    if _is_arrow_stream(head):
+        return Kind("application/vnd.apache.arrow.stream")
     if _is_pickle(head):
         return Kind("application/x-pickle")
     if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
@@ -91,6 +92,12 @@ def _excused(magic: bytes, head: bytes) -> bool:
     if magic == b"BZh":
         return not re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head)
     return magic.strip().isalnum() and not _controls(head[:512])
+
+
+def _is_arrow_stream(head: bytes) -> bool:
+    """A continuation mark, the length of the schema's flatbuffer, and where in it the root table stands."""
+    length, root = int.from_bytes(head[4:8], "little"), int.from_bytes(head[8:12], "little")
+    return head[:4] == b"\xff\xff\xff\xff" and 0 < length < 1 << 28 and length % 8 == 0 and 4 <= root <= 64 and root % 4 == 0
 
 
 def _is_pickle(head: bytes) -> bool:

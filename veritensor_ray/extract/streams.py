@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
@@ -23,7 +24,7 @@ _OPENERS: dict[str, tuple[str, Callable[[BinaryIO], Any]]] = {
     "application/x-xz": ("xz", lambda f: lzma.LZMAFile(f)),  # noqa: SIM115  # the caller closes the file beneath
     "application/zstd": ("zstd", lambda f: _Zstd(f)),
 }
-_BROKEN = (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError, ValueError)
+_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError)
 
 
 class _Zstd:
@@ -117,10 +118,30 @@ class _Bounded(io.RawIOBase):
         return data
 
 
+class _Stream(io.BufferedReader):
+    """A buffered reader whose `read` keeps nothing back when the stream breaks in the middle of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        pieces: list[bytes] = []
+        missing = -1 if size is None else size
+        while missing:
+            try:
+                piece = self.read1(missing if missing > 0 else CHUNK)
+            except ReadError:
+                if pieces:
+                    break  # raised again by the next call
+                raise
+            if not piece:
+                break
+            pieces.append(piece)
+            missing -= len(piece) if missing > 0 else 0
+        return b"".join(pieces)
+
+
 def decompressed(file: BinaryIO, media_type: str, limits: Limits) -> tuple[io.BufferedReader, str]:
     """A buffered stream of what `file` holds, and the name of the compression. Reading raises ReadError or LimitExceeded."""
     via, opener = _OPENERS[media_type]
-    return io.BufferedReader(_Bounded(opener(file), file, limits, via), CHUNK), via
+    return _Stream(_Bounded(opener(file), file, limits, via), CHUNK), via
 
 
 def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:

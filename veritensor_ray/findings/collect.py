@@ -47,8 +47,7 @@ class RunInfo:
 class _Summary:
     status: Counter[str] = field(default_factory=Counter)
     severity: Counter[str] = field(default_factory=Counter)
-    rules: Counter[str] = field(default_factory=Counter)
-    worst: dict[str, str] = field(default_factory=dict)  # severity seen per rule
+    rules: Counter[tuple[str, str]] = field(default_factory=Counter)  # by rule and severity
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     coverage: dict[str, Counter[str]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
@@ -260,8 +259,7 @@ def _write_artifact(artifact: Assembled, tables: Mapping[str, _Table], summary: 
         tables["findings"].add(finding)
         count += 1
         summary.severity[finding["severity"]] += finding["count"]
-        summary.rules[finding["rule_id"]] += finding["count"]
-        summary.worst[finding["rule_id"]] = _worst([summary.worst.get(finding["rule_id"], "info"), finding["severity"]])
+        summary.rules[finding["rule_id"], finding["severity"]] += finding["count"]
     for line in artifact.rollup():
         tables["rollup"].add(line)
     row = artifact.ledger(count)
@@ -269,7 +267,7 @@ def _write_artifact(artifact: Assembled, tables: Mapping[str, _Table], summary: 
     unlisted = artifact.row.status == "unlisted"
     summary.status["unlisted" if unlisted else row["status"]] += 1
     summary.totals.update(
-        artifacts=not unlisted,
+        artifacts=int(not unlisted),  # the first update of a Counter would keep a bool
         bytes=artifact.row.size or 0,
         bytes_scanned=row["bytes_scanned"],
         segments=row["segments"],
@@ -294,9 +292,7 @@ def _run_json(info: RunInfo, summary: _Summary) -> dict[str, Any]:
         "totals": dict(summary.totals),
         "status": dict(summary.status),
         "severity": {name: summary.severity[name] for name in reversed(SEVERITIES) if summary.severity[name]},
-        "rules": [
-            {"rule_id": r, "title": info.rules[r].title, "severity": summary.worst[r], "count": n} for r, n in summary.rules.most_common()
-        ],
+        "rules": [{"rule_id": r, "title": info.rules[r].title, "severity": s, "count": n} for (r, s), n in summary.rules.most_common()],
         "not_covered": [{"status": s, "reason": r, "artifacts": n} for (s, r), n in summary.reasons.most_common(_REASONS)],
         "coverage": {engine: dict(counts) for engine, counts in sorted(summary.coverage.items())},
     }

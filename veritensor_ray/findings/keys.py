@@ -16,7 +16,7 @@ def site_key(named: str | None) -> bytes:
     """The key behind `env:NAME` or `file:/path`, or this user's own. Raises CannotRunError when it cannot be made or read."""
     value = resolve_secret(named)
     if value is not None:
-        return value.encode()
+        return _usable(value, str(named))
     path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "veritensor-ray" / "site.key"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -30,11 +30,18 @@ def site_key(named: str | None) -> bytes:
                 pass
             finally:
                 temporary.unlink()
-        return path.read_text().strip().encode()
+        return _usable(path.read_text().strip(), str(path))
     except OSError as error:
         raise CannotRunError(
             f"the site key {path} cannot be made or read ({error.strerror}); set site_key to env:NAME or file:/path"
         ) from None
+
+
+def _usable(value: str, place: str) -> bytes:
+    """An empty key would make plain hashes of the evidence."""
+    if not value:
+        raise CannotRunError(f"the site key in {place} is empty; put a long random text there")
+    return value.encode()
 
 
 def key_id(key: bytes) -> str:

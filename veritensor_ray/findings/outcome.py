@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from veritensor_ray.findings.recorder import Recorded
+from veritensor_ray.findings.redact import mask, visible, without_credentials
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
@@ -40,6 +41,7 @@ class Outcome:
     coverage: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
+    unread: str | None = None  # the reason of the first gap that is no engine's
     recorded: Recorded = field(default_factory=Recorded)
 
     def add_gap(self, gap: Gap) -> None:
@@ -47,6 +49,8 @@ class Outcome:
         self.gaps_total += gap.count
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(gap)
+        if gap.engine is None and self.unread is None:
+            self.unread = gap.reason
         if gap.engine and self.coverage.get(gap.engine, ("", None))[0] in (COMPLETE, ""):
             self.coverage[gap.engine] = (PARTIAL, gap.reason)
 
@@ -62,24 +66,32 @@ class Outcome:
                 self.reason = self.reason or (self.gaps[0].reason if self.gaps else incomplete[0])
             else:
                 self.status = "scanned"
-        if self.gaps_total:  # what could not be read, no engine has seen
+        if self.unread is not None:  # what could not be read, no engine has seen
             for name, (status, _) in list(self.coverage.items()):
-                if status == COMPLETE and any(gap.engine is None for gap in self.gaps):
-                    self.coverage[name] = (PARTIAL, self.gaps[0].reason)
+                if status == COMPLETE:
+                    self.coverage[name] = (PARTIAL, self.unread)
 
     def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """The row of the commit (schema COMMIT)."""
         names = ("artifact", "part", "content_id", "content_id_kind", "media_type", "status", "reason", "bytes_scanned", "segments")
         counters = ("lines", "rows", "chars", "gaps_total", "seconds")
         return {name: getattr(self, name) for name in (*names, *counters)} | {
+            "reason": _safe(self.reason),
             "coverage": [
-                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason}
+                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": _safe(reason)}
                 for name, (status, reason) in self.coverage.items()
             ],
-            "gaps": [{name: getattr(gap, name) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps],
+            "gaps": [
+                {name: _safe(getattr(gap, name)) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps
+            ],
             "findings": self.recorded.rows,
             "rollup": [
                 {"column": column, "rule_id": rule, "count": tally.count, "severity": tally.severity, "keys": sorted(tally.keys)}
                 for (column, rule), tally in self.recorded.tallies.items()
             ],
         }
+
+
+def _safe(text: str | None) -> str | None:
+    """What an exception or an archive says is the attacker's text: redacted, and writable as UTF-8."""
+    return None if text is None else visible(without_credentials(mask(text)))

@@ -7,47 +7,66 @@ import unicodedata
 
 _SECRETS = re.compile(
     r"""
-    (?P<url>(?<=://)[^\s/@:'"<>]{1,256}:[^\s/@'"<>]{1,256}(?=@))            # user:password in a URI
-  | (?P<block>-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[^-]*(?:-----END)?)
-  | (?P<token>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{16,}
-       |\bglpat-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*)
-  | (?P<assigned>(?<=[=:])\s{0,3}["']?[A-Za-z0-9+/_\-.]{12,}(?<=[0-9])[A-Za-z0-9+/_\-.]*)
-  | (?P<card>\b(?:\d[ -]?){12,18}\d\b)
-  | (?P<ssn>\b\d{3}-\d{2}-\d{4}\b)
+    (?P<url>(?<=://)[^\s/@:'"<>]{0,256}:[^\s/'"<>]{1,256}(?=@))  # user:password in a URI
+  | (?P<block>-----BEGIN\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END|\Z))
+  | (?P<body>(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{0,76}(?:(?:\r?\n|\\n)[A-Za-z0-9+/]{60,76})+={0,2}  # the inside of such a block
+       (?:(?:\r?\n|\\n)[A-Za-z0-9+/]{1,76}={0,2})?)
+  | (?P<token>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}
+       |\bsk-[A-Za-z0-9_-]{16,}|\bglpat-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{20,}|\bAIza[A-Za-z0-9_-]{30,}
+       |\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*)
+  | (?P<card>(?<!\d)(?:\d[ -]?){12,18}\d(?!\d))
+  | (?P<ssn>(?<!\d)\d{3}-\d{2}-\d{4}(?!\d))
   | (?P<iban>\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\b)
   | (?P<email>\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)
     """,
     re.VERBOSE,
 )
-_ASSIGNMENT = re.compile(r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|authorization|bearer)\W{0,8}$")
-_URI_CREDENTIALS = re.compile(
-    r"(?<=://)[^\s/@]*:[^\s/@]*@|(?<=[?&])(?:sig|token|access_key|X-Amz-Signature|X-Amz-Credential)=[^&\s]*", re.IGNORECASE
+_WHOLE = ("url", "block", "body")  # of the others two characters stay, for whoever has to find them
+_ASSIGNED = re.compile(
+    r"""
+    (?:(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)
+       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\?["']?(?:(?:bearer|basic)\s+)?
+     | \bbearer\s+(?=[\w.~+/=-]{16}))
+    (?P<value>(?<=")[^"\n]{4,256}|(?<=')[^'\n]{4,256}|[^\s"'<>]{6,})
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
+_URI_CREDENTIALS = re.compile(
+    r"(?<=://)[^\s/]*:[^\s/]*@|(?<=[?&])(?:sig|token|access_key|X-Amz-Signature|X-Amz-Credential)=[^&\s]*", re.IGNORECASE
+)
+# Unicode's Default_Ignorable_Code_Point, as far as Python calls them printable: variation selectors, fillers and the like.
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def mask(text: str) -> str:
     """The text with identifiers and secrets masked; as long as it was, so that offsets stay."""
 
-    def replace(match: re.Match[str]) -> str:
-        found = match.group()
-        if match.lastgroup == "assigned" and not _ASSIGNMENT.search(text[max(0, match.start() - 40) : match.start()].rstrip("=: ")):
-            return found
-        keep = 2 if match.lastgroup in ("card", "ssn", "iban", "email", "token") else 0
-        return found[:keep] + "".join(c if c in " \n" else "*" for c in found[keep:])
+    def assigned(match: re.Match[str]) -> str:
+        return match.group()[: match.start("value") - match.start()] + _stars(match["value"])
 
-    return _SECRETS.sub(replace, text)
+    def known(match: re.Match[str]) -> str:
+        found, keep = match.group(), 0 if match.lastgroup in _WHOLE else 2
+        return found[:keep] + _stars(found[keep:])
+
+    return _ASSIGNED.sub(assigned, _SECRETS.sub(known, text))
+
+
+def _stars(text: str) -> str:
+    return "".join(c if c in " \n" else "*" for c in text)
 
 
 def visible(text: str) -> str:
     """Control, bidirectional, zero-width and other invisible characters as escapes, so that no terminal or page obeys them."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else _escape(c) for c in text)
+    return "".join(_shown(c) for c in text)
 
 
-def _escape(character: str) -> str:
-    if unicodedata.category(character) == "Zs":
+def _shown(character: str) -> str:
+    if character in "\n\r\t" or unicodedata.category(character) == "Zs":
         return " "
+    if character.isprintable() and not _IGNORABLE.match(character):
+        return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

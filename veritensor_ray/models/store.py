@@ -17,6 +17,7 @@ from veritensor_ray.errors import ModelError
 
 _EMBEDDED = Path(str(files("veritensor_ray.models"))) / "embedded"
 _UNSAFE = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".py")
+_NEEDED = ("calibration.json", "model.safetensors")
 LOCK = "digests.json"
 
 
@@ -78,7 +79,7 @@ class ModelStore:
         except (OSError, ValueError):
             raise ModelError(f"the embedded {role} model is missing: no {folder / LOCK}. Reinstall veritensor-ray") from None
         present = {path.name for path in folder.iterdir() if path.is_file()} - {LOCK}
-        for name in sorted(present | set(expected)):
+        for name in sorted(present | set(expected) | set(_NEEDED)):
             if Path(name).suffix in _UNSAFE:
                 raise ModelError(f"{folder / name} could run code when it is loaded. Remove it")
             if name not in expected or name not in present:

@@ -48,7 +48,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int) -> Iterator[Hit | tuple[int, Gap]]:
     """Hits with rows counted from the beginning of the batch that `batch` is a slice of."""
     try:
-        hits = engine.scan_text(batch)
+        hits = list(engine.scan_text(batch))
     except Exception as error:  # noqa: BLE001  # the boundary of a segment: one bad text must not cost the others
         if batch.num_rows > 1:
             half = batch.num_rows // 2

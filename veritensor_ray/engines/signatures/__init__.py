@@ -16,6 +16,7 @@ from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
 from veritensor_ray.models.store import ModelStore
 
 CHUNK = 32 << 20
+SOURCE = 1 << 20  # configuration of agents is small; datasets are not
 OVERLAP = 64 << 10  # longer than any match of our rules
 
 MISMATCH = Rule(
@@ -87,7 +88,7 @@ class Signatures:
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
         """Our file rules and the user's over raw bytes, in overlapping chunks where the file is big."""
-        _, ours, users = self._compiled()
+        text, ours, users = self._compiled()
         if about.mismatched:
             yield _mismatch(about)
         found: list[Hit] = []
@@ -95,6 +96,8 @@ class Signatures:
             externals = {"extension": about.extension, "offset": about.offset + offset}
             for rules in (ours, users):
                 found += (Hit(rule, offset + start, offset + end) for rule, start, end in rules.match(chunk, externals))
+            if about.media_type == "application/json" and len(chunk) <= SOURCE:
+                found += (Hit(rule, s, e) for rule, s, e in text.match(chunk) if rule in text.source and text.named(rule, about.path))
         yield from distinct(found)
 
 
@@ -105,14 +108,10 @@ def _mismatch(about: FileInfo) -> Hit:
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Pieces with their offsets; each begins with the last bytes of the one before."""
-    offset, tail = 0, b""
-    while True:
-        data = file.read(CHUNK)
-        if not data and (tail or offset):
-            return
-        yield offset, tail + data if tail else data
-        if len(data) < CHUNK:
-            return
-        keep = OVERLAP
-        offset += len(tail) + len(data) - keep
-        tail = data[-keep:]
+    offset, data = 0, file.read(CHUNK)
+    yield offset, data
+    while more := file.read(CHUNK):
+        keep = min(OVERLAP, len(data))
+        offset += len(data) - keep
+        data = data[len(data) - keep :] + more
+        yield offset, data

@@ -51,8 +51,7 @@ class Joined:
             begin = int(self._starts[row])
             last = min(end, int(self._ends[row]))
             if last > start:
-                chars = index.chars(begin, start)
-                hits.append(Hit(rule, chars, chars + index.length(start, last), row + self._first))
+                hits.append(Hit(rule, *index.span(begin, start, last), row + self._first))
         return distinct(hits)
 
 
@@ -62,23 +61,32 @@ def _as_list(texts: pa.Array) -> pa.Array:
 
 
 class _CharIndex:
-    """Characters between a row's beginning and a byte in it; asked in rising order, so that no byte is decoded twice."""
+    """Characters between a row's beginning and a byte in it; asked in rising order, so that no byte is counted twice.
+
+    A rule may match within a character (`[^\\x00-\\x7f]` does): it then counts whole, at both ends of the match.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._begin = self._byte = self._char = 0
 
-    def chars(self, begin: int, byte: int) -> int:
-        if begin != self._begin or byte < self._byte:
+    def span(self, begin: int, start: int, end: int) -> tuple[int, int]:
+        if begin != self._begin or start < self._byte:
             self._begin = self._byte = begin
             self._char = 0
-        self._char += self.length(self._byte, byte)
-        self._byte = byte
-        return self._char
+        self._char += self._leads(self._byte, start)
+        self._byte = start
+        inside = _continues(self._data[start])
+        return self._char - inside, self._char + self._leads(start, end)
 
-    def length(self, start: int, end: int) -> int:
+    def _leads(self, start: int, end: int) -> int:
+        """Characters that begin in a range."""
         piece = self._data[start:end]
-        return len(piece) if piece.isascii() else len(piece.decode("utf-8", "ignore"))
+        return len(piece) if piece.isascii() else int(np.count_nonzero(np.frombuffer(piece, np.uint8) & 0xC0 != 0x80))
+
+
+def _continues(byte: int) -> bool:
+    return byte & 0xC0 == 0x80
 
 
 def distinct(hits: Iterable[Hit]) -> list[Hit]:

@@ -19,7 +19,10 @@ from veritensor_ray.hits import Rule
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 _EXTERNALS = {"extension": "", "offset": 0}
-_CATEGORIES = ("prompt-injection", "hidden-content", "exfiltration", "malware", "unsafe-model", "format-mismatch", "secret", "pii")
+_CATEGORIES = (
+    "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
+    "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class RuleSet:
     rules: Mapping[str, Rule]
     ids: Mapping[tuple[str, str], str]  # YARA namespace and name to rule id
     restricted: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    source: frozenset[str] = frozenset()  # rules over the source text of JSON, which readers take apart
     digest: str = ""
 
     def __bool__(self) -> bool:
@@ -53,11 +57,12 @@ class RuleSet:
 
     def wants(self, rule: str, texts: pa.RecordBatch, row: int) -> bool:
         """Whether the rule is for files of that name."""
+        return rule not in self.restricted or self.named(rule, texts.column("path")[row].as_py() or "")
+
+    def named(self, rule: str, path: str) -> bool:
+        """Whether the rule is for files with the base name of `path`."""
         pattern = self.restricted.get(rule)
-        if pattern is None:
-            return True
-        path = texts.column("path")[row].as_py() or ""
-        return pattern.search(re.split(r"/|!/", path)[-1]) is not None
+        return pattern is None or pattern.search(re.split(r"/|!/", path)[-1]) is not None
 
 
 def built_in(scope: str) -> RuleSet:
@@ -68,7 +73,7 @@ def built_in(scope: str) -> RuleSet:
 
 def from_folders(folders: Sequence[str]) -> RuleSet:
     """The user's rules: every .yar and .yara below the folders. Raises UsageError for what is missing or does not compile."""
-    sources = {}
+    sources: dict[str, str] = {}
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"rules: {folder} is no folder")
@@ -76,7 +81,10 @@ def from_folders(folders: Sequence[str]) -> RuleSet:
         if not found:
             raise UsageError(f"rules: {folder} holds no .yar or .yara file")
         for path in found:
-            sources[str(path.relative_to(folder).with_suffix(""))] = path.read_text(encoding="utf-8", errors="replace")
+            name = str(path.relative_to(folder).with_suffix(""))
+            while name in sources:  # the same in another folder, or with the other suffix
+                name += "+"
+            sources[name] = path.read_text(encoding="utf-8", errors="replace")
     return _compile(sources, "user-")
 
 
@@ -92,14 +100,17 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     rules: dict[str, Rule] = {}
     ids: dict[tuple[str, str], str] = {}
     restricted = {}
+    over_source = set()
     for namespace, name, meta in _declared(sources, compiled):
         rule = _rule(name, meta, prefix)
+        if meta.get("source"):
+            over_source.add(rule.id)
         rules[rule.id] = rule
         ids[namespace, name] = rule.id
-        if meta.get("files"):
+        if meta.get("files") and not prefix:  # the user's own may mean anything by it
             restricted[rule.id] = re.compile(str(meta["files"]), re.IGNORECASE)
     digest = hashlib.sha256("\0".join(f"{name}\0{source}" for name, source in sorted(sources.items())).encode()).hexdigest()
-    return RuleSet(compiled, rules, ids, restricted, digest)
+    return RuleSet(compiled, rules, ids, restricted, frozenset(over_source), digest)
 
 
 def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -160,7 +160,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     source.counts.lines += row + 1
     yield from collector.take()
     if broken:
-        yield Gap(f"{len(broken)} lines are not valid JSON; read as plain text", location=f"row {broken[0]}", count=len(broken))
+        yield Gap(f"lines that are not valid JSON, read as plain text: {len(broken)}", location=f"row {broken[0]}", count=len(broken))
     if damage:
         raise damage[0]
 

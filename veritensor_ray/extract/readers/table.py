@@ -79,13 +79,15 @@ def _cells(reader: Iterator[list[str]], source: Source) -> Iterator[Block]:
         else:
             if len(names) < len(cells):
                 names = [*names, *map(str, range(len(names), len(cells)))]
+            here = line
             for name, cell in zip(names, cells, strict=False):
                 if cell:
                     texts.append(cell)
                     columns.append(name)
                     rows.append(count)
-                    lines.append(line)
+                    lines.append(here)
                     size += len(cell)
+                    here += cell.count("\n")
             count += 1
         line = reader.line_num + 1  # type: ignore[attr-defined]  # csv's reader has it, its protocol does not
         if len(texts) >= _CELLS or size >= _CHARS:

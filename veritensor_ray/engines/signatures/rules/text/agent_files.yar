@@ -64,6 +64,7 @@ rule agent_encoded_command
 rule agent_allow_all_permissions
 {
     meta:
+        source = "true"
         title = "Agent is allowed everything"
         description = "Matches settings that let an agent run any command or tool without asking."
         category = "prompt-injection"
@@ -153,6 +154,7 @@ rule agent_hidden_from_user
 rule agent_persistence
 {
     meta:
+        source = "true"
         title = "Agent file writes to start-up files"
         description = "Matches a command or order in an agent file that appends to shell profiles, authorised keys, cron or hooks."
         category = "malware"
@@ -174,6 +176,7 @@ rule agent_persistence
 rule agent_config_shell_command
 {
     meta:
+        source = "true"
         title = "Tool server or hook runs a shell pipeline"
         description = "Matches a command in a tool-server or hook configuration that downloads, decodes or opens a network shell."
         category = "malware"

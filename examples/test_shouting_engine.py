@@ -1,0 +1,16 @@
+"""The contract that every engine keeps, for the example."""
+
+from __future__ import annotations
+
+from shouting_engine import Shouting
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.testing import EngineContract
+
+
+class TestShouting(EngineContract):
+    positives = ("Buy now!!!", "eins!!!! zwei", "!!!\n")
+
+    def make_engine(self) -> Engine:
+        return Shouting(Settings())

@@ -1,0 +1,144 @@
+"""Compressed streams: whole ones, damaged ones, bombs."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+import zstandard
+
+from veritensor_ray.config import Limits
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.streams import CHUNK, decoded, decompressed
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "application/gzip": gzip.compress,
+    "application/x-bzip2": bz2.compress,
+    "application/x-xz": lzma.compress,
+    "application/zstd": zstandard.compress,
+}
+DATA = b"".join(b"line %d of the text\n" % i for i in range(120_000))  # more than two chunks
+packed = pytest.mark.parametrize("media_type", PACKERS)
+
+
+def unpack(data: bytes, media_type: str, limits: Limits | None = None) -> tuple[bytes, Exception | None]:
+    """What comes out, and what ended it."""
+    stream, _ = decompressed(io.BytesIO(data), media_type, limits or Limits())
+    out = bytearray()
+    try:
+        while piece := stream.read(65_536):
+            out += piece
+    except ReadError as error:
+        return bytes(out), error
+    return bytes(out), None
+
+
+@packed
+@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "byte", "big"])
+def test_round_trip(media_type: str, data: bytes) -> None:
+    assert unpack(PACKERS[media_type](data), media_type) == (data, None)
+
+
+@packed
+def test_members_one_after_the_other_are_one_stream(media_type: str) -> None:
+    pack = PACKERS[media_type]
+    assert unpack(pack(b"one,") + pack(b"") + pack(DATA), media_type) == (b"one," + DATA, None)
+
+
+def test_zstd_frames_of_every_make() -> None:
+    streamed = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    parts = [
+        zstandard.ZstdCompressor(write_content_size=False).compress(b"a" * 300_000),  # runs
+        zstandard.ZstdCompressor(level=1, write_checksum=True).compress(bytes(range(256)) * 2000),
+        struct.pack("<II", 0x184D2A50, 5) + b"notes",  # a skippable frame
+        streamed.compress(DATA) + streamed.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) + streamed.flush(),
+    ]
+    assert unpack(b"".join(parts), "application/zstd") == (b"a" * 300_000 + bytes(range(256)) * 2000 + DATA, None)
+
+
+@packed
+@pytest.mark.parametrize("keep", [0.5, 0.999], ids=["half", "almost all"])
+def test_what_comes_before_the_end_of_a_truncated_stream_is_given_out(media_type: str, keep: float) -> None:
+    whole = PACKERS[media_type](DATA)
+    out, error = unpack(whole[: int(len(whole) * keep)], media_type)
+    assert isinstance(error, ReadError)
+    assert "damaged or ends early" in str(error)
+    assert DATA.startswith(out)
+    assert out
+
+
+@packed
+def test_every_truncation_is_noticed(media_type: str) -> None:
+    whole = PACKERS[media_type](b"some words that are packed " * 40)
+    for length in range(1, len(whole)):
+        assert unpack(whole[:length], media_type)[1], length
+
+
+@packed
+def test_garbage_behind_the_end_costs_nothing_before_it(media_type: str) -> None:
+    out, error = unpack(PACKERS[media_type](DATA) + b"this is no member", media_type)
+    assert out == DATA
+    assert (error is None) is (media_type in ("application/x-bzip2", "application/x-xz"))  # whose readers stop at the end
+
+
+@packed
+def test_a_flipped_bit_raises_a_read_error_or_nothing(media_type: str) -> None:
+    whole = PACKERS[media_type](b"some words that are packed " * 40)
+    for at in range(len(whole)):
+        data = bytearray(whole)
+        data[at] ^= 0x10
+        unpack(bytes(data), media_type)  # anything else than ReadError would come out
+
+
+BOMB = bytes(48 << 20)
+BOMBS = {name: pack(BOMB) for name, pack in PACKERS.items() if name != "application/x-bzip2"} | {
+    "application/x-bzip2": bz2.compress(BOMB, 1)
+}
+
+
+@packed
+@pytest.mark.parametrize(
+    ("bound", "limits", "at_most"),
+    [("expanded_bytes", Limits(expanded_bytes=3_000_000), 3_000_000), ("expanded_ratio", Limits(expanded_ratio=100), 24 << 20)],
+)
+def test_a_bomb_stops_at_the_bound_and_in_bounded_memory(media_type: str, bound: str, limits: Limits, at_most: int) -> None:
+    stream, _ = decompressed(io.BytesIO(BOMBS[media_type]), media_type, limits)
+    size = 0
+    tracemalloc.start()
+    with pytest.raises(LimitExceeded) as caught:
+        while piece := stream.read(65_536):
+            size += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.bound == bound
+    assert size <= at_most + CHUNK
+    assert peak < 12 << 20
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "text", "bad"),
+    [
+        ("utf-8", b"plain", "plain", 0),
+        ("utf-8", b"a\xffb\xfe", "a\ufffdb\ufffd", 2),
+        ("utf-8", b"cut \xe2\x82", "cut \ufffd", 1),
+        ("utf-8", b"\xed\xa0\x80", "\ufffd" * 3, 3),
+        ("utf-16-le", "é".encode("utf-16-le") + b"x", "é\ufffd", 1),
+        ("utf-16-be", b"\xd8\x00\x00a", "\ufffda", 1),
+        ("shift_jis", "日本".encode("shift_jis") + b"\x81", "日本\ufffd", 1),
+        ("ascii", b"\x80", "\ufffd", 1),
+    ],
+)
+def test_decoding_replaces_and_counts(encoding: str, data: bytes, text: str, bad: int) -> None:
+    pieces = list(decoded(io.BytesIO(data), encoding))
+    assert ("".join(piece for piece, _ in pieces), pieces[-1][1]) == (text, bad)
+
+
+def test_a_character_across_two_chunks_is_one() -> None:
+    data = b"a" * (CHUNK - 1) + "€".encode() + b"z"
+    assert "".join(text for text, _ in decoded(io.BytesIO(data), "utf-8")) == data.decode()

@@ -1,0 +1,413 @@
+"""Collect: a plan and its commits, written by hand, to findings, ledger, rollup and run.json."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from veritensor_ray.corpus.listing import Root
+from veritensor_ray.corpus.planning import PlanRow, write_plan
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.errors import VeritensorError
+from veritensor_ray.findings import collect as collecting
+from veritensor_ray.findings.collect import RunInfo, collect
+from veritensor_ray.findings.commit import commit_table, write_commit
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.hits import FileInfo, Hit
+from veritensor_ray.segments import Gap
+
+from .building import RULE, batch, rule
+
+KEY = b"the site key"
+WORSE = rule("test.worse", severity="critical", taxonomy=("CWE-1",), category="secret")
+RULES = {RULE.id: RULE, WORSE.id: WORSE}
+INFO = RunInfo(
+    run="run-1",
+    fingerprint="f",
+    roots=(Root("/data", ""), Root("s3://bucket/corpus", "more/")),
+    rules=RULES,
+    engines={"test": {"version": "1", "fingerprint": "e1", "model": "m@1"}, "other": {"version": "2", "fingerprint": "e2"}},
+    about={"profile": "embedded", "key_id": "abc"},
+    hits_per_rule=10,
+)
+
+
+class Run:
+    """A run that is put together by hand: add artifacts, then collect."""
+
+    def __init__(self, folder: Path, info: RunInfo = INFO) -> None:
+        self.folder, self.info = folder, info
+        self.store = OutputStore(str(folder))
+        self.plan: list[PlanRow] = []
+        self._shard = 0
+
+    def decided(self, artifact: str, status: str, reason: str, **about: Any) -> None:
+        """A row that the plan decided by itself."""
+        self.plan.append(row_of(-1, artifact, status=status, reason=reason, **about))
+
+    def shard(self, *artifacts: tuple[PlanRow, Outcome]) -> None:
+        rows = [row for row, _ in artifacts]
+        for row in rows:
+            row.shard = self._shard
+        self.plan += rows
+        write_commit(self.store, self.info.run, self._shard, commit_table(rows, [outcome for _, outcome in artifacts], {"test": "e1"}))
+        self._shard += 1
+
+    def add(self, artifact: str, *lines: str, **options: Any) -> None:
+        """A whole text file in a shard of its own; every word `bad` in it is a hit."""
+        self.shard((row_of(0, artifact), outcome_of(artifact, lines, **options)))
+
+    def collect(self, key: bytes = KEY) -> dict[str, Any]:
+        buffer = io.BytesIO()
+        write_plan(self.plan, buffer)
+        self.store.put(f"_work/{self.info.run}/plan.parquet", buffer.getvalue())
+        return collect(self.store, self.info, key)
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(self.folder / name).to_pylist()
+        return rows
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "out")
+
+
+def row_of(shard: int, artifact: str, **about: Any) -> PlanRow:
+    values: dict[str, Any] = {"root": 0, "size": 100, "etag": None, "mtime": 1.5} | about
+    return PlanRow(shard, artifact, artifact.encode(), **values)
+
+
+def hits_in(lines: tuple[str, ...], word: str = "bad", rule_id: str = RULE.id) -> list[Hit]:
+    """One for every time the word stands in a line, the line to its end being the evidence."""
+    return [Hit(rule_id, line.index(word), len(line), i) for i, line in enumerate(lines) if word in line]
+
+
+def outcome_of(artifact: str, lines: tuple[str, ...], part: int = 0, limit: int = 10, member: str | None = None, **place: Any) -> Outcome:
+    """Every line is a segment with its line, row and start, counted from the beginning of the part."""
+    starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
+    recorder = Recorder(RULES, KEY, limit)
+    segments = batch(
+        lines,
+        member=member,
+        **({"line": range(1, len(lines) + 1), "row": list(range(len(lines))), "start": starts, "column": "text"} | place),
+    )
+    recorder.text_hits("test", segments, [*hits_in(lines), *hits_in(lines, "worse", WORSE.id)])
+    made = Outcome(artifact, part, 0, media_type="text/plain", content_id=f"sha-{artifact}-{part}", content_id_kind="sha256")
+    made.bytes_scanned, made.segments, made.seconds = 10, len(lines), 0.5
+    made.lines, made.rows, made.chars = len(lines), len(lines), sum(len(line) + 1 for line in lines)
+    made.coverage = {"test": (COMPLETE, None)}
+    made.recorded = recorder.by_artifact.get(0, made.recorded)
+    return made
+
+
+def split(run: Run, kind: str, *parts: tuple[str, ...], **about: Any) -> None:
+    """A big artifact, every part in a shard of its own."""
+    for part, lines in enumerate(parts):
+        run.shard((row_of(0, "big", part=part, parts=len(parts), kind=kind, **about), outcome_of("big", lines, part)))
+
+
+def places(run: Run, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(row["location"][name] for name in names) for row in run.table("findings")]
+
+
+def test_schemas_are_those_of_the_interface_even_without_rows(run: Run) -> None:
+    run.collect()
+    for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
+        table = pq.read_table(run.folder / name / "part-00000.parquet")
+        assert table.schema.equals(schema, check_metadata=True)
+        assert table.num_rows == 0
+
+
+def test_a_finding(run: Run) -> None:
+    run.add("docs/a.txt", "fine", "so bad mail jane@example.com")
+    run.collect()
+    (found,) = run.table("findings")
+    assert {name: found[name] for name in ("scan_id", "artifact", "engine", "engine_fingerprint", "model", "rule_id", "category")} == {
+        "scan_id": "run-1",
+        "artifact": "docs/a.txt",
+        "engine": "test",
+        "engine_fingerprint": "e1",
+        "model": "m@1",
+        "rule_id": RULE.id,
+        "category": "malware",
+    }
+    assert (found["severity"], found["severity_original"], found["confidence"], found["count"]) == ("medium", "medium", 1.0, 1)
+    assert (found["evidence_before"], found["evidence"]) == ("so ", "bad mail ja**************")
+    assert found["content_id"] == "sha-docs/a.txt-0"
+    assert (found["location"]["line"], found["location"]["row"], found["location"]["start"]) == (2, 1, 8)
+    assert (found["state"], found["first_seen"], found["suppressed_by"]) == ("new", None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        # lines: one text, cut; line, row, start and end go on over the parts
+        ("lines", [(2, 1, 5, 8), (3, 2, 9, 14), (6, 5, 24, 27)]),
+        # jsonl: characters are counted within a cell
+        ("jsonl", [(2, 1, 5, 8), (3, 2, 0, 5), (6, 5, 0, 3)]),
+        # row groups and whole files: readers know their place already
+        ("rowgroups", [(1, 0, 0, 5), (1, 0, 0, 3), (2, 1, 5, 8)]),
+    ],
+)
+def test_places_in_parts_go_on_where_the_part_before_ended(run: Run, kind: str, expected: list[tuple[int, ...]]) -> None:
+    split(run, kind, ("good", "bad"), ("bad 1", "good", "good"), ("bad",))
+    run.collect()
+    assert sorted(places(run, "line", "row", "start", "end")) == sorted(expected)
+
+
+def test_places_that_are_unknown_stay_unknown(run: Run) -> None:
+    for part in range(2):
+        made = outcome_of("big", ("bad",), part, line=None, row=None)
+        run.shard((row_of(0, "big", part=part, parts=2, kind="jsonl"), made))
+    run.collect()
+    assert places(run, "line", "row", "byte_offset") == [(None, None, None)] * 2
+
+
+def test_byte_offsets_of_parts_are_the_files_already(run: Run) -> None:
+    for part in range(2):
+        recorder = Recorder(RULES, KEY, 10)
+        about = FileInfo("big", 5, "text/plain", offset=1000 * part)
+        recorder.file_hits("test", 0, io.BytesIO(b"a bad"), about, [Hit(RULE.id, 2, 5)])
+        made = outcome_of("big", ("good",), part)
+        made.recorded = recorder.by_artifact[0]
+        run.shard((row_of(0, "big", part=part, parts=2, kind="lines"), made))
+    run.collect()
+    assert places(run, "byte_offset", "line", "start") == [(2, None, None), (1002, None, None)]
+
+
+def ids(folder: Path, *files: tuple[str, tuple[str, ...]], key: bytes = KEY, info: RunInfo = INFO, **options: Any) -> list[dict[str, Any]]:
+    """Findings of a run over some text files, in order."""
+    run = Run(folder, info)
+    for artifact, lines in files:
+        run.add(artifact, *lines, **options)
+    run.collect(key)
+    return run.table("findings")
+
+
+def test_finding_ids_are_unique_and_stable(tmp_path: Path) -> None:
+    lines = ("bad", "bad", "BAD bad", "worse bad")
+    first = ids(tmp_path / "1", ("a", lines), ("b", lines))
+    again = ids(tmp_path / "2", ("a", lines), ("b", lines), info=replace(INFO, run="run-2", roots=(Root("/elsewhere", ""),)))
+    shifted = ids(tmp_path / "3", ("a", ("", "new line", *lines)), ("b", lines))
+    names = [found["finding_id"] for found in first]
+    assert len(set(names)) == len(names) == 10
+    assert [found["finding_id"] for found in again] == names
+    assert [found["finding_id"] for found in shifted] == names
+    assert [f["content_fingerprint"] for f in first if f["artifact"] == "a"] == [
+        f["content_fingerprint"] for f in first if f["artifact"] == "b"
+    ]
+
+
+def test_equal_evidence_in_one_file_is_told_apart_by_its_number(tmp_path: Path) -> None:
+    one = ids(tmp_path / "1", ("a", ("bad", "bad", "bad")))
+    two = ids(tmp_path / "2", ("a", ("bad", "good", "bad")))
+    assert len({found["finding_id"] for found in one}) == len({found["content_fingerprint"] for found in one}) == 3
+    assert [found["finding_id"] for found in two] == [found["finding_id"] for found in one[:2]]
+
+
+@pytest.mark.parametrize(
+    ("change", "same_id", "same_content"),
+    [
+        ({}, True, True),
+        ({"artifact": "b"}, False, True),
+        ({"text": "bad 2"}, False, False),
+        ({"text": "  BAD   bad 1"}, True, True),
+        ({"member": "m"}, False, False),
+        ({"key": b"another"}, False, False),
+    ],
+)
+def test_what_ids_depend_on(tmp_path: Path, change: dict[str, Any], same_id: bool, same_content: bool) -> None:
+    (one,) = ids(tmp_path / "1", ("a", ("bad 1",)))
+    (two,) = ids(
+        tmp_path / "2",
+        (change.get("artifact", "a"), (change.get("text", "bad 1"),)),
+        key=change.get("key", KEY),
+        member=change.get("member"),
+    )
+    assert ((one["finding_id"] == two["finding_id"]), (one["content_fingerprint"] == two["content_fingerprint"])) == (same_id, same_content)
+
+
+def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
+    run = Run(tmp_path, replace(INFO, hits_per_rule=3))
+    for part in range(2):
+        lines = (*(f"bad {part} {i}" for i in range(5)), "worse")
+        run.shard((row_of(0, "big", part=part, parts=2, kind="lines"), outcome_of("big", lines, part, limit=3)))
+    result = run.collect()
+    found = run.table("findings")
+    assert [(row["rule_id"], row["count"], (row["location"] or {}).get("line")) for row in found] == [
+        (RULE.id, 1, 1),
+        (RULE.id, 1, 2),
+        (RULE.id, 1, 3),
+        (WORSE.id, 1, 6),
+        (WORSE.id, 1, 12),
+        (RULE.id, 7, None),
+    ]
+    rest = found[-1]
+    assert (rest["location"], rest["evidence"], rest["confidence"], rest["severity"]) == (None, None, None, "medium")
+    assert rest["message"] == "7 more findings of this rule in this artifact (see rollup)"
+    assert len({row["finding_id"] for row in found}) == 6
+    assert result["severity"] == {"critical": 2, "medium": 10}
+    assert {line["rule_id"]: line["count"] for line in result["rules"]} == {RULE.id: 10, WORSE.id: 2}
+    assert [(line["rule_id"], line["count"], line["distinct"]) for line in run.table("rollup")] == [(RULE.id, 10, 10), (WORSE.id, 2, 1)]
+
+
+def test_the_rollup_sums_over_parts_and_columns(run: Run) -> None:
+    for part, column in enumerate(("a", "b", "a")):
+        made = outcome_of("big", ("bad 1", "bad 1", f"bad {part}", "worse"), part, column=column)
+        run.shard((row_of(0, "big", part=part, parts=3, kind="rowgroups"), made))
+    run.add("small", "bad 1", column=None)
+    run.collect()
+    assert [tuple(line.values()) for line in run.table("rollup")] == [
+        ("big", "a", RULE.id, 6, 3, "medium"),
+        ("big", "a", WORSE.id, 2, 1, "critical"),
+        ("big", "b", RULE.id, 3, 1, "medium"),
+        ("big", "b", WORSE.id, 1, 1, "critical"),
+        ("small", None, RULE.id, 1, 1, "medium"),
+    ]
+    assert [row["artifact"] for row in run.table("findings")] == ["big"] * 12 + ["small"]
+
+
+def test_the_ledger_has_a_row_for_everything_in_the_order_of_the_plan(run: Run) -> None:
+    run.decided("pipe", "skipped", "named pipe")
+    run.add("a", "bad", "worse")
+    run.decided("private/", "unlisted", "access denied", size=None)
+    run.decided("locked", "unreadable", "cannot be read: Permission denied")
+    split(run, "lines", ("good",), ("bad",))
+    run.shard((row_of(0, "more/x/y.txt", root=1, etag="e", size=None), outcome_of("more/x/y.txt", ())))
+    result = run.collect()
+    rows = run.table("ledger")
+    assert [
+        (r["artifact"], r["status"], r["reason"], r["findings"], r["max_severity"], r["bytes_scanned"], r["segments"]) for r in rows
+    ] == [
+        ("pipe", "skipped", "named pipe", 0, None, 0, 0),
+        ("a", "scanned", None, 2, "critical", 10, 2),
+        ("private/", "unreadable", "access denied", 0, None, 0, 0),
+        ("locked", "unreadable", "cannot be read: Permission denied", 0, None, 0, 0),
+        ("big", "scanned", None, 1, "medium", 20, 2),
+        ("more/x/y.txt", "scanned", None, 0, None, 10, 0),
+    ]
+    assert [r["uri"] for r in rows if r["artifact"] in ("a", "more/x/y.txt")] == ["/data/a", "s3://bucket/corpus/x/y.txt"]
+    assert (rows[1]["mtime"], rows[1]["seconds"], rows[4]["seconds"], rows[1]["media_type"]) == (1.5, 0.5, 1.0, "text/plain")
+    assert result["status"] == {"skipped": 1, "scanned": 3, "unlisted": 1, "unreadable": 1}
+    assert result["totals"] == {"artifacts": 5, "bytes": 400, "bytes_scanned": 40, "segments": 4, "gaps": 0}
+    assert {(one["status"], one["reason"], one["artifacts"]) for one in result["not_covered"]} == {
+        ("skipped", "named pipe", 1),
+        ("unlisted", "access denied", 1),
+        ("unreadable", "cannot be read: Permission denied", 1),
+    }
+
+
+def test_the_worst_part_decides_and_gaps_are_joined(run: Run) -> None:
+    for part in range(3):
+        made = outcome_of("big", ("good",), part)
+        made.coverage["other"] = [(NOT_APPLICABLE, None), (COMPLETE, None), (MISSING, "no model")][part]
+        if part == 2:
+            made.status, made.reason = "quarantined", "died twice"
+        for i in range(60 * part):
+            made.add_gap(Gap(f"gap {part}.{i}", engine="test"))
+        run.shard((row_of(0, "big", part=part, parts=3, kind="lines"), made))
+    run.collect()
+    (row,) = run.table("ledger")
+    assert (row["status"], row["reason"], row["gaps_total"], len(row["gaps"])) == ("quarantined", "died twice", 180, MAX_GAPS)
+    assert (row["gaps"][0]["reason"], row["gaps"][60]["reason"]) == ("gap 1.0", "gap 2.0")
+    assert {entry["engine"]: (entry["status"], entry["reason"]) for entry in row["coverage"]} == {
+        "test": ("partial", "gap 1.0"),
+        "other": ("missing", "no model"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "etag", "expected"),
+    [
+        ("whole", 1, None, ("sha-big-0", "sha256")),
+        ("whole", 1, "e", ("sha-big-0", "sha256")),
+        ("lines", 2, "e", ("e", "etag")),
+        ("jsonl", 2, None, (hashlib.sha256(b"sha-big-0sha-big-1").hexdigest(), "blocks")),
+        ("rowgroups", 2, None, ("sha-big-0", "sha256")),  # its first part reads all of it
+    ],
+)
+def test_the_content_id_of_what_was_split(run: Run, kind: str, parts: int, etag: str | None, expected: tuple[str, str]) -> None:
+    split(run, kind, *[("bad",)] * parts, etag=etag)
+    run.collect()
+    (row,) = run.table("ledger")
+    assert (row["content_id"], row["content_id_kind"]) == expected
+    assert {found["content_id"] for found in run.table("findings")} == {expected[0]}
+
+
+@pytest.mark.parametrize(("etag", "expected"), [("e", ("e", "etag")), (None, (None, None))])
+def test_what_was_not_read_has_the_stores_word_for_its_content(run: Run, etag: str | None, expected: tuple[str | None, str | None]) -> None:
+    run.decided("x", "skipped", "excluded", etag=etag)
+    run.collect()
+    (row,) = run.table("ledger")
+    assert (row["content_id"], row["content_id_kind"]) == expected
+
+
+def test_run_json_says_how_the_run_ended_and_nothing_secret(run: Run) -> None:
+    run.add("a", "bad password=hunter22", "mail jane@example.com")
+    result = run.collect()
+    text = (run.folder / "run.json").read_text(encoding="ascii")
+    assert json.loads(text) == result
+    assert {name: result[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "key_id")} == {
+        "schema_version": "1",
+        "scan_id": "run-1",
+        "fingerprint": "f",
+        "profile": "embedded",
+        "key_id": "abc",
+    }
+    assert '"artifacts": 1,' in text, "a number, not true"
+    assert result["coverage"] == {"test": {"complete": 1}}
+    assert result["rules"] == [{"rule_id": RULE.id, "title": "A title", "severity": "medium", "count": 1}]
+    for secret in (KEY.decode(), KEY.hex(), "hunter22", "jane@example.com"):
+        assert secret not in text
+    assert all("hunter22" not in str(found) for found in run.table("findings"))
+
+
+def test_run_json_is_written_last(run: Run) -> None:
+    run.add("a", "bad")
+    run.plan.append(row_of(7, "b"))  # planned, but never committed
+    with pytest.raises(VeritensorError, match="shard 7 is not committed"):
+        run.collect()
+    assert not run.store.exists("run.json")
+
+
+def test_collecting_again_replaces_what_was_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "_FLUSH_ROWS", 2)
+    monkeypatch.setattr(collecting, "_FILE_ROWS", 4)
+    for name in "abcdefg":
+        run.add(name, "bad", "bad")
+    run.collect()
+    first = [found["finding_id"] for found in run.table("findings")]
+    assert len(list((run.folder / "findings").iterdir())) == 4, "some rows a file"
+    assert len(first) == 14
+    run.collect()
+    assert [found["finding_id"] for found in run.table("findings")] == first
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in run.folder.rglob("*.parquet"))
+
+
+def test_order_of_findings_is_the_order_of_places(run: Run) -> None:
+    made = outcome_of("a", ())
+    recorder = Recorder(RULES, KEY, 100)
+    for page, column, row in ((2, "x", None), (1, "x", None), (None, "b", 3), (None, "a", 3), (None, "a", 1)):
+        recorder.text_hits("test", batch(["bad"], page=page, column=column, row=row), [Hit(RULE.id, 0, 3, 0)])
+    recorder.text_hits("test", batch(["bad"], member="zip"), [Hit(RULE.id, 0, 3, 0)])
+    made.recorded = recorder.by_artifact[0]
+    run.shard((row_of(0, "a"), made))
+    run.collect()
+    assert places(run, "page", "row", "column") == [
+        (None, 1, "a"),
+        (None, 3, "a"),
+        (None, 3, "b"),
+        (1, None, "x"),
+        (2, None, "x"),
+        (None, None, None),
+    ]

@@ -1,0 +1,76 @@
+"""The site key: named, or made once for this user."""
+
+from __future__ import annotations
+
+import multiprocessing
+import stat
+from pathlib import Path
+
+import pytest
+
+from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.findings.keys import key_id, site_key
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty configuration folder."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config" / "veritensor-ray"
+
+
+def test_made_once_and_for_its_owner_only(home: Path) -> None:
+    key = site_key(None)
+    assert len(key) == 64
+    assert site_key(None) == key
+    assert [path.name for path in home.iterdir()] == ["site.key"]
+    assert stat.S_IMODE((home / "site.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_without_a_configuration_folder_it_is_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert site_key(None).decode() == (tmp_path / ".config/veritensor-ray/site.key").read_text()
+
+
+def test_named_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("SITE", "from the environment")
+    (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
+    assert site_key("env:SITE") == b"from the environment"
+    assert site_key(f"file:{tmp_path}/key") == b"from a file"
+    assert not home.exists(), "no key is made where one is named"
+
+
+def test_a_key_that_is_not_there_or_empty_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.delenv("SITE", raising=False)
+    with pytest.raises(UsageError, match="env:SITE is not set"):
+        site_key("env:SITE")
+    monkeypatch.setenv("SITE", "")
+    (tmp_path / "key").write_text("\n", encoding="utf-8")
+    home.mkdir(parents=True)
+    (home / "site.key").touch()
+    for named, place in (("env:SITE", "env:SITE"), (f"file:{tmp_path}/key", "key"), (None, "site.key")):
+        with pytest.raises(CannotRunError, match=rf"{place} is empty"):
+            site_key(named)
+
+
+def test_a_folder_that_cannot_be_written_has_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("a file, where a folder should be", encoding="utf-8")
+    with pytest.raises(CannotRunError, match="set site_key to env:NAME or file:/path"):
+        site_key(None)
+
+
+def test_two_processes_that_race_get_the_same_key(home: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for _ in range(5):
+        with context.Pool(4) as pool:
+            keys = pool.map(site_key, [None] * 16, chunksize=1)
+        assert len(set(keys)) == 1
+        assert [path.name for path in home.iterdir()] == ["site.key"]
+        (home / "site.key").unlink()
+
+
+def test_a_key_is_named_without_telling_it() -> None:
+    assert key_id(b"one") == key_id(b"one") != key_id(b"two")
+    assert len(key_id(b"one")) == 12

@@ -1,0 +1,209 @@
+"""Hits to findings: offsets mapped back to the original, overlaps, floods, evidence and its keys."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from veritensor_ray.findings.recorder import CONTEXT, EVIDENCE, Recorded, Recorder, evidence_key
+from veritensor_ray.hits import FileInfo, Hit
+
+from .building import RULE, batch, rows_of, rule
+
+KEY = b"site key"
+GRADED = rule("test.graded", severity="low", confidence=0.6)
+
+
+def recorder(limit: int = 1000) -> Recorder:
+    return Recorder({RULE.id: RULE, GRADED.id: GRADED}, KEY, limit)
+
+
+def record(text: str, *hits: tuple[int, int], limit: int = 1000, **place: Any) -> list[dict[str, Any]]:
+    """Rows for hits (start, end) in one segment."""
+    made = recorder(limit)
+    made.text_hits("test", batch([text], **place), [Hit(RULE.id, start, end, 0) for start, end in hits])
+    return rows_of(made) if made.by_artifact else []
+
+
+def where(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row["location"][name] for name in ("line", "byte_offset", "start", "end"))
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "place", "expected"),
+    [
+        ("bad", "bad", {"line": 1, "byte_offset": 0}, (1, 0, 0, 3)),
+        ("a\nb\nbad", "bad", {"line": 1, "byte_offset": 0}, (3, 4, 4, 7)),
+        ("\nbad", "bad", {"line": 1, "byte_offset": 0}, (2, 1, 1, 4)),
+        ("a\nbad", "\nbad", {"line": 1, "byte_offset": 0}, (1, 1, 1, 5)),  # a hit that begins with the line end is on the line it ends
+        ("äö\n漢😀 bad", "bad", {"line": 1, "byte_offset": 0}, (2, 13, 6, 9)),
+        ("\r\nbad", "bad", {"line": 1, "byte_offset": 0}, (2, 2, 2, 5)),
+        ("x\nbad", "bad", {"line": 100, "byte_offset": 5000, "start": 4000}, (101, 5002, 4002, 4005)),
+        ("ä bad", "bad", {"line": 7, "byte_offset": 50, "start": 40}, (7, 53, 42, 45)),
+        ("x\nbad", "bad", {"start": 9}, (None, None, 11, 14)),
+    ],
+)
+def test_places_are_counted_from_the_beginning_of_the_unit(text: str, word: str, place: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    at = text.index(word)
+    (row,) = record(text, (at, at + len(word)), **place)
+    assert where(row) == expected
+
+
+def test_many_hits_in_many_rows_have_their_own_places() -> None:
+    made = recorder()
+    texts = ["bad\nbad", "", "ä bad", "bad"]
+    hits = [Hit(RULE.id, 0, 3, 3), Hit(RULE.id, 2, 5, 2), Hit(RULE.id, 4, 7, 0), Hit(RULE.id, 0, 3, 0)]  # in no order
+    made.text_hits("test", batch(texts, row=[0, 1, 2, 3], column="c", line=[1, 5, 6, 7]), hits)
+    found = [(row["location"]["row"], row["location"]["line"], row["location"]["start"]) for row in rows_of(made)]
+    assert found == [(0, 1, 0), (0, 2, 4), (2, 6, 2), (3, 7, 0)]
+
+
+def test_the_location_of_the_segment_is_kept() -> None:
+    (row,) = record("bad", (0, 3), row=4, column="c", page=2, part="sheet", view="hidden", decoded_via="gzip", member="a/b")
+    assert row["member"] == "a/b"
+    assert (
+        row["location"] | {"row": 4, "column": "c", "page": 2, "part": "sheet", "view": "hidden", "decoded_via": "gzip"} == row["location"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "owned", "kept"),
+    [(0, 10, True), (9, 10, True), (10, 10, False), (11, 10, False), (11, None, True)],
+)
+def test_a_hit_that_begins_in_the_overlap_is_the_next_segments(start: int, owned: int | None, kept: bool) -> None:
+    rows = record("x" * 20, (start, start + 5), owned=None if owned is None else [owned])
+    assert bool(rows) is kept
+
+
+def test_overlapping_segments_report_a_hit_once() -> None:
+    text = "x" * 8 + "bad" + "x" * 9
+    made = recorder()
+    segments = batch([text[:15], text[10:]], start=[0, 10], owned=[10, 10])
+    made.text_hits("test", segments, [Hit(RULE.id, 8, 11, 0), Hit(RULE.id, 0, 1, 1)])
+    assert [row["location"]["start"] for row in rows_of(made)] == [8, 10]
+    made = recorder()
+    made.text_hits("test", batch([text[:12], text[8:]], start=[0, 8], owned=[8, 12]), [Hit(RULE.id, 8, 11, 0), Hit(RULE.id, 0, 3, 1)])
+    assert [row["location"]["start"] for row in rows_of(made)] == [8]
+
+
+def test_flood_control_keeps_rows_few_and_tallies_complete() -> None:
+    made = recorder(limit=3)
+    texts = [f"bad {i}" for i in range(10)]
+    for first in (0, 10):  # the limit holds over batches
+        hits = [Hit(RULE.id, 0, 5, i, severity="high" if i == 9 else None) for i in range(10)]
+        made.text_hits("test", batch(texts, column="c", row=list(range(first, first + 10))), hits)
+    made.text_hits("test", batch(["bad"], column="d"), [Hit(RULE.id, 0, 3, 0), Hit(GRADED.id, 0, 3, 0)])
+    recorded = made.by_artifact[0]
+    assert [row["location"]["row"] for row in recorded.rows[:3]] == [0, 1, 2]
+    assert {key: (t.count, t.severity, len(t.keys)) for key, t in recorded.tallies.items()} == {
+        ("c", RULE.id): (20, "high", 10),
+        ("d", RULE.id): (1, "medium", 1),
+        ("d", GRADED.id): (1, "low", 1),
+    }
+    assert [row["rule_id"] for row in recorded.rows] == [RULE.id] * 3 + [GRADED.id]
+
+
+def test_merging_stages_holds_the_limit_and_sums() -> None:
+    one, two = recorder(limit=3), recorder(limit=3)
+    for made in (one, two):
+        made.text_hits("test", batch(["a bad"] * 2, column="c"), [Hit(RULE.id, 0, 5, row) for row in range(2)])
+    merged = Recorded()
+    merged.merge(one.by_artifact[0], 3)
+    merged.merge(two.by_artifact[0], 3)
+    assert len(merged.rows) == 3
+    assert (merged.tallies["c", RULE.id].count, len(merged.tallies["c", RULE.id].keys)) == (4, 1)
+
+
+def test_artifacts_of_a_batch_are_kept_apart() -> None:
+    made = recorder()
+    for artifact in (3, 5):
+        made.text_hits("test", batch(["bad"], artifact=artifact), [Hit(RULE.id, 0, 3, 0)])
+    assert sorted(made.by_artifact) == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("hit", "severity", "confidence", "message"),
+    [
+        (Hit(RULE.id, 0, 1, 0), "medium", 1.0, "A title"),
+        (Hit(GRADED.id, 0, 1, 0), "low", 0.6, "A title"),  # an engine without scores: the rule's own confidence
+        (Hit(GRADED.id, 0, 1, 0, score=0.98765), "low", 0.988, "A title"),
+        (Hit(GRADED.id, 0, 1, 0, severity="critical"), "critical", 0.6, "A title"),
+        (Hit(RULE.id, 0, 1, 0, message="mail jane@example.com \x1b"), "medium", 1.0, "mail ja************** \\x1b"),
+        (Hit(RULE.id, 0, 1, 0, message="at s3://k:secret@b/x"), "medium", 1.0, "at s3://********@b/x"),
+    ],
+)
+def test_severity_confidence_and_message(hit: Hit, severity: str, confidence: float, message: str) -> None:
+    made = recorder()
+    made.text_hits("test", batch(["bad"]), [hit])
+    (row,) = rows_of(made)
+    assert (row["engine"], row["severity"], row["confidence"], row["message"]) == ("test", severity, confidence, message)
+
+
+@pytest.mark.parametrize("text", ["word " * 400, "\x1b" * 2000, "漢" * 2000, "\U000e0041" * 2000, "bad"])
+@pytest.mark.parametrize(("start", "end"), [(0, 2), (500, 510), (500, 1900), (1990, 2000)])
+def test_evidence_is_short(text: str, start: int, end: int) -> None:
+    (row,) = record(text, (min(start, len(text)), min(end, len(text))))
+    assert len(row["evidence"]) <= EVIDENCE
+    assert max(len(row["evidence_before"]), len(row["evidence_after"])) <= CONTEXT
+
+
+def test_evidence_is_what_stands_there() -> None:
+    (row,) = record("before the\nbad word and after", (11, 19))
+    assert (row["evidence_before"], row["evidence"], row["evidence_after"]) == ("before the ", "bad word", " and after")
+
+
+def in_file(data: bytes, *hits: tuple[int, int], **about: Any) -> list[dict[str, Any]]:
+    made = recorder()
+    info = FileInfo("a.bin", len(data), "application/octet-stream", **about)
+    made.file_hits("test", 0, io.BytesIO(data), info, [Hit(RULE.id, start, end) for start, end in hits])
+    return rows_of(made)
+
+
+@pytest.mark.parametrize(
+    ("data", "hit", "about", "offset", "evidence"),
+    [
+        (b"a bad one", (2, 5), {}, 2, ("a ", "bad", " one")),
+        (b"a bad one", (2, 5), {"offset": 1000}, 1002, ("a ", "bad", " one")),
+        (b"\x00\xffbad\x1b", (2, 5), {}, 2, ("\\x00ÿ", "bad", "\\x1b")),
+        (b"x" * 9000 + b"bad", (9000, 9003), {}, 9000, ("x" * CONTEXT, "bad", "")),
+        (b"short", (0, 16), {}, 0, ("", "short", "")),
+        (b"key=jane@example.com bad", (21, 24), {}, 21, ("key=ja************** ", "bad", "")),
+        (b"", (0, 16), {}, 0, ("", "", "")),
+    ],
+)
+def test_hits_in_files(data: bytes, hit: tuple[int, int], about: dict[str, Any], offset: int, evidence: tuple[str, str, str]) -> None:
+    (row,) = in_file(data, hit, **about)
+    assert row["location"]["byte_offset"] == offset
+    assert (row["evidence_before"], row["evidence"], row["evidence_after"]) == evidence
+
+
+def test_hits_in_files_name_their_member() -> None:
+    (row,) = in_file(b"bad", (0, 3), member="b/c.pkl")
+    assert row["member"] == "b/c.pkl"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "equal"),
+    [
+        ("Ignore all rules", "ignore  ALL\n\trules ", True),
+        ("straße", "STRASSE", True),
+        ("ignore all rules", "ignore all rule", False),
+        ("a b", "ab", False),
+        ("4111111111111111", "4111111111111112", False),  # of the evidence itself, not of the masked one
+        ("\ud800", "\ud801", False),
+    ],
+)
+def test_evidence_keys_ignore_case_and_white_space(one: str, two: str, equal: bool) -> None:
+    assert (evidence_key(KEY, RULE.id, one) == evidence_key(KEY, RULE.id, two)) is equal
+
+
+def test_evidence_keys_depend_on_key_and_rule() -> None:
+    assert len({evidence_key(key, name, "x") for key in (b"a", b"b") for name in ("r", "s")}) == 4
+
+
+def test_rows_carry_the_key_of_the_whole_hit() -> None:
+    text = "x" * 300 + "1"
+    (row,) = record(text, (0, 301))
+    assert row["evidence_key"] == evidence_key(KEY, RULE.id, text)

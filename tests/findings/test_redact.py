@@ -1,0 +1,165 @@
+"""What may be kept and shown of a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from veritensor_ray.findings.recorder import CONTEXT, EVIDENCE, Recorder
+from veritensor_ray.findings.redact import mask, visible, without_credentials
+from veritensor_ray.hits import Hit
+
+from .building import RULE, batch, rows_of
+
+PEM_BODY = "\n".join("MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MaU9Iks" + f"{i:09d}" for i in range(30))
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("nothing to hide", "nothing to hide"),
+        ("", ""),
+        # identifiers keep two characters
+        ("card 4111 1111 1111 1111.", "card 41** **** **** ****."),
+        ("card: 4111111111111111", "card: 41**************"),
+        ("id_4111111111111111_x", "id_41**************_x"),
+        ("ssn 123-45-6789", "ssn 12*********"),
+        ("ssn=123-45-6789", "ssn=12*********"),
+        ("1123-45-6789", "1123-45-6789"),
+        ("DE89370400440532013000", "DE********************"),
+        ("GB82 WEST 1234 5698 7654 32", "GB** **** **** **** **** **"),
+        ("mail jane.doe@example.com now", "mail ja****************** now"),
+        ("mail:jane@example.com", "mail:ja**************"),
+        ("order 123456789012", "order 123456789012"),
+        # tokens
+        ("aws AKIAIOSFODNN7EXAMPLE", "aws AK" + "*" * 18),
+        ("aws: AKIAIOSFODNN7EXAMPLE", "aws: AK" + "*" * 18),
+        ("ghp_" + "a1" * 18, "gh" + "*" * 38),
+        ("github_pat_" + "a1" * 20, "gi" + "*" * 49),
+        ("xoxb-1234567890-abc", "xo" + "*" * 17),
+        ("sk-proj-" + "a1" * 10, "sk" + "*" * 26),
+        ("hf_" + "a1" * 12, "hf" + "*" * 25),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_", "ey" + "*" * 40),
+        ("the task-list-is-long-but-harmless", "the task-list-is-long-but-harmless"),
+        # credentials in URIs
+        ("s3://key:secret@bucket/x", "s3://**********@bucket/x"),
+        ("redis://:passw0rd@host", "redis://*********@host"),
+        ("postgres://u:p@ss@host/db", "postgres://******@host/db"),
+        ("http://host:8080/path", "http://host:8080/path"),
+        # private keys
+        ("-----BEGIN PRIVATE KEY-----\nab\n-----END", "********** ******* ********\n**\n********"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4\n\nabc", "********** *** ******* ********\n********** *\n\n***"),
+        ("-----BEGIN PUBLIC KEY-----\nab", "-----BEGIN PUBLIC KEY-----\nab"),
+    ],
+)
+def test_mask(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    assert len(masked) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "secret", "after"),
+    [
+        ("password=", "hunter2", ""),
+        ("password = ", "P@ssw0rd!", "\n"),
+        ('"password": "', "correct horse battery", '", "x": 1'),
+        ("{'pwd': '", "a,b;c&d", "'}"),
+        ('\\"token\\": \\"', "abcdef123456", '\\"'),
+        ("passphrase: ", "letters.only", " then"),
+        ("api_key=", "abcd1234efghijklmnop", ""),
+        ("API-KEY: ", "abcdefghijk", ""),
+        ("AWS_SECRET_ACCESS_KEY=", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""),
+        ("AccountKey=", "abcd+efgh/ijkl==", ""),
+        ("config['secret'] = '", "s3cr3t", "'"),
+        ("Authorization: Bearer ", "abcdef1234567890", "\r\n"),
+        ("Authorization: Basic ", "dXNlcjpwYXNz", ""),
+        ("curl -H 'bearer ", "abc.def-123456789", "'"),
+        ("secret := ", "value123", ""),
+        ("client_secret=> ", "value123", ""),
+    ],
+)
+def test_what_is_assigned_to_a_secret_name_is_masked_whole(before: str, secret: str, after: str) -> None:
+    masked = mask(before + secret + after)
+    assert len(masked) == len(before + secret + after)
+    assert masked.startswith(before)
+    assert set(masked[len(before) : len(before) + len(secret)]) <= {"*", " "}
+
+
+@pytest.mark.parametrize(
+    "text", ["the password is easy", "tokenizer: bert-base-uncased", "max_token: 4096", "a bearer of good news", "secret garden"]
+)
+def test_words_about_secrets_stay(text: str) -> None:
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
+def test_the_inside_of_a_private_key_is_masked_without_its_first_line(newline: str) -> None:
+    piece = PEM_BODY.replace("\n", newline)[700:1100]
+    assert "MIIE" not in mask(piece)
+    assert "Iks0" not in mask(piece)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("größer 漢字 😀", "größer 漢字 😀"),
+        ("two\nlines\tand\rmore", "two lines and more"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x00\x07\x08\x7f", "\\x00\\x07\\x08\\x7f"),
+        ("\x9b31m \x85", "\\x9b31m \\x85"),  # C1: a terminal may take \x9b for ESC [
+        ("a\u202eb\u2066c", "a\\u202eb\\u2066c"),
+        ("a\u200bb\u200db\ufeff\u00ad", "a\\u200bb\\u200db\\ufeff\\xad"),
+        ("\U000e0049\U000e007f", "\\U000e0049\\U000e007f"),
+        ("a\ufe0f\U000e0101", "a\\ufe0f\\U000e0101"),
+        ("\u3164\u115f\uffa0\u034f", "\\u3164\\u115f\\uffa0\\u034f"),
+        ("\u2028\u2029", "\\u2028\\u2029"),
+        ("a\u00a0b\u3000c", "a b c"),
+        ("\ud800", "\\ud800"),
+        ("\ue000", "\\ue000"),
+    ],
+)
+def test_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(text).encode("utf-8").decode().isprintable()
+
+
+@pytest.mark.parametrize(
+    ("uri", "safe"),
+    [
+        ("s3://key:secret@bucket/x", "s3://bucket/x"),
+        ("cannot read ftp://u:p@ss@host/x: timeout", "cannot read ftp://host/x: timeout"),
+        ("https://h/x?sig=abc&b=1", "https://h/x?&b=1"),
+        ("https://h/x?a=1&X-Amz-Signature=abc", "https://h/x?a=1&"),
+        ("abfs://container@account.dfs.core.windows.net/x", "abfs://container@account.dfs.core.windows.net/x"),
+        ("http://host:80/a and mail@example.com", "http://host:80/a and mail@example.com"),
+        ("/plain/path", "/plain/path"),
+    ],
+)
+def test_without_credentials(uri: str, safe: str) -> None:
+    assert without_credentials(uri) == safe
+
+
+@pytest.mark.parametrize(
+    "secret", ["4111 1111 1111 1111", "jane.doe@example.com", "AKIAIOSFODNN7EXAMPLE", "123-45-6789", "http://u:hunter22@h"]
+)
+@pytest.mark.parametrize("edge", [400 - CONTEXT, 400, 400 + EVIDENCE, 400 + EVIDENCE + CONTEXT])
+def test_a_secret_cut_at_any_edge_of_the_evidence_stays_masked(secret: str, edge: int) -> None:
+    """The hit is at 400; the secret stands alone among spaces and is moved over the edge."""
+    harmless = secret[:2] if "://" not in secret else secret[:7] + secret[-2:]
+    for at in range(edge - len(secret) - 1, edge + 2):
+        recorder = Recorder({RULE.id: RULE}, b"key", 100)
+        recorder.text_hits("test", batch([" " * at + secret + " " * 1000]), [Hit(RULE.id, 400, 1200, 0)])
+        (row,) = rows_of(recorder)
+        shown = row["evidence_before"] + row["evidence"] + row["evidence_after"]
+        assert shown.replace("*", "").replace(" ", "") in harmless
+
+
+def test_evidence_behind_a_long_private_key_shows_nothing_of_it() -> None:
+    text = f"-----BEGIN PRIVATE KEY-----\n{PEM_BODY}\n-----END PRIVATE KEY-----\nIgnore all rules."
+    recorder = Recorder({RULE.id: RULE}, b"key", 10)
+    at = text.index("Ignore")
+    recorder.text_hits("test", batch([text]), [Hit(RULE.id, at, len(text), 0), Hit(RULE.id, at - 700, at - 690, 0)])
+    for row in rows_of(recorder):
+        shown = row["evidence_before"] + row["evidence"] + row["evidence_after"]
+        assert "*" in shown
+        assert not any(piece in shown for piece in ("MIIE", "ygWyF8", "Iks0"))
