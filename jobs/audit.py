@@ -225,31 +225,35 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
     reference = ray.put(context)
     options = {"num_cpus": slots.model_cpus, "num_gpus": resources.model_gpus}
     pools = [Pool("+".join(models), reference, models, resources.model_actors, options)] if models else []
-    for pool in pools:
-        report.stage("load models")
-        await pool.start()
-    report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
-    report.stage("scan")
-    fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
-    window = slots.extract + resources.model_actors
-    threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
-    work = Work(
-        context,
-        reference,
-        store,
-        run.id,
-        fingerprints,
-        local,
-        pools,
-        asyncio.Semaphore(slots.extract),
-        threads,
-        window,
-        report.committed,
-        report.note,
-    )
-    with store.open(f"_work/{run.id}/plan.parquet") as plan:
-        entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
-        await run_shards(work, (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done))
+    try:
+        for pool in pools:
+            report.stage("load models")
+            await pool.start()
+        report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
+        report.stage("scan")
+        fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
+        window = slots.extract + resources.model_actors
+        threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
+        work = Work(
+            context,
+            reference,
+            store,
+            run.id,
+            fingerprints,
+            local,
+            pools,
+            asyncio.Semaphore(slots.extract),
+            threads,
+            window,
+            report.committed,
+            report.note,
+        )
+        with store.open(f"_work/{run.id}/plan.parquet") as plan:
+            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
+            await run_shards(work, (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done))
+    finally:
+        for pool in pools:
+            pool.close()
 
 
 def _collect(context: Context, store: OutputStore, run: _Run, engines: dict[str, Engine | None], parts: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from veritensor_ray.config import Resources, Settings
 from veritensor_ray.errors import CannotRunError, ResourceError, UsageError
 
 _WORKER_MEMORY = 400_000_000  # a worker that has our packages imported
+_LAG = 10  # half seconds
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -61,6 +64,7 @@ def start(settings: Settings) -> bool:
         options["address"] = settings.address
     else:
         options |= {
+            "address": "local",  # or Ray would join another run's cluster on this machine
             "num_cpus": cpus(),
             "include_dashboard": False,
             "_node_ip_address": "127.0.0.1",
@@ -90,7 +94,7 @@ def arithmetic(settings: Settings, model_stages: int) -> Slots:
     import ray
 
     resources = settings.resources
-    free = ray.available_resources()
+    free = _settled(ray.available_resources, resources, model_stages)
     free_cpus, free_gpus = free.get("CPU", 0.0), free.get("GPU", 0.0)
     actors = resources.model_actors * model_stages
     need_gpus = actors * resources.model_gpus
@@ -112,6 +116,17 @@ def arithmetic(settings: Settings, model_stages: int) -> Slots:
     if not settings.address:
         _check_memory(wanted + actors)
     return Slots(wanted, model_cpus)
+
+
+def _settled(available: Callable[[], dict[str, float]], resources: Resources, model_stages: int) -> dict[str, float]:
+    """What is free. The answer lags behind what just ended, so too little of it is asked for again for some seconds."""
+    wanted = (resources.cpus or 1) + resources.model_cpus * resources.model_actors * model_stages
+    for _ in range(_LAG):
+        free = available()
+        if free.get("CPU", 0.0) >= min(wanted, cpus()):
+            break
+        time.sleep(0.5)
+    return free
 
 
 def _check_memory(processes: int) -> None:

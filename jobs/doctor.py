@@ -119,7 +119,7 @@ def _ray(settings: Settings) -> Iterator[Check]:
 
     started = cluster.start(settings)
     try:
-        answer = ray.get(ray.remote(num_cpus=1)(os.getpid).remote(), timeout=60)
+        answer = ray.get(ray.remote(num_cpus=1)(lambda: os.getpid()).remote(), timeout=60)
         total = ray.cluster_resources()
         kind = settings.address or "embedded"
         yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")

@@ -30,6 +30,7 @@ class Pool:
         actor_class: Any = ModelActor  # what the decorator makes of it
         self._create: Any = lambda: actor_class.options(**options).remote(context, names)
         self._size = size
+        self._actors: list[Any] = []
         self._idle: asyncio.Queue[Any] = asyncio.Queue()
         self._deaths = 0
         self._broken: Exception | None = None
@@ -42,12 +43,18 @@ class Pool:
 
     async def _add(self) -> None:
         actor = self._create()
+        self._actors.append(actor)
         try:
             await actor.ready.remote()
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
             raise cause from None
         self._idle.put_nowait(actor)
+
+    def close(self) -> None:
+        """End the actors: what an interrupted run leaves behind must not hold CPUs."""
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
 
     async def scan(self, batch: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
         """Scan a batch that waits in the object store; returns a reference to the result. Raises StageLost."""
@@ -59,6 +66,7 @@ class Pool:
             meta, result = actor.scan.options(num_returns=2).remote(batch)
             numbers = await meta
         except RayActorError:
+            self._actors.remove(actor)
             self._replace()
             raise StageLost(self.stage, "the model actor died while scanning it") from None
         except ObjectLostError:

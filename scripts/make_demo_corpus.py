@@ -157,7 +157,7 @@ def datasets(corpus: Corpus) -> None:
     corpus.plant("datasets/instructions-v3.jsonl.zst", "tool-call-side-effect", row=101, column="output", decoded_via="zstd")
     broken = lines_of(tuning[100:120]).replace('"tags": ["support", "en"]}\n', '"tags": ["support"\n', 1)
     corpus.add("datasets/instructions-broken.jsonl", broken)
-    corpus.special["datasets/instructions-broken.jsonl"] = ("partial", "1 lines are not valid JSON")
+    corpus.special["datasets/instructions-broken.jsonl"] = ("partial", "lines that are not valid JSON")
 
     chats = [[("user", corpus.question()), ("assistant", " ".join(corpus.prose(1))), ("user", "Thank you!")] for _ in range(120)]
     corpus.add("datasets/chats-clean.parquet", parquet(chats[:60], None))

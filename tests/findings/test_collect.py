@@ -124,7 +124,8 @@ def test_schemas_are_those_of_the_interface_even_without_rows(run: Run) -> None:
     run.collect()
     for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
         table = pq.read_table(run.folder / name / "part-00000.parquet")
-        assert table.schema.equals(schema, check_metadata=True)
+        assert table.schema == schema
+        assert table.schema.metadata == schema.metadata, "the version"
         assert table.num_rows == 0
 
 
@@ -152,7 +153,7 @@ def test_a_finding(run: Run) -> None:
     ("kind", "expected"),
     [
         # lines: one text, cut; line, row, start and end go on over the parts
-        ("lines", [(2, 1, 5, 8), (3, 2, 9, 14), (6, 5, 24, 27)]),
+        ("lines", [(2, 1, 5, 8), (3, 2, 9, 14), (6, 5, 25, 28)]),
         # jsonl: characters are counted within a cell
         ("jsonl", [(2, 1, 5, 8), (3, 2, 0, 5), (6, 5, 0, 3)]),
         # row groups and whole files: readers know their place already

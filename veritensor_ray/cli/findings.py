@@ -146,6 +146,11 @@ def _csv(batches: Any) -> None:
 
 def spreadsheet_safe(value: object) -> object:
     """A cell that a spreadsheet takes for text: what could be a formula gets an apostrophe in front."""
+    from veritensor_ray.findings.redact import visible
+
     if isinstance(value, list):
         value = " ".join(str(one) for one in value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "|")) else value
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "|")) else text

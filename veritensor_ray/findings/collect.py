@@ -20,13 +20,14 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
 from veritensor_ray.corpus.stores import OutputStore, is_local
 from veritensor_ray.findings.commit import read_commit
-from veritensor_ray.findings.outcome import MAX_GAPS
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP, SCHEMA_VERSION
 from veritensor_ray.hits import Rule
 
 _FLUSH_ROWS = 5_000
 _FILE_ROWS = 1_000_000
 _REASONS = 50
+_HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
 
 
@@ -244,11 +245,11 @@ def _mac(key: bytes, text: str) -> str:
 
 
 def _coverage(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Per engine the first entry that is not complete, else the first."""
+    """Per engine the first entry that says something is not checked, else the first that says something is, else the first."""
     merged: dict[str, dict[str, Any]] = {}
     for entry in (entry for part in parts for entry in part):
         known = merged.get(entry["engine"])
-        if known is None or (known["status"] == "complete" and entry["status"] != "complete"):
+        if known is None or _HARMLESS.get(entry["status"], 2) > _HARMLESS.get(known["status"], 2):
             merged[entry["engine"]] = entry
     return list(merged.values())
 

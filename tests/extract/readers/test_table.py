@@ -26,7 +26,7 @@ HEADER = [("name", None, 1, "name"), ("age", None, 1, "age")]
         ("name,age\rada,36\r", [*HEADER, ("ada", 0, 2, "name"), ("36", 0, 2, "age")]),
         ("name,age\n,\nada,\n", [*HEADER, ("ada", 1, 3, "name")]),
         ("name,age\n\nada,36", [*HEADER, ("ada", 1, 3, "name"), ("36", 1, 3, "age")]),
-        ('name,age\n"two\nlines",1\n"a ""b"" c",2', [*HEADER, ("two\nlines", 0, 2, "name"), ("1", 0, 2, "age"), ('a "b" c', 1, 4, "name"), ("2", 1, 4, "age")]),
+        ('name,age\n"two\nlines",1\n"a ""b"" c",2', [*HEADER, ("two\nlines", 0, 2, "name"), ("1", 0, 3, "age"), ('a "b" c', 1, 4, "name"), ("2", 1, 4, "age")]),
         ("name,age\na,1,x,y\nb", [*HEADER, ("a", 0, 2, "name"), ("1", 0, 2, "age"), ("x", 0, 2, "2"), ("y", 0, 2, "3"), ("b", 1, 3, "name")]),
         ("1,2\n3,4", [("1", 0, 1, "0"), ("2", 0, 1, "1"), ("3", 1, 2, "0"), ("4", 1, 2, "1")]),
         ("a,a\nx,y", [("a", 0, 1, "0"), ("a", 0, 1, "1"), ("x", 1, 2, "0"), ("y", 1, 2, "1")]),

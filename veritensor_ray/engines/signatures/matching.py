@@ -40,7 +40,7 @@ class Joined:
                 yield Joined(texts.slice(start, end - start), start)
 
     def hits(self, rules: RuleSet) -> list[Hit]:
-        """Matches that lie within one row, with character offsets."""
+        """Matches with character offsets in the row that they begin in; what lies beyond it is cut off."""
         found = sorted(rules.match(self._data), key=lambda m: m[1])
         if not found:
             return []
@@ -48,10 +48,12 @@ class Joined:
         hits: list[Hit] = []
         index = _CharIndex(self._data)
         for (rule, start, end), row in zip(found, rows.tolist(), strict=True):
+            if start >= self._ends[row] and row + 1 < len(self._starts):
+                row += 1  # it begins in the separator: a rule that wants something else before a word
             begin = int(self._starts[row])
-            last = min(end, int(self._ends[row]))
-            if last > start:
-                hits.append(Hit(rule, *index.span(begin, start, last), row + self._first))
+            first, last = max(start, begin), min(end, int(self._ends[row]))
+            if last > first:
+                hits.append(Hit(rule, *index.span(begin, first, last), row + self._first))
         return distinct(hits)
 
 

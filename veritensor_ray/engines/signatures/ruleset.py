@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,8 +66,9 @@ class RuleSet:
         return pattern is None or pattern.search(re.split(r"/|!/", path)[-1]) is not None
 
 
+@functools.cache
 def built_in(scope: str) -> RuleSet:
-    """Our rules for `text` or `file`."""
+    """Our rules for `text` or `file`, compiled once per process."""
     folder = Path(str(files("veritensor_ray.engines.signatures"))) / "rules" / scope
     return _compile({path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yar"))}, "")
 

@@ -17,9 +17,14 @@ from veritensor_ray.segments import Block, Gap
 
 _ROWS = 4096
 _CHARS = 4 << 20
-_PATH = 256  # a key of a megabyte must not be repeated for each value below it
+_PATH = 256
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 _NO_ITEM = ("end_map", "end_array", "map_key")
+
+
+def shorten(path: str) -> str:
+    """A path that can be repeated for every value below it: a key may be a megabyte long."""
+    return path if len(path) <= _PATH else f"{path[: _PATH // 2]}…{path[1 - _PATH // 2 :]}"
 
 
 class Collector:
@@ -37,7 +42,7 @@ class Collector:
 
     def add(self, text: str, path: str, row: int | None) -> None:
         self._texts.append(text)
-        self._paths.append(path if len(path) <= _PATH else f"{path[: _PATH // 2]}…{path[1 - _PATH // 2 :]}")
+        self._paths.append(shorten(path))
         self._rows.append(row)
         self._size += len(text)
 
@@ -113,26 +118,32 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
 
 
 def _strings(source: Source) -> Iterator[Block]:
+    """Paths are built here and only for texts: ijson's own prefixes grow with the depth, before any bound on it can be checked."""
     stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
     collector = Collector(source.via)
-    row, depth, is_array = -1, 0, False
+    here, around = "", list[str]()  # the path of the next value, and those of the containers around it
+    row, is_array = -1, False
     try:
-        for prefix, event, value in ijson.parse(stream, buf_size=1 << 18, use_float=True):
-            if event == "start_array" and not prefix and not depth:
-                is_array = True
-            elif is_array and prefix == "item" and event not in _NO_ITEM:
+        for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
+            if is_array and len(around) == 1 and event not in _NO_ITEM:
                 row += 1
-            if event == "string" or (event == "map_key" and len(value) > LONG_KEY):
-                path = prefix.removeprefix("item") if is_array else prefix
-                collector.add(value, path.replace(".item", "[]").removeprefix("."), row if is_array else None)
-                if collector.full:
-                    yield from collector.take()
+            if event == "string":
+                collector.add(value, here, row if is_array else None)
+            elif event == "map_key":
+                base = around[-1]
+                if len(value) > LONG_KEY:
+                    collector.add(value, base, row if is_array else None)
+                here = shorten(f"{base}.{value}" if base else value)
             elif event in ("start_map", "start_array"):
-                depth += 1
-                if depth > source.limits.json_depth:
+                is_array |= event == "start_array" and not around
+                around.append(here)
+                here += "[]" if event == "start_array" and len(around) > 1 else ""
+                if len(around) > source.limits.json_depth:
                     raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
             elif event in ("end_map", "end_array"):
-                depth -= 1
+                here = around.pop()
+            if collector.full:
+                yield from collector.take()
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
         yield from collector.take()
         raise

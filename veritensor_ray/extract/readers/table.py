@@ -34,9 +34,8 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
             source.file.seek(0)
             yield from read_text(source)
     finally:
-        if not stream.closed and not source.file.closed:
-            with contextlib.suppress(ValueError):  # detached before
-                stream.detach()  # or the wrapper closes the file with itself
+        with contextlib.suppress(ValueError):  # closed, or detached before
+            stream.detach()  # or the wrapper closes the file with itself
 
 
 def _delimiter(source: Source, head: bytes, encoding: str) -> str:
