@@ -204,21 +204,22 @@ def _scan(
     report.stage("start")
     started = cluster.start(context.settings)
     try:
-        asyncio.run(_work(context, store, run, done, report))
+        model_seconds = asyncio.run(_work(context, store, run, done, report))
         report.stage("collect")
-        return _collect(context, store, run, engines, parts)
+        return _collect(context, store, run, engines, parts, model_seconds)
     finally:
         cluster.stop(context.settings, started)
 
 
-async def _work(context: Context, store: OutputStore, run: _Run, done: set[int], report: Reporter) -> None:
+async def _work(context: Context, store: OutputStore, run: _Run, done: set[int], report: Reporter) -> dict[str, float]:
+    """Scan what is not committed; returns the CPU seconds of the model actors, by stage."""
     import ray
 
     from veritensor_ray.jobs.pool import Pool
     from veritensor_ray.jobs.scheduler import Work, run_shards
 
     if len(done) >= run.totals["shards"]:
-        return
+        return {}
     local, models = split_engines(context)
     slots = cluster.arithmetic(context.settings, 1 if models else 0)
     resources = context.settings.resources
@@ -254,9 +255,17 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
     finally:
         for pool in pools:
             pool.close()
+    return {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
 
 
-def _collect(context: Context, store: OutputStore, run: _Run, engines: dict[str, Engine | None], parts: dict[str, Any]) -> dict[str, Any]:
+def _collect(
+    context: Context,
+    store: OutputStore,
+    run: _Run,
+    engines: dict[str, Engine | None],
+    parts: dict[str, Any],
+    model_seconds: dict[str, float],
+) -> dict[str, Any]:
     import ray
 
     from veritensor_ray.actors.tasks import collect_run
@@ -276,6 +285,7 @@ def _collect(context: Context, store: OutputStore, run: _Run, engines: dict[str,
         "output": without_credentials(store.uri),
         "started_at": run.started,
         "site_key_id": parts["site_key"],
+        "model_cpu_seconds": model_seconds,
         "fingerprint_parts": parts,
     }
     rules = {rule.id: rule for engine in present for rule in engine.rules()}

@@ -201,6 +201,9 @@ class Batcher:
         while part.num_rows:
             room = self._limits.batch_rows - self._rows
             head = part.slice(0, min(room, self._fitting(part)))
+            if not head.num_rows:
+                yield from self.flush()
+                continue
             self._parts.append(head)
             self._rows += head.num_rows
             self._bytes += head.get_total_buffer_size() if head.num_rows == part.num_rows else _text_bytes(head)
@@ -209,12 +212,12 @@ class Batcher:
                 yield from self.flush()
 
     def _fitting(self, part: pa.RecordBatch) -> int:
-        """How many rows of `part` fit into the bytes that are left; at least one."""
+        """How many rows of `part` fit into the bytes that are left; at least one where nothing has been collected."""
         room = self._limits.batch_bytes - self._bytes
         if _text_bytes(part) <= room:
             return int(part.num_rows)
         sizes = _byte_lengths(part.column("text")) + _byte_lengths(part.column("image"))
-        return max(1, int(np.searchsorted(np.cumsum(sizes), room, side="right")))
+        return max(0 if self._rows else 1, int(np.searchsorted(np.cumsum(sizes), room, side="right")))
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         """Yield what is left, if anything is."""

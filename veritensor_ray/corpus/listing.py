@@ -171,7 +171,7 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]
     if root.single is not None:
         yield _store_entry(fs.info(f"{base}/{root.single}"), cut)
         return
-    stack, own = [base], fs._strip_protocol(own_output) if own_output else ""
+    stack, own = [base], fs._strip_protocol(own_output) if own_output else None
     while stack:
         folder = stack.pop()
         if folder == own:

@@ -154,18 +154,18 @@ class Injection:
 
     def score(self, windows: Sequence[Window]) -> list[float]:
         """Probability of an injection per window; near a threshold from a run of its own, whatever the others in the batch were."""
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
         scores = [0.0] * len(windows)
-        for batch in _packed(order, windows, self._settings.injection.token_budget):
-            for i, score in zip(batch, self._forward([windows[i].ids for i in batch]), strict=True):
+        for batch in packed(windows, self._settings.injection.token_budget):
+            for i, score in zip(batch, self.forward([windows[i].ids for i in batch]), strict=True):
                 scores[i] = score
         thresholds = self._thresholds()
         for i, score in enumerate(scores):
             if any(abs(score - threshold) < NEAR for threshold in thresholds):
-                scores[i] = self._forward([windows[i].ids])[0]
+                scores[i] = self.forward([windows[i].ids])[0]
         return scores
 
-    def _forward(self, ids: list[list[int]]) -> list[float]:
+    def forward(self, ids: list[list[int]]) -> list[float]:
+        """Probabilities of one batch, padded to its longest window."""
         import torch
 
         longest = max(len(one) for one in ids)
@@ -213,10 +213,10 @@ def _chunks(texts: pa.Array) -> Iterator[tuple[int, list[str | None]]]:
         yield first, chunk
 
 
-def _packed(order: Sequence[int], windows: Sequence[Window], budget: int) -> Iterator[list[int]]:
-    """Windows of like length together, at most `budget` tokens with padding."""
+def packed(windows: Sequence[Window], budget: int) -> Iterator[list[int]]:
+    """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
     batch: list[int] = []
-    for i in order:
+    for i in sorted(range(len(windows)), key=lambda i: len(windows[i].ids)):
         if batch and (len(batch) + 1) * len(windows[i].ids) > budget:
             yield batch
             batch = []

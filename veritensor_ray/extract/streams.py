@@ -119,7 +119,12 @@ class _Bounded(io.RawIOBase):
 
 
 class _Stream(io.BufferedReader):
-    """A buffered reader whose `read` keeps nothing back when the stream breaks in the middle of it."""
+    """A buffered reader that keeps nothing back when the stream breaks in the middle of a read."""
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def read(self, size: int | None = -1, /) -> bytes:
         pieces: list[bytes] = []

@@ -113,7 +113,7 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block
         entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
         yield from _leaves(entries, _join(path, "[]"), inner)
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        yield from _leaves(column.cast(pa.large_list(kind.value_type)), path, rows) if _has_text(kind.value_type) else ()
+        yield from _leaves(_as_list(column), path, rows) if _has_text(kind.value_type) else ()
     elif pa.types.is_run_end_encoded(kind):
         yield from _leaves(pc.run_end_decode(column), path, rows) if _has_text(kind.value_type) else ()
     elif pa.types.is_union(kind):
@@ -132,6 +132,12 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block
             yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
     elif _is_binary(kind):
         yield from _binary(column, path, rows)
+
+
+def _as_list(views: pa.Array) -> pa.Array:
+    """The same lists, one behind the other; pyarrow 26's cast from views makes arrays that do not validate."""
+    lengths = pc.fill_null(pc.list_value_length(views), 0).to_numpy()
+    return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
 
 
 def _union(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block | Gap]:

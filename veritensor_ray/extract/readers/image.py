@@ -24,21 +24,23 @@ def read_image(source: Source) -> Iterator[Block | Gap]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the bound on pixels below is ours
             image = Image.open(io.BytesIO(data))
-        width, height = image.size
-        texts = dict(_metadata(image))
+            width, height = image.size
+            if width * height > source.limits.image_pixels:
+                raise LimitExceeded("image_pixels", f"image has {width} × {height} pixels")
+            texts = dict(_metadata(image))
     except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
         raise LimitExceeded("image_pixels", f"image has too many pixels: {error}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError(f"not a whole image: {error}") from None
-    if width * height > source.limits.image_pixels:
-        raise LimitExceeded("image_pixels", f"image has {width} × {height} pixels")
+        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
     yield Block([""], images=[data])
     if texts:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
 
 
 def _metadata(image: Image.Image) -> Iterator[tuple[str, str]]:
-    for key, value in [*image.info.items(), *image.getexif().items()]:
+    # without an EXIF chunk before the pixels, Pillow decodes a PNG to look behind them
+    exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    for key, value in [*image.info.items(), *exif.items()]:
         if isinstance(value, bytes) and str(key) not in ("icc_profile", "exif", "photoshop"):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and value.strip("\x00 "):

@@ -1,0 +1,280 @@
+"""Measures what the design promises; writes bench/results.json and docs/performance.md. Each case runs in a process of its own.
+
+python scripts/bench.py [CASE ...]      all cases by default; a case alone prints its numbers and writes nothing
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT_BYTES = 24_000_000
+SUFFIXES = (".md", ".html", ".json", ".txt", ".rst", ".py")
+
+
+def real_texts(limit: int, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Path]:
+    """Real files of the installed packages, by size so that no kind crowds out the others, up to `limit` bytes in all."""
+    site = Path(sysconfig.get_paths()["purelib"])
+    by_suffix: dict[str, list[Path]] = {suffix: [] for suffix in suffixes}
+    for path in sorted(site.rglob("*")):
+        if path.suffix in by_suffix and path.is_file() and 200 < path.stat().st_size < 2_000_000:
+            by_suffix[path.suffix].append(path)
+    left, kinds = limit, sorted(by_suffix.values(), key=lambda paths: sum(path.stat().st_size for path in paths))
+    for number, paths in enumerate(kinds):  # the rarest kind first: what it cannot fill, the others do
+        share = left // (len(kinds) - number)
+        for path in paths:
+            if share <= 0:
+                break
+            share -= path.stat().st_size
+            left -= path.stat().st_size
+            yield path
+
+
+def copy_corpus(folder: Path, limit: int, suffixes: tuple[str, ...] = SUFFIXES) -> int:
+    """A flat copy of real texts; returns its bytes."""
+    folder.mkdir()
+    total = 0
+    for number, path in enumerate(real_texts(limit, suffixes)):
+        data = path.read_bytes()
+        (folder / f"{number:05}{path.suffix}").write_bytes(data)
+        total += len(data)
+    return total
+
+
+def _scan_in_process(folder: Path) -> dict[str, Any]:
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.corpus.listing import roots
+    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+    from veritensor_ray.pipeline.context import Context, workbench
+    from veritensor_ray.pipeline.shard import scan_shard
+
+    settings = load_settings(flags={"sources": [str(folder)], "engines": ["signatures"]}, environ={})
+    context = Context(settings, tuple(roots(settings.sources, {})), ("signatures",), b"bench", "bench")
+    workbench(context, ("signatures",))  # compiling the rules happens once a process
+    began, size = time.process_time(), 0
+    for entry in shards_of(plan_rows(settings, ["signatures"], lambda *_: [])):
+        assert isinstance(entry, Shard)
+        size += sum(scan_shard(context, entry.rows, {}).column("bytes_scanned").to_pylist())
+    seconds = time.process_time() - began
+    return {"bytes": size, "cpu_seconds": round(seconds, 2), "mb_per_cpu_second": round(size / 1e6 / seconds, 1)}
+
+
+def static_text(base: Path) -> dict[str, Any]:
+    """Extraction and signatures over real Markdown, HTML, JSON, text and source files, without Ray."""
+    copy_corpus(base / "corpus", TEXT_BYTES)
+    return _scan_in_process(base / "corpus")
+
+
+def static_parquet(base: Path) -> dict[str, Any]:
+    """The same texts as a column of a Parquet file, in paragraphs; megabytes of text, not of compressed file."""
+    paragraphs = [p for path in real_texts(TEXT_BYTES) for p in path.read_text(errors="replace").split("\n\n") if p.strip()]
+    (base / "corpus").mkdir()
+    pq.write_table(pa.table({"text": paragraphs}), base / "corpus" / "texts.parquet", row_group_size=20_000)
+    numbers = _scan_in_process(base / "corpus")
+    size = sum(len(p.encode()) for p in paragraphs)
+    return numbers | {"cells": len(paragraphs), "bytes": size, "mb_per_cpu_second": round(size / 1e6 / numbers["cpu_seconds"], 1)}
+
+
+def injection_actor(base: Path) -> dict[str, Any]:
+    """CPU seconds of the injection actor in a run, beside a bare loop of the same model over the same windows and batches."""
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.injection import Injection, packed
+    from veritensor_ray.jobs.audit import audit
+    from veritensor_ray.models.store import ModelStore
+
+    copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".html"))
+    flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["injection"]}
+    run = audit(load_settings(flags=flags, environ={}))
+    in_run = run["model_cpu_seconds"]["injection"]
+    engine = Injection(load_settings(environ={}))
+    engine.load(ModelStore("embedded"))
+    texts = [path.read_text(errors="replace") for path in sorted((base / "corpus").iterdir())]
+    windows = list(engine.windows(texts))
+    batches = list(packed(windows, 4096))
+    engine.forward([windows[i].ids for i in batches[0]])
+    began = time.process_time()
+    for batch in batches:
+        engine.forward([windows[i].ids for i in batch])
+    bare = time.process_time() - began
+    return {
+        "windows": len(windows),
+        "bare_loop_windows_per_cpu_second": round(len(windows) / bare, 1),
+        "in_run_windows_per_cpu_second": round(len(windows) / in_run, 1),
+        "ratio": round(bare / in_run, 3),
+    }
+
+
+def planning(base: Path) -> dict[str, Any]:
+    """A plan of 1,000,000 artifacts on a synthetic filesystem."""
+    import fsspec
+
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.corpus.planning import plan_rows, write_plan
+
+    class Synthetic(fsspec.AbstractFileSystem):  # type: ignore[misc]  # fsspec is untyped
+        protocol = "synthetic"
+
+        def ls(self, path: str, detail: bool = True, **_: Any) -> list[dict[str, Any]]:
+            parts = path.strip("/").split("/")
+            if len(parts) == 1:
+                return [{"name": f"{path.rstrip('/')}/{n:04}", "type": "directory", "size": 0} for n in range(1000)]
+            return [{"name": f"{path}/{n:04}.txt", "type": "file", "size": 40_000, "ETag": f"{n:032x}"} for n in range(1000)]
+
+        def info(self, path: str, **_: Any) -> dict[str, Any]:
+            return {"name": path, "type": "directory", "size": 0}
+
+    fsspec.register_implementation("synthetic", Synthetic, clobber=True)
+    settings = load_settings(flags={"sources": ["synthetic://corpus"], "engines": ["signatures"]}, environ={})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.process_time()
+    with (base / "plan.parquet").open("wb") as file:
+        totals = write_plan(plan_rows(settings, ["signatures"], lambda *_: []), file)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return totals | {
+        "cpu_seconds": round(time.process_time() - began, 1),
+        "peak_memory_mb": round(peak / 1024),
+        "memory_before_mb": round(before / 1024),
+        "plan_mb": round((base / "plan.parquet").stat().st_size / 1e6, 1),
+    }
+
+
+def _driver_peak(base: Path, megabytes: int) -> float:
+    line = "The quarterly report lists revenue by region and product line, with notes on each change.\n"
+    corpus = base / f"corpus-{megabytes}"
+    corpus.mkdir()
+    for number in range(megabytes):
+        (corpus / f"{number:04}.txt").write_text(line * (1_000_000 // len(line)))
+    script = (
+        "import resource, sys; from veritensor_ray.config import load_settings; from veritensor_ray.jobs.audit import audit\n"
+        "audit(load_settings(flags={'sources': [sys.argv[1]], 'output': sys.argv[2], 'engines': ['signatures']}, environ={}))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", script, str(corpus), str(base / f"out-{megabytes}")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return round(int(done.stdout.split()[-1]) / 1024)
+
+
+def driver_memory(base: Path) -> dict[str, Any]:
+    """Peak memory of the driver over two corpora, one eight times the other."""
+    return {"peak_mb_at_50_mb": _driver_peak(base, 50), "peak_mb_at_400_mb": _driver_peak(base, 400)}
+
+
+def resume(base: Path) -> dict[str, Any]:
+    """How many shards a run repeats that was interrupted at 90 %, and how many may be in flight at once."""
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.jobs.audit import Silent, audit
+
+    class Counter(Silent):
+        def __init__(self, limit: int | None) -> None:
+            self.limit, self.count = limit, 0
+
+        def committed(self, numbers: dict[str, Any]) -> None:
+            self.count += 1
+            if self.limit is not None and self.count >= self.limit:
+                raise KeyboardInterrupt
+
+    copy_corpus(base / "corpus", 6_000_000)
+    flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["signatures"], "limits": {"shard_artifacts": 10}}
+    settings = load_settings(flags=flags, environ={})
+    whole = Counter(None)
+    audit(settings.model_copy(update={"output": str(base / "whole")}), whole)
+    first, second = Counter(whole.count * 9 // 10), Counter(None)
+    try:
+        audit(settings, first)
+    except KeyboardInterrupt:
+        audit(settings, second)
+    return {
+        "shards": whole.count,
+        "before": first.count,
+        "after": second.count,
+        "repeated": max(0, first.count + second.count - whole.count),
+    }
+
+
+CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "static_text": static_text,
+    "static_parquet": static_parquet,
+    "injection_actor": injection_actor,
+    "planning": planning,
+    "driver_memory": driver_memory,
+    "resume": resume,
+}
+
+
+def machine() -> dict[str, Any]:
+    """What the absolute numbers were taken on."""
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")),
+        "unknown",
+    )
+    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(), "system": platform.system()}
+
+
+def run_case(name: str) -> dict[str, Any]:
+    """A case in a fresh process, with a home of its own."""
+    with tempfile.TemporaryDirectory(prefix="veritensor-bench-") as folder:
+        environment = os.environ | {"HOME": folder, "XDG_CONFIG_HOME": f"{folder}/.config", "BENCH_FOLDER": folder}
+        done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
+    numbers: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    print(name, json.dumps(numbers), flush=True)
+    return numbers
+
+
+GOALS = {
+    "static_text": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
+    "static_parquet": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
+    "injection_actor": ("ratio", "at least 0.9 of the bare loop"),
+    "planning": ("cpu_seconds", "under 120 CPU seconds and 1 GB"),
+    "driver_memory": ("peak_mb_at_400_mb", "does not grow with the bytes scanned"),
+    "resume": ("repeated", "no more than the window (3 shards here)"),
+}
+
+
+def report(results: dict[str, Any]) -> str:
+    """docs/performance.md: the table, then what profiling said."""
+    out = io.StringIO()
+    about = results["machine"]
+    out.write("# Performance\n\nWritten by `make bench` from `bench/results.json`; run it to have your own numbers. ")
+    out.write(f"These were taken on {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}.\n\n")
+    out.write("| case | what | measured | goal |\n| --- | --- | --- | --- |\n")
+    for name, (_, goal) in GOALS.items():
+        numbers = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in results[name].items())
+        out.write(f"| {name} | {(CASES[name].__doc__ or '').strip()} | {numbers} | {goal} |\n")
+    notes = ROOT / "docs" / "performance-notes.md"
+    out.write("\n" + notes.read_text() if notes.exists() else "")
+    return out.getvalue()
+
+
+def main() -> None:
+    if len(sys.argv) == 2 and "BENCH_FOLDER" in os.environ:
+        print(json.dumps(CASES[sys.argv[1]](Path(os.environ["BENCH_FOLDER"]))))
+        return
+    chosen = sys.argv[1:] or list(CASES)
+    results: dict[str, Any] = {name: run_case(name) for name in chosen}
+    if len(sys.argv) > 1:
+        return
+    results["machine"] = machine()
+    (ROOT / "bench").mkdir(exist_ok=True)
+    (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (ROOT / "docs" / "performance.md").write_text(report(results))
+
+
+if __name__ == "__main__":
+    main()

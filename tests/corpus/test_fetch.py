@@ -1,0 +1,229 @@
+"""Opening what was planned: whole, in parts, changed, gone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from veritensor_ray.corpus import fetch
+from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact
+from veritensor_ray.corpus.listing import roots, walk
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.errors import ChangedDuringRun, ReadError
+
+DATA = b"one\ntwo\nthree\n"
+
+
+def planned(source: Path | str, **changes: Any) -> tuple[PlanRow, Any]:
+    """The plan's row for a single file, and its root."""
+    (root,) = roots([str(source)], {})
+    (entry,) = walk(root, {})
+    row = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return row, root
+
+
+def opened(source: Path | str, **changes: Any) -> OpenArtifact:
+    """That file, open."""
+    return OpenArtifact(*planned(source, **changes), {})
+
+
+@pytest.fixture(params=["in memory", "streamed"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Small artifacts are kept in memory, big ones are streamed."""
+    if request.param == "streamed":
+        monkeypatch.setattr(fetch, "IN_MEMORY", 0)
+    yield request.param
+
+
+@pytest.mark.parametrize(
+    ("range_", "data"),
+    [
+        ({}, DATA),
+        ({"kind": "lines", "start": 4, "end": 8}, b"two\n"),
+        ({"kind": "jsonl", "start": 0, "end": 4}, b"one\n"),
+        ({"kind": "lines", "start": 8, "end": len(DATA)}, b"three\n"),
+        ({"kind": "rowgroups", "start": 1, "end": 2}, DATA),
+    ],
+)
+def test_whole_or_in_part(tmp_path: Path, kept: str, range_: dict[str, Any], data: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(DATA)
+    artifact = opened(tmp_path / "a.txt", **range_)
+    assert artifact.size == len(data)
+    for _ in range(2):
+        file = artifact.file()
+        assert file.read() == data
+        assert file.read() == b""
+    assert artifact.edges(3) == (data[:3], data[3:])
+    assert artifact.content_id() == hashlib.sha256(data).hexdigest()
+    artifact.check_unchanged()
+    artifact.close()
+
+
+def test_an_empty_file(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "a").touch()
+    artifact = opened(tmp_path / "a")
+    assert (artifact.size, artifact.edges(10), artifact.content_id()) == (0, (b"", b""), hashlib.sha256(b"").hexdigest())
+
+
+def _longer(path: Path) -> None:
+    path.write_bytes(DATA + b"more")
+
+
+def _shorter(path: Path) -> None:
+    path.write_bytes(DATA[:-3])
+
+
+def _touched(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+def _rewritten(path: Path) -> None:
+    path.write_bytes(DATA.swapcase())
+    os.utime(path, (1, 1))
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+CHANGES = pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_longer, "changed during the run"),
+        (_shorter, "changed during the run"),
+        (_touched, "changed during the run"),
+        (_rewritten, "changed during the run"),
+        (Path.unlink, "changed during the run: it is gone"),
+        (_fifo, "changed during the run: it is not a regular file any more"),
+        (_folder, "changed during the run: it is not a regular file any more"),
+    ],
+)
+
+
+@CHANGES
+def test_a_file_that_changed_since_the_plan(tmp_path: Path, change: Callable[[Path], None], reason: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(DATA)
+    row, root = planned(path)
+    change(path)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with pytest.raises(ChangedDuringRun) as caught:
+            OpenArtifact(row, root, {})
+        assert str(caught.value) == reason
+    assert len(os.listdir("/proc/self/fd")) <= before + 1, "descriptors are not left open"
+
+
+@pytest.mark.parametrize("change", [_longer, _shorter, _touched, _rewritten])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, kept: str, change: Callable[[Path], None]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(DATA)
+    artifact = opened(path)
+    change(path)
+    artifact.file().read()
+    with pytest.raises(ChangedDuringRun):
+        artifact.check_unchanged()
+
+
+def test_a_file_that_gets_shorter_between_opening_and_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_bytes(DATA)
+    monkeypatch.setattr(OpenArtifact, "_check_local", lambda *_: None)
+    with pytest.raises(ChangedDuringRun, match="it is shorter now"):
+        opened(tmp_path / "a.txt", size=100)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_bytes(DATA)
+    row, root = planned(tmp_path / "a.txt")
+    (tmp_path / "a.txt").chmod(0)
+    if os.access(tmp_path / "a.txt", os.R_OK):  # root: permissions do not bind
+
+        def refuse(*_: Any) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ReadError, match=r"permission denied: cannot read .*a\.txt"):
+        OpenArtifact(row, root, {})
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """fsspec's store in memory with one object."""
+    fs = fsspec.filesystem("memory")
+    fs.store.clear()
+    fs.pipe("/bucket/a.txt", DATA)
+    yield fs
+    fs.store.clear()
+
+
+def test_an_object_of_a_store(memory: Any, kept: str) -> None:
+    artifact = opened("memory://bucket/a.txt")
+    assert (artifact.file().read(), artifact.content_id()) == (DATA, hashlib.sha256(DATA).hexdigest())
+    artifact.check_unchanged()
+    assert opened("memory://bucket/a.txt", size=None).size == len(DATA)
+    assert opened("memory://bucket/a.txt", kind="lines", start=4, end=8).file().read() == b"two\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(lambda fs: fs.rm("/bucket/a.txt"), "it is gone"), (lambda fs: fs.pipe("/bucket/a.txt", b"short"), "it is shorter now")],
+)
+def test_an_object_that_changed_since_the_plan(memory: Any, change: Callable[[Any], None], reason: str) -> None:
+    row, root = planned("memory://bucket/a.txt")
+    change(memory)
+    with pytest.raises(ChangedDuringRun, match=reason):
+        OpenArtifact(row, root, {})
+
+
+def test_whatever_a_store_raises_is_a_read_error(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("the store\nhas a bad day")
+
+    row, root = planned("memory://bucket/a.txt")
+    monkeypatch.setattr(type(memory), "open", broken)
+    with pytest.raises(ReadError, match="cannot read .*: the store has a bad day"):
+        OpenArtifact(row, root, {})
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.binary(max_size=300),
+    bounds=st.tuples(st.integers(0, 300), st.integers(0, 300)),
+    reads=st.lists(st.tuples(st.integers(0, 320), st.integers(0, 120)), max_size=20),
+)
+def test_the_digest_is_that_of_hashlib_whatever_the_order_of_reads(
+    data: bytes, bounds: tuple[int, int], reads: list[tuple[int, int]]
+) -> None:
+    start, end = sorted(min(bound, len(data)) for bound in bounds)
+    part = data[start:end]
+    file = HashingFile(io.BytesIO(data), start, end)
+    for offset, count in reads:
+        file.seek(offset)
+        assert file.read(count) == part[offset : offset + count]
+    assert file.digest() == hashlib.sha256(part).hexdigest() == file.digest()
+
+
+def test_seeking() -> None:
+    file = HashingFile(io.BytesIO(b"..0123456789.."), 2, 12)
+    for offset, whence, at in ((3, io.SEEK_SET, 3), (2, io.SEEK_CUR, 5), (-1, io.SEEK_END, 9), (5, io.SEEK_END, 15), (-99, io.SEEK_CUR, 0)):
+        assert (file.seek(offset, whence), file.tell()) == (at, at)
+    assert (file.readable(), file.seekable(), file.writable()) == (True, True, False)
+    file.seek(15)
+    assert file.read() == b""
