@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -204,11 +204,21 @@ def _scan(
     report.stage("start")
     started = cluster.start(context.settings)
     try:
-        model_seconds = asyncio.run(_work(context, store, run, done, report))
+        model_seconds = _run(_work(context, store, run, done, report))
         report.stage("collect")
         return _collect(context, store, run, engines, parts, model_seconds)
     finally:
         cluster.stop(context.settings, started)
+
+
+def _run(work: Coroutine[Any, Any, dict[str, float]]) -> dict[str, float]:
+    """Run to the end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, work).result()
 
 
 async def _work(context: Context, store: OutputStore, run: _Run, done: set[int], report: Reporter) -> dict[str, float]:

@@ -55,6 +55,8 @@ def start(settings: Settings) -> bool:
         os.environ.pop("RAY_ADDRESS", None)
     import ray
 
+    if not settings.address:
+        _forget_token()
     options: dict[str, Any] = {
         "log_to_driver": settings.verbose,
         "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray reports every death that the driver deals with
@@ -76,6 +78,14 @@ def start(settings: Settings) -> bool:
         where = settings.address or "an embedded Ray"
         raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
     return True
+
+
+def _forget_token() -> None:
+    """Make Ray read mode and token again: it keeps those it found when it was imported, or those of the last run."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def cpus() -> int:

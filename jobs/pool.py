@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.errors import CannotRunError, VeritensorError
@@ -26,7 +26,7 @@ class Pool:
     """Actors that host the same engines. `stage` is its name in the ledger's reasons."""
 
     def __init__(self, stage: str, context: Any, names: tuple[str, ...], size: int, options: dict[str, Any]) -> None:
-        self.stage = stage
+        self.stage, self.names = stage, names
         actor_class: Any = ModelActor  # what the decorator makes of it
         self._create: Any = lambda: actor_class.options(**options).remote(context, names)
         self._size = size
@@ -65,6 +65,10 @@ class Pool:
         try:
             meta, result = actor.scan.options(num_returns=2).remote(batch)
             numbers = await meta
+        except OutOfMemoryError:
+            self._actors.remove(actor)
+            self._replace()
+            raise StageLost(self.stage, "Ray ended the model actor for want of memory", strike=False) from None
         except RayActorError:
             self._actors.remove(actor)
             self._replace()

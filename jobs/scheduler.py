@@ -54,7 +54,7 @@ class Work:
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the engines with a model."""
-        return tuple(pool.stage for pool in self.pools)
+        return tuple(name for pool in self.pools for name in pool.names)
 
 
 async def run_shards(work: Work, shards: Iterable[Shard]) -> None:

@@ -58,8 +58,8 @@ def test_open_refuses_what_is_no_complete_audit(tmp_path: Path) -> None:
 def test_inspect(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text(ATTACK)
-    what = {"text": ATTACK, "bytes": ATTACK.encode(), "path": file, "str path": str(file)}[kind]
-    seen = vr.inspect(what, engines=["signatures"])
+    whats: dict[str, str | bytes | Path] = {"text": ATTACK, "bytes": ATTACK.encode(), "path": file, "str path": str(file)}
+    seen = vr.inspect(whats[kind], engines=["signatures"])
     assert seen
     assert {finding["rule_id"] for finding in seen.findings} >= {"signatures.override-instructions-en"}
     assert seen.ledger["status"] == "scanned"

@@ -53,12 +53,17 @@ def open(output: str | Path, *, stores: Stores | None = None) -> Audit:  # vr.op
     return Audit(store, json.loads(data))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """A complete audit. `run` is the content of run.json; the tables are read when they are asked for."""
 
     store: OutputStore
     run: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Audit {self.store.uri}: {sum(self.run['severity'].values())} findings in {self.run['totals'].get('artifacts', 0)} artifacts>"
+        )
 
     def dataset(self, name: str) -> ds.Dataset:
         """One of findings, ledger, rollup, not read yet."""

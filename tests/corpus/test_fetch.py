@@ -123,12 +123,12 @@ def test_a_file_that_changed_since_the_plan(tmp_path: Path, change: Callable[[Pa
     path.write_bytes(DATA)
     row, root = planned(path)
     change(path)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         with pytest.raises(ChangedDuringRun) as caught:
             OpenArtifact(row, root, {})
         assert str(caught.value) == reason
-    assert len(os.listdir("/proc/self/fd")) <= before + 1, "descriptors are not left open"
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1, "descriptors are not left open"
 
 
 @pytest.mark.parametrize("change", [_longer, _shorter, _touched, _rewritten])
@@ -198,7 +198,7 @@ def test_whatever_a_store_raises_is_a_read_error(memory: Any, monkeypatch: pytes
 
     row, root = planned("memory://bucket/a.txt")
     monkeypatch.setattr(type(memory), "open", broken)
-    with pytest.raises(ReadError, match="cannot read .*: the store has a bad day"):
+    with pytest.raises(ReadError, match=r"cannot read .*: the store has a bad day"):
         OpenArtifact(row, root, {})
 
 

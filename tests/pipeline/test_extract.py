@@ -152,12 +152,17 @@ def test_a_gap_names_the_bound_that_made_it(tmp_path: Path, name: str, data: byt
     assert [gap["bound"] for gap in row["gaps"]] == [bound]
 
 
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda path: path.write_bytes(b"other"), "changed during the run"),
         (lambda path: path.unlink(), "changed during the run: it is gone"),
-        (lambda path: (path.unlink(), os.mkfifo(path)), "changed during the run: it is not a regular file any more"),
+        (_fifo, "changed during the run: it is not a regular file any more"),
     ],
 )
 def test_what_changed_since_the_plan_is_unreadable_and_its_neighbours_are_not(

@@ -32,7 +32,7 @@ def main() -> None:
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command goes on where this one stopped", 130)
+        _fail("interrupted", 130)
     except Exception as error:
         usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
         if usage is None:

@@ -89,7 +89,9 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
         f"\n{totals.get('artifacts', 0):,} artifacts, {size(totals.get('bytes_scanned', 0))} scanned, {totals.get('segments', 0):,} segments of text"
     )
     out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, run.json)")
-    out.print(f"Next:    veritensor-ray findings {_quoted(output)} --severity high")
+    if found:
+        serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
+        out.print(f"Next:    veritensor-ray findings {_quoted(output)}{serious}")
     out.print(f"Run {run['scan_id']} complete · profile {run['profile']}")
 
 

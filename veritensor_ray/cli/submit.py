@@ -69,6 +69,10 @@ def submit(
     reporter.note(f"profile {settings.profile}")
     try:
         run = audit(settings, reporter)
+    except KeyboardInterrupt:
+        close()
+        sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")
+        raise typer.Exit(130) from None
     finally:
         close()
     _show(run, str(settings.output), settings.log_format)

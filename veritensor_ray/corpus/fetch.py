@@ -82,7 +82,7 @@ class OpenArtifact:
             self._hashing = HashingFile(self._handle, start, end)
 
     def _name(self) -> str:
-        return self.row.artifact
+        return self.row.artifact if self._local else f"{self._uri}/{self.row.artifact}"
 
     def _open_local(self) -> BinaryIO:
         # not blocking: a named pipe that took the file's place would wait for a writer

@@ -98,8 +98,10 @@ class Injection:
         """Weights, tokenizer and self-test. Raises ModelError."""
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
 
         self._model = models.model("injection")
+        disable_progress_bar()
         torch.set_num_threads(self._settings.resources.model_threads)
         options = {"local_files_only": True, "trust_remote_code": False}
         folder = str(self._model.folder)

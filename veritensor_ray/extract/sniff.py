@@ -82,7 +82,7 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
     if found:
         encoding, bom = found
         text = head[bom:].decode(encoding, "ignore")
-        return Kind(_text_type(text, extension, tail, whole), encoding, bom)
+        return Kind(_text_type(text, extension, tail), encoding, bom)
     guess = filetype.guess(head)
     return Kind(guess.mime if guess else UNKNOWN)
 
@@ -155,10 +155,10 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
     return best.encoding, 0
 
 
-def _text_type(text: str, extension: str, tail: bytes, whole: bool) -> str:
+def _text_type(text: str, extension: str, tail: bytes) -> str:
     start = text.lstrip()[:200]
     if re.match(r'[\[{]\s*(["\]}\[{\d-]|true|false|null|$)', start):
-        return _json_type(text, extension, tail, whole)
+        return _json_type(text, extension, tail)
     if extension in (".csv", ".tsv", ".tab"):
         return TEXT_TYPES[extension]
     if re.match(r"<!doctype html|<html", start, re.IGNORECASE):
@@ -171,10 +171,9 @@ def _text_type(text: str, extension: str, tail: bytes, whole: bool) -> str:
     return "text/csv" if not extension and _is_table(text) else "text/plain"
 
 
-def _json_type(text: str, extension: str, tail: bytes, whole: bool) -> str:
+def _json_type(text: str, extension: str, tail: bytes) -> str:
     lines = [line for line in text.splitlines()[:4] if line.strip()]
-    complete = lines if whole or len(lines) < 2 else lines[:-1]
-    if extension in (".jsonl", ".ndjson") or (len(complete) >= 2 and all(_is_json(line) for line in complete[:2])):
+    if extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(_is_json(line) for line in lines[:2])):
         return "application/jsonl"
     if '"cells"' in text and ('"nbformat"' in text or b'"nbformat"' in tail or extension == ".ipynb"):
         return "application/x-ipynb+json"

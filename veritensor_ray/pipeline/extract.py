@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
@@ -94,7 +95,7 @@ class Extraction:
         head, tail = opened.edges(HEAD_BYTES)
         offset = (row.start or 0) if row.kind in BYTE_RANGES else 0
         extension = FileInfo(row.artifact, None, "").extension
-        kind = _kind_of_part(row, extension) or sniff(head, extension, tail, whole=opened.size <= len(head))
+        kind = _kind_of_part(row, extension, head) or sniff(head, extension, tail, whole=opened.size <= len(head))
         wrong = row.part == 0 and opened.size > 0 and mismatch(extension, kind.media_type)
         about = FileInfo(row.artifact, opened.size, kind.media_type, declared_type(extension), offset=offset, mismatched=wrong)
         outcome.media_type = kind.media_type
@@ -172,8 +173,9 @@ class Extraction:
         outcome.coverage["ocr"] = (NO_READER, f"no engine for text in {count} picture{'s' if count > 1 else ''}")
 
 
-def _kind_of_part(row: PlanRow, extension: str) -> Kind | None:
+def _kind_of_part(row: PlanRow, extension: str, head: bytes) -> Kind | None:
     """Parts of a split file are of the kind that the plan saw at its beginning."""
-    if row.kind == "jsonl":
-        return Kind("application/jsonl", "utf-8")
-    return Kind(text_type(extension), "utf-8", 0) if row.kind == "lines" else None
+    if row.kind not in BYTE_RANGES:
+        return None
+    bom = len(codecs.BOM_UTF8) if row.part == 0 and head.startswith(codecs.BOM_UTF8) else 0
+    return Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom)

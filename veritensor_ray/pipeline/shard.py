@@ -46,11 +46,11 @@ def merge(outcomes: Sequence[Outcome], results: Iterable[StageResult], limit: in
 
 
 def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[str]) -> None:
-    """Note stages that an artifact is kept out of. `extract` is all of them; a model stage costs its engines only."""
+    """Note stages that an artifact is kept out of. `extract` is all of them; a model stage, named after its engines, costs those only."""
     for stage, reason in stages.items():
         if stage == "extract":
             outcome.status, outcome.reason = "quarantined", reason
-        for name in engines if stage == "extract" else (stage,):
+        for name in engines if stage == "extract" else stage.split("+"):
             outcome.coverage[name] = (QUARANTINED, reason)
 
 

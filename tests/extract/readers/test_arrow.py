@@ -152,9 +152,9 @@ def test_damaged_files_raise_read_errors_only(kind: Kind) -> None:
     chance = random.Random(7)
     damaged = [whole[:length] for length in range(8, len(whole), 5)]
     for _ in range(200):
-        data = bytearray(whole)
-        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        damaged.append(bytes(data))
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        damaged.append(bytes(flipped))
     for data in damaged:
         try:
             read(data, kind)

@@ -113,9 +113,9 @@ def test_damaged_pictures_raise_read_errors_only(kind: str) -> None:
     chance = random.Random(7)
     damaged = [whole[:length] for length in range(2, len(whole))]
     for _ in range(300):
-        data = bytearray(whole)
-        data[chance.randrange(min(len(data), 200))] = chance.randrange(256)
-        damaged.append(bytes(data))
+        flipped = bytearray(whole)
+        flipped[chance.randrange(min(len(flipped), 200))] = chance.randrange(256)
+        damaged.append(bytes(flipped))
     for data in damaged:
         with contextlib.suppress(ReadError):
             read(data, Kind(f"image/{kind.lower()}"))

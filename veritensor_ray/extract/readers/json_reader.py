@@ -19,7 +19,8 @@ _ROWS = 4096
 _CHARS = 4 << 20
 _PATH = 256
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
-_NO_ITEM = ("end_map", "end_array", "map_key")
+_OPENS = ("start_map", "start_array")
+_NO_ITEM = ("end_map", "end_array")
 
 
 def shorten(path: str) -> str:
@@ -40,15 +41,17 @@ class Collector:
         self._rows: list[int | None] = []
         self._size = 0
 
-    def add(self, text: str, path: str, row: int | None) -> None:
+    def add(self, text: str, path: str, row: int | None) -> bool:
+        """Whether it is full now."""
         self._texts.append(text)
-        self._paths.append(shorten(path))
+        self._paths.append(path if len(path) <= _PATH else shorten(path))
         self._rows.append(row)
         self._size += len(text)
+        return self._size >= _CHARS or len(self._texts) >= _ROWS
 
     @property
     def full(self) -> bool:
-        return len(self._texts) >= _ROWS or self._size >= _CHARS
+        return self._size >= _CHARS or len(self._texts) >= _ROWS
 
     def take(self) -> Iterator[Block]:
         """What was collected since the last call."""
@@ -125,24 +128,28 @@ def _strings(source: Source) -> Iterator[Block]:
     row, is_array = -1, False
     try:
         for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
-            if is_array and len(around) == 1 and event not in _NO_ITEM:
-                row += 1
-            if event == "string":
-                collector.add(value, here, row if is_array else None)
-            elif event == "map_key":
+            full = False
+            if event == "map_key":
                 base = around[-1]
                 if len(value) > LONG_KEY:
-                    collector.add(value, base, row if is_array else None)
-                here = shorten(f"{base}.{value}" if base else value)
-            elif event in ("start_map", "start_array"):
-                is_array |= event == "start_array" and not around
-                around.append(here)
-                here += "[]" if event == "start_array" and len(around) > 1 else ""
-                if len(around) > source.limits.json_depth:
-                    raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
-            elif event in ("end_map", "end_array"):
-                here = around.pop()
-            if collector.full:
+                    full = collector.add(value, base, row if is_array else None)
+                here = f"{base}.{value}" if base else value
+                if len(here) > _PATH:
+                    here = shorten(here)
+            else:
+                if is_array and len(around) == 1 and event not in _NO_ITEM:
+                    row += 1
+                if event == "string":
+                    full = collector.add(value, here, row if is_array else None)
+                elif event in _OPENS:
+                    is_array |= event == "start_array" and not around
+                    around.append(here)
+                    here += "[]" if event == "start_array" and len(around) > 1 else ""
+                    if len(around) > source.limits.json_depth:
+                        raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
+                elif event in _NO_ITEM:
+                    here = around.pop()
+            if full:
                 yield from collector.take()
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
         yield from collector.take()

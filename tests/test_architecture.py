@@ -1,0 +1,38 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = [
+    path
+    for folder in ("veritensor_ray", "actors", "jobs")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "/embedded/" not in str(path)
+]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert (ast.get_docstring(tree) or "").strip()
+    for node in ast.walk(tree):
+        names = (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+        assert not [name for name in names if name.split(".")[0] in ("actors", "jobs")], "the wheel owns one name: veritensor_ray"
+
+
+def test_actors_and_jobs_are_links() -> None:
+    for name in ("actors", "jobs"):
+        link = ROOT / "veritensor_ray" / name
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / name
