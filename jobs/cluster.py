@@ -74,7 +74,7 @@ def start(settings: Settings) -> bool:
         }
     try:
         ray.init(**options)
-    except Exception as error:
+    except Exception as error:  # whatever Ray raises, the remedy is the same
         where = settings.address or "an embedded Ray"
         raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
     return True

@@ -237,6 +237,8 @@ def run_case(name: str) -> dict[str, Any]:
     return numbers
 
 
+NOTES = "## What profiling said"  # kept from the page as it is
+
 GOALS = {
     "static_text": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
     "static_parquet": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
@@ -248,7 +250,7 @@ GOALS = {
 
 
 def report(results: dict[str, Any]) -> str:
-    """docs/performance.md: the table, then what profiling said."""
+    """docs/performance.md: the table, then the notes that the page holds already."""
     out = io.StringIO()
     about = results["machine"]
     out.write("# Performance\n\nWritten by `make bench` from `bench/results.json`; run it to have your own numbers. ")
@@ -257,8 +259,9 @@ def report(results: dict[str, Any]) -> str:
     for name, (_, goal) in GOALS.items():
         numbers = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in results[name].items())
         out.write(f"| {name} | {(CASES[name].__doc__ or '').strip()} | {numbers} | {goal} |\n")
-    notes = ROOT / "docs" / "performance-notes.md"
-    out.write("\n" + notes.read_text() if notes.exists() else "")
+    page = ROOT / "docs" / "performance.md"
+    _, mark, notes = page.read_text().partition(NOTES) if page.exists() else ("", "", "")
+    out.write(f"\n{NOTES}{notes}" if mark else "")
     return out.getvalue()
 
 

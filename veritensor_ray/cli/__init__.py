@@ -33,7 +33,7 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
-    except Exception as error:
+    except Exception as error:  # what is no usage error is raised again
         usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
         if usage is None:
             raise

@@ -58,7 +58,7 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
             engine.load(store)
         except ModelError:
             raise
-        except Exception as error:
+        except Exception as error:  # engines of others raise what they like
             raise ModelError(f"engine {engine.name} does not load: {type(error).__name__}: {error}") from error
     return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})
 
