@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
             else []
         )
         assert not [name for name in names if name.split(".")[0] in ("actors", "jobs")], "the wheel owns one name: veritensor_ray"
+
+
+def test_the_wheel_has_every_file_that_is_no_module() -> None:
+    package = ROOT / "veritensor_ray"
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["veritensor_ray"]
+    shipped = {path for pattern in patterns for path in package.glob(pattern) if path.is_file()}
+    there = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert there - shipped == set()
 
 
 def test_actors_and_jobs_are_links() -> None:

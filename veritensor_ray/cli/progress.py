@@ -44,10 +44,10 @@ class _Counting:
         """Shards, bytes, findings by severity, throughput, time left."""
         took = max(time.monotonic() - self.began, 0.001)
         new = self.done - self.first
-        left = (self.shards - self.done) * took / new if new else 0
+        left = f"about {duration((self.shards - self.done) * took / new)} left" if new else "time left unknown"
         found = ", ".join(f"{n} {s}" for s, n in self.severities.most_common()) or "none"
         rate = f"{size(self.scanned / took)}/s"
-        return f"{self.done}/{self.shards} shards · {size(self.scanned)} · {rate} · findings: {found} · about {duration(left)} left"
+        return f"{self.done}/{self.shards} shards · {size(self.scanned)} · {rate} · findings: {found} · {left}"
 
 
 class Plain(_Counting):
