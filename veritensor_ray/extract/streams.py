@@ -149,21 +149,28 @@ def decompressed(file: BinaryIO, media_type: str, limits: Limits) -> tuple[io.Bu
     return _Stream(_Bounded(opener(file), file, limits, via), CHUNK), via
 
 
-def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:
-    """Pieces of text of about a megabyte, with the number of characters so far that stand for bytes which do not decode."""
-    bad = 0
+class Undecodable:
+    """Counts bytes that a decoder with `errors` cannot make sense of; they become U+FFFD. One at a time in a process."""
 
-    def count(error: UnicodeError) -> tuple[str, int]:
-        nonlocal bad
-        bad += 1
+    errors = "veritensor-count"
+
+    def __init__(self) -> None:
+        self.count = 0
+        codecs.register_error(self.errors, self._replace)
+
+    def _replace(self, error: UnicodeError) -> tuple[str, int]:
+        self.count += 1
         return "\ufffd", error.end if isinstance(error, UnicodeDecodeError) else 0
 
-    codecs.register_error("veritensor-count", count)
-    decoder = codecs.getincrementaldecoder(encoding)("veritensor-count")
+
+def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:
+    """Pieces of text of about a megabyte, with the number of characters so far that stand for bytes which do not decode."""
+    bad = Undecodable()
+    decoder = codecs.getincrementaldecoder(encoding)(bad.errors)
     while True:
         data = stream.read(CHUNK)
         text = decoder.decode(data, final=not data)
         if text:
-            yield text, bad
+            yield text, bad.count
         if not data:
             return

@@ -98,3 +98,9 @@ def test_what_came_before_a_damaged_place_of_the_stream_is_read() -> None:
     data = gzip.compress(b"name,age\nada,36\nbob,40\n")[:-8]
     (blocks, _), _ = until_error(reader_source(data, CSV, packed="application/gzip"), ReadError)
     assert flat(blocks, "decoded_via")[2:] == [(text, "gzip") for text in ("ada", "36", "bob", "40")]
+
+
+def test_bytes_that_do_not_decode_are_said() -> None:
+    blocks, gaps = read(b"name,age\nbefore \xff behind,1\n", CSV)
+    assert "before \ufffd behind" in flat(blocks)
+    assert [gap.reason for gap in gaps] == ["1 places do not decode as utf-8 and were replaced"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.streams import Undecodable
 from veritensor_ray.segments import Block, Gap
 
 _CELLS = 4096
@@ -21,12 +22,15 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
     """Cells in file order. Rows of another width are read too: surplus cells are named by their number."""
     source.file.read(source.kind.bom)
     encoding = source.kind.encoding or "utf-8"
-    stream = io.TextIOWrapper(source.file, encoding, errors="replace", newline="")
+    bad = Undecodable()
+    stream = io.TextIOWrapper(source.file, encoding, errors=bad.errors, newline="")
     csv.field_size_limit(_FIELD)
     try:
         head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
         reader = csv.reader(stream, delimiter=_delimiter(source, head, encoding))
         yield from _cells(reader, source)
+        if bad.count:
+            yield Gap(f"{bad.count} places do not decode as {encoding} and were replaced")
     except csv.Error as error:
         yield Gap(f"the table cannot be read beyond line {reader.line_num}: {error}")
         if source.file.seekable():
