@@ -58,10 +58,7 @@ class Pool:
 
     async def scan(self, batch: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
         """Scan a batch that waits in the object store; returns a reference to the result. Raises StageLost."""
-        actor = None if self._broken else await self._idle.get()
-        if actor is None:
-            self._idle.put_nowait(None)  # for the next waiter
-            raise CannotRunError(f"stage {self.stage}: {self._broken}")
+        actor = await self._alive()
         try:
             meta, result = actor.scan.options(num_returns=2).remote(batch)
             numbers = await meta
@@ -86,6 +83,21 @@ class Pool:
         self.cpu_seconds += numbers["cpu_seconds"]
         self._idle.put_nowait(actor)
         return result
+
+    async def _alive(self) -> Any:
+        """An idle actor that answers: one that died while it was idle must not count against the next artifact."""
+        while True:
+            actor = None if self._broken else await self._idle.get()
+            if actor is None:
+                self._idle.put_nowait(None)  # for the next waiter
+                raise CannotRunError(f"stage {self.stage}: {self._broken}")
+            try:
+                await actor.ready.remote()
+            except RayActorError:
+                self._actors.remove(actor)
+                self._replace()
+            else:
+                return actor
 
     def _replace(self) -> None:
         self._deaths += 1

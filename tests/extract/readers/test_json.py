@@ -207,3 +207,9 @@ def test_depth_costs_no_memory(data: bytes) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 << 20
+
+
+def test_lines_that_do_not_decode_are_said() -> None:
+    blocks, gaps = read(b'{"a": "x"}\n{"a": "before \xff behind"}\n', Kind("application/jsonl", "utf-8"))
+    assert "before \ufffd behind" in flat(blocks)
+    assert [gap.reason for gap in gaps] == ["1 places do not decode as utf-8 and were replaced"]

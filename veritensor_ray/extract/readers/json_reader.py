@@ -165,7 +165,8 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     broken: list[int] = []
     row = -1
     damage: list[ReadError] = []
-    for row, line in enumerate(_lines(source, damage)):  # the last number is the count
+    bad = [0]
+    for row, line in enumerate(_lines(source, damage, bad)):  # the last number is the count
         if line and not line.isspace():
             try:
                 _walk(json.loads(line, object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
@@ -179,15 +180,20 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     yield from collector.take()
     if broken:
         yield Gap(f"lines that are not valid JSON, read as plain text: {len(broken)}", location=f"row {broken[0]}", count=len(broken))
+    if bad[0]:
+        yield Gap(f"{bad[0]} places do not decode as {source.kind.encoding} and were replaced")
     if damage:
         raise damage[0]
 
 
-def _lines(source: Source, damage: list[ReadError]) -> Iterator[str]:
-    """Lines without their ends; where the stream breaks, what came out of it before, and `damage` has the reason."""
+def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[str]:
+    """Lines without their ends; where the stream breaks, what came out of it before, and `damage` has the reason.
+
+    `bad` has the number of places that did not decode.
+    """
     rest: list[str] = []  # pieces of a line that has not ended: joined once, or a line without end would take quadratic time
     try:
-        for text, _ in decoded(source.file, source.kind.encoding or "utf-8"):
+        for text, bad[0] in decoded(source.file, source.kind.encoding or "utf-8"):
             first, *more = text.split("\n")
             rest.append(first)
             if more:
