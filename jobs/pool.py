@@ -39,7 +39,9 @@ class Pool:
 
     async def start(self) -> None:
         """Load all actors. Raises ModelError as the actor raised it."""
-        await asyncio.gather(*(self._add() for _ in range(self._size)))
+        await asyncio.gather(*(self._restore() for _ in range(self._size)))
+        if self._broken:
+            raise self._broken
 
     async def _add(self) -> None:
         actor = self._create()
@@ -106,7 +108,7 @@ class Pool:
         task.add_done_callback(self._replacing.discard)
 
     async def _restore(self) -> None:
-        """A new actor in the dead one's place, back in the queue when it answers."""
+        """A new actor, in the queue when it answers; another one where it dies before that."""
         while self._deaths <= _DEATHS:
             try:
                 await self._add()
