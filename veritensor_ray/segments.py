@@ -13,6 +13,9 @@ from veritensor_ray.config import Limits
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
+# Pixels of the original image; a box holds the characters from the end of the one before it to its own `end`.
+BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom")])
+
 SEGMENTS = pa.schema(
     [
         ("artifact", pa.int32()),  # index of the plan row within the shard
@@ -31,6 +34,7 @@ SEGMENTS = pa.schema(
         ("decoded_via", _NAME),
         ("text", pa.string()),
         ("image", pa.binary()),
+        ("boxes", pa.list_(BOX)),  # of text read from an image: where its characters stand in the picture
     ]
 )
 
@@ -178,6 +182,7 @@ def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch
         _names(block.decoded_via, count),
         array,
         pa.nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
+        pa.nulls(count, pa.list_(BOX)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
@@ -200,4 +200,15 @@ class _Columns:
             found["byte_offset"] += len(text[: hit.start].encode("utf-8", "replace"))
         found["end"] = found["start"] + hit.end
         found["start"] += hit.start
+        boxes = self._column("boxes")[row].as_py()
+        if boxes:
+            found["box"] = _union(boxes, hit)
         return found
+
+
+def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:
+    """Left, top, right and bottom of the picture's part that holds a hit."""
+    begins = [0, *(box["end"] for box in boxes)]
+    inside = [box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]] or boxes
+    edges = ((min, "left"), (min, "top"), (max, "right"), (max, "bottom"))
+    return [int(pick(box[edge] for box in inside)) for pick, edge in edges]
