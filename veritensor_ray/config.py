@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from veritensor_ray.errors import UsageError
 
@@ -89,6 +89,57 @@ class Injection(Section):
     token_budget: int = Field(4096, ge=512)
 
 
+class CustomPii(Section):
+    """An identifier of the user's own: a pattern, and what has to be true around and of a match."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    pattern: str = Field(min_length=1, max_length=2000)
+    context: StringList = Field([], description="words of which one has to stand near, or name the column")
+    validator: Literal["luhn", "mod97", "verhoeff", "iban", "payment-card"] | None = None
+    severity: Severity = "medium"
+    ignore_case: bool = False
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            compiled = re.compile(value)
+        except (re.error, RecursionError) as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if compiled.match("") is not None:
+            raise ValueError("matches the empty text, so it would match everywhere")
+        return value
+
+
+class Pii(Section):
+    """Personal data: which passes run and what is reported."""
+
+    free_text: bool = Field(True, description="names, addresses and the like, by the model; patterns run always")
+    gate: bool = Field(True, description="a cheap test decides which passages the model reads")
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    private_addresses: bool = Field(False, description="IP addresses of private networks too")
+    regions: StringList = Field(["US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "BE", "IN", "AU"], description="for phone numbers")
+    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field({}, description="by rule name; unset: those calibrated with the model")
+    token_budget: int = Field(4096, ge=512)
+    custom: list[CustomPii] = []
+
+
+class Ocr(Section):
+    """How text is read out of images. What a bound cuts off becomes a gap with the bound's name."""
+
+    languages: StringList = Field(["en"], min_length=1, description="en is the only one whose model ships")
+    min_side: int = Field(8, ge=1, description="smaller images hold no text")
+    pixels: int = Field(100_000_000, ge=1, description="larger images are not decoded")
+    max_side: int = Field(6000, ge=640, description="of what the detector sees; larger images are shrunk to it")
+    tile: int = Field(1024, ge=256, description="the detector sees tiles of this side")
+    frames: int = Field(8, ge=1, description="of an animation, or pages of a TIFF; equal ones count once")
+    words: int = Field(20_000, ge=1, description="boxes in one image that are read")
+    seconds: float = Field(120, gt=0, description="for one image, checked between tiles and lines")
+    turned: bool = Field(True, description="read text that runs upwards, downwards or is upside down")
+    min_confidence: float = Field(0.2, ge=0, le=1, description="below it a line is taken for no text")
+    bf16: bool = Field(True, description="let the detector compute in bfloat16; off where the processor does not know it")
+
+
 class Store(Section):
     """How to reach a URI prefix. Secrets are named (`env:NAME`, `file:/path`) and resolved where they are used."""
 
@@ -131,6 +182,8 @@ class Settings(Section):
     limits: Limits = Limits()
     resources: Resources = Resources()
     injection: Injection = Injection()
+    pii: Pii = Pii()
+    ocr: Ocr = Ocr()
     stores: dict[str, Store] = {}
 
     def digest(self, *fields: str) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import findings, info, plan, submit
+from veritensor_ray.cli import findings, info, models, plan, submit
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("findings")(findings.findings)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)
 app.command("doctor")(info.doctor)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +13,16 @@ from typing import Any
 import yaml
 
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models import easyocr_weights, standard
+from veritensor_ray.models.lock import DIGESTS, Expected, faults, read_digests
 
+LOCK = DIGESTS  # beside an embedded model's files
+PROFILES = ("embedded", "standard")
 _EMBEDDED = Path(str(files("veritensor_ray.models"))) / "embedded"
-_UNSAFE = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".py")
 _NEEDED = ("calibration.json", "model.safetensors")
-LOCK = "digests.json"
+_ORIGIN = ("backbone", "files", "folder", "install", "licence", "package", "repository", "revision")  # not how a model is used
+_FETCH = "Run scripts/download_models.py where there is a network and bring its HF_HOME here, or use --profile embedded"
+_REINSTALL = "Reinstall veritensor-ray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,38 @@ class Model:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A model as it was found. `faults` are sentences with a remedy; without any it can be loaded."""
+
+    role: str
+    profile: str
+    name: str
+    licence: str
+    folder: Path
+    faults: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that are there."""
+        return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file()) if self.folder.is_dir() else 0
+
+
 @functools.cache
 def catalog() -> dict[str, dict[str, dict[str, Any]]]:
-    """Role to profile to entry."""
+    """Role to profile to entry; beside the profiles a role has `selftest`."""
     data: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((Path(str(files("veritensor_ray.models"))) / "catalog.yaml").read_text())
     return data
+
+
+def roles() -> list[str]:
+    """All roles, in the order of the catalog."""
+    return list(catalog())
+
+
+def known_answers(role: str) -> dict[str, str]:
+    """What a model of this role has to get right before it is used."""
+    return catalog()[role]["selftest"]
 
 
 class ModelStore:
@@ -47,48 +78,90 @@ class ModelStore:
 
     def model(self, role: str) -> Model:
         """The verified model of a role. Raises ModelError naming file and remedy."""
-        entry = catalog().get(role, {}).get(self.profile)
+        status, entry = self.status(role), self._entry(role)
+        if status.faults:
+            more = len(status.faults) - 1
+            raise ModelError(status.faults[0] + (f" ({more} more: `veritensor-ray models verify`)" if more else ""))
+        settings = {key: value for key, value in entry.items() if key not in _ORIGIN}
+        if "folder" in entry:
+            settings |= json.loads((status.folder / "calibration.json").read_text())
+        folder = self._converted(entry, status.folder) if "package" in entry else status.folder
+        return Model(role, folder, status.name, settings)
+
+    def status(self, role: str, read: bool = True) -> Status:
+        """How a model is found; without `read`, from names and sizes alone. Raises ModelError for a role that the catalog lacks."""
+        entry = self._entry(role)
+        if "folder" in entry:
+            return self._in_package(role, entry, read)
+        return self._of_pip(role, entry, read) if "package" in entry else self._downloaded(role, entry, read)
+
+    def _entry(self, role: str) -> dict[str, Any]:
+        entry = catalog().get(role, {}).get(self.profile) if self.profile in PROFILES else None
         if entry is None:
             raise ModelError(f"no model for {role} in profile {self.profile}")
-        settings = {key: value for key, value in entry.items() if key not in ("folder", "repository", "revision", "licence")}
-        if "folder" in entry:
-            folder = self._embedded / entry["folder"]
-            digests = self._verify(role, folder)
-            settings |= json.loads((folder / "calibration.json").read_text())
-            return Model(role, folder, f"embedded/{role}@{digests['model.safetensors'][:12]}", settings)
-        return Model(role, self._snapshot(role, entry), f"{entry['repository']}@{entry['revision'][:12]}", settings)
+        return entry
 
-    def _snapshot(self, role: str, entry: dict[str, str]) -> Path:
-        home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
-        folder = home / "hub" / f"models--{entry['repository'].replace('/', '--')}" / "snapshots" / entry["revision"]
-        if not (folder / "config.json").exists():
-            raise ModelError(
-                f"the {role} model of profile standard is missing: {folder} has no config.json. "
-                "Bring the model cache and point HF_HOME at it, or use --profile embedded"
-            )
-        if not (folder / "model.safetensors").exists():
-            raise ModelError(
-                f"{folder} has no model.safetensors: weights in other formats are not loaded. Convert them where there is a network"
-            )
+    def _status(self, role: str, name: str, folder: Path, found: Iterator[str]) -> Status:
+        return Status(role, self.profile, name, self._entry(role)["licence"], folder, tuple(found))
+
+    def _in_package(self, role: str, entry: Mapping[str, Any], read: bool) -> Status:
+        """A folder of this package, sealed by the digests beside the files."""
+        folder = self._embedded / entry["folder"]
+        try:
+            expected = read_digests(folder)
+        except (OSError, ValueError):
+            missing = f"the embedded {role} model is missing: no {folder / LOCK}. {_REINSTALL}"
+            return self._status(role, f"embedded/{role}", folder, iter([missing]))
+        weights = expected.get("model.safetensors", Expected("unknown")).sha256[:12]
+        return self._status(role, f"embedded/{role}@{weights}", folder, faults(folder, expected, _REINSTALL, needed=_NEEDED, read=read))
+
+    def _of_pip(self, role: str, entry: Mapping[str, Any], read: bool) -> Status:
+        """Weights in a package of others. They are pickles: looked at here, loaded nowhere."""
+        folder = easyocr_weights.package_folder(entry["package"])
+        converted = easyocr_weights.converted_folder(_revision(entry["files"]))
+        if converted.is_dir():
+            found = easyocr_weights.converted_faults(converted, entry["files"], read)
+            return self._status(role, pinned_name(entry), converted, found)
+        found = easyocr_weights.package_faults(folder, entry["package"], entry["install"], entry["files"], read)
+        return self._status(role, pinned_name(entry), folder or converted, found)
+
+    def _converted(self, entry: Mapping[str, Any], source: Path) -> Path:
+        folder = easyocr_weights.converted_folder(_revision(entry["files"]))
+        if source != folder:
+            easyocr_weights.convert(source, folder, entry["files"])
         return folder
 
-    def _verify(self, role: str, folder: Path) -> dict[str, str]:
-        """Digests of the files, equal to those in the lock beside them."""
-        try:
-            expected: dict[str, str] = json.loads((folder / LOCK).read_text())
-        except (OSError, ValueError):
-            raise ModelError(f"the embedded {role} model is missing: no {folder / LOCK}. Reinstall veritensor-ray") from None
-        present = {path.name for path in folder.iterdir() if path.is_file()} - {LOCK}
-        for name in sorted(present | set(expected) | set(_NEEDED)):
-            if Path(name).suffix in _UNSAFE:
-                raise ModelError(f"{folder / name} could run code when it is loaded. Remove it")
-            if name not in expected or name not in present:
-                raise ModelError(f"{folder / name} is {'extra' if name in present else 'missing'}. Reinstall veritensor-ray")
-            if _sha256(folder / name) != expected[name]:
-                raise ModelError(f"{folder / name} is changed: its SHA-256 is not the one in {LOCK}. Reinstall veritensor-ray")
-        return expected
+    def _downloaded(self, role: str, entry: Mapping[str, Any], read: bool) -> Status:
+        """A folder under HF_HOME, sealed by the lock of the download."""
+        home, origin = standard.home()
+        folder, lock = home / role, home / standard.LOCK
+        return self._status(role, pinned_name(entry), folder, _downloaded_faults(role, entry, folder, lock, origin, read))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _downloaded_faults(role: str, entry: Mapping[str, Any], folder: Path, lock: Path, origin: str, read: bool) -> Iterator[str]:
+    try:
+        locked = standard.read_lock(lock).get(role)
+    except OSError:
+        yield f"the {role} model of profile standard is missing: no {lock} ({origin}). {_FETCH}"
+        return
+    except ValueError as error:
+        yield f"{lock} is no lock of models: {error}. {_FETCH}"
+        return
+    if locked is None or not folder.is_dir():
+        yield f"the {role} model of profile standard is missing: {f'no {folder}' if locked else f'{lock} does not name it'}. {_FETCH}"
+    elif locked.name != pinned_name(entry):
+        yield f"{folder} holds {locked.name}, the catalog wants {pinned_name(entry)}. {_FETCH}"
+    else:
+        needed = [entry["detector"], entry["recognizer"]] if "detector" in entry else ["model.safetensors"]
+        yield from faults(folder, locked.files, _FETCH, needed=needed, within=lock.parent, read=read)
+
+
+def pinned_name(entry: Mapping[str, Any]) -> str:
+    """`id@revision` of an entry; EasyOCR's releases have no commit, so its files' MD5 sums stand for one."""
+    if "repository" in entry:
+        return f"{entry['repository']}@{entry['revision'][:12]}"
+    return f"easyocr/{'+'.join(Path(name).stem for name in entry['files'])}@{_revision(entry['files'])}"
+
+
+def _revision(sums: Mapping[str, str]) -> str:
+    return "-".join(md5[:12] for md5 in sums.values())

@@ -1,0 +1,99 @@
+"""Our own training texts: lines with alternatives, and a grammar; it knows no model.
+
+`injection/{attack,benign}[.genre].LANGUAGE.txt` and `pii/*.txt` hold one text a line, `\\n` for a line break and `[[a|b]]` for alternatives.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.documents import share
+from training.injection_grammar import GRAMMAR
+
+FOLDER = Path(__file__).parent
+KEPT_APART = 0.15  # of the lines: never trained on, to fit the mixture and to look at languages
+_RESERVED = re.compile(r"\.(example|test|invalid)\b(\.(com|org|net))?")  # only our lines have them: a model would learn that
+_ENDINGS = (".com", ".com", ".com", ".org", ".net", ".io", ".de", ".fr", ".co.uk", ".info", ".app", ".ru", ".cn", ".example")
+_CHOICE = re.compile(r"\[\[([^\[\]]*)\]\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file: `genre` is direct, document, tool, trigger, or empty where the file mixes them."""
+
+    text: str
+    attack: bool
+    genre: str
+    language: str
+
+    @property
+    def kept_apart(self) -> bool:
+        """Not for training."""
+        return share(self.text) < KEPT_APART
+
+
+def lines(kind: str = "injection") -> Iterator[Line]:
+    """All lines of a kind of training text."""
+    for path in sorted((FOLDER / kind).glob("*.txt")):
+        label, *genre, language = path.stem.split(".")
+        for text in dict.fromkeys(path.read_text("utf-8").splitlines()):
+            if text.strip():
+                yield Line(text.strip(), label == "attack", genre[0] if genre else "", language)
+
+
+def choose(rng: random.Random, text: str) -> str:
+    """One of the texts that a line stands for."""
+    text = _CHOICE.sub(lambda found: rng.choice(found[1].split("|")), text).replace("\\n", "\n").strip()
+    return _RESERVED.sub(lambda _: rng.choice(_ENDINGS), text)
+
+
+def variants(rng: random.Random, text: str, count: int) -> list[str]:
+    """Up to `count` different texts of a line."""
+    return list(dict.fromkeys(choose(rng, text) for _ in range(count)))
+
+
+def expand(rng: random.Random, text: str) -> str:
+    """A random sentence of the grammar: {a|b} picks one, @NAME is another entry."""
+    for _ in range(60):
+        name = re.search(r"@([A-Z]+)\b", text)
+        choice = re.search(r"\{([^{}]*)\}", text)
+        if choice:
+            text = text[: choice.start()] + rng.choice(choice[1].split("|")) + text[choice.end() :]
+        elif name:
+            text = text[: name.start()] + rng.choice(GRAMMAR[name[1]]) + text[name.end() :]
+        else:
+            break
+    return text
+
+
+def generate(rng: random.Random, name: str, count: int) -> list[str]:
+    """Sentences of an entry of the grammar, tidy."""
+    return [tidy(rng, expand(rng, rng.choice(GRAMMAR[name]))) for _ in range(count)]
+
+
+def tidy(rng: random.Random, text: str) -> str:
+    """Capital letters after a full stop, single spaces, and some noise."""
+    text = re.sub(r"([.!?] |^)([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"(?<=\S) +", " ", text)).strip()
+    return noisy(rng, re.sub(r" ([.,;])", r"\1", re.sub(r"([.;:])\.", r"\1", text)))
+
+
+def noisy(rng: random.Random, text: str) -> str:
+    """Now and then another case, a typo, digits for letters, or other white space."""
+    luck = rng.random()
+    if luck > 0.97 and text:
+        at = rng.randrange(len(text))
+        return text[:at] + text[at + 1 :]
+    if luck > 0.955:
+        return text.translate(str.maketrans("aeiost", "431057"))
+    if luck > 0.935:
+        return re.sub(r" ", lambda _: rng.choice((" ", " ", " ", "  ", "\n")), text)
+    return text.upper() if luck < 0.035 else text.lower() if luck < 0.13 else text
+
+
+def wrap(rng: random.Random, text: str) -> str:
+    """The text as a plain sentence, a comment, hidden markup, a cell …"""
+    return str(rng.choice(GRAMMAR["WRAP"])).replace("%s", text)

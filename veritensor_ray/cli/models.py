@@ -1,0 +1,95 @@
+"""`models list|verify|selftest`: which models this machine has, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from veritensor_ray.cli.info import AsJson
+from veritensor_ray.cli.submit import Config, Profile
+
+if TYPE_CHECKING:
+    from veritensor_ray.models.store import Status
+
+app = typer.Typer(
+    help="Show, verify and try the models of a profile.", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+def list_models(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+    """List the models of a profile, from names and sizes; no file is read."""
+    from veritensor_ray.cli.render import size
+
+    rows: list[dict[str, Any]] = [
+        {
+            "role": one.role,
+            "profile": one.profile,
+            "model": one.name,
+            "licence": one.licence,
+            "size": one.size,
+            "folder": str(one.folder),
+            "state": f"fails: {one.faults[0]}" if one.faults else "ready",
+        }
+        for one in _statuses(profile, config, read=False)
+    ]
+    _show(rows, as_json, [row | {"size": size(row["size"])} for row in rows])
+
+
+def verify(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Compare every file of every model with its digest. Exit code 4 when one differs."""
+    found = _statuses(profile, config, read=True)
+    rows = [{"role": one.role, "model": one.name, "state": "fails" if one.faults else "ok", "faults": list(one.faults)} for one in found]
+    _show(rows, as_json, [row | {"faults": "\n".join(one.faults)} for row, one in zip(rows, found, strict=True)])
+    if any(one.faults for one in found):
+        raise typer.Exit(4)
+
+
+def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Load every engine that has a model and ask it for known answers. Exit code 4 when one fails."""
+    import time
+
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.registry import available, create, needing_models
+    from veritensor_ray.models.store import ModelStore
+
+    settings = load_settings(config, {"profile": profile})
+    store = ModelStore(settings.profile)
+    rows: list[dict[str, Any]] = []
+    for name in needing_models(create(settings, available(settings))):
+        started = time.monotonic()
+        [engine] = create(settings, [name])
+        try:
+            engine.load(store)
+            state, detail = "ok", str(getattr(engine, "model_name", ""))
+        except Exception as error:  # noqa: BLE001  # engines of others raise what they like
+            state, detail = "fails", str(error) or type(error).__name__
+        rows.append({"engine": name, "state": state, "seconds": round(time.monotonic() - started, 1), "detail": detail})
+    _show(rows, as_json, rows)
+    if any(row["state"] != "ok" for row in rows):
+        raise typer.Exit(4)
+
+
+app.command("list")(list_models)
+app.command("verify")(verify)
+app.command("selftest")(selftest)
+
+
+def _statuses(profile: str | None, config: str | None, read: bool) -> list[Status]:
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.models.store import ModelStore, roles
+
+    store = ModelStore(load_settings(config, {"profile": profile}).profile)
+    return [store.status(role, read) for role in roles()]
+
+
+def _show(rows: Sequence[dict[str, Any]], as_json: bool, drawn: Sequence[dict[str, Any]]) -> None:
+    from veritensor_ray.cli.render import console, table
+
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    elif drawn:
+        console().print(table(list(drawn[0]), [list(row.values()) for row in drawn], right=("size", "seconds")))

@@ -1,0 +1,126 @@
+"""EasyOCR's two networks, from safetensors and nothing else; they know pixels and characters, not pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veritensor_ray.errors import ModelError
+
+_HIGH = 64  # of the lines that the recogniser was trained on
+_BATCH_PIXELS = 64 * 6000
+_MEAN, _SPREAD = np.array((0.485, 0.456, 0.406)) * 255, np.array((0.229, 0.224, 0.225)) * 255
+
+Array = np.ndarray[Any, Any]
+
+
+class Networks:
+    """The detector, which says where characters and the gaps between them are, and the recogniser, which reads one line."""
+
+    def __init__(self, folder: Path, detector: str, recognizer: str, bf16: bool) -> None:
+        """Raises ModelError naming the file."""
+        import torch
+        from easyocr.config import recognition_models
+        from easyocr.craft import CRAFT
+        from easyocr.model.vgg_model import Model
+
+        # not through easyocr.Reader: that makes folders in HOME and unpickles
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._characters = str(recognition_models["gen2"]["english_g2"]["characters"])
+        self._bf16 = bf16 and (self.device == "cuda" or _has_bf16())
+        finder = CRAFT()
+        _fill(finder, folder / detector)
+        reader = Model(input_channel=1, output_channel=256, hidden_size=256, num_class=len(self._characters) + 1)
+        _fill(reader, folder / recognizer)
+        self._finder: Any = finder.to(self.device, memory_format=torch.channels_last).eval()
+        self._reader: Any = reader.to(self.device).eval()
+
+    def heat(self, grey: Array) -> tuple[Array, Array]:
+        """Maps of half the size: how much each place is the middle of a character, and of a gap within a word."""
+        import torch
+
+        height, width = grey.shape
+        padded = np.pad(grey, ((0, -height % 32), (0, -width % 32)), mode="edge").astype(np.float32)
+        normal = (padded[None] - _MEAN[:, None, None]) / _SPREAD[:, None, None]
+        tensor = torch.from_numpy(normal.astype(np.float32))[None].to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self._bf16):
+            maps: Array = self._finder(tensor)[0].float().cpu().numpy()[0]
+        half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
+        return maps[..., 0][half], maps[..., 1][half]
+
+    def read(self, crops: Sequence[Array]) -> list[tuple[str, float, list[float]]]:
+        """Text, confidence, and of each character its place from 0 (left) to 1, for each picture of one line."""
+        order = sorted(range(len(crops)), key=lambda i: _wide(crops[i]))
+        results: list[tuple[str, float, list[float]]] = [("", 0.0, [])] * len(crops)
+        for group in _grouped(order, crops):
+            for i, result in zip(group, self._read([crops[i] for i in group]), strict=True):
+                results[i] = result
+        return results
+
+    def _read(self, crops: Sequence[Array]) -> Iterator[tuple[str, float, list[float]]]:
+        import torch
+
+        wide = max(_wide(crop) for crop in crops)
+        tensor = torch.from_numpy(np.stack([_line(crop, wide) for crop in crops]))[:, None].to(self.device)
+        with torch.inference_mode():
+            odds = torch.softmax(self._reader(tensor, None), 2)
+            best, index = (value.cpu().numpy() for value in odds.max(2))
+        for crop, score, path in zip(crops, best, index, strict=True):
+            used = min(len(path), max(1, round(len(path) * _wide(crop) / wide) + 1))  # the rest is padding
+            new = np.flatnonzero((path[:used] != 0) & np.concatenate([[True], path[1:used] != path[: used - 1]]))
+            text = "".join(self._characters[path[t] - 1] for t in new)
+            confidence = float(np.exp(np.log(np.maximum(score[new], 1e-6)).mean())) if len(new) else 0.0
+            yield text, confidence, [min(1.0, (float(t) + 0.5) / used) for t in new]
+
+
+def _has_bf16() -> bool:
+    import torch
+
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+
+
+def _fill(network: Any, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+        network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in tensors.items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+
+
+def _wide(crop: Array) -> int:
+    return max(_HIGH // 4, round(_HIGH * crop.shape[1] / crop.shape[0]))
+
+
+def _grouped(order: Sequence[int], crops: Sequence[Array]) -> Iterator[list[int]]:
+    """Of similar width, so that padding is little."""
+    group: list[int] = []
+    for i in order:
+        if group and ((len(group) + 1) * _wide(crops[i]) * _HIGH > _BATCH_PIXELS or _wide(crops[i]) > 1.25 * _wide(crops[group[0]])):
+            yield group
+            group = []
+        group.append(i)
+    if group:
+        yield group
+
+
+def _line(crop: Array, wide: int) -> Array:
+    """Dark on light, full contrast, 64 pixels high, the last column repeated up to `wide`."""
+    import cv2
+
+    own = _wide(crop)
+    shrinks = crop.shape[0] > _HIGH
+    line = cv2.resize(crop, (own, _HIGH), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC).astype(np.float32)
+    low, high = np.percentile(line, (1, 99))
+    line = np.clip((line - low) * (255 / max(high - low, 8)), 0, 255)
+    edge = np.concatenate([line[0], line[-1]])
+    if np.median(edge) < 100:
+        line = 255 - line
+    line = np.pad(line, ((0, 0), (0, wide - own)), mode="edge")
+    scaled: Array = line / 127.5 - 1
+    return scaled.astype(np.float32)

@@ -1,0 +1,171 @@
+"""Bytes of an image to grey pictures in which text stands out; it knows no network and no segment."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, ImageSequence
+
+from veritensor_ray.config import Ocr
+from veritensor_ray.errors import LimitExceeded, ReadError
+
+Grey = np.ndarray[Any, np.dtype[np.uint8]]
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+_FAINT = 60  # local contrast, in grey levels, below which a region is stretched fully ...
+_CLEAR = 110  # ... and above which it stays as it is
+_WEAKEST = 5
+_CELL = 8
+_WALKED = 200  # frames of an animation that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A grey picture and where its pixels stand in the original: a 2 by 3 matrix from its coordinates to the original's."""
+
+    grey: Grey
+    origin: Matrix
+
+    @classmethod
+    def of(cls, grey: Grey) -> Plane:
+        """The original itself."""
+        return cls(grey, np.eye(2, 3))
+
+    def moved(self, grey: Grey, back: Matrix) -> Plane:
+        """Another picture of the same; `back` leads from its coordinates to those of this plane."""
+        return Plane(grey, self.origin @ np.vstack([back, [0, 0, 1]]))
+
+    def turned(self, quarters: int) -> Plane:
+        """Turned counter-clockwise."""
+        if not quarters % 4:
+            return self
+        height, width = self.grey.shape
+        back = {
+            1: [[0, -1, width], [1, 0, 0]],
+            2: [[-1, 0, width], [0, -1, height]],
+            3: [[0, 1, 0], [-1, 0, height]],
+        }[quarters % 4]
+        return self.moved(np.ascontiguousarray(np.rot90(self.grey, quarters)), np.array(back, float))
+
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> Plane:
+        """A piece of it."""
+        return self.moved(self.grey[top:bottom, left:right], np.array([[1, 0, left], [0, 1, top]], float))
+
+    def here(self, points: Matrix) -> Matrix:
+        """Points of the original (one a row) in this plane's coordinates."""
+        there = np.linalg.inv(np.vstack([self.origin, [0, 0, 1]]))
+        return points @ there[:2, :2].T + there[:2, 2]
+
+    def original(self, points: Matrix) -> Matrix:
+        """Points of this plane (one a row) in the original's coordinates."""
+        return points @ self.origin[:, :2].T + self.origin[:, 2]
+
+    def straightened(self, degrees: float) -> Plane:
+        """Turned counter-clockwise by a small angle, on a canvas that holds all of it."""
+        import cv2
+
+        height, width = self.grey.shape
+        there = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        cos, sin = abs(there[0, 0]), abs(there[0, 1])
+        wide, high = int(width * cos + height * sin), int(width * sin + height * cos)
+        there[:, 2] += ((wide - width) / 2, (high - height) / 2)
+        edge = np.concatenate([self.grey[0], self.grey[-1], self.grey[:, 0], self.grey[:, -1]])
+        grey = cv2.warpAffine(
+            self.grey, there, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=float(np.median(edge))
+        )
+        return self.moved(np.asarray(grey, np.uint8), cv2.invertAffineTransform(there))
+
+
+def decode(data: bytes, settings: Ocr) -> Iterator[Image.Image]:
+    """Frames that differ, upright as a viewer shows them, in RGB. Raises ReadError and LimitExceeded; `settings.frames` is for the caller."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the bound on pixels is ours
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > settings.pixels:
+                raise LimitExceeded("ocr.pixels", f"image has {image.width} × {image.height} pixels")
+            seen: set[int] = set()
+            for number, frame in enumerate(ImageSequence.Iterator(image)):
+                if number == _WALKED:
+                    raise LimitExceeded("ocr.frames", f"image has more than {_WALKED} frames")
+                if frame.width * frame.height > settings.pixels:  # pages of a TIFF have sizes of their own
+                    raise LimitExceeded("ocr.pixels", f"frame has {frame.width} × {frame.height} pixels")
+                for shown in _flattened(ImageOps.exif_transpose(frame)):
+                    mark = hash(shown.tobytes())
+                    if mark not in seen:
+                        seen.add(mark)
+                        yield shown
+    except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
+        raise LimitExceeded("ocr.pixels", f"image has too many pixels: {error}") from None
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError) as error:
+        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
+
+
+def _flattened(image: Image.Image) -> Iterator[Image.Image]:
+    """On a background that shows what is there; and once more without transparency, where that shows something else."""
+    if image.mode.startswith(("I", "F")):  # 16 bit and floating point: convert() would cut off, not scale
+        values = np.asarray(image, np.float32)
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        scaled = np.nan_to_num((values - low) * (255 / max(high - low, 1e-6)))
+        yield Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
+        return
+    if not image.has_transparency_data:
+        yield image.convert("RGB")
+        return
+    rgba = image.convert("RGBA")
+    pixels = np.asarray(rgba)
+    alpha = pixels[..., 3]
+    light = pixels[..., :3].mean(axis=2)
+    visible = alpha > 25
+    bright, dark = bool((visible & (light > 170)).any()), bool((visible & (light < 85)).any())
+    # white text on nothing shows on black only, black text on white only, both on grey
+    ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255) if not bright else (127, 127, 127, 255) if dark else (0, 0, 0, 255))
+    yield Image.alpha_composite(ground, rgba).convert("RGB")
+    hidden = light[~visible]
+    if hidden.size and hidden.std() > 1:  # colours under full transparency: whoever drops alpha sees them, people do not
+        yield rgba.convert("RGB")
+
+
+def readable(image: Image.Image) -> Grey:
+    """Grey, with faint regions stretched; where brightness tells nothing apart, from the colours."""
+    import cv2
+
+    pixels = np.asarray(image)
+    grey, contrast = _stretched(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    colours = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)
+    for channel in (1, 2):
+        plane = np.ascontiguousarray(colours[..., channel])
+        if int(plane.max()) - int(plane.min()) < 4 * _WEAKEST:
+            continue
+        tinted, stronger = _stretched(plane)
+        better = (contrast < 2 * _WEAKEST) & (stronger > 4 * _WEAKEST)
+        grey = np.where(better, tinted, grey)
+        contrast = np.where(better, stronger, contrast)
+    return np.asarray(grey, np.uint8)
+
+
+def _stretched(grey: Grey) -> tuple[Grey, np.ndarray[Any, np.dtype[np.float32]]]:
+    """The picture with local contrast raised where it is low but more than noise, and the local contrast of each pixel."""
+    import cv2
+
+    height, width = grey.shape
+    padded = cv2.copyMakeBorder(grey, 0, -height % _CELL, 0, -width % _CELL, cv2.BORDER_REPLICATE)
+    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL)
+    around = np.ones((7, 7), np.uint8)
+    low = cv2.blur(cv2.erode(cells.min(axis=(1, 3)), around).astype(np.float32), (5, 5))
+    high = cv2.blur(cv2.dilate(cells.max(axis=(1, 3)), around).astype(np.float32), (5, 5))
+    size = (padded.shape[1], padded.shape[0])
+    low, high = (cv2.resize(edge, size, interpolation=cv2.INTER_LINEAR)[:height, :width] for edge in (low, high))
+    contrast = high - low
+    noise = float(np.median(np.abs(cv2.Laplacian(grey, cv2.CV_16S)))) / 3
+    share = np.clip((_CLEAR - contrast) / (_CLEAR - _FAINT), 0, 1)
+    share[contrast < max(_WEAKEST, 8 * noise)] = 0
+    if not share.any():
+        return grey, contrast
+    full = (grey - low) * (255 / np.maximum(contrast, 1))
+    return np.clip(grey * (1 - share) + full * share, 0, 255).astype(np.uint8), contrast

@@ -1,0 +1,229 @@
+"""One picture to lines of text: where to look, how large, which way up; it knows no file and no segment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from veritensor_ray.config import Ocr
+from veritensor_ray.engines.ocr.boxes import Box, around, lines, ordered, quads, slope, union
+from veritensor_ray.engines.ocr.networks import Networks
+from veritensor_ray.engines.ocr.picture import Grey, Plane
+from veritensor_ray.errors import LimitExceeded
+
+Array = np.ndarray[Any, Any]
+
+_EDGE = 24  # steps of brightness that may belong to a character
+_MARGIN = 12
+_OVERLAP = 128
+_TALL = 13  # height of small characters that the detector sees well ...
+_GIANT = 90  # ... and the one above which it sees strokes
+_LARGEST = 4.0  # magnification
+_UPRIGHT = 0.94  # confidence that leaves no doubt which way is up
+_LEANING = 0.7  # degrees
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What stands between two spaces, and where: a box in pixels of the original."""
+
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Words from left to right."""
+
+    words: tuple[Word, ...]
+    confidence: float
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+class Clock:
+    """The bound on seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._began = seconds, time.monotonic()
+
+    def check(self) -> None:
+        """Raises LimitExceeded."""
+        if time.monotonic() - self._began > self._seconds:
+            raise LimitExceeded("ocr.seconds", f"reading the image took more than {self._seconds:g} s")
+
+
+def read(grey: Grey, networks: Networks, settings: Ocr, clock: Clock) -> list[Line]:
+    """Lines in reading order."""
+    edges = _edges(grey)
+    if not edges.any():
+        return []
+    rows, columns = np.flatnonzero(edges.any(axis=1)), np.flatnonzero(edges.any(axis=0))
+    top, bottom = max(0, int(rows[0]) - _MARGIN), int(rows[-1]) + _MARGIN
+    left, right = max(0, int(columns[0]) - _MARGIN), int(columns[-1]) + _MARGIN
+    plane = Plane.of(grey).cropped(left, top, right, bottom)
+    words = find(plane, edges[top:bottom, left:right], networks, settings, clock)
+    flat, steep = _directions(words, settings.turned)
+    found: list[Line] = []
+    for group, quarters in ((flat, 0), (steep, 1)):
+        if group:
+            found += _upright(plane.turned(quarters), [plane.original(word) for word in group], networks, settings, clock)
+    return found
+
+
+def _edges(grey: Grey) -> Array:
+    import cv2
+
+    gradient: Array = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) > _EDGE
+    return gradient
+
+
+def character_heights(edges: Array) -> tuple[Array, Array]:
+    """Of what may be characters: the shorter side and a weight."""
+    import cv2
+
+    _, _, stats, _ = cv2.connectedComponentsWithStats(edges.astype(np.uint8), connectivity=8)
+    wide, high = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
+    short, long = np.minimum(wide, high), np.maximum(wide, high)
+    kept = (short >= 4) & (long < 20 * short) & (stats[1:, cv2.CC_STAT_AREA] > 1.5 * short)
+    return short[kept], long[kept]
+
+
+def scales(edges: Array, settings: Ocr) -> list[float]:
+    """Magnifications for the detector: one for small characters, and one for giant ones where there are any."""
+    short, weight = character_heights(edges)
+    fits = settings.max_side / max(edges.shape)
+    if not len(short):
+        return [min(1.0, fits)]
+    order = np.argsort(short)
+    total = np.cumsum(weight[order])
+    small = float(short[order][np.searchsorted(total, 0.3 * total[-1])])
+    first = min(fits, max(1.0, min(_LARGEST, _TALL / small)))
+    giants = short[short * first > _GIANT]
+    return [first, 50 / float(np.median(giants))] if len(giants) else [first]
+
+
+def find(plane: Plane, edges: Array, networks: Networks, settings: Ocr, clock: Clock) -> list[Array]:
+    """Words: corners in the plane's coordinates."""
+    words: list[Array] = []
+    for scale in scales(edges, settings):
+        taken = [around(word) for word in words]
+        for word in _detect(plane.grey, edges, scale, networks, settings, clock):
+            if not any(_overlap(around(word), box) for box in taken):
+                words.append(word)
+    return words
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    wide = min(one.right, other.right) - max(one.left, other.left)
+    high = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return wide > 0 and high > 0 and wide * high > 0.3 * min(one.width * one.height, other.width * other.height)
+
+
+def _detect(grey: Grey, edges: Array, scale: float, networks: Networks, settings: Ocr, clock: Clock) -> list[Array]:
+    import cv2
+
+    height, width = (max(1, round(side * scale)) for side in grey.shape)
+    seen = cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
+    text, link = (np.zeros(((height + 1) // 2, (width + 1) // 2), np.float32) for _ in range(2))
+    for top, bottom in _tiles(height, settings.tile):
+        for left, right in _tiles(width, settings.tile):
+            if not edges[int(top / scale) : int(bottom / scale) + 1, int(left / scale) : int(right / scale) + 1].any():
+                continue
+            clock.check()
+            part = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
+            for whole, heat in zip((text, link), networks.heat(seen[top:bottom, left:right]), strict=True):
+                np.maximum(whole[part], heat, out=whole[part])
+    return [corners * (2 / scale) for corners in quads(text, link, settings.words)]
+
+
+def _tiles(length: int, side: int) -> Iterator[tuple[int, int]]:
+    """Overlapping pieces of equal length; even starts, because the detector's maps have half the size."""
+    count = 1 if length <= side else -(-(length - _OVERLAP) // (side - _OVERLAP))
+    step = (length - _OVERLAP) / count
+    for number in range(count):
+        start = round(number * step) // 2 * 2
+        yield start, length if number == count - 1 else min(length, round((number + 1) * step) + _OVERLAP)
+
+
+def _directions(words: Sequence[Array], turned: bool) -> tuple[list[Array], list[Array]]:
+    """Words that run across, and those that run up or down."""
+    boxes = [around(word) for word in words]
+    if not turned or not boxes:
+        return list(words), []
+    usual = float(np.median([min(box.width, box.height) for box in boxes]))
+    tall = sum(box.width * box.height for box in boxes if box.height > 1.5 * box.width)
+    wide = sum(box.width * box.height for box in boxes if box.width > 1.5 * box.height)
+    if tall > wide:
+        across = [box.width > 2.2 * box.height and box.width > 2.5 * usual for box in boxes]
+    else:
+        across = [not (box.height > 2.2 * box.width and box.height > 2.5 * usual) for box in boxes]
+    return [w for w, flat in zip(words, across, strict=True) if flat], [w for w, flat in zip(words, across, strict=True) if not flat]
+
+
+def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings: Ocr, clock: Clock) -> list[Line]:
+    """Lines of words (corners in the original) that run across in `plane`, from left to right or upside down."""
+    leaning = slope([plane.here(word) for word in words])
+    if _LEANING < abs(leaning) < 30:
+        plane = plane.straightened(leaning)
+    best = _transcribe(plane, words, networks, clock)
+    if settings.turned and _sure(best) < _UPRIGHT:
+        other = _transcribe(plane.turned(2), words, networks, clock)
+        best = max(best, other, key=_sure)
+    return [line for line in best if line.confidence >= settings.min_confidence]
+
+
+def _sure(found: Sequence[Line]) -> float:
+    """Confidence by character."""
+    sizes = [len(line.text) for line in found]
+    return sum(size * line.confidence for size, line in zip(sizes, found, strict=True)) / max(1, sum(sizes))
+
+
+def _transcribe(plane: Plane, words: Sequence[Array], networks: Networks, clock: Clock) -> list[Line]:
+    runs = lines([around(plane.here(word)) for word in words])
+    boxes = [union(run) for run in runs]
+    crops = [_crop(plane.grey, box) for box in boxes]
+    results = []
+    for first in range(0, len(crops), 64):
+        clock.check()
+        results += networks.read([crop for crop, _ in crops[first : first + 64]])
+    found = []
+    for row in ordered(boxes):
+        parts: list[Word] = []
+        scores: list[float] = []
+        for i in row:
+            text, confidence, places = results[i]
+            parts += _words(text, places, crops[i][1], plane)
+            scores += [confidence] * len(text)
+        if parts:
+            found.append(Line(tuple(parts), float(np.mean(scores))))
+    return found
+
+
+def _crop(grey: Grey, box: Box) -> tuple[Grey, Box]:
+    margin = 0.1 * box.height
+    height, width = grey.shape
+    left, top = max(0, int(box.left - margin)), max(0, int(box.top - margin))
+    right, bottom = min(width, int(box.right + margin) + 1), min(height, int(box.bottom + margin) + 1)
+    left, top = min(left, width - 1), min(top, height - 1)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    return grey[top:bottom, left:right], Box(left, top, right, bottom)
+
+
+def _words(text: str, places: Sequence[float], box: Box, plane: Plane) -> Iterator[Word]:
+    """Pieces between spaces; each ends halfway to the next one's first character."""
+    start = 0
+    for piece in text.split(" "):
+        if piece:
+            first, last = places[start], places[start + len(piece) - 1]
+            step = (last - first) / max(1, len(piece) - 1) / 2 if len(piece) > 1 else 0.5 * box.height / max(box.width, 1) / 2
+            left, right = box.left + (first - step) * box.width, box.left + (last + step) * box.width
+            corners = np.array([(x, y) for x in (max(left, box.left), min(right, box.right)) for y in (box.top, box.bottom)])
+            yield Word(piece, around(plane.original(corners)))
+        start += len(piece) + 1

@@ -1,0 +1,115 @@
+"""Words that say what a number is, in English, German, French and Spanish; it knows no numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from veritensor_ray.engines.pii.joining import Joined, words_of
+
+_WIDTH = 64
+_BEHIND = 24
+
+# Words in lower case; two words are joined by a space. A key is what `Joined`'s neighbourhood is asked for.
+_KINDS = {
+    "card": "card cards visa mastercard amex maestro creditcard ccnum ccnumber cardnumber kreditkarte karte kartennummer carte tarjeta pan"
+    " discover jcb diners",
+    "iban": "iban bban kontonummer bankkonto sepa virement",
+    "bank": "routing|aba|rtn|account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|cuenta|compte bancaire|checking",
+    "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
+    "phone": "phone phones telephone tel mobile cell cellphone call fax telefon handy mobil rufnummer telefonnummer phonenumber anrufen téléphone"
+    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring text hotline handynummer contact",
+    "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
+    "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
+    "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",
+    "licence": "license licence|driver license|drivers license|driver licence|driving licence|driving license|driver s|dl number|dl|führerschein"
+    "|führerscheinnummer|permis de|carnet de|permiso de|patente|license number|licence number|driverslicense",
+    "medical": "mrn|medical record|patient id|patient number|npi|mbi|medicare|krankenversicherung|krankenversichertennummer|versichertennummer|krankenkasse"
+    "|medicaid|health insurance|provider number|patientennummer|kvnr|sécurité sociale",
+    "crypto": "wallet btc bitcoin eth ethereum crypto erc bsc usdt usdc metamask ether donate donations portefeuille",
+    "mac": "mac macs macaddress ethernet bssid wifi hwaddr hwaddress",
+    "ip": "ip|ips|ipv4|ipv6|ip address|ipaddress|client|remote|host|server|addr",
+    "version": "version versions ver v release build sdk python node npm chrome firefox safari driver firmware assembly assemblyversion",
+    "counter": "id ids uuid order sku isbn ean issn timestamp ts offset hash seed nonce size bytes tracking invoice build serial imei port pid count"
+    " total row line ticket ref doi barcode upc gtin asin commit duration elapsed epoch length rechnung bestellung",
+    # national identifiers
+    "nid": "national|identity|identification|id card|identifier|citizen|personalausweis|ausweis|ausweisnummer|carte nationale|cni|documento|identidad|govt id"
+    "|national id|id number|id no|personal number|identity number|resident|kennitala",
+    "tax": "tax|tin|steuer|steuernummer|steueridentifikationsnummer|idnr|steuerid|fiscal|impôt|fiscale|fiscalité|impuestos|taxpayer|steuer id|tax id|taxid",
+    "itin": "itin taxpayer",
+    "nhs": "nhs",
+    "nino": "nino|national insurance|ni number|insurance number",
+    "bsn": "bsn burgerservicenummer sofinummer",
+    "be": "rijksregisternummer|registre national|national register|niss|insz|rijksregister|nationalregister",
+    "pesel": "pesel",
+    "nif": "nif dni nie contribuinte cif",
+    "cpf": "cpf",
+    "sin": "sin|nas|social insurance|canadian sin",
+    "tfn": "tfn|tax file",
+    "aadhaar": "aadhaar aadhar uidai adhaar uid",
+    "pan": "pan|permanent account",
+    "personnummer": "personnummer|samordningsnummer|personal identity|personnr",
+    "rrn": "rrn 주민등록번호 frn|resident registration|foreigner registration",
+    "cpr": "cpr",
+    "fodsel": "fødselsnummer fodselsnummer",
+    "ahv": "ahv avs ahvn",
+    "svnr": "sozialversicherungsnummer svnr rentenversicherungsnummer rvnr sozialversicherung|sv nummer",
+    "pps": "pps ppsn",
+    "za": "rsa|south african|sa id|za id|south africa",
+    "tr": "tckn|tc kimlik|kimlik|turkish id|turkish",
+    "thai": "thai thailand tnin เลขประจำตัวประชาชน",
+    "mynumber": "mynumber|my number|マイナンバー|個人番号",
+    "teudat": "teudat|israeli id|mispar zehut",
+    "cnp": "cnp",
+    "oib": "oib",
+    "egn": "egn егн",
+    "amka": "amka αμκα",
+    "isikukood": "isikukood|asmens kodas|asmens",
+    "nric": "nric fin singapore",
+    "nir": "nir|sécurité sociale|sécu|numéro de sécurité|insee",
+    "au_medicare": "medicare",
+    "voter": "voter|epic|election",
+    "id_it": "codice fiscale|codicefiscale|carta identità|carta d",
+    "ng_nin": "nin",
+}
+
+
+def _table() -> dict[str, tuple[str, ...]]:
+    table: dict[str, tuple[str, ...]] = {}
+    for kind, listed in _KINDS.items():
+        for phrase in (part for group in listed.split("|") for part in ([group] if "|" in listed else group.split())):
+            table[phrase.strip()] = (*table.get(phrase.strip(), ()), kind)
+    return table
+
+
+_PHRASES = _table()
+
+
+def kinds_of(words: list[str] | tuple[str, ...]) -> dict[str, int]:
+    """Kind to the distance of its word from the end, in words."""
+    found: dict[str, int] = {}
+    for i, word in enumerate(words):
+        distance = len(words) - 1 - i
+        phrases = [word]
+        if i:
+            phrases.append(f"{words[i - 1]} {word}")
+        if i > 1:
+            phrases.append(f"{words[i - 2]} {words[i - 1]} {word}")
+        for phrase in phrases:
+            for kind in _PHRASES.get(phrase, ()):
+                found[kind] = distance
+    return found
+
+
+def context(joined: Joined, start: int, end: int) -> Mapping[str, int]:
+    """What the words around a place speak of: kind to distance in words. A column's name is as near as the word before."""
+    before = joined.before(start, _WIDTH)
+    if len(before) == _WIDTH:
+        before = before.partition(" ")[2] or before
+    found = kinds_of(words_of(before))
+    behind = kinds_of(words_of(joined.after(end, _BEHIND)))
+    for kind in behind:
+        if kind not in ("counter", "version"):
+            found.setdefault(kind, 6)
+    for kind in kinds_of(joined.column_words(start)):
+        found[kind] = 0
+    return found

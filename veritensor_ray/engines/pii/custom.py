@@ -1,0 +1,85 @@
+"""Identifiers that the user configured, matched over bounded pieces of text; it knows no built-in pattern."""
+
+from __future__ import annotations
+
+import functools
+import re
+import re._constants as sre  # noqa: PLC2701
+import re._parser as sre_parser  # noqa: PLC2701
+from collections.abc import Iterator
+from typing import Any
+
+from veritensor_ray.config import CustomPii, Pii
+from veritensor_ray.engines.pii.joining import Found, Joined, words_of
+from veritensor_ray.engines.pii.validators import CUSTOM
+from veritensor_ray.errors import UsageError
+
+PIECE = 4096  # characters: what a slow pattern can cost at once
+OVERLAP = 256
+_NEAR = 64
+
+
+@functools.lru_cache(64)
+def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    """Once per process."""
+    return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+
+
+def check(settings: Pii) -> None:
+    """Raises UsageError, naming the key, for patterns that may take exponential time and for names given twice."""
+    names = [one.name for one in settings.custom]
+    for i, one in enumerate(settings.custom):
+        if names.index(one.name) != i:
+            raise UsageError(f"configuration key pii.custom.{i}.name: {one.name} is there twice")
+        if _nested(sre_parser.parse(one.pattern), False):
+            raise UsageError(
+                f"configuration key pii.custom.{i}.pattern: an unbounded repetition inside another, as in (a+)+, may take for ever; bound one: {{1,20}}"
+            )
+
+
+def _nested(parsed: Any, inside: bool) -> bool:
+    for operation, argument in parsed:
+        repeats = operation in (sre.MAX_REPEAT, sre.MIN_REPEAT) and argument[1] > 100
+        if repeats and inside:
+            return True
+        for part in _parts(argument):
+            if _nested(part, inside or repeats):
+                return True
+    return False
+
+
+def _parts(argument: Any) -> Iterator[Any]:
+    """Patterns within the argument of an operation, however deep."""
+    if isinstance(argument, sre_parser.SubPattern):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for part in argument:
+            yield from _parts(part)
+
+
+def find(joined: Joined, settings: Pii) -> Iterator[Found]:
+    """Matches of all configured patterns; none crosses texts."""
+    for one in settings.custom:
+        pattern = compiled(one.pattern, one.ignore_case)
+        for begin, end in zip(joined.starts, joined.ends, strict=True):
+            at = begin
+            while at < end:
+                last = min(at + PIECE + OVERLAP, end)
+                for match in pattern.finditer(joined.text, at, last):
+                    if match.end() > match.start() and (match.start() < at + PIECE or last == end):
+                        yield from _held(joined, one, match)
+                at += PIECE
+
+
+def _held(joined: Joined, one: CustomPii, match: re.Match[str]) -> Iterator[Found]:
+    if one.validator and not CUSTOM[one.validator](match.group()):
+        return
+    score = 0.95 if one.validator else 0.75
+    if one.context:
+        around = joined.before(match.start(), _NEAR) + " " + joined.after(match.end(), _NEAR // 2)
+        words = {*words_of(around), *joined.column_words(match.start())}
+        phrases = " ".join(words_of(around))
+        if not any(word.lower() in words or (" " in word and word.lower() in phrases) for word in one.context):
+            return
+        score = 0.99 if one.validator else 0.9
+    yield Found(f"custom-{one.name}", match.start(), match.end(), score, one.name)

@@ -1,0 +1,55 @@
+"""Overlapping candidates to one answer each, always the same; it knows no pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from veritensor_ray.engines.pii.joining import Found
+
+# What is proven by a checksum or a form of its own goes before what a model or a word near by says.
+_RANK = {
+    name: rank
+    for rank, names in enumerate(
+        (
+            ("email", "iban", "crypto-address"),
+            ("payment-card", "us-ssn", "mac-address"),
+            ("national-id", "medical", "ip-address", "passport", "date-of-birth"),
+            ("phone",),
+            ("address", "person", "organization"),
+        )
+    )
+    for name in names
+}
+
+
+def _key(found: Found) -> tuple[float, int, int, int, str]:
+    strong = 0 if found.rule.startswith("custom-") else 1 if found.score >= 0.85 else 2 if found.score >= 0.6 else 3
+    free = _RANK.get(found.rule, 2) == 4
+    return (strong if not free else 4, _RANK.get(found.rule, 0), found.start - found.end, found.start, found.rule)
+
+
+def merged(candidates: Iterable[Found]) -> list[Found]:
+    """The strongest of those that overlap, in order of place. Neighbours stay apart; a longer one beats its equal."""
+    kept: list[Found] = []
+    for group in _groups(candidates):
+        taken: list[Found] = []
+        for found in sorted(group, key=_key):
+            if not any(found.start < other.end and other.start < found.end for other in taken):
+                taken.append(found)
+        kept += sorted(taken, key=lambda f: f.start)
+    return kept
+
+
+def _groups(candidates: Iterable[Found]) -> Iterator[list[Found]]:
+    """Candidates that touch each other through overlaps: so merging stays linear."""
+    group: list[Found] = []
+    end = -1
+    for found in sorted({f for f in candidates if f.end > f.start}, key=lambda f: (f.start, f.end, f.rule, f.score)):
+        if group and found.start >= end:
+            yield group
+            group = []
+            end = -1
+        group.append(found)
+        end = max(end, found.end)
+    if group:
+        yield group

@@ -1,0 +1,374 @@
+"""Structured identifiers in a joined buffer: cheap passes over all of it, then checks of each candidate; it knows no rule's metadata.
+
+Each pass begins with a character or a small class of them, and looks behind only then: so the regular expression engine skips at the
+speed of a table look-up, and what costs more runs on candidates alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from veritensor_ray.config import Pii
+from veritensor_ray.engines.pii import phones
+from veritensor_ray.engines.pii.context import context
+from veritensor_ray.engines.pii.joining import Found, Joined
+from veritensor_ray.engines.pii.national import ALPHANUMERIC, NUMERIC, identify
+from veritensor_ray.engines.pii.validators import (
+    TEST_CARDS, base58check, bech32, birth_date, iban, iban_length, ip_scope, mac, payment_card, us_ssn,
+)  # fmt: skip
+
+
+def find(joined: Joined, settings: Pii) -> Iterator[Found]:
+    """All candidates that hold, overlapping ones too."""
+    text = joined.text
+    if "@" in text:
+        yield from _emails(joined)
+    yield from _numbers(joined, tuple(settings.regions))
+    yield from _tokens(joined)
+    yield from _networks(joined, settings.private_addresses)
+    yield from _crypto(joined)
+    yield from _births(joined)
+
+
+# --- e-mail
+
+_LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
+_FILES = frozenset(
+    "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
+    " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb"
+    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot".split()
+)
+_REAL_TLDS = frozenset(("dev", "so"))
+_PLACEHOLDER = re.compile(
+    r"(?:^|\.)(?:example\.(?:com|org|net|edu)|example|(?:your-?|my-?|some-?)?(?:domain|company|organi[sz]ation|website)\.(?:com|tld|org)|test\.(?:com|org))$"
+)
+_ROLE = re.compile(
+    r"(?:no-?reply|do-?not-?reply|info|support|admin|webmaster|postmaster|root|contact|sales|hello|help|security|abuse|team|office|service|mailer-daemon|bot|ci|git)$"
+)
+_MESSAGE_ID = re.compile(r"(?:message-id|references|in-reply-to):?[\s<]*(?:<[^>]*>\s*)*<?$", re.IGNORECASE)
+
+
+def _emails(joined: Joined) -> Iterator[Found]:
+    text = joined.text
+    at = text.find("@")
+    while at >= 0:
+        found = _email(joined, at)
+        if found:
+            yield found
+        at = text.find("@", at + 1)
+
+
+def _email(joined: Joined, at: int) -> Found | None:
+    text = joined.text
+    domain = _DOMAIN.match(text, at + 1)
+    if not domain:
+        return None
+    before = joined.before(at, 64)
+    local = _LOCAL_SPLIT.split(before)[-1].lstrip(".'-&%~+_")
+    if not local or local[-1] in ".'&%~" or ".." in local:
+        return None
+    name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
+    start = at - len(local)
+    previous = text[start - 1 : start] if start else ""
+    behind = text[domain.end() : domain.end() + 1]
+    if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or _PLACEHOLDER.search(name):
+        return None
+    if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
+        return None  # handles of the fediverse, remotes, credentials in addresses
+    if behind in ("(", "=") or (behind == "." and text[domain.end() + 1 : domain.end() + 2].isalnum()):
+        return None
+    if tld == "dev" and local.isdigit():
+        return None
+    score = 0.97
+    if _ROLE.match(local.lower()):
+        score = 0.6
+    elif _MESSAGE_ID.search(joined.before(start, 200)):
+        return None
+    return Found("email", start, domain.end(), score)
+
+
+# --- runs of digits
+
+_RUN = re.compile(r"[+(0-9](?<![0-9A-Za-z_+#].)\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}")
+_CARD = re.compile(
+    r"(?<![\d.])(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4})(?!\d)"
+)
+_SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
+_PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
+_CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
+
+
+def _numbers(joined: Joined, regions: tuple[str, ...]) -> Iterator[Found]:
+    text = joined.text
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        run = match.group()
+        before, behind = text[start - 1 : start] if start else "", text[end : end + 1]
+        if behind == "_" or before == "." or (before in ("-", "/", "=") and _joined_on(text, start)):
+            continue
+        if behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8])):
+            continue
+        yield from _number(joined, run, start, regions)
+
+
+def _joined_on(text: str, start: int) -> bool:
+    """Whether what precedes makes the digits a part of something else: a UUID, a path, a slug; `key=` does not."""
+    return text[start - 1] != "=" and start > 1 and text[start - 2].isalnum()
+
+
+def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> Iterator[Found]:
+    count = sum(map(str.isdigit, run))
+    near: dict[str, int] | None = None
+
+    def about() -> dict[str, int]:
+        nonlocal near
+        if near is None:
+            near = dict(context(joined, start, start + len(run)))
+        return near
+
+    if count >= 13:
+        yield from _cards(run, start, about)
+    if count >= 9:
+        for match in _SSN.finditer(run):
+            digits = re.sub(r"\D", "", match.group())
+            if us_ssn(digits):
+                told = "ssn" in about()
+                if told or match[1] == match[2] == "-":
+                    yield Found("us-ssn", start + match.start(), start + match.end(), 0.99 if told else 0.85, "US social security number")
+    for offset, part in _parts(run):
+        kind = identify(part, NUMERIC, about)
+        if kind:
+            identifier, length, score = kind
+            yield Found(identifier.rule, start + offset, start + offset + length, score, identifier.name)
+        yield from _phone(joined, part, start + offset, about, regions)
+
+
+def _cards(run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[Found]:
+    for match in _CARD.finditer(run):
+        digits = re.sub(r"\D", "", match.group())
+        if len(digits) < 13 or not payment_card(digits):
+            continue
+        near: dict[str, int] = about()
+        told, grouped = "card" in near, len(digits) != len(match.group())
+        if not told and not grouped and (near.get("counter", 9) <= 1 or len(digits) in (13, 14, 18, 19)):
+            continue
+        score = 0.99 if told else 0.92 if grouped else 0.75
+        if digits in TEST_CARDS:
+            score = min(score, 0.6)
+        yield Found("payment-card", start + match.start(), start + match.end(), score, "test number" if digits in TEST_CARDS else "")
+
+
+def _parts(run: str) -> Iterator[tuple[int, str]]:
+    """The run itself, or what stands between two spaces or slashes in it; the end without its separators."""
+    at = 0
+    for piece in re.split(r"(?<=\d)( {2,3}| [/-] |/(?=\+|\d{5}))", run):
+        if piece[:1] in ("+", "(") or piece[:1].isdigit():
+            yield at, piece.rstrip(" ./(-")
+        at += len(piece)
+
+
+def _phone(joined: Joined, part: str, start: int, about: Callable[[], dict[str, int]], regions: tuple[str, ...]) -> Iterator[Found]:
+    plain = part.isdigit()
+    if part.startswith("(") and ")" not in part:
+        part, start = part[1:], start + 1
+    if part.count("(") < part.count(")"):
+        part = part[: part.rindex(")")].rstrip()
+    near: dict[str, int] = about()
+    phone = near.get("phone")
+    if plain and not part.startswith("00") and phone is None:
+        return
+    if phone is not None and ("counter" in near and near["counter"] < phone):
+        phone = None
+    line = joined.line(start, start + len(part))
+    code = _CODE.search(line) is not None
+    prose = not code and _PROSE.search(line) is not None
+    if code and phone is None and not part.startswith(("+", "(")):
+        return
+    score = phones.score(part, phone, prose or bool(joined.column_words(start) and phone is not None), regions)
+    if score:
+        end = start + len(part)
+        yield Found("phone", start, end + phones.extension(joined.after(end, 12)), round(score, 3))
+
+
+# --- letters with digits
+
+_EDGE = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?<=[A-Z][A-Z] [0-9])|(?=[A-Za-z(])|(?=[-+][A-Za-z0-9]{4}(?![A-Za-z0-9])))")
+_LEFT = re.compile(r"[A-Za-z0-9-]*\Z")
+_PAIR = re.compile(r"(?<!\w)[A-Za-z]{2} \Z")
+_IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
+
+
+def _tokens(joined: Joined) -> Iterator[Found]:
+    text, done = joined.text, -1
+    for match in _EDGE.finditer(text):
+        at = match.start()
+        if at < done:
+            continue
+        left = _LEFT.search(text, max(0, at - 40), at)
+        start = left.start() if left else at
+        if at - start >= 40 or (start and (text[start - 1].isalnum() or text[start - 1] in "_/+=.$@&")):
+            done = at + 8
+            continue
+        done = at + 1
+        for begin in _beginnings(text, start, at):
+            found = _token(joined, begin)
+            if found:
+                yield found
+                done = found.end
+                break
+
+
+def _beginnings(text: str, start: int, at: int) -> Iterator[int]:
+    """Where a token may begin: with a pair of letters in front, or without."""
+    if start == at and _PAIR.search(text, max(0, start - 4), start):
+        yield start - 3
+    yield start
+
+
+def _token(joined: Joined, start: int) -> Found | None:
+    piece = joined.text[start : start + 48].partition("\n")[0]
+    account = _IBAN.match(piece)
+    if account and (length := iban_length(piece[:2])):
+        taken = count = 0
+        for taken, c in enumerate(account.group(), 1):  # noqa: B007
+            count += c.isalnum()
+            if count == length:
+                break
+        candidate = piece[:taken]
+        if count == length and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
+            return Found("iban", start, start + taken, 0.99)
+    kind = identify(piece, ALPHANUMERIC, lambda: context(joined, start, start + 12))
+    if not kind:
+        return None
+    identifier, length, score = kind
+    if identifier.weak and piece[:length].isalpha():
+        return None
+    return Found(identifier.rule, start, start + length, score, identifier.name)
+
+
+# --- addresses of machines
+
+_V4 = re.compile(r"[0-9](?<![\w.].)[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![\w]|\.[0-9]|-[A-Za-z0-9])")
+_V6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_V6_AROUND = re.compile(r"[0-9A-Fa-f:.]*\Z")
+_V6_WHOLE = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_MAC = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
+_MAC_WHOLE = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w]|[:-][0-9A-Fa-f]{2})")
+_MAC_DOTS = re.compile(r"\.[0-9A-Fa-f]{4}\.")
+_MAC_DOTTED = re.compile(r"(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
+_AGENT = re.compile(r"(?:[A-Za-z]/|[vV]\.? ?|[=~^<>]=? ?\"?)\Z")
+
+
+def _networks(joined: Joined, private: bool) -> Iterator[Found]:
+    text = joined.text
+    for match in _V4.finditer(text):
+        found = _v4(joined, match, private)
+        if found:
+            yield found
+    if ":" in text:
+        yield from _v6(joined, private)
+    for probe, whole, back in ((_MAC, _MAC_WHOLE, 2), (_MAC_DOTS, _MAC_DOTTED, 4)):
+        done = -1
+        for match in probe.finditer(text):
+            if match.start() < done:
+                continue
+            candidate = whole.match(text, max(0, match.start() - back))
+            if candidate and mac(candidate.group()):
+                hexadecimal = re.search("[A-Fa-f]", candidate.group()) is not None
+                told = "mac" in context(joined, *candidate.span())
+                if hexadecimal or told:
+                    yield Found("mac-address", candidate.start(), candidate.end(), 0.95 if told else 0.85)
+                done = candidate.end()
+
+
+def _v4(joined: Joined, match: re.Match[str], private: bool) -> Found | None:
+    start, end = match.span()
+    scope = ip_scope(match.group())
+    if scope is None or (scope == "private" and not private):
+        return None
+    before = joined.before(start, 4)
+    if _AGENT.search(before) and not before.endswith("="):
+        return None
+    near = context(joined, start, end)
+    told = near.get("ip", 99) <= 8
+    if near.get("version", 99) < min(near.get("ip", 99), 6):
+        return None
+    if not told and (max(map(int, match.group().split("."))) < 40 or joined.after(end, 1) == "/"):
+        return None  # numbers of versions and sections
+    return Found("ip-address", start, end, 0.95 if told else 0.8)
+
+
+def _v6(joined: Joined, private: bool) -> Iterator[Found]:
+    text, done = joined.text, -1
+    for match in _V6.finditer(text):
+        if match.start() < done:
+            continue
+        left = _V6_AROUND.search(text, max(0, match.start() - 40), match.start())
+        start = left.start() if left else match.start()
+        whole = _V6_WHOLE.match(text, start)
+        done = whole.end() if whole else match.end()
+        if not whole or (start and (text[start - 1].isalnum() or text[start - 1] in "_-")) or text[done : done + 1].isalnum():
+            continue
+        value = whole.group().rstrip(".:") if not whole.group().endswith("::") else whole.group()
+        groups = [group for group in value.split(":") if group]
+        full = value.count(":") == 7 and "::" not in value
+        if not (full or ("::" in value and len(groups) >= 2 and value[:1] in "23fF:")) or not re.search(r"\d", value) or len(max(groups)) < 2:
+            continue
+        scope = ip_scope(value)
+        if scope == "public" or (scope == "private" and private):
+            yield Found("ip-address", start, start + len(value), 0.9 if full else 0.75)
+
+
+# --- crypto currencies
+
+_OLD = re.compile(r"[13](?<![\w/+=].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=])")
+_NEW = re.compile(r"bc1(?<!\w...)[02-9ac-hj-np-z]{11,71}(?!\w)")
+_HEX = re.compile(r"0x(?<!\w..)[0-9A-Fa-f]{40}(?!\w)")
+
+
+def _crypto(joined: Joined) -> Iterator[Found]:
+    text = joined.text
+    for match in _OLD.finditer(text):
+        if base58check(match.group()):
+            yield Found("crypto-address", match.start(), match.end(), 0.99)
+    for match in _NEW.finditer(text) if "bc1" in text else ():
+        if bech32(match.group()):
+            yield Found("crypto-address", match.start(), match.end(), 0.99)
+    for match in _HEX.finditer(text) if "0x" in text else ():
+        if "crypto" in context(joined, *match.span()) and len(set(match.group())) > 4:
+            yield Found("crypto-address", match.start(), match.end(), 0.8)
+
+
+# --- dates of birth
+
+_MONTHS = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|juni|juli|okt|dez|janv|févr|fév|mars|avr|juin|juil|août|déc|ene|abr|ago|dic|enero)[a-zéû]{0,8}\.?"
+)
+_NUMERIC_DATE = re.compile(r"[0-9](?<![\w./-].)[0-9]{0,3}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![\w/]|[-.][0-9])")
+_WORDED = re.compile(rf"[0-9](?<!\w.)[0-9]?(?:st|nd|rd|th|er|\.)? (?:of |de )?{_MONTHS},? (?:de )?(?:19|20)[0-9]{{2}}(?!\w)", re.IGNORECASE)
+_MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}(?!\w)")
+_COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
+
+
+def _births(joined: Joined) -> Iterator[Found]:
+    text = joined.text
+    for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT):
+        for match in pattern.finditer(text):
+            if pattern in (_NUMERIC_DATE, _COMPACT) and not _calendar(match.group()):
+                continue
+            distance = context(joined, *match.span()).get("dob")
+            if distance is not None and distance <= 7:
+                yield Found("date-of-birth", match.start(), match.end(), round(0.95 - 0.01 * distance, 3))
+
+
+def _calendar(text: str) -> bool:
+    parts = [int(part) for part in re.split(r"\D", text)]
+    if len(parts) == 1:
+        return birth_date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    year = parts[0] if parts[0] > 31 else parts[2]
+    if year < 100:
+        year += 1900 if year > 30 else 2000
+    rest = (parts[1], parts[2]) if parts[0] > 31 else (parts[0], parts[1])
+    return any(birth_date(year, month, day) for month, day in (rest, rest[::-1]))

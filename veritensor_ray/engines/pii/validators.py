@@ -1,0 +1,163 @@
+"""Whether a candidate is what it looks like: checksums, ranges and reserved values; it knows no text around it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import date
+
+from stdnum import iban as stdnum_iban
+from stdnum import luhn, verhoeff
+from stdnum.exceptions import ValidationError
+from stdnum.iso7064 import mod_97_10
+from stdnum.us import ssn as stdnum_ssn
+
+# Numbers that the networks and payment companies publish for tests: well formed, and seldom anybody's.
+TEST_CARDS = frozenset(
+    "4111111111111111 4012888888881881 4242424242424242 4000056655665556 5555555555554444 5105105105105100 378282246310005 371449635398431"
+    " 6011111111111117 6011000990139424 3530111333300000 3566002020360505 30569309025904 38520000023237 4222222222222 5200828282828210".split()
+)
+
+
+def stdnum_valid(module: object, number: str) -> bool:
+    """`is_valid` of a stdnum module, which raises for some odd input."""
+    try:
+        return bool(module.is_valid(number))  # type: ignore[attr-defined]
+    except (ValueError, IndexError, KeyError, TypeError, ValidationError):
+        return False
+
+
+def payment_card(digits: str) -> bool:
+    """Luhn, and a length that the issuer of such a beginning uses."""
+    return _brand_length(digits) and len(set(digits)) > 1 and luhn.is_valid(digits)
+
+
+def _brand_length(d: str) -> bool:
+    n = len(d)
+    if d[0] == "4":
+        return n in (13, 16, 19)
+    two, three, four = int(d[:2]), int(d[:3]), int(d[:4])
+    if two in (34, 37):
+        return n == 15
+    if 51 <= two <= 55 or 2221 <= four <= 2720:
+        return n == 16
+    if four == 6011 or two == 65 or 644 <= three <= 649 or two == 62:
+        return 16 <= n <= 19
+    if 3528 <= four <= 3589:
+        return 16 <= n <= 19
+    if four in (2131, 1800):
+        return n == 15
+    if 300 <= three <= 305 or two in (36, 38, 39):
+        return n == 14 or (two == 36 and n == 16)
+    return two in (50, 56, 57, 58, 63, 67) and n in (16, 18, 19)  # Maestro
+
+
+def iban(text: str) -> bool:
+    """Country's length and structure, and the remainder by 97."""
+    try:
+        return bool(stdnum_iban.is_valid(text, check_country=False))
+    except (ValueError, IndexError, KeyError):
+        return False
+
+
+def iban_length(country: str) -> int:
+    """Characters of an IBAN of that country; 0 where there is none."""
+    return _IBAN_LENGTHS.get(country.upper(), 0)
+
+
+_IBAN_LENGTHS = {
+    code[:2]: int(code[2:])
+    for code in "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 FI18 FK18"
+    " FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25"
+    " MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24"
+    " SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30".split()
+}
+
+
+def us_ssn(digits: str) -> bool:
+    """Areas and groups that were ever given out, and no number known from advertisements."""
+    return len(set(digits)) > 1 and digits != "123456789" and stdnum_valid(stdnum_ssn, digits)
+
+
+@functools.lru_cache(4096)
+def ip_scope(text: str) -> str | None:
+    """`public` or `private`; None for what is no address of a machine: documentation, loopback, multicast, masks, nothing."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _DOC_V6 or address.is_loopback or address.is_unspecified or address.is_multicast:
+            return None
+        if address.ipv4_mapped:
+            return ip_scope(str(address.ipv4_mapped))
+        return "private" if address.is_link_local or address in _ULA else "public"
+    if any(address in net for net in _NOBODYS) or address.is_multicast or address.is_loopback or int(address) >> 24 in (0, 255):
+        return None
+    return "private" if address.is_private or address.is_link_local or address in _SHARED else "public"
+
+
+_DOC_V6 = ipaddress.ip_network("2001:db8::/32")
+_ULA = ipaddress.ip_network("fc00::/7")
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_NOBODYS = tuple(ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "240.0.0.0/4"))
+
+
+def mac(text: str) -> bool:
+    """No empty, broadcast, multicast or documentation address."""
+    digits = re.sub(r"[^0-9A-Fa-f]", "", text).lower()
+    return len(digits) == 12 and len(set(digits)) > 1 and not digits.startswith(("00005e0053", "01005e", "3333"))
+
+
+_BASE58 = {c: i for i, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
+_BECH32 = {c: i for i, c in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def base58check(text: str) -> bool:
+    """A Bitcoin address of the old kind."""
+    value = 0
+    for c in text:
+        if c not in _BASE58:
+            return False
+        value = value * 58 + _BASE58[c]
+    try:
+        data = value.to_bytes(25, "big")
+    except OverflowError:
+        return False
+    return data[0] in (0, 5) and hashlib.sha256(hashlib.sha256(data[:21]).digest()).digest()[:4] == data[21:]
+
+
+def bech32(text: str) -> bool:
+    """A Bitcoin address of the new kind (BIP 173 and 350)."""
+    prefix, _, body = text.lower().rpartition("1")
+    if prefix not in ("bc", "tb") or not 8 <= len(body) <= 87 or any(c not in _BECH32 for c in body) or text not in (text.lower(), text.upper()):
+        return False
+    values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + [_BECH32[c] for c in body]
+    checksum = 1
+    for value in values:
+        top = checksum >> 25
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
+        for i, generator in enumerate(_GENERATOR):
+            checksum ^= generator if top >> i & 1 else 0
+    return checksum == (1 if _BECH32[body[0]] == 0 else 0x2BC830A3)
+
+
+def birth_date(year: int, month: int, day: int) -> bool:
+    """A day on which somebody alive can have been born."""
+    try:
+        return date(1900, 1, 1) <= date(year, month, day) <= date(2030, 12, 31)
+    except ValueError:
+        return False
+
+
+CUSTOM: dict[str, Callable[[str], bool]] = {
+    "luhn": lambda text: stdnum_valid(luhn, re.sub(r"\D", "", text)),
+    "mod97": lambda text: stdnum_valid(mod_97_10, re.sub(r"\W", "", text)),
+    "verhoeff": lambda text: stdnum_valid(verhoeff, re.sub(r"\D", "", text)),
+    "iban": lambda text: iban(re.sub(r"\W", "", text)),
+    "payment-card": lambda text: (digits := re.sub(r"\D", "", text)) != "" and 12 < len(digits) < 20 and payment_card(digits),
+}
