@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyarrow as pa
 import ray
 
 from veritensor_ray.actors.limits import Watchdog
 from veritensor_ray.errors import ModelError
 from veritensor_ray.pipeline.context import Context, Workbench, load
-from veritensor_ray.pipeline.shard import StageResult, model_stage
+from veritensor_ray.pipeline.scan import Handover
+from veritensor_ray.pipeline.shard import StageResult, read_images, scan_texts
 
 
 @ray.remote(max_restarts=0, max_task_retries=0)
@@ -29,15 +31,30 @@ class ModelActor:
             self._bench = load(self._context.settings, self._names)
         return {"pid": os.getpid(), "cpu_seconds": time.process_time()}
 
-    def scan(self, batch: pa.RecordBatch) -> tuple[dict[str, float], StageResult]:
+    def scan(self, handover: Handover) -> tuple[dict[str, float], StageResult]:
         """Small numbers for the driver, and the findings, which it never looks at."""
+        with self._working() as (numbers, bench, pulse):
+            result = scan_texts(self._context, bench, handover, pulse)
+        return numbers, result
+
+    def read_images(self, handover: Handover) -> tuple[dict[str, float], StageResult, Handover | None]:
+        """The same, with the text in the images for the other stages; `texts` says whether there is any."""
+        with self._working() as (numbers, bench, pulse):
+            texts, result = read_images(self._context, bench, handover.batch, pulse)
+        numbers["texts"] = 0 if texts is None else texts.batch.num_rows
+        return numbers, result, texts
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[tuple[dict[str, float], Workbench, Callable[[], None]]]:
+        """A call under the watchdog. The numbers are filled in at its end."""
         if self._bench is None:
-            raise ModelError("this actor was asked to scan before it was ready")
+            raise ModelError("this actor was asked to work before it was ready")
         started = time.process_time()
         watchdog = Watchdog(self._context.settings.limits.artifact_seconds)
         watchdog.pulse()
+        numbers: dict[str, float] = {}
         try:
-            result = model_stage(self._context, self._bench, batch, watchdog.pulse)
+            yield numbers, self._bench, watchdog.pulse
         finally:
             watchdog.rest()
-        return {"rows": batch.num_rows, "cpu_seconds": time.process_time() - started}, result
+        numbers["cpu_seconds"] = time.process_time() - started

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import ray
 
 from veritensor_ray.actors.limits import Watchdog, bound_memory
@@ -17,6 +16,7 @@ from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
 
 
@@ -24,11 +24,12 @@ from veritensor_ray.pipeline.shard import merge, quarantine
 class Step:
     """Announces the next object of an extraction's stream, which the driver hands on without looking at it.
 
-    A batch of segments, or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
+    A batch of segments (texts or images), or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
     """
 
     rows: int = 0
     bytes: int = 0
+    images: bool = False
     end: bool = False
 
 
@@ -47,7 +48,7 @@ class Pass:
 @ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=4)
 def extract(
     context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]
-) -> Iterator[Step | pa.RecordBatch | list[Outcome]]:
+) -> Iterator[Step | Handover | list[Outcome]]:
     """Extract artifacts; at most two batches wait. Each object follows a `Step`; all belong to the driver, so they outlive this worker."""
     limits = context.settings.limits
     watchdog = Watchdog(limits.artifact_seconds)
@@ -55,10 +56,10 @@ def extract(
     bound_memory(limits.worker_memory)
     extraction = Extraction(context, rows, bench, models, watchdog.pulse)
     try:
-        for batch in extraction.batches():
+        for handover in extraction.batches():
             watchdog.rest()
-            yield Step(batch.num_rows, batch.nbytes)
-            yield batch
+            yield Step(handover.batch.num_rows, handover.nbytes, handover.images)
+            yield handover
             watchdog.pulse()
     finally:
         watchdog.rest()

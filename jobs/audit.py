@@ -28,7 +28,7 @@ from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.jobs import cluster
-from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.splitting import splitter
@@ -231,11 +231,13 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
     if len(done) >= run.totals["shards"]:
         return {}
     local, models = split_engines(context)
-    slots = cluster.arithmetic(context.settings, 1 if models else 0)
     resources = context.settings.resources
+    engines = without_weights(context, models)
+    groups = [engines] if resources.model_pools == "shared" else [(engine,) for engine in engines]
+    slots = cluster.arithmetic(context.settings, len(groups) if models else 0)
     reference = ray.put(context)
     options = {"num_cpus": slots.model_cpus, "num_gpus": resources.model_gpus}
-    pools = [Pool("+".join(models), reference, models, resources.model_actors, options)] if models else []
+    pools = [Pool(reference, group, resources.model_actors, options) for group in groups if group]
     try:
         for pool in pools:
             report.stage("load models")
@@ -243,7 +245,7 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
         report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
         report.stage("scan")
         fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
-        window = slots.extract + resources.model_actors
+        window = slots.extract + resources.model_actors * max(1, len(pools))
         threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
         work = Work(
             context,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from veritensor_ray.actors.models import ModelActor
+from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.errors import CannotRunError, VeritensorError
 
 _DEATHS = 12  # one after the other with no call in between that succeeded: it is not the artifacts
@@ -23,10 +25,13 @@ class StageLost(Exception):
 
 
 class Pool:
-    """Actors that host the same engines. `stage` is its name in the ledger's reasons."""
+    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons."""
 
-    def __init__(self, stage: str, context: Any, names: tuple[str, ...], size: int, options: dict[str, Any]) -> None:
-        self.stage, self.names = stage, names
+    def __init__(self, context: Any, engines: Sequence[Engine], size: int, options: dict[str, Any]) -> None:
+        self.names = names = tuple(engine.name for engine in engines)
+        self.stage = "+".join(names)
+        self.reads_text = any(isinstance(engine, TextEngine) for engine in engines)
+        self.reads_images = any(isinstance(engine, Transcriber) for engine in engines)
         actor_class: Any = ModelActor  # what the decorator makes of it
         self._create: Any = lambda: actor_class.options(**options).remote(context, names)
         self._size = size
@@ -58,11 +63,21 @@ class Pool:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 
-    async def scan(self, batch: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
+    async def scan(self, texts: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
         """Scan a batch that waits in the object store; returns a reference to the result. Raises StageLost."""
+        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts))
+        return result
+
+    async def read_images(self, images: ray.ObjectRef[Any]) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
+        """Transcribe a batch; returns references to the result and to the text, None where there is none. Raises StageLost."""
+        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images))
+        return result, texts if numbers["texts"] else None
+
+    async def _call(self, submit: Callable[[Any], list[Any]]) -> list[Any]:
+        """The returns of a call to an idle actor, the first of them fetched: small numbers. Raises StageLost."""
         actor = await self._alive()
         try:
-            meta, result = actor.scan.options(num_returns=2).remote(batch)
+            meta, *results = submit(actor)
             numbers = await meta
         except OutOfMemoryError:
             self._actors.remove(actor)
@@ -84,7 +99,7 @@ class Pool:
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
         self._idle.put_nowait(actor)
-        return result
+        return [numbers, *results]
 
     async def _alive(self) -> Any:
         """An idle actor that answers: one that died while it was idle must not count against the next artifact."""

@@ -140,11 +140,27 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
                     break
                 if step.end:
                     return Pass(payload, results, dict(kept_out))
-                for pool in pools:
-                    results.append(await pool.scan(payload))
+                texts = [payload]
+                if step.images:
+                    texts = await _read_images(pools, payload, results)
+                for handover in texts:
+                    for pool in pools:
+                        if pool.reads_text:
+                            results.append(await pool.scan(handover))
         except RayError as error:
             raise _lost(error, work.context.settings.limits.artifact_seconds) from None
     raise StageLost(EXTRACT, "the worker's stream ended early")
+
+
+async def _read_images(pools: Sequence[Pool], images: ray.ObjectRef[Any], results: list[ray.ObjectRef[Any]]) -> list[ray.ObjectRef[Any]]:
+    """References to the text in a batch of images, of those transcribers that found some."""
+    texts = []
+    for pool in pools:
+        if pool.reads_images:
+            result, found = await pool.read_images(images)
+            results.append(result)
+            texts += [found] if found is not None else []
+    return texts
 
 
 async def _next(work: Work, stream: Any) -> Any:

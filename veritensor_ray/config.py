@@ -74,7 +74,8 @@ class Resources(Section):
     """Where work is placed; on a laptop one actor hosts all model engines."""
 
     cpus: int | None = Field(None, ge=1, description="CPUs that extraction may use; default: what is free")
-    model_actors: int = Field(1, ge=1)
+    model_pools: Literal["shared", "per-engine"] = Field("shared", description="one kind of actor for all model engines, or one each")
+    model_actors: int = Field(1, ge=1, description="of each kind")
     model_cpus: float = Field(1.0, ge=0)
     model_gpus: float = Field(0.0, ge=0)
     model_threads: int = Field(1, ge=1)
@@ -82,8 +83,12 @@ class Resources(Section):
 
 
 class Injection(Section):
-    """Thresholds of the injection classifier; unset: those calibrated with the model."""
+    """Thresholds of the injection classifier; unset: those calibrated with the model.
 
+    With `cascade` the transformer reads only windows that a cheap model finds suspicious, where the model has such a first stage.
+    """
+
+    cascade: bool = True
     medium: float | None = Field(None, gt=0, lt=1)
     high: float | None = Field(None, gt=0, lt=1)
     token_budget: int = Field(4096, ge=512)
@@ -119,7 +124,9 @@ class Pii(Section):
     min_confidence: float = Field(0.5, ge=0, le=1)
     private_addresses: bool = Field(False, description="IP addresses of private networks too")
     regions: StringList = Field(["US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "BE", "IN", "AU"], description="for phone numbers")
-    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field({}, description="by rule name; unset: those calibrated with the model")
+    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        {}, description="by rule name; unset: those calibrated with the model"
+    )
     token_budget: int = Field(4096, ge=512)
     custom: list[CustomPii] = []
 

@@ -63,7 +63,12 @@ def collect(extra: Iterable[Path], rng: random.Random) -> list[Document]:
     for (group, package), paths in sorted(files.items()):
         for path in sorted(rng.sample(paths, min(MOST_OF.get(group, 100), len(paths)))):
             licence = licences.of(path)
-            trained = group not in NEVER_TRAINED and bool(PERMISSIVE.match(licence)) and not COPYLEFT.search(licence) and share(package) >= HELD_OUT
+            trained = (
+                group not in NEVER_TRAINED
+                and bool(PERMISSIVE.match(licence))
+                and not COPYLEFT.search(licence)
+                and share(package) >= HELD_OUT
+            )
             whole = read_text(path, rng)
             pieces = re.split(r"\n%\n", whole)[:40] if "fortunes" in path.parts else [whole]
             for text in (p for p in pieces if len(p) >= 60 and not QUOTED_ATTACK.search(p)):

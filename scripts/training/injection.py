@@ -25,7 +25,18 @@ from sklearn.linear_model import LogisticRegression
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DebertaV2ForSequenceClassification, PreTrainedTokenizerFast
 
 from training import texts
-from training.base import Tokens, base_weights, batches, cut_words, deberta_config, micro_batches, padded, select, write_json, write_tokenizer
+from training.base import (
+    Tokens,
+    base_weights,
+    batches,
+    cut_words,
+    deberta_config,
+    micro_batches,
+    padded,
+    select,
+    write_json,
+    write_tokenizer,
+)
 from training.documents import Document, excerpt, share
 from training.injection_samples import (
     MEASURE_ONLY,
@@ -54,7 +65,9 @@ BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
 def new_transformer(rows: list[int]) -> DebertaV2ForSequenceClassification:
     """The chosen layers and words of the base under a fresh head; embeddings frozen."""
-    config = deberta_config(len(LAYERS), len(rows), num_labels=2, id2label={0: "SAFE", 1: "INJECTION"}, label2id={"SAFE": 0, "INJECTION": 1})
+    config = deberta_config(
+        len(LAYERS), len(rows), num_labels=2, id2label={0: "SAFE", 1: "INJECTION"}, label2id={"SAFE": 0, "INJECTION": 1}
+    )
     model = DebertaV2ForSequenceClassification(config)
     missing = model.load_state_dict({"deberta." + k: v for k, v in select(base_weights(), rows, LAYERS).items()}, strict=False)
     assert not missing.unexpected_keys and all(k.startswith(("pooler", "classifier")) for k in missing.missing_keys)
@@ -63,7 +76,11 @@ def new_transformer(rows: list[int]) -> DebertaV2ForSequenceClassification:
 
 
 def train(
-    model: DebertaV2ForSequenceClassification, tokenizer: PreTrainedTokenizerFast, samples: Sequence[Sample], rate: float, rng: random.Random
+    model: DebertaV2ForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    samples: Sequence[Sample],
+    rate: float,
+    rng: random.Random,
 ) -> None:
     """One epoch of batches of about 64 samples, gathered from micro-batches."""
     ids: list[Tokens] = tokenizer([s.text for s in samples], truncation=True, max_length=WINDOW)["input_ids"]
@@ -189,7 +206,9 @@ def thresholds(scores: Array) -> dict[str, float]:
 
 def mixing_set(data: Path, documents: Sequence[Document], rng: random.Random) -> list[Sample]:
     """Texts kept apart from both models: our own lines, the parts of sets, attacks placed in documents, raw windows."""
-    found = [Sample(texts.choose(rng, line.text), int(line.attack), line.language) for line in texts.lines() if line.kept_apart for _ in range(2)]
+    found = [
+        Sample(texts.choose(rng, line.text), int(line.attack), line.language) for line in texts.lines() if line.kept_apart for _ in range(2)
+    ]
     for name in TRAIN_ON:
         frame = labelled(data, name)
         found += [Sample(t[:620], int(y), name) for t, y in zip(frame.text, frame.label, strict=True) if kept_for_measuring(name, t)]
@@ -314,7 +333,9 @@ def fit(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: 
     again = second_round(samples, false, documents, rng, scale)
     print(f"round 2: {len(again)} samples", flush=True)
     train(model, tokenizer, again, 6e-5, rng)
-    suspicious = hard_windows(documents, lambda found: np.array([linear.scores(t, [0], [len(t)])[0] for t in found]), rng, 2 * count, count // 4)
+    suspicious = hard_windows(
+        documents, lambda found: np.array([linear.scores(t, [0], [len(t)])[0] for t in found]), rng, 2 * count, count // 4
+    )
     more = [*raw, *false, *suspicious]
     detector.linear = fit_linear([s.text for s in samples] + more, [s.label for s in samples] + [0] * len(more))
     export(detector, out)

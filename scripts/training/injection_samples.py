@@ -201,7 +201,9 @@ def hard_windows(documents: Sequence[Document], alarm: Alarm, rng: random.Random
     return [found[i] for i in np.argsort(-alarm(found))[:count]]
 
 
-def second_round(samples: Sequence[Sample], false: Sequence[str], documents: Sequence[Document], rng: random.Random, scale: float) -> list[Sample]:
+def second_round(
+    samples: Sequence[Sample], false: Sequence[str], documents: Sequence[Document], rng: random.Random, scale: float
+) -> list[Sample]:
     """Raw windows that the model alarmed on, as many random ones, and a share of what it has learnt."""
     rest = [t for t in (excerpt(rng, d.text, full=True) for d in even(documents, rng, int(5000 * scale))) if t]
     again = [Sample(t, 0, "raw windows, round 2") for t in [*false, *false[: len(false) // 2], *rest]]

@@ -13,7 +13,7 @@ from veritensor_ray.hits import FileInfo, Hit, Rule
 if TYPE_CHECKING:
     from veritensor_ray.models.store import ModelStore
 
-__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "Rule", "TextEngine", "Transcriber"]
+__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "PreparingEngine", "Rule", "TextEngine", "Transcriber"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class TextEngine(Engine, Protocol):
 
 
 @runtime_checkable
+class PreparingEngine(TextEngine, Protocol):
+    """A text engine with a model that splits its work: `scan_text(texts)` equals `scan_prepared(texts, prepare(texts))`."""
+
+    def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
+        """What the model has to read, made where the bytes are, without `load`. A table with an ascending column `row` of the texts."""
+
+    def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
+        """Hits, as `scan_text` gives them."""
+
+
+@runtime_checkable
 class FileEngine(Engine, Protocol):
     """Reads whole files, as bytes."""
 
@@ -66,4 +77,4 @@ class Transcriber(Engine, Protocol):
     """Turns images into text segments."""
 
     def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
-        """Text segments, of the same schema, for the images in a batch."""
+        """Text segments, of the same schema, for the images in a batch. Raises where an image cannot be read."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.engines.base import Engine, FileEngine, TextEngine
+from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import ModelError
 from veritensor_ray.findings.recorder import Recorder
@@ -44,6 +44,11 @@ class Workbench:
         return [engine for engine in self.engines if isinstance(engine, TextEngine)]
 
     @functools.cached_property
+    def transcribers(self) -> list[Transcriber]:
+        """Engines that read images."""
+        return [engine for engine in self.engines if isinstance(engine, Transcriber)]
+
+    @functools.cached_property
     def files(self) -> list[FileEngine]:
         """Engines that read bytes."""
         return [engine for engine in self.engines if isinstance(engine, FileEngine)]
@@ -66,6 +71,16 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
 @functools.lru_cache(maxsize=4)
 def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str) -> Workbench:  # all three are the key of the cache
     return load(Settings.model_validate_json(settings_json), names)
+
+
+@functools.lru_cache(maxsize=4)
+def _created(fingerprint: str, names: tuple[str, ...], settings_json: str) -> tuple[Engine, ...]:
+    return tuple(create(Settings.model_validate_json(settings_json), names))
+
+
+def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, ...]:
+    """Engines of a run that are not loaded, made once per process: for what they apply to and what they prepare."""
+    return _created(context.fingerprint, names, context.settings.model_dump_json())
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:

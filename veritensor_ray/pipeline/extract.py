@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
@@ -19,8 +21,8 @@ from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.hits import FileInfo
 from veritensor_ray.media_types import COMPRESSED, MODEL_FILES, declared_type, mismatch, text_type
-from veritensor_ray.pipeline.context import Context, Workbench
-from veritensor_ray.pipeline.scan import scan_batch, with_text
+from veritensor_ray.pipeline.context import Context, Workbench, without_weights
+from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.segments import Batcher, Gap, Identity, to_batch
 
 Pulse = Callable[[], None]
@@ -33,14 +35,15 @@ class Extraction:
         self, context: Context, rows: Sequence[PlanRow], bench: Workbench, model_engines: Sequence[str], pulse: Pulse = lambda: None
     ) -> None:
         self._context, self._rows, self._bench = context, rows, bench
-        self._models = model_engines
+        self._models = without_weights(context, tuple(model_engines))
+        self._transcribers = [engine.name for engine in self._models if isinstance(engine, Transcriber)]
         self._pulse = pulse
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Batches of text for the model engines, if there are any; the other engines have seen all of them already."""
+    def batches(self) -> Iterator[Handover]:
+        """Batches for the model engines, if there are any; the other engines have seen the texts already."""
         batcher = Batcher(self._limits)
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
@@ -57,12 +60,14 @@ class Extraction:
             if outcome.index in self._recorder.by_artifact:
                 outcome.recorded = self._recorder.by_artifact[outcome.index]
 
-    def _scanned(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
         texts = with_text(batch)
         for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
-        if self._models and texts.num_rows:
-            yield texts
+        if self._transcribers and (images := with_images(batch)).num_rows:
+            yield Handover(images, images=True)
+        if len(self._models) > len(self._transcribers) and texts.num_rows:
+            yield prepare(self._models, texts)
 
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
         """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
@@ -140,8 +145,10 @@ class Extraction:
             about.offset,
             declared_type(extension),
         )
-        for name in self._models:
-            outcome.coverage[name] = (COMPLETE, None)
+        unpacked = replace(about, media_type=kind.media_type)
+        for engine in self._models:
+            transcribes = engine.name in self._transcribers
+            outcome.coverage[engine.name] = (COMPLETE if engine.applies(unpacked) and not transcribes else NOT_APPLICABLE, None)
         identity = Identity(outcome.index, about.path, kind.media_type)
         images = 0
         for block in reader(source):
@@ -164,10 +171,15 @@ class Extraction:
         if model:
             outcome.coverage["modelfiles"] = (NO_READER, reason)
         for engine in self._models:
-            outcome.coverage[engine] = (NO_READER, reason)
+            outcome.coverage[engine.name] = (NO_READER, reason)
 
     def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
-        """Pictures wait for a transcriber, and there is none yet: said, not hidden."""
+        """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
+        for name in self._transcribers:
+            if outcome.coverage[name][0] == NOT_APPLICABLE:
+                outcome.coverage[name] = (COMPLETE, None)
+        if self._transcribers or any(name == "ocr" for name, _ in self._context.missing):
+            return
         if kind.media_type.startswith("image/"):
             outcome.status, outcome.reason = "skipped", f"no engine for text in {kind.media_type}"
         outcome.coverage["ocr"] = (NO_READER, f"no engine for text in {count} picture{'s' if count > 1 else ''}")

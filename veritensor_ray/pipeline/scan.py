@@ -1,32 +1,80 @@
-"""Runs text engines over a batch; what raises is narrowed down to the segment, which becomes a gap; it knows no Ray."""
+"""Runs engines over a batch; what raises is narrowed down to the segment or image, which becomes a gap; it knows no Ray."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.engines.base import TextEngine
+from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import Hit
-from veritensor_ray.segments import Gap
+from veritensor_ray.segments import SEGMENTS, Gap
 
 PIECE = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a shard hands to the model stages: segments, either all texts or all images, and what engines prepared of the texts."""
+
+    batch: pa.RecordBatch
+    prepared: Mapping[str, pa.RecordBatch] = field(default_factory=dict)
+    images: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return int(self.batch.nbytes + sum(table.nbytes for table in self.prepared.values()))
+
+
+def prepare(engines: Sequence[Engine], batch: pa.RecordBatch) -> Handover:
+    """A batch of texts for the model stages. Where preparing fails, the model's process does it itself and narrows the fault down."""
+    prepared = {}
+    for engine in engines:
+        if isinstance(engine, PreparingEngine):
+            try:
+                prepared[engine.name] = engine.prepare(batch)
+            except Exception:  # noqa: BLE001, S112  # it is met again, and noted, in `scan_batch`
+                continue
+    return Handover(batch, prepared)
+
+
+def transcribe(
+    engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None]
+) -> tuple[pa.RecordBatch, list[tuple[int, Gap]]]:
+    """The text in images, image by image."""
+    texts: list[pa.RecordBatch] = []
+    gaps: list[tuple[int, Gap]] = []
+    for row in range(images.num_rows):
+        for engine in engines:
+            try:
+                texts.append(engine.read_images(images.slice(row, 1)))
+            except Exception as error:  # noqa: BLE001  # the boundary of an image
+                reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
+                gaps.append((images.column("artifact")[row].as_py(), Gap(reason, engine=engine.name)))
+            pulse()
+    table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
+    return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
+
+
 def scan_batch(
-    engines: Sequence[TextEngine], batch: pa.RecordBatch, recorder: Recorder, pulse: Callable[[], None]
+    engines: Sequence[TextEngine],
+    batch: pa.RecordBatch,
+    recorder: Recorder,
+    pulse: Callable[[], None],
+    prepared: Mapping[str, pa.RecordBatch] | None = None,
 ) -> list[tuple[int, Gap]]:
     """Record every engine's hits; returns gaps with the artifact they belong to. Calls `pulse` about once a megabyte."""
     gaps: list[tuple[int, Gap]] = []
-    for piece in _pieces(batch):
+    for first, piece in _pieces(batch):
         for engine in engines:
             hits = []
-            for found in _scan(engine, piece, 0):
+            for found in _scan(engine, piece, 0, _of_rows((prepared or {}).get(engine.name), first, piece.num_rows)):
                 if isinstance(found, Hit):
                     hits.append(found)
                 else:
@@ -36,19 +84,32 @@ def scan_batch(
     return gaps
 
 
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Slices of about a megabyte of text."""
+def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Slices of about a megabyte of text, each with its first row."""
     sizes = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy()) // PIECE
     cuts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), batch.num_rows]
     for start, end in pairwise(cuts):
         if end > start:
-            yield batch.slice(start, end - start)
+            yield start, batch.slice(start, end - start)
 
 
-def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int) -> Iterator[Hit | tuple[int, Gap]]:
+def _of_rows(prepared: pa.RecordBatch | None, first: int, count: int) -> pa.RecordBatch | None:
+    """The part of a prepared table that belongs to some rows, counted from the first of them."""
+    if prepared is None:
+        return None
+    rows = prepared.column("row").to_numpy()
+    start, end = np.searchsorted(rows, (first, first + count))
+    part = prepared.slice(start, end - start)
+    return part.set_column(part.schema.get_field_index("row"), part.schema.field("row"), pa.array(rows[start:end] - first, pa.int32()))
+
+
+def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.RecordBatch | None = None) -> Iterator[Hit | tuple[int, Gap]]:
     """Hits with rows counted from the beginning of the batch that `batch` is a slice of."""
     try:
-        hits = list(engine.scan_text(batch))
+        if prepared is not None and isinstance(engine, PreparingEngine):
+            hits = list(engine.scan_prepared(batch, prepared))
+        else:
+            hits = list(engine.scan_text(batch))
     except Exception as error:  # noqa: BLE001  # the boundary of a segment: one bad text must not cost the others
         if batch.num_rows > 1:
             half = batch.num_rows // 2
@@ -63,3 +124,8 @@ def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int) -> Iterator[Hit
 def with_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows that text engines read."""
     return batch.filter(pc.is_valid(batch.column("text"))) if batch.column("text").null_count else batch
+
+
+def with_images(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows that transcribers read."""
+    return batch.filter(pc.is_valid(batch.column("image")))

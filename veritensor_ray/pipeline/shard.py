@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.engines.registry import create, needing_models
+from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome
 from veritensor_ray.findings.recorder import Recorded
-from veritensor_ray.pipeline.context import Context, Workbench, workbench
+from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
-from veritensor_ray.pipeline.scan import scan_batch
+from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
 from veritensor_ray.segments import Gap
 
 # What a model stage returns of a batch: findings and gaps by index of the artifact in the shard.
@@ -24,14 +24,26 @@ def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the engines that run where the bytes are, and of those with a model; without the missing ones."""
     absent = {name for name, _ in context.missing}
     present = [name for name in context.engines if name not in absent]
-    models = needing_models(create(context.settings, present))
+    models = needing_models(without_weights(context, tuple(present)))
     return tuple(name for name in present if name not in models), tuple(models)
 
 
-def model_stage(context: Context, bench: Workbench, batch: pa.RecordBatch, pulse: Pulse = lambda: None) -> StageResult:
-    """Run model engines over a batch."""
+def read_images(
+    context: Context, bench: Workbench, images: pa.RecordBatch, pulse: Pulse = lambda: None
+) -> tuple[Handover | None, StageResult]:
+    """Transcribe images; the engines without a model see the text here, those with one get the handover, if there is any text."""
+    local, models = split_engines(context)
+    beside = workbench(context, local)
+    texts, gaps = transcribe(bench.transcribers, images, pulse)
+    recorder = context.recorder(beside)
+    gaps += scan_batch(beside.text, texts, recorder, pulse)
+    return (prepare(without_weights(context, models), texts) if texts.num_rows else None), (recorder.by_artifact, gaps)
+
+
+def scan_texts(context: Context, bench: Workbench, handover: Handover, pulse: Pulse = lambda: None) -> StageResult:
+    """Run model engines over texts."""
     recorder = context.recorder(bench)
-    gaps = scan_batch(bench.text, batch, recorder, pulse)
+    gaps = scan_batch(bench.text, handover.batch, recorder, pulse, handover.prepared)
     return recorder.by_artifact, gaps
 
 
@@ -59,6 +71,13 @@ def scan_shard(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[
     local, models = split_engines(context)
     bench = workbench(context, local)
     extraction = Extraction(context, rows, bench, models, pulse)
-    results = [model_stage(context, workbench(context, models), batch) for batch in extraction.batches()]
+    results: list[StageResult] = []
+    for handover in extraction.batches():
+        texts: Handover | None = handover
+        if handover.images:
+            texts, result = read_images(context, workbench(context, models), handover.batch, pulse)
+            results.append(result)
+        if texts is not None:
+            results.append(scan_texts(context, workbench(context, models), texts, pulse))
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
     return commit_table(rows, extraction.outcomes, fingerprints)

@@ -63,7 +63,11 @@ class Pii:
 
     def fingerprint(self) -> str:
         """Version, number plans, settings and, for free text, model and thresholds."""
-        parts = [self.version, self._settings.digest("pii"), *(importlib.metadata.version(name) for name in ("phonenumbers", "python-stdnum"))]
+        parts = [
+            self.version,
+            self._settings.digest("pii"),
+            *(importlib.metadata.version(name) for name in ("phonenumbers", "python-stdnum")),
+        ]
         if self._settings.pii.free_text:
             model = self._described()
             parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(window_words_of(model.settings))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from veritensor_ray.engines.pii.joining import Joined, words_of
 
@@ -11,13 +11,13 @@ _BEHIND = 24
 
 # Words in lower case; two words are joined by a space. A key is what `Joined`'s neighbourhood is asked for.
 _KINDS = {
-    "card": "card cards visa mastercard amex maestro creditcard ccnum ccnumber cardnumber kreditkarte karte kartennummer carte tarjeta pan"
+    "card": "cc card cards visa mastercard amex maestro creditcard ccnum ccnumber cardnumber kreditkarte karte kartennummer carte tarjeta pan"
     " discover jcb diners",
     "iban": "iban bban kontonummer bankkonto sepa virement",
     "bank": "routing|aba|rtn|account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|cuenta|compte bancaire|checking",
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
     "phone": "phone phones telephone tel mobile cell cellphone call fax telefon handy mobil rufnummer telefonnummer phonenumber anrufen téléphone"
-    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring text hotline handynummer contact",
+    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring text hotline handynummer contact fax office answering messages mobil durchwahl",
     "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
     "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
     "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",
@@ -82,21 +82,21 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 
 _PHRASES = _table()
+_LAST = frozenset(phrase.rpartition(" ")[2] for phrase in _PHRASES if " " in phrase)
 
 
-def kinds_of(words: list[str] | tuple[str, ...]) -> dict[str, int]:
+def kinds_of(words: Sequence[str]) -> dict[str, int]:
     """Kind to the distance of its word from the end, in words."""
     found: dict[str, int] = {}
+    last = len(words) - 1
     for i, word in enumerate(words):
-        distance = len(words) - 1 - i
-        phrases = [word]
-        if i:
-            phrases.append(f"{words[i - 1]} {word}")
-        if i > 1:
-            phrases.append(f"{words[i - 2]} {words[i - 1]} {word}")
-        for phrase in phrases:
-            for kind in _PHRASES.get(phrase, ()):
-                found[kind] = distance
+        if word in _PHRASES:
+            for kind in _PHRASES[word]:
+                found[kind] = last - i
+        if word in _LAST and i:
+            for phrase in (f"{words[i - 1]} {word}", " ".join(words[max(0, i - 2) : i + 1])):
+                for kind in _PHRASES.get(phrase, ()):
+                    found[kind] = last - i
     return found
 
 
@@ -109,7 +109,7 @@ def context(joined: Joined, start: int, end: int) -> Mapping[str, int]:
     behind = kinds_of(words_of(joined.after(end, _BEHIND)))
     for kind in behind:
         if kind not in ("counter", "version"):
-            found.setdefault(kind, 6)
+            found.setdefault(kind, 4)
     for kind in kinds_of(joined.column_words(start)):
         found[kind] = 0
     return found

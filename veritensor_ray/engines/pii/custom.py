@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-import re._constants as sre  # noqa: PLC2701
-import re._parser as sre_parser  # noqa: PLC2701
 from collections.abc import Iterator
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from veritensor_ray.config import CustomPii, Pii

@@ -18,14 +18,24 @@ Array = np.ndarray[Any, np.dtype[np.int64]]
 _ENCODED = 4096  # characters of a base64 token; longer ones are files
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef"
 _HIDDEN = re.compile(f"[{_INVISIBLE}]+")
-_WIDE = re.compile(r"[\uff01-\uff5e\U0001d400-\U0001d7ff\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000]")
+_WIDE = re.compile(
+    r"[\uff01-\uff5e\U0001d400-\U0001d7ff\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000]"
+)
 _OTHER_DIGITS = re.compile(r"[^\x00-\x7f](?<=\d)")
-_LOOK_ALIKES = dict(zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True))
+_LOOK_ALIKES = dict(
+    zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True)
+)
 _MIXED = re.compile(r"(?=[\w.@-]*[A-Za-z0-9@])(?=[\w.@-]*[\u0370-\u03ff\u0400-\u052f])[\w.@-]{3,320}")
 _GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
-_AT = re.compile(r"(?<=[\w.])\s{0,2}[(\[{<]\s?(?:at|@|æt)\s?[)\]}>]\s{0,2}(?=\w)|(?<=[a-z0-9]) (?:AT|at) (?=\w+(?: dot | DOT |[(\[{]dot))", re.IGNORECASE)
-_DOT = re.compile(r"(?<=\w)\s{0,2}[(\[{<]\s?(?:dot|\.|punkt|point|punto)\s?[)\]}>]\s{0,2}(?=\w)|(?<=\w) (?:dot|DOT) (?=[a-z]{2,12}\b)", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,5}|commat|period|nbsp|amp|lt|gt|quot|apos|shy|plus|lowbar|hyphen|dash|lpar|rpar|colon|ZeroWidthSpace);")
+_AT = re.compile(
+    r"(?<=[\w.])\s{0,2}[(\[{<]\s?(?:at|@|æt)\s?[)\]}>]\s{0,2}(?=\w)|(?<=[a-z0-9]) (?:AT|at) (?=\w+(?: dot | DOT |[(\[{]dot))", re.IGNORECASE
+)
+_DOT = re.compile(
+    r"(?<=\w)\s{0,2}[(\[{<]\s?(?:dot|\.|punkt|point|punto)\s?[)\]}>]\s{0,2}(?=\w)|(?<=\w) (?:dot|DOT) (?=[a-z]{2,12}\b)", re.IGNORECASE
+)
+_ENTITY = re.compile(
+    r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,5}|commat|period|nbsp|amp|lt|gt|quot|apos|shy|plus|lowbar|hyphen|dash|lpar|rpar|colon|ZeroWidthSpace);"
+)
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _SPACED = re.compile(r"(?<![\w.,-])(?:[0-9]([ .\-_])(?:[0-9]\1){7,17}[0-9])(?![\w]|[ .,\-][0-9])")
 _SPACED_MAIL = re.compile(r"(?<!\w)\w(?: [\w.]){1,40} @ \w(?: [\w.]){2,40}(?!\w)")
@@ -34,7 +44,8 @@ _WORTH = re.compile(r"@|\d{4}|\d[ -]\d")
 
 # Cheap: whether anything of the above may be there at all.
 _SUSPECT = re.compile(
-    r"[(\[{<]\s?(?:at|@|dot|\.|punkt|punto)\s?[)\]}>]| dot [a-z]|&(?:#|commat|period|nbsp|shy|plus|ZeroW)|%[2-7][0-9A-Fa-f](?![0-9]*%\w?\b)", re.IGNORECASE
+    r"[(\[{<]\s?(?:at|@|dot|\.|punkt|punto)\s?[)\]}>]| dot [a-z]|&(?:#|commat|period|nbsp|shy|plus|ZeroW)|%[2-7][0-9A-Fa-f](?![0-9]*%\w?\b)",
+    re.IGNORECASE,
 )
 
 
@@ -78,7 +89,10 @@ class Mapped:
 def suspect(text: str) -> bool:
     """Whether normalising may change the text: one cheap look."""
     if not text.isascii() and (
-        _HIDDEN.search(text) or _WIDE.search(text) or _OTHER_DIGITS.search(text) or (_GREEK_OR_CYRILLIC.search(text) and _MIXED.search(text))
+        _HIDDEN.search(text)
+        or _WIDE.search(text)
+        or _OTHER_DIGITS.search(text)
+        or (_GREEK_OR_CYRILLIC.search(text) and _MIXED.search(text))
     ):
         return True
     if _has_marks(text) and _SUSPECT.search(text):

@@ -51,8 +51,8 @@ def labels_of(settings: Mapping[str, Any]) -> dict[str, str]:
 def thresholds_of(settings: Mapping[str, Any], own: Mapping[str, float]) -> dict[str, float]:
     """Rule name to threshold: configured, calibrated, or the model's default."""
     calibrated = dict(settings.get("thresholds") or {})
-    default = calibrated.get("default", calibrated.get("medium", 0.5))
-    return {rule: float(own.get(rule, calibrated.get(rule, default))) for rule in sorted(set(labels_of(settings).values()))}
+    default = float(calibrated.get("default", calibrated.get("medium", 0.5)))
+    return {rule: own.get(rule, float(calibrated.get(rule, default))) for rule in sorted(set(labels_of(settings).values()))}
 
 
 def window_words_of(settings: Mapping[str, Any]) -> int:
@@ -87,7 +87,9 @@ class Gliner:
         found = self.read([text])[0]
         if not any(f.rule == rule and text[f.start : f.end] == span for f in found):
             seen = [(f.rule, text[f.start : f.end], f.score) for f in found]
-            raise ModelError(f"the pii model in {folder} fails its self-test: {span!r} is no {rule}, it sees {seen}. Bring the pinned model again")
+            raise ModelError(
+                f"the pii model in {folder} fails its self-test: {span!r} is no {rule}, it sees {seen}. Bring the pinned model again"
+            )
 
     def read(self, texts: Sequence[str]) -> list[list[Found]]:
         """Batches of like lengths; what scores near its threshold is read again alone, in full precision."""

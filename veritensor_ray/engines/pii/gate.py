@@ -6,9 +6,10 @@ import functools
 import re
 from importlib.resources import files
 
+from veritensor_ray.engines.pii.joining import listed
+
 # Capitalised in the middle of sentences, and nobody's name.
-_COMMON = frozenset(
-    """i im id ill ive the a an and or of in on at to for with from by is are was it this that these those he she we you they his her our your
+_COMMON = listed("""i im id ill ive the a an and or of in on at to for with from by is are was it this that these those he she we you they his her our your
     their its my me as if but not no yes so do does did have has had can could will would should may might must be been who what when where why
     how which all any each some more most other such than then there here new first last next note notes see also please thanks thank hello hi dear
     regards best sincerely monday tuesday wednesday thursday friday saturday sunday january february march april june july august september
@@ -20,20 +21,38 @@ _COMMON = frozenset(
     string number list dict object int float bool unicode ascii god bible christmas easter internet north south east west
     montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz mai juni juli oktober dezember der die das ein eine und oder
     ist sie ich wir ihr ihre sehr geehrte freundliche grüße seite abbildung tabelle kapitel le la les un une des et ou je nous vous il elle
-    el los las una y o en de del""".split()
+    el los las una y o en de del""")
+_TITLES = listed(
+    "mr mrs ms miss dr prof sir madam herr frau fräulein mme mlle monsieur madame señor señora sr sra don doña signor signora lord"
 )
-_TITLES = frozenset("mr mrs ms miss dr prof sir madam herr frau fräulein mme mlle monsieur madame señor señora sr sra don doña signor signora lord".split())
-_STREET = frozenset(
-    """street avenue road lane drive boulevard court square suite apt apartment terrace parkway highway crescent close box ave blvd
-    straße strasse platz allee ring gasse postfach rue place chemin calle avenida plaza paseo via viale piazza rua""".split()
-)
+_STREET = listed("""street avenue road lane drive boulevard court square suite apt apartment terrace parkway highway crescent close box ave blvd
+    straße strasse platz allee ring gasse postfach rue place chemin calle avenida plaza paseo via viale piazza rua""")
 _STREET_ENDS = ("straße", "strasse", "str", "weg", "gasse", "platz", "allee", "straat", "gatan", "vägen", "vej", "gata", "tie", "katu")
-_ORGANISATION = frozenset("inc ltd llc gmbh ag corp plc bank university hospital institute company group sa srl bv kg ev foundation clinic school".split())
-_MEDICAL = tuple(
-    """diagnos patient prescri medicat symptom allerg cancer diabet tumor tumour hiv asthma depress surger chronic pregnan syndrome
-    krank therapie maladie médic enfermed alzheim epilep hepat insulin chemo bipolar migraine hypertens""".split()
+_ORGANISATION = listed(
+    "inc ltd llc gmbh ag corp plc bank university hospital institute company group sa srl bv kg ev foundation clinic school"
 )
-_ADMITS = tuple("my name |i am |i'm |this is |name: |named |called |mein name |ich heiße |ich bin |je m'appelle |me llamo |soy |mr |mrs |dr |herr |frau ".split("|"))
+_MEDICAL = tuple(
+    sorted(
+        listed(
+            """diagnos patient prescri medicat symptom allerg cancer diabet tumor tumour hiv asthma depress surger chronic pregnan syndrome
+    krank therapie maladie médic enfermed alzheim epilep hepat insulin chemo bipolar migraine hypertens"""
+        )
+    )
+)
+_ADMITS = (
+    "my name is",
+    "name: ",
+    "last name",
+    "mein name ",
+    "ich heiße ",
+    "je m'appelle ",
+    "me llamo ",
+    "i live ",
+    "lives at ",
+    "meet me at ",
+    "sent to ",
+)
+_POSTCODE = re.compile(r"\b(?:zip|postcode|postal code|plz|postleitzahl|code postal|código postal)\b.{0,20}[0-9]")
 _CAPITAL = re.compile(r"[A-ZÀ-ÖØ-ÞŁŚŠŽĆČĐÁΑ-ΩА-Я](?<![\w./\\$@#_-].)[^\W\d_]*(?:['’-][^\W\d_]+)*(?![\w(_=\[/\\])")
 _LOWER = re.compile(r"[a-zß-ÿ]+")
 _CODE = re.compile(r"[{};=<>_|\\]|\(\)|::")
@@ -57,9 +76,7 @@ def possible(text: str) -> bool:
     for match in _CAPITAL.finditer(text):
         word = match.group()
         low = word.lower()
-        if low in _TITLES or low in _ORGANISATION:
-            evidence += 2
-        elif low in names:
+        if low in _TITLES or low in _ORGANISATION or low in names:
             evidence += 2
         elif low in _STREET or low.endswith(_STREET_ENDS):
             evidence += 1 + bool(_NUMBER.search(text))
@@ -68,6 +85,7 @@ def possible(text: str) -> bool:
         if not common:
             middle = start > 1 and text[start - 1] == " " and (text[start - 2].isalnum() or text[start - 2] in ",;:'\"")
             evidence += middle and not nouns and not word.isupper()
+            evidence += start > 1 and text[start - 2] in "?:" and match.end() >= len(text.rstrip(" .!\n"))
             evidence += (not previous_common) and start == previous_end + 1 and text[previous_end] in " \n"
         previous_end, previous_common = match.end(), common
         if evidence >= 6:
@@ -78,7 +96,13 @@ def possible(text: str) -> bool:
     low_text = text.lower()
     if any(stem in low_text for stem in _MEDICAL):
         return True
+    if _POSTCODE.search(low_text):
+        return True
     if low_text == text or text.isupper():  # chat
-        admits = any(phrase in low_text for phrase in _ADMITS)
-        return sum(word in names for word in _LOWER.findall(low_text)) >= (1 if admits or len(text) < 200 else 2)
+        words = _LOWER.findall(low_text)
+        if any(phrase in low_text for phrase in _ADMITS) or any(word in _TITLES for word in words):
+            return True
+        if any(word in _STREET for word in words) and _NUMBER.search(low_text):
+            return True
+        return sum(word in names for word in words) >= (1 if len(text) < 200 else 2)
     return False

@@ -77,6 +77,11 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def listed(text: str) -> frozenset[str]:
+    """A list of words, written as one text."""
+    return frozenset(text.split())
+
+
 def pieces(texts: Sequence[str | None], columns: Sequence[str | None]) -> Iterator[Joined]:
     """The texts of a batch in buffers of about a million characters."""
     first, size = 0, 0

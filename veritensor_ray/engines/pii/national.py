@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,8 @@ from stdnum import luhn
 
 from veritensor_ray.engines.pii.validators import stdnum_valid
 
+_KR = importlib.import_module("stdnum.kr.rrn")
+_CN = importlib.import_module("stdnum.cn.ric")
 Check = Callable[[str], bool]
 
 
@@ -68,8 +70,8 @@ def _german_pension(text: str) -> bool:
     text = text.upper()
     expanded = text[:8] + f"{ord(text[8]) - 64:02d}" + text[9:]
     digits = [int(c) for c in expanded]
-    total = sum(sum(divmod(d * w, 10)) for d, w in zip(digits[:11], (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2), strict=True))
-    return total % 10 == digits[11] and 1 <= int(text[4:6]) <= 12
+    total = sum(sum(divmod(d * w, 10)) for d, w in zip(digits[:12], (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=True))
+    return total % 10 == digits[12]
 
 
 def _german_health(text: str) -> bool:
@@ -77,12 +79,21 @@ def _german_health(text: str) -> bool:
     return sum(sum(divmod(d * (1 + i % 2), 10)) for i, d in enumerate(digits[:10])) % 10 == digits[10]
 
 
-def _rrn(text: str) -> bool:
+def _rrn_date(text: str) -> bool:
     return _date6(text) and text[6] in "123456789"
 
 
+def _rrn(text: str) -> bool:
+    recent = text[:2] >= "20" and text[6] in "3478"  # without a check digit since October 2020
+    return _date6(text) and text[6] in "123456789" and (recent or stdnum_valid(_KR, text))
+
+
+def _hetu(text: str) -> bool:
+    return _date6(text, "dmy") and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(text[:6] + text[7:10]) % 31] == text[10].upper()
+
+
 def _npi(text: str) -> bool:
-    return luhn.is_valid("80840" + text)
+    return bool(luhn.is_valid("80840" + text))
 
 
 def _taiwan(text: str) -> bool:
@@ -116,7 +127,9 @@ def _birth8(text: str) -> bool:
         return False
 
 
-def _id(name: str, shape: str, check: Check | str, words: str, alone: float = 0.0, rule: str = "national-id", weak: bool = False) -> Identifier:
+def _id(
+    name: str, shape: str, check: Check | str, words: str, alone: float = 0.0, rule: str = "national-id", weak: bool = False
+) -> Identifier:
     compiled = re.compile(rf"(?<![\w]){shape}(?![\w])", re.IGNORECASE)
     return Identifier(name, compiled, _stdnum(check) if isinstance(check, str) else check, tuple(words.split()), alone, rule, weak)
 
@@ -142,8 +155,9 @@ NUMERIC = (
     _id("Indian Aadhaar", r"[2-9]\d{3}[- ]?\d{4}[- ]?\d{4}", "in_.aadhaar", "aadhaar nid"),
     _id("Swedish personnummer", r"(?:19|20)?\d{6}[-+]\d{4}", _personnummer, "personnummer nid", 0.65),
     _id("Swedish personnummer", r"(?:(?:19|20)\d{6}|\d{6})\d{4}", _personnummer, "personnummer"),
-    _id("Korean registration number", r"\d{6}-[1-9]\d{6}", _rrn, "rrn nid", 0.6),
-    _id("Korean registration number", r"\d{13}", _rrn, "rrn"),
+    _id("Korean registration number", r"\d{6}-[1-9]\d{6}", _rrn, "rrn nid", 0.75),
+    _id("Korean registration number", r"\d{6}-[1-9]\d{6}", _rrn_date, "rrn", weak=True),
+    _id("Korean registration number", r"\d{13}", _rrn_date, "rrn", weak=True),
     _id("Danish CPR number", r"\d{6}-?\d{4}", "dk.cpr", "cpr"),
     _id("Norwegian birth number", r"\d{6} ?\d{5}", "no.fodselsnummer", "fodsel personnummer nid"),
     _id("Swiss AHV number", r"756\.\d{4}\.\d{4}\.\d{2}", "ch.ssn", "ahv", 0.95),
@@ -181,7 +195,7 @@ ALPHANUMERIC = (
     _id("Italian codice fiscale", r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]", "it.codicefiscale", "id_it tax nid", 0.95),
     _id("Spanish DNI", r"\d{8}-?[A-Z]", "es.dni", "nif nid", 0.6),
     _id("Spanish NIE", r"[XYZ]-?\d{7}-?[A-Z]", "es.nie", "nif nid", 0.75),
-    _id("Finnish personal identity code", r"\d{6}[-+ABCDEFUVWXY]\d{3}[0-9A-Y]", "fi.hetu", "nid", 0.8),
+    _id("Finnish personal identity code", r"\d{6}[-+ABCDEFUVWXY]\d{3}[0-9A-Y]", _hetu, "nid", 0.8),
     _id("Singapore NRIC or FIN", r"[STFGM]\d{7}[A-Z]", _nric, "nric nid", 0.75),
     _id("Mexican CURP", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d", "mx.curp", "nid", 0.95),
     _id("Indian PAN", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", _any, "pan tax nid", 0.55),
@@ -192,44 +206,57 @@ ALPHANUMERIC = (
     _id("Irish PPS number", r"\d{7}[A-W][A-IW]?", "ie.pps", "pps nid tax"),
     _id("Taiwanese ID", r"[A-Z][12]\d{8}", _taiwan, "nid"),
     _id("Hong Kong ID", r"[A-Z]{1,2}\d{6}\([0-9A]\)", _hong_kong, "nid", 0.75),
-    _id("US Medicare number (MBI)", r"[1-9][AC-HJ-NPQRT-Y][AC-HJ-NPQRT-Y0-9]\d-?[AC-HJ-NPQRT-Y][AC-HJ-NPQRT-Y0-9]\d-?[AC-HJ-NPQRT-Y]{2}\d{2}",
+    _id("US Medicare number (MBI)", r"[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}",
         _any, "medical nid", 0.75, "medical"),
     _id("Chinese resident number", r"[1-9]\d{16}X", lambda t: _birth8(t) and stdnum_valid(_CN, t), "nid", 0.9),
     _id("UK driving licence", r"[A-Z9]{5}\d[0156]\d(?:[0-2]\d|3[01])\d[A-Z9]{2}\d[A-Z]{2}", _any, "licence nid", 0.8),
     _id("Italian driving licence", r"(?:[A-Z]{2}\d{7}[A-Z]|U1[A-Z0-9]{7}[A-Z])", _any, "licence", weak=True),
     _id("Italian identity card", r"C[A-Z]\d{5}[A-Z]{2}|[A-Z]{2} ?\d{7}", _any, "id_it", weak=True),
-    _id("passport number", r"(?=[A-Z0-9]*\d{3})[A-Z]{1,3}[A-Z0-9]{6,8}|\d{2}[A-Z]{2}\d{5}", _any, "passport", rule="passport", weak=True),
+    _id("passport number", r"(?=(?:[A-Z]*\d){4})[A-Z]{1,3}[A-Z0-9]{6,8}|\d{2}[A-Z]{2}\d{5}", _any, "passport", rule="passport", weak=True),
     _id("driver licence", r"(?=[A-Z0-9-]*\d{5})[A-Z]{1,3}-?[A-Z0-9-]{5,17}", _any, "licence", weak=True),
     _id("medical record number", r"[A-Z]{1,3}-?\d{5,10}", _any, "medical", rule="medical", weak=True),
 )  # fmt: skip
 
-_CN = importlib.import_module("stdnum.cn.ric")
 
-_LATIN = re.compile(r"[^A-Za-z0-9+]")
+_PLAIN = re.compile(r"[^A-Za-z0-9+]")
+_GOES_ON = re.compile(r"[ .-]\d")
+_AS_WRITTEN = ("Finnish", "Danish")
 
 
-def identify(text: str, table: tuple[Identifier, ...], near: Callable[[], Mapping[str, int]]) -> tuple[Identifier, int, float] | None:
-    """The likeliest kind of a candidate, its length and confidence; `near` is asked only when a shape fits."""
-    best: tuple[Identifier, int, float] | None = None
-    words: Mapping[str, int] | None = None
-    for kind in table:
-        match = kind.shape.match(text)
-        if not match:
-            continue
-        if words is None:
-            words = near()
-        distance = min((words[word] for word in kind.words if word in words), default=None)
-        far = 4 if kind.weak else 8
-        if distance is not None and distance > far:
-            distance = None
-        if distance is None and not kind.alone:
-            continue
-        plain = _LATIN.sub("", match.group())
-        if not kind.check(match.group() if kind.name.startswith(("Finnish", "Danish")) else plain):
-            continue
-        score = kind.alone if distance is None else (0.75 if kind.weak else 0.97) - 0.01 * distance
-        if distance is None and match.group().islower():
-            score -= 0.1
-        if best is None or score > best[2]:
-            best = (kind, match.end(), round(score, 3))
-    return best
+class Table:
+    """Identifiers by the words that they ask for, so that few shapes are tried on each candidate."""
+
+    def __init__(self, kinds: Sequence[Identifier]) -> None:
+        self.alone = tuple(kind for kind in kinds if kind.alone)
+        self.by_word: dict[str, list[Identifier]] = {}
+        for kind in kinds:
+            for word in kind.words:
+                self.by_word.setdefault(word, []).append(kind)
+
+    def identify(self, text: str, near: Mapping[str, int], inside: bool = False) -> tuple[Identifier, int, float] | None:
+        """The likeliest kind of a candidate, its length and confidence. One that is `inside` more digits needs a word near by."""
+        best: tuple[Identifier, int, float] | None = None
+        plain_digits = text.isdigit() and len(text) not in (15, 18)
+        for kind in () if plain_digits or inside else self.alone:
+            match = kind.shape.match(text)
+            if match and not _GOES_ON.match(text, match.end()) and _holds(kind, match.group()):
+                score = kind.alone - 0.1 * match.group().islower()
+                if best is None or score > best[2]:
+                    best = (kind, match.end(), score)
+        for word, distance in near.items():
+            for kind in self.by_word.get(word, ()):
+                if distance > (4 if kind.weak else 8):
+                    continue
+                match = kind.shape.match(text)
+                if match and _holds(kind, match.group()):
+                    score = (0.75 if kind.weak else 0.97) - 0.01 * distance
+                    if best is None or score > best[2]:
+                        best = (kind, match.end(), score)
+        return best
+
+
+def _holds(kind: Identifier, text: str) -> bool:
+    return kind.check(text if kind.name.startswith(_AS_WRITTEN) else _PLAIN.sub("", text))
+
+
+NUMBERS, TOKENS = Table(NUMERIC), Table(ALPHANUMERIC)

@@ -9,13 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from stdnum import luhn
+
 from veritensor_ray.config import Pii
 from veritensor_ray.engines.pii import phones
 from veritensor_ray.engines.pii.context import context
-from veritensor_ray.engines.pii.joining import Found, Joined
-from veritensor_ray.engines.pii.national import ALPHANUMERIC, NUMERIC, identify
+from veritensor_ray.engines.pii.joining import Found, Joined, listed
+from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
 from veritensor_ray.engines.pii.validators import (
-    TEST_CARDS, base58check, bech32, birth_date, iban, iban_length, ip_scope, mac, payment_card, us_ssn,
+    TEST_CARDS,
+    base58check,
+    bech32,
+    birth_date,
+    iban,
+    iban_length,
+    ip_scope,
+    mac,
+    payment_card,
+    us_ssn,
 )  # fmt: skip
 
 
@@ -35,10 +46,10 @@ def find(joined: Joined, settings: Pii) -> Iterator[Found]:
 
 _LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
-_FILES = frozenset(
+_FILES = listed(
     "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
     " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb"
-    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot".split()
+    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot"
 )
 _REAL_TLDS = frozenset(("dev", "so"))
 _PLACEHOLDER = re.compile(
@@ -93,9 +104,11 @@ def _email(joined: Joined, at: int) -> Found | None:
 
 _RUN = re.compile(r"[+(0-9](?<![0-9A-Za-z_+#].)\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}")
 _CARD = re.compile(
-    r"(?<![\d.])(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4})(?!\d)"
+    r"(?<![\d.])(?:\d{12,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4})(?!\d)"
 )
 _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
+_FLOAT = re.compile(r"\d*\.\d+")
+_GROUP_BEFORE = re.compile(r"[0-9][ -]\Z")
 _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
 
@@ -119,6 +132,8 @@ def _joined_on(text: str, start: int) -> bool:
 
 
 def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> Iterator[Found]:
+    if _FLOAT.fullmatch(run):
+        return
     count = sum(map(str.isdigit, run))
     near: dict[str, int] | None = None
 
@@ -128,8 +143,8 @@ def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> I
             near = dict(context(joined, start, start + len(run)))
         return near
 
-    if count >= 13:
-        yield from _cards(run, start, about)
+    if count >= 12:
+        yield from _cards(joined, run, start, about)
     if count >= 9:
         for match in _SSN.finditer(run):
             digits = re.sub(r"\D", "", match.group())
@@ -137,27 +152,33 @@ def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> I
                 told = "ssn" in about()
                 if told or match[1] == match[2] == "-":
                     yield Found("us-ssn", start + match.start(), start + match.end(), 0.99 if told else 0.85, "US social security number")
+    inside = _GROUP_BEFORE.search(joined.before(start, 3)) is not None
     for offset, part in _parts(run):
-        kind = identify(part, NUMERIC, about)
+        kind = NUMBERS.identify(part, about(), inside)
         if kind:
             identifier, length, score = kind
             yield Found(identifier.rule, start + offset, start + offset + length, score, identifier.name)
         yield from _phone(joined, part, start + offset, about, regions)
 
 
-def _cards(run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[Found]:
+def _cards(joined: Joined, run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[Found]:
     for match in _CARD.finditer(run):
         digits = re.sub(r"\D", "", match.group())
-        if len(digits) < 13 or not payment_card(digits):
+        known = payment_card(digits)
+        if not known and not (digits[0] in "123456" and len(set(digits)) > 2 and luhn.is_valid(digits)):
             continue
-        near: dict[str, int] = about()
-        told, grouped = "card" in near, len(digits) != len(match.group())
-        if not told and not grouped and (near.get("counter", 9) <= 1 or len(digits) in (13, 14, 18, 19)):
+        near = about()
+        told, grouped = near.get("card", 99) <= 8, len(digits) != len(match.group())
+        if not told and (not known or (grouped and _GROUP_BEFORE.search(joined.before(start + match.start(), 3)))):
             continue
-        score = 0.99 if told else 0.92 if grouped else 0.75
+        if not told and not grouped and (near.get("counter", 9) <= 1 or len(digits) not in (15, 16)):
+            continue
+        score = 0.75 if not known else 0.99 if told else 0.92 if grouped else 0.75
         if digits in TEST_CARDS:
             score = min(score, 0.6)
-        yield Found("payment-card", start + match.start(), start + match.end(), score, "test number" if digits in TEST_CARDS else "")
+        yield Found(
+            "payment-card", start + match.start(), start + match.end(), score, "published test number" if digits in TEST_CARDS else ""
+        )
 
 
 def _parts(run: str) -> Iterator[tuple[int, str]]:
@@ -197,6 +218,7 @@ def _phone(joined: Joined, part: str, start: int, about: Callable[[], dict[str, 
 _EDGE = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?<=[A-Z][A-Z] [0-9])|(?=[A-Za-z(])|(?=[-+][A-Za-z0-9]{4}(?![A-Za-z0-9])))")
 _LEFT = re.compile(r"[A-Za-z0-9-]*\Z")
 _PAIR = re.compile(r"(?<!\w)[A-Za-z]{2} \Z")
+_SHAPE = re.compile(r"(?=[A-Za-z]{0,6}[- ]?[0-9])(?=(?:[A-Za-z-]*[0-9]){4}|[A-Za-z]{2} (?:[0-9] ?){4})")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 
 
@@ -237,9 +259,12 @@ def _token(joined: Joined, start: int) -> Found | None:
             if count == length:
                 break
         candidate = piece[:taken]
-        if count == length and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
+        mixed = not candidate.isupper() and not candidate.islower()
+        if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
             return Found("iban", start, start + taken, 0.99)
-    kind = identify(piece, ALPHANUMERIC, lambda: context(joined, start, start + 12))
+    if not _SHAPE.match(piece):
+        return None
+    kind = TOKENS.identify(piece, context(joined, start, start + 12))
     if not kind:
         return None
     identifier, length, score = kind
@@ -256,6 +281,7 @@ _V6_AROUND = re.compile(r"[0-9A-Fa-f:.]*\Z")
 _V6_WHOLE = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _MAC = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
 _MAC_WHOLE = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w]|[:-][0-9A-Fa-f]{2})")
+_PLACEHOLDER_MAC = re.compile(r"aa.bb.cc.dd.ee.ff", re.IGNORECASE)
 _MAC_DOTS = re.compile(r"\.[0-9A-Fa-f]{4}\.")
 _MAC_DOTTED = re.compile(r"(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
 _AGENT = re.compile(r"(?:[A-Za-z]/|[vV]\.? ?|[=~^<>]=? ?\"?)\Z")
@@ -279,7 +305,12 @@ def _networks(joined: Joined, private: bool) -> Iterator[Found]:
                 hexadecimal = re.search("[A-Fa-f]", candidate.group()) is not None
                 told = "mac" in context(joined, *candidate.span())
                 if hexadecimal or told:
-                    yield Found("mac-address", candidate.start(), candidate.end(), 0.95 if told else 0.85)
+                    yield Found(
+                        "mac-address",
+                        candidate.start(),
+                        candidate.end(),
+                        0.55 if _PLACEHOLDER_MAC.match(candidate.group()) else 0.95 if told else 0.85,
+                    )
                 done = candidate.end()
 
 
@@ -314,7 +345,11 @@ def _v6(joined: Joined, private: bool) -> Iterator[Found]:
         value = whole.group().rstrip(".:") if not whole.group().endswith("::") else whole.group()
         groups = [group for group in value.split(":") if group]
         full = value.count(":") == 7 and "::" not in value
-        if not (full or ("::" in value and len(groups) >= 2 and value[:1] in "23fF:")) or not re.search(r"\d", value) or len(max(groups)) < 2:
+        if (
+            not (full or ("::" in value and len(groups) >= 2 and value[:1] in "23fF:"))
+            or not re.search(r"\d", value)
+            or len(max(groups)) < 2
+        ):
             continue
         scope = ip_scope(value)
         if scope == "public" or (scope == "private" and private):
@@ -343,9 +378,7 @@ def _crypto(joined: Joined) -> Iterator[Found]:
 
 # --- dates of birth
 
-_MONTHS = (
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|juni|juli|okt|dez|janv|févr|fév|mars|avr|juin|juil|août|déc|ene|abr|ago|dic|enero)[a-zéû]{0,8}\.?"
-)
+_MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|juni|juli|okt|dez|janv|févr|fév|mars|avr|juin|juil|août|déc|ene|abr|ago|dic|enero)[a-zéû]{0,8}\.?"
 _NUMERIC_DATE = re.compile(r"[0-9](?<![\w./-].)[0-9]{0,3}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![\w/]|[-.][0-9])")
 _WORDED = re.compile(rf"[0-9](?<!\w.)[0-9]?(?:st|nd|rd|th|er|\.)? (?:of |de )?{_MONTHS},? (?:de )?(?:19|20)[0-9]{{2}}(?!\w)", re.IGNORECASE)
 _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}(?!\w)")

@@ -38,7 +38,7 @@ def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...]) ->
         return 0.95 if near is not None else 0.8 if "-" in text or "(" in text else 0.6 if prose else 0.0
     if near is not None and len(digits) >= 7 and any(_valid(text, region) for region in regions):
         return 0.9 - 0.01 * near
-    if near is not None and near <= 5 and (len(digits) >= 7 or " " in text or "-" in text):
+    if near is not None and near <= 5 and (len(digits) >= 7 or (near <= 1 and (" " in text or "-" in text))):
         return 0.6
     if prose and len(digits) >= 9 and _TRUNK.fullmatch(text) and any(_valid(text, region) for region in regions):
         return 0.6

@@ -1,0 +1,70 @@
+"""The adapter of GLiNER, with a tiny model of random weights: it loads, reads, repeats itself, and fails its self-test."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.pii.freetext import Gliner
+from veritensor_ray.errors import ModelError
+from veritensor_ray.models.store import Model
+
+CALIBRATION = {"labels": {"person": "person", "address": "street address"}, "thresholds": {"default": 0.3}, "window_words": 20}
+TEXTS = ["Maria went home.", "x", "a longer text with words " * 4, "Maria went home."]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with weights, configuration and tokenizer; its backbone is gone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from gliner import GLiNER, GLiNERConfig
+        from transformers import BertConfig, BertModel, BertTokenizerFast
+
+        base = tmp_path_factory.mktemp("backbone")
+        letters = [chr(code) for code in range(33, 127)]
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+        (base / "vocab.txt").write_text("\n".join(words))
+        BertTokenizerFast(vocab_file=str(base / "vocab.txt")).save_pretrained(base)
+        BertModel(
+            BertConfig(vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+        ).save_pretrained(base)
+        config = GLiNERConfig(model_name=str(base), span_mode="token_level", hidden_size=32, num_rnn_layers=1, max_len=64)
+        target = tmp_path_factory.mktemp("model")
+        GLiNER.from_config(config, backbone_from_pretrained=True).save_pretrained(target, safe_serialization=True)
+        for file in base.iterdir():
+            file.unlink()
+    return target
+
+
+def test_a_model_that_knows_nothing_fails_its_self_test(folder: Path) -> None:
+    with pytest.raises(ModelError, match="fails its self-test"):
+        Gliner(Model("pii", folder, "tiny", {**CALIBRATION, "thresholds": {"default": 0.99}}), Settings())
+
+
+def test_reads_in_order_and_repeats_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gliner, "_self_test", lambda *_: None)
+    reader = Gliner(Model("pii", folder, "tiny", CALIBRATION), Settings())
+    first = reader.read(TEXTS)
+    assert [[(f.rule, f.start, f.end) for f in found] for found in first] == [
+        [(f.rule, f.start, f.end) for f in found] for found in reader.read(TEXTS)
+    ]
+    assert [(f.rule, f.start, f.end) for f in first[0]] == [(f.rule, f.start, f.end) for f in first[3]]
+    assert all(
+        f.rule in ("person", "address") and 0 <= f.start < f.end <= len(text)
+        for found, text in zip(first, TEXTS, strict=True)
+        for f in found
+    )
+    assert reader.read([]) == []
+
+
+@pytest.mark.parametrize("gone", ["model.safetensors", "gliner_config.json"])
+def test_a_broken_folder_is_a_model_error(folder: Path, tmp_path: Path, gone: str) -> None:
+    for file in folder.iterdir():
+        if file.name != gone:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Gliner(Model("pii", tmp_path, "tiny", CALIBRATION), Settings())

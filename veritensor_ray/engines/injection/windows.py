@@ -1,0 +1,149 @@
+"""Texts to the windows that a model reads: which stretches are worth it, token ids, places; it knows no scores but the linear model's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from veritensor_ray.engines.injection.linear import Linear
+
+ZONE, ZONE_STRIDE = 480, 240  # characters: about a window of the transformer, and half of it
+_CHUNK_CHARS = 1 << 20
+_CHUNK_ROWS = 2048
+_LETTER = re.compile(r"[^\W\d_]")
+_SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
+
+# What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
+WINDOWS = pa.schema(
+    [
+        ("row", pa.int32()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("linear", pa.float32()),
+        ("ids", pa.list_(pa.int32())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A piece of a segment that the model reads at once: character range, log odds of the linear model, token ids."""
+
+    row: int
+    start: int
+    end: int
+    linear: float
+    ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason."""
+
+    tokenizer: Any
+    size: int
+    stride: int
+    linear: Linear | None = None
+    gate: float | None = None
+
+    def windows(self, texts: Sequence[str | None]) -> list[Window]:
+        """Windows of all texts, in order."""
+        found: list[Window] = []
+        zones = [(row, text, start, end) for row, text in enumerate(texts) if text for start, end in self._zones(text)]
+        for chunk in _chunks(zones):
+            found += self._tokenised(chunk)
+        return found
+
+    def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
+        """The same, schema WINDOWS."""
+        found = self.windows(texts)
+        columns = [[getattr(window, name) for window in found] for name in WINDOWS.names]
+        return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, WINDOWS, strict=True)], schema=WINDOWS)
+
+    def _zones(self, text: str) -> list[tuple[int, int]]:
+        """Ranges of characters that the model has to read; those without a letter hold no order."""
+        if not _LETTER.search(text):
+            return []
+        if self.linear is None or self.gate is None:
+            return [(0, len(text))]
+        starts = np.arange(0, max(1, len(text) - ZONE_STRIDE), ZONE_STRIDE)
+        passed = np.flatnonzero(self.linear.scores(text, starts, np.minimum(starts + ZONE, len(text))) >= self.gate)
+        zones: list[tuple[int, int]] = []
+        for start in starts[passed].tolist():
+            end = min(start + ZONE, len(text))
+            if zones and start <= zones[-1][1]:
+                zones[-1] = (zones[-1][0], end)
+            else:
+                zones.append((start, end))
+        return [(_word_start(text, start), end) for start, end in zones]
+
+    def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[Window]:
+        encoded = self.tokenizer(
+            [text[start:end] for _, text, start, end in zones],
+            truncation=True,
+            max_length=self.size,
+            stride=self.size - self.stride - 2,  # the library's stride is the overlap; two tokens frame a window
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        for ids, offsets, sample in zip(
+            encoded["input_ids"], encoded["offset_mapping"], encoded["overflow_to_sample_mapping"], strict=True
+        ):
+            if len(offsets) > 2:
+                row, text, start, _ = zones[sample]
+                first, last = start + offsets[1][0], start + offsets[-2][1]
+                says = float(self.linear.scores(text[first:last], [0], [last - first])[0]) if self.linear else 0.0
+                yield Window(row, first, last, says, ids)
+
+
+def _word_start(text: str, at: int) -> int:
+    """The beginning of the word that `at` stands in, if it is near."""
+    space = max(text.rfind(" ", max(0, at - 40), at), text.rfind("\n", max(0, at - 40), at))
+    return at if at == 0 or space < 0 else space + 1
+
+
+def from_table(table: pa.RecordBatch) -> list[Window]:
+    """Windows of a table of schema WINDOWS."""
+    return [Window(*values) for values in zip(*(table.column(name).to_pylist() for name in WINDOWS.names), strict=True)]
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Sentences, and neighbours of them together, as character ranges: where in a window an order may stand."""
+    cuts = [0, *(m.end() for m in _SENTENCE.finditer(text)), len(text)]
+    single = [(a, b) for a, b in pairwise(cuts) if len(text[a:b].split()) > 2 or b - a > 12]
+    pairs = [(a[0], b[1]) for a, b in pairwise(single)]
+    return [*single, *pairs]
+
+
+def packed(windows: Sequence[Window], budget: int) -> Iterator[list[int]]:
+    """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
+    batch: list[int] = []
+    for i in sorted(range(len(windows)), key=lambda i: len(windows[i].ids)):
+        if batch and (len(batch) + 1) * len(windows[i].ids) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _chunks(zones: list[tuple[int, str, int, int]]) -> Iterator[list[tuple[int, str, int, int]]]:
+    """Zones in groups that the tokenizer takes at once."""
+    chunk: list[tuple[int, str, int, int]] = []
+    size = 0
+    for zone in zones:
+        chunk.append(zone)
+        size += zone[3] - zone[2]
+        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_ROWS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
