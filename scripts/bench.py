@@ -91,25 +91,25 @@ def static_parquet(base: Path) -> dict[str, Any]:
 
 
 def injection_actor(base: Path) -> dict[str, Any]:
-    """CPU seconds of the injection actor in a run, beside a bare loop of the same model over the same windows and batches."""
+    """CPU seconds of the injection actor in a run, beside a bare loop of the same model over the same windows; every window is read."""
     from veritensor_ray.config import load_settings
-    from veritensor_ray.engines.injection import Injection, packed
+    from veritensor_ray.engines.injection import Injection
+    from veritensor_ray.engines.injection.network import Network
+    from veritensor_ray.engines.injection.windows import from_table
     from veritensor_ray.jobs.audit import audit
     from veritensor_ray.models.store import ModelStore
+    from veritensor_ray.testing import text_batch
 
     copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".html"))
-    flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["injection"]}
-    run = audit(load_settings(flags=flags, environ={}))
-    in_run = run["model_cpu_seconds"]["injection"]
-    engine = Injection(load_settings(environ={}))
-    engine.load(ModelStore("embedded"))
+    flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["injection"], "injection": {"cascade": False}}
+    settings = load_settings(flags=flags, environ={})
+    in_run = audit(settings)["model_cpu_seconds"]["injection"]
     texts = [path.read_text(errors="replace") for path in sorted((base / "corpus").iterdir())]
-    windows = list(engine.windows(texts))
-    batches = list(packed(windows, 4096))
-    engine.forward([windows[i].ids for i in batches[0]])
+    windows = from_table(Injection(settings).prepare(text_batch(texts)))
+    network = Network(ModelStore("embedded").model("injection").folder, settings.injection.token_budget)
+    network.alone(windows[0])
     began = time.process_time()
-    for batch in batches:
-        engine.forward([windows[i].ids for i in batch])
+    network.score(windows)
     bare = time.process_time() - began
     return {
         "windows": len(windows),

@@ -19,7 +19,15 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-FONTS = ("DejaVuSans.ttf", "", "DejaVuSerif.ttf", "DejaVuSansMono.ttf", "DejaVuSansCondensed.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif-Italic.ttf")
+FONTS = (
+    "DejaVuSans.ttf",
+    "",
+    "DejaVuSerif.ttf",
+    "DejaVuSansMono.ttf",
+    "DejaVuSansCondensed.ttf",
+    "DejaVuSans-Bold.ttf",
+    "DejaVuSerif-Italic.ttf",
+)
 
 # Half of them serve to tune the engine, the other half to measure it.
 SENTENCES = (
@@ -127,7 +135,11 @@ def pages(seed: int) -> Iterator[tuple[str, bytes, str]]:
         for angle in (90, 180, 270):
             yield f"turned {angle}", png(page(lines, (16, 20, 24)[number], face).rotate(angle, expand=True)), truth
         yield "dark", png(page(lines, (14, 18, 22)[number], face, (205, 214, 224), (22, 27, 34))), truth
-        yield "skewed", png(page(lines, (16, 20, 24)[number], face).rotate((3, -4, 6)[number], Image.Resampling.BICUBIC, True, fillcolor="white")), truth
+        yield (
+            "skewed",
+            png(page(lines, (16, 20, 24)[number], face).rotate((3, -4, 6)[number], Image.Resampling.BICUBIC, True, fillcolor="white")),
+            truth,
+        )
         yield "JPEG 35", png(page(lines, (14, 17, 20)[number], face), "JPEG", quality=35), truth
         yield "white on transparent", png(page(lines, (16, 20, 24)[number], face, (255, 255, 255, 255), (0, 0, 0, 0), mode="RGBA")), truth
     lines = text(rng, 22, seed)

@@ -8,6 +8,7 @@ Repeatable for the same seed, the same documents, the same hardware and library 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 from pathlib import Path
@@ -40,9 +41,15 @@ def main() -> None:
     documents = collect(args.clean, random.Random(args.seed))
     train = [d for d in documents if d.may_train]
     print(f"{len(train)} documents to train on, {len(documents) - len(train)} others", flush=True)
-    samples = None if args.measure else injection.fit(args.data, train, args.out, args.seed, args.scale)
-    facts = injection.calibrate(args.data, args.out, documents, args.seed, args.clean_documents)
-    card.write(args.out, args.data, facts, samples, train, f"--seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}")
+    if args.measure:
+        trained_on = json.loads((args.out / "calibration.json").read_text())["trained_on"]
+    else:
+        samples = injection.fit(args.data, train, args.out, args.seed, args.scale)
+        trained_on = {
+            name: [sum(s.source == name and s.label == label for s in samples) for label in (0, 1)] for name in {s.source for s in samples}
+        }
+    facts = injection.calibrate(args.data, args.out, documents, args.seed, args.clean_documents, trained_on)
+    card.write(args.out, args.data, facts, train, f"--seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}")
 
 
 if __name__ == "__main__":

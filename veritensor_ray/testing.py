@@ -15,7 +15,7 @@ import pyarrow as pa
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, Rule, TextEngine
 from veritensor_ray.models.store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
+from veritensor_ray.segments import SEGMENTS, Block, Identity, to_batch
 
 ODD_TEXTS: tuple[str | None, ...] = (
     "",
@@ -144,14 +144,13 @@ def _misbehave(text: str, suffix: str) -> None:
         pass
 
 
-class Obedient:
-    """A text engine that finds FINDME, and dies, hangs, eats memory or raises where a text says so. Base of the fakes."""
+class _Fake:
+    """What the fakes have in common."""
 
-    name = "fake-local"
+    name = "fake"
     version = "1"
     needs = Needs()
-    suffix = "LOCAL"
-    pause = 0.0
+    suffix = ""  # of the orders that it obeys
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -162,11 +161,19 @@ class Obedient:
     def load(self, models: ModelStore) -> None:
         """Nothing to load."""
 
-    def rules(self) -> Sequence[Rule]:
-        return [Rule(f"{self.name}.findme", "A planted word", "The word FINDME.", "malware", "medium", "None: it is planted.")]
-
     def fingerprint(self) -> str:
         return f"{self.name}-{self.version}"
+
+
+class Obedient(_Fake):
+    """A text engine that finds FINDME, and dies, hangs, eats memory or raises where a text says so."""
+
+    name = "fake-local"
+    suffix = "LOCAL"
+    pause = 0.0
+
+    def rules(self) -> Sequence[Rule]:
+        return [Rule(f"{self.name}.findme", "A planted word", "The word FINDME.", "malware", "medium", "None: it is planted.")]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         hits = []
@@ -188,3 +195,47 @@ class ObedientModel(Obedient):
     needs = Needs(model="fake")
     suffix = "MODEL"
     pause = 0.004
+
+
+def painted(text: str, **metadata: str) -> bytes:
+    """A PNG that ObedientTranscriber reads: a row of pixels, as grey as the characters' codes; with texts beside the picture."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info, file = PngInfo(), io.BytesIO()
+    for key, value in metadata.items():
+        info.add_text(key, value)
+    Image.frombytes("L", (len(text), 1), text.encode("latin-1")).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+class ObedientTranscriber(_Fake):
+    """Reads what `painted` wrote, with a box for every character, and misbehaves where that says so."""
+
+    name = "fake-ocr"
+    needs = Needs(model="fake")
+    suffix = "OCR"
+
+    def applies(self, about: FileInfo) -> bool:
+        return about.media_type.startswith("image/")
+
+    def rules(self) -> Sequence[Rule]:
+        return []
+
+    def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        texts = [self._read(data.as_py()) for data in images.column("image")]
+        own: dict[str, Any] = {
+            "view": pa.array(["ocr"] * len(texts), pa.string()).dictionary_encode(),
+            "text": pa.array(texts, pa.string()),
+            "image": pa.nulls(len(texts), pa.binary()),
+            "boxes": pa.array([[{"end": i + 1, "left": i, "top": 0, "right": i + 1, "bottom": 1} for i in range(len(t))] for t in texts]),
+        }
+        columns = [own.get(name, images.column(name)) for name in SEGMENTS.names]
+        return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, SEGMENTS, strict=True)], schema=SEGMENTS)
+
+    def _read(self, data: bytes) -> str:
+        from PIL import Image
+
+        text = Image.open(io.BytesIO(data)).convert("L").tobytes().decode("latin-1")
+        _misbehave(text, self.suffix)
+        return text

@@ -133,7 +133,7 @@ class _Licences:
 def _of_distribution(distribution: metadata.Distribution) -> str:
     about = distribution.metadata
     trove = [c.split(" :: ")[-1] for c in about.get_all("Classifier") or () if c.startswith("License ::")]
-    stated = about.get("License-Expression") or " ".join(trove) or (about.get("License") or "unknown").splitlines()[0]
+    stated = about["License-Expression"] or " ".join(trove) or (about["License"] or "unknown").splitlines()[0]
     return re.sub(r"^The | License.*| Software.*", "", stated)[:60]
 
 

@@ -7,7 +7,6 @@ clean documents of packages, and of whole kinds, that were never trained on.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import time
@@ -51,11 +50,12 @@ from training.injection_samples import (
     second_round,
 )
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
+from veritensor_ray.engines.injection.windows import ZONE, ZONE_STRIDE, Cutter
 
 STRIDE = 64
 LAYERS = (0, 1, 2, 3, 4, 5)
 WORDS = 16_000
-MAX_WINDOWS = 16  # of one clean document, about 1,000 tokens: bounds what calibration costs
+MOST_CHARS = 4000  # of one clean document, about 16 windows: bounds what calibration costs
 Array = np.ndarray[Any, Any]
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
@@ -140,53 +140,42 @@ def fit_linear(found: Sequence[str], labels: Sequence[int]) -> Linear:
 # ---------------------------------------------------------------- both, asked as the engine asks them
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Windows of several texts: tokens, the text each belongs to, and the linear score."""
-
-    ids: list[Tokens]
-    owners: list[int]
-    linear: Array
-
-
-def windows_of(tokenizer: PreTrainedTokenizerFast, linear: Linear, found: Sequence[str], most: int = 64) -> Windows:
-    ids, owners, scores = [], [], []
-    for owner, text in enumerate(found):
-        cut = tokenizer(text, truncation=True, max_length=WINDOW, stride=WINDOW - STRIDE - 2, return_overflowing_tokens=True,
-                        return_offsets_mapping=True)  # fmt: skip
-        pairs = [(row, offsets) for row, offsets in zip(cut["input_ids"], cut["offset_mapping"], strict=True) if len(row) > 2][:most]
-        ids += [row for row, _ in pairs]
-        owners += [owner] * len(pairs)
-        scores.append(linear.scores(text, [o[1][0] for _, o in pairs], [o[-2][1] for _, o in pairs]))
-    return Windows(ids, owners, np.concatenate([*scores, np.zeros(0)]))
-
-
 def highest(values: Array, owners: Sequence[int], count: int) -> Array:
     result = np.full(count, -30.0)
-    np.maximum.at(result, owners, values)
+    np.maximum.at(result, list(owners), values)
     return result
 
 
 @dataclass(slots=True)
 class Detector:
-    """What the engine computes: log odds = a · transformer + b · linear + c."""
+    """What the engine computes: log odds = a · transformer + b · linear + c, of windows that the gate lets through."""
 
     model: DebertaV2ForSequenceClassification
     tokenizer: PreTrainedTokenizerFast
     linear: Linear
     mix: tuple[float, float, float] = (1.0, 0.0, 0.0)
-    gate: float = -99.0  # windows whose linear score is below are not read by the transformer
+    gate: float | None = None
 
-    def ask(self, found: Sequence[str], most: int = 64) -> dict[str, Array]:
-        """The highest score of a text's windows by each model, and mixed, with and without the cascade."""
-        cut = windows_of(self.tokenizer, self.linear, found, most)
-        deep = logits_of(self.model, cut.ids)
+    def ask(self, found: Sequence[str]) -> dict[str, Array]:
+        """The highest score of a text's windows by each model, mixed, and behind the gate; `zone` is what the gate looks at."""
+        whole, behind = (Cutter(self.tokenizer, WINDOW, STRIDE, self.linear, gate).windows(found) for gate in (None, self.gate))
         a, b, c = self.mix
-        mixed = a * deep + b * cut.linear + c
-        seen = np.where(cut.linear >= self.gate, mixed, -30.0)
-        by = {"transformer": deep, "linear": cut.linear, "mixed": mixed, "cascade": seen}
-        return {name: highest(values, cut.owners, len(found)) for name, values in by.items()} | {
-            "windows": np.array(len(cut.ids)), "passed": np.array((cut.linear >= self.gate).sum())}  # fmt: skip
+        scored: dict[str, tuple[Array, list[int]]] = {}
+        for name, windows in (("mixed", whole), ("cascade", behind if self.gate is not None else whole)):
+            linear = np.array([w.linear for w in windows])
+            deep = (
+                logits_of(self.model, [list(w.ids) for w in windows])
+                if name == "mixed" or self.gate is not None
+                else scored["transformer"][0]
+            )
+            owners = [w.row for w in windows]
+            scored[name] = (a * deep + b * linear + c, owners)
+            scored |= {"transformer": (deep, owners), "linear": (linear, owners)} if name == "mixed" else {}
+        zone = np.array(
+            [self.linear.scores(t, s := np.arange(0, max(1, len(t) - ZONE_STRIDE), ZONE_STRIDE), s + ZONE).max() for t in found]
+        )
+        by = {name: highest(values, owners, len(found)) for name, (values, owners) in scored.items()}
+        return by | {"zone": zone, "windows": np.array(len(whole)), "passed": np.array(len(behind))}
 
 
 def odds(probability: float) -> float:
@@ -222,7 +211,7 @@ def mixing_set(data: Path, documents: Sequence[Document], rng: random.Random) ->
 
 
 def fit_mixture(detector: Detector, found: Sequence[Sample]) -> None:
-    """The mixture's three numbers, and the gate: half a point of the attacks that the mixture finds may fall behind it."""
+    """The mixture's three numbers."""
     asked = detector.ask([s.text for s in found])
     labels = np.array([s.label for s in found])
     fitted = LogisticRegression(C=10.0).fit(np.stack([asked["transformer"], asked["linear"]], 1), labels)
@@ -233,7 +222,7 @@ def fit_mixture(detector: Detector, found: Sequence[Sample]) -> None:
 def set_gate(detector: Detector, found: Sequence[Sample], medium: float) -> None:
     """Half a point of the attacks that the mixture finds may fall behind the gate."""
     asked = detector.ask([s.text for s in found])
-    hits = asked["linear"][(np.array([s.label for s in found]) == 1) & (asked["mixed"] >= medium)]
+    hits = asked["zone"][(np.array([s.label for s in found]) == 1) & (asked["mixed"] >= medium)]
     detector.gate = round(float(np.quantile(hits, 0.005)), 3)
 
 
@@ -342,18 +331,21 @@ def fit(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: 
     return [*samples, *again]
 
 
-def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, count: int) -> dict[str, Any]:
+def calibrate(
+    data: Path, out: Path, documents: Sequence[Document], seed: int, count: int, trained_on: dict[str, list[int]]
+) -> dict[str, Any]:
     """Mixture, thresholds, gate and measurements of the files in `out`; writes calibration.json and returns what the card says."""
     rng = random.Random(seed + 2)
     detector = load(out)
-    clean = [d for d in documents if not d.may_train]
-    halves = [d for d in clean if share(d.text) < 0.2], [d for d in clean if share(d.text) >= 0.2]
+    kept = [d for d in documents if not d.may_train]
+    halves = [d for d in kept if share(d.text) < 0.2], [d for d in kept if share(d.text) >= 0.2]
     apart = mixing_set(data, halves[0], rng)
     fit_mixture(detector, apart)
     held = list({d.text: d for d in even(halves[1], rng, count)}.values())
-    asked = detector.ask([d.text for d in held], MAX_WINDOWS)
+    clean = [d.text[:MOST_CHARS] for d in held]
+    asked = detector.ask(clean)
     set_gate(detector, apart, thresholds(asked["mixed"])["medium"])
-    asked = detector.ask([d.text for d in held], MAX_WINDOWS)
+    asked = detector.ask(clean)
     levels = {who: thresholds(asked[who]) for who in ("cascade", "mixed", "transformer", "linear")}
     for i in np.argsort(-asked["cascade"])[:25]:
         print(f"clean {asked['cascade'][i]:.2f} {held[i].group} {held[i].package} {held[i].text[:80]!r}", flush=True)
@@ -366,6 +358,6 @@ def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, c
     print(shown, levels, detector.mix, detector.gate, f"passed {passed:.4f}", sep="\n", flush=True)
     limits = {level: round(probability(value), 6) for level, value in levels["cascade"].items()}
     facts = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "thresholds": limits, "mix": detector.mix, "gate": detector.gate,
-             "passed_by_the_gate": round(passed, 4), "clean_documents": len(held), "measured": table, "clean": rates}  # fmt: skip
+             "passed_by_the_gate": round(passed, 4), "clean_documents": len(held), "measured": table, "clean": rates, "trained_on": trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)
     return facts | {"table": shown, "parameters": sum(p.numel() for p in detector.model.parameters()) / 1e6}

@@ -35,6 +35,7 @@ def submit(
     since: Since = None,
     sample: Sample = None,
     config: Config = None,
+    cascade: Annotated[str | None, typer.Option(help="on, or off: the injection transformer reads every window; slow.")] = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster (ray://HOST:10001, HOST:6379, auto). Default: an embedded local Ray.")
     ] = None,
@@ -60,9 +61,10 @@ def submit(
     from veritensor_ray.jobs.audit import audit, default_output
 
     flags = {
-        name: value for name, value in locals().items() if name not in ("source", "config", "load_settings", "audit", "default_output")
+        name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "load_settings", "audit", "default_output")
     }
-    settings = load_settings(config, flags | {"sources": source or None})
+    flags |= {"sources": source or None, "injection": None if cascade is None else {"cascade": cascade}}
+    settings = load_settings(config, flags)
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources)})
     reporter, close = _reporter(settings.log_format, settings.verbose)

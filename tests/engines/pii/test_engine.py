@@ -112,7 +112,13 @@ def test_a_missing_model_is_an_error(tmp_path: Path) -> None:
 
 
 def test_fingerprint_covers_the_settings() -> None:
-    variants = ({}, {"min_confidence": 0.6}, {"private_addresses": True}, {"custom": [{"name": "x", "pattern": "y"}]}, {"gate": False})
+    variants: tuple[dict[str, object], ...] = (
+        {},
+        {"min_confidence": 0.6},
+        {"private_addresses": True},
+        {"custom": [{"name": "x", "pattern": "y"}]},
+        {"gate": False},
+    )
     assert len({engine(**variant).fingerprint() for variant in variants}) == len(variants)
 
 

@@ -126,6 +126,9 @@ def test_finds(text: str, expected: Expected) -> None:
         # no telephone
         "2024-01-15 10:32:11",
         "15.01.2024",
+        "* fix httpsession close call\n\n2.1.1 (2022-02-10)",
+        "vms=67608576, text=2310144",
+        "types-setuptools ==67.2.0.1",
         "52.520008, 13.404954",
         "x = 415555267",
         "1.000.000,00 EUR and 12 500 000",

@@ -35,7 +35,7 @@ class Scorer:
         ranges = sentences(text)
         if len(ranges) < 2:
             return 0, len(text)
-        cutter = replace(self.cutter, gate=None, stride=self.cutter.size)
+        cutter = replace(self.cutter, gate=None, stride=self.cutter.size - 2)  # no overlap: two tokens frame a window
         pieces = cutter.windows([text[start:end] for start, end in ranges])
         best, score = 0, -math.inf
         for piece, value in zip(pieces, self.scores(pieces), strict=True):

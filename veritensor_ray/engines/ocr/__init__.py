@@ -146,9 +146,7 @@ def _joined(found: Sequence[Line]) -> tuple[str, list[dict[str, int]]]:
         for word in line.words:
             end += len(word.text) + (1 if places else 0)
             left, top, right, bottom = word.box.left, word.box.top, word.box.right, word.box.bottom
-            places.append(
-                {"end": end, "left": int(left), "top": int(top), "right": int(np.ceil(right)), "bottom": int(np.ceil(bottom))}
-            )
+            places.append({"end": end, "left": int(left), "top": int(top), "right": int(np.ceil(right)), "bottom": int(np.ceil(bottom))})
     return "\n".join(line.text for line in found), places
 
 

@@ -66,8 +66,8 @@ def quads(text: Array, link: Array, limit: int) -> list[Array]:
         grow = int(np.sqrt(area * min(w, h) / (w * h)) * 2)  # CRAFT's own rule: heat covers the middle of characters only
         mask = cv2.dilate(np.pad(mask, grow + 1), cv2.getStructuringElement(cv2.MORPH_RECT, (1 + grow, 1 + grow)))
         rows, columns = np.nonzero(mask)
-        points = np.stack([columns, rows], axis=1).astype(np.float32) + (x - grow - 1, y - grow - 1)
-        found.append(np.asarray(cv2.boxPoints(cv2.minAreaRect(points.astype(np.float32))), float))
+        points = np.stack([columns + (x - grow - 1), rows + (y - grow - 1)], axis=1).astype(np.float32)
+        found.append(np.asarray(cv2.boxPoints(cv2.minAreaRect(points)), float))
         if len(found) == limit:
             break
     return found

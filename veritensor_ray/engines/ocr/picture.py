@@ -126,7 +126,7 @@ def _flattened(image: Image.Image) -> Iterator[Image.Image]:
     # white text on nothing shows on black only, black text on white only, both on grey
     ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255) if not bright else (127, 127, 127, 255) if dark else (0, 0, 0, 255))
     yield Image.alpha_composite(ground, rgba).convert("RGB")
-    hidden = light[~visible]
+    hidden = light[alpha == 0]
     if hidden.size and hidden.std() > 1:  # colours under full transparency: whoever drops alpha sees them, people do not
         yield rgba.convert("RGB")
 

@@ -24,6 +24,7 @@ _TALL = 13  # height of small characters that the detector sees well ...
 _GIANT = 90  # ... and the one above which it sees strokes
 _LARGEST = 4.0  # magnification
 _UPRIGHT = 0.94  # confidence that leaves no doubt which way is up
+_INK = 60  # steps of brightness between a line's ground and its letters
 _LEANING = 0.7  # degrees
 
 
@@ -207,13 +208,28 @@ def _transcribe(plane: Plane, words: Sequence[Array], networks: Networks, clock:
 
 
 def _crop(grey: Grey, box: Box) -> tuple[Grey, Box]:
-    margin = 0.1 * box.height
+    """The line with a margin around its ink: the detector's boxes are a pixel or two off, which is much for small text."""
     height, width = grey.shape
-    left, top = max(0, int(box.left - margin)), max(0, int(box.top - margin))
-    right, bottom = min(width, int(box.right + margin) + 1), min(height, int(box.bottom + margin) + 1)
-    left, top = min(left, width - 1), min(top, height - 1)
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    side, above = 0.1 * box.height, 0.25 * box.height
+    left, right = _within(box.left - side, box.right + side + 1, width)
+    top, bottom = _within(box.top - above, box.bottom + above + 1, height)
+    piece = grey[top:bottom, left:right].astype(np.int16)
+    inked = np.abs(piece - np.median(piece)).max(axis=1) > _INK
+    first = last = min(max(int(box.middle) - top, 0), len(inked) - 1)
+    while first > 0 and inked[first - 1]:
+        first -= 1
+    while last < len(inked) - 1 and inked[last + 1]:
+        last += 1
+    if last - first + 1 >= 0.5 * box.height:
+        margin = max(1, round(0.25 * (last - first + 1)))
+        top, bottom = max(0, top + first - margin), min(height, top + last + 1 + margin)
     return grey[top:bottom, left:right], Box(left, top, right, bottom)
+
+
+def _within(start: float, end: float, length: int) -> tuple[int, int]:
+    """At least one pixel."""
+    first = min(max(0, int(start)), length - 1)
+    return first, max(first + 1, min(length, int(end)))
 
 
 def _words(text: str, places: Sequence[float], box: Box, plane: Plane) -> Iterator[Word]:

@@ -17,7 +17,7 @@ _KINDS = {
     "bank": "routing|aba|rtn|account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|cuenta|compte bancaire|checking",
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
     "phone": "phone phones telephone tel mobile cell cellphone call fax telefon handy mobil rufnummer telefonnummer phonenumber anrufen téléphone"
-    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring text hotline handynummer contact fax office answering messages mobil durchwahl",
+    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring hotline handynummer contact fax office answering messages mobil durchwahl",
     "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
     "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
     "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",

@@ -25,7 +25,8 @@ _OTHER_DIGITS = re.compile(r"[^\x00-\x7f](?<=\d)")
 _LOOK_ALIKES = dict(
     zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True)
 )
-_MIXED = re.compile(r"(?=[\w.@-]*[A-Za-z0-9@])(?=[\w.@-]*[\u0370-\u03ff\u0400-\u052f])[\w.@-]{3,320}")
+_TOKEN = re.compile(r"[\w.@-]{3,320}")
+_LATIN = re.compile(r"[A-Za-z0-9@]")
 _GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 _AT = re.compile(
     r"(?<=[\w.])\s{0,2}[(\[{<]\s?(?:at|@|æt)\s?[)\]}>]\s{0,2}(?=\w)|(?<=[a-z0-9]) (?:AT|at) (?=\w+(?: dot | DOT |[(\[{]dot))", re.IGNORECASE
@@ -92,7 +93,7 @@ def suspect(text: str) -> bool:
         _HIDDEN.search(text)
         or _WIDE.search(text)
         or _OTHER_DIGITS.search(text)
-        or (_GREEK_OR_CYRILLIC.search(text) and _MIXED.search(text))
+        or (_GREEK_OR_CYRILLIC.search(text) and _LATIN.search(text) and any(_unmixed(m) for m in _TOKEN.finditer(text)))
     ):
         return True
     if _has_marks(text) and _SUSPECT.search(text):
@@ -116,12 +117,21 @@ def normalised(text: str) -> Mapped | None:
         mapped.sub(_HIDDEN, lambda _: "")
         mapped.sub(_WIDE, lambda m: _ascii(m.group()))
         mapped.sub(_OTHER_DIGITS, lambda m: str(unicodedata.digit(m.group(), m.group())))
-        mapped.sub(_MIXED, lambda m: "".join(_LOOK_ALIKES.get(c, c) for c in m.group()))
+        if _GREEK_OR_CYRILLIC.search(mapped.text):
+            mapped.sub(_TOKEN, _unmixed)
     mapped.sub(_AT, lambda _: "@")
     mapped.sub(_DOT, lambda _: ".")
     mapped.sub(_SPACED, lambda m: re.sub(r"\D", "", m.group()))
     mapped.sub(_SPACED_MAIL, lambda m: m.group().replace(" ", ""))
     return mapped if mapped.text != text else None
+
+
+def _unmixed(match: re.Match[str]) -> str | None:
+    """A token of Latin and look-alike letters in Latin alone."""
+    token = match.group()
+    if token.isascii() or not (_GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token)):
+        return None
+    return "".join(_LOOK_ALIKES.get(c, c) for c in token)
 
 
 def _ascii(character: str) -> str:

@@ -51,7 +51,7 @@ def labels_of(settings: Mapping[str, Any]) -> dict[str, str]:
 def thresholds_of(settings: Mapping[str, Any], own: Mapping[str, float]) -> dict[str, float]:
     """Rule name to threshold: configured, calibrated, or the model's default."""
     calibrated = dict(settings.get("thresholds") or {})
-    default = float(calibrated.get("default", calibrated.get("medium", 0.5)))
+    default: Any = calibrated.get("default", calibrated.get("medium", 0.5))
     return {rule: own.get(rule, float(calibrated.get(rule, default))) for rule in sorted(set(labels_of(settings).values()))}
 
 

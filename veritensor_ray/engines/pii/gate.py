@@ -90,7 +90,7 @@ def possible(text: str) -> bool:
         previous_end, previous_common = match.end(), common
         if evidence >= 6:
             return True
-    code = len(_CODE.findall(text))
+    code = len(_CODE.findall(text)) if evidence else 0
     if evidence >= (2 if code * 25 <= len(text) else 6) or (evidence and code == 0):
         return True
     low_text = text.lower()

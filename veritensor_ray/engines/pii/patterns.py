@@ -108,6 +108,8 @@ _CARD = re.compile(
 )
 _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 _FLOAT = re.compile(r"\d*\.\d+")
+_LETTERS = re.compile(r"[^\W\d_]")
+_ALONE = (15, 16, 18)  # digits that may be something without a word near by
 _GROUP_BEFORE = re.compile(r"[0-9][ -]\Z")
 _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
@@ -135,6 +137,9 @@ def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> I
     if _FLOAT.fullmatch(run):
         return
     count = sum(map(str.isdigit, run))
+    bare = run.isdigit() and count not in _ALONE and not joined.column_words(start)
+    if bare and not _LETTERS.search(joined.text, max(0, start - 64), start + count + 24):
+        return  # a table of numbers: nothing says what they are
     near: dict[str, int] | None = None
 
     def about() -> dict[str, int]:
@@ -205,6 +210,8 @@ def _phone(joined: Joined, part: str, start: int, about: Callable[[], dict[str, 
     line = joined.line(start, start + len(part))
     code = _CODE.search(line) is not None
     prose = not code and _PROSE.search(line) is not None
+    if code and plain and joined.text[start - 1 : start] == "=" and near.get("phone", 9) > 1:
+        return
     if code and phone is None and not part.startswith(("+", "(")):
         return
     score = phones.score(part, phone, prose or bool(joined.column_words(start) and phone is not None), regions)
@@ -320,7 +327,7 @@ def _v4(joined: Joined, match: re.Match[str], private: bool) -> Found | None:
     if scope is None or (scope == "private" and not private):
         return None
     before = joined.before(start, 4)
-    if _AGENT.search(before) and not before.endswith("="):
+    if _AGENT.search(before) and (before.endswith("==") or not before.endswith("=")):
         return None
     near = context(joined, start, end)
     told = near.get("ip", 99) <= 8
@@ -384,6 +391,8 @@ _WORDED = re.compile(rf"[0-9](?<!\w.)[0-9]?(?:st|nd|rd|th|er|\.)? (?:of |de )?{_
 _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}(?!\w)")
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
+_BIRTH = re.compile(r"bi?r?th|bor?n|d\W?o\W?b|geb|n[ée]|nai|nac|cump|bday", re.IGNORECASE)
+
 
 def _births(joined: Joined) -> Iterator[Found]:
     text = joined.text
@@ -391,7 +400,10 @@ def _births(joined: Joined) -> Iterator[Found]:
         for match in pattern.finditer(text):
             if pattern in (_NUMERIC_DATE, _COMPACT) and not _calendar(match.group()):
                 continue
-            distance = context(joined, *match.span()).get("dob")
+            start, end = match.span()
+            if not _BIRTH.search(joined.before(start, 64) + joined.after(end, 24)) and not joined.column_words(start):
+                continue
+            distance = context(joined, start, end).get("dob")
             if distance is not None and distance <= 7:
                 yield Found("date-of-birth", match.start(), match.end(), round(0.95 - 0.01 * distance, 3))
 
