@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test lint faults faults-ci bench clean help
+.PHONY: demo test test-offline lint faults faults-ci bench bench-models clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -24,8 +24,11 @@ demo: $(VENV)/.base ## audit a generated sample corpus with the embedded models
 	$(BIN)/veritensor-ray submit $(DEMO)/corpus --output $(DEMO)/audit --allow-partial --fresh
 	@echo "The corpus is in $(DEMO)/corpus, what was planted in $(DEMO)/corpus.expected.json"
 
-test: $(VENV)/.dev ## the default suite, no network
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## the default suite, in a network namespace where one can be had; TESTS=... for a part
+	bash scripts/isolated $(BIN)/python -m pytest $(TESTS)
+
+test-offline: $(VENV)/.dev ## the same, and fails where the network cannot be cut off
+	bash scripts/isolated --require $(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -41,6 +44,10 @@ faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
 	$(BIN)/python scripts/bench.py
+
+bench-models: $(VENV)/.dev ## measure the models; writes bench/models.json and docs/models.md
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	$(BIN)/python scripts/bench_models.py
 
 clean: ## remove what builds and runs left behind
 	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -172,8 +172,9 @@ def engine() -> Callable[[bytes], str]:
 def alone() -> Callable[[bytes], str]:
     """EasyOCR as its documentation calls it, with its own preprocessing."""
     import easyocr
-    import easyocr_en_models
     import torch
+
+    from veritensor_ray.models.easyocr_weights import package_folder
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -182,7 +183,7 @@ def alone() -> Callable[[bytes], str]:
             gpu=False,
             verbose=False,
             download_enabled=False,
-            model_storage_directory=easyocr_en_models.model_dir(),
+            model_storage_directory=str(package_folder("easyocr_en_models")),
             user_network_directory=folder,
         )
     return lambda data: "\n".join(reader.readtext(data, detail=0))

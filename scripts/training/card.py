@@ -31,7 +31,7 @@ the transformer: {passed:.1%} of the windows of clean documents.
 | `medium` | {medium} | {clean_medium:.2%} |
 | `high` | {high} | {clean_high:.2%} |
 
-Set on {documents} clean documents (the first 4,000 characters of each) of packages that were never trained on; games and manual
+Set on {documents} clean documents (the first 3,000 characters of each) of packages that were never trained on; games and manual
 pages are kinds that no training saw. The sample resolves no rate below 1 of {documents}: `high` is a margin above its highest score.
 
 ## Measured

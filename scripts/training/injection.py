@@ -55,7 +55,7 @@ from veritensor_ray.engines.injection.windows import ZONE, ZONE_STRIDE, Cutter
 STRIDE = 64
 LAYERS = (0, 1, 2, 3, 4, 5)
 WORDS = 16_000
-MOST_CHARS = 4000  # of one clean document, about 16 windows: bounds what calibration costs
+MOST_CHARS = 3000  # of one document, about 12 windows: bounds what calibration costs
 Array = np.ndarray[Any, Any]
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
@@ -156,26 +156,30 @@ class Detector:
     mix: tuple[float, float, float] = (1.0, 0.0, 0.0)
     gate: float | None = None
 
-    def ask(self, found: Sequence[str]) -> dict[str, Array]:
-        """The highest score of a text's windows by each model, mixed, and behind the gate; `zone` is what the gate looks at."""
-        whole, behind = (Cutter(self.tokenizer, WINDOW, STRIDE, self.linear, gate).windows(found) for gate in (None, self.gate))
-        a, b, c = self.mix
-        scored: dict[str, tuple[Array, list[int]]] = {}
-        for name, windows in (("mixed", whole), ("cascade", behind if self.gate is not None else whole)):
-            linear = np.array([w.linear for w in windows])
-            deep = (
-                logits_of(self.model, [list(w.ids) for w in windows])
-                if name == "mixed" or self.gate is not None
-                else scored["transformer"][0]
-            )
-            owners = [w.row for w in windows]
-            scored[name] = (a * deep + b * linear + c, owners)
-            scored |= {"transformer": (deep, owners), "linear": (linear, owners)} if name == "mixed" else {}
-        zone = np.array(
-            [self.linear.scores(t, s := np.arange(0, max(1, len(t) - ZONE_STRIDE), ZONE_STRIDE), s + ZONE).max() for t in found]
+    def whole(self, found: Sequence[str]) -> dict[str, Array]:
+        """The highest score of a text's windows by each model and mixed; `zone` is what a gate would look at."""
+        windows = Cutter(self.tokenizer.backend_tokenizer, WINDOW, STRIDE, self.linear).windows(found)
+        deep, linear, owners = (
+            logits_of(self.model, [list(w.ids) for w in windows]),
+            np.array([w.linear for w in windows]),
+            [w.row for w in windows],
         )
-        by = {name: highest(values, owners, len(found)) for name, (values, owners) in scored.items()}
-        return by | {"zone": zone, "windows": np.array(len(whole)), "passed": np.array(len(behind))}
+        zone = [self.linear.scores(t, s := np.arange(0, max(1, len(t) - ZONE_STRIDE), ZONE_STRIDE), s + ZONE).max() for t in found]
+        by = {"transformer": deep, "linear": linear, "mixed": self._mixed(deep, linear)}
+        return {name: highest(values, owners, len(found)) for name, values in by.items()} | {
+            "zone": np.array(zone),
+            "windows": np.array(len(windows)),
+        }
+
+    def behind(self, found: Sequence[str]) -> tuple[Array, int]:
+        """The same as the engine computes it, mixed and only where the gate lets it; and the number of windows."""
+        windows = Cutter(self.tokenizer.backend_tokenizer, WINDOW, STRIDE, self.linear, self.gate).windows(found)
+        mixed = self._mixed(logits_of(self.model, [list(w.ids) for w in windows]), np.array([w.linear for w in windows]))
+        return highest(mixed, [w.row for w in windows], len(found)), len(windows)
+
+    def _mixed(self, deep: Array, linear: Array) -> Array:
+        a, b, c = self.mix
+        return np.asarray(a * deep + b * linear + c)
 
 
 def odds(probability: float) -> float:
@@ -210,20 +214,18 @@ def mixing_set(data: Path, documents: Sequence[Document], rng: random.Random) ->
     return found
 
 
-def fit_mixture(detector: Detector, found: Sequence[Sample]) -> None:
+def fit_mixture(asked: dict[str, Array], labels: Array) -> tuple[float, float, float]:
     """The mixture's three numbers."""
-    asked = detector.ask([s.text for s in found])
-    labels = np.array([s.label for s in found])
     fitted = LogisticRegression(C=10.0).fit(np.stack([asked["transformer"], asked["linear"]], 1), labels)
     a, b = fitted.coef_[0]
-    detector.mix = (round(float(a), 4), round(max(float(b), 0.0), 4), round(float(fitted.intercept_[0]), 4))
+    return round(float(a), 4), round(max(float(b), 0.0), 4), round(float(fitted.intercept_[0]), 4)
 
 
-def set_gate(detector: Detector, found: Sequence[Sample], medium: float) -> None:
-    """Half a point of the attacks that the mixture finds may fall behind the gate."""
-    asked = detector.ask([s.text for s in found])
-    hits = asked["zone"][(np.array([s.label for s in found]) == 1) & (asked["mixed"] >= medium)]
-    detector.gate = round(float(np.quantile(hits, 0.005)), 3)
+def find_gate(asked: dict[str, Array], labels: Array, mix: tuple[float, float, float], medium: float) -> float:
+    """Half a point of the attacks that the mixture finds may fall behind it."""
+    a, b, c = mix
+    hits = asked["zone"][(labels == 1) & (a * asked["transformer"] + b * asked["linear"] + c >= medium)]
+    return round(float(np.quantile(hits, 0.005)), 3)
 
 
 # ---------------------------------------------------------------- measurement
@@ -250,7 +252,9 @@ def measure(detector: Detector, data: Path, levels: dict[str, dict[str, float]],
     """Per set and model: recall on injections and false positives on benign texts at both thresholds."""
     table: dict[str, Any] = {}
     for name, samples in measured_sets(data, rng).items():
-        scores = detector.ask([s.text for s in samples])
+        found = [s.text[:MOST_CHARS] for s in samples]
+        scores = detector.whole(found)
+        scores["cascade"], _ = detector.behind(found)
         labels = np.array([s.label for s in samples])
         row: dict[str, Any] = {"injections": int(labels.sum()), "benign": int((labels == 0).sum())}
         for who, limits in levels.items():
@@ -340,24 +344,25 @@ def calibrate(
     kept = [d for d in documents if not d.may_train]
     halves = [d for d in kept if share(d.text) < 0.2], [d for d in kept if share(d.text) >= 0.2]
     apart = mixing_set(data, halves[0], rng)
-    fit_mixture(detector, apart)
+    labels, asked = np.array([s.label for s in apart]), detector.whole([s.text for s in apart])
+    detector.mix = fit_mixture(asked, labels)
     held = list({d.text: d for d in even(halves[1], rng, count)}.values())
     clean = [d.text[:MOST_CHARS] for d in held]
-    asked = detector.ask(clean)
-    set_gate(detector, apart, thresholds(asked["mixed"])["medium"])
-    asked = detector.ask(clean)
-    levels = {who: thresholds(asked[who]) for who in ("cascade", "mixed", "transformer", "linear")}
-    for i in np.argsort(-asked["cascade"])[:25]:
-        print(f"clean {asked['cascade'][i]:.2f} {held[i].group} {held[i].package} {held[i].text[:80]!r}", flush=True)
+    seen = detector.whole(clean)
+    detector.gate = find_gate(asked, labels, detector.mix, thresholds(seen["mixed"])["medium"])
+    seen["cascade"], passed = detector.behind(clean)
+    levels = {who: thresholds(seen[who]) for who in ("cascade", "mixed", "transformer", "linear")}
+    for i in np.argsort(-seen["cascade"])[:25]:
+        print(f"clean {seen['cascade'][i]:.2f} {held[i].group} {held[i].package} {held[i].text[:80]!r}", flush=True)
     table = measure(detector, data, levels, rng)
     groups = {"all": np.ones(len(held), bool)} | {g: np.array([d.group == g for d in held]) for g in sorted({d.group for d in held})}
-    rates = {g: {"documents": int(m.sum())} | {k: float((asked["cascade"][m] >= t).mean()) for k, t in levels["cascade"].items()}
+    rates = {g: {"documents": int(m.sum())} | {k: float((seen["cascade"][m] >= t).mean()) for k, t in levels["cascade"].items()}
              for g, m in groups.items()}  # fmt: skip
     shown = as_table(table, rates)
-    passed = float(asked["passed"] / asked["windows"])
-    print(shown, levels, detector.mix, detector.gate, f"passed {passed:.4f}", sep="\n", flush=True)
+    share_passed = passed / int(seen["windows"])
+    print(shown, levels, detector.mix, detector.gate, f"passed {share_passed:.4f}", sep="\n", flush=True)
     limits = {level: round(probability(value), 6) for level, value in levels["cascade"].items()}
     facts = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "thresholds": limits, "mix": detector.mix, "gate": detector.gate,
-             "passed_by_the_gate": round(passed, 4), "clean_documents": len(held), "measured": table, "clean": rates, "trained_on": trained_on}  # fmt: skip
+             "passed_by_the_gate": round(share_passed, 4), "clean_documents": len(held), "measured": table, "clean": rates, "trained_on": trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)
     return facts | {"table": shown, "parameters": sum(p.numel() for p in detector.model.parameters()) / 1e6}

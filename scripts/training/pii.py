@@ -6,6 +6,7 @@ text reads as before. All is written to the tokenizer's file: whoever loads the 
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 import time
@@ -22,13 +23,13 @@ from tokenizers import Regex, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from training import pii_measure as measure
-from training.base import base_weights, cut_words, deberta_config, micro_batches, select, write_json, write_tokenizer
+from training.base import base_weights, cut_words, deberta_config, micro_batches, select, write_tokenizer
 from training.documents import Document
 from training.pii_card import card, seal
 from training.pii_samples import LONGEST, Sample, training_set
 
 LABELS = ("person", "organization", "address", "medical")  # rule and text of the label are the same
-SINK = "location"  # learned and not asked for: what is a place alone is none of the others
+SINK = "location"  # asked for and not reported: what is a place alone is none of the others
 LAYERS = (0, 1, 2)
 WORDS = 12_000
 HIDDEN = 192
@@ -83,7 +84,7 @@ def train(model: Any, samples: Sequence[Sample], rng: random.Random, epochs: int
     for batch in (b for _ in range(epochs) for b in micro_batches(lengths, rng)):
         asked = [*LABELS, SINK] if rng.random() < 0.5 else list(LABELS)
         loss = _loss(core, processor, [samples[i] for i in batch], asked)
-        (loss / 48).backward()
+        (loss / 48).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.item() / len(batch))
         waiting += len(batch)
         seen += sum(lengths[i] for i in batch)
@@ -109,7 +110,8 @@ def _loss(core: Any, processor: Any, samples: Sequence[Sample], asked: list[str]
     width = targets.shape[1]
     losses = torch.nn.functional.binary_cross_entropy_with_logits(out.logits[:, :width].float(), targets, reduction="none")
     mask = (torch.arange(width) < batch["seq_length"]).float()
-    return (losses * mask[:, :, None, None]).sum()
+    total: torch.Tensor = (losses * mask[:, :, None, None]).sum()
+    return total
 
 
 def export(model: Any, out: Path) -> None:
@@ -138,9 +140,10 @@ def fit(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: 
 def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, count: int = 2000) -> dict[str, Any]:
     """Thresholds and measurements of the files in `out`; writes calibration.json and returns what the card says."""
     model = GLiNER.from_pretrained(str(out), local_files_only=True).eval()
-    facts = measure.calibration(model, LABELS, data, [d for d in documents if not d.may_train], random.Random(seed + 2), count)
+    facts = measure.calibration(model, LABELS, [SINK], data, [d for d in documents if not d.may_train], random.Random(seed + 2), count)
     kept = {"labels": {label: label for label in LABELS}, "thresholds": facts["thresholds"], "window_words": LONGEST, "sinks": [SINK]}
-    write_json(out / "calibration.json", kept | {k: facts[k] for k in ("clean_windows", "false_alarms", "measured")})
+    kept |= {k: facts[k] for k in ("clean_windows", "false_alarms", "measured")}
+    (out / "calibration.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")  # the labels stay in the order of the training
     return facts | {"parameters": sum(p.numel() for p in model.model.parameters()) / 1e6}
 
 
@@ -150,5 +153,6 @@ def run(
     """What `train_embedded.py pii` does: train unless only measured, calibrate, describe, seal."""
     samples = None if measure_only else fit(data, documents, out, seed, scale)
     facts = calibrate(data, out, documents, seed, count)
-    card(out, facts, samples, [d for d in documents if d.may_train], command)
+    about = {"layers": len(LAYERS), "words": WORDS, "window": LONGEST, "command": command}
+    card(out, facts, samples, [d for d in documents if d.may_train], about)
     seal(out)

@@ -7,46 +7,13 @@ import random
 
 from faker import Faker
 
+from training.pii_lists import words
 from training.pii_names import HOME, LOCALES, first_last, plain, pool
 
-_COUNTRIES = {
-    "en": "Germany|France|Spain|Italy|Portugal|Brazil|Mexico|Canada|Australia|India|China|Japan|South Korea|Nigeria|Kenya|Ghana|South Africa|Egypt|Morocco|Turkey|Greece|Poland|Sweden|Norway|Denmark|Finland|Netherlands|"
-    "Belgium|Austria|Switzerland|Ireland|United Kingdom|UK|USA|United States|U.S.A.|New Zealand|Argentina|Chile|Peru|Colombia|Vietnam|Thailand|Indonesia|Malaysia|Philippines|Singapore|Israel|Jordan|Lebanon|Iran|Iraq|Russia|"
-    "Ukraine|Romania|Bulgaria|Hungary|Czech Republic|Slovakia|Croatia|Serbia|Estonia|Latvia|Lithuania|Iceland|Cuba|Togo|Vanuatu|Fiji|East Timor|Guatemala|Ecuador|Uruguay|Senegal|Cameroon|Ethiopia|Uganda|Pakistan|Bangladesh",
-    "de": "Deutschland|Österreich|Schweiz|Frankreich|Italien|Spanien|Polen|Türkei|USA|Niederlande|Schweden|Japan|Brasilien",
-    "fr": "France|Belgique|Suisse|Canada|Allemagne|Espagne|Italie|Maroc|Tunisie|Sénégal|Japon|Royaume-Uni|États-Unis",
-    "es": "España|México|Argentina|Colombia|Chile|Perú|Francia|Alemania|Italia|Portugal|Estados Unidos|Marruecos",
-}  # fmt: skip
-_KNOWN = """London|Paris|Berlin|Madrid|Rome|New York|Los Angeles|Chicago|Boston|San Francisco|Seattle|Toronto|Vancouver|Sydney|Melbourne|Tokyo|Seoul|Beijing|Shanghai|Mumbai|Delhi|Lagos|Nairobi|Cairo|Istanbul|Athens|Vienna|
-Zurich|Geneva|Brussels|Amsterdam|Stockholm|Oslo|Copenhagen|Helsinki|Warsaw|Prague|Budapest|Lisbon|Porto|Barcelona|Valencia|Sevilla|Lyon|Marseille|Toulouse|Munich|München|Hamburg|Köln|Frankfurt|Leipzig|Dresden|Stuttgart|Dublin|
-Edinburgh|Manchester|Birmingham|Leeds|Bristol|Mexico City|Buenos Aires|Bogotá|Lima|Santiago|São Paulo|Rio de Janeiro|Texas|California|Florida|Ontario|Bavaria|Bayern|Catalonia|Europe|Africa|Asia|Denver|Dallas|Houston|Miami""".replace("\n", "").split("|")  # fmt: skip
-_WAYS = "Street|St|St.|Road|Rd|Rd.|Avenue|Ave|Ave.|Lane|Ln|Drive|Dr|Court|Ct|Place|Way|Boulevard|Blvd|Terrace|Close|Crescent|Square|Parkway|Highway|Row|Hill|Gardens|Mews".split("|")  # fmt: skip
 _BEFORE = {"fr": ("rue", "avenue", "boulevard", "place", "chemin", "impasse", "allée", "quai"), "es": ("Calle", "C/", "Avenida", "Avda.", "Plaza", "Paseo", "Camino", "Carrera"), "it": ("Via", "Viale", "Piazza", "Corso", "Largo"),
            "pt": ("Rua", "Avenida", "Travessa", "Praça", "R."), "pl": ("ul.", "al.", "Plac")}  # fmt: skip
 _AFTER = {"de": ("straße", "str.", "strasse", "weg", "gasse", "platz", "allee", "ring", "damm", "ufer"), "nl": ("straat", "weg", "laan", "plein", "gracht", "kade", "dreef"),
           "sv": ("gatan", "vägen", "gata"), "da": ("vej", "gade", "allé"), "no": ("veien", "gata", "vegen"), "fi": ("katu", "tie", "kuja"), "hu": (" utca", " út", " tér"), "en": ()}  # fmt: skip
-_TREES = "Oak Maple Church Mill High Park Station Main Elm Cedar Spring Victoria King Queen Bridge Lake Hill Garden Linden Rosen Birken Bahnhof Schul Kirch Berg Wald Mozart Goethe Schiller Garten Markt Haupt Molen Kerk Stor Skov".split()  # fmt: skip
-_UNITS = (
-    "Apt. {n}",
-    "Apt {n}",
-    "Suite {n}",
-    "Ste {n}",
-    "Unit {n}",
-    "Flat {n}",
-    "Room {n}",
-    "#{n}",
-    "Floor {s}",
-    "Apartment {n}{l}",
-    "Building {l}",
-    "{s}th floor",
-    "Box {n}",
-    "Whg. {s}",
-    "Top {s}",
-    "3. OG",
-    "2e étage",
-    "piso {s}, puerta {l}",
-    "{s}º {l}",
-)
 
 
 @functools.cache
@@ -61,12 +28,12 @@ def _faked(locale: str) -> tuple[list[str], list[str], list[str]]:
 def city(rng: random.Random, language: str) -> str:
     luck = rng.random()
     if luck < 0.25:
-        return rng.choice(_KNOWN)
+        return rng.choice(words("cities"))
     return rng.choice(pool(rng.choice(HOME[language]) if luck < 0.65 else rng.choice(LOCALES))[3])
 
 
 def country(rng: random.Random, language: str) -> str:
-    return rng.choice(_COUNTRIES[language].split("|"))
+    return rng.choice(words(f"countries.{language}"))
 
 
 def number(rng: random.Random) -> str:
@@ -86,10 +53,14 @@ def street(rng: random.Random, language: str, locale: str = "") -> str:
     tongue = locale[:2]
     unit = ""
     if rng.random() < 0.15:
-        unit = rng.choice((", ", " ", ", ")) + rng.choice(_UNITS).format(n=rng.randint(1, 999), s=rng.randint(1, 9), l=rng.choice("ABCDEF"))
+        unit = rng.choice((", ", " ", ", ")) + rng.choice(words("units")).format(
+            n=rng.randint(1, 999), s=rng.randint(1, 9), l=rng.choice("ABCDEF")
+        )
     if rng.random() < 0.4:
         return rng.choice(_faked(locale)[0]).replace("\n", ", ") + unit
-    name = rng.choice((first_last(rng, language)[1], rng.choice(_TREES), rng.choice(pool(locale)[3]), " ".join(first_last(rng, language))))
+    name = rng.choice(
+        (first_last(rng, language)[1], rng.choice(words("street_names")), rng.choice(pool(locale)[3]), " ".join(first_last(rng, language)))
+    )
     if tongue in _BEFORE:
         way = rng.choice(_BEFORE[tongue])
         link = rng.choice(("", "de ", "de la ", "du ", "des ")) if tongue in ("fr", "es", "pt") else ""
@@ -111,10 +82,10 @@ def street(rng: random.Random, language: str, locale: str = "") -> str:
             rng.randint(10, 9999)
         )
     if rng.random() < 0.05:
-        return f"{number(rng)} {rng.choice(('1st', '2nd', '3rd', '5th', '12th', '40th', '116th'))} {rng.choice(_WAYS)}" + unit
+        return f"{number(rng)} {rng.choice(('1st', '2nd', '3rd', '5th', '12th', '40th', '116th'))} {rng.choice(words('ways'))}" + unit
     compass = rng.choice(("N ", "S. ", "East ", "West ", "NW ")) if rng.random() < 0.08 else ""
     return (
-        f"{rng.choice(('Flat 3, ', 'The Old Mill, ', 'Unit 7B, ', 'Rose Cottage, ')) if rng.random() < 0.06 else ''}{number(rng)} {compass}{name} {rng.choice(_WAYS)}"
+        f"{rng.choice(('Flat 3, ', 'The Old Mill, ', 'Unit 7B, ', 'Rose Cottage, ')) if rng.random() < 0.06 else ''}{number(rng)} {compass}{name} {rng.choice(words('ways'))}"
     ) + unit
 
 
@@ -161,7 +132,7 @@ def address(rng: random.Random, language: str) -> str:
             l=land,
             t=state,
             n=rng.randint(1, 99),
-            u=rng.choice(_UNITS).format(n=rng.randint(1, 999), s=rng.randint(1, 9), l=rng.choice("ABCD")),
+            u=rng.choice(words("units")).format(n=rng.randint(1, 999), s=rng.randint(1, 9), l=rng.choice("ABCD")),
         )
     luck = rng.random()
     if luck < 0.25:

@@ -19,9 +19,9 @@ _FIELDS = {
     "number": ("qty", "count", "age", "zip", "score", "year"), "money": ("total", "amount", "price"), "product": ("product", "item", "description", "plan"), "job": ("job", "title", "role"), "version": ("version", "build"),
 }  # fmt: skip
 _WORDS = {
-    "status": "active pending open closed done failed true false null N/A ok new archived cancelled shipped in_progress".split(), "color": "red blue Green dark-grey Black white".split(),
-    "type": "Standard Express Gold Basic retail wholesale internal Other Invoice Refund".split(), "level": "INFO WARNING ERROR debug".split(), "category": ["Home & Garden", "Books", "Electronics", "Sports", "Toys", "Office Supplies"],
-    "department": ["Sales", "Human Resources", "Marketing", "IT", "Finance", "Legal", "Support", "Customer Success"], "month": "January Feb March Mai juin agosto".split(), "language": ["English", "German", "fr", "Spanish"],
+    "status": ["active", "pending", "open", "closed", "done", "failed", "true", "false", "null", "N/A", "ok", "new", "archived", "cancelled", "shipped", "in_progress"], "color": ["red", "blue", "Green", "dark-grey", "Black", "white"],
+    "type": ["Standard", "Express", "Gold", "Basic", "retail", "wholesale", "internal", "Other", "Invoice", "Refund"], "level": ["INFO", "WARNING", "ERROR", "debug"], "category": ["Home & Garden", "Books", "Electronics", "Sports", "Toys", "Office Supplies"],
+    "department": ["Sales", "Human Resources", "Marketing", "IT", "Finance", "Legal", "Support", "Customer Success"], "month": ["January", "Feb", "March", "Mai", "juin", "agosto"], "language": ["English", "German", "fr", "Spanish"],
     "method": ["GET", "POST", "credit card", "PayPal", "bank transfer", "cash"], "feature": ["Dark Mode", "Single Sign-On", "Export to PDF", "Two-Factor Authentication", "Night Shift"], "gender": ["M", "F", "male", "female"],
     "team": ["Red Team", "Platform", "Growth Squad", "Night Crew"], "size": ["S", "M", "XL", "42"], "breed": ["Labrador", "Persian Cat", "Holstein"], "dish": ["Caesar Salad", "Pad Thai", "Chicken Tikka Masala", "Apple Pie"],
 }  # fmt: skip

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from training import pii_medical as medical
 from training import pii_names as names
 from training import pii_places as places
 from training import texts
 from training.documents import Document, excerpt
+from training.pii_lists import words
 from training.pii_noise import noisy, wrapped
 from training.pii_pieces import Piece, joined, text_of
 from training.pii_records import cell, cells, record
@@ -34,10 +35,9 @@ _LABELS = {
 }
 # Clean excerpts that may hold a real name or organisation are neither trained on nor counted.
 _SIGNS = re.compile(
-    r"@|copyright|\(c\)|©|author|maintain|contribut|thanks|translat|written|\bby [A-Z]\w+|©|\b(Inc|Ltd|LLC|Corp|GmbH|Foundation|University|Universität|Université|Universidad|"
-    r"Institute|Microsoft|Google|Oracle|Apple|IBM|Amazon|Mozilla|Intel|Company|Association|Bank|Debian Project|Mr|Mrs|Ms|Dr|Prof|Jr|von|van|Street|Avenue)\b|\b[A-Z]\. ?[A-Z]\w+", re.I)  # fmt: skip
-_NO_NAMES = frozenset("Will Mark May April June August Grant Art Rose Hope Grace Faith Joy Dean Max Page Drew Chase Case Bill Rich Carol Dawn Melody Crystal Amber Ruby Pearl Lane Christian Victor Summer Autumn Sol Cruz "
-                      "Jan Don Guy Sunny Sky Star Pat Rob Ray Miles Dale Glen Heath Cliff Frank Ernest Earl Duke King Prince Major Angel Jean Roman German Kai Levin Dan An In Do So Mai Na Li".split())  # fmt: skip
+    r"@|©|(?i:copyright|\(c\)|author|maintain|contribut|thanks|translat|written)|\bby [A-Z]\w+|\b(Inc|Ltd|LLC|Corp|GmbH|Foundation|University|Universität|Université|Universidad|"
+    r"Institute|Microsoft|Google|Oracle|Apple|IBM|Amazon|Mozilla|Intel|Company|Association|Bank|Debian Project|Mr|Mrs|Ms|Dr|Prof|Jr|von|van|Street|Avenue)\b|\b[A-Z]\. ?[A-Z][a-z]+"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,11 @@ def sample(pieces: Sequence[Piece], source: str, longest: int = LONGEST, rng: ra
     return Sample([text[a:b] for a, b in found], spans, source)
 
 
-def labelled(data: Path, name: str) -> list[tuple[list[Piece], str]]:
-    """A set of the data folder, parts of an address that stand together made one, with what it says of the language."""
+def labelled(data: Path, name: str, parts: bool = False) -> list[tuple[list[Piece], str]]:
+    """A set of the data folder with the language of each text. Parts of an address that stand together are one, unless `parts`."""
     frame = pd.read_parquet(data / "pii" / f"{name}.parquet")
-    return [(joined(_marked(text, json.loads(spans))), lang) for text, spans, lang in zip(frame.text, frame.spans, frame.lang, strict=True)]
+    found = [(_marked(text, json.loads(spans)), lang) for text, spans, lang in zip(frame.text, frame.spans, frame.lang, strict=True)]
+    return found if parts else [(joined(pieces), lang) for pieces, lang in found]
 
 
 def _marked(text: str, spans: Iterable[tuple[int, int, str]]) -> list[Piece]:
@@ -101,16 +102,14 @@ def replaced(rng: random.Random, pieces: Sequence[Piece]) -> list[Piece]:
     return result
 
 
+@functools.cache
 def first_names() -> frozenset[str]:
-    return (
-        frozenset(
-            n
-            for locale in ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "sv_SE", "pl_PL", "fi_FI")
-            for n in names.pool(locale)[0]
-            if len(n) > 2
-        )
-        - _NO_NAMES
-    )
+    return frozenset(
+        n
+        for locale in ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "sv_SE", "pl_PL", "fi_FI")
+        for n in names.pool(locale)[0]
+        if len(n) > 2
+    ) - set(words("no_names"))
 
 
 _CAPITALS = re.compile(r"\b([A-Z]\w+)[ ,]+[A-Z]\w+")
@@ -118,16 +117,7 @@ _CAPITALS = re.compile(r"\b([A-Z]\w+)[ ,]+[A-Z]\w+")
 
 def nameless(text: str) -> bool:
     """Nothing in a clean excerpt looks like a real person, company or address."""
-    return not _SIGNS.search(text) and not any(m[1] in _known() for m in _CAPITALS.finditer(text))
-
-
-def _known() -> frozenset[str]:
-    global _FIRST  # noqa: PLW0603
-    _FIRST = _FIRST or first_names()
-    return _FIRST
-
-
-_FIRST: frozenset[str] = frozenset()
+    return not _SIGNS.search(text) and not any(m[1] in first_names() for m in _CAPITALS.finditer(text))
 
 
 def clean(rng: random.Random, documents: Sequence[Document], count: int) -> list[str]:
@@ -162,13 +152,9 @@ def filled(rng: random.Random, line: texts.Line, noise: bool = True) -> list[Pie
     return noisy(rng, wrapped(rng, pieces)) if noise else pieces
 
 
-def held_out(rng: random.Random, per_line: int = 3) -> list[Sample]:
-    """Samples of the lines that are kept apart."""
-    apart = lines(True)
-    made = [
-        sample(filled(rng, line), f"{line.genre}.{line.language}", 120) for kind in apart.values() for line in kind for _ in range(per_line)
-    ]
-    return [s for s in made if s]
+def held_out(rng: random.Random, per_line: int = 3) -> list[tuple[str, list[Piece]]]:
+    """Language and text of the lines that are kept apart."""
+    return [(line.language, filled(rng, line)) for kind in lines(True).values() for line in kind for _ in range(per_line)]
 
 
 def training_set(data: Path, documents: Sequence[Document], rng: random.Random, scale: float = 1.0) -> list[Sample]:
@@ -206,9 +192,6 @@ def training_set(data: Path, documents: Sequence[Document], rng: random.Random, 
     return [s for s in made if s]
 
 
-def _between(rng: random.Random, excerpts: Sequence[str], pieces: Sequence[Piece]) -> Iterator[Piece] | list[Piece]:
+def _between(rng: random.Random, excerpts: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:
     before, after = rng.choice(excerpts)[:150], rng.choice(excerpts)[:150]
     return [(before + rng.choice((" ", "\n")), ""), *pieces, (rng.choice((" ", "\n")) + after, "")]
-
-
-__all__ = ["Sample", "clean", "held_out", "labelled", "medical", "sample", "training_set"]

@@ -121,7 +121,7 @@ FILLERS: dict[str, Callable[[random.Random, str], str]] = {
 
 
 def _fake_job(rng: random.Random) -> str:
-    return str(rng.choice(Jobs.jobs))
+    return str(rng.choice(list(Jobs.jobs)))
 
 
 def slot(rng: random.Random, name: str, language: str) -> list[Piece]:

@@ -1,18 +1,21 @@
-"""Text engines over a batch: what raises costs its own segment and nothing else."""
+"""Engines over a batch of texts or images: what raises costs its own segment and nothing else."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import Hit
+from veritensor_ray.config import Limits, Settings
+from veritensor_ray.engines.base import Hit, Needs
+from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.pipeline.scan import scan_batch, with_text
-from veritensor_ray.testing import Obedient, text_batch
+from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe, with_images, with_text
+from veritensor_ray.segments import SEGMENTS, Block, Identity, to_batch
+from veritensor_ray.testing import Obedient, ObedientTranscriber, painted, text_batch
 
 
 class Fragile(Obedient):
@@ -123,3 +126,148 @@ def test_only_rows_with_text_are_scanned() -> None:
     assert with_text(text_batch(["a", None, ""])).column("text").to_pylist() == ["a", ""]
     batch = text_batch(["a", ""])
     assert with_text(batch) is batch
+
+
+class Preparing(Fragile):
+    """Prepares a row for every FINDME, with what the text begins with, and notes what it gets back."""
+
+    name = "preparing"
+    needs = Needs(model="fake")
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.got: list[tuple[list[str], list[int], list[str]]] = []
+
+    def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
+        if "UNPREPARED" in texts.column("text")[0].as_py():
+            raise self.error
+        found = [(row, at, text[:3]) for row, text in enumerate(texts.column("text").to_pylist()) for at in occurrences(text)]
+        schema = pa.schema([("at", pa.int64()), ("row", pa.int32()), ("head", pa.string())])
+        return pa.RecordBatch.from_pylist([{"row": row, "at": at, "head": head} for row, at, head in found], schema)
+
+    def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
+        heads = [text[:3] for text in texts.column("text").to_pylist()]
+        self.got.append((heads, prepared.column("row").to_pylist(), prepared.column("head").to_pylist()))
+        if any("RAISE" in text for text in texts.column("text").to_pylist()):
+            raise self.error
+        return [Hit(f"{self.name}.findme", row["at"], row["at"] + 6, row["row"]) for row in prepared.to_pylist()]
+
+
+def occurrences(text: str) -> list[int]:
+    return [match.start() for match in re.finditer("FINDME", text)]
+
+
+def scan_handover(engine: Preparing, texts: list[str]) -> tuple[list[tuple[int, int]], list[tuple[int, Any]], Handover]:
+    """Artifact and place of each finding, gaps, and what was handed over. Every text is an artifact of its own."""
+    batch = text_batch(texts)
+    batch = batch.set_column(0, batch.schema.field(0), pa.array(range(len(texts)), pa.int32()))
+    handover = prepare([engine, Obedient(Settings())], batch)
+    recorder = Recorder({rule.id: rule for rule in engine.rules()}, b"key", 1000)
+    gaps = scan_batch([engine], handover.batch, recorder, lambda: None, handover.prepared)
+    found = [(artifact, row["location"]["start"]) for artifact, one in sorted(recorder.by_artifact.items()) for row in one.rows]
+    return found, gaps, handover
+
+
+def long_texts(**extra: str) -> list[str]:
+    """Three megabytes; some hold nothing, some the word once, some twice."""
+    return [f"{i:03}{' FINDME' * (i % 3)} {extra.get(f'at_{i}', '')}{'x' * 100_000}" for i in range(30)]
+
+
+def expected_of(texts: list[str]) -> list[tuple[int, int]]:
+    return [(i, at) for i, text in enumerate(texts) for at in occurrences(text)]
+
+
+def test_each_piece_gets_its_part_of_what_was_prepared() -> None:
+    texts, engine = long_texts(), Preparing(Settings())
+    found, gaps, handover = scan_handover(engine, texts)
+    assert (found, gaps) == (expected_of(texts), [])
+    assert len(engine.got) >= 3, "there are several pieces"
+    assert [head for heads, _, _ in engine.got for head in heads] == [text[:3] for text in texts]
+    for heads, rows, prepared in engine.got:
+        assert [heads[row] for row in rows] == prepared, "rows are counted from the first of the piece"
+    assert engine.calls == 0
+    assert set(handover.prepared) == {"preparing"}
+    assert handover.nbytes > 3_000_000
+
+
+def test_a_piece_for_which_nothing_was_prepared() -> None:
+    texts = ["x" * 900_000, "y" * 900_000, "FINDME" + "z" * 900_000, "w" * 900_000]
+    engine = Preparing(Settings())
+    assert scan_handover(engine, texts)[:2] == ([(2, 0)], [])
+    assert [rows for _, rows, _ in engine.got].count([]) == len(engine.got) - 1
+
+
+@pytest.mark.parametrize("bad", [[0], [13], [29], [4, 5, 28]])
+def test_what_cannot_be_scanned_as_prepared_is_narrowed_down(bad: list[int]) -> None:
+    texts, engine = long_texts(**{f"at_{i}": "RAISE" for i in bad}), Preparing(Settings())
+    found, gaps, _ = scan_handover(engine, texts)
+    assert found == [(i, at) for i, at in expected_of(texts) if i not in bad]
+    assert [artifact for artifact, _ in gaps] == bad
+    assert {(gap.engine, gap.reason) for _, gap in gaps} == {("preparing", "preparing failed: ValueError: told to")}
+
+
+def test_what_cannot_be_prepared_is_left_to_the_engine() -> None:
+    texts, engine = ["UNPREPARED FINDME", *long_texts()], Preparing(Settings())
+    found, gaps, handover = scan_handover(engine, texts)
+    assert (found, gaps) == (expected_of(texts), [])
+    assert handover.prepared == {}
+    assert engine.got == []
+    assert engine.calls >= 3
+
+
+class OtherTranscriber(ObedientTranscriber):
+    """Another one beside it, that reads nothing at all."""
+
+    name = "blind"
+
+    def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist([], SEGMENTS)
+
+
+def images(*texts: str) -> pa.RecordBatch:
+    """A picture for each text, each an artifact of its own."""
+    batch = to_batch(Block([""] * len(texts), images=[painted(text) for text in texts]), Identity(0, "a.png", "image/png"), Limits())
+    return batch.set_column(0, batch.schema.field(0), pa.array(range(len(texts)), pa.int32()))
+
+
+def test_images_become_texts() -> None:
+    beats: list[int] = []
+    texts, gaps = transcribe([ObedientTranscriber(Settings())], images("one", "two", "three"), lambda: beats.append(1))
+    assert texts.schema == SEGMENTS
+    assert [(row["artifact"], row["text"], row["view"], row["image"]) for row in texts.to_pylist()] == [
+        (0, "one", "ocr", None),
+        (1, "two", "ocr", None),
+        (2, "three", "ocr", None),
+    ]
+    assert (gaps, len(beats)) == ([], 3)
+
+
+@pytest.mark.parametrize("bad", [[0], [1], [3], [0, 1, 2, 3]])
+def test_an_image_that_cannot_be_read_is_a_gap_and_the_others_are_read(bad: list[int]) -> None:
+    pictures = images(*("RAISE-OCR" if i in bad else f"text {i}" for i in range(4)))
+    texts, gaps = transcribe([OtherTranscriber(Settings()), ObedientTranscriber(Settings())], pictures, lambda: None)
+    assert texts.schema == SEGMENTS
+    assert texts.column("text").to_pylist() == [f"text {i}" for i in range(4) if i not in bad]
+    assert [(artifact, gap.engine, gap.reason) for artifact, gap in gaps] == [
+        (i, "fake-ocr", "fake-ocr failed: ValueError: told to raise") for i in bad
+    ]
+
+
+@pytest.mark.parametrize("engines", [[], [OtherTranscriber(Settings())]])
+def test_where_nothing_is_read_there_is_an_empty_table(engines: list[ObedientTranscriber]) -> None:
+    texts, gaps = transcribe(engines, images("one", "two"), lambda: None)
+    assert (texts.num_rows, texts.schema, gaps) == (0, SEGMENTS, [])
+
+
+def test_what_a_bound_cuts_off_names_the_bound() -> None:
+    class Bounded(ObedientTranscriber):
+        def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
+            raise LimitExceeded("ocr.pixels", "image is too large")
+
+    _, gaps = transcribe([Bounded(Settings())], images("one"), lambda: None)
+    assert [(artifact, gap.bound) for artifact, gap in gaps] == [(0, "ocr.pixels")]
+
+
+def test_only_rows_with_an_image_are_transcribed() -> None:
+    mixed = pa.Table.from_batches([images("one"), text_batch(["text"])]).unify_dictionaries().combine_chunks().to_batches()[0]
+    assert transcribe([ObedientTranscriber(Settings())], with_images(mixed), lambda: None)[0].column("text").to_pylist() == ["one"]

@@ -61,7 +61,9 @@ def submit(
     from veritensor_ray.jobs.audit import audit, default_output
 
     flags = {
-        name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "load_settings", "audit", "default_output")
+        name: value
+        for name, value in locals().items()
+        if name not in ("source", "cascade", "config", "load_settings", "audit", "default_output")
     }
     flags |= {"sources": source or None, "injection": None if cascade is None else {"cascade": cascade}}
     settings = load_settings(config, flags)

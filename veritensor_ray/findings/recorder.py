@@ -209,6 +209,8 @@ class _Columns:
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:
     """Left, top, right and bottom of the picture's part that holds a hit."""
     begins = [0, *(box["end"] for box in boxes)]
-    inside = [box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]] or boxes
+    inside = [
+        box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]
+    ] or boxes
     edges = ((min, "left"), (min, "top"), (max, "right"), (max, "bottom"))
     return [int(pick(box[edge] for box in inside)) for pick, edge in edges]

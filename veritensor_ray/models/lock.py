@@ -99,7 +99,7 @@ def _names_code(value: Any) -> str:
     """The first key, at any depth, with which transformers imports code from a model's folder."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in ("auto_map", "custom_pipelines"):
+            if key in ("auto_map", "custom_pipelines") or (key == "trust_remote_code" and inner):
                 return str(key)
             if found := _names_code(inner):
                 return found

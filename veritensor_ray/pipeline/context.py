@@ -64,8 +64,17 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
         except ModelError:
             raise
         except Exception as error:  # engines of others raise what they like
-            raise ModelError(f"engine {engine.name} does not load: {type(error).__name__}: {error}") from error
+            what = f"{type(error).__name__}: {str(error)[:300]}"
+            raise ModelError(f"engine {engine.name} does not load{_from(engine, store)}: {what}. Bring its model again") from error
     return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})
+
+
+def _from(engine: Engine, store: ModelStore) -> str:
+    """Where its model lies, for a message."""
+    try:
+        return f" from {store.status(engine.needs.model or '', read=False).folder}"
+    except ModelError:
+        return ""
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
+from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import Hit
 from veritensor_ray.segments import SEGMENTS, Gap
@@ -56,7 +57,8 @@ def transcribe(
                 texts.append(engine.read_images(images.slice(row, 1)))
             except Exception as error:  # noqa: BLE001  # the boundary of an image
                 reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
-                gaps.append((images.column("artifact")[row].as_py(), Gap(reason, engine=engine.name)))
+                bound = error.bound if isinstance(error, LimitExceeded) else None
+                gaps.append((images.column("artifact")[row].as_py(), Gap(reason, engine=engine.name, bound=bound)))
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps

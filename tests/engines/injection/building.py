@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.models.store import LOCK
@@ -20,19 +21,14 @@ CALM = "We walked along the river until evening and talked about the garden. "  
 LONGEST = 64  # tokens that the network takes
 
 
-def tokenizer() -> Any:
+def tokenizer() -> Tokenizer:
     """Every word is a token, as is every run of punctuation; [CLS] and [SEP] frame them."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
     known = {word: word for text in (ATTACK, HARMLESS, CALM) for word in text.replace(".", " .").replace(",", " ,").split()}
     vocabulary = {word: i for i, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *known])}
-    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    inner.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", model_max_length=LONGEST
-    )
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    return made
 
 
 def save_network(folder: Path, labels: Sequence[str] = ("SAFE", "INJECTION"), fill: float | None = None) -> Path:
@@ -73,7 +69,7 @@ def linear(weights: Mapping[str, float], bias: float = -3.0) -> Linear:
 def save_model(home: Path, fill: float | None = None, **calibration: Any) -> Path:
     """An embedded injection model, locked, that passes its self-test unless told otherwise: the linear model has nearly all the say."""
     folder = save_network(home / "injection", fill=fill)
-    tokenizer().save_pretrained(folder)
+    tokenizer().save(str(folder / "tokenizer.json"))
     linear(SUSPICIOUS).save(folder / "linear.safetensors")
     about: dict[str, Any] = {"window_tokens": 32, "stride_tokens": 16, "thresholds": {"medium": 0.5, "high": 0.999}}
     about |= {"gate": -1.0, "mix": [1e-3, 1.0, 0.0]} | calibration

@@ -80,7 +80,7 @@ def test_inflected_words_share_their_stem() -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 1), (2, 3), (0, 2), (1, 3), (1, 4), (2, 6), (0, 6), (6, 6)])
 def test_n_grams_that_reach_beyond_the_window_are_left_out(first: int, last: int) -> None:
-    several = "one two three four five six".split()
+    several = ["one", "two", "three", "four", "five", "six"]
     inside = words(" ".join(several[first:last]))
     found = words(" ".join(several)).between(first, last)
     assert found.tolist() == inside.between(0, last - first).tolist()

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.engines.ocr.conftest import batch, drawn, file
+from tests.engines.ocr.conftest import SETTINGS, batch, drawn, file
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, TextEngine, Transcriber
 from veritensor_ray.engines.ocr import Ocr
@@ -37,9 +37,9 @@ class _Fixed(ModelStore):
         return self._model
 
 
-def _bounded(**values: Any) -> Ocr:
+def _bounded(ocr: Ocr, **values: Any) -> Ocr:
     engine = Ocr(Settings.model_validate({"ocr": values}))
-    engine.load(ModelStore("embedded"))
+    engine._networks, engine._model = ocr._networks, ocr._model  # loading takes seconds
     return engine
 
 
@@ -107,23 +107,21 @@ def test_the_other_rows_of_a_batch_can_be_had_one_by_one(ocr: Ocr) -> None:
     assert ocr.read_images(images.slice(1)).column("text").to_pylist() == ["some words"]
 
 
-def test_bounds_have_names() -> None:
+def test_bounds_have_names(ocr: Ocr) -> None:
     page = file(drawn("some words"))
     animation = file(drawn("first one"), "GIF", save_all=True, append_images=[drawn("second"), drawn("third")])
     with pytest.raises(LimitExceeded, match="pixels") as error:
-        _bounded(pixels=1000).read_images(batch(page))
+        _bounded(ocr, pixels=1000).read_images(batch(page))
     assert error.value.bound == "ocr.pixels"
     with pytest.raises(LimitExceeded) as error:
-        engine = _bounded(seconds=600)
-        engine._settings = Settings.model_validate({"ocr": {"seconds": 1e-9}})
-        engine.read_images(batch(page))
+        _bounded(ocr, seconds=1e-9).read_images(batch(page))
     assert error.value.bound == "ocr.seconds"
-    engine = _bounded(frames=1)
+    engine = _bounded(ocr, frames=1)
     assert engine.read_images(batch(page, animation)).column("text").to_pylist() == ["some words", "first one"]
     assert [(row, gap.bound, gap.engine) for row, gap in engine.gaps()] == [(1, "ocr.frames", "ocr")]
     engine.read_images(batch(page))
     assert engine.gaps() == []
-    assert _bounded(min_side=4000).read_images(batch(page)).num_rows == 0
+    assert _bounded(ocr, min_side=4000).read_images(batch(page)).num_rows == 0
 
 
 def test_large_images_are_shrunk_to_a_bound(ocr: Ocr) -> None:
@@ -132,9 +130,9 @@ def test_large_images_are_shrunk_to_a_bound(ocr: Ocr) -> None:
     assert "right" in ocr.read_images(batch(file(image))).column("text")[0].as_py()
 
 
-def test_turning_can_be_left_out() -> None:
+def test_turning_can_be_left_out(ocr: Ocr) -> None:
     page = file(drawn("some words\nand more").rotate(180, expand=True))
-    assert "words" not in "".join(_bounded(turned=False).read_images(batch(page)).column("text").to_pylist())
+    assert "words" not in "".join(_bounded(ocr, turned=False).read_images(batch(page)).column("text").to_pylist())
 
 
 def test_the_same_again(ocr: Ocr) -> None:
@@ -162,12 +160,12 @@ def test_loads_without_pickle_network_or_home(ocr: Ocr, monkeypatch: pytest.Monk
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("not allowed here")
 
-    for place, name in ((torch, "load"), (pickle, "Unpickler"), (socket.socket, "connect"), (socket, "getaddrinfo"), (Path, "mkdir")):
-        monkeypatch.setattr(place, name, refuse)
     home = tmp_path / "home"
     home.mkdir(mode=0o500)
+    for place, name in ((torch, "load"), (pickle, "Unpickler"), (socket.socket, "connect"), (socket, "getaddrinfo"), (Path, "mkdir")):
+        monkeypatch.setattr(place, name, refuse)
     monkeypatch.setenv("HOME", str(home))
-    engine = Ocr(Settings())
+    engine = Ocr(SETTINGS)
     engine.load(_Fixed(model))
     assert engine.read_images(batch(file(drawn("some words")))).column("text").to_pylist() == ["some words"]
     assert not list(home.iterdir())

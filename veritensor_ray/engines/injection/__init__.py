@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+from tokenizers import Tokenizer
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
@@ -19,7 +20,7 @@ from veritensor_ray.engines.injection.windows import Cutter, Window, from_table
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.store import Model, ModelStore, known_answers
 
-NEAR = 0.1  # log odds around a threshold in which the batch that a window was in could decide; 0.02 of probability at most
+NEAR = 0.1  # log odds around a threshold; half precision moved scores by less
 # Where a reader sees nothing, or only a machine reads, an order is more likely an attack: log odds added to the score.
 _PRIOR = {"hidden": 1.0, "metadata": 1.0, "decoded": 0.5}
 _TOOL_TEXT = re.compile(r"(^|[.\[])(tools?|functions?|inputSchema|parameters)\b.*(description|title)$", re.I)
@@ -98,10 +99,8 @@ class Injection:
 
     def _load_cutter(self, models: ModelStore) -> Cutter:
         """What `prepare` needs: the tokenizer and the linear model, not the weights of the transformer."""
-        from transformers import AutoTokenizer
-
         self._model = model = models.model("injection")
-        tokenizer = AutoTokenizer.from_pretrained(str(model.folder), use_fast=True, local_files_only=True, trust_remote_code=False)
+        tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         weights = model.folder / "linear.safetensors"
         linear = Linear.load(weights) if weights.exists() else None
         self._cutter = Cutter(tokenizer, model.settings["window_tokens"], model.settings["stride_tokens"], linear, self._gate())
@@ -144,16 +143,16 @@ class Injection:
                 score = scorer.alone(window) + prior.of(window.row)
             follows = window is not None and last is not None and window.row == last.row and window.start <= last.end
             if best and (score < medium or not follows):
-                yield self._hit(scorer, texts, best)
+                yield self._hit(scorer, texts, best, prior.of(best[1].row))
                 best = None
             if window is not None and score >= medium and (best is None or score > best[0]):
                 best = (score, window)
             last = window
 
-    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, best: tuple[float, Window]) -> Hit:
+    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, best: tuple[float, Window], prior: float) -> Hit:
         score, window = best
         medium, high = self._thresholds()
-        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium)
+        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium - prior)
         severity = "high" if score >= high else "medium"
         return Hit(RULE.id, window.start + start, window.start + end, window.row, _probability(score), severity)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from veritensor_ray.errors import ModelError
+
 BITS = 19
 STEM = 5  # characters of a word's beginning that count as its stem: inflected languages repeat those
 _LONGEST = 32  # characters of a word that enter its hash
@@ -98,11 +100,18 @@ class Linear:
 
     @classmethod
     def load(cls, path: Path) -> Linear:
-        """From a safetensors file with `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`."""
+        """From a safetensors file with `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        arrays = load_file(path)
-        return cls(arrays["weights"].astype(np.float32), arrays["rarity"].astype(np.float32) / 16, float(arrays["bias"][0]))
+        try:
+            arrays = load_file(path)
+            weights, rarity, bias = arrays["weights"], arrays["rarity"], float(arrays["bias"][0])
+        except (OSError, SafetensorError, KeyError, IndexError) as error:
+            raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+        if weights.shape != (1 << BITS,) or rarity.shape != weights.shape or not (np.isfinite(weights).all() and np.isfinite(bias)):
+            raise ModelError(f"{path} holds no {1 << BITS:,} weights that are numbers. Bring the pinned model again")
+        return cls(weights.astype(np.float32), rarity.astype(np.float32) / 16, bias)
 
     def save(self, path: Path) -> None:
         """As `load` reads it."""

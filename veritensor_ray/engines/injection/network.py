@@ -12,6 +12,7 @@ import numpy as np
 
 from veritensor_ray.engines.injection.windows import Window, packed
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.weights import check_finite
 
 _KNOWN = 1 << 17  # scores of windows seen before: corpora repeat themselves
 LABEL = "INJECTION"
@@ -27,12 +28,24 @@ class Network:
 
         disable_progress_bar()
         self._torch = torch
-        network = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), use_safetensors=True, dtype=torch.float32, local_files_only=True, trust_remote_code=False
-        )
+        weights = folder / "model.safetensors"
+        try:
+            network, report = AutoModelForSequenceClassification.from_pretrained(
+                str(folder),
+                use_safetensors=True,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        except Exception as error:  # transformers and safetensors raise what they like, and the remedy is the same
+            raise ModelError(f"{weights} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+        if report["missing_keys"]:  # transformers goes on with random numbers
+            raise ModelError(f"{weights} lacks {sorted(report['missing_keys'])[0]}. Bring the pinned model again")
+        check_finite(network.named_parameters(), weights)
         labels = {str(label).upper(): int(index) for index, label in network.config.id2label.items()}
         if LABEL not in labels:
-            raise ModelError(f"{folder}/config.json names no label {LABEL}; it has {sorted(labels)}")
+            raise ModelError(f"{folder}/config.json names no label {LABEL}; it has {sorted(labels)}. Bring the pinned model again")
         self._positive = labels[LABEL]
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self._device).eval()
@@ -65,14 +78,15 @@ class Network:
         return scores
 
     def _fitting(self, ids: list[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Scores of a batch; where the device runs out of memory, of its halves, and from then on with half the budget."""
+        """Scores of a batch; where the device runs out of memory, of its halves, and from the next call on with half the budget."""
         try:
             return self._forward(ids, self._half)
         except self._torch.OutOfMemoryError:
             if len(ids) == 1:
                 raise
             self._torch.cuda.empty_cache()
-            self._budget = max(self._budget // 2, 512)
+            padded = len(ids) * max(map(len, ids))
+            self._budget = max(min(self._budget, padded // 2), 512)  # of this batch: later ones of the same call had the old budget too
             half = len(ids) // 2
             return np.concatenate([self._fitting(ids[:half]), self._fitting(ids[half:])])
 
@@ -91,6 +105,8 @@ class Network:
         logits = torch.log_softmax(out.logits.float(), -1).double().cpu().numpy()
         rest = np.delete(logits, self._positive, axis=1)
         scores: np.ndarray[Any, np.dtype[np.float64]] = logits[:, self._positive] - np.log(np.exp(rest).sum(1))
+        if np.isnan(scores).any():  # compared with a threshold it would be below, and the text clean
+            raise ModelError("the injection model's scores are no numbers. Bring the pinned model again")
         return scores
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from tokenizers import Tokenizer
 
 from veritensor_ray.engines.injection.linear import Linear
 
@@ -44,9 +44,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason."""
+    """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason.
 
-    tokenizer: Any
+    The tokenizer is the Rust library's own: it needs neither PyTorch nor the weights, so that it can work where the bytes are.
+    """
+
+    tokenizer: Tokenizer
     size: int
     stride: int
     linear: Linear | None = None
@@ -84,24 +87,16 @@ class Cutter:
         return [(_word_start(text, start), end) for start, end in zones]
 
     def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[Window]:
-        encoded = self.tokenizer(
-            [text[start:end] for _, text, start, end in zones],
-            truncation=True,
-            max_length=self.size,
-            stride=self.size - self.stride - 2,  # the library's stride is the overlap; two tokens frame a window
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
-        for ids, offsets, sample in zip(
-            encoded["input_ids"], encoded["offset_mapping"], encoded["overflow_to_sample_mapping"], strict=True
-        ):
-            if len(offsets) > 2:
-                row, text, start, _ = zones[sample]
-                first, last = start + offsets[1][0], start + offsets[-2][1]
-                says = float(self.linear.scores(text[first:last], [0], [last - first])[0]) if self.linear else 0.0
-                yield Window(row, first, last, says, ids)
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(self.size, stride=self.size - self.stride - 2)  # the overlap; two tokens frame a window
+        encoded = self.tokenizer.encode_batch([text[start:end] for _, text, start, end in zones])
+        for (row, text, start, _), first in zip(zones, encoded, strict=True):
+            for piece in (first, *first.overflowing):
+                offsets = piece.offsets
+                if len(offsets) > 2:
+                    begin, end = start + offsets[1][0], start + offsets[-2][1]
+                    says = float(self.linear.scores(text[begin:end], [0], [end - begin])[0]) if self.linear else 0.0
+                    yield Window(row, begin, end, says, piece.ids)
 
 
 def _word_start(text: str, at: int) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from veritensor_ray.engines.ocr.spaces import spaced
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.weights import check_finite
 
 _HIGH = 64  # of the lines that the recogniser was trained on
 _BATCH_PIXELS = 64 * 6000
-_SPACE = 20.0  # spaces between small letters are seen as none: their odds are raised
+_SPACE = 4.0  # the recogniser sees too few spaces; more than this tears addresses apart
 _MEAN, _SPREAD = np.array((0.485, 0.456, 0.406)) * 255, np.array((0.229, 0.224, 0.225)) * 255
 
 Array = np.ndarray[Any, Any]
@@ -32,9 +34,10 @@ class Networks:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._characters = str(recognition_models["gen2"]["english_g2"]["characters"])
         self._bf16 = bf16 and (self.device == "cuda" or _has_bf16())
-        finder = CRAFT()
+        with torch.device("meta"):  # random weights for what is filled at once would cost seconds
+            finder = CRAFT()
+            reader = Model(input_channel=1, output_channel=256, hidden_size=256, num_class=len(self._characters) + 1)
         _fill(finder, folder / detector)
-        reader = Model(input_channel=1, output_channel=256, hidden_size=256, num_class=len(self._characters) + 1)
         _fill(reader, folder / recognizer)
         self._finder: Any = finder.to(self.device, memory_format=torch.channels_last).eval()
         self._reader: Any = reader.to(self.device).eval()
@@ -65,17 +68,21 @@ class Networks:
         import torch
 
         wide = max(_wide(crop) for crop in crops)
-        tensor = torch.from_numpy(np.stack([_line(crop, wide) for crop in crops]))[:, None].to(self.device)
+        pictures = np.stack([_line(crop, wide) for crop in crops])
+        tensor = torch.from_numpy(pictures)[:, None].to(self.device)
         with torch.inference_mode():
             odds = torch.softmax(self._reader(tensor, None), 2)
             odds[:, :, self._characters.index(" ") + 1] *= _SPACE
             best, index = (value.cpu().numpy() for value in odds.max(2))
-        for crop, score, path in zip(crops, best, index, strict=True):
-            used = min(len(path), max(1, round(len(path) * _wide(crop) / wide) + 1))  # the rest is padding
+        for crop, picture, score, path in zip(crops, pictures, best, index, strict=True):
+            own = _wide(crop)
+            used = min(len(path), max(1, round(len(path) * own / wide) + 1))  # the rest is padding
             new = np.flatnonzero((path[:used] != 0) & np.concatenate([[True], path[1:used] != path[: used - 1]]))
             text = "".join(self._characters[path[t] - 1] for t in new)
             confidence = float(np.exp(np.log(np.clip(score[new], 1e-6, 1)).mean())) if len(new) else 0.0
-            yield text, confidence, [min(1.0, (float(t) + 0.5) / used) for t in new]
+            places = [min(1.0, (float(t) + 0.5) / len(path) * wide / own) for t in new]
+            text, places = spaced(text, places, picture[:, :own])
+            yield text, confidence, places
 
 
 def _has_bf16() -> bool:
@@ -90,13 +97,14 @@ def _fill(network: Any, path: Path) -> None:
 
     try:
         tensors = load_file(path)
-        network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in tensors.items()})
+        check_finite(tensors.items(), path)
+        network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
 
 
 def _wide(crop: Array) -> int:
-    return max(_HIGH // 4, round(_HIGH * crop.shape[1] / crop.shape[0]))
+    return max(_HIGH // 4, int(_HIGH * crop.shape[1] / crop.shape[0] + 0.5))
 
 
 def _grouped(order: Sequence[int], crops: Sequence[Array]) -> Iterator[list[int]]:

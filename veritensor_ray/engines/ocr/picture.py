@@ -78,7 +78,7 @@ class Plane:
         grey = cv2.warpAffine(
             self.grey, there, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=float(np.median(edge))
         )
-        return self.moved(np.asarray(grey, np.uint8), cv2.invertAffineTransform(there))
+        return self.moved(np.asarray(grey, np.uint8), np.asarray(cv2.invertAffineTransform(there), float))
 
 
 def decode(data: bytes, settings: Ocr) -> Iterator[Image.Image]:
@@ -136,8 +136,8 @@ def readable(image: Image.Image) -> Grey:
     import cv2
 
     pixels = np.asarray(image)
-    grey, contrast = _stretched(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
-    colours = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)
+    grey, contrast = _stretched(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8))
+    colours = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb), np.uint8)
     for channel in (1, 2):
         plane = np.ascontiguousarray(colours[..., channel])
         if int(plane.max()) - int(plane.min()) < 4 * _WEAKEST:

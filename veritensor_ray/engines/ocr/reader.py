@@ -21,6 +21,8 @@ _EDGE = 24  # steps of brightness that may belong to a character
 _MARGIN = 12
 _OVERLAP = 128
 _TALL = 13  # height of small characters that the detector sees well ...
+_AMPLE = 30  # ... above which a copy that is smaller does as well ...
+_STROKE = 6  # ... if the narrowest letters stay this wide ...
 _GIANT = 90  # ... and the one above which it sees strokes
 _LARGEST = 4.0  # magnification
 _UPRIGHT = 0.94  # confidence that leaves no doubt which way is up
@@ -104,8 +106,9 @@ def scales(edges: Array, settings: Ocr) -> list[float]:
         return [min(1.0, fits)]
     order = np.argsort(short)
     total = np.cumsum(weight[order])
-    small = float(short[order][np.searchsorted(total, 0.3 * total[-1])])
-    first = min(fits, max(1.0, min(_LARGEST, _TALL / small)))
+    tiny, small = (float(short[order][np.searchsorted(total, share * total[-1])]) for share in (0.03, 0.3))
+    large = max(_AMPLE / small, _STROKE / tiny)  # fine print beside large letters must not be shrunk away
+    first = min(fits, min(_LARGEST, max(1.0, _TALL / small)) if large > 1 else large)
     giants = short[short * first > _GIANT]
     return [first, 50 / float(np.median(giants))] if len(giants) else [first]
 
@@ -133,15 +136,32 @@ def _detect(grey: Grey, edges: Array, scale: float, networks: Networks, settings
     height, width = (max(1, round(side * scale)) for side in grey.shape)
     seen = cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
     text, link = (np.zeros(((height + 1) // 2, (width + 1) // 2), np.float32) for _ in range(2))
-    for top, bottom in _tiles(height, settings.tile):
-        for left, right in _tiles(width, settings.tile):
-            if not edges[int(top / scale) : int(bottom / scale) + 1, int(left / scale) : int(right / scale) + 1].any():
-                continue
-            clock.check()
-            part = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
-            for whole, heat in zip((text, link), networks.heat(seen[top:bottom, left:right]), strict=True):
-                np.maximum(whole[part], heat, out=whole[part])
+    for tile in ((*high, *wide) for high in _tiles(height, settings.tile) for wide in _tiles(width, settings.tile)):
+        spot = _inked(edges, tile, scale)
+        if spot is None:
+            continue
+        clock.check()
+        top, bottom, left, right = spot
+        part = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
+        for whole, heat in zip((text, link), networks.heat(seen[top:bottom, left:right]), strict=True):
+            np.maximum(whole[part], heat, out=whole[part])
     return [corners * (2 / scale) for corners in quads(text, link, settings.words)]
+
+
+def _inked(edges: Array, tile: tuple[int, int, int, int], scale: float) -> tuple[int, int, int, int] | None:
+    """What of a tile (top, bottom, left, right) holds edges, with a margin: blank paper costs as much as print. Even starts."""
+    top, bottom, left, right = tile
+    inside = edges[int(top / scale) : int(bottom / scale) + 1, int(left / scale) : int(right / scale) + 1]
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return None
+    around = 2 * _MARGIN
+    return (
+        max(top, top + int(rows[0] * scale) - around) // 2 * 2,
+        min(bottom, top + int((rows[-1] + 1) * scale) + around),
+        max(left, left + int(columns[0] * scale) - around) // 2 * 2,
+        min(right, left + int((columns[-1] + 1) * scale) + around),
+    )
 
 
 def _tiles(length: int, side: int) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """A GLiNER model that reads chunks and marks names, addresses and diagnoses; it knows neither segments nor the gate.
 
 The folder holds `gliner_config.json` with an `encoder_config`, `model.safetensors` and the tokenizer's files. Of the model's settings it
-reads `labels` (label text and rule name, either way round), `thresholds` by rule name (`default` or `medium` for the others) and
+reads `labels` (label text and rule name, either way round), `sinks` (labels asked for so that they draw off what is no finding), `thresholds` by rule name (`default` or `medium` for the others) and
 `window_words`.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from veritensor_ray.engines.pii.joining import Found
 from veritensor_ray.engines.pii.rules import FREE_TEXT
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.weights import check_finite
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
@@ -69,6 +70,7 @@ class Gliner:
 
         self.window_words = window_words_of(model.settings)
         self._labels = labels_of(model.settings)
+        self._asked = [*self._labels, *model.settings.get("sinks", ())]
         self._thresholds = thresholds_of(model.settings, settings.pii.thresholds)
         self._floor = max(min(self._thresholds.values()) - NEAR, 0.01)
         self._budget = settings.pii.token_budget
@@ -79,6 +81,7 @@ class Gliner:
             self._model: Any = GLiNER.from_pretrained(folder, local_files_only=True, map_location=self._device)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
             raise ModelError(f"the pii model in {folder} cannot be loaded: {str(error)[:300]}. Bring the pinned model again") from None
+        check_finite(self._model.named_parameters(), model.folder / "model.safetensors")
         self._model.eval()
         self._self_test(folder, model.settings.get("selftest"))
 
@@ -115,7 +118,7 @@ class Gliner:
 
         with torch.inference_mode(), precision:
             predicted = self._model.inference(
-                list(texts), list(self._labels), flat_ner=True, threshold=self._floor, multi_label=False, batch_size=len(texts)
+                list(texts), self._asked, flat_ner=True, threshold=self._floor, multi_label=False, batch_size=len(texts)
             )
         return [sorted(self._spans(entities, len(text)), key=lambda f: f.start) for entities, text in zip(predicted, texts, strict=True)]
 

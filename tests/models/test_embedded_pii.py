@@ -1,0 +1,56 @@
+"""The embedded PII model is whole, loads without a network and reads what it was made for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
+from veritensor_ray.models.store import ModelStore
+
+pytest.importorskip("gliner")
+_READ = """
+import json, socket, sys
+def refuse(*_, **__): raise OSError("no network in this test")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from gliner import GLiNER
+model = GLiNER.from_pretrained(sys.argv[1], local_files_only=True)
+labels = sys.argv[2].split(",")
+print(json.dumps([[e["label"], e["text"]] for e in model.inference([sys.argv[3]], labels, threshold=0.3)[0]]))
+"""
+
+
+def test_it_is_sealed_and_small() -> None:
+    model = ModelStore("embedded").model("pii")
+    assert sum(path.stat().st_size for path in model.folder.iterdir()) <= 24_000_000
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in model.folder.iterdir())
+    config = (model.folder / "gliner_config.json").read_text("utf-8")
+    assert not Path(json.loads(config)["model_name"]).is_absolute()
+    assert json.loads(config)["encoder_config"]["model_type"] == "deberta-v2"
+
+
+def test_its_calibration_is_what_the_engine_reads() -> None:
+    settings = ModelStore("embedded").model("pii").settings
+    assert set(labels_of(settings).values()) == {"person", "organization", "address", "medical"}
+    assert all(0.1 < threshold < 1 for threshold in thresholds_of(settings, {}).values())
+    assert 20 <= window_words_of(settings) <= 100
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Please send the signed contract to Maria Schneider before Friday.", ["person", "Maria Schneider"]),
+        ("hi, can you call thomas miller back today? thanks", ["person", "thomas miller"]),
+        ("Ship it to 42 Station Road, Leeds LS1 4DY by Monday.", ["address", "42 Station Road, Leeds LS1 4DY"]),
+    ],
+)
+def test_it_reads_without_a_network(text: str, found: list[str]) -> None:
+    model = ModelStore("embedded").model("pii")
+    command = [sys.executable, "-c", _READ, str(model.folder), ",".join(labels_of(model.settings)), text]
+    answer = subprocess.run(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, timeout=120, check=True)
+    assert found in json.loads(answer.stdout.splitlines()[-1])
