@@ -119,11 +119,13 @@ def injection(data: Path, clean: Sequence[Document]) -> dict[str, Any]:
         for key, of in (("recall medium", "attacks"), ("recall high", "attacks"), ("false medium", "benign"), ("false high", "benign"),
                         ("phrases recall", "attacks"), ("phrases false", "benign"))
     }  # fmt: skip
+    found = [d.text[:4000] for d in clean]
+    mine, theirs = worst(engine, found), worst(phrases, found, wanted.__contains__)
     for group in ("all", *sorted({d.group for d in clean})):
-        chosen = [d.text[:4000] for d in clean if group in ("all", d.group)]
-        mine, theirs = worst(engine, chosen), worst(phrases, chosen, wanted.__contains__)
+        of = np.array([group in ("all", d.group) for d in clean])
         result[f"clean documents: {group}"] = {
-            "attacks": 0, "benign": len(chosen), "false medium": share(mine, 1), "false high": share(mine, 2), "phrases false": share(theirs, 1)
+            "attacks": 0, "benign": int(of.sum()), "false medium": share(mine[of], 1), "false high": share(mine[of], 2),
+            "phrases false": share(theirs[of], 1),
         }  # fmt: skip
     return result
 

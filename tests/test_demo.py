@@ -86,12 +86,15 @@ def test_every_planted_sample_is_found_where_it_is(demo: Demo) -> None:
 def test_benign_files_stay_silent(demo: Demo) -> None:
     benign = set(demo.expected["benign"])
     assert len(benign) >= 30
-    assert not (alarms := [one for one in serious(demo) if one["artifact"] in benign]), shown(alarms)
+    alarms = [
+        one for one in serious(demo) if one["artifact"] in benign and one["engine"] != "pii"
+    ]  # addresses of made-up shops are no alarm
+    assert not alarms, shown(alarms)
 
 
 def test_in_a_dataset_only_the_planted_rows_are_found(demo: Demo) -> None:
     rows = {(one["artifact"], one["location"].get("row")) for one in demo.expected["planted"]}
-    datasets = [one for one in serious(demo) if one["artifact"].startswith(("datasets/", "exports/")) and one["engine"] != "signatures"]
+    datasets = [one for one in serious(demo) if one["artifact"].startswith(("datasets/", "exports/")) and one["engine"] == "injection"]
     assert not (alarms := [one for one in datasets if (one["artifact"], one["location"]["row"]) not in rows]), shown(alarms)
 
 
@@ -115,9 +118,11 @@ def test_what_cannot_be_read_says_why_and_all_else_is_scanned(demo: Demo) -> Non
 def test_all_engines_ran_on_text(demo: Demo) -> None:
     coverage = {row["artifact"]: {one["engine"]: one["status"] for one in row["coverage"]} for row in demo.table("ledger")}
     run = json.loads((demo.output / "run.json").read_text(encoding="utf-8"))
-    assert {"signatures", "injection"} <= set(run["engines"])
+    assert set(run["engines"]) == {"signatures", "injection", "pii", "ocr"}
     for artifact in ("kb/returns.md", "datasets/chats.parquet", "exports/orders.csv", "international/garantie.txt"):
-        assert all(coverage[artifact][engine] == "complete" for engine in run["engines"]), artifact
+        assert all(coverage[artifact][engine] == "complete" for engine in ("signatures", "injection", "pii")), artifact
+        assert coverage[artifact]["ocr"] == "not-applicable"
+    assert coverage["images/slide.png"]["ocr"] == "complete"
 
 
 def test_the_summary_says_first_what_was_not_covered(demo: Demo) -> None:

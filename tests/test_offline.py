@@ -159,7 +159,9 @@ def child(task: str, base: Path, **environment: str) -> dict[str, Any]:
     base.mkdir(exist_ok=True)
     clean = {"PATH": os.environ["PATH"], "HOME": str(base), "TMPDIR": str(base), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     code = "import sys; from tests.test_offline import probe; probe(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", code, task], cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, task], cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return seen
@@ -280,7 +282,7 @@ def test_a_real_actor_unpickles_nothing_and_connects_to_nothing(tmp_path: Path, 
     assert "injection.prompt" in {row["rule_id"] for row in rows}
 
 
-@pytest.mark.skipif("VERITENSOR_ISOLATED" not in os.environ, reason="not in a network namespace: start with `make test-offline`")
+@pytest.mark.skipif("NETWORK_ISOLATED" not in os.environ, reason="not in a network namespace: start with `make test-offline`")
 def test_this_run_has_no_network() -> None:
     assert [name for _, name in socket.if_nameindex()] == ["lo"]
     with socket.socket() as one, pytest.raises(OSError, match="unreachable") as refused:

@@ -34,7 +34,8 @@ LAYERS = (0, 1, 2)
 WORDS = 12_000
 HIDDEN = 192
 RATE = 1.5e-4
-EPOCHS = 2
+EPOCHS = 1
+BATCH = 48  # samples of a step, at least
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
 
@@ -60,6 +61,7 @@ def new_model(words: Sequence[str]) -> Any:
                              subtoken_pooling="last", max_types=10)  # fmt: skip
         model = GLiNER.from_config(about, backbone_from_pretrained=True)
     model.config.model_name = "embedded-pii-backbone"
+    model.config.encoder_config._name_or_path = ""
     return model
 
 
@@ -75,20 +77,21 @@ def train(model: Any, samples: Sequence[Sample], rng: random.Random, epochs: int
     head = [p for n, p in core.named_parameters() if "bert_layer.model" not in n]
     groups = [{"params": body, "lr": rate}, {"params": head, "lr": 6 * rate}, {"params": [embedding], "lr": 6 * rate, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    steps = epochs * len(samples) // 48
+    lengths = [14 + int(1.6 * len(s.words)) for s in samples]
+    batches = [b for _ in range(epochs) for b in micro_batches(lengths, rng)]
+    steps = _steps(batches)
     warm = max(1, steps // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, max(0.02, (steps - s) / max(1, steps - warm))))
-    lengths = [14 + int(1.6 * len(s.words)) for s in samples]
     core.train()
     begin, waiting, step, seen, losses = time.process_time(), 0, 0, 0, [0.0]
-    for batch in (b for _ in range(epochs) for b in micro_batches(lengths, rng)):
+    for batch in batches:
         asked = [*LABELS, SINK] if rng.random() < 0.5 else list(LABELS)
         loss = _loss(core, processor, [samples[i] for i in batch], asked)
-        (loss / 48).backward()  # type: ignore[no-untyped-call]
+        (loss / BATCH).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.item() / len(batch))
         waiting += len(batch)
         seen += sum(lengths[i] for i in batch)
-        if waiting >= 48:
+        if waiting >= BATCH:
             torch.nn.utils.clip_grad_norm_([*body, *head], 5.0)
             optimizer.step()
             optimizer.zero_grad()
@@ -98,6 +101,15 @@ def train(model: Any, samples: Sequence[Sample], rng: random.Random, epochs: int
                 spent = time.process_time() - begin
                 print(f"step {step}/{steps} loss {np.mean(losses[-150:]):.3f} {spent:.0f} s {seen / spent:.0f} tokens/s", flush=True)
     core.eval()
+
+
+def _steps(batches: Sequence[Sequence[int]]) -> int:
+    steps = waiting = 0
+    for batch in batches:
+        waiting += len(batch)
+        if waiting >= BATCH:
+            steps, waiting = steps + 1, 0
+    return max(1, steps)
 
 
 def _loss(core: Any, processor: Any, samples: Sequence[Sample], asked: list[str]) -> torch.Tensor:

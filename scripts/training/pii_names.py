@@ -7,6 +7,7 @@ import random
 import unicodedata
 
 from faker import Faker
+from faker.providers.lorem.en_US import Provider as Lorem
 
 from training.pii_lists import words
 
@@ -19,6 +20,7 @@ HOME = {"en": LOCALES[:7], "de": ("de_DE", "de_AT", "de_CH"), "fr": ("fr_FR", "f
 _ROMANISED = (
     9  # lists of names that come romanised, because Faker has them in their own scripts only: a line of first names, one of last names
 )
+_COMMON = tuple(w for w in dict.fromkeys(Lorem.word_list) if len(w) > 3)
 _PARTICLES = (
     "van",
     "van der",
@@ -42,6 +44,12 @@ _PARTICLES = (
     "D'",
 )
 _TITLES = (
+    "Herr ",
+    "Frau ",
+    "Mme ",
+    "M. ",
+    "Sra. ",
+    "Sr. ",
     "Dr. ",
     "Dr ",
     "Prof. ",
@@ -155,7 +163,7 @@ def person(rng: random.Random, language: str) -> tuple[str, str]:
              (0.84, f"{last.upper()} {first}"), (0.86, f"{first} {last.upper()}"), (0.89, f"{first} {last} {first_last(rng, language)[1]}"), (0.91, f"{first[0]}.{middle[0]}. {last}"),
              (0.93, f"{last}, {first[0]}."), (0.94, f"{last} {first}"), (0.955, f"{first} {last} {rng.choice(('Jr.', 'Sr.', 'II', 'III'))}"), (0.97, f"{first} {middle[0]} {last}"), (0.98, f"{first}-{middle} {last}"),
              (1.0, first))  # fmt: skip
-    return rng.choice(_TITLES) if rng.random() < 0.04 else "", next(form for limit, form in forms if luck < limit)
+    return rng.choice(_TITLES) if rng.random() < 0.09 else "", next(form for limit, form in forms if luck < limit)
 
 
 def organization(rng: random.Random, language: str) -> str:
@@ -184,8 +192,10 @@ def organization(rng: random.Random, language: str) -> str:
         return "".join(rng.choice("ABCDEFGHIKLMNOPRSTUVWXZ") for _ in range(rng.choice((3, 3, 3, 4)))) + rng.choice(
             ("", "", f" {kind}", f" {field}")
         )
-    if luck < 0.80:
+    if luck < 0.78:
         return rng.choice(words("companies"))
+    if luck < 0.84:
+        return " ".join(rng.choice(_COMMON).capitalize() for _ in range(rng.choice((2, 2, 3)))) + maybe
     asked = language if rng.random() < 0.8 else rng.choice(list(HOME))
     slots = {"c": rng.choice(pool(place)[3]), "l": last, "f": first, "m": rng.choice(words(f"matters.{asked}")), "w": word}
     return rng.choice(words(f"institutions.{asked}")).format(**slots)

@@ -35,7 +35,7 @@ _LABELS = {
 }
 # Clean excerpts that may hold a real name or organisation are neither trained on nor counted.
 _SIGNS = re.compile(
-    r"@|©|(?i:copyright|\(c\)|author|maintain|contribut|thanks|translat|written)|\bby [A-Z]\w+|\b(Inc|Ltd|LLC|Corp|GmbH|Foundation|University|Universität|Université|Universidad|"
+    r"@|©|(?i:copyright|\(c\)|author|maintain|contribut|thanks|translat|written)|\b(by|par|von|por):? [A-Z]\w+|\[ ?[A-Z]\w+ [A-Z]\w+ ?\]|\b(Inc|Ltd|LLC|Corp|GmbH|Foundation|University|Universität|Université|Universidad|"
     r"Institute|Microsoft|Google|Oracle|Apple|IBM|Amazon|Mozilla|Intel|Company|Association|Bank|Debian Project|Mr|Mrs|Ms|Dr|Prof|Jr|von|van|Street|Avenue)\b|\b[A-Z]\. ?[A-Z][a-z]+"
 )  # fmt: skip
 
@@ -121,13 +121,14 @@ def nameless(text: str) -> bool:
 
 
 def clean(rng: random.Random, documents: Sequence[Document], count: int) -> list[str]:
-    """Excerpts of documents without names, of all groups alike."""
+    """Excerpts of documents without names, of all groups alike; of help pages more, because they are there in many languages."""
     groups: dict[str, list[Document]] = {}
     for document in documents:
         groups.setdefault(document.group, []).append(document)
+    kinds = sorted(groups) + ["help"] * 3 * ("help" in groups)
     found: dict[str, None] = {}
     for _ in range(count * 8):
-        text = excerpt(rng, rng.choice(groups[rng.choice(sorted(groups))]).text)[: rng.choice((120, 250, 400, 400))]
+        text = excerpt(rng, rng.choice(groups[rng.choice(kinds)]).text)[: rng.choice((100, 200, 300, 400))]
         if len(text) > 15 and nameless(text):
             found[text] = None
         if len(found) >= count:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -30,7 +29,7 @@ def test_it_is_sealed_and_small() -> None:
     assert sum(path.stat().st_size for path in model.folder.iterdir()) <= 24_000_000
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in model.folder.iterdir())
     config = (model.folder / "gliner_config.json").read_text("utf-8")
-    assert not Path(json.loads(config)["model_name"]).is_absolute()
+    assert '"/' not in config  # no path of the machine that made it
     assert json.loads(config)["encoder_config"]["model_type"] == "deberta-v2"
 
 

@@ -35,7 +35,9 @@ from veritensor_ray.pipeline.context import load
 # Role to engine, of what is registered; in the order of the catalog.
 _NEEDS = {engine.needs.model: engine.name for engine in create(Settings(), selected(Settings())) if engine.needs.model}
 ENGINES = {role: _NEEDS[role] for role in roles() if role in _NEEDS}
-REMEDY = re.compile(r"Reinstall veritensor-ray|Remove (it|the folder)|Bring (the|its)\b.*model again|Run scripts/download_models\.py|pip install")
+REMEDY = re.compile(
+    r"Reinstall veritensor-ray|Remove (it|the folder)|Bring (the|its)\b.*model again|Run scripts/download_models\.py|pip install"
+)
 SECONDS = 60  # an actor's start on a busy machine; the refusal itself takes one
 
 
@@ -90,7 +92,9 @@ def labels_swapped(folder: Path) -> None:
         reweighed(weights_of(folder), lambda t: t.update({k: t[k].flip(0) for k in t if k.startswith("Prediction.")}))
     elif config_of(folder).name == "gliner_config.json":
         labels = json.loads((folder / "calibration.json").read_text())["labels"]
-        edited(folder / "calibration.json", labels=dict(zip(labels, [*list(labels.values())[1:], next(iter(labels.values()))], strict=True)))
+        edited(
+            folder / "calibration.json", labels=dict(zip(labels, [*list(labels.values())[1:], next(iter(labels.values()))], strict=True))
+        )
     else:
         edited(folder / "config.json", id2label={"0": "INJECTION", "1": "SAFE"}, label2id={"INJECTION": 0, "SAFE": 1})
 
@@ -104,6 +108,22 @@ def vocabulary_truncated(folder: Path) -> None:
         data["model"]["vocab"] = {word: i for word, i in vocabulary.items() if i < 200 or word in special}
     else:
         data["model"]["vocab"] = vocabulary[:200]
+    put(folder / "tokenizer.json", json.dumps(data))
+
+
+def vocabulary_exchanged(folder: Path) -> None:
+    """A tokenizer of the right size whose words have each other's numbers."""
+    data = json.loads((folder / "tokenizer.json").read_text())
+    special = {token["content"] for token in data["added_tokens"]}
+    vocabulary = data["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        words = [word for word in vocabulary if word not in special]
+        data["model"]["vocab"] = vocabulary | dict(zip(words, [vocabulary[word] for word in [*words[500:], *words[:500]]], strict=True))
+    else:
+        vocabulary = [tuple(piece) for piece in vocabulary]
+        places = [i for i, (word, _) in enumerate(vocabulary) if word not in special]
+        for i, j in zip(places, [*places[500:], *places[:500]], strict=True):
+            data["model"]["vocab"][i] = vocabulary[j]
     put(folder / "tokenizer.json", json.dumps(data))
 
 
@@ -132,11 +152,20 @@ FAULTS = [
     Fault("remote code", lambda f: edited(config_of(f), trust_remote_code=True), r"own \(trust_remote_code\)", sealed=True),
     Fault("labels swapped", labels_swapped, SELF_TEST, sealed=True),
     Fault("NaN in a weight", lambda f: reweighed(weights_of(f), one_nan), r"\.safetensors holds weights that are no numbers", sealed=True),
-    Fault("a tensor missing", lambda f: reweighed(weights_of(f), without_last), r"\.safetensors (lacks|cannot be loaded)", True, ("injection", "ocr")),
+    Fault(
+        "a tensor missing",
+        lambda f: reweighed(weights_of(f), without_last),
+        r"\.safetensors (lacks|cannot be loaded)",
+        True,
+        ("injection", "ocr"),
+    ),
     Fault("weights cut", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:100_000]), r"cannot be loaded", sealed=True),
-    Fault("other tokenizer", vocabulary_truncated, SELF_TEST, True, ("injection", "pii")),
+    Fault("other tokenizer", vocabulary_truncated, f"{SELF_TEST}|cannot be loaded: class_token_index", True, ("injection", "pii")),
+    Fault("other words", vocabulary_exchanged, SELF_TEST, True, ("injection", "pii")),
     Fault("tokenizer damaged", lambda f: put(f / "tokenizer.json", '{"model": {}}'), "cannot be loaded", True, ("injection", "pii")),
-    Fault("linear model damaged", lambda f: put(f / "linear.safetensors", b"\x00" * 64), r"/linear\.safetensors cannot", True, ("injection",)),
+    Fault(
+        "linear model damaged", lambda f: put(f / "linear.safetensors", b"\x00" * 64), r"/linear\.safetensors cannot", True, ("injection",)
+    ),
     Fault(
         "linear model of another size",
         lambda f: _linear(f / "linear.safetensors", 8, 1.0),
@@ -165,8 +194,7 @@ def _linear(path: Path, size: int, weight: float) -> None:
 
 def linked(source: Path, target: Path) -> Path:
     """A copy whose files are links; those that are changed are replaced."""
-    shutil.copytree(source, target, copy_function=lambda a, b: os.link(a, b) if os.stat(a).st_dev == os.stat(target).st_dev else shutil.copy(a, b))
-    return target
+    return Path(shutil.copytree(source, target, copy_function=os.link))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from veritensor_ray.errors import UsageError
 BUILT_IN = {
     "signatures": "veritensor_ray.engines.signatures:Signatures",
     "injection": "veritensor_ray.engines.injection:Injection",
+    "pii": "veritensor_ray.engines.pii:Pii",
+    "ocr": "veritensor_ray.engines.ocr:Ocr",
 }
 ENTRY_POINTS = "veritensor_ray.engines"
 

@@ -100,7 +100,11 @@ class Injection:
     def _load_cutter(self, models: ModelStore) -> Cutter:
         """What `prepare` needs: the tokenizer and the linear model, not the weights of the transformer."""
         self._model = model = models.model("injection")
-        tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
+        words = model.folder / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(words))
+        except Exception as error:  # noqa: BLE001  # the library raises nothing more special
+            raise ModelError(f"{words} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
         weights = model.folder / "linear.safetensors"
         linear = Linear.load(weights) if weights.exists() else None
         self._cutter = Cutter(tokenizer, model.settings["window_tokens"], model.settings["stride_tokens"], linear, self._gate())

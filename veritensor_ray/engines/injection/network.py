@@ -38,7 +38,7 @@ class Network:
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-        except Exception as error:  # transformers and safetensors raise what they like, and the remedy is the same
+        except Exception as error:  # noqa: BLE001  # transformers and safetensors raise what they like, and the remedy is the same
             raise ModelError(f"{weights} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
         if report["missing_keys"]:  # transformers goes on with random numbers
             raise ModelError(f"{weights} lacks {sorted(report['missing_keys'])[0]}. Bring the pinned model again")

@@ -110,6 +110,16 @@ def lines(words: Sequence[Box]) -> list[list[Box]]:
     return runs
 
 
+def drift(runs: Sequence[Sequence[Box]]) -> float:
+    """Degrees by which lines that are almost level still fall to the right; a word's own angle is less sure than that of its line."""
+    slopes = []
+    for run in runs:
+        if len(run) > 3 and run[-1].right - run[0].left > 10 * run[0].height:
+            across = [(box.left + box.right) / 2 for box in run]
+            slopes.append(float(np.polyfit(across, [box.middle for box in run], 1)[0]))
+    return float(np.degrees(np.arctan(np.median(slopes)))) if slopes else 0.0
+
+
 def ordered(rows: Sequence[Box]) -> list[list[int]]:
     """Reading order of lines, as indices: groups that stand side by side on one line; columns of prose one after the other."""
     return list(_cut(list(range(len(rows))), rows, 0))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from veritensor_ray.config import Ocr
-from veritensor_ray.engines.ocr.boxes import Box, around, lines, ordered, quads, slope, union
+from veritensor_ray.engines.ocr.boxes import Box, around, drift, lines, ordered, quads, slope, union
 from veritensor_ray.engines.ocr.networks import Networks
 from veritensor_ray.engines.ocr.picture import Grey, Plane
 from veritensor_ray.errors import LimitExceeded
@@ -192,7 +192,8 @@ def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings:
     """Lines of words (corners in the original) that run across in `plane`, from left to right or upside down."""
     leaning = slope([plane.here(word) for word in words])
     if _LEANING < abs(leaning) < 30:
-        plane = plane.straightened(leaning)
+        nearly = plane.straightened(leaning)
+        plane = plane.straightened(leaning + drift(lines([around(nearly.here(word)) for word in words])))
     best = _transcribe(plane, words, networks, clock)
     if settings.turned and _sure(best) < _UPRIGHT:
         other = _transcribe(plane.turned(2), words, networks, clock)
