@@ -33,8 +33,7 @@ SINK = "location"  # asked for and not reported: what is a place alone is none o
 LAYERS = (0, 1, 2)
 WORDS = 12_000
 HIDDEN = 192
-RATE = 1.5e-4
-EPOCHS = 1
+ROUNDS = ((1.0, 1.5e-4), (0.6, 1e-4))  # share of the samples, learning rate
 BATCH = 48  # samples of a step, at least
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
@@ -65,7 +64,7 @@ def new_model(words: Sequence[str]) -> Any:
     return model
 
 
-def train(model: Any, samples: Sequence[Sample], rng: random.Random, epochs: int = EPOCHS, rate: float = RATE) -> None:
+def train(model: Any, samples: Sequence[Sample], rng: random.Random, rate: float) -> None:
     """Batches of about 48 samples, gathered from micro-batches; of the words' embeddings only the new ones are learned."""
     core, processor = model.model, model.data_processor
     embedding = core.token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight
@@ -78,7 +77,7 @@ def train(model: Any, samples: Sequence[Sample], rng: random.Random, epochs: int
     groups = [{"params": body, "lr": rate}, {"params": head, "lr": 6 * rate}, {"params": [embedding], "lr": 6 * rate, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     lengths = [14 + int(1.6 * len(s.words)) for s in samples]
-    batches = [b for _ in range(epochs) for b in micro_batches(lengths, rng)]
+    batches = micro_batches(lengths, rng)
     steps = _steps(batches)
     warm = max(1, steps // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, max(0.02, (steps - s) / max(1, steps - warm))))
@@ -138,15 +137,18 @@ def export(model: Any, out: Path) -> None:
 
 
 def fit(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float) -> list[Sample]:
-    """Trains, writes the files and returns what was trained on."""
-    rng = random.Random(seed)
-    torch.manual_seed(seed)
-    samples = training_set(data, [d for d in documents if d.may_train], rng, scale)
-    print(f"{len(samples)} samples", sorted(Counter(s.source for s in samples).items()), flush=True)
-    model = new_model([" ".join(s.words) for s in samples])
-    train(model, samples, rng)
-    export(model, out)
-    return samples
+    """Rounds of training, each on fresh samples from the files of the one before; returns what was trained on."""
+    seen: list[Sample] = []
+    for number, (share, rate) in enumerate(ROUNDS):
+        rng = random.Random(seed + 100 * number)
+        torch.manual_seed(seed + number)
+        samples = training_set(data, [d for d in documents if d.may_train], rng, scale * share)
+        print(f"round {number + 1}: {len(samples)} samples", sorted(Counter(s.source for s in samples).items()), flush=True)
+        model = GLiNER.from_pretrained(str(out), local_files_only=True) if number else new_model([" ".join(s.words) for s in samples])
+        train(model, samples, rng, rate)
+        export(model, out)
+        seen += samples
+    return seen
 
 
 def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, count: int = 2000) -> dict[str, Any]:

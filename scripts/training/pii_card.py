@@ -44,8 +44,8 @@ filled from the same lists of names as those trained on.
 {sources}
 
 `presidio_generated_large` is MIT (presidio-research), as it is and with its entities replaced. Names, cities and companies come from Faker {faker} (MIT) in
-38 locales and from lists of ours; templates, conditions and medicines are our own. No sample holds data of a real person that we know of. Text without names comes from
-{documents} documents of {packages} Debian and Python packages under permissive licences, short excerpts of which were read in training.
+38 locales and from lists of ours; templates, conditions and medicines are our own. No sample is meant to hold data of a real person; public figures and authors in documents may have slipped through. Text without names comes from
+{documents} documents of {packages} Debian and Python packages under permissive licences, short excerpts of some of which were read in training.
 
 ## Not good for
 

@@ -102,6 +102,14 @@ def replaced(rng: random.Random, pieces: Sequence[Piece]) -> list[Piece]:
     return result
 
 
+_GERMAN = re.compile(r"\b(und|der|die|das|nicht|werden|wird|ist|ein|eine|mit|für|auf)\b")
+
+
+def german(documents: Sequence[Document]) -> list[Document]:
+    """Documents in the language that writes all nouns like names."""
+    return [d for d in documents if len(_GERMAN.findall(d.text[:3000])) > 15]
+
+
 @functools.cache
 def first_names() -> frozenset[str]:
     return frozenset(
@@ -128,7 +136,7 @@ def clean(rng: random.Random, documents: Sequence[Document], count: int) -> list
     kinds = sorted(groups) + ["help"] * 3 * ("help" in groups)
     found: dict[str, None] = {}
     for _ in range(count * 8):
-        text = excerpt(rng, rng.choice(groups[rng.choice(kinds)]).text)[: rng.choice((100, 200, 300, 400))]
+        text = excerpt(rng, rng.choice(groups[rng.choice(kinds)]).text)[: rng.choice((100, 200, 300, 400))].rpartition(" ")[0]
         if len(text) > 15 and nameless(text):
             found[text] = None
         if len(found) >= count:
@@ -177,6 +185,14 @@ def training_set(data: Path, documents: Sequence[Document], rng: random.Random, 
         lambda: [*filled(rng, rng.choice(english)), (rng.choice(("\n", " ", "\n\n")), ""), *filled(rng, rng.choice(english))],
     )
     add(1_200, "templates in documents", lambda: _between(rng, excerpts, filled(rng, rng.choice(english))))
+    nouns = clean(rng, german(documents), int(2_600 * scale))
+    more = iter(nouns)
+    add(2_500, "documents in German", lambda: noisy(rng, [(next(more, nouns[0]), "")]))
+    add(
+        800,
+        "templates in documents, German",
+        lambda: _between(rng, nouns, filled(rng, rng.choice([x for x in others if x.language == "de"]))),
+    )
     add(2_500, "records", lambda: noisy(rng, record(rng)))
     add(2_000, "single values", lambda: noisy(rng, cell(rng)))
     add(600, "rows of values", lambda: cells(rng))

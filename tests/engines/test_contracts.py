@@ -5,6 +5,8 @@ from __future__ import annotations
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.injection import Injection
+from veritensor_ray.engines.ocr import Ocr
+from veritensor_ray.engines.pii import Pii
 from veritensor_ray.engines.signatures import Signatures
 from veritensor_ray.testing import EngineContract, Obedient, ObedientModel
 
@@ -23,6 +25,18 @@ class TestInjection(EngineContract):
 
     def make_engine(self) -> Engine:
         return Injection(Settings())
+
+
+class TestPii(EngineContract):
+    positives = ("Write to jonas.keller@keller-bau.de", "His account is DE89 3704 0044 0532 0130 00.")
+
+    def make_engine(self) -> Engine:
+        return Pii(Settings())
+
+
+class TestOcr(EngineContract):
+    def make_engine(self) -> Engine:
+        return Ocr(Settings())
 
 
 class TestObedient(EngineContract):

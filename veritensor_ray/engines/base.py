@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 import pyarrow as pa
 
 from veritensor_ray.hits import FileInfo, Hit, Rule
+from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:
     from veritensor_ray.models.store import ModelStore
@@ -78,3 +79,6 @@ class Transcriber(Engine, Protocol):
 
     def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
         """Text segments, of the same schema, for the images in a batch. Raises where an image cannot be read."""
+
+    def gaps(self) -> list[tuple[int, Gap]]:
+        """What the images of the last call hold beyond what was read, with the row of the image."""

@@ -51,14 +51,15 @@ def transcribe(
     """The text in images, image by image."""
     texts: list[pa.RecordBatch] = []
     gaps: list[tuple[int, Gap]] = []
-    for row in range(images.num_rows):
+    for row, artifact in enumerate(images.column("artifact").to_pylist()):
         for engine in engines:
             try:
                 texts.append(engine.read_images(images.slice(row, 1)))
+                gaps += [(artifact, gap) for _, gap in engine.gaps()]
             except Exception as error:  # noqa: BLE001  # the boundary of an image
                 reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
                 bound = error.bound if isinstance(error, LimitExceeded) else None
-                gaps.append((images.column("artifact")[row].as_py(), Gap(reason, engine=engine.name, bound=bound)))
+                gaps.append((artifact, Gap(reason, engine=engine.name, bound=bound)))
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps

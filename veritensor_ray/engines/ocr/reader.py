@@ -27,7 +27,7 @@ _GIANT = 90  # ... and the one above which it sees strokes
 _LARGEST = 4.0  # magnification
 _UPRIGHT = 0.94  # confidence that leaves no doubt which way is up
 _INK = 60  # steps of brightness between a line's ground and its letters
-_LEANING = 0.7  # degrees
+_LEANING, _STEEPEST = 0.7, 30  # degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +191,10 @@ def _directions(words: Sequence[Array], turned: bool) -> tuple[list[Array], list
 def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings: Ocr, clock: Clock) -> list[Line]:
     """Lines of words (corners in the original) that run across in `plane`, from left to right or upside down."""
     leaning = slope([plane.here(word) for word in words])
-    if _LEANING < abs(leaning) < 30:
-        nearly = plane.straightened(leaning)
-        plane = plane.straightened(leaning + drift(lines([around(nearly.here(word)) for word in words])))
+    nearly = plane.straightened(leaning) if _LEANING < abs(leaning) < _STEEPEST else plane
+    leaning = (0.0 if nearly is plane else leaning) + drift(lines([around(nearly.here(word)) for word in words]))
+    if _LEANING < abs(leaning) < _STEEPEST:
+        plane = plane.straightened(leaning)
     best = _transcribe(plane, words, networks, clock)
     if settings.turned and _sure(best) < _UPRIGHT:
         other = _transcribe(plane.turned(2), words, networks, clock)
