@@ -1,6 +1,7 @@
 """Trains the embedded models that ship in the package.
 
     python scripts/train_embedded.py injection --data ../shared/data --out veritensor_ray/models/embedded/injection
+    python scripts/train_embedded.py pii --data ../shared/data --out veritensor_ray/models/embedded/pii
 
 Repeatable for the same seed, the same documents, the same hardware and library versions. Needs the `train` extra.
 """
@@ -8,7 +9,6 @@ Repeatable for the same seed, the same documents, the same hardware and library 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 from pathlib import Path
@@ -16,14 +16,14 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from training import card, injection
+from training import injection, pii
 from training.documents import collect
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("role", choices=["injection"])
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds injection/*.parquet")
+    parser.add_argument("role", choices=["injection", "pii"])
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds injection/*.parquet and pii/*.parquet")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--clean", type=Path, nargs="*", default=[], help="folders of more benign text")
@@ -38,17 +38,12 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     documents = collect(args.clean, random.Random(args.seed))
-    train = [d for d in documents if d.may_train]
-    print(f"{len(train)} documents to train on, {len(documents) - len(train)} others", flush=True)
-    if args.measure:
-        trained_on = json.loads((args.out / "calibration.json").read_text())["trained_on"]
+    print(f"{sum(d.may_train for d in documents)} documents to train on, of {len(documents)}", flush=True)
+    command = f"{args.role} --seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}"
+    if args.role == "pii":
+        pii.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
     else:
-        samples = injection.fit(args.data, train, args.out, args.seed, args.scale)
-        trained_on = {
-            name: [sum(s.source == name and s.label == label for s in samples) for label in (0, 1)] for name in {s.source for s in samples}
-        }
-    facts = injection.calibrate(args.data, args.out, documents, args.seed, args.clean_documents, trained_on)
-    card.write(args.out, args.data, facts, train, f"--seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}")
+        injection.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
 
 
 if __name__ == "__main__":

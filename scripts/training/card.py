@@ -18,7 +18,7 @@ CARD = """# Embedded prompt-injection model
 
 Two models, mixed: a DeBERTa-v2 classifier (six layers, no relative attention, {parameters:.1f}M parameters, fp16 on disk) that
 starts from all-MiniLM-L6-v2 (Apache-2.0), and TF-IDF with logistic regression over hashed words (`linear.safetensors`). Made by
-`scripts/train_embedded.py injection {options}`. A window has {window} tokens, the next starts {stride} later. Its score is
+`scripts/train_embedded.py {options}`. A window has {window} tokens, the next starts {stride} later. Its score is
 {mix[0]} · log odds of the transformer + {mix[1]} · log odds of the linear model + {mix[2]}; a document's score is its highest.
 
 The linear model is also the first stage of the cascade: only stretches of 480 characters that it scores {gate} or more are read by

@@ -7,6 +7,7 @@ clean documents of packages, and of whole kinds, that were never trained on.
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import time
@@ -23,7 +24,7 @@ from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DebertaV2ForSequenceClassification, PreTrainedTokenizerFast
 
-from training import texts
+from training import card, texts
 from training.base import (
     Tokens,
     base_weights,
@@ -366,3 +367,19 @@ def calibrate(
              "passed_by_the_gate": round(share_passed, 4), "clean_documents": len(held), "measured": table, "clean": rates, "trained_on": trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)
     return facts | {"table": shown, "parameters": sum(p.numel() for p in detector.model.parameters()) / 1e6}
+
+
+def run(
+    data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, count: int, measure_only: bool, command: str
+) -> None:
+    """What `train_embedded.py injection` does: train unless only measured, calibrate, describe, seal."""
+    train_on = [d for d in documents if d.may_train]
+    if measure_only:
+        trained_on = json.loads((out / "calibration.json").read_text())["trained_on"]
+    else:
+        samples = fit(data, train_on, out, seed, scale)
+        trained_on = {
+            name: [sum(s.source == name and s.label == label for s in samples) for label in (0, 1)] for name in {s.source for s in samples}
+        }
+    facts = calibrate(data, out, documents, seed, count, trained_on)
+    card.write(out, data, facts, train_on, command)

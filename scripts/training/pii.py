@@ -36,6 +36,8 @@ HIDDEN = 192
 ROUNDS = ((1.0, 1.5e-4), (0.6, 1e-4))  # share of the samples, learning rate
 BATCH = 48  # samples of a step, at least
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
+# In lower case: a model that goes by capitals alone, or with another word list, does not know the name.
+SELFTEST = {"text": "please send the signed contract to maria schneider before friday.", "label": "person", "span": "maria schneider"}
 
 
 def with_capitals(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
@@ -155,7 +157,13 @@ def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, c
     """Thresholds and measurements of the files in `out`; writes calibration.json and returns what the card says."""
     model = GLiNER.from_pretrained(str(out), local_files_only=True).eval()
     facts = measure.calibration(model, LABELS, [SINK], data, [d for d in documents if not d.may_train], random.Random(seed + 2), count)
-    kept = {"labels": {label: label for label in LABELS}, "thresholds": facts["thresholds"], "window_words": LONGEST, "sinks": [SINK]}
+    kept = {
+        "labels": {label: label for label in LABELS},
+        "thresholds": facts["thresholds"],
+        "window_words": LONGEST,
+        "sinks": [SINK],
+        "selftest": SELFTEST,
+    }
     kept |= {k: facts[k] for k in ("clean_windows", "false_alarms", "measured")}
     (out / "calibration.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")  # the labels stay in the order of the training
     return facts | {"parameters": sum(p.numel() for p in model.model.parameters()) / 1e6}
