@@ -21,7 +21,7 @@ starts from all-MiniLM-L6-v2 (Apache-2.0), and TF-IDF with logistic regression o
 `scripts/train_embedded.py {options}`. A window has {window} tokens, the next starts {stride} later. Its score is
 {mix[0]} · log odds of the transformer + {mix[1]} · log odds of the linear model + {mix[2]}; a document's score is its highest.
 
-The linear model is also the first stage of the cascade: only stretches of 480 characters that it scores {gate} or more are read by
+The linear model is also the first stage of the cascade: only stretches of 320 characters that it scores {gate} or more are read by
 the transformer: {passed:.1%} of the windows of clean documents.
 
 ## Thresholds

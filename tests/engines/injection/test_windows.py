@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests.engines.injection.building import ATTACK, CALM, SUSPICIOUS, linear, tokenizer
-from veritensor_ray.engines.injection.windows import WINDOWS, ZONE, Cutter, Window, from_table, packed, sentences
+from veritensor_ray.engines.injection.windows import MARGIN, WINDOWS, ZONE, Cutter, Window, from_table, packed, sentences
 
 ODD_WORDS = ["river", "garden,", "𝔘nder", "👍", "e\u0301tude", "忽略", "don't", "-", "(x)", "\U000e0041", "İ", "\n\n", "3.14"]
 
@@ -74,8 +74,8 @@ def test_the_gate_keeps_what_is_suspicious(words: Tokenizer) -> None:
     at = text.index(ATTACK)
     (window,) = gated(words, text)
     assert window.start <= at < at + len(ATTACK) <= window.end
-    assert window.start > at - ZONE - 40
-    assert window.end < at + len(ATTACK) + ZONE
+    assert window.start > at - ZONE - MARGIN - 40
+    assert window.end < at + len(ATTACK) + ZONE + MARGIN
     assert len(Cutter(words, 512, 256, linear(SUSPICIOUS), None).windows([text])) > 3, "without a gate all is kept"
     assert len(Cutter(words, 512, 256, None, -1.0).windows([text])) > 3, "and without a linear model"
 

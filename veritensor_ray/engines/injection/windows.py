@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 
 from veritensor_ray.engines.injection.linear import Linear
 
-ZONE, ZONE_STRIDE = 480, 240  # characters: about a window of the transformer, and half of it
+ZONE, ZONE_STRIDE = 320, 160  # characters that the linear model judges at once: in longer ones a short order drowns
+MARGIN = 80  # characters around them that the transformer reads too
 _CHUNK_CHARS = 1 << 20
 _CHUNK_ROWS = 2048
 _LETTER = re.compile(r"[^\W\d_]")
@@ -79,7 +80,7 @@ class Cutter:
         passed = np.flatnonzero(self.linear.scores(text, starts, np.minimum(starts + ZONE, len(text))) >= self.gate)
         zones: list[tuple[int, int]] = []
         for start in starts[passed].tolist():
-            end = min(start + ZONE, len(text))
+            start, end = max(0, start - MARGIN), min(start + ZONE + MARGIN, len(text))
             if zones and start <= zones[-1][1]:
                 zones[-1] = (zones[-1][0], end)
             else:
