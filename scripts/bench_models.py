@@ -231,7 +231,7 @@ import json, sys, time
 from presidio_analyzer import AnalyzerEngine
 from presidio_analyzer.nlp_engine import NlpEngineProvider
 import spacy
-name = next(n for n in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if spacy.util.is_package(n))
+name = sorted(spacy.util.get_installed_models())[0]
 nlp = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": name}]}).create_engine()
 engine = AnalyzerEngine(nlp_engine=nlp)
 texts = json.load(sys.stdin)
@@ -247,7 +247,7 @@ def presidio(python: str, texts: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(
         [python, "-c", PRESIDIO],
         input=json.dumps(list(texts)),
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -316,7 +316,7 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         "# What the models do",
         "",
-        f"Measured by `make bench-models` on {results['machine']}. Profile `embedded`. No number here is older than that run.",
+        f"Measured by `make bench-models` on {results['machine']}. Profile `embedded`. Sections may come from separate runs of it on that machine.",
         "",
     ]
     if "injection" in results:

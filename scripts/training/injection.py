@@ -223,10 +223,10 @@ def fit_mixture(asked: dict[str, Array], labels: Array) -> tuple[float, float, f
 
 
 def find_gate(asked: dict[str, Array], labels: Array, mix: tuple[float, float, float], medium: float) -> float:
-    """One in a hundred attacks that the mixture finds may fall behind it."""
+    """One in two hundred attacks that the mixture finds may fall behind it."""
     a, b, c = mix
     hits = asked["zone"][(labels == 1) & (a * asked["transformer"] + b * asked["linear"] + c >= medium)]
-    return round(float(np.quantile(hits, 0.01)), 3)
+    return round(float(np.quantile(hits, 0.005)), 3)
 
 
 # ---------------------------------------------------------------- measurement
