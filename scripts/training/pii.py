@@ -36,6 +36,7 @@ HIDDEN = 192
 ROUNDS = ((1.0, 1.5e-4), (0.6, 1e-4))  # share of the samples, learning rate
 BATCH = 48  # samples of a step, at least
 BF16 = bool(torch.cpu._is_avx512_bf16_supported())
+READ_AT_ONCE = 48  # words: attention costs the square of the length
 # In lower case: a model that goes by capitals alone, or with another word list, does not know the name.
 SELFTEST = {"text": "please send the signed contract to maria schneider before friday.", "label": "person", "span": "maria schneider"}
 
@@ -160,7 +161,7 @@ def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, c
     kept = {
         "labels": {label: label for label in LABELS},
         "thresholds": facts["thresholds"],
-        "window_words": LONGEST,
+        "window_words": READ_AT_ONCE,
         "sinks": [SINK],
         "selftest": SELFTEST,
     }
