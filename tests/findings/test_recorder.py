@@ -14,10 +14,11 @@ from .building import RULE, batch, rows_of, rule
 
 KEY = b"site key"
 GRADED = rule("test.graded", severity="low", confidence=0.6)
+PERSONAL = rule("test.person", category="pii")
 
 
 def recorder(limit: int = 1000) -> Recorder:
-    return Recorder({RULE.id: RULE, GRADED.id: GRADED}, KEY, limit)
+    return Recorder({RULE.id: RULE, GRADED.id: GRADED, PERSONAL.id: PERSONAL}, KEY, limit)
 
 
 def record(text: str, *hits: tuple[int, int], limit: int = 1000, **place: Any) -> list[dict[str, Any]]:
@@ -207,3 +208,13 @@ def test_rows_carry_the_key_of_the_whole_hit() -> None:
     text = "x" * 300 + "1"
     (row,) = record(text, (0, 301))
     assert row["evidence_key"] == evidence_key(KEY, RULE.id, text)
+
+
+def test_of_personal_data_the_initials_are_left() -> None:
+    made = recorder()
+    made.text_hits(
+        "test", batch(["Jonas Keller, +49 30 901820 and Jonas Keller"]), [Hit(PERSONAL.id, 0, 12, 0), Hit(PERSONAL.id, 32, 44, 0)]
+    )
+    first, second = rows_of(made)
+    assert (first["evidence"], second["evidence"]) == ("J**** K*****", "J**** K*****")
+    assert first["evidence_key"] == second["evidence_key"], "the key is of the words, not of what is shown"

@@ -21,6 +21,7 @@ EVIDENCE = 240
 CONTEXT = 120
 _MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
+_INNER = re.compile(r"(?<=\w)\w")
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Recorder:
             if hit.start >= columns.owned(row):
                 continue
             text = columns.text(row)
-            evidence = _evidence(text, hit.start, hit.end)
+            evidence = _evidence(text, hit.start, hit.end, self._rules[hit.rule].category)
             place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
             self._add(engine, hit, place, partial(columns.location, row, hit, text), evidence)
 
@@ -86,7 +87,7 @@ class Recorder:
             file.seek(first)
             data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
             text = data.decode(_BYTES_TO_TEXT)
-            evidence = _evidence(text, hit.start - first, hit.end - first)
+            evidence = _evidence(text, hit.start - first, hit.end - first, self._rules[hit.rule].category)
             place = _Place(artifact, about.member, None)
             self._add(engine, hit, place, partial(_in_file, about.offset + hit.start), evidence)
 
@@ -131,8 +132,8 @@ class _Evidence:
     after: str
 
 
-def _evidence(text: str, start: int, end: int) -> _Evidence:
-    """The hit and what stands around it, redacted as one text before it is cut."""
+def _evidence(text: str, start: int, end: int, category: str) -> _Evidence:
+    """The hit and what stands around it, redacted as one text before it is cut; of personal data the initials of words are left."""
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
     masked = mask(text[left:right])
@@ -141,6 +142,8 @@ def _evidence(text: str, start: int, end: int) -> _Evidence:
         slice(start - left, shown_end - left),
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
+    if category == "pii":
+        masked = masked[: cut[1].start] + _INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
     before, shown, after = (visible(masked[part]) for part in cut)
     return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
 
