@@ -8,6 +8,7 @@ reads `labels` (label text and rule name, either way round), `sinks` (labels ask
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NEAR = 0.02
 _CHARACTERS = 3  # to a token, at least on average
 _MOST = 64  # chunks in a batch
+_REMEMBERED = 1 << 14  # chunks: corpora repeat their licences and headers
 _KNOWN = ("Please send the signed contract to Maria Schneider before Friday.", "person", "Maria Schneider")
 
 
@@ -74,6 +76,7 @@ class Gliner:
         self._thresholds = thresholds_of(model.settings, settings.pii.thresholds)
         self._floor = max(min(self._thresholds.values()) - NEAR, 0.01)
         self._budget = settings.pii.token_budget
+        self._known: OrderedDict[str, list[Found]] = OrderedDict()
         folder = str(model.folder)
         torch.set_num_threads(settings.resources.model_threads)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -95,13 +98,16 @@ class Gliner:
             )
 
     def read(self, texts: Sequence[str]) -> list[list[Found]]:
-        """Batches of like lengths; what scores near its threshold is read again alone, in full precision."""
-        results: list[list[Found]] = [[] for _ in texts]
-        for batch in batches(texts, self._budget):
-            for i, spans in zip(batch, self._forward([texts[i] for i in batch], self._fast()), strict=True):
+        """Equal texts are read once per process, in batches of like lengths; near a threshold again alone, in full precision."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        for batch in batches(new, self._budget):
+            for i, spans in zip(batch, self._forward([new[i] for i in batch], self._fast()), strict=True):
                 if any(abs(span.score - self._thresholds[span.rule]) < NEAR for span in spans):
-                    spans = self._forward([texts[i]], nullcontext())[0]
-                results[i] = [span for span in spans if span.score >= self._thresholds[span.rule]]
+                    spans = self._forward([new[i]], nullcontext())[0]
+                self._known[new[i]] = [span for span in spans if span.score >= self._thresholds[span.rule]]
+        results = [self._known[text] for text in texts]
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
         return results
 
     def _fast(self) -> AbstractContextManager[Any]:
