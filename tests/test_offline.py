@@ -289,4 +289,4 @@ def test_this_run_has_no_network() -> None:
         one.connect(("192.0.2.1", 443))
     assert refused.value.errno == errno.ENETUNREACH
     with pytest.raises(socket.gaierror):
-        socket.getaddrinfo("huggingface.co", 443)
+        socket.getaddrinfo("example.com", 443)
