@@ -37,6 +37,8 @@ class Extraction:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
         self._transcribers = [engine.name for engine in self._models if isinstance(engine, Transcriber)]
+        absent = without_weights(context, tuple(name for name, _ in context.missing))
+        self._transcribed = bool(self._transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
         self._pulse = pulse
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
@@ -178,7 +180,7 @@ class Extraction:
         for name in self._transcribers:
             if outcome.coverage[name][0] == NOT_APPLICABLE:
                 outcome.coverage[name] = (COMPLETE, None)
-        if self._transcribers or any(name == "ocr" for name, _ in self._context.missing):
+        if self._transcribed:
             return
         if kind.media_type.startswith("image/"):
             outcome.status, outcome.reason = "skipped", f"no engine for text in {kind.media_type}"
