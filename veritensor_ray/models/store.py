@@ -64,9 +64,10 @@ def roles() -> list[str]:
     return list(catalog())
 
 
-def known_answers(role: str) -> dict[str, str]:
-    """What a model of this role has to get right before it is used."""
-    return catalog()[role]["selftest"]
+def known_answers(model: Model) -> dict[str, str]:
+    """What a model has to get right before it is used: its own `selftest`, else that of its role."""
+    answers: dict[str, str] = model.settings.get("selftest") or catalog()[model.role]["selftest"]
+    return answers
 
 
 class ModelStore:

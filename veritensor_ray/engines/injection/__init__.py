@@ -111,7 +111,7 @@ class Injection:
         return self._cutter
 
     def _self_test(self, scorer: Scorer, folder: str) -> None:
-        answers = known_answers("injection")
+        answers = known_answers(self._described())
         attack, harmless = (scorer.highest(answers[name]) for name in ("attack", "harmless"))
         medium, _ = self._thresholds()
         if not (attack >= medium > harmless):  # a NaN fails this too

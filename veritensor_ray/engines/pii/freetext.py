@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from veritensor_ray.engines.pii.joining import Found
 from veritensor_ray.engines.pii.rules import FREE_TEXT
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.store import known_answers
 from veritensor_ray.models.weights import check_finite
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ NEAR = 0.02
 _CHARACTERS = 3  # to a token, at least on average
 _MOST = 64  # chunks in a batch
 _REMEMBERED = 1 << 14  # chunks: corpora repeat their licences and headers
-_KNOWN = ("Please send the signed contract to Maria Schneider before Friday.", "person", "Maria Schneider")
 
 
 class Reader(Protocol):
@@ -86,10 +86,10 @@ class Gliner:
             raise ModelError(f"the pii model in {folder} cannot be loaded: {str(error)[:300]}. Bring the pinned model again") from None
         check_finite(self._model.named_parameters(), model.folder / "model.safetensors")
         self._model.eval()
-        self._self_test(folder, model.settings.get("selftest"))
+        self._self_test(folder, known_answers(model))
 
-    def _self_test(self, folder: str, known: Mapping[str, str] | None) -> None:
-        text, rule, span = (known["text"], known["label"], known["span"]) if known else _KNOWN
+    def _self_test(self, folder: str, known: Mapping[str, str]) -> None:
+        text, rule, span = known["text"], known["label"], known["span"]
         found = self.read([text])[0]
         if not any(f.rule == rule and text[f.start : f.end] == span for f in found):
             seen = [(f.rule, text[f.start : f.end], f.score) for f in found]
