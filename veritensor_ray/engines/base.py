@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 import pyarrow as pa
 
 from veritensor_ray.hits import FileInfo, Hit, Rule
+from veritensor_ray.models.store import Model, ModelStore
 from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:
-    from veritensor_ray.models.store import ModelStore
+    from veritensor_ray.config import Settings
 
-__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "PreparingEngine", "Rule", "TextEngine", "Transcriber"]
+__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "PreparingEngine", "Rule", "TextEngine", "Transcriber", "WithModel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,27 @@ class Needs:
 
     model: str | None = None
     gpu: bool = False
+
+
+class WithModel:
+    """What engines with a model have in common: their settings, and the model of their role, looked up when it is first asked for."""
+
+    needs: Needs
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: Model | None = None
+
+    def _described(self) -> Model:
+        """The verified model. Raises ModelError."""
+        if self._model is None:
+            self._model = ModelStore(self._settings.profile).model(self.needs.model or "")
+        return self._model
+
+    @property
+    def model_name(self) -> str | None:
+        """`id@revision` of the model."""
+        return self._described().name
 
 
 @runtime_checkable

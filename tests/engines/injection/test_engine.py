@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make(home: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Engines with the small model, loaded unless told otherwise."""
-    monkeypatch.setattr("veritensor_ray.engines.injection.ModelStore", lambda profile: ModelStore(profile, home))
+    monkeypatch.setattr(ModelStore.__init__, "__defaults__", (home,))
 
     def made(load: bool = True, **injection: Any) -> Injection:
         engine = Injection(Settings.model_validate({"injection": injection}))

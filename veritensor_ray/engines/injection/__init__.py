@@ -12,13 +12,13 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
 from veritensor_ray.engines.injection.windows import Cutter, Window, from_table
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import Model, ModelStore, known_answers
+from veritensor_ray.models.store import ModelStore, known_answers
 
 NEAR = 0.1  # log odds around a threshold; half precision moved scores by less
 # Where a reader sees nothing, or only a machine reads, an order is more likely an attack: log odds added to the score.
@@ -37,7 +37,7 @@ RULE = Rule(
 )
 
 
-class Injection:
+class Injection(WithModel):
     """Scores windows; consecutive windows above the threshold are one hit, placed at the sentences in the best of them that score highest."""
 
     name = "injection"
@@ -45,8 +45,7 @@ class Injection:
     needs = Needs(model="injection", gpu=True)
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._model: Model | None = None
+        super().__init__(settings)
         self._cutter: Cutter | None = None
         self._scorer: Scorer | None = None
 
@@ -64,16 +63,6 @@ class Injection:
         shape = (model.settings["window_tokens"], model.settings["stride_tokens"], self._gate(), model.settings.get("mix"))
         parts = (self.version, model.name, str(shape), str(self._thresholds()))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-    @property
-    def model_name(self) -> str:
-        """`id@revision` of the model."""
-        return self._described().name
-
-    def _described(self) -> Model:
-        if self._model is None:
-            self._model = ModelStore(self._settings.profile).model("injection")
-        return self._model
 
     def _gate(self) -> float | None:
         gate: float | None = self._described().settings.get("gate")

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from veritensor_ray.config import Ocr as OcrSettings
 from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import FileInfo, Needs, Rule
+from veritensor_ray.engines.base import FileInfo, Needs, Rule, WithModel
 from veritensor_ray.errors import LimitExceeded, ModelError, UsageError
-from veritensor_ray.models.store import Model, ModelStore, known_answers
+from veritensor_ray.models.store import ModelStore, known_answers
 from veritensor_ray.segments import SEGMENTS, Gap
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LANGUAGES = ("en",)
 _OWN = ("start", "owned", "line", "byte_offset", "view", "decoded_via", "text", "image", "boxes")
 
 
-class Ocr:
+class Ocr(WithModel):
     """Reads every image of a batch; each that holds text becomes one segment."""
 
     name = "ocr"
@@ -37,8 +37,7 @@ class Ocr:
         unknown = sorted(set(settings.ocr.languages) - set(_LANGUAGES))
         if unknown:
             raise UsageError(f"ocr.languages: no model for {', '.join(unknown)}; there is: {', '.join(_LANGUAGES)}")
-        self._settings = settings
-        self._model: Model | None = None
+        super().__init__(settings)
         self._networks: Networks | None = None
         self._gaps: list[tuple[int, Gap]] = []
 
@@ -52,18 +51,8 @@ class Ocr:
 
     def fingerprint(self) -> str:
         """Weights and everything that decides how an image is read."""
-        parts = (self.version, self.model_name, self._settings.digest("ocr"))
+        parts = (self.version, self._described().name, self._settings.digest("ocr"))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-    @property
-    def model_name(self) -> str:
-        """`id@revision` of the weights."""
-        return self._described().name
-
-    def _described(self) -> Model:
-        if self._model is None:
-            self._model = ModelStore(self._settings.profile).model("ocr")
-        return self._model
 
     def load(self, models: ModelStore) -> None:
         """Weights and self-test. Raises ModelError."""

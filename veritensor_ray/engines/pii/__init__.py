@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.pii import chunks, custom, evasion, gate, patterns
 from veritensor_ray.engines.pii.freetext import Gliner, Reader, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import Found, Joined, pieces
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.rules import all_rules
-from veritensor_ray.models.store import Model, ModelStore
+from veritensor_ray.models.store import ModelStore
 
 _HIDDEN = 0.95  # confidence of what was hidden, in parts of what it would be in the open
 _GROUP = 4096  # chunks that wait for the model at once
@@ -23,7 +23,7 @@ _GROUP = 4096  # chunks that wait for the model at once
 __all__ = ["Pii"]
 
 
-class Pii:
+class Pii(WithModel):
     """Patterns run over joined segments, a second time over what evasions hide; the model reads what the gate lets through."""
 
     name = "pii"
@@ -32,8 +32,7 @@ class Pii:
 
     def __init__(self, settings: Settings) -> None:
         custom.check(settings.pii)
-        self._settings = settings
-        self._model: Model | None = None
+        super().__init__(settings)
         self._reader: Reader | None = None
 
     def applies(self, about: FileInfo) -> bool:
@@ -55,11 +54,6 @@ class Pii:
     def model_name(self) -> str | None:
         """`id@revision` of the model; None where only patterns run."""
         return self._described().name if self._settings.pii.free_text else None
-
-    def _described(self) -> Model:
-        if self._model is None:
-            self._model = ModelStore(self._settings.profile).model("pii")
-        return self._model
 
     def fingerprint(self) -> str:
         """Version, number plans, settings and, for free text, model and thresholds."""
