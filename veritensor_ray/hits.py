@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +11,8 @@ class FileInfo:
     """What is known of a file before it is read.
 
     `media_type` is what its bytes are, `declared_type` what its name claims (None where the name claims nothing); `offset` is where
-    in the artifact the bytes begin, where they are a part of a split one; `mismatched` says that name and content disagree.
+    in the artifact the bytes begin, where they are a part of a split one; `mismatched` says that name and content disagree; `sha256`
+    gives the digest of the bytes.
     """
 
     path: str
@@ -20,6 +22,7 @@ class FileInfo:
     member: str | None = None
     offset: int = 0
     mismatched: bool = False
+    sha256: Callable[[], str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -38,7 +41,8 @@ class Hit:
     """One thing that an engine saw.
 
     `start` and `end` are character offsets in the segment `row` of the batch, or byte offsets in the file where `row` is None.
-    `severity` overrides the rule's own, for engines that grade.
+    `severity` overrides the rule's own, for engines that grade. `evidence` is shown, and identifies the finding, where the text or the
+    bytes themselves would not tell: the name that a few opcodes put together.
     """
 
     rule: str
@@ -48,6 +52,7 @@ class Hit:
     score: float = 1.0
     severity: str | None = None
     message: str | None = None
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

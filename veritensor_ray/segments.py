@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 
 # Pixels of the original image; a box holds the characters from the end of the one before it to its own `end`.
 BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom")])
+
+ORIGIN = pa.struct([("at", pa.int32()), ("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
 
 SEGMENTS = pa.schema(
     [
@@ -35,8 +37,25 @@ SEGMENTS = pa.schema(
         ("text", pa.string()),
         ("image", pa.binary()),
         ("boxes", pa.list_(BOX)),  # of text read from an image: where its characters stand in the picture
+        (
+            "origins",
+            pa.list_(ORIGIN),
+        ),  # of text that is not the original's: where its characters come from; `start` and `line` are null then
+        ("notice", _NAME),  # the reader's word for what the text is evidence of, see Block
     ]
 )
+
+
+class Origin(NamedTuple):
+    """The characters from `at` on, up to the next origin's, come from `[start, end)` of the original, which begins in `line`.
+
+    Where both are as long, character by character; else each of them stands for the whole range.
+    """
+
+    at: int
+    start: int
+    end: int
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,9 @@ class Block:
     """What a reader yields: some texts (or images) and where they stand.
 
     Every location field is one value for all of them, or a sequence as long as `texts`. Texts of any length: long ones are cut later.
+    `origins` leads back from a text that was put together or decoded to the characters of the file (cell, page, part); `start`, `line` and
+    `byte_offset` mean nothing then. `notice` names what a text is evidence of by being there at all, such as `macro`: the engine
+    `structure` has a rule of that name. Such a text is read like any other; yield it once.
     """
 
     texts: Sequence[str] | pa.Array
@@ -58,11 +80,17 @@ class Block:
     view: str = "visible"
     decoded_via: str | None = None
     images: Sequence[bytes] | None = None
+    origins: Sequence[Sequence[Origin]] | None = None
+    notice: str | Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that was not read, or not checked by `engine`; a reader yields it and goes on."""
+    """Something that was not read, or not checked by `engine`; a reader yields it and goes on.
+
+    `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
+    `partial`, and the artifact is none the less complete.
+    """
 
     reason: str
     location: str | None = None
@@ -70,6 +98,7 @@ class Gap:
     engine: str | None = None
     bound: str | None = None
     count: int = 1
+    coverage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +125,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
     size, overlap = limits.segment_chars, limits.overlap_chars
     source = block.texts.to_pylist() if isinstance(block.texts, pa.Array) else block.texts
     texts, index, starts, owned, lines = [], [], [], [], []
+    origins: list[Sequence[Origin]] | None = None if block.origins is None else []
     for i, text in enumerate(source):
         at, base, line = 0, _item(block.start, i), _item(block.line, i)
         while True:
@@ -106,6 +136,8 @@ def _cut_long(block: Block, limits: Limits) -> Block:
             starts.append(base + at)
             owned.append(take if take < rest or block.owned is None else block.owned[i] - at)
             lines.append(line)
+            if origins is not None and block.origins is not None:
+                origins.append(cut_origins(block.origins[i], text, at, at + len(texts[-1])))
             if take == rest:
                 break
             line = None if line is None else line + text.count("\n", at, at + take)
@@ -119,7 +151,26 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         owned=owned,
         line=lines if block.line is not None else None,
         byte_offset=None,
+        origins=origins,
+        notice=_take(block.notice, index),
     )
+
+
+def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
+    """The origins of `text[first:last]`."""
+    found = []
+    ends = [*(origin.at for origin in origins[1:]), len(text)]
+    for origin, until in zip(origins, ends, strict=True):
+        begin, end = max(origin.at, first), min(until, last)
+        if begin >= end:
+            continue
+        if until - origin.at == origin.end - origin.start:
+            start = origin.start + begin - origin.at
+            line = None if origin.line is None else origin.line + text.count("\n", origin.at, begin)
+            found.append(Origin(begin - first, start, start + end - begin, line))
+        else:
+            found.append(origin._replace(at=begin - first))
+    return found
 
 
 def _item(value: Any, i: int) -> Any:
@@ -140,7 +191,7 @@ def _numbers(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)
 
 
-def _names(value: str | Sequence[str] | pa.Array | None, count: int) -> pa.Array:
+def _names(value: str | Sequence[str | None] | pa.Array | None, count: int) -> pa.Array:
     if value is None:
         return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), pa.array([], pa.string()))
     if isinstance(value, str):
@@ -148,12 +199,12 @@ def _names(value: str | Sequence[str] | pa.Array | None, count: int) -> pa.Array
     return (value if isinstance(value, pa.Array) else clean_array(value)).dictionary_encode()
 
 
-def clean_array(texts: Sequence[str]) -> pa.Array:
+def clean_array(texts: Sequence[str | None]) -> pa.Array:
     """An Arrow string array; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
-        return pa.array([t.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for t in texts], pa.string())
+        return pa.array([t and t.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for t in texts], pa.string())
 
 
 def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch:
@@ -183,8 +234,18 @@ def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch
         array,
         pa.nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
         pa.nulls(count, pa.list_(BOX)),
+        pa.nulls(count, pa.list_(ORIGIN)) if block.origins is None else _origins(block.origins),
+        _names(block.notice, count),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)
+
+
+def _origins(origins: Sequence[Sequence[Origin]]) -> pa.Array:
+    flat = [origin for some in origins for origin in some]
+    columns = zip(*flat, strict=True) if flat else ([], [], [], [])
+    fields = [pa.array(values, field.type) for values, field in zip(columns, ORIGIN, strict=True)]
+    offsets = np.cumsum([0, *map(len, origins)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)))
 
 
 def _byte_lengths(array: pa.Array) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -183,7 +183,7 @@ def test_byte_offsets_of_parts_are_the_files_already(run: Run) -> None:
         made.recorded = recorder.by_artifact[0]
         run.shard((row_of(0, "big", part=part, parts=2, kind="lines"), made))
     run.collect()
-    assert places(run, "byte_offset", "line", "start") == [(2, None, None), (1002, None, None)]
+    assert places(run, "byte_offset", "line", "start") == [(2, 1, None), (1002, 2, None)]
 
 
 def ids(folder: Path, *files: tuple[str, tuple[str, ...]], key: bytes = KEY, info: RunInfo = INFO, **options: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,9 @@ Output = Annotated[str | None, typer.Option(help="Folder or URI for the results.
 Engines = Annotated[str | None, typer.Option(help="Comma-separated; default: all. See `veritensor-ray engines`.")]
 Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
 RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
+Iocs = Annotated[
+    list[str] | None, typer.Option("--iocs", help="File with indicators (SHA-256 digests, domains, addresses, URLs), one a line; repeatable.")
+]
 Include = Annotated[list[str] | None, typer.Option(help="Only artifacts that match this glob; repeatable.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Not the artifacts that match this glob; repeatable.")]
 MaxSize = Annotated[str | None, typer.Option(help="Skip bigger artifacts, e.g. 2GB.")]
@@ -29,6 +32,7 @@ def submit(
     engines: Engines = None,
     profile: Profile = None,
     rules: RuleDirs = None,
+    iocs: Iocs = None,
     include: Include = None,
     exclude: Exclude = None,
     max_size: MaxSize = None,

@@ -91,8 +91,8 @@ class PreparingEngine(TextEngine, Protocol):
 class FileEngine(Engine, Protocol):
     """Reads whole files, as bytes."""
 
-    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
-        """Hits in a seekable file, which is at its start; offsets are bytes."""
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        """Hits in a seekable file, which is at its start; offsets are bytes. Gaps name what the engine could not check."""
 
 
 @runtime_checkable

@@ -26,7 +26,8 @@ class Source:
 
     `file` is seekable unless `via` names a compression that it comes out of; it stands at the beginning. `row_groups` limits a
     Parquet file to some of its row groups; a byte range is already cut to whole lines. `name_says` is the media type that the name
-    promises: a reader of text complains about malformed content only where the name promised it.
+    promises: a reader of text complains about malformed content only where the name promised it. `name` is the last component of
+    its path.
     """
 
     file: BinaryIO
@@ -38,7 +39,22 @@ class Source:
     first_part: bool = True
     byte_base: int | None = 0
     name_says: str | None = None
+    name: str = ""
     counts: Counts = field(default_factory=Counts)
 
 
-Reader = Callable[[Source], Iterator[Block | Gap]]
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside a file. `file` is read to its end, or not at all, before the reader goes on; its reads may raise ReadError.
+
+    `name` is as the container gives it. `opaque` says that nobody expects a text in it (a tensor, a font): engines over bytes
+    read it, and the lack of a reader is no news.
+    """
+
+    name: str
+    file: BinaryIO
+    opaque: bool = False
+
+
+Item = Block | Gap | Member
+Reader = Callable[[Source], Iterator[Item]]

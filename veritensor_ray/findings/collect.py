@@ -274,7 +274,7 @@ def _write_artifact(artifact: Assembled, tables: Mapping[str, _Table], summary: 
         segments=row["segments"],
         gaps=row["gaps_total"],
     )
-    if row["status"] != "scanned":
+    if row["status"] != "scanned" or row["reason"]:
         reason = ("unlisted" if unlisted else row["status"], row["reason"] or "")
         known = reason in summary.reasons or len(summary.reasons) < _REASONS * 100
         summary.reasons[reason if known else (reason[0], "other reasons")] += 1

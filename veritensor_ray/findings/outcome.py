@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ class Outcome:
     content_id_kind: str | None = None
     bytes_scanned: int = 0
     segments: int = 0
+    members: int = 0
     lines: int = 0
     rows: int = 0
     chars: int = 0
@@ -41,6 +43,8 @@ class Outcome:
     coverage: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
+    incomplete: bool = False
+    by_design: Counter[str] = field(default_factory=Counter)  # reasons of gaps that are nobody's fault, of files inside it
     unread: str | None = None  # the reason of the first gap that is no engine's
     recorded: Recorded = field(default_factory=Recorded)
 
@@ -49,10 +53,21 @@ class Outcome:
         self.gaps_total += gap.count
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(gap)
+        if gap.coverage is not None:
+            self._by_design(gap.engine, gap.coverage, gap)
+            return
+        self.incomplete = True
         if gap.engine is None and self.unread is None:
             self.unread = gap.reason
         if gap.engine and self.coverage.get(gap.engine, ("", None))[0] in (COMPLETE, ""):
             self.coverage[gap.engine] = (PARTIAL, gap.reason)
+
+    def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
+        """What is missing for everyone (a reader) is said of the artifact, what is missing for an engine in its coverage."""
+        if engine is None:
+            self.by_design[gap.reason] += gap.count
+        elif self.coverage.get(engine, (COMPLETE, None))[0] in (COMPLETE, NOT_APPLICABLE):
+            self.coverage[engine] = (coverage, gap.reason)
 
     def settle(self) -> None:
         """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
@@ -61,15 +76,22 @@ class Outcome:
             self.status, self.reason = "quarantined", "; ".join(f"{name}: {reason}" for name, reason in quarantined)
         if self.status is None:
             incomplete = [f"{name}: {reason}" for name, (status, reason) in self.coverage.items() if status in _INCOMPLETE]
-            if self.gaps_total or incomplete:
+            if self.incomplete or incomplete:
                 self.status = "partial"
-                self.reason = self.reason or (self.gaps[0].reason if self.gaps else incomplete[0])
+                first = next((gap.reason for gap in self.gaps if gap.coverage is None), None)
+                self.reason = self.reason or first or next(iter(incomplete), None) or self.unread
             else:
                 self.status = "scanned"
+                self.reason = self.reason or self._without_reader()
         if self.unread is not None:  # what could not be read, no engine has seen
             for name, (status, _) in list(self.coverage.items()):
                 if status == COMPLETE:
                     self.coverage[name] = (PARTIAL, self.unread)
+
+    def _without_reader(self) -> str | None:
+        """The commonest reason and, where there are more, how many files inside the artifact it and the others are about."""
+        (reason, _), *_ = self.by_design.most_common(1) or [(None, 0)]
+        return reason and f"{reason}: {self.by_design.total()} of {self.members} files in it"
 
     def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """The row of the commit (schema COMMIT)."""

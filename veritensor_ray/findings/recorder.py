@@ -16,6 +16,7 @@ import pyarrow as pa
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.findings.redact import mask, visible, without_credentials
 from veritensor_ray.hits import FileInfo, Hit, Rule
+from veritensor_ray.media_types import is_text_type
 
 EVIDENCE = 240
 CONTEXT = 120
@@ -66,6 +67,7 @@ class Recorder:
 
     def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int) -> None:
         self._rules, self._key, self._limit = rules, site_key, limit
+        self._seen = _Seen()
         self.by_artifact: dict[int, Recorded] = {}
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
@@ -73,7 +75,7 @@ class Recorder:
         columns = _Columns(batch)
         for hit in sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end)):
             row = hit.row or 0
-            if hit.start >= columns.owned(row):
+            if hit.start >= columns.owned(row) or self._seen.again(columns, row, hit):
                 continue
             text = columns.text(row)
             evidence = _evidence(text, hit.start, hit.end, self._rules[hit.rule].category)
@@ -81,15 +83,20 @@ class Recorder:
             self._add(engine, hit, place, partial(columns.location, row, hit, text), evidence)
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
-        """Record an engine's hits in a file; offsets are bytes."""
+        """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
+        is_text = is_text_type(about.media_type)
+        lines = _Lines(file) if is_text else None
         for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
-            first = max(0, hit.start - CONTEXT - _MARGIN)
-            file.seek(first)
-            data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
-            text = data.decode(_BYTES_TO_TEXT)
-            evidence = _evidence(text, hit.start - first, hit.end - first, self._rules[hit.rule].category)
+            category = self._rules[hit.rule].category
+            if hit.evidence is not None:
+                evidence = _evidence(hit.evidence, 0, len(hit.evidence), category)
+            else:
+                evidence = _evidence_in_file(file, hit, category, "utf-8" if is_text else _BYTES_TO_TEXT)
             place = _Place(artifact, about.member, None)
-            self._add(engine, hit, place, partial(_in_file, about.offset + hit.start), evidence)
+            location = {"byte_offset": about.offset + hit.start, "view": "visible"}
+            if lines is not None:
+                location["line"] = lines.at(hit.start)
+            self._add(engine, hit, place, partial(dict, location), evidence)
 
     def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
@@ -154,8 +161,55 @@ def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
-def _in_file(offset: int) -> dict[str, Any]:
-    return {"byte_offset": offset, "view": "visible"}
+def _evidence_in_file(file: BinaryIO, hit: Hit, category: str, encoding: str) -> _Evidence:
+    """What stands at the bytes of a hit, and around them."""
+    first = max(0, hit.start - CONTEXT - _MARGIN)
+    file.seek(first)
+    data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
+    before, found = data[: hit.start - first], data[hit.start - first : hit.end - first]
+    after = data[hit.end - first :]
+    texts = [part.decode(encoding, "replace") for part in (before, found, after)]
+    return _evidence("".join(texts), len(texts[0]), len(texts[0]) + len(texts[1]), category)
+
+
+class _Lines:
+    """Lines of offsets in a file of text, asked in rising order; the file is read once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._at, self._line = file, 0, 1
+
+    def at(self, offset: int) -> int:
+        self._file.seek(self._at)
+        while self._at < offset and (data := self._file.read(min(1 << 20, offset - self._at))):
+            self._at += len(data)
+            self._line += data.count(b"\n")
+        return self._line
+
+
+class _Seen:
+    """Where hits were, so that what is found in a text and again in what it decodes to counts once: what is decoded comes later."""
+
+    _MOST = 20_000
+
+    def __init__(self) -> None:
+        self._spans: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+
+    def again(self, columns: _Columns, row: int, hit: Hit) -> bool:
+        """Whether a hit in decoded text stands where its rule had one already; remembers all others."""
+        derived = columns.value("view", row) == "decoded"
+        if not derived and columns.never("decoded"):
+            return False
+        names = ("member", "column", "part", "row", "page")
+        start, end = columns.span(row, hit)
+        key = (columns.artifact[row], hit.rule, *(columns.value(name, row) for name in names))
+        spans = self._spans.setdefault(key, [])
+        if derived and any(start < other_end and other_start < end for other_start, other_end in spans):
+            return True
+        if len(self._spans) > self._MOST or len(spans) > self._MOST:
+            self._spans.clear()
+        else:
+            spans.append((start, end))
+        return False
 
 
 class _Columns:
@@ -191,22 +245,63 @@ class _Columns:
         value = self._column("owned")[row].as_py()
         return 1 << 62 if value is None else int(value)
 
+    def never(self, view: str) -> bool:
+        """Whether no text of the batch has that view."""
+        if "views" not in self._cache:
+            self._cache["views"] = frozenset(self._batch.column("view").dictionary.to_pylist())
+        return view not in self._cache["views"]
+
+    def span(self, row: int, hit: Hit) -> tuple[int, int]:
+        """The characters of the original that a hit stands for."""
+        origins = self._column("origins")[row].as_py()
+        if origins:
+            first, last = _origin(origins, hit.start), _origin(origins, max(hit.start, hit.end - 1))
+            length = len(self.text(row))
+            return _back(origins, first, length, hit.start)[0], _back(origins, last, length, max(hit.start, hit.end - 1))[1]
+        start = self._column("start")[row].as_py() or 0
+        return start + hit.start, start + hit.end
+
     def location(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
         """Where a hit stands in the original: lines, characters and bytes counted from the beginning of its unit."""
-        names = ("row", "column", "page", "part", "view", "decoded_via", "line", "start", "byte_offset")
+        names = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
         found = {name: self._column(name)[row].as_py() for name in names}
+        found["start"], found["end"] = self.span(row, hit)
+        origins = self._column("origins")[row].as_py()
+        if origins:
+            origin = origins[_origin(origins, hit.start)]
+            same = _straight(origins, _origin(origins, hit.start), len(text))
+            below = text.count("\n", origin["at"], hit.start) if same else 0
+            return found | {"line": None if origin["line"] is None else origin["line"] + below, "byte_offset": None}
         if found["line"] is not None:
             if row not in self._lines:
                 self._lines = {row: [i for i, c in enumerate(text) if c == "\n"]}
             found["line"] += bisect_right(self._lines[row], hit.start - 1)
         if found["byte_offset"] is not None:
             found["byte_offset"] += len(text[: hit.start].encode("utf-8", "replace"))
-        found["end"] = found["start"] + hit.end
-        found["start"] += hit.start
         boxes = self._column("boxes")[row].as_py()
         if boxes:
             found["box"] = _union(boxes, hit)
         return found
+
+
+def _origin(origins: Sequence[Mapping[str, int]], at: int) -> int:
+    """Index of the origin that a character belongs to."""
+    return max(0, bisect_right(origins, at, key=lambda origin: origin["at"]) - 1)
+
+
+def _straight(origins: Sequence[Mapping[str, int]], index: int, length: int) -> bool:
+    """Whether its characters are the original's, one by one."""
+    until = origins[index + 1]["at"] if index + 1 < len(origins) else length
+    return until - origins[index]["at"] == origins[index]["end"] - origins[index]["start"]
+
+
+def _back(origins: Sequence[Mapping[str, int]], index: int, length: int, at: int) -> tuple[int, int]:
+    """Start and end in the original of one character of a text of that length."""
+    origin = origins[index]
+    if not _straight(origins, index, length):
+        return origin["start"], origin["end"]
+    start = origin["start"] + at - origin["at"]
+    return start, start + 1
 
 
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:

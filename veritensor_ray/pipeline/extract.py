@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -14,16 +12,16 @@ from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
-from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.hits import FileInfo
-from veritensor_ray.media_types import COMPRESSED, MODEL_FILES, declared_type, mismatch, text_type
+from veritensor_ray.media_types import declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
-from veritensor_ray.segments import Batcher, Gap, Identity, to_batch
+from veritensor_ray.pipeline.visit import Tools, Visit
+from veritensor_ray.segments import Batcher, Gap
 
 Pulse = Callable[[], None]
 
@@ -36,12 +34,13 @@ class Extraction:
     ) -> None:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
-        self._transcribers = [engine.name for engine in self._models if isinstance(engine, Transcriber)]
+        transcribers = frozenset(engine.name for engine in self._models if isinstance(engine, Transcriber))
         absent = without_weights(context, tuple(name for name, _ in context.missing))
-        self._transcribed = bool(self._transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
+        self._transcribed = bool(transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
         self._pulse = pulse
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
+        self._tools = Tools(bench, self._models, transcribers, self._recorder, self._limits, pulse)
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
@@ -66,9 +65,9 @@ class Extraction:
         texts = with_text(batch)
         for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
-        if self._transcribers and (images := with_images(batch)).num_rows:
+        if self._tools.transcribers and (images := with_images(batch)).num_rows:
             yield Handover(images, images=True)
-        if len(self._models) > len(self._transcribers) and texts.num_rows:
+        if len(self._models) > len(self._tools.transcribers) and texts.num_rows:
             yield prepare(self._models, texts)
 
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
@@ -94,7 +93,7 @@ class Extraction:
 
     def _unreadable(self, outcome: Outcome, reason: str) -> None:
         """Nothing was read: unreadable. Something was: a gap."""
-        if outcome.segments == 0 or reason.startswith("changed during the run"):
+        if (outcome.segments == 0 and outcome.members == 0) or reason.startswith("changed during the run"):
             outcome.status, outcome.reason = "unreadable", reason
         outcome.add_gap(Gap(reason))
 
@@ -102,83 +101,33 @@ class Extraction:
         head, tail = opened.edges(HEAD_BYTES)
         offset = (row.start or 0) if row.kind in BYTE_RANGES else 0
         extension = FileInfo(row.artifact, None, "").extension
-        kind = _kind_of_part(row, extension, head) or sniff(head, extension, tail, whole=opened.size <= len(head))
-        wrong = row.part == 0 and opened.size > 0 and mismatch(extension, kind.media_type)
-        about = FileInfo(row.artifact, opened.size, kind.media_type, declared_type(extension), offset=offset, mismatched=wrong)
-        outcome.media_type = kind.media_type
-        for engine in self._bench.engines:
-            outcome.coverage.setdefault(engine.name, (COMPLETE, None) if engine.applies(about) else (NOT_APPLICABLE, None))
-        if row.part == 0 or row.kind != "rowgroups":
-            self._file_engines(outcome, opened.file(), about)
-            outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
-        outcome.bytes_scanned = opened.size if row.part == 0 or row.kind != "rowgroups" else 0
-        yield from self._segments(outcome, row, opened, about, kind)
-
-    def _file_engines(self, outcome: Outcome, file: BinaryIO, about: FileInfo) -> None:
-        for engine in self._bench.files:
-            if not engine.applies(about):
-                continue
-            file.seek(0)
-            try:
-                self._recorder.file_hits(engine.name, outcome.index, file, about, list(engine.scan_file(file, about)))
-            except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                outcome.add_gap(Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], engine=engine.name))
-            self._pulse()
-
-    def _segments(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact, about: FileInfo, kind: Kind) -> Iterator[pa.RecordBatch]:
-        file, via, extension = opened.file(), None, about.extension
-        if kind.media_type in COMPRESSED:
-            stream, via = decompressed(file, kind.media_type, self._limits)
-            extension = FileInfo(about.path.rpartition(".")[0], None, "").extension
-            inner = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
-            file, kind = stream, inner
-        reader = reader_for(kind)
-        if reader is None or (via and not kind.is_text):
-            self._no_reader(outcome, kind, via)
-            return
-        source = Source(
-            file,
-            kind,
-            self._limits,
-            extension,
-            via,
-            (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None,
-            row.part == 0,
-            about.offset,
+        kind = _kind_of_part(row, extension, head) or refined(sniff(head, extension, tail, whole=opened.size <= len(head)), opened.file())
+        about = FileInfo(
+            row.artifact,
+            opened.size,
+            kind.media_type,
             declared_type(extension),
+            offset=offset,
+            mismatched=row.part == 0 and opened.size > 0 and mismatch(extension, kind.media_type),
+            sha256=opened.content_id,
         )
-        unpacked = replace(about, media_type=kind.media_type)
-        for engine in self._models:
-            transcribes = engine.name in self._transcribers
-            outcome.coverage[engine.name] = (COMPLETE if engine.applies(unpacked) and not transcribes else NOT_APPLICABLE, None)
-        identity = Identity(outcome.index, about.path, kind.media_type)
-        images = 0
-        for block in reader(source):
-            self._pulse()
-            if isinstance(block, Gap):
-                outcome.add_gap(block)
-                continue
-            images += len(block.images or ())
-            yield to_batch(block, identity, self._limits)
+        outcome.media_type = kind.media_type
+        visit = Visit(self._tools, outcome, opened.size)
+        if row.part == 0 or row.kind != "rowgroups":
+            visit.engines_over_bytes(opened.file(), about)
+            outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
+            outcome.bytes_scanned = opened.size
+        groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
+        source = Source(opened.file(), kind, self._limits, extension, None, groups, row.part == 0, offset, about.declared_type, about.name)
+        yield from visit.texts(source, about, 0)
         outcome.lines, outcome.rows, outcome.chars = source.counts.lines, source.counts.rows, source.counts.chars
-        if images:
-            self._images(outcome, kind, images)
-
-    def _no_reader(self, outcome: Outcome, kind: Kind, via: str | None) -> None:
-        """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
-        name = f"{kind.media_type} in {via}" if via else kind.media_type
-        model = MODEL_FILES.get(kind.media_type)
-        reason = f"no engine for {model}" if model else f"no reader for {name}"
-        outcome.status, outcome.reason = outcome.status or "skipped", reason
-        if model:
-            outcome.coverage["modelfiles"] = (NO_READER, reason)
-        for engine in self._models:
-            outcome.coverage[engine.name] = (NO_READER, reason)
+        if visit.images:
+            self._images(outcome, kind, visit.images)
 
     def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
         """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
-        for name in self._transcribers:
-            if outcome.coverage[name][0] == NOT_APPLICABLE:
+        for name in self._tools.transcribers:
+            if outcome.coverage.get(name, (NOT_APPLICABLE, None))[0] == NOT_APPLICABLE:
                 outcome.coverage[name] = (COMPLETE, None)
         if self._transcribed:
             return

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import re
 
 import pytest
 
 from tests.engines.pii.helpers import found
-from veritensor_ray.engines.pii.evasion import Mapped, normalised, suspect
-
-HIDDEN = base64.b64encode(b"contact: anna.becker@posteo.de").decode()
-
+from veritensor_ray.engines.pii.evasion import normalised, suspect
+from veritensor_ray.mapped import Mapped
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("anna\u200b.bec\u200dker@posteo.de", [("email", "anna\u200b.bec\u200dker@posteo.de")]),
-        ("\u202eanna.becker@pos\u202cteo.de ", [("email", "anna.becker@pos\u202cteo.de")]),
-        ("anna.beck\u0435r@p\u043esteo.de", [("email", "anna.beck\u0435r@p\u043esteo.de")]),
         ("anna.becker (at) posteo [dot] de", [("email", "anna.becker (at) posteo [dot] de")]),
         ("anna.becker[at]posteo.de", [("email", "anna.becker[at]posteo.de")]),
         ("anna.becker at posteo dot de", [("email", "anna.becker at posteo dot de")]),
@@ -28,7 +23,6 @@ HIDDEN = base64.b64encode(b"contact: anna.becker@posteo.de").decode()
         ("card 4 5 3 2 0 1 5 1 1 2 8 3 0 3 6 6", [("payment-card", "4 5 3 2 0 1 5 1 1 2 8 3 0 3 6 6")]),
         ("SSN 536\u201122\u20118726", [("us-ssn", "536\u201122\u20118726")]),
         ("IBAN DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", [("iban", "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000")]),
-        (f"data: {HIDDEN} end", [("email", HIDDEN)]),
         # what stands in the open is found once, as it stands
         ("a\u200bb anna.becker@posteo.de", [("email", "anna.becker@posteo.de")]),
         ("\u0661\u0662\u0663 nothing", []),
@@ -59,8 +53,8 @@ def test_leaves_ordinary_text_alone(text: str) -> None:
 
 def test_maps_back() -> None:
     mapped = Mapped("a&amp;b\u200bc")
-    mapped.sub(__import__("re").compile("&amp;"), lambda _: "&")
-    mapped.sub(__import__("re").compile("\u200b"), lambda _: "")
+    mapped.sub(re.compile("&amp;"), lambda _: "&")
+    mapped.sub(re.compile("\u200b"), lambda _: "")
     assert mapped.text == "a&bc"
     assert [mapped.original(i, i + 1) for i in range(4)] == [(0, 1), (1, 6), (6, 7), (8, 9)]
     assert mapped.original(0, 4) == (0, 9)

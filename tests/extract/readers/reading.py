@@ -11,7 +11,7 @@ import pyarrow as pa
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.sniff import Kind
-from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.source import Member, Source
 from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.segments import Block, Gap
 
@@ -40,6 +40,14 @@ def split(source: Source) -> Read:
     return [b for b in found if isinstance(b, Block)], [g for g in found if isinstance(g, Gap)]
 
 
+def members(data: bytes, kind: Kind, limits: Limits | None = None, **about: Any) -> dict[str, bytes]:
+    """Name and content of the members that the reader yields, each read when it is its turn."""
+    source = reader_source(data, kind, limits, **about)
+    reader = reader_for(kind)
+    assert reader is not None
+    return {found.name: found.file.read() for found in reader(source) if isinstance(found, Member)}
+
+
 def until_error(source: Source, error: type[Exception]) -> tuple[Read, Exception]:
     """What the reader yields before it raises `error`."""
     reader = reader_for(source.kind)
@@ -48,7 +56,10 @@ def until_error(source: Source, error: type[Exception]) -> tuple[Read, Exception
     gaps: list[Gap] = []
     try:
         for found in reader(source):
-            blocks.append(found) if isinstance(found, Block) else gaps.append(found)
+            if isinstance(found, Block):
+                blocks.append(found)
+            elif isinstance(found, Gap):
+                gaps.append(found)
     except error as raised:
         return (blocks, gaps), raised
     raise AssertionError(f"{error.__name__} was not raised")

@@ -1,0 +1,131 @@
+"""Indicators of compromise that the user brings: digests of files, domains, addresses and URLs; it knows neither Ray nor where bytes come from."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.indicators.lists import NOTHING, Indicators, host_and_path, load_lists, refanged
+from veritensor_ray.media_types import is_text_type
+from veritensor_ray.models.store import ModelStore
+
+CHUNK = 8 << 20
+_LONGEST = 2048  # characters of a URL that are looked at
+
+
+def _rule(name: str, title: str, severity: str, category: str = "malware") -> Rule:
+    return Rule(
+        f"indicators.{name}",
+        title,
+        "It is in a list of indicators that this run was given with --iocs.",
+        category,
+        severity,
+        "Follow the source of the list: find out how it came into the corpus and what has read it.",
+    )
+
+
+RULES = (
+    _rule("file-hash", "File on the list of indicators", "critical"),
+    _rule("domain", "Domain on the list of indicators", "high"),
+    _rule("ip-address", "Address on the list of indicators", "high"),
+    _rule("url", "URL on the list of indicators", "high"),
+)
+_DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\])"
+_HOST = re.compile(
+    rf"(?:(?:https?|hxxps?|ftp)(?:://|\[:\]//)[^\s\"'<>\\\x00-\x1f\x7f-\x9f]{{1,{_LONGEST}}})|(?<![\w.-])[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,40}}",
+    re.IGNORECASE,
+)
+_IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+
+
+class IndicatorEngine:
+    """Looks every digest, host and URL up in the lists; without lists it applies to nothing."""
+
+    name = "indicators"
+    version = "1"
+    needs = Needs()
+
+    def __init__(self, settings: Settings) -> None:
+        self._files = tuple(settings.iocs)
+        self._loaded: Indicators | None = None
+
+    def _lists(self) -> Indicators:
+        if self._loaded is None:
+            self._loaded = load_lists(self._files) if self._files else NOTHING
+        return self._loaded
+
+    def applies(self, about: FileInfo) -> bool:
+        """To every file, once there is a list."""
+        return bool(self._files)
+
+    def load(self, models: ModelStore) -> None:
+        """Read the lists. Raises UsageError for a line that is no indicator."""
+        self._lists()
+
+    def rules(self) -> Sequence[Rule]:
+        """One a kind of indicator."""
+        return RULES
+
+    def fingerprint(self) -> str:
+        """Over the indicators."""
+        return hashlib.sha256(f"{self.version}\0{self._lists().digest()}".encode()).hexdigest()[:16]
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        """Hits for hosts and URLs, defanged ones too."""
+        if not self._files:
+            return []
+        return [hit for row, text in enumerate(texts.column("text").to_pylist()) if text for hit in self._in(text, row)]
+
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
+        """The digest of the file, and hosts and URLs in bytes that are no text."""
+        known = self._lists()
+        if not self._files:
+            return
+        digest = about.sha256() if about.sha256 and known.sha256 else None
+        if digest in known.sha256:
+            yield Hit("indicators.file-hash", 0, 16, evidence=f"sha256:{digest}", message=known.why(str(digest)))
+        file.seek(0)
+        if not is_text_type(about.media_type) and (known.hosts or known.urls):
+            yield from self._in_bytes(file)
+
+    def _in_bytes(self, file: BinaryIO) -> Iterator[Hit]:
+        offset, data = 0, file.read(CHUNK)
+        seen: set[tuple[str, int]] = set()
+        while data:
+            for hit in self._in(data.decode("latin-1"), None, offset):
+                if (hit.rule, hit.start) not in seen:
+                    seen.add((hit.rule, hit.start))
+                    yield hit
+            more = file.read(CHUNK)
+            keep = data[-_LONGEST:] if more else b""
+            offset += len(data) - len(keep)
+            data = keep + more if more else b""
+
+    def _in(self, text: str, row: int | None, base: int = 0) -> Iterator[Hit]:
+        known = self._lists()
+        for match in _HOST.finditer(text):
+            host, path = host_and_path(refanged(match.group()))
+            url = known.url(host, path)
+            entry, rule = (url, "url") if url else known.host(host)
+            if entry:
+                start = match.start()
+                shown = match.group().rstrip(".,;:)]}")
+                yield Hit(f"indicators.{rule}", base + start, base + start + len(shown), row, message=known.why(entry))
+        for match in _IPV6.finditer(text) if known.has_ipv6 else ():
+            entry = _address(match.group())
+            if entry in known.hosts:
+                yield Hit("indicators.ip-address", base + match.start(), base + match.end(), row, message=known.why(entry))
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""

@@ -1,0 +1,115 @@
+"""Texts inside texts: what characters and encodings hide, to a bounded depth, with the way back to the original; it knows no file format."""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.extract.layers import characters, encodings
+from veritensor_ray.extract.layers.found import Found
+from veritensor_ray.extract.source import Member
+from veritensor_ray.mapped import Mapped, from_origins
+from veritensor_ray.segments import Block, clean_array
+
+DEPTH = 3
+_EVERYTHING = (characters.VIA, *encodings.ALL)
+_MOST = 2_000  # decoded texts of one block: a file made of nothing but encoded words is read in bounded time
+
+
+def layers(block: Block, array: pa.Array | None = None) -> Iterator[Block | Member]:
+    """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
+
+    `array` are the block's texts as an Arrow array, where the caller has it already.
+    """
+    if block.images is not None or not len(block.texts):
+        return
+    if array is None:
+        array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
+    rows: dict[int, set[str]] = {}
+    for row, what in (*characters.suspects(array), *encodings.suspects(array)):
+        rows.setdefault(row, set()).add(what)
+    left = _MOST
+    for row, among in sorted(rows.items()):
+        text = array[row].as_py()
+        parent = _Parent(block, row, text)
+        seen: set[tuple[str, str, int]] = set()
+        for found in _deep(Mapped(text), parent.via, among, 1):
+            same = (found.via.rpartition("+")[2], found.mapped.text, int(found.mapped.starts[0]))
+            if same in seen:  # what is changed around a token leaves the token as it was
+                continue
+            seen.add(same)
+            left -= 1
+            if isinstance(found.content, bytes):
+                at = parent.place(found.mapped).starts[0]
+                yield Member(f"{parent.name}{found.via}@{at}", io.BytesIO(found.content))
+            else:
+                yield parent.block(found)
+            if left <= 0:
+                return
+
+
+def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Found]:
+    """What a text holds, and what that holds in turn; maps lead to the first text."""
+    seen = characters.look(mapped.text) if characters.VIA in among else ()
+    for found in (*seen, *encodings.look(mapped.text, among)):
+        name = f"{via}+{found.via}" if via else found.via
+        placed = Found(found.mapped.on(mapped), name, found.content)
+        yield placed
+        if depth < DEPTH and found.content is None:
+            yield from _deep(placed.mapped, name, _EVERYTHING, depth + 1)
+
+
+class _Parent:
+    """The text of a block that something was found in: its place, and the way from it to the file's characters."""
+
+    def __init__(self, block: Block, row: int, text: str) -> None:
+        self._block, self._row = block, row
+        self._own = from_origins(text, block.origins[row]) if block.origins is not None else Mapped(text)
+        start = 0 if block.origins is not None else _item(block.start, row)
+        self._own.starts, self._own.ends = self._own.starts + start, self._own.ends + start
+        line = _item(block.line, row)
+        self._first = None if line is None else int(line)
+        self._start, self._text = start, text
+        self.via: str | None = block.decoded_via
+
+    @property
+    def name(self) -> str:
+        """Where it stands, as the beginning of a member's name."""
+        parts = [_item(getattr(self._block, name), self._row) for name in ("part", "row", "column")]
+        return "".join(f"{part}/" for part in parts if part is not None)
+
+    def place(self, mapped: Mapped) -> Mapped:
+        """A map to this text as one to the file."""
+        return mapped.on(self._own)
+
+    def _line(self, at: int) -> int | None:
+        if self._block.origins is not None:
+            origins = self._block.origins[self._row]
+            index = bisect_right(origins, at, key=lambda origin: origin.start) - 1
+            return origins[max(0, index)].line
+        return None if self._first is None else self._first + self._text.count("\n", 0, at - self._start)
+
+    def block(self, found: Found) -> Block:
+        """A decoded text as a block of its own."""
+        block, row = self._block, self._row
+        number = _item(block.row, row)
+        return Block(
+            [found.mapped.text],
+            row=None if number is None else int(number),
+            column=_item(block.column, row),
+            page=block.page,
+            part=block.part,
+            view="decoded",
+            decoded_via=found.via,
+            origins=[self.place(found.mapped).origins(self._line)],
+        )
+
+
+def _item(value: Any, row: int) -> Any:
+    if isinstance(value, pa.Array):
+        return value[row].as_py()
+    return value[row] if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -1,0 +1,160 @@
+"""Characters that a reader does not see, or takes for others: a text as it is meant, and messages written in characters that are never shown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veritensor_ray.extract.layers.found import Found, changed
+from veritensor_ray.mapped import Mapped
+
+VIA = "unicode"
+_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef"
+_ALPHABETIC = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
+# between letters of scripts that never need one: Persian and the scripts of India write with joiners, and emoji are built with them
+_HIDDEN = re.compile(f"(?<=[{_ALPHABETIC}@._ -])[{_INVISIBLE}]+(?=[{_ALPHABETIC}@._ -])")
+_WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff]+")
+_SUSPECT = re.compile(
+    f"{_HIDDEN.pattern}|{_WIDE.pattern[:-1]}{{2}}|[\u0370-\u052f]|[\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064]{{4}}"
+)
+_TOKEN = re.compile(r"\w{3,64}")
+_LATIN = re.compile("[A-Za-z]")
+_GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
+_LOOK_ALIKES = dict(
+    zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True)
+)
+_TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+_BITS = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{16,}")
+
+_LEET = str.maketrans("0134579@$!|", "oleastgasil")
+_LEET_BYTES = np.isin(np.arange(256), np.frombuffer(b"0134579@$!|", np.uint8))
+_LETTER_BYTES = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8))
+_LEET_TOKEN = re.compile(r"(?<![\w@$!|])[A-Za-z0-9@$!|]{4,24}(?![\w@$|])")
+# words that orders to a model are made of: any other word with a digit in it is a name of something
+_ORDERS = frozenset(
+    """ignore ignored disregard forget override bypass previous prior above instruction instructions system prompt prompts reveal
+    secret secrets password passwords credentials execute command commands developer jailbreak unrestricted restrictions guidelines
+    rules admin administrator delete upload transfer exfiltrate confidential hidden assistant pretend disable safety filter filters
+    everything following anything""".split()  # noqa: SIM905  # a list of words reads best as one
+)
+
+
+def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
+    """Rows that `look` may find something in: a cheap test of all of them."""
+    for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
+        if _SUSPECT.search(texts[row].as_py()):
+            yield row, VIA
+    for row in _leet_rows(texts):
+        yield row, VIA
+
+
+def look(text: str) -> Iterator[Found]:
+    """The text with what hides its words taken away, and the messages in invisible characters."""
+    mapped = Mapped(text)
+    if not text.isascii():
+        for pattern, decode, via in (
+            (_TAGS, _tags, "tag-characters"),
+            (_SELECTORS, _selectors, "variation-selectors"),
+            (_BITS, _bits, "zero-width"),
+        ):
+            for match in pattern.finditer(text):
+                message = decode(match.group())
+                if message:
+                    yield Found(_standing_for(message, match.span()), via)
+        mapped.sub(_HIDDEN, lambda _: "")
+        mapped.sub(_WIDE, lambda m: unicodedata.normalize("NFKC", m.group()))
+        if _GREEK_OR_CYRILLIC.search(mapped.text):
+            mapped.sub(_TOKEN, _unmixed)
+    mapped.sub(_LEET_TOKEN, _plain)
+    yield from changed(mapped, text, VIA)
+
+
+def _standing_for(message: str, span: tuple[int, int]) -> Mapped:
+    mapped = Mapped(message)
+    mapped.starts[:], mapped.ends[:] = span
+    return mapped
+
+
+def _unmixed(match: re.Match[str]) -> str | None:
+    """A token of Latin and look-alike letters in Latin alone."""
+    token = match.group()
+    if token.isascii() or not (_GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token)):
+        return None
+    return "".join(_LOOK_ALIKES.get(c, c) for c in token)
+
+
+def _plain(match: re.Match[str]) -> str | None:
+    """One of the words of orders, with its letters for its digits."""
+    token = match.group()
+    if token.isalpha() or token.isdigit():
+        return None
+    ending = "!" if token.endswith("!") else ""
+    plain = token.removesuffix("!").translate(_LEET)
+    for word in (plain, plain.replace("l", "i")):
+        if word.lower() in _ORDERS:
+            return word + ending
+    one_as_i = token.removesuffix("!").replace("1", "i").translate(_LEET)
+    return one_as_i + ending if one_as_i.lower() in _ORDERS else None
+
+
+def _leet_rows(texts: pa.Array) -> Iterator[int]:
+    """Rows with a digit between two letters whose word is one of the orders."""
+    if not len(texts):
+        return
+    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[: offsets[-1]]
+    if len(data) < 3:
+        return
+    letters = _LETTER_BYTES[data]
+    places = np.flatnonzero(_LEET_BYTES[data[1:-1]] & letters[:-2] & letters[2:]) + 1
+    last = -1
+    for at, row in zip(places.tolist(), np.searchsorted(offsets, places, side="right").tolist(), strict=True):
+        if row == last or at < offsets[0]:
+            continue
+        around = data[max(0, at - 24) : at + 24].tobytes().decode("latin-1")
+        if any(_plain(match) for match in _LEET_TOKEN.finditer(around)):
+            last = row
+            yield row - 1
+
+
+def _tags(run: str) -> str:
+    return "".join(chr(ord(c) - 0xE0000) for c in run)
+
+
+def _selectors(run: str) -> str:
+    """Each selector is a byte: the first sixteen, and those of the supplement."""
+    return _text(bytes(ord(c) - 0xFE00 if ord(c) < 0xFE10 else ord(c) - 0xE0100 + 16 for c in run))
+
+
+def _bits(run: str) -> str:
+    """Two kinds of characters are bits, eight a character, either way around; a third one, where there is one, parts them."""
+    kinds = sorted(set(run), key=run.count, reverse=True)[:2]
+    for zero, one in (kinds, kinds[::-1]) if len(kinds) == 2 else ():
+        digits = "".join("1" if c == one else "0" for c in run if c in (zero, one))
+        text = _text(bytes(int(digits[a:b], 2) for a, b in pairwise(range(0, len(digits) + 1, 8))))
+        if text:
+            return text
+    return ""
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if text and all(c.isprintable() or c in "\n\t" for c in text) else ""
+
+
+def rows_of(texts: pa.Array, places: Any) -> set[int]:
+    """Rows of a string column that bytes of its buffer belong to."""
+    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+    inside = places[(places >= offsets[0]) & (places < offsets[-1])]
+    return set((np.searchsorted(offsets, inside, side="right") - 1).tolist())

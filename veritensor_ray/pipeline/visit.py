@@ -1,0 +1,184 @@
+"""One artifact and the files inside it, to any depth: engines over bytes run, readers give text, and what goes wrong is in the outcome; it knows no Ray."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Limits
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.layers import layers
+from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.refine import refined
+from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.spool import Budget, edges, sha256, spooled
+from veritensor_ray.extract.streams import decompressed
+from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.hits import FileInfo, Hit
+from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch
+from veritensor_ray.pipeline.context import Workbench
+from veritensor_ray.segments import Gap, Identity, to_batch
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every visit of a shard works with. `models` are the engines that will read the texts elsewhere."""
+
+    bench: Workbench
+    models: Sequence[Engine]
+    transcribers: frozenset[str]
+    recorder: Recorder
+    limits: Limits
+    pulse: Callable[[], None]
+
+
+class Visit:
+    """A pass over one artifact. `images` counts the pictures in it."""
+
+    def __init__(self, tools: Tools, outcome: Outcome, size: int) -> None:
+        self._tools, self._outcome = tools, outcome
+        self._budget = Budget(tools.limits, size)
+        self.images = 0
+
+    def engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
+        """Run them on one file; a fault of one costs the others nothing."""
+        for engine in self._tools.bench.engines:
+            self._cover(engine, engine.applies(about))
+        for engine in self._tools.bench.files:
+            if not engine.applies(about):
+                continue
+            file.seek(0)
+            try:
+                found = list(engine.scan_file(file, about))
+                self._tools.recorder.file_hits(
+                    engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
+                )
+            except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
+                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300])]
+            for gap in found:
+                if isinstance(gap, Gap):
+                    self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
+            self._tools.pulse()
+
+    def _cover(self, engine: Engine, applies: bool) -> None:
+        """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
+        known = self._outcome.coverage.get(engine.name, (NOT_APPLICABLE, None))
+        self._outcome.coverage[engine.name] = (COMPLETE, None) if applies and known[0] == NOT_APPLICABLE else known
+
+    def texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+        """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
+        if source.kind.media_type in COMPRESSED:
+            yield from self._unpacked(source, about, depth)
+            return
+        reader = reader_for(source.kind)
+        if reader is None:
+            if not opaque:
+                self._no_reader(source, about)
+            return
+        known = replace(about, media_type=source.kind.media_type)
+        for engine in self._tools.models:
+            self._cover(engine, engine.applies(known) and engine.name not in self._tools.transcribers)
+        path = f"{about.path}!/{about.member}" if about.member else about.path
+        identity = Identity(self._outcome.index, path, source.kind.media_type, about.member)
+        with contextlib.closing(reader(source)) as items:  # type: ignore[type-var]  # readers are generators
+            for item in items:
+                self._tools.pulse()
+                yield from self._item(item, identity, about, depth)
+                if self._budget.spent:
+                    return
+
+    def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        if isinstance(item, Gap):
+            self._outcome.add_gap(replace(item, member=_inside(about, item.member) if item.member else about.member))
+        elif isinstance(item, Member):
+            yield from self._member(item, about, depth + 1)
+        else:
+            self.images += len(item.images or ())
+            batch = to_batch(item, identity, self._tools.limits)
+            yield batch
+            for layer in layers(item, batch.column("text") if batch.num_rows == len(item.texts) else None):
+                if isinstance(layer, Member):
+                    yield from self._member(layer, about, depth + 1)
+                else:
+                    yield to_batch(layer, identity, self._tools.limits)
+
+    def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """A file inside the file: nothing that it does ends the visit of the others."""
+        name = _inside(about, member.name)
+        file: BinaryIO | None = None
+        self._outcome.members += 1
+        try:
+            self._budget.member(depth)
+            file = spooled(member.file, self._budget, self._tools.pulse)
+            yield from self._file(file, replace(about, member=name, offset=0), member.opaque, depth)
+        except LimitExceeded as error:
+            self._outcome.add_gap(Gap(str(error), member=name, bound=error.bound))
+        except ReadError as error:
+            self._outcome.add_gap(Gap(str(error), member=name))
+        except MemoryError:
+            self._outcome.add_gap(Gap("needs more memory than worker_memory allows", member=name))
+        except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
+            self._outcome.add_gap(Gap(f"{type(error).__name__}: {error}"[:300], member=name))
+        finally:
+            if file is not None:
+                file.close()
+
+    def _file(self, file: BinaryIO, about: FileInfo, opaque: bool, depth: int) -> Iterator[pa.RecordBatch]:
+        head, tail, size = edges(file, HEAD_BYTES)
+        kind = refined(sniff(head, about.extension, tail, whole=size <= len(head)), file)
+        about = replace(
+            about,
+            size=size,
+            media_type=kind.media_type,
+            declared_type=declared_type(about.extension),
+            mismatched=size > 0 and mismatch(about.extension, kind.media_type),
+            sha256=partial(sha256, file),
+        )
+        self.engines_over_bytes(file, about)
+        file.seek(0)
+        source = Source(file, kind, self._tools.limits, about.extension, name_says=about.declared_type, name=about.name)
+        yield from self.texts(source, about, depth, opaque)
+
+    def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """What a compression holds: text is read as a stream, anything else is a file inside the file."""
+        stream, via = decompressed(source.file, source.kind.media_type, self._tools.limits)
+        name = _stem(about.name)
+        extension = FileInfo(name, None, "").extension
+        kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
+        if kind.is_text:
+            via = f"{source.via}+{via}" if source.via else via
+            inner = replace(source, file=stream, kind=kind, extension=extension, via=via, name_says=declared_type(extension), name=name)
+            yield from self.texts(inner, about, depth)
+        else:
+            yield from self._member(Member(name, stream), about, depth + 1)
+
+    def _no_reader(self, source: Source, about: FileInfo) -> None:
+        """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
+        reason = f"no reader for {source.kind.media_type}"
+        if about.member:
+            self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
+            return
+        self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
+        for engine in self._tools.models:
+            self._outcome.coverage[engine.name] = (NO_READER, reason)
+
+
+def _inside(about: FileInfo, name: str) -> str:
+    """The member path of a file inside `about`."""
+    return f"{about.member}!/{name}" if about.member else name
+
+
+def _stem(name: str) -> str:
+    """The name of what a compressed file holds: `a.tar` for `a.tar.gz` and `a.tgz`."""
+    stem, dot, last = name.rpartition(".")
+    if not dot or not stem:
+        return "content"
+    return f"{stem}.tar" if last.lower() in ("tgz", "tbz", "tbz2", "txz", "tzst") else stem
