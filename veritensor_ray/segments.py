@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom")])
 
 ORIGIN = pa.struct([("at", pa.int32()), ("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
+_BOXES, _ORIGINS = pa.list_(BOX), pa.list_(ORIGIN)
 
 SEGMENTS = pa.schema(
     [
@@ -36,7 +38,7 @@ SEGMENTS = pa.schema(
         ("decoded_via", _NAME),
         ("text", pa.string()),
         ("image", pa.binary()),
-        ("boxes", pa.list_(BOX)),  # of text read from an image: where its characters stand in the picture
+        ("boxes", _BOXES),  # of text read from an image: where its characters stand in the picture
         (
             "origins",
             pa.list_(ORIGIN),
@@ -185,18 +187,29 @@ def _take(value: Any, index: list[int]) -> Any:
 
 def _numbers(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     if value is None:
-        return pa.nulls(count, kind)
+        return _nulls(count, kind)
     if isinstance(value, int):
         return pa.array(np.full(count, value), kind)
     return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)
 
 
 def _names(value: str | Sequence[str | None] | pa.Array | None, count: int) -> pa.Array:
+    if value is None or isinstance(value, str):
+        return _one_name(value, count)
+    return (value if isinstance(value, pa.Array) else clean_array(value)).dictionary_encode()
+
+
+# A file inside a file is often one small text: its dozen constant columns would cost more than reading it.
+@functools.lru_cache(maxsize=256)
+def _nulls(count: int, kind: pa.DataType) -> pa.Array:
+    return pa.nulls(count, kind)
+
+
+@functools.lru_cache(maxsize=256)
+def _one_name(value: str | None, count: int) -> pa.Array:
     if value is None:
         return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), pa.array([], pa.string()))
-    if isinstance(value, str):
-        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), clean_array([value]))
-    return (value if isinstance(value, pa.Array) else clean_array(value)).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), clean_array([value]))
 
 
 def clean_array(texts: Sequence[str | None]) -> pa.Array:
@@ -232,9 +245,9 @@ def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch
         _names(block.view, count),
         _names(block.decoded_via, count),
         array,
-        pa.nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
-        pa.nulls(count, pa.list_(BOX)),
-        pa.nulls(count, pa.list_(ORIGIN)) if block.origins is None else _origins(block.origins),
+        _nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
+        _nulls(count, _BOXES),
+        _nulls(count, _ORIGINS) if block.origins is None else _origins(block.origins),
         _names(block.notice, count),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)

@@ -105,7 +105,7 @@ def picture() -> bytes:
         ("a.ipynb", json.dumps({"cells": [{"cell_type": "markdown", "source": [EVIL]}], "nbformat": 4}).encode(), "application/x-ipynb+json", "scanned", None, True),
         ("a.parquet", parquet(a=[EVIL]), "application/vnd.apache.parquet", "scanned", None, True),
         ("numbers.parquet", parquet(a=[1]), "application/vnd.apache.parquet", "scanned", None, False),
-        ("binary.parquet", parquet(a=[b"\xff\x00"], b=[EVIL]), "application/vnd.apache.parquet", "partial", "1 binary values have no reader", True),
+        ("binary.parquet", parquet(a=[b"\xff\x00"], b=[EVIL]), "application/vnd.apache.parquet", "scanned", "1 binary values have no reader", True),
         ("cut.parquet", parquet(a=[EVIL])[:-9], "application/vnd.apache.parquet", "unreadable", "not a whole Parquet file", False),
         ("a.txt.gz", gzip.compress(EVIL.encode()), "application/gzip", "scanned", None, True),
         ("a.jsonl.gz", gzip.compress(json.dumps({"a": EVIL}).encode()), "application/gzip", "scanned", None, True),

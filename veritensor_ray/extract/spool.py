@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from veritensor_ray.config import Limits
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, ReadError
 
 CHUNK = 1 << 20
 IN_MEMORY = 64 << 20
@@ -30,7 +30,6 @@ class Budget:
             raise LimitExceeded("depth", f"files are packed in files more than {self._limits.depth} deep")
         self._members += 1
         if self._members > self._limits.members:
-            self.spent = True
             raise LimitExceeded("members", f"more than {self._limits.members} files are packed in it; the rest was not read")
 
     def add(self, count: int) -> None:
@@ -41,29 +40,31 @@ class Budget:
             ("expanded_ratio", max(_SMALL, self._limits.expanded_ratio * self._size)),
         ):
             if self._bytes > most:
-                self.spent = True
                 raise LimitExceeded(bound, f"the files in it come to more than {most} bytes; the rest was not read")
 
 
-def spooled(stream: BinaryIO, budget: Budget, pulse: Callable[[], None]) -> BinaryIO:
-    """All of `stream`, seekable: in memory up to 64 MB, beyond that in a temporary file without a name. Raises what reading raises."""
-    if isinstance(stream, io.BytesIO):
-        budget.add(stream.getbuffer().nbytes)
-        stream.seek(0)
-        return stream
+def spooled(stream: BinaryIO, budget: Budget, pulse: Callable[[], None]) -> tuple[BinaryIO, ReadError | None]:
+    """All of `stream`, seekable: in memory up to 64 MB, beyond that in a temporary file without a name.
+
+    Where the stream breaks, or a bound ends it, what came before, and the reason.
+    """
     target: BinaryIO = io.BytesIO()
     size = 0
-    while data := stream.read(CHUNK):
-        size += len(data)
-        budget.add(len(data))
-        if size > IN_MEMORY and isinstance(target, io.BytesIO):
-            file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by whoever reads the member
-            file.write(target.getbuffer())
-            target = file
-        target.write(data)
-        pulse()
+    try:
+        while data := stream.read(CHUNK):
+            size += len(data)
+            if size > IN_MEMORY and isinstance(target, io.BytesIO):
+                file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by whoever reads the member
+                file.write(target.getbuffer())
+                target = file
+            target.write(data)
+            budget.add(len(data))
+            pulse()
+    except ReadError as error:
+        target.seek(0)
+        return target, error
     target.seek(0)
-    return target
+    return target, None
 
 
 def edges(file: BinaryIO, length: int) -> tuple[bytes, bytes, int]:

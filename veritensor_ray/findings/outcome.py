@@ -89,9 +89,8 @@ class Outcome:
                     self.coverage[name] = (PARTIAL, self.unread)
 
     def _without_reader(self) -> str | None:
-        """The commonest reason and, where there are more, how many files inside the artifact it and the others are about."""
-        (reason, _), *_ = self.by_design.most_common(1) or [(None, 0)]
-        return reason and f"{reason}: {self.by_design.total()} of {self.members} files in it"
+        """The commonest reason of what is missing by design; how much it is, the gaps say."""
+        return next((reason for reason, _ in self.by_design.most_common(1)), None)
 
     def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """The row of the commit (schema COMMIT)."""

@@ -23,6 +23,7 @@ CONTEXT = 120
 _MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
 _INNER = re.compile(r"(?<=\w)\w")
+_RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
 
 @dataclass(slots=True)
@@ -140,7 +141,10 @@ class _Evidence:
 
 
 def _evidence(text: str, start: int, end: int, category: str) -> _Evidence:
-    """The hit and what stands around it, redacted as one text before it is cut; of personal data the initials of words are left."""
+    """The hit and what stands around it, redacted as one text before it is cut.
+
+    Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
+    """
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
     masked = mask(text[left:right])
@@ -151,8 +155,28 @@ def _evidence(text: str, start: int, end: int, category: str) -> _Evidence:
     )
     if category == "pii":
         masked = masked[: cut[1].start] + _INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
+    elif category == "secret":
+        masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
     return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def _covered(text: str, hit: slice) -> str:
+    """A secret behind stars; whatever looks random beside it may be the other half of a pair."""
+    keep = min(4, (hit.stop - hit.start) // 8)
+    inside = text[hit][:keep] + "".join(c if c.isspace() else "*" for c in text[hit][keep:])
+    before, after = (
+        _RUN.sub(lambda run: "*" * len(run.group()) if _has_digit(run.group()) else run.group(), text[part]) for part in _around(hit)
+    )
+    return before + inside + after
+
+
+def _around(hit: slice) -> tuple[slice, slice]:
+    return slice(None, hit.start), slice(hit.stop, None)
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
 
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:

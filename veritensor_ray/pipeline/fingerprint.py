@@ -14,7 +14,20 @@ from veritensor_ray.engines.base import Engine
 from veritensor_ray.findings.redact import without_credentials
 
 # What changes results; everything else (where, how fast, how it is shown) does not.
-_RESULTS = ("profile", "limits", "injection", "pii", "ocr", "max_size", "since", "sample", "include", "exclude", "follow_links")
+_RESULTS = (
+    "profile",
+    "limits",
+    "injection",
+    "pii",
+    "ocr",
+    "modelfiles",
+    "max_size",
+    "since",
+    "sample",
+    "include",
+    "exclude",
+    "follow_links",
+)
 
 
 def describe(settings: Settings, engines: Mapping[str, Engine | None], key_name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,17 +16,22 @@ from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import Budget, edges, sha256, spooled
 from veritensor_ray.extract.streams import decompressed
+from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
-from veritensor_ray.segments import Gap, Identity, to_batch
+from veritensor_ray.segments import Block, Gap, Identity, to_batch
+
+_MAY_CARRY = frozenset({"application/pdf", "application/x-pickle"})
+_BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,27 @@ class Visit:
             yield from self._unpacked(source, about, depth)
             return
         reader = reader_for(source.kind)
+        appended = self._appended_zip(source)
         if reader is None:
-            if not opaque:
+            if appended:
+                yield from self._read(read_zip, source, about, depth)
+            elif not opaque:
                 self._no_reader(source, about)
             return
+        yield from self._read(reader, source, about, depth)
+        if appended and not self._budget.spent:
+            source.file.seek(0)
+            yield from self._read(read_zip, source, about, depth)
+
+    def _appended_zip(self, source: Source) -> bool:
+        """Whether a zip ends a file that is something else by its beginning: programs and documents may carry one."""
+        if source.via is not None or not (source.kind.is_text or source.kind.media_type in _MAY_CARRY or reader_for(source.kind) is None):
+            return False
+        found = find_directory(source.file) is not None
+        source.file.seek(0)
+        return found
+
+    def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         known = replace(about, media_type=source.kind.media_type)
         for engine in self._tools.models:
             self._cover(engine, engine.applies(known) and engine.name not in self._tools.transcribers)
@@ -117,12 +140,13 @@ class Visit:
         self._outcome.members += 1
         try:
             self._budget.member(depth)
-            file = spooled(member.file, self._budget, self._tools.pulse)
-            yield from self._file(file, replace(about, member=name, offset=0), member.opaque, depth)
-        except LimitExceeded as error:
-            self._outcome.add_gap(Gap(str(error), member=name, bound=error.bound))
+            file, broken = spooled(member.file, self._budget, self._tools.pulse)
+            if broken is None or file.seek(0, io.SEEK_END):
+                yield from self._file(file, replace(about, member=name, offset=0), member.opaque, depth)
+            if broken is not None:
+                yield from self._broken(broken, about, name)
         except ReadError as error:
-            self._outcome.add_gap(Gap(str(error), member=name))
+            yield from self._broken(error, about, name)
         except MemoryError:
             self._outcome.add_gap(Gap("needs more memory than worker_memory allows", member=name))
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
@@ -130,6 +154,14 @@ class Visit:
         finally:
             if file is not None:
                 file.close()
+
+    def _broken(self, error: ReadError, about: FileInfo, name: str) -> Iterator[pa.RecordBatch]:
+        """A gap for what could not be unpacked; where a bound of all files together ended it, the visit ends."""
+        bound = error.bound if isinstance(error, LimitExceeded) else None
+        self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
+        self._budget.spent |= bound in ("expanded_bytes", "expanded_ratio", "members")
+        if bound == "expanded_ratio":
+            yield to_batch(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self._tools.limits)
 
     def _file(self, file: BinaryIO, about: FileInfo, opaque: bool, depth: int) -> Iterator[pa.RecordBatch]:
         head, tail, size = edges(file, HEAD_BYTES)

@@ -1,0 +1,150 @@
+"""Files inside files through the whole of a shard: each is scanned where it stands, and what cannot be read is a gap of its own."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import random
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.test_extract import EVIL, RULE, alone, parquet
+from veritensor_ray.testing import painted
+
+NOISE = random.Random(3).randbytes(5000)
+
+
+def packed(*files: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def taped(*files: tuple[str, bytes]) -> bytes:
+    """A tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def found(row: dict[str, Any], rule: str = RULE) -> list[tuple[str | None, int | None]]:
+    """Member and line of each finding of a rule."""
+    return sorted((one["member"], one["location"]["line"]) for one in row["findings"] if one["rule_id"] == rule)
+
+
+def nested(depth: int) -> bytes:
+    """A text in a zip in a zip …"""
+    data = packed(("a.txt", EVIL.encode()))
+    for _ in range(depth - 1):
+        data = packed(("in.zip", data))
+    return data
+
+
+TEXT = f"first line\n{EVIL}".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.zip", packed(("x/a.txt", TEXT), ("b.txt", b"fine")), [("x/a.txt", 2)]),
+        ("a.tar", taped(("a.txt", TEXT), ("b/b.md", TEXT)), [("a.txt", 2), ("b/b.md", 2)]),
+        ("a.tar.gz", gzip.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
+        ("a.tgz", gzip.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
+        ("a.tar.bz2", bz2.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
+        ("backup", lzma.compress(taped(("a.txt", TEXT))), [("content!/a.txt", 2)]),
+        ("a.zip", packed(("b.tar.gz", gzip.compress(taped(("c.zip", packed(("d.txt", TEXT)))))),), [("b.tar.gz!/b.tar!/c.zip!/d.txt", 2)]),
+        ("a.zip", packed(("a.txt.gz", gzip.compress(TEXT))), [("a.txt.gz", 2)]),
+        ("a.zip", packed(("a.jsonl", json.dumps({"t": EVIL}).encode() + b"\n{}"), ("a.parquet", parquet(t=[EVIL]))), [("a.jsonl", 1), ("a.parquet", None)]),
+        ("a.txt.gz.gz", gzip.compress(gzip.compress(TEXT)), [("a.txt.gz", 2)]),
+        ("renamed.txt", packed(("a.txt", TEXT)), [("a.txt", 2)]),
+        ("setup.exe", b"MZ" + bytes(2000) + packed(("a.txt", TEXT)), [("a.txt", 2)]),
+    ],
+)  # fmt: skip
+def test_members_are_scanned_where_they_stand(tmp_path: Path, name: str, data: bytes, expected: list[Any]) -> None:
+    row = alone(tmp_path, name, data)
+    assert found(row) == expected
+    assert row["status"] == "scanned"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("cut.tar.gz", gzip.compress(taped(("a.txt", TEXT), ("b.bin", NOISE)))[:-3000]),
+        ("cut.tar", taped(("a.txt", TEXT), ("b.txt", b"words " * 900))[:3000]),
+        ("cut.zip", packed(("a.txt", TEXT), ("b.bin", NOISE), compression=zipfile.ZIP_STORED)[:3000]),
+    ],
+)
+def test_what_came_before_the_damage_is_scanned(tmp_path: Path, name: str, data: bytes) -> None:
+    row = alone(tmp_path, name, data)
+    assert [member.rpartition("!/")[2] for member, _ in found(row)] == ["a.txt"]
+    assert row["status"] == "partial"
+    assert row["gaps_total"] >= 1
+
+
+def test_a_broken_member_costs_the_others_nothing(tmp_path: Path) -> None:
+    broken = parquet(t=[EVIL])[:-9]
+    row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("broken.parquet", broken), ("c.txt", TEXT)))
+    assert found(row) == [("a.txt", 2), ("c.txt", 2)]
+    assert [(gap["member"], gap["reason"][:26]) for gap in row["gaps"]] == [("broken.parquet", "not a whole Parquet file: ")]
+    assert row["status"] == "partial"
+
+
+def test_a_member_without_a_reader_is_said_and_the_artifact_is_complete(tmp_path: Path) -> None:
+    row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("song.mp3", b"ID3\x03" + NOISE), ("b.bin", NOISE)))
+    assert (row["status"], row["gaps_total"]) == ("scanned", 2)
+    assert row["reason"].startswith("no reader for ")
+    assert {gap["member"] for gap in row["gaps"]} == {"song.mp3", "b.bin"}
+
+
+def test_programs_inside_archives_are_seen_by_file_rules(tmp_path: Path) -> None:
+    row = alone(tmp_path, "a.zip", packed(("notes.txt", b"\x7fELF\x02\x01\x01" + bytes(500))))
+    assert ("signatures.format-mismatch", "notes.txt") in {(one["rule_id"], one["member"]) for one in row["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "bound", "seen"),
+    [
+        (nested(3), {"depth": 3}, None, 1),
+        (nested(4), {"depth": 3}, "depth", 0),
+        (packed(*((f"{i}.txt", TEXT) for i in range(20))), {"members": 10}, "members", 10),
+        (packed(("a.txt", TEXT), ("bomb.txt", bytes(1) + b" " * 30_000_000)), {"expanded_ratio": 100}, "expanded_ratio", 1),
+        (packed(("a.txt", TEXT), ("big.txt", b"word " * 900_000)), {"expanded_bytes": 1_000_000}, "expanded_bytes", 1),
+        (gzip.compress(packed(("a.txt", TEXT), ("b.bin", bytes(20_000_000)))), {"expanded_ratio": 100}, "expanded_ratio", 1),
+    ],
+)
+def test_bounds_hold_for_all_members_together(tmp_path: Path, data: bytes, limits: dict[str, Any], bound: str | None, seen: int) -> None:
+    row = alone(tmp_path, "a.zip", data, limits=limits)
+    assert len(found(row)) == seen
+    assert ({gap["bound"] for gap in row["gaps"]} - {None}) == ({bound} if bound else set())
+    assert row["status"] == ("partial" if bound else "scanned")
+
+
+def test_a_bomb_is_a_finding(tmp_path: Path) -> None:
+    bomb = packed(("bomb.txt", b" " * 30_000_000))
+    row = alone(tmp_path, "a.zip", bomb, limits={"expanded_ratio": 100}, engines=["structure"])
+    assert [(one["rule_id"], one["member"]) for one in row["findings"]] == [("structure.archive-bomb", "bomb.txt")]
+
+
+@pytest.mark.parametrize(
+    "pack", [lambda d: packed(("p.png", d)), lambda d: taped(("p.png", d)), lambda d: gzip.compress(packed(("p.png", d)))]
+)
+def test_pictures_in_archives_are_for_the_transcriber(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    plugins = ["veritensor_ray.testing:Obedient", "veritensor_ray.testing:ObedientTranscriber"]
+    row = alone(tmp_path, "a.zip", pack(painted("see FINDME")), engines=["fake-local", "fake-ocr"], plugins=plugins)
+    assert [(one["rule_id"], one["location"]["view"]) for one in row["findings"]] == [("fake-local.findme", "ocr")]
+    assert row["findings"][0]["member"].endswith("p.png")
