@@ -65,6 +65,8 @@ class Limits(Section):
     overlap_chars: int = Field(1024, ge=0)
     expanded_bytes: ByteSize = ByteSize(50_000_000_000)
     expanded_ratio: int = Field(1000, ge=1)
+    members: int = Field(100_000, ge=1, description="files inside one artifact, at all depths")
+    depth: int = Field(8, ge=1, description="of files in files")
     json_depth: int = Field(200, ge=1)
     image_pixels: int = Field(100_000_000, ge=1)
     hits_per_rule: int = Field(10_000, ge=1, description="rows per artifact and rule")
@@ -151,6 +153,35 @@ class Ocr(Section):
     bf16: bool = Field(True, description="let the detector compute in bfloat16; off where the processor does not know it")
 
 
+class Modelfiles(Section):
+    """What pickles may refer to besides the names that are known to be harmless."""
+
+    allow: StringList = Field([], description="patterns of module.name that you vouch for; what is known to be dangerous stays so")
+
+
+class Osv(Section):
+    """How to reach OSV's service, or a mirror of it, where `dependencies.online` is set."""
+
+    url: str = Field("https://api.osv.dev", pattern=r"^https?://[^\s/]")
+    timeout: float = Field(10, gt=0, description="seconds for one answer")
+    seconds: float = Field(120, gt=0, description="for all the answers about one manifest")
+    retries: int = Field(3, ge=0, le=10)
+    backoff: float = Field(0.5, ge=0, description="seconds before the first retry, doubled for each further one")
+    cache_hours: float = Field(24, ge=0, description="answers are kept so long on disk; 0: not at all")
+    ca_bundle: str | None = None
+
+
+class Dependencies(Section):
+    """What manifests and lock files are checked against."""
+
+    database: str | None = Field(None, description="file made by `advisories import`; default: in this user's data folder")
+    online: bool = Field(False, description="ask OSV's service: sends names and versions of packages out")
+    osv: Osv = Osv()
+    max_age_days: int = Field(30, ge=1, description="an older database is reported as db_stale")
+    allow: StringList = Field([], description="names of your own packages, never typosquats; * stands for anything")
+    popular: dict[Literal["pypi", "npm"], str] = Field({}, description="files with popular names, one a line, in place of ours")
+
+
 class Store(Section):
     """How to reach a URI prefix. Secrets are named (`env:NAME`, `file:/path`) and resolved where they are used."""
 
@@ -174,6 +205,7 @@ class Settings(Section):
     engines: StringList | None = None
     plugins: StringList = Field([], description="further engines as module:Class")
     rules: StringList = Field([], description="folders of the user's own YARA rules")
+    iocs: StringList = Field([], description="files with indicators of compromise: SHA-256 digests, domains, addresses, URLs")
     include: StringList = []
     exclude: StringList = []
     max_size: ByteSize | None = None
@@ -195,6 +227,8 @@ class Settings(Section):
     injection: Injection = Injection()
     pii: Pii = Pii()
     ocr: Ocr = Ocr()
+    dependencies: Dependencies = Dependencies()
+    modelfiles: Modelfiles = Modelfiles()
     stores: dict[str, Store] = {}
 
     def digest(self, *fields: str) -> str:

@@ -104,8 +104,8 @@ RUN: dict[str, Any] = {"severity": {"high": 1}, "status": {"scanned": 3}, "not_c
         ({"status": {"unlisted": 1}}, None, False, False, 3),
         ({"status": {"unreadable": 1}}, None, True, False, 0),
         ({"status": {"unreadable": 1}}, "high", False, False, 1),
-        ({"not_covered": [{"status": "skipped", "reason": "no reader for application/pdf", "artifacts": 1}]}, None, False, False, 0),
-        ({"not_covered": [{"status": "skipped", "reason": "no reader for application/pdf", "artifacts": 1}]}, None, False, True, 3),
+        ({"not_covered": [{"status": "skipped", "reason": "no reader for audio/mpeg", "artifacts": 1}]}, None, False, False, 0),
+        ({"not_covered": [{"status": "skipped", "reason": "no reader for audio/mpeg", "artifacts": 1}]}, None, False, True, 3),
         ({"not_covered": [{"status": "skipped", "reason": "excluded (exclude)", "artifacts": 1}]}, None, False, True, 0),
     ],
 )
@@ -120,11 +120,11 @@ def test_submit_tells_what_was_not_covered_first(
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "a.md").write_text(ATTACK)
-    (corpus / "b.pdf").write_bytes(b"%PDF-1.7\n\x00\xff")
+    (corpus / "b.mp3").write_bytes(b"ID3\x03\x00" + bytes(600))
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures", "--fail-on", "medium") == 1
     out, err = capsys.readouterr()
-    assert out.index("no reader for application/pdf") < out.index("signatures.override-instructions-en") < out.index("Next:")
+    assert out.index("no reader for audio/mpeg") < out.index("signatures.override-instructions-en") < out.index("Next:")
     assert "profile embedded" in err.splitlines()[0]
     assert "profile embedded" in out.splitlines()[-1]
     assert (tmp_path / "audit-corpus" / "run.json").exists()
@@ -177,13 +177,13 @@ def test_plan_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "a.md").write_text(ATTACK)
-    (corpus / "b.pdf").write_bytes(b"%PDF-1.7\n\x00\xff")
+    (corpus / "b.mp3").write_bytes(b"ID3\x03\x00" + bytes(600))
     (corpus / "c.tmp").write_text("left out")
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "plan", "corpus", "--engines", "signatures", "--exclude", "*.tmp") == 0
     out = capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.md", "b.pdf", "c.tmp", "corpus"]
-    for words in ("text/markdown", "application/pdf", "no reader for application/pdf", "excluded", "About"):
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.md", "b.mp3", "c.tmp", "corpus"]
+    for words in ("text/markdown", "audio/mpeg", "no reader for audio/mpeg", "excluded", "About"):
         assert words in out
 
 

@@ -9,7 +9,10 @@ import io
 import lzma
 import pickle
 import random
+import tarfile
+import zlib
 
+import lz4.frame
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,6 +39,14 @@ def _arrow(stream: bool) -> bytes:
     return out.getvalue()
 
 
+def _old_tar() -> bytes:
+    """A header without a magic: what tar wrote before POSIX."""
+    block = bytearray(tarfile.TarInfo("a.txt").tobuf(tarfile.USTAR_FORMAT)[:257] + bytes(255))
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\x00 " % sum(block)
+    return bytes(block)
+
+
 def _image(kind: str) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (4, 4)).save(out, kind)
@@ -53,6 +64,12 @@ def _image(kind: str) -> bytes:
         (bz2.compress(b""), "application/x-bzip2"),
         (lzma.compress(TEXT), "application/x-xz"),
         (zstandard.compress(TEXT), "application/zstd"),
+        (lz4.frame.compress(TEXT), "application/x-lz4"),
+        *((zlib.compress(data, level), "application/zlib") for data in (b"", TEXT, TEXT * 5000) for level in (0, 1, 3, 6, 9)),
+        (zlib.compress(TEXT * 5000)[:200], "application/zlib"),
+        *((lzma.compress(data, lzma.FORMAT_ALONE), "application/x-lzma") for data in (b"", TEXT)),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(24), "application/x-7z-compressed"),
+        (_old_tar(), "application/x-tar"),
         (b"PK\x03\x04" + bytes(26), "application/zip"),
         (b"PK\x05\x06" + bytes(18), "application/zip"),
         (bytes(257) + b"ustar\x0000", "application/x-tar"),
@@ -79,7 +96,7 @@ def test_bytes_decide_and_not_the_name(head: bytes, media_type: str, extension: 
 
 
 @pytest.mark.parametrize(
-    "magic", ["BZh", "BZh9 ", "MZ", "GGUF", "PAR1", "ARROW1", "FEA1", "dex\n", "Rar!", "PK", "ELF", "ustar".rjust(262)]
+    "magic", ["x^2 + y", "x^", "]", "BZh", "BZh9 ", "MZ", "GGUF", "PAR1", "ARROW1", "FEA1", "dex\n", "Rar!", "PK", "ELF", "ustar".rjust(262)]
 )
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
 def test_prose_may_begin_with_the_letters_of_a_magic(magic: str, codec: str) -> None:
@@ -225,6 +242,11 @@ def test_a_nul_among_many_characters_leaves_text_text(nuls: int, is_text: bool) 
         (".pkl", "application/zip", False),
         (".pt", "application/x-elf", True),
         (".docx", "application/zip", False),
+        (".docx", "application/x-ole-encrypted", False),
+        (".docx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", True),
+        (".7z", "application/zip", True),
+        (".tar", "application/x-tar", False),
+        (".joblib", "application/zlib", False),
         (".gz", "application/gzip", False),
         (".gz", "text/plain", True),
         (".parquet", "application/vnd.apache.arrow.file", True),

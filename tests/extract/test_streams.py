@@ -8,21 +8,28 @@ import io
 import lzma
 import struct
 import tracemalloc
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 
+import lz4.frame
 import pytest
 import zstandard
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.streams import CHUNK, decoded, decompressed
+from veritensor_ray.extract.decoders import gzip_notes
+from veritensor_ray.extract.streams import CHUNK, Pieces, decoded, decompressed
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "application/gzip": gzip.compress,
     "application/x-bzip2": bz2.compress,
     "application/x-xz": lzma.compress,
     "application/zstd": zstandard.compress,
+    "application/x-lz4": lambda data: lz4.frame.compress(data, content_checksum=True),
+    "application/zlib": zlib.compress,
+    "application/x-lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
 }
+SINGLE = ("application/zlib", "application/x-lzma")  # nothing may come behind these
 DATA = b"".join(b"line %d of the text\n" % i for i in range(120_000))  # more than two chunks
 packed = pytest.mark.parametrize("media_type", PACKERS)
 
@@ -45,10 +52,18 @@ def test_round_trip(media_type: str, data: bytes) -> None:
     assert unpack(PACKERS[media_type](data), media_type) == (data, None)
 
 
-@packed
-def test_members_one_after_the_other_are_one_stream(media_type: str) -> None:
+@pytest.mark.parametrize("media_type", set(PACKERS) - set(SINGLE))
+@pytest.mark.parametrize("padding", [0, 8, 3 << 20], ids=["", "padded", "padded more"])
+def test_members_one_after_the_other_are_one_stream(media_type: str, padding: int) -> None:
     pack = PACKERS[media_type]
-    assert unpack(pack(b"one,") + pack(b"") + pack(DATA), media_type) == (b"one," + DATA, None)
+    zeros = bytes(padding)
+    between = b"" if media_type == "application/zstd" else zeros  # whose padding is only at the end
+    assert unpack(pack(b"one,") + between + pack(b"") + pack(DATA) + zeros, media_type) == (b"one," + DATA, None)
+
+
+def test_skippable_lz4_frames() -> None:
+    notes = struct.pack("<II", 0x184D2A53, 5) + b"notes"
+    assert unpack(lz4.frame.compress(DATA) + notes + lz4.frame.compress(b"end"), "application/x-lz4") == (DATA + b"end", None)
 
 
 def test_zstd_frames_of_every_make() -> None:
@@ -84,7 +99,7 @@ def test_every_truncation_is_noticed(media_type: str) -> None:
 def test_garbage_behind_the_end_costs_nothing_before_it(media_type: str) -> None:
     out, error = unpack(PACKERS[media_type](DATA) + b"this is no member", media_type)
     assert out == DATA
-    assert (error is None) is (media_type in ("application/x-bzip2", "application/x-xz"))  # whose readers stop at the end
+    assert isinstance(error, ReadError)
 
 
 @packed
@@ -119,6 +134,40 @@ def test_a_bomb_stops_at_the_bound_and_in_bounded_memory(media_type: str, bound:
     assert caught.value.bound == bound
     assert size <= at_most + CHUNK
     assert peak < 12 << 20
+
+
+def test_a_header_cannot_ask_for_any_amount_of_memory() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3, "nice_len": 4}]
+    _, error = unpack(lzma.compress(b"x", filters=filters), "application/x-xz")
+    assert isinstance(error, LimitExceeded)
+
+
+@pytest.mark.parametrize(
+    ("head", "notes"),
+    [
+        (gzip.compress(b"x"), {}),
+        (b"\x1f\x8b\x08\x08" + bytes(6) + b"a.txt\x00data", {"name": "a.txt"}),
+        (b"\x1f\x8b\x08\x1c" + bytes(6) + b"\x02\x00xxa.txt\x00words\x00data", {"name": "a.txt", "comment": "words"}),
+        (b"\x1f\x8b\x08\x1c", {}),
+        (b"\x1f\x8b\x08\x08" + bytes(6) + b"cut", {"name": "cut"}),
+        (b"PK\x03\x04" + bytes(40), {}),
+    ],
+)
+def test_notes_in_a_gzip_header(head: bytes, notes: dict[str, str]) -> None:
+    assert gzip_notes(head) == notes
+
+
+def test_pieces_are_a_file_that_gives_everything_before_an_error_again_and_again() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"abc"
+        yield b"defgh"
+        raise zlib.error("broken")
+
+    file = Pieces(pieces())
+    assert (file.read(2), file.read(4), file.read1(1), file.read()) == (b"ab", b"cdef", b"g", b"h")
+    for _ in range(2):
+        with pytest.raises(ReadError, match="broken"):
+            file.read(1)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from .building import RULE, batch, rows_of, rule
 KEY = b"site key"
 GRADED = rule("test.graded", severity="low", confidence=0.6)
 PERSONAL = rule("test.person", category="pii")
+SECRET = rule("test.secret", category="secret")
 
 
 def recorder(limit: int = 1000) -> Recorder:
-    return Recorder({RULE.id: RULE, GRADED.id: GRADED, PERSONAL.id: PERSONAL}, KEY, limit)
+    return Recorder({RULE.id: RULE, GRADED.id: GRADED, PERSONAL.id: PERSONAL, SECRET.id: SECRET}, KEY, limit)
 
 
 def record(text: str, *hits: tuple[int, int], limit: int = 1000, **place: Any) -> list[dict[str, Any]]:
@@ -218,3 +219,25 @@ def test_of_personal_data_the_initials_are_left() -> None:
     first, second = rows_of(made)
     assert (first["evidence"], second["evidence"]) == ("J**** K*****", "J**** K*****")
     assert first["evidence_key"] == second["evidence_key"], "the key is of the words, not of what is shown"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "shown"),
+    [
+        ("the door opens with hunter2 only", "hunter2", ("the door opens with ", "*******", " only")),
+        ("use zzqq_0123456789012345678901234567 now", "zzqq_0123456789012345678901234567", ("use ", "zzqq" + "*" * 29, " now")),
+        ("id abcd efgh1234", "abcd efgh1234", ("id ", "a*** ********", "")),
+        (
+            "first kU8djf7Gk2mf93Kd7s and second Zd8kf0K3md7fj2Lq9s.",
+            "kU8djf7Gk2mf93Kd7s",
+            ("first ", "kU" + "*" * 16, " and second " + "*" * 18 + "."),
+        ),
+    ],
+)
+def test_of_a_secret_only_the_beginning_is_shown(text: str, secret: str, shown: tuple[str, str, str]) -> None:
+    made = recorder()
+    start = text.index(secret)
+    made.text_hits("test", batch([text]), [Hit(SECRET.id, start, start + len(secret), 0)])
+    (row,) = rows_of(made)
+    assert (row["evidence_before"], row["evidence"], row["evidence_after"]) == shown
+    assert row["evidence_key"] == evidence_key(KEY, SECRET.id, secret)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import findings, info, models, plan, submit
+from veritensor_ray.cli import advisories, findings, info, models, plan, submit
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("engines")(info.engines)
 app.command("rules")(info.rules)
 app.command("doctor")(info.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(advisories.app, name="advisories")
 
 
 def main() -> None:

@@ -14,9 +14,14 @@ from veritensor_ray.errors import UsageError
 
 BUILT_IN = {
     "signatures": "veritensor_ray.engines.signatures:Signatures",
+    "structure": "veritensor_ray.engines.structure:Structure",
     "injection": "veritensor_ray.engines.injection:Injection",
     "pii": "veritensor_ray.engines.pii:Pii",
     "ocr": "veritensor_ray.engines.ocr:Ocr",
+    "dependencies": "veritensor_ray.engines.dependencies:Dependencies",
+    "secrets": "veritensor_ray.engines.secrets:Secrets",
+    "modelfiles": "veritensor_ray.engines.modelfiles:ModelFiles",
+    "indicators": "veritensor_ray.engines.indicators:IndicatorEngine",  # last: by then the others have read what it wants the digest of
 }
 ENTRY_POINTS = "veritensor_ray.engines"
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import lzma
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import filetype
 from charset_normalizer import from_bytes
 
-from veritensor_ray.media_types import TEXT_TYPES, UNKNOWN
+from veritensor_ray.extract.crc32c import is_record_head
+from veritensor_ray.extract.mail_head import mail_type
+from veritensor_ray.extract.wide import few_controls, wide_encoding
+from veritensor_ray.formats import onnx, pickles
+from veritensor_ray.media_types import TEXT_TYPES, TFRECORD, UNKNOWN
 
 HEAD_BYTES = 65_536
 
@@ -38,6 +45,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
     (0, b"\x93NUMPY", "application/x-npy"),
     (0, b"GGUF", "application/x-gguf"),
+    (0, b"ORC", "application/vnd.apache.orc"),
+    (0, b"Obj\x01", "application/vnd.apache.avro"),
     (0, b"\x7fELF", "application/x-elf"),
     (0, b"MZ", "application/vnd.microsoft.portable-executable"),
     (0, b"\xca\xfe\xba\xbe", "application/java-vm"),
@@ -48,6 +57,20 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"dex\n", "application/vnd.android.dex"),
     (0, b"\x4c\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"),
     (0, b"\x00asm", "application/wasm"),
+)
+_FIRST_BYTES = frozenset(magic[:1] for offset, magic, _ in _MAGIC if not offset)
+_DEEPER = tuple((offset, magic) for offset, magic, _ in _MAGIC if offset)
+
+# Text that says itself what it is, where its name does not say anything else.
+_UNSPECIFIC = ("text/plain", "text/xml", "image/svg+xml")
+_OPENINGS = (
+    (r"<\?xml[^>]*>\s*(<!doctype html|<html\b)", "application/xhtml+xml"),
+    (r"(<\?xml[^>]*>\s*)?(<!doctype svg|<svg\b)", "image/svg+xml"),
+    (r"WEBVTT\b", "text/vtt"),
+    (r"\d{1,6}\s*\n\d\d:\d\d:\d\d[,.]\d{3} --> ", "application/x-subrip"),
+    (r"\[Script Info\]", "text/x-ssa"),
+    (r"\{\d{1,9}\}\{\d{1,9}\}", "text/x-microdvd"),
+    (r"\\documentclass\b", "text/x-tex"),
 )
 
 
@@ -69,22 +92,50 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
     """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`; `whole`: `head` is all of it."""
     if not head:
         return Kind(TEXT_TYPES.get(extension, "text/plain"), "utf-8")
-    for offset, magic, media_type in _MAGIC:
-        if head.startswith(magic, offset) and not _excused(magic, head):
-            return Kind(media_type)
-    if _is_arrow_stream(head):
-        return Kind("application/vnd.apache.arrow.stream")
-    if _is_pickle(head):
-        return Kind("application/x-pickle")
-    if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
-        return Kind("application/x-safetensors")
+    if media_type := by_magic(head) or _by_structure(head, whole):
+        return Kind(media_type)
+    if media_type := mail_type(head, TEXT_TYPES.get(extension, "text/plain")):
+        return Kind(media_type, "latin-1")
     found = _encoding(head, whole)
     if found:
         encoding, bom = found
         text = head[bom:].decode(encoding, "ignore")
         return Kind(_text_type(text, extension, tail), encoding, bom)
+    if b"%PDF-" in head[:1024]:  # viewers look for it that far
+        return Kind("application/pdf")
     guess = filetype.guess(head)
     return Kind(guess.mime if guess else UNKNOWN)
+
+
+def by_magic(head: bytes) -> str | None:
+    """The media type of what is known by its first bytes alone."""
+    if head[:1] in _FIRST_BYTES or any(head.startswith(magic, offset) for offset, magic in _DEEPER):
+        for offset, magic, media_type in _MAGIC:
+            if head.startswith(magic, offset) and not _excused(magic, head):
+                return media_type
+    if _is_arrow_stream(head):
+        return "application/vnd.apache.arrow.stream"
+    if _is_pickle(head):
+        return "application/x-pickle"
+    if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
+        return "application/x-safetensors"
+    if re.match(rb"WARC/[01]\.\d+\r?\n", head):
+        return "application/warc"
+    if head[4:8] == bytes(4) and is_record_head(head[:12]):
+        return TFRECORD
+    return "application/x-tar" if _is_tar(head) else _packed(head)
+
+
+_BEGINNINGS = (
+    *(magic for offset, magic, _ in _MAGIC if offset == 0),
+    *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)),
+    b"x\x9c", b"x\xda", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*",
+)  # fmt: skip
+
+
+def may_be_file(head: bytes) -> bool:
+    """Whether bytes begin as a file of some known format does; a cheap test that `sniff` has to confirm."""
+    return head.startswith(_BEGINNINGS)
 
 
 def _excused(magic: bytes, head: bytes) -> bool:
@@ -94,10 +145,46 @@ def _excused(magic: bytes, head: bytes) -> bool:
     return magic.strip().isalnum() and not _controls(head[:512])
 
 
+def _is_tar(head: bytes) -> bool:
+    """A first header whose checksum is right: tar files older than `ustar` have no magic."""
+    told = re.fullmatch(rb" *([0-7]{1,7})[\x00 ]+", head[148:156])
+    return bool(told and head[0] and len(head) >= 512 and sum(head[:148]) + sum(head[156:512]) + 8 * 32 == int(told[1], 8))
+
+
+def _packed(head: bytes) -> str | None:
+    """Compressions whose magic is weak: they count where the beginning decodes."""
+    if head[:1] == b"x" and head[1:2] in b"\x01\x5e\x9c\xda" and (head[1:2] != b"^" or _controls(head[:512])):
+        return "application/zlib" if _decompresses(zlib.decompressobj(), head) else None
+    if head[:1] == b"\x5d" and head[13:14] == b"\x00" and head[12:13] in b"\x00\xff":
+        return "application/x-lzma" if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 28), head) else None
+    return None
+
+
+def _decompresses(decoder: Any, head: bytes) -> bool:
+    try:
+        return bool(decoder.decompress(head, 4096) or decoder.eof)
+    except (zlib.error, lzma.LZMAError):
+        return False
+
+
 def _is_arrow_stream(head: bytes) -> bool:
     """A continuation mark, the length of the schema's flatbuffer, and where in it the root table stands."""
     length, root = int.from_bytes(head[4:8], "little"), int.from_bytes(head[8:12], "little")
     return head[:4] == b"\xff\xff\xff\xff" and 0 < length < 1 << 28 and length % 8 == 0 and 4 <= root <= 64 and root % 4 == 0
+
+
+def _by_structure(head: bytes, whole: bool) -> str | None:
+    """The media type of model files whose first bytes are no magic number: what follows them has to fit."""
+    if onnx.is_model(head):
+        return "application/x-onnx"
+    if _is_faiss(head):
+        return "application/x-faiss"
+    return "application/x-pickle" if pickles.looks_like(head, whole) else None
+
+
+def _is_faiss(head: bytes) -> bool:
+    """Four letters, dimension, count of vectors, and a number twice that stands for two fields of old."""
+    return bool(re.match(rb"I[A-Za-z][A-Za-z0-9]{2}", head)) and head[16:32] == (1 << 20).to_bytes(8, "little") * 2
 
 
 def _is_pickle(head: bytes) -> bool:
@@ -118,17 +205,18 @@ def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
             return (codec, len(bom)) if _decodes(rest, codec, whole) or _nearly_decodes(rest, codec) else None
     if b"\x00" in head:
         for codec, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
-            if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and _decodes(head, codec, whole):
+            if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and _decodes(head, codec, whole) and few_controls(head, codec):
                 return codec, 0
     if _controls(head) > 0.01 * len(head):
-        return None
+        wide = wide_encoding(head)
+        return (wide, 0) if wide else None
     if _decodes(head, "utf-8", whole):
         return "utf-8", 0
     return _legacy_encoding(head) if b"\x00" not in head else None
 
 
 def _controls(data: bytes) -> int:
-    return len(data) - len(data.translate(None, bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})))
+    return len(data) - len(data.translate(None, bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})))
 
 
 def _decodes(data: bytes, codec: str, whole: bool) -> bool:
@@ -157,11 +245,14 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
 
 def _text_type(text: str, extension: str, tail: bytes) -> str:
     start = text.lstrip()[:200]
+    for pattern, media_type in _OPENINGS:
+        if TEXT_TYPES.get(extension, "text/plain") in (*_UNSPECIFIC, media_type) and re.match(pattern, start, re.IGNORECASE):
+            return media_type
     if re.match(r'[\[{]\s*(["\]}\[{\d-]|true|false|null|$)', start):
         return _json_type(text, extension, tail)
     if extension in (".csv", ".tsv", ".tab"):
         return TEXT_TYPES[extension]
-    if re.match(r"<!doctype html|<html", start, re.IGNORECASE):
+    if re.match(r"(<!--.*?-->\s*)?(<!doctype html|<html)", start, re.IGNORECASE | re.DOTALL):
         return "text/html"
     named = TEXT_TYPES.get(extension)
     if named and not named.startswith(("application/json", "application/x-ipynb")):

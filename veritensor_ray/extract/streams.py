@@ -2,81 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import io
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
-
-import zstandard
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.decoders import BROKEN, COMPRESSIONS
 
 CHUNK = 1 << 20
-
-_OPENERS: dict[str, tuple[str, Callable[[BinaryIO], Any]]] = {
-    "application/gzip": ("gzip", lambda f: gzip.GzipFile(fileobj=f)),
-    "application/x-bzip2": ("bzip2", lambda f: bz2.BZ2File(f)),
-    "application/x-xz": ("xz", lambda f: lzma.LZMAFile(f)),  # noqa: SIM115  # the caller closes the file beneath
-    "application/zstd": ("zstd", lambda f: _Zstd(f)),
-}
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError)
-
-
-class _Zstd:
-    """Zstandard frames, one after the other, a block at a time (RFC 8878): no step makes more than 128 KB, and a frame that
-    ends early raises EOFError. The library's own stream_reader takes that for the end.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._data, self._at = file, b"", 0
-        self._frame: Any = None
-        self._checksum, self._ready = 0, b""
-
-    def read1(self, size: int) -> bytes:
-        while not self._ready and self._step():
-            pass
-        ready, self._ready = self._ready[:size], self._ready[size:]
-        return ready
-
-    def _step(self) -> bool:
-        """Decode a block, or the header of a frame; False at the end of the file."""
-        if self._frame is None:
-            head = self._peek(18)
-            if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:
-                self._take(8)
-                self._skip(int.from_bytes(head[4:8], "little"))
-            elif head:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-                self._checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
-                self._frame.decompress(self._take(zstandard.frame_header_size(head)))
-            return bool(head)
-        block = int.from_bytes(self._peek(3), "little")
-        last, repeated, size = block & 1, (block >> 1) & 3 == 1, block >> 3
-        self._ready = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
-        if last:
-            self._frame = None
-        return True
-
-    def _peek(self, size: int) -> bytes:
-        while len(self._data) - self._at < size and (more := self._file.read(CHUNK)):
-            self._data, self._at = self._data[self._at :] + more, 0
-        return self._data[self._at : self._at + size]
-
-    def _take(self, size: int) -> bytes:
-        data = self._peek(size)
-        if len(data) < size:
-            raise EOFError("compressed file ended before the end of its frame")
-        self._at += size
-        return data
-
-    def _skip(self, size: int) -> None:
-        while size:
-            size -= len(self._take(min(size, CHUNK)))
 
 
 class _Bounded(io.RawIOBase):
@@ -85,8 +20,9 @@ class _Bounded(io.RawIOBase):
     What comes before a damaged place or a bound is given out first; the read after it raises.
     """
 
-    def __init__(self, inner: Any, packed: BinaryIO, limits: Limits, via: str) -> None:
-        self._inner, self._packed, self._limits, self._via = inner, packed, limits, via
+    def __init__(self, pieces: Iterator[bytes], packed: BinaryIO, limits: Limits, via: str) -> None:
+        self._pieces, self._packed, self._limits, self._via = pieces, packed, limits, via
+        self._rest = memoryview(b"")
         self._out = 0
         self._end: ReadError | None = None
 
@@ -102,20 +38,25 @@ class _Bounded(io.RawIOBase):
             raise self._end
         return filled
 
-    def _piece(self, size: int) -> bytes:
-        data = b""
-        if self._end is None:
-            try:
-                data = self._inner.read1(size)
-            except _BROKEN as error:
-                self._end = ReadError(f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}")
-        self._out += len(data)
+    def _piece(self, size: int) -> memoryview:
+        if self._end is None and not self._rest:
+            self._next()
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def _next(self) -> None:
+        try:
+            self._rest = memoryview(next(self._pieces, b""))
+        except BROKEN as error:
+            memory = "emory usage limit" in str(error)  # liblzma's words
+            said = f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}"
+            self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
+        self._out += len(self._rest)
         limits = self._limits
         if self._out > limits.expanded_bytes:
             self._end = LimitExceeded("expanded_bytes", f"{self._via} stream expands to more than {limits.expanded_bytes} bytes")
         elif self._out > 10 * CHUNK and self._out > limits.expanded_ratio * max(1, self._packed.tell()):
             self._end = LimitExceeded("expanded_ratio", f"{self._via} stream expands to more than {limits.expanded_ratio} times its size")
-        return data
 
 
 class _Stream(io.BufferedReader):
@@ -127,26 +68,91 @@ class _Stream(io.BufferedReader):
         return len(data)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        pieces: list[bytes] = []
-        missing = -1 if size is None else size
-        while missing:
-            try:
-                piece = self.read1(missing if missing > 0 else CHUNK)
-            except ReadError:
-                if pieces:
-                    break  # raised again by the next call
-                raise
-            if not piece:
-                break
-            pieces.append(piece)
-            missing -= len(piece) if missing > 0 else 0
-        return b"".join(pieces)
+        return _gather(self, size)
+
+
+def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
+    pieces: list[bytes] = []
+    missing = -1 if size is None else size
+    while missing:
+        try:
+            piece = file.read1(missing if missing > 0 else CHUNK)
+        except ReadError:
+            if pieces:
+                break  # raised again by the next call
+            raise
+        if not piece:
+            break
+        pieces.append(piece)
+        missing -= len(piece) if missing > 0 else 0
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def decompressed(file: BinaryIO, media_type: str, limits: Limits) -> tuple[io.BufferedReader, str]:
     """A buffered stream of what `file` holds, and the name of the compression. Reading raises ReadError or LimitExceeded."""
-    via, opener = _OPENERS[media_type]
+    via, opener = COMPRESSIONS[media_type]
     return _Stream(_Bounded(opener(file), file, limits, via), CHUNK), via
+
+
+class Window:
+    """`length` bytes of a file from `start` on; reading moves to its own place first."""
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file, self.at, self._end = file, start, start + length
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; none at the end."""
+        self._file.seek(self.at)
+        data = self._file.read(max(0, min(size, self._end - self.at)))
+        self.at += len(data)
+        return data
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it. Raises EOFError where the file ends before."""
+        while self.at < self._end:
+            data = self.read(CHUNK)
+            if not data:
+                raise EOFError(f"{self._end - self.at} bytes are missing")
+            yield data
+
+
+class Pieces(io.BufferedIOBase):
+    """A file of the pieces that an iterator gives, read once and in order. What comes before a damaged place is given out first;
+    the read after it raises ReadError, as does every later one; `error` has it then.
+    """
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece, self._at = b"", 0
+        self.error: ReadError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """The rest of a piece, or `size` bytes of it."""
+        if self._at >= len(self._piece):
+            self._piece, self._at = self._next(), 0
+        if size < 0 or (not self._at and size >= len(self._piece)):
+            data, self._at = self._piece[self._at :], len(self._piece)
+        else:
+            data = self._piece[self._at : self._at + size]
+            self._at += len(data)
+        return data
+
+    def _next(self) -> bytes:
+        if self.error is None:
+            try:
+                return next(self._pieces, b"")
+            except ReadError as error:
+                self.error = error
+            except BROKEN as error:
+                self.error = ReadError(f"its data is damaged or ends early: {error}")
+        raise self.error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to `size` bytes, fewer only at the end or before a damaged place."""
+        return _gather(self, size)
 
 
 class Undecodable:

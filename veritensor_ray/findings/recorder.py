@@ -79,7 +79,8 @@ class Recorder:
             if hit.start >= columns.owned(row) or self._seen.again(columns, row, hit):
                 continue
             text = columns.text(row)
-            evidence = _evidence(text, hit.start, hit.end, self._rules[hit.rule].category)
+            shown, start, end = (text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
+            evidence = _evidence(shown, start, end, self._rules[hit.rule].category)
             place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
             self._add(engine, hit, place, partial(columns.location, row, hit, text), evidence)
 

@@ -20,6 +20,7 @@ _RESULTS = (
     "injection",
     "pii",
     "ocr",
+    "dependencies",
     "modelfiles",
     "max_size",
     "since",

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pytest
 
 from veritensor_ray.config import Limits, Settings
+from veritensor_ray.engines import joined as joining
 from veritensor_ray.engines import signatures
 from veritensor_ray.engines.base import FileInfo, Hit
-from veritensor_ray.engines.signatures import Signatures, matching
-from veritensor_ray.engines.signatures.matching import SEPARATOR, Joined, distinct
+from veritensor_ray.engines.joined import SEPARATOR, JoinedBytes
+from veritensor_ray.engines.signatures import Signatures
+from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, _compile, from_folders
 from veritensor_ray.errors import UsageError
 from veritensor_ray.models.store import ModelStore
@@ -34,8 +36,8 @@ WORDS = rules(
 def spans(texts: Sequence[str | None], wanted: str, compiled: RuleSet = WORDS) -> list[tuple[int | None, int, int]]:
     return [
         (hit.row, hit.start, hit.end)
-        for joined in Joined.pieces(pa.array(texts, pa.string()))
-        for hit in joined.hits(compiled)
+        for joined in JoinedBytes.pieces(pa.array(texts, pa.string()))
+        for hit in hits(joined, compiled)
         if hit.rule == f"signatures.{wanted}"
     ]
 
@@ -88,15 +90,15 @@ def test_many_pieces_have_the_same_hits_as_one(size: int, monkeypatch: pytest.Mo
     texts = [None if i % 7 == 0 else "" if i % 5 == 0 else f"é{i} bad" for i in range(200)]
     expected = spans(texts, "word")
     assert [row for row, _, _ in expected] == [i for i in range(200) if i % 7 and i % 5]
-    monkeypatch.setattr(matching, "BUFFER", size)
-    assert len(list(Joined.pieces(pa.array(texts)))) > 1
+    monkeypatch.setattr(joining, "BUFFER", size)
+    assert len(list(JoinedBytes.pieces(pa.array(texts)))) > 1
     assert spans(texts, "word") == expected
 
 
 def test_a_slice_of_a_column_counts_from_its_own_beginning() -> None:
     column = pa.array(["bad", None, "x bad", "bad"])
-    (joined,) = Joined.pieces(column.slice(2))
-    assert [(hit.row, hit.start) for hit in joined.hits(rules(word="/bad/"))] == [(0, 2), (1, 0)]
+    (joined,) = JoinedBytes.pieces(column.slice(2))
+    assert [(hit.row, hit.start) for hit in hits(joined, rules(word="/bad/"))] == [(0, 2), (1, 0)]
 
 
 def test_a_cell_may_hold_the_separator() -> None:

@@ -3,7 +3,7 @@
 A case file maps a rule to texts that it has to see and texts that it has to leave alone:
 
     rule_name:
-      match: ["a text", {text: "a text", name: "SKILL.md"}, {hex: "4d5a", extension: ".png"}]
+      match: ["a text", {text: "a text", name: "SKILL.md"}, {text: "a text", view: hidden}, {hex: "4d5a", extension: ".png"}]
       ignore: ["another text"]
 """
 
@@ -23,8 +23,8 @@ import yaml
 from veritensor_ray.config import SEVERITIES, Limits, Settings
 from veritensor_ray.engines import signatures
 from veritensor_ray.engines.base import FileInfo, Rule
+from veritensor_ray.engines.joined import SEPARATOR
 from veritensor_ray.engines.signatures import Signatures
-from veritensor_ray.engines.signatures.matching import SEPARATOR
 from veritensor_ray.engines.signatures.ruleset import built_in
 from veritensor_ray.segments import Block, Identity, to_batch
 
@@ -82,13 +82,14 @@ class Case:
 
     data: bytes
     name: str
+    view: str = "visible"
 
     @staticmethod
     def of(entry: str | dict[str, str], theme: str) -> Case:
         known = {"text": entry} if isinstance(entry, str) else entry
         data = bytes.fromhex(known["hex"]) if "hex" in known else known["text"].encode()
         usual = f"case{known['extension']}" if "extension" in known else NAMES.get(theme, "case.txt")
-        return Case(data, known.get("name", usual))
+        return Case(data, known.get("name", usual), known.get("view", "visible"))
 
 
 RULES = list(declared())
@@ -109,7 +110,10 @@ def engine() -> Signatures:
 def text_batch(cases: list[Case]) -> pa.RecordBatch:
     """One row a case, each from a file of its own."""
     limits = Limits()
-    parts = [to_batch(Block([case.data.decode()]), Identity(i, case.name, "text/plain"), limits) for i, case in enumerate(cases)]
+    blocks = [Block([case.data.decode()], view=case.view) for case in cases]
+    parts = [
+        to_batch(block, Identity(i, case.name, "text/plain"), limits) for i, (block, case) in enumerate(zip(blocks, cases, strict=True))
+    ]
     return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks().to_batches()[0]
 
 

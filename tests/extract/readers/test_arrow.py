@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import random
 import struct
 from typing import Any
@@ -11,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.extract.readers.reading import flat, read, reader_source, split
-from tests.extract.readers.test_image import PNG
+from tests.extract.readers.reading import flat, members, read, reader_source, split
+from tests.extract.readers.test_image import PNG, chunk
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.sniff import Kind
 
@@ -111,6 +112,18 @@ def test_a_struct_of_bytes_and_path_is_an_image() -> None:
     assert [(b.column, b.images) for b in blocks] == [(["image.bytes"], [PNG]), ("image.path", None)]
 
 
+def test_texts_and_trailing_data_of_pictures_in_cells() -> None:
+    noted = PNG[:-12] + chunk(b"tEXt", b"note\x00look here") + PNG[-12:] + b"PK\x03\x04 and an archive"
+    data = written(pa.table({"c": [PNG, noted]}), PARQUET)
+    assert next(row for row in flat(read(data, PARQUET)[0], "row", "column", "view") if row[3] == "metadata") == (
+        "look here",
+        1,
+        "c (note)",
+        "metadata",
+    )
+    assert members(data, PARQUET) == {"row 1 c/trailing data": b"PK\x03\x04 and an archive"}
+
+
 def test_parquet_with_invalid_utf8_is_mended_and_said() -> None:
     blocks, gaps = read(
         written(pa.table({"c": pa.StringArray.from_buffers(2, pa.py_buffer(packed([0, 2, 6])), pa.py_buffer(b"\xff\xfegood"))}), PARQUET),
@@ -118,6 +131,82 @@ def test_parquet_with_invalid_utf8_is_mended_and_said() -> None:
     )
     assert flat(blocks, "row") == [("\ufffd\ufffd", 0), ("good", 1)]
     assert [(gap.location, gap.count) for gap in gaps] == [("column c", 1)]
+
+
+NESTED = {
+    "string": lambda text: pa.array([text, "fine"]),
+    "large_string": lambda text: pa.array([text, "fine"], pa.large_string()),
+    "dictionary": lambda text: pa.array([text, "fine"]).dictionary_encode(),
+    "list": lambda text: pa.array([[text], ["fine"]]),
+    "fixed list": lambda text: pa.array([[text], ["fine"]], pa.list_(S, 1)),
+    "large list": lambda text: pa.array([[text], ["fine"]], pa.large_list(S)),
+    "struct": lambda text: pa.array([{"a": text}, {"a": "fine"}]),
+    "map": lambda text: pa.array([[("k", text)], [("k", "fine")]], pa.map_(S, S)),
+    "list of structs": lambda text: pa.array([[{"a": text}], [{"a": "fine"}]]),
+}
+
+
+@pytest.mark.parametrize("kind", [FILE, STREAM])
+@pytest.mark.parametrize("name", NESTED)
+def test_arrow_with_invalid_utf8_is_mended_and_said(kind: Kind, name: str) -> None:
+    data = written(pa.table({"c": NESTED[name]("!!look here")}), kind).replace(b"!!look", b"\xff\xfelook")
+    blocks, gaps = read(data, kind)
+    assert [text for text in flat(blocks) if text != "k"] == ["\ufffd\ufffdlook here", "fine"]
+    assert [gap.count for gap in gaps] == [1]
+
+
+def test_offsets_are_checked_where_texts_are_not_utf8_too() -> None:
+    data = written(pa.table({"c": ["!!look", "here"]}), STREAM).replace(b"!!look", b"\xff\xfelook")
+    assert data.count(packed([0, 6, 10])) == 1
+    with pytest.raises(ReadError, match="not a whole Arrow file"):
+        read(data.replace(packed([0, 6, 10]), packed([0, 6, 1 << 30])), STREAM)
+
+
+@pytest.mark.parametrize("kind", [PARQUET, FILE, STREAM])
+def test_binary_cells_that_are_files_are_members(kind: Kind) -> None:
+    point, archive = pickle.dumps({"payload": "x"}), b"PK\x05\x06" + bytes(18)
+    table = pa.table({"c": [b"text", point, None], "d": [[archive], [], [b"\x80\x81\xff\xfe"]]})
+    assert members(written(table, kind), kind) == {"row 1 c": point, "row 0 d[0]": archive}
+    assert [(gap.location, gap.count, gap.coverage) for gap in read(written(table, kind), kind)[1]] == [("column d[]", 1, "no-reader")]
+
+
+def test_binary_cells_of_many_batches_are_one_gap() -> None:
+    _, gaps = read(written(pa.table({"c": [b"\x80\x81\xff\xfe"] * 5000}), PARQUET), PARQUET)
+    assert [gap.count for gap in gaps] == [5000]
+
+
+def test_embeddings_as_bytes_are_numbers_and_no_gap() -> None:
+    vector = struct.pack("<384f", *(0.01 * i for i in range(384)))
+    assert read(written(pa.table({"c": [vector, bytes(1536)]}), PARQUET), PARQUET) == ([], [])
+
+
+def test_features_of_the_datasets_library() -> None:
+    """Columns as `save_to_disk` leaves them: pictures and sound as structs, translations, sequences of structs, labels, and the features."""
+    sound = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(28)
+    table = pa.table(
+        {
+            "image": [{"bytes": PNG, "path": "a.png"}],
+            "audio": [{"bytes": sound, "path": None}],
+            "label": [3],
+            "translation": [{"en": "look here", "fr": "regarde ici"}],
+            "answers": [{"text": ["one", "two"], "answer_start": [1, 2]}],
+            "turns": [[{"role": "user", "content": "hello"}]],
+        }
+    ).replace_schema_metadata({"huggingface": '{"info": {"description": "note"}}'})
+    data = written(table, STREAM)
+    blocks, gaps = read(data, STREAM)
+    found = flat([block for block in blocks if block.images is None], "column")
+    assert {column: text for text, column in found} == {
+        "image.path": "a.png",
+        "translation.en": "look here",
+        "translation.fr": "regarde ici",
+        "answers.text[0]": "one",
+        "answers.text[1]": "two",
+        "turns[0].role": "user",
+        "turns[0].content": "hello",
+        "huggingface": '{"info": {"description": "note"}}',
+    }
+    assert ([block.images for block in blocks if block.images], members(data, STREAM), gaps) == ([[PNG]], {"row 0 audio.bytes": sound}, [])
 
 
 def test_odd_names_and_many_columns() -> None:
@@ -134,8 +223,8 @@ def test_nuls_and_giant_cells() -> None:
 @pytest.mark.parametrize("kind", [FILE, STREAM])
 @pytest.mark.parametrize(
     ("offsets", "text"),
-    [([0, 5, 100_000_000], b"abcdefgh"), ([0, 5, 2], b"abcdefgh"), ([-4, 4, 8], b"abcdefgh"), ([0, 4, 8], b"\xff\xfeabcdef")],
-    ids=["behind the end", "backwards", "negative", "no utf-8"],
+    [([0, 5, 100_000_000], b"abcdefgh"), ([0, 5, 2], b"abcdefgh"), ([-4, 4, 8], b"abcdefgh")],
+    ids=["behind the end", "backwards", "negative"],
 )
 def test_arrow_with_invalid_offsets_is_refused(kind: Kind, offsets: list[int], text: bytes) -> None:
     data = written(pa.table({"c": ["abcd", "efgh"]}), kind)

@@ -30,7 +30,7 @@ SMALL = Limits(segment_chars=4096, overlap_chars=16)
         ("grün".encode("cp1252"), Kind("text/plain", "cp1252"), "grün", None, "cp1252", []),
         (b"a\xff b\xfe", UTF8, "a\ufffd b\ufffd", 0, None, ["2 places do not decode as utf-8 and were replaced"]),
         (b"\xed\xa0\x80", UTF8, "\ufffd" * 3, 0, None, ["3 places do not decode as utf-8 and were replaced"]),
-        (b"<p>as it stands</p>", Kind("text/html", "utf-8"), "<p>as it stands</p>", 0, None, []),
+        (b"<p>as it stands</p>", Kind("text/markdown", "utf-8"), "<p>as it stands</p>", 0, None, []),
     ],
 )
 def test_one_segment(data: bytes, kind: Kind, text: str, byte_offset: int | None, via: str | None, gaps: list[str]) -> None:

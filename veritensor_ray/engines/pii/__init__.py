@@ -69,9 +69,8 @@ class Pii(WithModel):
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Hits by segment and place."""
-        values, columns = texts.column("text").to_pylist(), texts.column("column").to_pylist()
         hits: list[Hit] = []
-        for joined in pieces(values, columns):
+        for joined in pieces(texts.column("text"), texts.column("column")):
             found = [*self._structured(joined), *self._hidden(joined), *self._free(joined)]
             hits += self._hits(joined, merged(found))
         return hits
@@ -82,11 +81,11 @@ class Pii(WithModel):
 
     def _hidden(self, joined: Joined) -> Iterator[Found]:
         """The same over segments that read differently once normalised. What stood in the open as well was found there."""
-        for text, column, start in zip(_texts(joined), joined.columns, joined.starts, strict=True):
+        for column, (start, text) in zip(joined.columns, joined.texts(), strict=True):
             mapped = evasion.normalised(text) if evasion.suspect(text) else None
             if mapped is None:
                 continue
-            for found in self._structured(Joined.of([mapped.text], [column], [0])):
+            for found in self._structured(Joined.of(mapped.text, column)):
                 first, last = mapped.original(found.start, found.end)
                 if text[first:last] != mapped.text[found.start : found.end]:
                     yield Found(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail)
@@ -103,7 +102,7 @@ class Pii(WithModel):
         yield from self._read(self._reader, waiting)
 
     def _chunks(self, joined: Joined, words: int) -> Iterator[tuple[int, str]]:
-        for text, start in zip(_texts(joined), joined.starts, strict=True):
+        for start, text in joined.texts():
             for first, last in chunks.chunks(text, words):
                 if not self._settings.pii.gate or gate.possible(text[first:last]):
                     yield start + first, text[first:last]
@@ -123,8 +122,3 @@ class Pii(WithModel):
                 end = min(one.end, joined.ends[i]) - base
                 message = one.detail or None
                 yield Hit(f"pii.{one.rule}", one.start - base, end, joined.rows[i], min(max(one.score, 0.0), 1.0), message=message)
-
-
-def _texts(joined: Joined) -> Iterator[str]:
-    for start, end in zip(joined.starts, joined.ends, strict=True):
-        yield joined.text[start:end]

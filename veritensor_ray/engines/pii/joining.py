@@ -1,14 +1,18 @@
-"""Many segments as one buffer of characters, with the words around a place; it knows no pattern and no rule."""
+"""Segments with something in them as one buffer of characters, and the names of their columns; it knows no pattern and no rule."""
 
 from __future__ import annotations
 
-import bisect
+import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-SEPARATOR = "\n\x1e\n"  # no pattern crosses it, and words end at it
-BUFFER = 1 << 20
+import numpy as np
+import pyarrow as pa
+
+from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
+
+BUFFER = 1 << 20  # characters: a single one beyond the BMP makes each of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -24,52 +28,28 @@ class Found:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Joined:
-    """Consecutive texts as one buffer; `columns` names where each stands in a table, if it does."""
+class Joined(JoinedText):
+    """A buffer of texts; `rows` are their numbers in the batch, and `columns` name where each stands in a table, if it does."""
 
-    text: str
-    starts: Sequence[int]
-    ends: Sequence[int]
-    columns: Sequence[str | None]
-    rows: Sequence[int]
-    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    def __init__(self, text: str, lengths: Lengths, rows: Sequence[int], columns: Sequence[str | None]) -> None:
+        super().__init__(text, lengths)
+        self.rows = rows
+        self.columns = columns
 
     @staticmethod
-    def of(texts: Sequence[str], columns: Sequence[str | None], rows: Sequence[int]) -> Joined:
-        """One buffer; `rows` are the numbers by which the caller knows the texts."""
-        starts, ends, at = [], [], 0
-        for text in texts:
-            starts.append(at)
-            ends.append(at + len(text))
-            at += len(text) + len(SEPARATOR)
-        return Joined(SEPARATOR.join(texts), starts, ends, columns, rows)
-
-    def index(self, position: int) -> int:
-        """Which text a position is in."""
-        return bisect.bisect_right(self.starts, position) - 1
-
-    def before(self, start: int, width: int) -> str:
-        """What stands before a place, in the same text."""
-        return self.text[max(self.starts[self.index(start)], start - width) : start]
-
-    def after(self, end: int, width: int) -> str:
-        """What stands behind a place, in the same text."""
-        return self.text[end : min(self.ends[self.index(max(end - 1, 0))], end + width)]
-
-    def line(self, start: int, end: int, width: int = 160) -> str:
-        """The line around a place, cut to a bounded width."""
-        left, right = self.before(start, width), self.after(end, width)
-        return left[left.rfind("\n") + 1 :] + self.text[start:end] + right.partition("\n")[0]
+    def of(text: str, column: str | None) -> Joined:
+        """A buffer of one text."""
+        return Joined(text, np.array([len(text)]), [0], [column])
 
     def column_words(self, position: int) -> tuple[str, ...]:
         """The words of the column's name, in lower case."""
         column = self.columns[self.index(position)]
-        if not column:
-            return ()
-        if column not in self.words:
-            self.words[column] = tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
-        return self.words[column]
+        return _words_of_name(column) if column else ()
+
+
+@functools.lru_cache(1024)
+def _words_of_name(column: str) -> tuple[str, ...]:
+    return tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
 
 
 def words_of(text: str) -> list[str]:
@@ -82,13 +62,12 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def pieces(texts: Sequence[str | None], columns: Sequence[str | None]) -> Iterator[Joined]:
-    """The texts of a batch in buffers of about a million characters."""
-    first, size = 0, 0
-    for end, text in enumerate(texts, 1):
-        size += len(text or "")
-        if size >= BUFFER or end == len(texts):
-            rows = [row for row in range(first, end) if texts[row]]
-            if rows:
-                yield Joined.of([texts[row] or "" for row in rows], [columns[row] for row in rows], rows)
-            first, size = end, 0
+def pieces(texts: pa.Array, columns: pa.DictionaryArray) -> Iterator[Joined]:
+    """The texts of a batch in buffers of about a million characters, without those that are empty."""
+    lengths = text_lengths(texts)
+    rows = np.flatnonzero(lengths)
+    if len(rows) < len(texts):
+        texts, columns, lengths = texts.take(pa.array(rows)), columns.take(pa.array(rows)), lengths[rows]
+    for start, end in cuts(lengths, BUFFER):
+        some = slice(start, end)
+        yield Joined(str(buffer_of(texts[some]), "utf-8"), lengths[some], rows[some].tolist(), columns[some].to_pylist())

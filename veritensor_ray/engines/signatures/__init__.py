@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.engines.signatures.matching import Joined, distinct
+from veritensor_ray.engines.joined import JoinedBytes
+from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders
 from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
 from veritensor_ray.models.store import ModelStore
@@ -71,20 +72,16 @@ class Signatures:
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Our text rules over joined buffers; the user's over each segment whose text is not in the file's raw bytes."""
         ours, _, users = self._compiled()
-        hits: list[Hit] = []
-        for joined in Joined.pieces(texts.column("text")):
-            hits += joined.hits(ours)
-        hits = [hit for hit in hits if ours.wants(hit.rule, texts, hit.row or 0)]
-        if users:
-            hits += self._user_hits(users, texts)
-        return hits
+        found = (hit for joined in JoinedBytes.pieces(texts.column("text")) for hit in hits(joined, ours))
+        wanted = [hit for hit in found if ours.wants(hit.rule, texts, hit.row or 0)]
+        return [*wanted, *self._user_hits(users, texts)] if users else wanted
 
     def _user_hits(self, users: RuleSet, texts: pa.RecordBatch) -> Iterator[Hit]:
         types, via = texts.column("media_type"), texts.column("decoded_via")
         for row, text in enumerate(texts.column("text")):
             packed = via[row].as_py() or str(types[row].as_py()).startswith("application/vnd.apache")
             if packed and text.is_valid:
-                yield from Joined(pa.array([text.as_py()]), row).hits(users)
+                yield from hits(JoinedBytes(pa.array([text.as_py()]), row), users)
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
         """Our file rules and the user's over raw bytes, in overlapping chunks where the file is big."""

@@ -34,6 +34,7 @@ class RuleSet:
     rules: Mapping[str, Rule]
     ids: Mapping[tuple[str, str], str]  # YARA namespace and name to rule id
     restricted: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    views: Mapping[str, frozenset[str]] = field(default_factory=dict)  # rule ids to the views of a text that they are for
     source: frozenset[str] = frozenset()  # rules over the source text of JSON, which readers take apart
     digest: str = ""
 
@@ -57,7 +58,10 @@ class RuleSet:
                 yield rule, 0, min(16, len(data))
 
     def wants(self, rule: str, texts: pa.RecordBatch, row: int) -> bool:
-        """Whether the rule is for files of that name."""
+        """Whether the rule is for files of that name and texts of that view."""
+        views = self.views.get(rule)
+        if views is not None and texts.column("view")[row].as_py() not in views:
+            return False
         return rule not in self.restricted or self.named(rule, texts.column("path")[row].as_py() or "")
 
     def named(self, rule: str, path: str) -> bool:
@@ -101,7 +105,7 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     compiled = yara.compile(sources=dict(sources), externals=_EXTERNALS)
     rules: dict[str, Rule] = {}
     ids: dict[tuple[str, str], str] = {}
-    restricted = {}
+    restricted, views = {}, {}
     over_source = set()
     for namespace, name, meta in _declared(sources, compiled):
         rule = _rule(name, meta, prefix)
@@ -109,10 +113,12 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
             over_source.add(rule.id)
         rules[rule.id] = rule
         ids[namespace, name] = rule.id
+        if meta.get("views") and not prefix:
+            views[rule.id] = frozenset(_list(str(meta["views"])))
         if meta.get("files") and not prefix:  # the user's own may mean anything by it
             restricted[rule.id] = re.compile(str(meta["files"]), re.IGNORECASE)
     digest = hashlib.sha256("\0".join(f"{name}\0{source}" for name, source in sorted(sources.items())).encode()).hexdigest()
-    return RuleSet(compiled, rules, ids, restricted, frozenset(over_source), digest)
+    return RuleSet(compiled, rules, ids, restricted, views, frozenset(over_source), digest)
 
 
 def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import filetype
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.readers.blobs import Blobs, Value
+from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _BATCH_ROWS = 1024
 
 
-def read_parquet(source: Source) -> Iterator[Block | Gap]:
+def read_parquet(source: Source) -> Iterator[Item]:
     """Row groups one at a time; `row` counts from the beginning of the file also in a part of it."""
+    blobs = Blobs(pictures=True)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
@@ -29,39 +30,88 @@ def read_parquet(source: Source) -> Iterator[Block | Gap]:
             source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
             return
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=list(groups), columns=columns):
-            yield from _read_batch(batch, row)
+            yield from _read_batch(batch, row, blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
         if source.first_part and file.schema_arrow.metadata:
             yield from _metadata(file.schema_arrow.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
+        yield from blobs.gaps()
         raise ReadError(f"not a whole Parquet file: {_first_line(error)}") from None
+    yield from blobs.gaps()
 
 
-def read_arrow_file(source: Source) -> Iterator[Block | Gap]:
+def read_arrow_file(source: Source) -> Iterator[Item]:
     """The Arrow file format, which is also Feather version 2."""
-    yield from _read_ipc(source, pa.ipc.open_file)
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source))
 
 
-def read_arrow_stream(source: Source) -> Iterator[Block | Gap]:
+def read_arrow_stream(source: Source) -> Iterator[Item]:
     """The Arrow streaming format."""
-    yield from _read_ipc(source, pa.ipc.open_stream)
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
 
 
-def _read_ipc(source: Source, opener: Any) -> Iterator[Block | Gap]:
+def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
+    """Batches of rows, and the metadata of the file where there is some."""
+    blobs = Blobs(pictures=True)
     row = 0
     try:
-        reader = opener(source.file)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader
         for batch in batches:
-            batch.validate(full=True)  # offsets in a file are the attacker's numbers
-            yield from _read_batch(batch, row)
+            if isinstance(batch, dict):
+                yield from _metadata(batch)
+                continue
+            yield from _read_batch(batch, row, blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
-        if reader.schema.metadata:
-            yield from _metadata(reader.schema.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
+        yield from blobs.gaps()
         raise ReadError(f"not a whole Arrow file: {_first_line(error)}") from None
+    yield from blobs.gaps()
+
+
+def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | dict[bytes, bytes]]:
+    reader = opener(source.file)
+    for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
+        batch.validate()
+        for column in batch.columns:
+            _validate(column)  # offsets in a file are the attacker's numbers
+        yield batch
+    if reader.schema.metadata:
+        yield reader.schema.metadata
+
+
+def _validate(column: pa.Array) -> None:
+    """Raises ArrowInvalid for a column that leads out of its buffers; texts need not be valid UTF-8."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        if pa.types.is_dictionary(column.type):
+            column.dictionary.view(_as_bytes(column.type.value_type)).validate(full=True)
+            pa.DictionaryArray.from_arrays(column.indices, pa.nulls(len(column.dictionary)), safe=True).validate(full=True)
+            return
+        kind = _as_bytes(column.type)
+        if kind == column.type:
+            raise
+        column.view(kind).validate(full=True)
+
+
+def _as_bytes(kind: pa.DataType) -> pa.DataType:
+    """The type of the same buffers with bytes in place of texts."""
+    if kind in _BYTES_OF:
+        return _BYTES_OF[kind]
+    if pa.types.is_struct(kind):
+        return pa.struct([kind.field(i).with_type(_as_bytes(kind.field(i).type)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        return pa.map_(_as_bytes(kind.key_type), _as_bytes(kind.item_type))
+    for is_kind, made in ((pa.types.is_list, pa.list_), (pa.types.is_large_list, pa.large_list)):
+        if is_kind(kind):
+            return made(kind.value_field.with_type(_as_bytes(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_as_bytes(kind.value_type)), kind.list_size)
+    return kind
+
+
+_BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
 
 def _first_line(error: Exception) -> str:
@@ -93,45 +143,47 @@ def _metadata(metadata: dict[bytes, bytes]) -> Iterator[Block]:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
 
 
-def _read_batch(batch: pa.RecordBatch, row: int) -> Iterator[Block | Gap]:
+def _read_batch(batch: pa.RecordBatch, row: int, blobs: Blobs) -> Iterator[Item]:
     rows = np.arange(row, row + batch.num_rows, dtype=np.int64)
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        yield from _leaves(column, name, rows)
+        yield from _leaves(column, name, rows, blobs)
 
 
-def _leaves(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block | Gap]:
+def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> Iterator[Item]:
     """Blocks for the text leaves below `column`; `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        yield from _leaves(column.storage, path, rows)
+        yield from _leaves(column.storage, path, rows, blobs)
     elif pa.types.is_dictionary(kind):
-        yield from _leaves(column.dictionary_decode(), path, rows) if _has_text(kind.value_type) else ()
+        yield from _leaves(column.dictionary_decode(), path, rows, blobs) if _has_text(kind.value_type) else ()
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
-            yield from _leaves(pc.struct_field(column, i), _join(path, f".{kind.field(i).name}"), rows)
+            yield from _leaves(pc.struct_field(column, i), _join(path, f".{kind.field(i).name}"), rows, blobs)
     elif pa.types.is_map(kind):
         entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
-        yield from _leaves(entries, _join(path, "[]"), inner)
+        yield from _leaves(entries, _join(path, "[]"), inner, blobs)
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        yield from _leaves(_as_list(column), path, rows) if _has_text(kind.value_type) else ()
+        yield from _leaves(_as_list(column), path, rows, blobs) if _has_text(kind.value_type) else ()
     elif pa.types.is_run_end_encoded(kind):
-        yield from _leaves(pc.run_end_decode(column), path, rows) if _has_text(kind.value_type) else ()
+        yield from _leaves(pc.run_end_decode(column), path, rows, blobs) if _has_text(kind.value_type) else ()
     elif pa.types.is_union(kind):
-        yield from _union(column, path, rows)
+        yield from _union(column, path, rows, blobs)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         if _has_text(kind.value_type):
             values, inner, position = _flatten(column, path, rows)
             labels = pc.binary_join_element_wise(_labels(path, column), "", "")
             parents = pc.list_parent_indices(column)
-            yield from _leaves(values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner)
+            yield from _leaves(
+                values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner, blobs
+            )
     elif _is_string(kind):
         valid = column.is_valid()
-        texts, bad = _utf8(column.cast(pa.string()).filter(valid))
+        texts, bad = utf8(column.cast(pa.string()).filter(valid))
         yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
         if bad:
             yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
     elif _is_binary(kind):
-        yield from _binary(column, path, rows)
+        yield from blobs.read(_binary(column, path, rows))
 
 
 def _as_list(views: pa.Array) -> pa.Array:
@@ -140,17 +192,17 @@ def _as_list(views: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
 
 
-def _union(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block | Gap]:
+def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> Iterator[Item]:
     """Each value is of one of several types: the values of one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
         chosen = np.flatnonzero(codes == column.type.type_codes[i])
         child = column.field(i).take(pa.array(chosen) if column.type.mode == "sparse" else column.offsets.take(pa.array(chosen)))
         if _has_text(child.type):
-            yield from _leaves(child, path if isinstance(path, str) else path.take(pa.array(chosen)), rows[chosen])
+            yield from _leaves(child, path if isinstance(path, str) else path.take(pa.array(chosen)), rows[chosen], blobs)
 
 
-def _utf8(texts: pa.Array) -> tuple[pa.Array, int]:
+def utf8(texts: pa.Array) -> tuple[pa.Array, int]:
     """The texts, and how many of them had to be mended: Parquet does not say that its strings are valid UTF-8."""
     try:
         texts.validate(full=True)
@@ -185,26 +237,7 @@ def _filter(path: str | pa.Array, mask: pa.Array) -> str | pa.Array:
     return path if isinstance(path, str) else path.filter(mask)
 
 
-def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Block | Gap]:
-    """Binary cells: UTF-8 text and images are read, anything else is a gap with its number."""
-    labels = _labels(path, column).to_pylist()
-    texts: list[tuple[str, int, str]] = []
-    images: list[tuple[bytes, int, str]] = []
-    other = 0
-    for value, row, label in zip(column, rows.tolist(), labels, strict=True):
-        data = value.as_py()
-        if data is None or not data:
-            continue
-        if filetype.is_image(data[:8192]):
-            images.append((data, row, label))
-            continue
-        try:
-            texts.append((data.decode("utf-8"), row, label))
-        except UnicodeDecodeError:
-            other += 1
-    if texts:
-        yield Block([t[0] for t in texts], row=[t[1] for t in texts], column=[t[2] for t in texts])
-    if images:
-        yield Block([""] * len(images), row=[t[1] for t in images], column=[t[2] for t in images], images=[t[0] for t in images])
-    if other:
-        yield Gap(f"{other} binary values have no reader", location=f"column {labels[0]}", count=other)
+def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Value]:
+    for value, row, label in zip(column, rows.tolist(), _labels(path, column).to_pylist(), strict=True):
+        if data := value.as_py():
+            yield Value(data, row, label, f"row {row} {label}")

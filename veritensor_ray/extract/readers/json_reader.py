@@ -169,7 +169,8 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     for row, line in enumerate(_lines(source, damage, bad)):  # the last number is the count
         if line and not line.isspace():
             try:
-                _walk(json.loads(line, object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
+                # a line of RFC 7464 begins with a record separator
+                _walk(json.loads(line.lstrip("\x1e"), object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
             except (ValueError, RecursionError):
                 broken.append(row)
                 collector.add(line, "", row)

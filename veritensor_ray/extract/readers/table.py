@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.formulas import cell_notices
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import Undecodable
@@ -78,27 +79,35 @@ def _cells(reader: Iterator[list[str]], source: Source) -> Iterator[Block]:
             break
         if line == 1 and _is_header(cells):
             names = cells
-            yield Block(cells, column=names, line=1, part="header", decoded_via=source.via)
+            yield Block(cells, column=names, line=1, part="header", decoded_via=source.via, notice=cell_notices(cells))
         else:
             if len(names) < len(cells):
                 names = [*names, *map(str, range(len(names), len(cells)))]
-            here = line
-            for name, cell in zip(names, cells, strict=False):
-                if cell:
-                    texts.append(cell)
-                    columns.append(name)
-                    rows.append(count)
-                    lines.append(here)
-                    size += len(cell)
-                    here += cell.count("\n")
+            if reader.line_num == line and all(cells):  # type: ignore[attr-defined]  # most rows: a line without empty cells
+                width = len(cells)
+                texts += cells
+                columns += names if width == len(names) else names[:width]
+                rows += [count] * width
+                lines += [line] * width
+                size += sum(map(len, cells))
+            else:
+                here = line
+                for name, cell in zip(names, cells, strict=False):
+                    if cell:
+                        texts.append(cell)
+                        columns.append(name)
+                        rows.append(count)
+                        lines.append(here)
+                        size += len(cell)
+                        here += cell.count("\n")
             count += 1
         line = reader.line_num + 1  # type: ignore[attr-defined]  # csv's reader has it, its protocol does not
         if len(texts) >= _CELLS or size >= _CHARS:
-            yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via)
+            yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via, notice=cell_notices(texts))
             texts, columns, rows, lines, size = [], [], [], [], 0
     source.counts.rows += count
     source.counts.lines += line - 1
     if texts and not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
-        yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via)
+        yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via, notice=cell_notices(texts))
     if damage:
         raise damage

@@ -17,7 +17,7 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
     size, overlap = source.limits.segment_chars, source.limits.overlap_chars
     exact = encoding == "utf-8" and source.via is None and source.byte_base is not None
     byte = (source.byte_base or 0) + source.kind.bom if exact else None
-    via = _via(source, encoding)
+    via = via_of(source, encoding)
     line, start, pending, bad = 1, 0, "", 0
     damage: ReadError | None = None
     try:
@@ -43,6 +43,7 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
         raise damage
 
 
-def _via(source: Source, encoding: str) -> str | None:
+def via_of(source: Source, encoding: str) -> str | None:
+    """What a text came out of: compression and encoding, for `decoded_via`."""
     names = [name for name in (source.via, encoding if encoding != "utf-8" else None) if name]
     return "+".join(names) or None

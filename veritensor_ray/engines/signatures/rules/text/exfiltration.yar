@@ -55,6 +55,25 @@ rule html_image_placeholder
         any of them
 }
 
+rule resource_address_placeholder
+{
+    meta:
+        title = "Address in markup that carries data out"
+        description = "Matches an address of an image or link in the markup of a document that holds a placeholder for the conversation or a secret."
+        category = "exfiltration"
+        severity = "medium"
+        confidence = "0.75"
+        taxonomy = "OWASP-LLM02:2025, OWASP-LLM05:2025, ATLAS:AML.T0057, CWE-200"
+        remediation = "Remove the link or command, and check whether a system that read this document has sent data to the address."
+        references = "https://genai.owasp.org/llmrisk/llm022025-sensitive-information-disclosure/"
+        false_alarms = "Web templates for account pages."
+        views = "metadata"
+    strings:
+        $s1 = /\bhttps?:\/[^"\'>\s\x1e]{4,160}[?&=\/](\{\{?|\$\{|<|\[|%7B)\s*([\w-]+[ _-]){0,3}(conversation|chat_?-?\s*(history|log|context)|chathistory|secrets?\b|passwords?\b|passwd|credentials?\b|api_?-?\s*keys?\b|access_?token|session_?(id|token)|cookies?\b|system_?-?\s*prompt|user_?-?\s*(data|input|message|secret|info)|private_?key|memory|memories|previous_?\s*messages?|summary\s+of|exfil|stolen|leak(ed)?\b|sensitive)/i
+    condition:
+        any of them
+}
+
 rule send_data_to_url
 {
     meta:

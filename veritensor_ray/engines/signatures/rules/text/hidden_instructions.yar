@@ -169,3 +169,65 @@ rule encoded_override_instructions
     condition:
         any of them
 }
+
+rule hidden_text_instruction
+{
+    meta:
+        title = "Order to a model in hidden text"
+        description = "Matches an order to a model in text that the document's format hides: invisible styles, off the page, white on white, hidden sheets and slides."
+        category = "hidden-content"
+        severity = "high"
+        confidence = "0.85"
+        taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
+        remediation = "Remove the hidden passage, and find out who put it into the document."
+        references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
+        false_alarms = "Dialogs of AI products that start hidden; papers about this trick."
+        views = "hidden"
+    strings:
+        $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
+        $s2 = /\b(ai\s+(assistant|agent|model|system|reviewer|crawler|summari[sz]er)|llm|(large\s+)?language\s+model|chat\s?bot|chatgpt|claude|gemini|copilot)s?\s{0,3}([,:]|-)\s{0,3}(please\s+)?(you\s+)?(must|should|always|never|do\s+not|recommend|ignore|disregard|approve|accept|rate|rank|say|reply|respond|include|mention|tell|send|visit|give)\b/i
+        $s5 = /\b(ai\s+(assistant|agent|model|system|reviewer|crawler|summari[sz]er)|llm|(large\s+)?language\s+model|chat\s?bot|chatgpt|claude|gemini|copilot)s?\b[^\x1e.]{0,40}\b(must|shall|should)\s+(always|never|not|also|only|ignore|disregard|recommend|rate|approve|accept|reply|respond|include|mention|tell|send|give|say|follow|obey|click|visit)\b/i
+        $s3 = /\b(if|when|since|because)\s+you\s+are\s+(an?\s+|the\s+)?([\w-]+\s+){0,2}(ai|llm|language\s+model|chatbot|assistant|agent)\b/i
+        $s4 = /\b(system\s+prompt\s?:|do\s+not\s+(tell|inform|alert)\s+the\s+user|(give|write|produce)\s+(only\s+)?(a\s+)?(strongly\s+)?positive\s+review|llm\s+reviewers?\b)/i
+    condition:
+        any of them
+}
+
+rule comment_instruction
+{
+    meta:
+        title = "Override order in a comment"
+        description = "Matches an order to ignore or override instructions in a comment of a document: LaTeX, subtitles, office formats, PDF annotations."
+        category = "hidden-content"
+        severity = "high"
+        confidence = "0.8"
+        taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
+        remediation = "Remove the hidden passage, and find out who put it into the document."
+        references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
+        false_alarms = "Documents that teach prompt injection."
+        views = "comment"
+    strings:
+        $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
+        $s2 = /\b(if|when)\s+you\s+are\s+(an?\s+|the\s+)?([\w-]+\s+){0,2}(ai|llm|language\s+model|chatbot)\b[^\x1e]{0,80}\b(must|should|shall|always|never|(do|does)\s+not|please|recommend|ignore|disregard|say|state|mention|include|answer|reply|respond|rate|rank|approve|accept|reject|forward|send|visit|give\s+a)\b/i
+    condition:
+        any of them
+}
+
+rule metadata_instruction
+{
+    meta:
+        title = "Override order in metadata"
+        description = "Matches an order to ignore or override instructions in what a document carries besides its text: alternative texts, attributes, titles, keywords, properties."
+        category = "hidden-content"
+        severity = "high"
+        confidence = "0.8"
+        taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
+        remediation = "Remove the hidden passage, and find out who put it into the document."
+        references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
+        false_alarms = "Test data of prompt-injection detectors; titles of articles on the subject."
+        views = "metadata"
+    strings:
+        $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
+    condition:
+        any of them
+}

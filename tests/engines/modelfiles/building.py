@@ -1,0 +1,69 @@
+"""Files that attack whoever loads them, and engines to read them with."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.modelfiles import ModelFiles
+from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.hits import FileInfo, Hit
+from veritensor_ray.segments import Gap
+
+CANARY = "canary"
+
+
+class Calls:
+    """Unpickles to the result of a call."""
+
+    def __init__(self, function: Any, *args: Any) -> None:
+        self._reduced = (function, args)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return self._reduced
+
+
+def attack(path: str = CANARY) -> Calls:
+    """Makes a file when it is unpickled."""
+    return Calls(os.system, f"touch {path}")
+
+
+def npy(array: Any) -> bytes:
+    """A .npy file."""
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=True)
+    return out.getvalue()
+
+
+def text(value: str) -> bytes:
+    """A text of protocol 4."""
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def stack_global(module: str, name: str) -> bytes:
+    """Opcodes that push a name of a module."""
+    return text(module) + text(name) + b"\x93"
+
+
+def scan(data: bytes, name: str = "model.pkl", **settings: Any) -> list[Hit | Gap]:
+    """What the engine says of a file, by its content and name."""
+    kind = sniff(data[:HEAD_BYTES], PurePath(name).suffix, whole=len(data) <= HEAD_BYTES)
+    about = FileInfo(name, len(data), kind.media_type)
+    engine = ModelFiles(Settings.model_validate({"modelfiles": settings}))
+    return list(engine.scan_file(io.BytesIO(data), about)) if engine.applies(about) else []
+
+
+def found(data: bytes, name: str = "model.pkl", **settings: Any) -> list[tuple[str, str | None]]:
+    """Rule (without the engine) and evidence of every hit."""
+    return [(hit.rule.removeprefix("modelfiles."), hit.evidence) for hit in scan(data, name, **settings) if isinstance(hit, Hit)]
+
+
+def dumps(value: Any, protocol: int = 4) -> bytes:
+    """A pickle."""
+    return pickle.dumps(value, protocol)

@@ -1,0 +1,164 @@
+"""safetensors, GGUF, ONNX and HDF5: what their headers lead to."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import onnx
+import onnx.helper
+import pytest
+import torch
+from safetensors.torch import save
+
+from tests.engines.modelfiles.building import found, scan
+from tests.extract.readers.models import GGUF_STRING, gguf
+from veritensor_ray.engines.modelfiles.paths import leaves_folder
+
+
+def safetensors(header: Any, data: int = 0) -> bytes:
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + bytes(data)
+
+
+def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": [end - start] if shape is None else shape, "data_offsets": [start, end]}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (save({"a": torch.ones(2, 3), "b": torch.zeros(0), "c": torch.ones(5, dtype=torch.bfloat16)}, {"note": "x"}), None),
+        (safetensors({"a": entry(0, 8), "b": entry(4, 12)}, 12), "'b' overlaps what stands before it"),
+        (safetensors({"a": entry(0, 8), "b": entry(10, 12)}, 12), "a hole of 2 bytes before 'b'"),
+        (safetensors({"a": entry(0, 8)}, 4), "8 bytes of tensors are described, the file has 4"),
+        (safetensors({"a": entry(0, 8)}, 9), "1 bytes behind the last tensor belong to none"),
+        (safetensors({"a": entry(8, 0, [8])}, 8), "'a': offsets in the wrong order"),
+        (safetensors({"a": entry(0, 8, [3], "F32")}, 8), "'a': 8 bytes do not hold F32[3]"),
+        (safetensors({"a": entry(0, 8, [-8])}, 8), "'a': no shape"),
+        (safetensors({"a": 7}, 8), "'a': no description of a tensor"),
+        (safetensors({"__metadata__": {"a": 1}}), "__metadata__ holds more than texts"),
+        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' twice"),
+        (safetensors(b'{"a": }   '), "the header is not JSON in UTF-8"),
+    ],
+)
+def test_safetensors(data: bytes, problem: str | None) -> None:
+    expected = [] if problem is None else [("safetensors-malformed", problem)]
+    assert found(data, "a.safetensors")[:1] == expected
+
+
+def test_gguf_templates_and_lengths() -> None:
+    good = gguf([("general.name", GGUF_STRING, "a"), ("tokenizer.chat_template", GGUF_STRING, "{{ messages[0]['content'] }}")])
+    assert found(good, "a.gguf") == []
+    bad = gguf([("tokenizer.chat_template.tool", GGUF_STRING, "x\n{{ ''.__class__ }}")])
+    assert found(bad, "a.gguf") == [("template-escape", "__class__")]
+    [hit] = scan(bad, "a.gguf")
+    assert bad[hit.start : hit.end] == b"{{ ''.__class__ }}"  # type: ignore[union-attr]
+    assert found(good[:-3], "a.gguf")[0][0] == "gguf-malformed"
+    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' twice")]
+    huge = good.replace((1).to_bytes(8, "little") + b"a", (1 << 62).to_bytes(8, "little") + b"a", 1)
+    assert [rule for rule, _ in found(huge, "a.gguf")] == ["gguf-malformed"]
+
+
+def model(location: str = "weights.bin", domain: str = "", functions: bool = False) -> bytes:
+    tensor = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [2], [1.0, 2.0])
+    tensor.ClearField("float_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0")):
+        pair = tensor.external_data.add()
+        pair.key, pair.value = key, value
+    node = onnx.helper.make_node("Relu", ["w"], ["y"], domain=domain)
+    inner = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["w"], ["y"])], "inner", [], [], [tensor])
+    branch = onnx.helper.make_node("If", ["c"], ["z"], then_branch=inner, else_branch=inner)
+    graph = onnx.helper.make_graph([node, branch], "graph", [], [])
+    opsets = [onnx.helper.make_opsetid("", 18), *([onnx.helper.make_opsetid(domain, 1)] if domain else [])]
+    own = (
+        [onnx.helper.make_function(domain, "F", ["a"], ["b"], [onnx.helper.make_node("Relu", ["a"], ["b"])], opsets[:1])]
+        if functions
+        else []
+    )
+    data: bytes = onnx.helper.make_model(graph, opset_imports=opsets, functions=own).SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (model(), []),
+        (model("sub/weights.bin"), []),
+        (model("../../etc/passwd"), ("onnx-external-data", "../../etc/passwd")),
+        (model("/etc/passwd"), ("onnx-external-data", "/etc/passwd")),
+        (model(domain="evil.ops"), ("onnx-custom-operators", "evil.ops")),
+        (model(domain="com.microsoft"), []),
+        (model(domain="mine.functions", functions=True), []),
+    ],
+)
+def test_onnx(data: bytes, expected: Any) -> None:
+    results = found(data, "model.bin")
+    assert expected in results if expected else results == []
+
+
+def test_real_onnx_models_raise_nothing() -> None:
+    folder = Path(onnx.__file__).parent / "backend/test/data"
+    models = sorted(folder.rglob("*.onnx"))
+    assert len(models) > 50
+    for path in models:
+        assert [hit for hit in found(path.read_bytes(), path.name) if hit[0] != "onnx-custom-operators"] == [], path
+
+
+@pytest.mark.parametrize(
+    ("path", "leaves"),
+    [
+        ("a/b", False),
+        ("a/../b", False),
+        ("a/../../b", True),
+        ("./a", False),
+        ("..\\b", True),
+        ("C:x", True),
+        ("~/a", True),
+        ("s3://b", True),
+        ("a\0", True),
+    ],
+)
+def test_paths(path: str, leaves: bool) -> None:
+    assert leaves_folder(path) is leaves
+
+
+def test_hdf5() -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as root:
+        layer = {"class_name": "Lambda", "config": {"name": "l", "function": ["4w==", None, None]}}
+        root.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}})
+        root["here"] = np.arange(3)
+        root["group/link"] = h5py.ExternalLink("/etc/passwd", "/x")
+        root["group/near"] = h5py.ExternalLink("other.h5", "/x")
+        root.create_dataset("raw", shape=(4,), dtype="u1", external=[("../secret", 0, 4)])
+    results = scan(out.getvalue(), "model.h5")
+    assert [(hit.rule.removeprefix("modelfiles."), hit.severity) for hit in results] == [  # type: ignore[union-attr]
+        ("keras-lambda", None),
+        ("hdf5-external-data", "high"),
+        ("hdf5-external-data", None),
+        ("hdf5-external-data", "high"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (save({"a": torch.ones(4)}, {"k": "v"}), "a.safetensors"),
+        (gguf([("tokenizer.chat_template", GGUF_STRING, "{{ x.__class__ }}"), ("n", 4, 7)]), "a.gguf"),
+        (model("../x", "evil"), "a.onnx"),
+    ],
+)
+def test_damage_raises_nothing(data: bytes, name: str) -> None:
+    chance = random.Random(5)
+    for cut in range(0, len(data), 2):
+        scan(data[:cut], name)
+        changed = bytearray(data)
+        changed[cut] = chance.randrange(256)
+        scan(bytes(changed), name)

@@ -1,0 +1,120 @@
+"""Provider tokens are found by their form, wherever they stand, and what only resembles them is not."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
+from veritensor_ray.engines.secrets import checks
+from veritensor_ray.engines.secrets.tokens import TOKENS
+
+UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+UUID = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"
+
+
+def jwt(header: dict[str, str], payload: dict[str, object]) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, payload)]
+    return ".".join([*parts, letters(ALNUM, 43)])
+
+
+EXAMPLES = [
+    ("aws-access-key", "AKIA" + letters(UPPER, 16)),
+    ("aws-access-key", "ASIA" + letters(UPPER, 16)),
+    ("github-token", with_checksum("ghp_")),
+    ("github-token", with_checksum("ghs_")),
+    ("github-token", f"github_pat_{letters(ALNUM, 22)}_{letters(ALNUM, 59)}"),
+    ("npm-token", with_checksum("npm_")),
+    ("gitlab-token", "glpat-" + letters(ALNUM, 20)),
+    ("gitlab-token", "glptt-" + letters(HEX, 40)),
+    ("slack-token", f"xoxb-{letters('0123456789', 12)}-{letters('0123456789', 13)}-{letters(ALNUM, 24)}"),
+    ("webhook", f"hooks.slack.com/services/T{letters(UPPER, 8)}/B{letters(UPPER, 8)}/{letters(ALNUM, 24)}"),
+    ("stripe-key", "sk_live_" + letters(ALNUM, 24)),
+    ("google-key", "AIza" + letters(ALNUM, 35)),
+    ("google-key", "GOCSPX-" + letters(ALNUM, 28)),
+    ("openai-key", f"sk-{letters(ALNUM, 20)}T3BlbkFJ{letters(ALNUM, 20, 8)}"),
+    ("openai-key", f"sk-proj-{letters(ALNUM, 74)}T3BlbkFJ{letters(ALNUM, 73)}"),
+    ("anthropic-key", f"sk-ant-api03-{letters(ALNUM, 93)}AA"),
+    ("huggingface-token", "hf_" + letters(ALNUM[:52], 34)),
+    ("ai-service-key", "r8_" + letters(ALNUM, 37)),
+    ("ai-service-key", "gsk_" + letters(ALNUM, 52)),
+    ("pypi-token", "pypi-AgEIcHlwaS5vcmc" + letters(ALNUM, 150)),
+    ("docker-token", "dckr_pat_" + letters(ALNUM, 27)),
+    ("databricks-token", "dapi" + letters(HEX, 32)),
+    ("digitalocean-token", "dop_v1_" + letters(HEX, 64)),
+    ("mail-service-key", f"SG.{letters(ALNUM, 22)}.{letters(ALNUM, 43)}"),
+    ("mail-service-key", letters(HEX, 32) + "-us12"),
+    ("telegram-token", f"{letters('123456789', 10)}:AA{letters(ALNUM, 33)}"),
+    ("discord-token", f"{base64.b64encode(b'719281928371928374').decode()}.{letters(ALNUM, 6)}.{letters(ALNUM, 38)}"),
+    ("shopify-token", "shpat_" + letters(HEX, 32)),
+    ("vault-token", "hvs." + letters(ALNUM, 90)),
+    ("vault-token", f"{letters(ALNUM, 14)}.atlasv1.{letters(ALNUM, 67)}"),
+    ("vault-token", "dp.pt." + letters(ALNUM, 43)),
+    ("database-token", "pscale_tkn_" + letters(ALNUM, 43)),
+    ("provider-token", "lin_api_" + letters(ALNUM, 40)),
+    ("provider-token", f"PMAK-{letters(HEX, 24)}-{letters(HEX, 34)}"),
+    ("provider-token", f"glsa_{letters(ALNUM, 32)}_{letters(HEX, 8)}"),
+    ("provider-token", f"pat{letters(ALNUM, 14)}.{letters(HEX, 64)}"),
+    ("provider-token", f"pat-na1-{UUID}"),
+    ("age-secret-key", "AGE-SECRET-KEY-1" + letters("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)),
+    ("jwt", jwt({"alg": "HS256", "typ": "JWT"}, {"sub": "4711", "iat": 1700000000})),
+    ("azure-key", f"AccountKey={base64.b64encode(bytes(range(17, 81))).decode()}"),
+]
+
+
+@pytest.mark.parametrize(("rule", "token"), EXAMPLES, ids=[f"{rule}-{token[:8]}" for rule, token in EXAMPLES])
+@pytest.mark.parametrize("around", ["{}", 'x = "{}"', "see {} there", "é漢 ({})", "a\n{}\nb"])
+def test_a_token_is_found_wherever_it_stands(rule: str, token: str, around: str) -> None:
+    assert (rule, token) in found(around.format(token))
+
+
+@pytest.mark.parametrize(("rule", "token"), [row for row in EXAMPLES if row[0] not in ("mail-service-key", "webhook", "azure-key")])
+def test_a_token_within_a_longer_word_is_none(rule: str, token: str) -> None:
+    assert (rule, token) not in found(f"q9{token}q9")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIAXXXXXXXXXXXXXXXX",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "pk_live_" + letters(ALNUM, 24),  # publishable
+        "task-force-sk-learn",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "eyJub3QianNvbg.eyJub3QianNvbg.x",
+        "hooks.slack.com/services/XXXXXXXXX/XXXXXXXXX/XXXXXXXXXXXXXXXXXXXXXXXX",
+    ],
+)
+def test_documented_examples_and_stand_ins_are_left_alone(text: str) -> None:
+    assert found(text) == []
+
+
+def test_a_right_checksum_is_proof_and_a_wrong_one_is_not() -> None:
+    right = with_checksum("ghp_")
+    wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
+    first, second = engine().scan_text(batch([right, wrong]))
+    assert (first.score, first.severity) == (0.98, None)
+    assert (second.score, second.severity) == (0.6, "medium")
+
+
+def test_a_key_id_beside_its_secret_is_critical() -> None:
+    secret = letters(ALNUM + "/+", 40)
+    text = f"aws_access_key_id = AKIA{letters(UPPER, 16)}\naws_secret_access_key = {secret}\n"
+    hits = engine().scan_text(batch([text], "credentials"))
+    assert [(hit.rule, hit.severity) for hit in hits] == [("secrets.aws-access-key", "medium"), ("secrets.aws-secret-key", "critical")]
+    assert text[hits[1].start : hits[1].end] == secret
+
+
+@pytest.mark.parametrize("token", ["ghp_" + "A" * 36, "npm_short", "ghp_", "", "_"])
+def test_checksums_of_anything_are_computed_without_error(token: str) -> None:
+    assert not checks.crc_of_token(token)
+
+
+def test_every_pattern_has_a_rule() -> None:
+    known = {rule.id for rule in engine().rules()}
+    assert {f"secrets.{token.rule}" for token in TOKENS} <= known

@@ -1,0 +1,79 @@
+"""`advisories import|status`: the offline database of vulnerabilities, made from what OSV publishes, and how old it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veritensor_ray.cli.info import AsJson
+from veritensor_ray.cli.submit import Config
+
+app = typer.Typer(
+    help="The offline database of known vulnerabilities and malicious packages.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Archives = Annotated[list[Path], typer.Argument(help="all.zip of an ecosystem, as OSV publishes it; several are joined.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The database; default: dependencies.database, or this user's own.")]
+
+
+def import_archives(archives: Archives, output: Output = None, config: Config = None) -> None:
+    """Make the database anew from OSV's archives. The old one stays until the new one is whole."""
+    from veritensor_ray.engines.dependencies.importing import import_archives as make
+
+    path = _path(output, config)
+    report = make(archives, path)
+    sys.stdout.write(f"{report.records} advisories in {path}, the newest of {report.newest[:10] or 'unknown date'}\n")
+    for reason, count in sorted(report.rejected.items()):
+        sys.stdout.write(f"left out: {count} ({reason})\n")
+
+
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Say what the database holds and how old it is. Exit code 4 when there is none."""
+    from datetime import UTC, datetime
+
+    from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing
+    from veritensor_ray.errors import CannotRunError
+
+    path = _path(None, config)
+    try:
+        about = Database(path).about
+    except DatabaseMissing as error:
+        raise CannotRunError(str(error)) from None
+    found = {
+        "database": str(path),
+        "advisories": dict(about.records),
+        "packages": dict(about.packages),
+        "newest": about.newest,
+        "age_days": about.age(datetime.now(UTC).date()),
+        "imported": about.imported,
+        "digest": about.digest,
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    from veritensor_ray.cli.render import console, table
+
+    console().print(table(("what", "value"), [[key, _shown(value)] for key, value in found.items()]))
+
+
+app.command("import")(import_archives)
+app.command("status")(status)
+
+
+def _path(output: Path | None, config: str | None) -> Path:
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.dependencies.database import default_path
+
+    configured = load_settings(config).dependencies.database
+    return output or (Path(configured).expanduser() if configured else default_path())
+
+
+def _shown(value: object) -> str:
+    return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else str(value)

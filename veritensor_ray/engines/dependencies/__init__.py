@@ -1,0 +1,181 @@
+"""Dependencies of manifests, lock files and install commands: known vulnerabilities, malicious packages, typosquats; it knows no Ray."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.dependencies import rules
+from veritensor_ray.engines.dependencies.decoding import Text
+from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
+from veritensor_ray.engines.dependencies.lists import Lists
+from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
+from veritensor_ray.engines.dependencies.model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
+from veritensor_ray.engines.dependencies.records import Group, grouped
+from veritensor_ray.models.store import ModelStore
+from veritensor_ray.segments import Gap
+
+LARGEST = 64 << 20
+MOST = 500_000  # dependencies of one manifest
+NOTEBOOK = "application/x-ipynb+json"
+_INSTALLS = re.compile(rb"\b(?:pip|uv|npm|pnpm|yarn)\b[^\n]{0,80}?\b(?:install|add|i)\b")
+_MALICIOUS_UNPINNED = 0.9
+
+__all__ = ["Dependencies"]
+
+
+class Dependencies:
+    """Parses what looks like a manifest by its name, and cells of notebooks; asks the database and the list of popular names."""
+
+    name = "dependencies"
+    version = "1"
+    needs = Needs()
+
+    def __init__(self, settings: Settings) -> None:
+        self._configuration = settings.dependencies
+        self._allow = tuple(settings.dependencies.allow)
+        self._lists = Lists(settings.dependencies.popular)
+        self._knowledge = Knowledge(settings.dependencies)
+        self._open = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        configuration = self._configuration  # connections do not pickle: what is opened is made anew
+        fresh = {"_lists": Lists(configuration.popular), "_knowledge": Knowledge(configuration), "_open": False}
+        return {**self.__dict__, **fresh}
+
+    def applies(self, about: FileInfo) -> bool:
+        """To manifests and notebooks."""
+        return about.media_type == NOTEBOOK or parser_for(about) is not None
+
+    def load(self, models: ModelStore) -> None:
+        """Open the database, if there is one: what is missing is said of each manifest."""
+        for ecosystem in (PYPI, NPM):
+            self._lists.of(ecosystem)
+        self._knowledge.open()
+        self._open = True
+
+    def rules(self) -> Sequence[Rule]:
+        """All rules."""
+        return rules.RULES
+
+    def fingerprint(self) -> str:
+        """Version, rules, lists of names and the records in use."""
+        parts = (self.version, repr(rules.RULES), self._lists.digest(), self._knowledge.digest(), repr(self._configuration.allow))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        """Hits in a manifest; of a notebook, whose cells come as text, only what could not be checked."""
+        parser = parser_for(about)
+        if parser is None and about.media_type != NOTEBOOK:
+            return
+        data = file.read(LARGEST + 1)
+        if parser is None:
+            if _INSTALLS.search(data):
+                yield from self._knowledge.ask([Dependency(PYPI, "pip", "0", 0, 0)]).gaps
+        elif len(data) > LARGEST:
+            yield Gap(f"the manifest is larger than {LARGEST} bytes", engine=self.name, bound="manifest_bytes")
+        else:
+            yield from self._manifest(parser, Text.of(data))
+
+    def _manifest(self, parser: Parser, text: Text) -> Iterator[Hit | Gap]:
+        manifest = Manifest()
+        reason = ""
+        try:
+            for item in parser(text.value):
+                manifest.add(item)
+                if len(manifest.dependencies) >= MOST:
+                    yield Gap(f"dependencies after the first {MOST} are not checked", engine=self.name, bound="manifest_dependencies")
+                    break
+        except Unparsable as error:
+            reason = str(error)
+        hits, gaps = self._checked(manifest)
+        yield from gaps
+        yield from self._unread(manifest, reason)
+        yield from text.in_bytes(hits)
+
+    def _unread(self, manifest: Manifest, reason: str) -> Iterator[Gap]:
+        if reason:
+            yield Gap(reason[:300], engine=self.name, coverage="unparsable")
+        for item in manifest.unread:
+            where = f"line {item.line} " if item.line else ""
+            yield Gap(f"{where}{item.reason}"[:300], engine=self.name, coverage="unparsable", location=where.strip() or None)
+        rest = manifest.unread_total - len(manifest.unread)
+        if rest:
+            yield Gap(f"{rest} more lines are not understood", engine=self.name, coverage="unparsable", count=rest)
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        """Install commands in the source of notebooks' cells."""
+        if NOTEBOOK not in texts.column("media_type").dictionary.to_pylist():
+            return []
+        types, columns, values = (texts.column(name) for name in ("media_type", "column", "text"))
+        hits: list[Hit] = []
+        for row in range(texts.num_rows):
+            if types[row].as_py() == NOTEBOOK and columns[row].as_py() == "source":
+                manifest = Manifest()
+                for item in shell.parse(values[row].as_py() or ""):
+                    manifest.add(item)
+                found, _ = self._checked(manifest)
+                hits += [_in_row(hit, row) for hit in found]
+        return hits
+
+    def _checked(self, manifest: Manifest) -> tuple[list[Hit], list[Gap]]:
+        """Hits in characters of the text, by place, and what could not be checked."""
+        if not self._open:
+            self.load(ModelStore("embedded"))
+        indexed = [dependency for dependency in manifest.dependencies if dependency.url is None]
+        looked_up = [one for one in indexed if one.ecosystem != CONDA or self._same_as_on_pypi(one)]
+        answers = self._knowledge.ask(looked_up) if looked_up else Answers()
+        hits = [hit for one in manifest.dependencies for hit in self._hits(one, answers)]
+        hits += [_index_hit(index) for index in manifest.indexes]
+        gaps = answers.gaps
+        if len(looked_up) < len(indexed):
+            reason = f"there are no advisories about packages of conda: {len(indexed) - len(looked_up)} were not looked up"
+            gaps = [*gaps, Gap(reason, engine=self.name, coverage="db_missing")]
+        return sorted(hits, key=lambda hit: (hit.start, hit.rule, hit.evidence or "")), gaps
+
+    def _same_as_on_pypi(self, dependency: Dependency) -> bool:
+        """Popular names mean the same project on a channel of conda; of others nobody knows."""
+        return self._lists.of(PYPI).is_popular(dependency.key[1])
+
+    def _hits(self, one: Dependency, answers: Answers) -> Iterator[Hit]:
+        malicious = False
+        for group in grouped(answers.found.get(one.key, ())):
+            malicious = malicious or group.malicious
+            yield _advised(one, group, f"{one.shown} {group.names[0]}")
+        if one.url is not None:
+            severity, message = rules.address_severity(one.url), rules.direct(one)
+            yield Hit("dependencies.direct-url", one.start, one.end, severity=severity, message=message, evidence=one.url[:200])
+        elif not malicious and one.ecosystem != CONDA:
+            yield from self._squats(one)
+
+    def _squats(self, one: Dependency) -> Iterator[Hit]:
+        name = normal(one.ecosystem, one.name)
+        squat = self._lists.of(one.ecosystem).check(name)
+        if squat is not None and not any(fnmatchcase(name, pattern) for pattern in self._allow):
+            message = rules.typosquat(one, squat)
+            yield Hit("dependencies.typosquat", one.start, one.end, severity=squat.severity, message=message, evidence=one.name)
+
+
+def _advised(one: Dependency, group: Group, evidence: str) -> Hit:
+    if group.malicious:
+        score = 1.0 if one.version else _MALICIOUS_UNPINNED
+        message = rules.malicious(one, group)
+        return Hit("dependencies.malicious-package", one.start, one.end, score=score, message=message, evidence=evidence)
+    message = rules.vulnerability(one, group)
+    return Hit("dependencies.known-vulnerability", one.start, one.end, severity=group.severity, message=message, evidence=evidence)
+
+
+def _index_hit(index: Index) -> Hit:
+    severity = rules.address_severity(index.url)
+    return Hit("dependencies.extra-index", index.start, index.end, severity=severity, message=rules.index(index), evidence=index.url[:200])
+
+
+def _in_row(hit: Hit, row: int) -> Hit:
+    return Hit(hit.rule, hit.start, hit.end, row, hit.score, hit.severity, hit.message, hit.evidence)

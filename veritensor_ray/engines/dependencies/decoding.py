@@ -1,0 +1,44 @@
+"""Bytes of a manifest to text, and places in the text back to bytes."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from veritensor_ray.hits import Hit
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Decoded without loss: what is no UTF-8 stays as lone surrogates, which are in no name. `mark` bytes of a byte order mark go before."""
+
+    value: str
+    encoding: str
+    mark: int
+
+    @classmethod
+    def of(cls, data: bytes) -> Text:
+        """By its byte order mark (PowerShell writes UTF-16), else UTF-8."""
+        for mark, encoding in _MARKS:
+            if data.startswith(mark):
+                return cls(
+                    data[len(mark) :].decode(encoding, "surrogatepass" if encoding != "utf-8" else "surrogateescape"), encoding, len(mark)
+                )
+        return cls(data.decode("utf-8", "surrogateescape"), "utf-8", 0)
+
+    def in_bytes(self, hits: Iterable[Hit]) -> Iterator[Hit]:
+        """Hits, sorted by their start, with offsets in bytes."""
+        if self.encoding == "utf-8" and self.value.isascii():
+            yield from hits if not self.mark else (replace(hit, start=hit.start + self.mark, end=hit.end + self.mark) for hit in hits)
+            return
+        at, offset = 0, self.mark
+        for hit in hits:
+            offset += self._size(at, hit.start)
+            at = hit.start
+            yield replace(hit, start=offset, end=offset + self._size(hit.start, hit.end))
+
+    def _size(self, start: int, end: int) -> int:
+        return len(self.value[start:end].encode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "surrogatepass"))

@@ -1,0 +1,144 @@
+"""What is known of dependencies: OSV's service where that is switched on, the offline database else; it knows no manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from veritensor_ray.config import Dependencies as Configuration
+from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing, default_path
+from veritensor_ray.engines.dependencies.model import PYPI, Dependency
+from veritensor_ray.engines.dependencies.records import Advisory
+from veritensor_ray.segments import Gap
+
+if TYPE_CHECKING:
+    from veritensor_ray.engines.dependencies.osv import Client
+
+Key = tuple[str, str, str | None]
+_ENGINE = "dependencies"
+
+
+@dataclass(slots=True)
+class Answers:
+    """Advisories that affect each dependency, by its key; those with none are not in it. `gaps` say what nobody could answer."""
+
+    found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+class Knowledge:
+    """Opened once per process. Nothing that is missing raises: it becomes a gap of every manifest."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._path = Path(configuration.database).expanduser() if configuration.database else default_path()
+        self._database: Database | None = None
+        self._missing = ""
+        self._service: Client | None = None
+
+    def open(self) -> None:
+        """Find the database; make the client of the service if that is wanted."""
+        try:
+            self._database = Database(self._path)
+        except DatabaseMissing as error:
+            self._database, self._missing = None, str(error)
+        if self._configuration.online and self._service is None:
+            from veritensor_ray.engines.dependencies.osv import Client
+
+            self._service = Client(self._configuration.osv)
+
+    def digest(self) -> str:
+        """Of the records in use. What a service will say nobody knows: its address stands for it."""
+        try:
+            database = self._database or Database(self._path)
+            offline = database.about.digest
+        except DatabaseMissing:
+            offline = "none"
+        return f"{self._configuration.osv.url} {offline}" if self._configuration.online else offline
+
+    def ask(self, dependencies: Iterable[Dependency]) -> Answers:
+        """Everything that is known of them, the gaps included."""
+        answers = Answers()
+        wanted = {dependency.key: dependency for dependency in dependencies}
+        left = self._online(wanted, answers) if self._service is not None else wanted
+        if left:
+            self._offline(left, answers)
+        return answers
+
+    def _online(self, wanted: dict[Key, Dependency], answers: Answers) -> dict[Key, Dependency]:
+        """Ask the service; returns what it did not answer."""
+        assert self._service is not None  # noqa: S101  # the caller has looked
+        reply = self._service.ask(list(wanted))
+        for key, advisories in reply.found.items():
+            chosen = advisories if key[2] else tuple(_threats(advisories, wanted[key]))
+            if chosen:
+                answers.found[key] = chosen
+        if reply.unanswered and self._database is None:
+            answers.gaps.append(_gap("db_missing", f"{reply.reason}; {self._missing}"))
+            return {}
+        return {key: wanted[key] for key in wanted if key in reply.unanswered}
+
+    def _offline(self, wanted: dict[Key, Dependency], answers: Answers) -> None:
+        if self._database is None:
+            answers.gaps.append(_gap("db_missing", self._missing))
+            return
+        covered = self._database.about.packages
+        absent = sorted({key[0] for key in wanted} - set(covered))
+        if absent:
+            answers.gaps.append(_gap("db_missing", f"the advisory database has no records about {' and '.join(absent)}"))
+        elif stale := self._stale():
+            answers.gaps.append(_gap("db_stale", stale))
+        try:
+            for key, dependency in wanted.items():
+                affecting = tuple(self._affecting(self._database, key, dependency))
+                if affecting:
+                    answers.found[key] = affecting
+        except DatabaseMissing as error:
+            answers.gaps.insert(0, _gap("db_missing", str(error)))
+
+    @staticmethod
+    def _affecting(database: Database, key: Key, dependency: Dependency) -> Iterator[Advisory]:
+        ecosystem, name, version = key
+        known = database.of(ecosystem, name)
+        if not known:
+            return
+        if version is None:
+            yield from _threats(known, dependency)
+        else:
+            yield from (advisory for advisory in known if advisory.affects(version))
+
+    def _stale(self) -> str:
+        """Why the database is too old; empty where it is not."""
+        assert self._database is not None  # noqa: S101  # the caller has looked
+        age = self._database.about.age(datetime.now(UTC).date())
+        most = self._configuration.max_age_days
+        if age is None:
+            return "the advisories do not say how old they are"
+        return f"the newest advisory is {age} days old, more than max_age_days ({most})" if age > most else ""
+
+
+def _gap(coverage: str, reason: str) -> Gap:
+    return Gap(reason[:300], engine=_ENGINE, coverage=coverage)
+
+
+def _threats(advisories: Iterable[Advisory], dependency: Dependency) -> Iterator[Advisory]:
+    """Of a package that is not pinned: records of malice that hold for every version, or for one that the range admits."""
+    for advisory in advisories:
+        if advisory.malicious and (advisory.affects_all or _admits(dependency, advisory)):
+            yield advisory
+
+
+def _admits(dependency: Dependency, advisory: Advisory) -> bool:
+    """Whether an installer may choose an enumerated version. Ranges of npm are not evaluated."""
+    if dependency.ecosystem != PYPI or advisory.ranges:
+        return False
+    try:
+        specifier = SpecifierSet(dependency.specifier)
+    except InvalidSpecifier:
+        return False
+    return any(specifier.contains(version, prereleases=True) for version in advisory.versions if version[:1].isdigit())

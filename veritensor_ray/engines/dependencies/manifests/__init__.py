@@ -1,0 +1,40 @@
+"""Which files are manifests, by name, and which parser reads each; it knows no advisories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from veritensor_ray.engines.dependencies.manifests import conda, javascript, locks, pyproject, requirements, shell
+from veritensor_ray.engines.dependencies.model import Item
+from veritensor_ray.hits import FileInfo
+
+Parser = Callable[[str], Iterator[Item]]
+
+_NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
+    (re.compile(pattern + r"\Z", re.IGNORECASE), parser)
+    for pattern, parser in (
+        (r"(?:.*[-_.])?(?:requirements?|constraints?)(?:[-_.].*)?\.(?:txt|in|pip)", requirements.parse),
+        (r"pyproject\.toml", pyproject.parse),
+        (r"pipfile", pyproject.parse_pipfile),
+        (r"pipfile\.lock", locks.parse_pipfile_lock),
+        (r"(?:poetry|uv|pdm)\.lock|pylock(?:\.[^.]+)?\.toml", locks.parse_toml),
+        (r"environment(?:[-_.].*)?\.ya?ml|(?:.*[-_.])?(?:conda|environment)\.ya?ml", conda.parse),
+        (r"package\.json", javascript.parse_package),
+        (r"(?:package-lock|npm-shrinkwrap)\.json", javascript.parse_lock),
+        (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?|.*\.(?:sh|bash)", shell.parse),
+    )
+)
+_FOLDER = re.compile(r"(?:^|[/!])requirements/[^/]+\.(?:txt|in)\Z", re.IGNORECASE)  # requirements/dev.txt
+
+
+def parser_for(about: FileInfo) -> Parser | None:
+    """The parser of a manifest, None for every other file."""
+    if _FOLDER.search(about.member or about.path):
+        return requirements.parse
+    return named(about.name)
+
+
+def named(name: str) -> Parser | None:
+    """The same by the last component of a path alone."""
+    return next((parser for pattern, parser in _NAMED if pattern.match(name)), None)

@@ -1,0 +1,141 @@
+"""Lock files of Python: poetry.lock, uv.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from veritensor_ray.engines.dependencies.manifests.places import LOCK_NAME, placed
+from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
+from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
+
+BIG = 2 << 20  # characters; above it a lock file that is written as programs write it is read by its lines, 20 times as fast
+_LINE = re.compile(
+    r"""
+    ^(?: \[\[(?P<array>[^\]\n]+)\]\] [ \t]* | \[(?P<table>[^\]\n]+)\] [ \t]*
+       | (?P<key>name|version|source|type|url|git|index|path|editable|virtual|vcs|archive|directory) [ ]=[ ] (?P<value>[^\n]*) ) \r?$
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_PLAIN = re.compile(r'"([^"\\]*)"\Z')
+
+
+def parse_toml(text: str) -> Iterator[Item]:
+    """Any of the four: they keep their packages in an array of tables."""
+    packages = _by_line(text) if len(text) > BIG else None
+    if packages is None:
+        document = load_toml(text)
+        found = document.get("package", document.get("packages", []))
+        if not isinstance(found, list):
+            raise Unparsable("it has no list of packages")
+        packages = found
+    yield from placed(text, _items(packages), LOCK_NAME)
+
+
+def _items(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
+    registries: dict[str, str] = {}
+    for package in packages:
+        name = package.get("name") if isinstance(package, dict) else None
+        if not isinstance(name, str) or not NAMES[PYPI].match(name):
+            yield "", Unread(f"{str(name)[:80]!r} is no name of a package")
+            continue
+        source = package.get("source", package)
+        local, url, registry = _origin(source if isinstance(source, dict) else {}, package)
+        if registry is not None and registry not in registries:
+            registries[registry] = name
+        if not local:
+            version = package.get("version")
+            yield name, Dependency(PYPI, name, version if isinstance(version, str) else None, 0, 0, url=url)
+    for url, name in list(registries.items())[1:]:  # an index that one package comes from, beside the one of the others
+        yield name, Index("a second index", url, 0, 0)
+
+
+def _origin(source: dict[str, Any], package: dict[str, Any]) -> tuple[bool, str | None, str | None]:
+    """Whether a package is the project itself or a folder of it, its own address, its registry."""
+    if source.get("type") in ("directory", "file") or any(key in source for key in ("virtual", "editable", "path", "directory")):
+        return True, None, None
+    if source.get("type") in ("git", "url"):
+        return False, _text(source.get("url")), None
+    for key in ("git", "vcs", "archive", "url"):
+        value = source.get(key)
+        url = _text(value.get("url")) if isinstance(value, dict) else _text(value)
+        if url is not None and source.get("type") != "legacy":
+            return False, url, None
+    return False, None, _text(source.get("registry")) or _text(package.get("index")) or _text(source.get("url"))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _by_line(text: str) -> list[dict[str, Any]] | None:
+    """The packages of a file as Poetry, PDM and uv write them; None where it holds anything that only a TOML parser reads right."""
+    if '"""' in text or "'''" in text:
+        return None
+    packages: list[dict[str, Any]] = []
+    target: dict[str, Any] | None = None
+    for match in _LINE.finditer(text):
+        if match["key"] is None:
+            target = _opened(match["array"], match["table"], packages)
+        elif target is not None and match["key"] not in target:
+            value = _value(match["value"])
+            if value is None:
+                return None
+            target[match["key"]] = value
+    return packages if packages and all("name" in package for package in packages) else None
+
+
+def _opened(array: str | None, table: str | None, packages: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The table that the following lines fill."""
+    if array in ("package", "packages"):
+        packages.append({})
+        return packages[-1]
+    if packages and table in ("package.source", "packages.vcs", "packages.archive", "packages.directory"):
+        inner: dict[str, Any] = packages[-1].setdefault(table.partition(".")[2], {})
+        return inner
+    return None
+
+
+def _value(text: str) -> Any:
+    plain = _PLAIN.match(text.rstrip())
+    if plain:
+        return plain[1]
+    try:
+        return load_toml(f"value = {text}")["value"]  # an inline table
+    except Unparsable:
+        return None
+
+
+def load_json(text: str) -> Any:
+    """The document. Raises Unparsable."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unparsable(f"it is no JSON: {str(error)[:100]}") from None
+
+
+def parse_pipfile_lock(text: str) -> Iterator[Item]:
+    """Sections of names, each with its exact version."""
+    document = load_json(text)
+    if not isinstance(document, dict):
+        raise Unparsable("it is no Pipfile.lock")
+    yield from placed(text, _pipfile_items(document))
+
+
+def _pipfile_items(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
+    meta = document.get("_meta")
+    sources = meta.get("sources") if isinstance(meta, dict) else None
+    for source in sources[1:] if isinstance(sources, list) else ():
+        if isinstance(source, dict) and isinstance(source.get("url"), str):
+            yield source["url"], Index("a second source", source["url"], 0, 0)
+    for section, packages in document.items():
+        for name, entry in packages.items() if section != "_meta" and isinstance(packages, dict) else ():
+            if not NAMES[PYPI].match(name) or not isinstance(entry, dict):
+                yield "", Unread(f"{name[:80]!r} is not understood")
+            elif not any(key in entry for key in ("path", "editable")) or "git" in entry:
+                version = entry.get("version")
+                exact = version.lstrip("=") if isinstance(version, str) and version.startswith("==") else None
+                url = next((entry[key] for key in ("git", "file", "url") if isinstance(entry.get(key), str)), None)
+                yield name, Dependency(PYPI, name, exact, 0, 0, url=url)

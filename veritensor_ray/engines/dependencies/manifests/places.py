@@ -1,0 +1,39 @@
+"""Where in a text the names stand that a parser without positions found; one pass, however many names there are."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from veritensor_ray.engines.dependencies.model import Dependency, Index, Item
+
+TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
+LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
+KEY = re.compile(r'"([^"\\]*)"\s*+:')
+
+
+def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str] = TOKEN) -> Iterator[Item]:
+    """Items, in the order of the text, put where their word stands: at the first place behind the item before, else at the first at all.
+
+    The word ends with the name; an item whose word is not in the text, because it is written with escapes, stays where it is.
+    """
+    pairs = list(items)
+    wanted: dict[str, list[int]] = {word: [] for word, _ in pairs}
+    group = 1 if pattern.groups else 0
+    for match in pattern.finditer(text):
+        found = wanted.get(match[group])
+        if found is not None:
+            found.append(match.start(group))
+    cursor = 0
+    for word, item in pairs:
+        starts = wanted[word]
+        if starts and isinstance(item, (Dependency, Index)):
+            at = bisect_left(starts, cursor)
+            cursor = starts[at] if at < len(starts) else starts[0]
+            end = cursor + len(word)
+            length = len(item.name) if isinstance(item, Dependency) and word.endswith(item.name) else len(word)
+            yield replace(item, start=end - length, end=end)
+        else:
+            yield item

@@ -1,0 +1,238 @@
+"""OSV's service over HTTP: batches, pages, retries, a cache on disk; whatever goes wrong is an answer that is missing, never an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from veritensor_ray.config import Osv
+from veritensor_ray.engines.dependencies.cache import Cache
+from veritensor_ray.engines.dependencies.records import ID, Advisory, advisories
+
+if TYPE_CHECKING:
+    import httpx
+
+Key = tuple[str, str, str | None]
+_log = logging.getLogger("veritensor_ray.engines.dependencies")
+
+_BATCH = 1_000  # queries in one request: the service's own bound
+_PAGES = 100
+_ANSWER_BYTES = 64 << 20
+_LONGEST_WAIT = 30.0  # seconds that a Retry-After is obeyed
+_PAUSE = 300.0  # seconds in which a service that could not be reached is left alone
+_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(slots=True)
+class Reply:
+    """`found` holds what is affected; `unanswered` what the service did not answer, and `reason` why."""
+
+    found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
+    unanswered: set[Key] = field(default_factory=set)
+    reason: str = ""
+
+
+class Unreachable(Exception):
+    """No usable answer after all tries; `refused` says that the service answered and will not take this request."""
+
+    def __init__(self, reason: str, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+class Client:
+    """Asks in batches. Holds one connection, made when it is first needed."""
+
+    def __init__(self, configuration: Osv) -> None:
+        self._configuration = configuration
+        self._url = configuration.url.rstrip("/")
+        self._cache = Cache(self._url, configuration.cache_hours * 3600)
+        self._http: httpx.Client | None = None
+        self._down_until = 0.0
+        self._reason = ""
+        self._said = False
+
+    def ask(self, keys: Sequence[Key]) -> Reply:
+        """Advisories for every key; of a key without a version all that there are about the package."""
+        reply = Reply()
+        deadline = time.monotonic() + self._configuration.seconds
+        ids: dict[Key, list[tuple[str, str]]] = {}
+        for key in keys:
+            cached = self._cache.answer(key)
+            if cached is not None:
+                ids[key] = cached
+        asked = [key for key in keys if key not in ids]
+        for first in range(0, len(asked), _BATCH):
+            self._batch(asked[first : first + _BATCH], ids, deadline, reply)
+        for key, entries in ids.items():
+            self._details(key, entries, deadline, reply)
+        self._cache.flush()
+        return reply
+
+    def _batch(self, keys: Sequence[Key], ids: dict[Key, list[tuple[str, str]]], deadline: float, reply: Reply) -> None:
+        try:
+            answers = self._query(keys, deadline)
+        except Unreachable as error:
+            if error.refused and len(keys) > 1:  # one odd version must not cost the others
+                half = len(keys) // 2
+                self._batch(keys[:half], ids, deadline, reply)
+                self._batch(keys[half:], ids, deadline, reply)
+                return
+            self._missed(reply, keys, error)
+            return
+        for key, entries in answers.items():
+            ids[key] = entries
+            self._cache.keep_answer(key, entries)
+
+    def _missed(self, reply: Reply, keys: Sequence[Key], error: Unreachable) -> None:
+        reply.unanswered.update(keys)
+        reply.reason = f"OSV.dev unreachable: {error}"
+        if not self._said:
+            self._said = True
+            _log.debug("OSV.dev unreachable at %s (%s): known vulnerabilities are not checked, names are", self._url, error)
+
+    def _query(self, keys: Sequence[Key], deadline: float) -> dict[Key, list[tuple[str, str]]]:
+        """Ids and times of change, page by page."""
+        found: dict[Key, list[tuple[str, str]]] = {key: [] for key in keys}
+        waiting: list[tuple[Key, str | None]] = [(key, None) for key in keys]
+        for _ in range(_PAGES):
+            body = {"queries": [_question(key, token) for key, token in waiting]}
+            results = self._call("/v1/querybatch", deadline, body, partial(_results, count=len(waiting)))
+            following = []
+            for (key, _), (entries, token) in zip(waiting, results, strict=True):
+                found[key] += entries
+                if token:
+                    following.append((key, token))
+            if not following:
+                return found
+            waiting = following
+        raise Unreachable(f"more than {_PAGES} pages for one query")
+
+    def _details(self, key: Key, entries: Sequence[tuple[str, str]], deadline: float, reply: Reply) -> None:
+        """The records behind the ids. A package that is not pinned is asked for malice only."""
+        wanted = [entry for entry in entries if key[2] or entry[0].startswith("MAL-")]
+        try:
+            records = [self._record(name, modified, deadline) for name, modified in wanted]
+        except Unreachable as error:
+            self._missed(reply, [key], error)
+            return
+        known = [advisory for found in records for name, advisory in found if (advisory.ecosystem, name) == key[:2]]
+        if known:
+            reply.found[key] = tuple(known)
+
+    def _record(self, name: str, modified: str, deadline: float) -> list[tuple[str, Advisory]]:
+        cached = self._cache.record(name, modified)
+        if cached is None:
+            cached = self._call(f"/v1/vulns/{quote(name, safe='')}", deadline, None, lambda answer: list(advisories(answer)))
+            self._cache.keep_record(name, modified, cached)
+        return cached
+
+    def _call(self, path: str, deadline: float, body: Any, read: Any) -> Any:
+        """What `read` makes of the answer, after as many tries as are configured; nonsense is tried again like silence."""
+        now = time.monotonic()
+        if now < self._down_until:
+            raise Unreachable(self._reason)
+        if now > deadline:
+            raise Unreachable(f"no time left after {self._configuration.seconds:g} seconds")
+        for attempt in range(self._configuration.retries + 1):
+            try:
+                return read(self._once(path, body))
+            except _Again as error:
+                reason, wait = str(error), error.wait
+            except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+                reason, wait = f"it answers nonsense ({str(error)[:80]})", None
+            pause = min(wait if wait is not None else self._configuration.backoff * 2**attempt * (0.5 + random.random()), _LONGEST_WAIT)  # noqa: S311
+            if attempt == self._configuration.retries or time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
+        self._down_until, self._reason = time.monotonic() + _PAUSE, reason
+        raise Unreachable(reason)
+
+    def _once(self, path: str, body: Any) -> Any:
+        import httpx
+
+        try:
+            with self._connected().stream("GET" if body is None else "POST", self._url + path, json=body) as response:
+                if response.status_code in _RETRIED:
+                    raise _Again(f"it answers {response.status_code}", _retry_after(response.headers.get("retry-after")))
+                if response.status_code != 200:
+                    raise Unreachable(f"it answers {response.status_code}", refused=response.status_code in (400, 404, 413, 422))
+                return json.loads(b"".join(_bounded(response.iter_bytes())))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise _Again(type(error).__name__ + (f": {error}" if str(error) else "")) from None
+
+    def _connected(self) -> httpx.Client:
+        if self._http is None:
+            import httpx
+
+            bundle = self._configuration.ca_bundle
+            verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=bundle) if bundle else True
+            self._http = httpx.Client(timeout=self._configuration.timeout, verify=verify, headers={"User-Agent": "veritensor-ray"})
+        return self._http
+
+
+class _Again(Exception):
+    """A fault that may pass; `wait` is how long the service asks for."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason[:200])
+        self.wait = wait
+
+
+def _question(key: Key, token: str | None) -> dict[str, Any]:
+    ecosystem, name, version = key
+    question: dict[str, Any] = {"package": {"ecosystem": ecosystem, "name": name}}
+    if version is not None:
+        question["version"] = version.partition("+")[0]  # local builds are of the public version
+    if token is not None:
+        question["page_token"] = token
+    return question
+
+
+def _results(answer: Any, count: int) -> list[tuple[list[tuple[str, str]], str | None]]:
+    """Ids with their times, and the token of the next page, for each query. Raises ValueError for anything else."""
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list) or len(results) != count:
+        raise ValueError("not as many results as queries")
+    return [_result(one) for one in results]
+
+
+def _result(one: Any) -> tuple[list[tuple[str, str]], str | None]:
+    if one is None:
+        return [], None
+    vulnerabilities = (one.get("vulns") or []) if isinstance(one, dict) else None
+    if not isinstance(one, dict) or not isinstance(vulnerabilities, list):
+        raise TypeError("a result of another form")
+    entries = []
+    for entry in vulnerabilities:
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not ID.match(entry["id"]):
+            raise ValueError("a result without an id")
+        entries.append((entry["id"], str(entry.get("modified", ""))[:40]))
+    token = one.get("next_page_token")
+    return entries, token if isinstance(token, str) and token else None
+
+
+def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > _ANSWER_BYTES:
+            raise _Again(f"it answers with more than {_ANSWER_BYTES} bytes")
+        yield chunk
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds; a date, or nonsense, leaves the wait to us."""
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 1e6 else None

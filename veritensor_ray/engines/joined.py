@@ -1,0 +1,155 @@
+"""Many texts as one buffer that is matched once, and places in it back to texts and characters; it knows no pattern and no rule.
+
+A call for each text would cost more than the matching. Matchers of bytes need bytes, and Python's patterns characters: so there are two kinds of buffer.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SEPARATOR = "\n\x1e\n"  # no pattern crosses it, and words end at it
+BUFFER = 4 << 20
+
+Lengths = npt.NDArray[np.integer[Any]]
+
+
+class Joined:
+    """Consecutive texts; a place is a byte or a character, as the buffer is made of."""
+
+    def __init__(self, lengths: Lengths) -> None:
+        self._ends = np.cumsum(lengths + len(SEPARATOR)) - len(SEPARATOR)
+        self._starts = self._ends - lengths
+
+    @functools.cached_property
+    def starts(self) -> list[int]:
+        """Where each text begins; made when first asked for, as are `ends`: most buffers hold nothing that anyone looks for."""
+        starts: list[int] = self._starts.tolist()
+        return starts
+
+    @functools.cached_property
+    def ends(self) -> list[int]:
+        """Where each text ends."""
+        ends: list[int] = self._ends.tolist()
+        return ends
+
+    def index(self, position: int) -> int:
+        """Which text a place is in, counted from the buffer's first."""
+        return bisect.bisect_right(self.starts, position) - 1
+
+
+class JoinedBytes(Joined):
+    """A buffer of UTF-8; its texts are those of a column from number `first` on."""
+
+    def __init__(self, texts: pa.Array, first: int = 0) -> None:
+        self.data: bytes = buffer_of(texts).to_pybytes()
+        self.first = first
+        super().__init__(byte_lengths(texts))
+
+    @staticmethod
+    def pieces(texts: pa.Array) -> Iterator[JoinedBytes]:
+        """A column of texts in buffers of about four megabytes."""
+        for start, end in cuts(byte_lengths(texts), BUFFER):
+            yield JoinedBytes(texts.slice(start, end - start), start)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """A character for each byte, so that a matcher of bytes and Python's patterns mean the same by a place."""
+        return self.data.decode("latin-1")
+
+    def spans(self, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+        """Number in the column, and first and last character in it, of the text that each range of bytes begins in; ranges ascend.
+
+        What begins in a separator begins in the next text (a pattern may want something else before a word), and what lies beyond the text
+        is cut off: first and last are equal where nothing is left. A range may begin or end within a character, which then counts whole.
+        """
+        if not ranges:
+            return
+        wanted = np.asarray(ranges, np.int64)
+        rows = np.searchsorted(self._starts, wanted[:, 0], side="right") - 1
+        rows += (wanted[:, 0] >= self._ends[rows]) & (rows + 1 < len(self._starts))
+        begins = self._starts[rows]
+        firsts, lasts = np.maximum(wanted[:, 0], begins), np.minimum(wanted[:, 1], self._ends[rows])
+        row, counted, characters = -1, 0, 0
+        for i, begin, first, last in zip(rows.tolist(), begins.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            if i != row:
+                row, counted, characters = i, begin, 0
+            if last <= first:
+                yield self.first + i, 0, 0
+                continue
+            characters += self._characters(counted, first)
+            counted = first
+            yield self.first + i, characters - _continues(self.data[first]), characters + self._characters(first, last)
+
+    def _characters(self, start: int, end: int) -> int:
+        """That begin in a range of bytes."""
+        piece = self.data[start:end]
+        return len(piece) if piece.isascii() else int(np.count_nonzero(np.frombuffer(piece, np.uint8) & 0xC0 != 0x80))
+
+
+class JoinedText(Joined):
+    """A buffer of characters, with what stands around a place."""
+
+    def __init__(self, text: str, lengths: Lengths) -> None:
+        self.text = text
+        super().__init__(lengths)
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Each text with its beginning."""
+        for start, end in zip(self.starts, self.ends, strict=True):
+            yield start, self.text[start:end]
+
+    def before(self, start: int, width: int) -> str:
+        """What stands before a place, in the same text."""
+        return self.text[max(self.starts[self.index(start)], start - width) : start]
+
+    def after(self, end: int, width: int) -> str:
+        """What stands behind a place, in the same text."""
+        return self.text[end : min(self.ends[self.index(max(end - 1, 0))], end + width)]
+
+    def line(self, start: int, end: int, width: int = 160) -> str:
+        """The line around a place, cut to a bounded width."""
+        left, right = self.before(start, width), self.after(end, width)
+        return left[left.rfind("\n") + 1 :] + self.text[start:end] + right.partition("\n")[0]
+
+
+def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:
+    """Ranges of a column of texts that make buffers of about `size`."""
+    marks = np.cumsum(lengths) // size
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(marks)) + 1).tolist(), len(lengths)]):
+        if end > start:
+            yield start, end
+
+
+def byte_lengths(texts: pa.Array) -> Lengths:
+    """Of each text; null has none."""
+    return _numbers(pc.binary_length(texts))
+
+
+def text_lengths(texts: pa.Array) -> Lengths:
+    """The same in characters."""
+    return _numbers(pc.utf8_length(texts))
+
+
+def buffer_of(texts: pa.Array) -> pa.Buffer:
+    """UTF-8 of all of them, with separators between."""
+    filled = pc.fill_null(texts, "")
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(filled)], pa.int32()), filled), SEPARATOR)[0].as_buffer()
+
+
+def _numbers(counted: pa.Array) -> Lengths:
+    numbers: Lengths = pc.fill_null(counted, 0).to_numpy()
+    return numbers
+
+
+def _continues(byte: int) -> bool:
+    """Whether it is inside a character."""
+    return byte & 0xC0 == 0x80

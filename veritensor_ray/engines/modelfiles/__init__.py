@@ -1,0 +1,166 @@
+"""Model files: what their pickles call, what their headers, templates and configuration lead to; nothing is ever loaded or rendered."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
+from veritensor_ray.engines.modelfiles.pickles import PickleScan
+from veritensor_ray.engines.modelfiles.policy import Policy, digest_source
+from veritensor_ray.engines.modelfiles.rules import RULES
+from veritensor_ray.formats import npy
+from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
+from veritensor_ray.models.store import ModelStore
+from veritensor_ray.segments import Gap
+
+_PICKLE_NAMES = frozenset(
+    {
+        ".pkl",
+        ".pickle",
+        ".pt",
+        ".pth",
+        ".bin",
+        ".ckpt",
+        ".joblib",
+        ".dat",
+        ".data",
+        ".dump",
+        ".sav",
+        ".p",
+        ".pk",
+        ".mdl",
+        ".model",
+        ".th",
+        ".t7",
+    }
+)
+_CONTAINERS = ("application/zip", "application/gzip", "application/x-tar", "application/x-pytorch", "application/x-npz")
+_CONFIG_NAME = re.compile(r"config|template|^model_index\.json$|^modules\.json$|^model\.json$|^metadata\.json$", re.IGNORECASE)
+_HEADERS = frozenset(
+    {
+        "application/x-pickle",
+        "application/x-safetensors",
+        "application/x-gguf",
+        "application/x-onnx",
+        "application/x-npy",
+        "application/x-hdf5",
+    }
+)
+
+
+class ModelFiles:
+    """Looks at bytes, by what they are; names only tell which JSON is a configuration."""
+
+    name = "modelfiles"
+    version = "1"
+    needs = Needs()
+
+    def __init__(self, settings: Settings) -> None:
+        self._policy = Policy(tuple(settings.modelfiles.allow))
+
+    def applies(self, about: FileInfo) -> bool:
+        """To model files, to what may be a pickle, and to configuration."""
+        return self._look(about) is not None
+
+    def load(self, models: ModelStore) -> None:
+        """Nothing to load."""
+
+    def rules(self) -> Sequence[Rule]:
+        """One for each way in."""
+        return RULES
+
+    def fingerprint(self) -> str:
+        """Over the rules and the lists of names."""
+        source = repr((self.version, RULES, tuple(self._policy.allow)))
+        return hashlib.sha256((source + digest_source()).encode()).hexdigest()[:16]
+
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        """Hits in one file; offsets are bytes."""
+        look = self._look(about)
+        return look(file, about) if look else ()
+
+    def _look(self, about: FileInfo) -> Callable[[BinaryIO, FileInfo], Iterable[Hit | Gap]] | None:
+        kind = about.media_type
+        if kind in _HEADERS:
+            return self._header
+        if about.extension in (".jinja", ".jinja2", ".j2") or about.name.startswith("chat_template."):
+            return self._template if about.extension != ".json" else self._config
+        if kind in ("application/json", "text/plain") and about.extension == ".json" and _CONFIG_NAME.search(about.name):
+            return self._config
+        if kind == UNKNOWN and about.extension == ".onnx":  # one whose fields stand in an odd order
+            return self._onnx
+        if kind == "application/yaml":
+            return self._yaml
+        maybe = kind == UNKNOWN or kind in EXECUTABLES or (about.extension in _PICKLE_NAMES and kind not in _CONTAINERS)
+        return self._pickle if maybe else None
+
+    def _header(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        kind = about.media_type.removeprefix("application/x-")
+        if kind == "safetensors":
+            return headers.scan_safetensors(file, about.size)
+        if kind == "gguf":
+            return headers.scan_gguf(file, about.size)
+        if kind == "onnx":
+            return self._onnx(file, about)
+        return self._npy(file) if kind == "npy" else self._hdf5(file) if kind == "hdf5" else self._pickle(file, about)
+
+    def _onnx(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        return headers.scan_onnx(file)
+
+    def _pickle(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        return PickleScan(self._policy, sure=about.media_type == "application/x-pickle").scan(file)
+
+    def _npy(self, file: BinaryIO) -> Iterator[Hit | Gap]:
+        try:
+            header = npy.read_header(file)
+        except npy.Malformed as error:
+            yield Gap(f"modelfiles: {error}", engine=self.name)
+            return
+        if header.objects:
+            yield from PickleScan(self._policy, base=header.offset).scan(file)
+
+    def _template(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
+        data = file.read(4 * 1_000_000 + 1)
+        return headers.scan_template(data.decode("utf-8", "replace"), 0, chat="chat_template" in (about.member or about.path))
+
+    def _config(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
+        data = file.read(configs.LARGEST + 1)
+        if len(data) > configs.LARGEST:
+            yield Gap(f"configuration larger than {configs.LARGEST} bytes was not checked", engine=self.name, bound="config_bytes")
+            return
+        try:
+            top = configs.parse(data)
+        except (ValueError, RecursionError):
+            yield Gap("configuration that is no valid JSON was not checked", engine=self.name)
+            return
+        yield from self._findings(configs.check(top, about.name, self._policy), data)
+
+    def _findings(self, findings: Iterable[configs.Finding], data: bytes) -> Iterator[Hit]:
+        for found in findings:
+            at = max(0, data.find(b'"' + found.key.encode("utf-8", "replace") + b'"'))
+            yield _hit(found, at, at + len(found.key) + 2)
+
+    def _yaml(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
+        data = file.read(configs.LARGEST + 1)
+        for at, found in configs.yaml_targets(data):
+            yield Hit(found.rule, at, at + len(found.evidence), message=found.message, evidence=found.evidence)
+        if len(data) > configs.LARGEST:
+            yield Gap(f"targets behind the first {configs.LARGEST} bytes were not checked", engine=self.name, bound="config_bytes")
+
+    def _hdf5(self, file: BinaryIO) -> Iterator[Hit | Gap]:
+        for found in hierarchy.check(file, self._policy):
+            if isinstance(found, Gap):
+                yield found
+            else:
+                yield _hit(found, 0, 8)
+
+
+def _hit(found: configs.Finding, start: int, end: int) -> Hit:
+    """JSON may hold halves of characters, which no output can."""
+    message, evidence = (text.encode("utf-8", "replace").decode() for text in (found.message, found.evidence[:1000]))
+    return Hit(found.rule, start, end, severity=found.severity, message=message, evidence=evidence)

@@ -1,0 +1,93 @@
+"""Findings in the headers of safetensors, GGUF and ONNX files; it reads no tensor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from veritensor_ray.engines.modelfiles import templates
+from veritensor_ray.engines.modelfiles.paths import leaves_folder
+from veritensor_ray.formats import gguf, onnx, safetensors
+from veritensor_ray.hits import Hit
+from veritensor_ray.segments import Gap
+
+_SHOWN = 20  # problems of one file
+_STANDARD = re.compile(r"(ai\.onnx(\.(ml|training|preview|preview\.training))?|com\.microsoft(\.\w+)*|com\.ms\.\w+|org\.pytorch\.aten|)")
+
+
+def scan_safetensors(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
+    """What loaders may disagree about."""
+    found = safetensors.read_header(file, size)
+    if found.unread:
+        yield Gap(f"a header of {found.size} bytes was not read", engine="modelfiles", bound="safetensors_header")
+    for problem in found.problems[:_SHOWN]:
+        yield Hit("modelfiles.safetensors-malformed", 0, 8, message=problem, evidence=problem)
+
+
+def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
+    """Lengths that do not fit, and chat templates."""
+    header = gguf.Header(file, size)
+    try:
+        for found in header.texts():
+            if found.key.startswith("tokenizer.chat_template"):
+                for template in found.texts:
+                    yield from scan_template(template, found.offset)
+    except gguf.Malformed as error:
+        header.problems.append(str(error))
+    for problem in header.problems[:_SHOWN]:
+        yield Hit("modelfiles.gguf-malformed", 0, 4, message=problem, evidence=problem)
+
+
+def scan_template(template: str, base: int, chat: bool = True) -> Iterator[Hit]:
+    """Hits in a template that stands in the file as it is, in UTF-8, from byte `base` on; each marks its line.
+
+    Templates of web sites (`chat` is False) include others and show the names of classes: of those only a plain escape counts.
+    """
+    lines = re.split(r"(\r\n|\r|\n)", template)  # with the line ends between them
+    for found in templates.check(template):
+        if not chat and not (found.rule == templates.ESCAPE and templates.PLAIN.search(found.what)):
+            continue
+        before, line = lines[: 2 * found.line - 2], lines[min(2 * found.line - 2, len(lines) - 1)]
+        start = base + len("".join(before).encode("utf-8", "replace"))
+        end = start + max(1, len(line[:200].encode("utf-8", "replace")))
+        message = f"line {found.line} of the template: {found.what}"
+        yield Hit(found.rule, start, end, severity=found.severity, message=message, evidence=found.what)
+
+
+def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
+    """External data that leaves the folder, operators that need a library."""
+    domains: dict[str, int] = {}
+    local: set[str] = set()
+    skipped = 0
+    try:
+        for found in onnx.texts(file):
+            if isinstance(found, onnx.Pair):
+                if found.name == "external_data" and found.key == "location" and leaves_folder(found.value):
+                    message = f"data of a tensor is read from {found.value[:200]}"
+                    yield Hit(
+                        "modelfiles.onnx-external-data",
+                        found.offset,
+                        found.offset + len(found.value),
+                        message=message,
+                        evidence=found.value[:300],
+                    )
+                continue
+            skipped += found.too_long
+            if (found.message, found.name) in (("Opset", "domain"), ("Node", "domain")) and len(domains) < 1000:
+                domains.setdefault(found.text, found.offset)
+            elif (found.message, found.name) == ("Function", "domain") and len(local) < 10_000:
+                local.add(found.text)
+    except onnx.Malformed as error:
+        yield Hit("modelfiles.onnx-malformed", 0, 8, message=str(error), evidence=str(error))
+    if skipped:
+        yield Gap(f"{skipped} texts of more than {onnx.LONGEST} bytes were not read", engine="modelfiles", bound="onnx_text", count=skipped)
+    for domain, offset in domains.items():
+        if not _STANDARD.fullmatch(domain) and domain not in local:
+            yield Hit(
+                "modelfiles.onnx-custom-operators",
+                offset,
+                offset + len(domain),
+                message=f"operators of {domain[:200]}",
+                evidence=domain[:300],
+            )

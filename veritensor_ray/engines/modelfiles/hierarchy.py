@@ -1,0 +1,56 @@
+"""Findings in HDF5 files: Keras' configuration, and what is taken from other files; links are not followed, data is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from veritensor_ray.engines.modelfiles import configs
+from veritensor_ray.engines.modelfiles.configs import Finding
+from veritensor_ray.engines.modelfiles.paths import leaves_folder
+from veritensor_ray.engines.modelfiles.policy import Policy
+from veritensor_ray.formats import hdf5
+from veritensor_ray.segments import Gap
+
+_SHOWN = 100
+
+
+def check(file: BinaryIO, policy: Policy) -> Iterator[Finding | Gap]:
+    """Findings; gaps for what h5py does not read."""
+    try:
+        with hdf5.opened(file) as root:
+            yield from _keras(root, policy)
+            yield from _elsewhere(root)
+    except hdf5.Malformed as error:
+        yield Gap(f"modelfiles: {str(error)[:200]}", engine="modelfiles")
+
+
+def _keras(root: object, policy: Policy) -> Iterator[Finding | Gap]:
+    text = hdf5.keras_config(root)
+    try:
+        top = configs.parse(text.encode("utf-8", "replace")) if text else None
+    except (ValueError, RecursionError):
+        yield Gap("modelfiles: the attribute model_config is no valid JSON", engine="modelfiles")
+        return
+    yield from configs.check(top, "model_config", policy)
+
+
+def _elsewhere(root: object) -> Iterator[Finding]:
+    shown = 0
+    for found in hdf5.objects(root):
+        if isinstance(found, hdf5.Elsewhere):
+            target, what = found.target.rpartition(":")[0], found.what
+        elif isinstance(found, hdf5.Found) and found.is_dataset:
+            target, what = hdf5.stored_elsewhere(found.item), "a dataset with its data in another file"
+        else:
+            continue
+        if target and shown < _SHOWN:
+            shown += 1
+            severity = "high" if any(leaves_folder(one) for one in target.split(", ")) else None
+            yield Finding(
+                "modelfiles.hdf5-external-data",
+                found.path,
+                f"{found.path[:100]} is {what}: {target[:200]}",
+                f"{found.path} {target}",
+                severity,
+            )

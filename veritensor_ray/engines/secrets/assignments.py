@@ -1,0 +1,282 @@
+"""Values that stand under a name which promises a secret, in the ways of code, configuration, tables and prose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from veritensor_ray.engines.secrets import values
+from veritensor_ray.engines.secrets.names import Kind, is_harmless, kind_of
+from veritensor_ray.engines.secrets.words import STAND_IN, TYPES, listed
+
+ANY_CASE = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "cred",
+    "auth",
+    "salt",
+    "nonce",
+    "contrasena",
+    "_pat",
+    "pw",
+    "login",
+    "access",
+    "private",
+)
+
+SOURCE = listed(
+    "py pyx pyi js jsx mjs cjs ts tsx java kt kts scala go rs c h cc cpp cxx hpp hh m mm cs vb swift rb php pl pm lua r jl dart groovy gradle ex exs erl hs ml fs clj"
+)
+PROSE = listed("txt md rst html htm adoc tex pdf docx eml")
+
+_MAX = 512
+_METHODS = ("encode", "decode", "format", "split", "strip", "replace", "join", "startswith", "endswith")  # their argument is no secret
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.-"
+_RIGHT = re.compile(r"[A-Za-z0-9_$.\-]{0,60}+", re.ASCII)
+_SEPARATOR = re.compile(
+    r"""
+    (?:\\{0,3}["'`]|[\])?!]|\[\d{0,4}\]){0,4}+
+    (?P<type>\s{0,3}:\s{0,3}[A-Za-z_][\w.]{0,30}(?:[\[<][^\]>\n]{0,40}[\]>])?(?:\s?\|\s?\w{1,20}){0,3}(?=\s{0,3}=[^=]))?
+    (?P<mark>
+        [ \t]{0,20}(?:(?P<assign>:=|=>|\|\||\?\?|<-|=(?!=)|:(?!:))|(?P<compare>[=!]==?))[ \t]{0,20}(?:\r?\n[ \t]{0,60}(?=["'`]))?
+      | (?P<comma>,)\s{0,20}(?=[brufBRUF@]{0,2}\\{0,3}["'`])
+      | (?P<call>\()\s{0,20}(?=[brufBRUF@]{0,2}\\{0,3}["'`])
+      | (?P<xml>>)(?=[^\s<])
+      | (?P<pair>,?\s{1,60}["']?value["']?\s{0,2}[:=]\s{0,2})
+      | (?P<said>[ \t](?:is|was|ist|lautet|est|es)[ \t:]{1,3})
+      | (?P<space>[ \t]{1,8}(?=\\{0,3}["'`]))
+      | (?P<option>[ \t]{1,2}(?=[^\s"'`\-]))
+    )
+    (?:!!str\s|(?P<wrapper>[A-Za-z_][\w.\-]{2,40}(?:\(|[ ](?:-String[ ])?))(?=[brufBRUF@]{0,2}["']))?
+    """,
+    re.VERBOSE | re.ASCII | re.IGNORECASE,
+)
+_QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,3}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
+_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,512}+")
+_LOOSE = re.compile(
+    r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)",
+    re.ASCII | re.IGNORECASE,
+)
+_BY_VENDOR = re.compile(
+    r"(?:[-_. ](?!\w{13})\w{1,12}){0,2}?\s{0,3}(?:[:=]\s{0,3}[\"']?|[ \-\"'])([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{15,512}+)", re.ASCII
+)
+_SETTINGS = re.compile(
+    r"\b(?:server|data source|uid|user ?id|host|database|dbname|initial catalog|driver|provider|user)\s?=", re.IGNORECASE
+)
+_AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}\Z")
+_PUBLIC = re.compile(r"\b(?:rsa|dsa|gpg|pgp|ed25519|signing) key", re.IGNORECASE)  # in prose followed by a fingerprint
+_CALL = re.compile(r"\w\(|^[*&]\w")
+_SYMBOL = re.compile(r"[^\w\s.\-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What was assigned, where it stands, and how."""
+
+    text: str
+    start: int
+    quoted: bool
+    way: str  # the separator's name
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of a value under a name."""
+
+    rule: str
+    score: float
+    severity: str
+
+
+def name_at(text: str, at: int, floor: int) -> tuple[int, int]:
+    """Where the name begins and ends that the place is in; nothing before `floor` belongs to it."""
+    before = text[max(floor, at - 60) : at]
+    found = _RIGHT.match(text, at)
+    return at - len(before) + len(before.rstrip(_NAME_CHARACTERS)), found.end() if found else at
+
+
+def value_after(text: str, end: int) -> Value | None:
+    """What is assigned to the name that ends there."""
+    mark = _SEPARATOR.match(text, end)
+    if mark is None:
+        return None
+    way = next(name for name in ("assign", "compare", "comma", "call", "xml", "pair", "said", "space", "option") if mark[name] is not None)
+    if mark["wrapper"] and mark["wrapper"].rstrip("(").endswith(_METHODS):
+        return None
+    way = "call" if mark["wrapper"] else way
+    quote = _QUOTE.match(text, mark.end())
+    if quote:
+        first = quote.end()
+        last = text.find(quote[1], first, first + _MAX)
+        inside = text[first:last]
+        if last < 0 or "\n" in inside:
+            return None
+        return Value(inside, first, True, way)
+    bare = _BARE.match(text, mark.end())
+    if bare is None or way in ("compare", "comma", "call", "space") or mark["wrapper"]:
+        return None
+    value = bare.group().rstrip(".:)]}!?" if way == "said" else ".:)]}")
+    if way != "assign":
+        return Value(value, bare.start(), way == "xml", way)
+    if text[bare.end() : bare.end() + 1] in "<(" and bare.end() < len(text):
+        return None
+    cut = value.find("&")
+    return Value(value[:cut] if cut >= 4 else value, bare.start(), False, way)
+
+
+def loose_value(text: str, end: int) -> Value | None:
+    """A random value that follows a word for a key with hardly anything between."""
+    found = _LOOSE.match(text, end)
+    return Value(found[1].rstrip("."), found.start(1), False, "loose") if found else None
+
+
+def vendor_value(text: str, end: int) -> Value | None:
+    """A random value that follows the name of a service."""
+    found = _BY_VENDOR.match(text, end)
+    return Value(found[1].rstrip("."), found.start(1), False, "vendor") if found else None
+
+
+def judged(name: str, value: Value, extension: str) -> Verdict | None:
+    """What a value is under its name, in a file with that extension."""
+    kind, text = kind_of(name), value.text
+    if kind is Kind.NONE or not 4 <= len(text) <= _MAX or values.is_stand_in(text) or values.is_code(text):
+        return None
+    if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
+        return None
+    source = extension in SOURCE
+    if not value.quoted and _CALL.search(text):
+        return None
+    if not value.quoted and (source or value.way == "option"):
+        if not name.startswith("--") and (not values.is_random(text) or (values.is_name(text) and values.naturalness(text) > 0.2)):
+            return None
+        if value.way == "option" and kind is not Kind.PASSWORD and not values.is_random(text):
+            return None
+    strict = value.way in ("comma", "call", "space", "compare", "option", "said")
+    if value.way == "said" and (
+        kind is not Kind.PASSWORD or not (values.is_mixed(text) or (_SYMBOL.search(text) and any(map(str.isdigit, text))))
+    ):
+        return None
+    if kind is Kind.PASSWORD and value.way in ("comma", "call") and text.isalpha():
+        return None
+    if kind is Kind.PASSWORD:
+        return _password(name, text, value, strict, extension)
+    score = 0.0 if strict and "_" in text and values.is_name(text) and values.naturalness(text) > 0.2 else _key(kind, text, strict)
+    if not score:
+        return None
+    if kind is Kind.SECRET and "aws" in name.lower() + extension and _AWS_SECRET.match(text) and not values.is_hex(text):
+        return Verdict("aws-secret-key", 0.95, "high")
+    if values.has_sequence(text):
+        return Verdict("generic-key", score * 0.6, "low")
+    if values.UUID.match(text) and score > 0.45 and name.lower().endswith("token"):
+        score = 0.45  # most of these only tell requests apart
+    return Verdict("generic-key", score, "medium" if kind is Kind.SECRET and score >= 0.5 else "low")
+
+
+def _echoes(name: str, text: str) -> bool:
+    """Whether the value repeats its own name."""
+    letters = "".join(c for c in text.lower() if c.isalpha())
+    plain = "".join(c for c in name.lower() if c.isalpha())
+    return (
+        bool(letters)
+        and len(letters) > len(text) * 0.6
+        and (letters in plain or (len(plain) > 5 and plain in letters and len(letters) < len(plain) + 9))
+    )
+
+
+def _password(name: str, text: str, value: Value, strict: bool, extension: str) -> Verdict | None:
+    written = value.quoted or extension not in PROSE or "_" in name or name.isupper()  # and not said in a sentence
+    score = password_score(text, strict, written)
+    if not score:
+        return None
+    return Verdict("password", score, "medium" if score > 0.5 else "low")
+
+
+def password_score(text: str, strict: bool, written: bool) -> float:
+    """How likely it is a password: random, mixed, a word with digits or symbols, a mere word."""
+    core = text.rstrip(":?!.,…")
+    words = values.naturalness(core)
+    digits = sum(c.isdigit() for c in core)
+    if (strict and "_" in core and values.is_name(core)) or sum(map(str.isalnum, core)) < max(3, len(core) / 2):
+        return 0.0
+    if " " in core.strip():
+        return 0.35 if digits and words < 0.7 and len(core) < 24 and not strict else 0.0
+    if values.is_random(core) or values.is_mixed(core):
+        return 0.55 if values.has_sequence(core) else 0.8
+    if digits == len(core):
+        return 0.35 if digits >= 6 and not strict else 0.0
+    if _SYMBOL.search(core) and len(core) >= 6 and (digits or words < 0.9):
+        return 0.6
+    if digits and len(core) >= 5:
+        spelt = values.naturalness(core, letters_only=True)
+        if (spelt > 0.6 and (strict or not core.isalnum())) or (spelt > 0.8 and values.runs(core) > 3):
+            return 0.0
+        return 0.5
+    if words < 0.35 and len(core) >= 5 and not strict and (written or len(core) >= 8):
+        return 0.45 if len(core) > 5 else 0.35
+    return 0.3 if written and not strict and _is_word(core) else 0.0
+
+
+def _is_word(core: str) -> bool:
+    """A mere word: passwords are often that, and so is everything else."""
+    return core.isalpha() and core.islower() and 6 <= len(core) <= 24 and core not in STAND_IN and core not in TYPES
+
+
+def _key(kind: Kind, text: str, strict: bool) -> float:
+    """How likely it is a key."""
+    random = values.is_random(text)
+    if kind is Kind.ABOUT:
+        return (
+            0.4
+            if random and len(text) >= 24 and not values.is_hex(text) and not values.UUID.match(text) and values.naturalness(text) < 0.25
+            else 0.0
+        )
+    if kind is Kind.KEY:
+        plain = values.is_hex(text)
+        if not random or values.UUID.match(text) or (len(text) < 20 and (strict or not plain)):
+            return 0.0
+        return 0.4 if plain else 0.5
+    if random:
+        return 0.75
+    if values.is_mixed(text) and len(text) >= 10:
+        return 0.6
+    if strict:
+        return 0.0
+    if values.is_mixed(text):
+        return 0.45
+    if text.isalpha() and len(text) >= 8 and values.naturalness(text) < 0.15:
+        return 0.5 if len(text) >= 16 else 0.35
+    if text.isdigit() and len(text) >= 16:
+        return 0.35
+    return 0.4 if _SYMBOL.search(text.rstrip(":?!.,…")) and len(text) >= 8 and " " not in text and values.naturalness(text) < 0.6 else 0.0
+
+
+def loosely_judged(name: str, value: Value, extension: str) -> Verdict | None:
+    """Where nothing was assigned in a proper way only what is random counts."""
+    text = value.text
+    if extension in SOURCE or is_harmless(name) or _PUBLIC.search(name):
+        return None
+    if (
+        not values.is_random(text)
+        or values.is_stand_in(text)
+        or values.is_code(text)
+        or sum(c.isdigit() for c in text) < 2
+        or "/" in text[:1]
+    ):
+        return None
+    if values.naturalness(text, letters_only=True) > 0.4 and not values.has_sequence(text):
+        return None
+    return Verdict("generic-key", 0.4 if values.has_sequence(text) else 0.55, "low")
+
+
+def among_settings(text: str, start: int, end: int) -> bool:
+    """Whether the place is in a list of settings as ODBC and ADO.NET write them."""
+    left, right = text.rfind("\n", max(0, start - 300), start), text.find("\n", end, end + 300)
+    line = text[max(left, start - 300) + 1 : right if right > 0 else end + 300]
+    return ";" in line and len(_SETTINGS.findall(line)) >= 2

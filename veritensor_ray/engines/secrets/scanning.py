@@ -1,0 +1,213 @@
+"""One pass over a buffer: places from the prefilter, each handed to what can confirm it; it knows no format of a secret."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from veritensor_ray.engines.joined import JoinedBytes
+from veritensor_ray.engines.secrets import assignments, checks, names, values
+from veritensor_ray.engines.secrets.assignments import Value, Verdict
+from veritensor_ray.engines.secrets.places import PLACES, PLACES_ANY_CASE, Found, discord_tokens
+from veritensor_ray.engines.secrets.prefilter import Prefilter
+from veritensor_ray.engines.secrets.tokens import TOKENS, Token
+from veritensor_ray.engines.secrets.words import VENDORS
+
+_KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
+_CELL = 512
+_NEAR = 300  # characters between a key id and its secret
+_AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
+
+
+class Where:
+    """What is known of the rows of a batch: names of columns and files; `telling` are rows whose name promises a secret, with that name."""
+
+    def __init__(self, texts: pa.RecordBatch) -> None:
+        self._paths = texts.column("path")
+        columns = texts.column("column")
+        self.telling = dict(_telling(columns.dictionary.to_pylist(), columns.indices, texts.column("text")))
+
+    def extension(self, row: int) -> str:
+        return _extension(self._paths[row].as_py() or "")
+
+
+def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
+    """Cells of a column named `password`, and values beside a name: `{"name": "DB_PASSWORD", "value": …}`."""
+    named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.Kind.NONE}
+    paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
+    if not named and not paired:
+        return
+    before = ""
+    for row, i in enumerate(indices.to_pylist()):
+        if i in named:
+            yield row, named[i]
+        elif i in paired and before in (paired[i] + "name", paired[i] + "key"):
+            yield row, str(texts[row - 1].as_py() or "")[:100]
+        before = "" if i is None else columns[i] or ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _extension(path: str) -> str:
+    name = re.split(r"/|!/", path)[-1].lower()
+    return "env" if name.startswith(".env") or name.endswith(".env") else name.rpartition(".")[2] if "." in name[1:] else name
+
+
+class Scanner:
+    """Compiled once per process."""
+
+    def __init__(self) -> None:
+        keywords = [(word, _KEYWORD) for word in assignments.ANY_CASE] + [(word, _VENDOR) for word in VENDORS]
+        exact = [(literal, _TOKENS + i) for i, token in enumerate(TOKENS) for literal in token.literals]
+        self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE)]
+        exact += [(word, _PLACES + i) for i, (some, _) in enumerate(PLACES) for word in some]
+        keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate(PLACES_ANY_CASE) for word in some]
+        self._prefilter = Prefilter(exact, keywords)
+
+    def scan(self, joined: JoinedBytes, where: Where) -> Iterator[Found]:
+        """Everything in a buffer, overlaps and all, in no order."""
+        named: list[int] = []
+        vendors: list[int] = []
+        for group, at in self._prefilter.find(joined.data):
+            if group == _KEYWORD:
+                named.append(at)
+            elif group == _VENDOR:
+                vendors.append(at)
+            elif group < _PLACES:
+                yield from _token(TOKENS[group - _TOKENS], joined, at)
+            else:
+                yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
+        yield from _named(sorted(named), joined, where)
+        yield from _by_vendor(sorted(vendors), joined, where)
+        yield from _cells(joined, where)
+        yield from discord_tokens(joined.text)
+
+
+def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[Found]:
+    text = joined.text
+    if token.back:
+        first = max(joined.starts[joined.index(at)], at - token.back)
+        found = next((one for one in token.pattern.finditer(text, first, at + 400) if one.end() > at), None)
+        if found and found.start() > at:
+            return
+    else:
+        found = token.pattern.match(text, at)
+    if found is None or _DEAD.search(found.group()):
+        return
+    score, severity = token.score, token.severity
+    if token.check:
+        if token.check(found.group()):
+            score = max(score, 0.98) if not token.strict else score
+        elif token.strict:
+            return
+        else:
+            score, severity = 0.6, "medium"
+    if score < 0.95 and (checks.entropy(found.group()[-24:]) < 2.5 or values.has_sequence(found.group())):
+        score, severity = 0.4, "low"  # of the right form, but typed by hand
+    if token.rule == "aws-access-key":
+        yield from _aws_secret(joined, found.start(), found.end())
+    yield Found(token.rule, found.start(), found.end(), score, severity, token.name)
+
+
+def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[Found]:
+    """The secret that stands near its key id: both together open the account."""
+    i = joined.index(start)
+    first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
+    for found in _AWS_SECRET.finditer(joined.text, first, last):
+        value = found.group()
+        if not values.is_hex(value) and values.is_random(value) and not _DEAD.search(value):
+            yield Found("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key beside its key id")
+
+
+def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Found]:
+    """Values behind names, each name looked at once; what follows a word in it without being assigned, after each."""
+    text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
+    start = end = 0
+    for place in at:
+        if place < done:
+            continue
+        if place >= end_of_row:
+            row = joined.index(place)
+            end_of_row = joined.ends[row]
+            extension = where.extension(joined.first + row)
+        known = place < end
+        if not known:
+            start, end = assignments.name_at(text, place, max(done, joined.starts[row]))
+        if _inside(text, start):
+            continue
+        found = (not known and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
+        if found and found.end <= end_of_row:
+            done = found.end
+            yield found
+
+
+def _inside(text: str, start: int) -> bool:
+    """Whether what begins there is the name of a type, or the inside of something encoded."""
+    return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
+
+
+def _assigned(text: str, start: int, end: int, extension: str) -> Found | None:
+    value = assignments.value_after(text, end)
+    if value is None:
+        return None
+    if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
+        value = replace(value, quoted=True)  # inside of a string
+    verdict = assignments.judged(text[start:end], value, extension)
+    return _found(verdict, value, text) if verdict else None
+
+
+def _loose(text: str, start: int, place: int, extension: str) -> Found | None:
+    word = _WORD_AT.match(text, place) if extension not in assignments.SOURCE and _PREFIX.match(text, start, place) else None
+    value = assignments.loose_value(text, word.end()) if word else None
+    if word is None or value is None:
+        return None
+    about = text[start : word.end()] if start < place else text[max(0, start - 12) : word.end()].rpartition("\n")[2]
+    verdict = assignments.loosely_judged(about, value, extension)
+    return _found(verdict, value, text) if verdict else None
+
+
+_PREFIX = re.compile(r"(?=\D*(?:\d\D*){0,2}\Z)[\w.\-$]{0,30}\Z")
+_WORD_AT = re.compile(
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|key|cred(?:ential)?s?|auth|salt|nonce|_pat|access|private)", re.IGNORECASE
+)
+
+
+def _found(verdict: Verdict, value: Value, text: str) -> Found:
+    rule, severity = verdict.rule, verdict.severity
+    if rule == "password" and assignments.among_settings(text, value.start, value.end):
+        rule, severity = "connection-string", "medium" if verdict.score < 0.5 else "high"
+    return Found(rule, value.start, value.end, verdict.score, severity)
+
+
+def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Found]:
+    text = joined.text
+    for place in at:
+        end = place
+        while end < len(text) and text[end].isalnum() and end < place + 20:
+            end += 1
+        value = assignments.vendor_value(text, end)
+        if value and value.end <= joined.ends[joined.index(place)]:
+            verdict = assignments.loosely_judged("", value, where.extension(joined.first + joined.index(place)))
+            if verdict:
+                yield Found(
+                    verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value beside the name of a service"
+                )
+
+
+def _cells(joined: JoinedBytes, where: Where) -> Iterator[Found]:
+    """Cells of a column, or values of a path, whose name promises a secret."""
+    last = joined.first + len(joined.starts)
+    for row, name in where.telling.items():
+        if not joined.first <= row < last:
+            continue
+        start, end = joined.starts[row - joined.first], joined.ends[row - joined.first]
+        text = joined.text[start:end]
+        if 4 <= len(text) <= _CELL and "\n" not in text:
+            value = Value(text, start, True, "assign")
+            verdict = assignments.judged(name, value, "json")
+            if verdict:
+                yield _found(verdict, value, text)

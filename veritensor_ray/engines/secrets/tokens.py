@@ -1,0 +1,193 @@
+"""Tokens that a provider marked with a form of their own: the words to look for and the pattern that confirms; it knows no context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from veritensor_ray.engines.secrets import checks
+
+_B64 = "[A-Za-z0-9+/]"
+_URL = "[A-Za-z0-9_-]"
+_HEX = "[0-9a-fA-F]"
+_AN = "[A-Za-z0-9]"
+_UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `pattern` matches where one stands, or begins up to `back` before.
+
+    `check` passed means proven; failed means that it is none where `strict`, else that it is only likely.
+    """
+
+    rule: str
+    name: str
+    literals: tuple[str, ...]
+    pattern: re.Pattern[str]
+    score: float = 0.9
+    severity: str | None = None
+    check: Callable[[str], bool] | None = None
+    strict: bool = False
+    back: int = 0
+
+
+def _t(
+    rule: str,
+    name: str,
+    literals: str,
+    pattern: str,
+    *,
+    score: float = 0.9,
+    severity: str | None = None,
+    check: Callable[[str], bool] | None = None,
+    strict: bool = False,
+    back: int = 0,
+    end: str = r"(?![A-Za-z0-9_-])",
+) -> Token:
+    before = r"(?<![A-Za-z0-9_])" if not back else ""
+    return Token(
+        rule, name, tuple(literals.split()), re.compile(f"{before}(?:{pattern}){end}", re.ASCII), score, severity, check, strict, back
+    )
+
+
+_ALNUM_END = "(?![A-Za-z0-9])"
+
+TOKENS = (
+    # clouds
+    _t("aws-access-key", "AWS access key id", "AKIA ASIA ABIA ACCA A3T", r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}", severity="medium", end=r"(?![A-Za-z0-9_])"),
+    _t("cloud-key", "Alibaba Cloud access key id", "LTAI", rf"LTAI{_AN}{{12,20}}", severity="medium"),
+    _t("cloud-key", "Tencent Cloud secret id", "AKID", rf"AKID{_AN}{{32}}", severity="medium"),
+    _t("google-key", "Google API key", "AIza", rf"AIza{_URL}{{35}}", severity="medium"),
+    _t("google-key", "Google OAuth client secret", "GOCSPX-", rf"GOCSPX-{_URL}{{28}}"),
+    _t("google-key", "Google OAuth access token", "ya29.", rf"ya29\.{_URL}{{40,1024}}", severity="medium"),
+    _t("google-key", "Google OAuth refresh token", "1//0", rf"1//0{_URL}{{40,110}}"),
+    _t("azure-key", "Azure storage or service key", "AccountKey= AccessKey=", rf"(?:Shared)?(?:Account|Access)Key={_B64}{{43,86}}={{1,2}}", end=r"(?![A-Za-z0-9+/=])", back=6, score=0.97),
+    _t("azure-key", "Azure App Configuration secret", ";Secret=", rf";Secret={_B64}{{43}}=", end=r"(?![A-Za-z0-9+/=])", back=1),
+    _t("azure-key", "Azure AD client secret", "Q~", r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}", end=r"(?![A-Za-z0-9_~.-])", back=4),
+    _t("azure-key", "Azure DevOps token", "JQQJ9", rf"{_AN}{{52}}JQQJ9{_AN}{{23,27}}", end=_ALNUM_END, back=52, score=0.97),
+    _t("azure-key", "Azure shared access signature", "&sig= ?sig=", r"[?&]sig=[A-Za-z0-9+/%]{43,64}(?:%3[dD]|=)", end=r"(?![A-Za-z0-9%])", back=1),
+    _t("digitalocean-token", "DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[a-f0-9]{64}"),
+    _t("cloud-key", "Heroku API key", "HRKU-", rf"HRKU-(?:{_UUID}|{_URL}{{58,64}})"),
+    _t("cloud-key", "Fly.io token", "fm1r_ fm2_", rf"(?:fm1r|fm2)_{_B64}{{100,1000}}={{0,2}}", end=""),
+    _t("cloud-key", "Netlify token", "nfp_", rf"nfp_{_AN}{{36,40}}"),
+    _t("cloud-key", "Render key", "rnd_", rf"rnd_{_AN}{{32}}"),
+    _t("cloud-key", "Cloudflare origin key", "v1.0-", r"v1\.0-[a-f0-9]{24}-[a-f0-9]{146}"),
+    _t("cloud-key", "Tailscale key", "tskey-", rf"tskey-(?:[a-z]+-)?{_AN}{{10,20}}-{_AN}{{20,40}}|tskey-[a-z]+-{_AN}{{16,40}}"),
+    _t("cloud-key", "Yandex Cloud key", "AQVN", r"AQVN[A-Za-z0-9_-]{35,38}"),
+    # infrastructure
+    _t("vault-token", "HashiCorp Vault token", "hvs. hvb. hvr.", rf"hv[sbr]\.{_URL}{{24,300}}"),
+    _t("vault-token", "Terraform Cloud token", ".atlasv1.", rf"{_AN}{{14}}\.atlasv1\.[A-Za-z0-9_=-]{{60,70}}", back=14),
+    _t("vault-token", "Doppler token", "dp.ct. dp.pt. dp.st. dp.sa. dp.scim. dp.audit.", rf"dp\.(?:ct|pt|st(?:\.[a-z0-9_-]{{2,35}})?|sa|scim|audit)\.{_AN}{{40,44}}"),
+    _t("vault-token", "Pulumi token", "pul-", r"pul-[a-f0-9]{40}"),
+    _t("vault-token", "Infracost key", "ico-", rf"ico-{_AN}{{32}}"),
+    _t("databricks-token", "Databricks token", "dapi dkea dose", r"(?:dapi|dkea|dose)[a-f0-9]{32}(?:-[0-9])?"),
+    _t("database-token", "PlanetScale token", "pscale_", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,64}"),
+    _t("database-token", "Supabase token", "sbp_ sb_secret_", rf"sbp_(?:v0_)?[a-f0-9]{{40}}|sb_secret_{_URL}{{20,60}}"),
+    _t("database-token", "Pinecone key", "pcsk_", rf"pcsk_{_AN}{{5,6}}_{_AN}{{60,70}}"),
+    _t("age-secret-key", "age secret key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L0-9A-Z]{50,60}", score=0.98),
+    # code hosting, builds, packages
+    _t("github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"gh[pous]_{_AN}{{36}}|ghr_{_AN}{{36,76}}", check=checks.crc_of_token, score=0.8),
+    _t("github-token", "GitHub fine-grained token", "github_pat_", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}", score=0.97),
+    _t("gitlab-token", "GitLab token", "glpat- gldt- glrt- glft- glffct- glcbt- glwt- glsoat- glimt- GR1348941",
+       rf"(?:glpat|gldt|glrt|glft|glffct|glwt)-{_URL}{{20}}(?:{_URL}{{0,280}}\.[0-9a-z.]{{8,20}})?|glcbt-(?:[0-9a-f]{{1,5}}_)?{_URL}{{20}}|glimt-{_URL}{{25}}"
+       rf"|glsoat-{_URL}{{19,49}}{_AN}|GR1348941{_URL}{{19,49}}{_AN}"),
+    _t("gitlab-token", "GitLab token", "glptt- glagent- gloas-", rf"glptt-{_URL}{{40}}|glagent-{_URL}{{50,1024}}|gloas-{_URL}{{64}}"),
+    _t("bitbucket-token", "Bitbucket or Atlassian token", "ATATT3 ATCTT3 ATBB", r"AT[AC]TT3[A-Za-z0-9_=-]{100,250}|ATBB[A-Za-z0-9]{32}"),
+    _t("ci-token", "CircleCI token", "CCIPAT_ CCIPRJ_", rf"CCI(?:PAT|PRJ)_{_URL}{{22}}_{_AN}{{40}}"),
+    _t("ci-token", "Buildkite token", "bkua_", rf"bkua_{_AN}{{40}}"),
+    _t("ci-token", "SonarQube token", "squ_ sqp_ sqa_", r"sq[upa]_[a-f0-9]{40}"),
+    _t("ci-token", "Sourcegraph token", "sgp_ slk_", rf"sgp_(?:(?:{_HEX}{{16}}|local)_){{0,2}}{_HEX}{{40}}|slk_[a-f0-9]{{64}}|sgp_{_AN}{{64}}"),
+    _t("ci-token", "Prefect key", "pnu_ pnb_", rf"pn[ub]_{_AN}{{36}}"),
+    _t("npm-token", "npm token", "npm_", rf"npm_{_AN}{{36}}", check=checks.crc_of_token, score=0.8),
+    _t("npm-token", "npm registry token", "_authToken", r"_authToken\s?=\s?(?!\$|npm_\w{36})[A-Za-z0-9_+/=-]{10,200}", score=0.85, end=""),
+    _t("pypi-token", "PyPI token", "pypi-AgE", r"pypi-AgE[A-Za-z0-9_-]{70,300}", score=0.97),
+    _t("package-token", "RubyGems key", "rubygems_", r"rubygems_[a-f0-9]{48}"),
+    _t("package-token", "NuGet key", "oy2", r"oy2[a-z0-9]{43}", end=_ALNUM_END),
+    _t("package-token", "crates.io token", "cio", rf"cio{_AN}{{32}}", score=0.75),
+    _t("package-token", "Artifactory key", "AKCp AKC5 AKC8 AKC2", rf"AKC[p258]{_AN}{{10,120}}"),
+    _t("package-token", "Artifactory reference token", "cmVmdGtu", rf"cmVmdGtu{_AN}{{56}}"),
+    _t("docker-token", "Docker Hub token", "dckr_pat_ dckr_oat_", rf"dckr_[po]at_{_URL}{{24,36}}"),
+    # models
+    _t("openai-key", "OpenAI key", "T3BlbkFJ", rf"sk-(?:[a-z]{{2,12}}-)?{_URL}{{16,120}}?T3BlbkFJ{_URL}{{20,120}}", back=150, score=0.98),
+    _t("openai-key", "OpenAI style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8),
+    _t("anthropic-key", "Anthropic key", "sk-ant-", rf"sk-ant-[a-z]{{2,8}}[0-9]{{2,3}}-{_URL}{{80,120}}", score=0.98),
+    _t("ai-service-key", "OpenRouter key", "sk-or-", r"sk-or-(?:v1-)?[a-f0-9]{64}"),
+    _t("huggingface-token", "Hugging Face token", "hf_ api_org_", r"hf_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}|api_org_[A-Za-z]{34}"),
+    _t("ai-service-key", "Replicate token", "r8_", rf"r8_{_AN}{{37,45}}"),
+    _t("ai-service-key", "Groq key", "gsk_", rf"gsk_{_AN}{{52}}"),
+    _t("ai-service-key", "xAI key", "xai-", rf"xai-{_URL}{{70,90}}"),
+    _t("ai-service-key", "Perplexity key", "pplx-", rf"pplx-{_AN}{{48,56}}"),
+    _t("ai-service-key", "NVIDIA key", "nvapi-", rf"nvapi-{_URL}{{60,70}}"),
+    _t("ai-service-key", "LangSmith key", "lsv2_", r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+    _t("ai-service-key", "ElevenLabs key", "sk_", r"sk_[a-f0-9]{48}"),
+    # talk and mail
+    _t("slack-token", "Slack token", "xoxb- xoxp- xoxa- xoxo- xoxr- xoxs- xoxe- xoxe.xox xoxc- xoxd-",
+       r"xox[abprosc]-(?:[0-9]{1,13}-)?[A-Za-z0-9-]{16,250}|xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,250}|xoxd-[A-Za-z0-9%+/=]{60,300}"),
+    _t("slack-token", "Slack app token", "xapp-", r"xapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,80}"),
+    _t("webhook", "Slack webhook", "hooks.slack.com/", rf"hooks\.slack\.com/(?:services/T{_AN}{{8,11}}/B?{_AN}{{8,11}}/{_AN}{{20,26}}|(?:workflows|triggers)/{_AN}{{8,12}}/{_AN}{{8,24}}/[A-Za-z0-9/]{{20,60}})"),
+    _t("webhook", "Discord webhook", "/api/webhooks/", rf"/api/webhooks/[0-9]{{17,20}}/{_URL}{{55,80}}", back=1),
+    _t("webhook", "Microsoft Teams webhook", ".webhook.office.com/", rf"\.webhook\.office\.com/webhookb2/{_UUID}@{_UUID}/IncomingWebhook/{_AN}{{20,40}}/{_UUID}", back=1),
+    _t("webhook", "Zapier webhook", "hooks.zapier.com/", rf"hooks\.zapier\.com/hooks/catch/[0-9]{{5,10}}/{_AN}{{5,10}}", severity="low"),
+    _t("telegram-token", "Telegram bot token", ":AA", rf"(?<![0-9])[0-9]{{8,10}}:AA{_URL}{{33}}", back=10, score=0.92),
+    _t("mail-service-key", "Twilio key", "SK", r"SK[0-9a-f]{32}", severity="medium", score=0.75),
+    _t("mail-service-key", "SendGrid key", "SG.", rf"SG\.{_URL}{{22}}\.{_URL}{{43}}", score=0.97),
+    _t("mail-service-key", "Mailgun key", "key-", r"key-[0-9a-f]{32}", score=0.75),
+    _t("mail-service-key", "Mailchimp key", "-us", r"(?<![0-9A-Za-z])[0-9a-f]{32}-us[0-9]{1,2}", back=33),
+    _t("mail-service-key", "Brevo key", "xkeysib- xsmtpsib-", rf"x(?:key|smtp)sib-[a-f0-9]{{64}}-{_AN}{{16}}"),
+    _t("mail-service-key", "MailerSend key", "mlsn.", r"mlsn\.[a-f0-9]{64}"),
+    # money and shops
+    _t("stripe-key", "Stripe secret key", "sk_live_ rk_live_ sk_test_ rk_test_", rf"[sr]k_(?:live|test)_{_AN}{{15,250}}"),
+    _t("stripe-key", "Stripe webhook secret", "whsec_", r"whsec_[A-Za-z0-9+/=]{32,64}", score=0.8),
+    _t("payment-key", "Pagar.me key", "ak_live_", rf"ak_live_{_AN}{{30}}"),
+    _t("payment-key", "Square secret", "sq0atp- sq0csp-", rf"sq0(?:atp-{_URL}{{22}}|csp-{_URL}{{43}})"),
+    _t("payment-key", "Square token", "EAAA", rf"EAAA{_URL}{{60}}"),
+    _t("payment-key", "PayPal access token", "access_token$", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"),
+    _t("payment-key", "Razorpay key", "rzp_live_", rf"rzp_live_{_AN}{{14}}", severity="medium"),
+    _t("payment-key", "Flutterwave key", "FLWSECK", r"FLWSECK(?:_TEST)?-[a-f0-9]{32}-X"),
+    _t("payment-key", "EasyPost key", "EZAK EZTK", rf"EZ[AT]K{_AN}{{54}}"),
+    _t("payment-key", "Shippo key", "shippo_", rf"shippo_(?:live|test)_{_HEX}{{40}}"),
+    _t("payment-key", "Plaid token", "access-", rf"access-(?:sandbox|development|production)-{_UUID}"),
+    _t("shopify-token", "Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    # the rest
+    _t("facebook-token", "Facebook access token", "EAA", rf"EAA(?:CEdEose0cBA)?{_AN}{{30,300}}", severity="medium", score=0.75),
+    _t("provider-token", "Linear key", "lin_api_ lin_oauth_", rf"lin_(?:api_{_AN}{{40}}|oauth_[a-f0-9]{{64}})"),
+    _t("provider-token", "Notion token", "secret_ ntn_", rf"secret_{_AN}{{43}}|ntn_[0-9]{{11}}{_AN}{{32,35}}"),
+    _t("provider-token", "Sentry token", "sntrys_ sntryu_", r"sntryu_[a-f0-9]{64}|sntrys_[A-Za-z0-9+/=]{60,300}_[A-Za-z0-9+/]{43}", end=""),
+    _t("provider-token", "New Relic key", "NRAK- NRII- NRJS-", rf"NR(?:AK-[A-Z0-9]{{27}}|II-{_URL}{{32}}|JS-[a-f0-9]{{19}})"),
+    _t("provider-token", "Postman key", "PMAK-", r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
+    _t("provider-token", "Grafana token", "glc_ glsa_ eyJrIjoi", rf"glsa_{_AN}{{32}}_{_HEX}{{8}}|glc_[A-Za-z0-9+/=]{{32,400}}|eyJrIjoi[A-Za-z0-9+/]{{60,400}}={{0,2}}"),
+    _t("provider-token", "Airtable token", "/pat[A-Za-z0-9]{14}\\.[a-f0-9]{8}/", rf"pat{_AN}{{14}}\.[a-f0-9]{{64}}"),
+    _t("provider-token", "Asana token", "0/1 1/1 2/1", r"[0-2]/1[0-9]{15}(?:/[0-9]{16})?:[a-f0-9]{32}"),
+    _t("provider-token", "Dropbox token", "sl.", rf"sl\.(?:u\.)?{_URL}{{130,1300}}"),
+    _t("provider-token", "Figma token", "figd_", rf"figd_{_URL}{{40}}"),
+    _t("provider-token", "HubSpot token", "pat-na1- pat-eu1-", rf"pat-(?:na|eu)1-{_UUID}"),
+    _t("provider-token", "LaunchDarkly key", "sdk- api-", rf"(?:sdk|api)-{_UUID}", score=0.7),
+    _t("provider-token", "PostHog key", "phx_", rf"phx_{_URL}{{43,48}}"),
+    _t("provider-token", "Contentful token", "CFPAT-", rf"CFPAT-{_URL}{{43,64}}"),
+    _t("provider-token", "Dynatrace token", "dt0c01. dt0s01.", r"dt0[cs]01\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    _t("provider-token", "Adafruit IO key", "aio_", rf"aio_{_AN}{{28}}"),
+    _t("provider-token", "ClickUp token", "pk_", r"pk_[0-9]{6,10}_[A-Z0-9]{28,36}"),
+    _t("provider-token", "Typeform token", "tfp_", r"tfp_[A-Za-z0-9_.=-]{44,59}"),
+    _t("provider-token", "WakaTime key", "waka_", rf"waka_(?:sec_)?(?:{_UUID}|{_AN}{{70,90}})"),
+    _t("provider-token", "ReadMe key", "rdme_", r"rdme_[a-z0-9]{70}"),
+    _t("provider-token", "Frame.io token", "fio-u-", rf"fio-u-{_URL}{{64}}", back=1),
+    _t("provider-token", "Flexport token", "shltm_", rf"shltm_{_URL}{{40}}"),
+    _t("provider-token", "Fleetbase token", "flb_live_", rf"flb_live_{_AN}{{20}}"),
+    _t("provider-token", "Ionic token", "ion_", rf"ion_{_AN}{{42}}"),
+    _t("provider-token", "OWASP Dependency-Track key", "odt_", rf"odt_{_AN}{{32,40}}"),
+    _t("provider-token", "Nightfall key", "NF-", rf"NF-{_AN}{{32}}"),
+    _t("provider-token", "Teamwork token", "tkn.v1_", r"tkn\.v1_[A-Za-z0-9]{70,80}=?", end=""),
+    _t("provider-token", "Voiceflow key", "VF.DM. VF.WS.", rf"VF\.(?:DM|WS)\.{_AN}{{24}}\.{_AN}{{16}}"),
+    _t("provider-token", "Ubidots token", "BBFF-", rf"BBFF-{_AN}{{30}}"),
+    _t("provider-token", "Lichess token", "lip_", rf"lip_{_AN}{{20}}"),
+    _t("provider-token", "Mapbox secret token", "sk.eyJ", rf"sk\.eyJ[A-Za-z0-9_-]{{40,200}}\.{_URL}{{20,40}}"),
+    _t("provider-token", "Salesforce session", "00D", r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9._]{80,120}"),
+    _t("provider-token", "Okta token", "SSWS", rf"SSWS\s00{_URL}{{40}}"),
+    _t("provider-token", "PubNub secret key", "sec-c-", rf"sec-c-{_AN}{{48}}"),
+    _t("provider-token", "Snowflake token", "ver:1-hint:", r"ver:1-hint:[0-9]{6,20}-ETMsDgAAA[A-Za-z0-9+/=]{100,400}", end=""),
+    _t("jwt", "JSON Web Token", "eyJ", r"eyJ[A-Za-z0-9_-]{10,2000}={0,2}\.eyJ[A-Za-z0-9_-]{6,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,2000})?",
+       check=checks.is_jwt, strict=True, severity="medium", score=0.8),
+    _t("private-key", "Private key in base64", "LS0tLS1CRUdJTi", rf"LS0tLS1CRUdJTi{_B64}{{40,8000}}={{0,2}}", check=checks.is_pem_in_base64, strict=True, end=""),
+)  # fmt: skip

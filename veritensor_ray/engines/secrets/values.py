@@ -1,0 +1,118 @@
+"""Judges a value by itself: a stand-in, a piece of code, words, or something random; it knows not what the value was assigned to."""
+
+from __future__ import annotations
+
+import re
+
+from veritensor_ray.engines.secrets.checks import entropy
+from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, trigrams
+
+_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
+UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
+_CODE = re.compile(
+    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr@]
+      | ^[\\/.~]{1,3}[\w.-]*/ | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
+      | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
+      | \[\^?\w-\w | \(\?[:=!<P] | \\[dswb.~_-]""",
+    re.VERBOSE,
+)  # fmt: skip
+_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
+_DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
+_MASKED = re.compile(r"([^\w\s])\1{3,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
+_INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
+_SEQUENCES = (
+    "0123456789",
+    "1234567890",
+    "9876543210",
+    "abcdefghijklmnopqrstuvwxyz",
+    "zyxwvutsrqponmlkjihgfedcba",
+    "qwertyuiopasdfghjklzxcvbnm",
+)
+
+
+def is_stand_in(value: str) -> bool:
+    """Whether the value only says that a secret belongs here."""
+    low = value.lower()
+    if _MASKED.search(value) or len(set(low)) < min(4, len(low)) or low in TYPES:
+        return True
+    if any(word in low for word in PLACEHOLDER):
+        return True
+    parts = [run.lower() for run in _RUN.findall(value)]
+    if _INVENTED.intersection(parts):
+        return True
+    letters = sum(map(len, parts))
+    known = sum(len(part) for part in parts if part in STAND_IN)
+    return bool(parts) and known == letters and letters >= len(value) * 0.5
+
+
+def is_code(value: str) -> bool:
+    """Whether the value is an expression, a reference, a path or a URL and no literal secret."""
+    return _CODE.search(value) is not None or _DATE.search(value) is not None
+
+
+def is_name(value: str) -> bool:
+    """Whether the value has the form of a variable, with dots or without."""
+    return _NAME.match(value) is not None
+
+
+def is_hex(value: str) -> bool:
+    """Hexadecimal digits in one case."""
+    return _HEX.match(value) is not None
+
+
+def naturalness(value: str, letters_only: bool = False) -> float:
+    """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
+    known = trigrams()
+    natural = letters = 0
+    for match in _RUN.finditer(value):
+        run = match.group().lower()
+        letters += len(run)
+        if len(run) >= 4:
+            hits = sum(run[i : i + 3] in known for i in range(len(run) - 2))
+            if hits >= (len(run) - 2) * 0.72:
+                natural += len(run)
+        elif len(run) == 3 and run in known:
+            natural += 2
+    others = 0 if letters_only else sum(c.isdigit() for c in value)
+    return natural / (letters + others) if letters + others else 0.0
+
+
+def runs(value: str) -> int:
+    """How many runs of letters it has, a capital beginning a new one."""
+    return len(_RUN.findall(value))
+
+
+def is_random(value: str) -> bool:
+    """Long and without pattern: random enough to be a generated key."""
+    size = len(value)
+    if size < 16 or " " in value:
+        return False
+    digits = sum(c.isdigit() for c in value)
+    upper, lower = sum(c.isupper() for c in value), sum(c.islower() for c in value)
+    if digits == size or not (digits or (upper and lower)) or entropy(value) < (2.7 if is_hex(value) else 3.0):
+        return False
+    if digits >= 2 and (is_hex(value) or has_sequence(value)):
+        return True
+    words = naturalness(value)
+    return words < 0.5 if digits >= 2 else words < 0.3
+
+
+def is_mixed(value: str) -> bool:
+    """A shorter one: letters and digits that make no word."""
+    if len(value) < 8 or " " in value:
+        return False
+    digits = sum(c.isdigit() for c in value)
+    letters = sum(c.isalpha() for c in value)
+    if not letters or letters + digits < len(value) * 0.7:
+        return False
+    words = naturalness(value)
+    if not value.isalnum() and naturalness(value, letters_only=True) > 0.6:
+        return False  # `types-pywin32`
+    return (words < 0.55 if digits >= 2 else words < 0.2) and entropy(value) >= 2.3
+
+
+def has_sequence(value: str) -> bool:
+    """Whether it contains a stretch of the alphabet, of the digits or of the keyboard: typed by hand."""
+    low = value.lower()
+    return any(sequence[i : i + 6] in low for sequence in _SEQUENCES for i in range(len(sequence) - 5))

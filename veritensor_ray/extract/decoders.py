@@ -1,0 +1,230 @@
+"""Decoders of compressed data that give a bounded piece at a time, whatever the data says; they know no container and no file name."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+import inflate64
+import lz4.frame
+import zstandard
+
+from veritensor_ray.errors import LimitExceeded
+
+PIECE = 1 << 20
+DICTIONARY = 1 << 28  # memory that a header may ask for; `xz -9` takes 64 MB
+
+# What these libraries raise for data that is none of theirs.
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError, RuntimeError)
+
+
+class Decoder(Protocol):
+    """What the decompressors of bz2, lzma and lz4 have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class Inflate:
+    """Deflate: raw (`wbits` -15), zlib (15) or one gzip member (31)."""
+
+    def __init__(self, wbits: int = -15) -> None:
+        self._inner = zlib.decompressobj(wbits)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class Inflate64:
+    """Deflate64, 256 bytes of input at a time: the library knows no bound, and one match may be 64 KB long."""
+
+    _STEP = 256
+
+    def __init__(self) -> None:
+        self._inner: Any = inflate64.Inflater()
+        self._data, self._at = b"", 0
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return self._at >= len(self._data)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._data[self._at :]
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if data:
+            self._data, self._at = self._data[self._at :] + data, 0
+        pieces, size = [], 0
+        while not self._inner.eof and self._at < len(self._data) and size < PIECE:
+            pieces.append(self._inner.inflate(self._data[self._at : self._at + self._STEP]))
+            self._at += self._STEP
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+
+class Zstd:
+    """Zstandard frames, one after the other, a block at a time (RFC 8878): no step makes more than 128 KB, and a frame that
+    ends early raises EOFError. The library's own stream_reader takes that for the end.
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read, self._data, self._at = read, b"", 0
+        self._frame: Any = None
+        self._checksum = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self._step()) is not None:
+            if piece:
+                yield piece
+
+    def _step(self) -> bytes | None:
+        """Decode a block, or the header of a frame (which gives nothing); None at the end of the file."""
+        if self._frame is None:
+            head = self._peek(18)
+            if not head.strip(b"\x00") and not self._peek(PIECE).strip(b"\x00"):
+                self._at = len(self._data)  # padding
+                return b"" if self._peek(1) else None
+            if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:
+                self._take(8)
+                self._skip(int.from_bytes(head[4:8], "little"))
+            else:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+                self._frame.decompress(self._take(zstandard.frame_header_size(head)))
+            return b""
+        block = int.from_bytes(self._peek(3), "little")
+        last, repeated, size = block & 1, (block >> 1) & 3 == 1, block >> 3
+        piece: bytes = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
+        if last:
+            self._frame = None
+        return piece
+
+    def _peek(self, size: int) -> bytes:
+        while len(self._data) - self._at < size and (more := self._read(PIECE)):
+            self._data, self._at = self._data[self._at :] + more, 0
+        return self._data[self._at : self._at + size]
+
+    def _take(self, size: int) -> bytes:
+        data = self._peek(size)
+        if len(data) < size:
+            raise EOFError("compressed file ended before the end of its frame")
+        self._at += size
+        return data
+
+    def _skip(self, size: int) -> None:
+        while size:
+            size -= len(self._take(min(size, PIECE)))
+
+
+def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None) -> Iterator[bytes]:
+    """What `decoder` makes of its input up to the end of its stream, or up to `size` bytes: some formats mark no end."""
+    left = size
+    while not decoder.eof and left != 0:
+        data = read(PIECE) if decoder.needs_input else b""
+        starved = decoder.needs_input and not data
+        piece = decoder.decompress(data, PIECE if left is None else min(PIECE, left))
+        if left is not None:
+            piece = piece[:left]
+            left -= len(piece)
+        if piece:
+            yield piece
+        elif starved and not decoder.eof:
+            raise EOFError("compressed data ends before the end of its stream")
+
+
+def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iterator[bytes]:
+    """Streams of one format, one after the other, each beginning with one of `magics`; none: there is only one.
+
+    Zeros behind the last are padding; anything else is no stream, and said.
+    """
+    rest = file.read(PIECE)
+    while rest:
+        pending = [rest]
+        decoder = make()
+        yield from pumped(decoder, lambda size, p=pending: p.pop() if p else file.read(size))  # type: ignore[misc]
+        rest = decoder.unused_data or b""
+        while not rest.strip(b"\x00") or len(rest) < 8:
+            more = file.read(PIECE)
+            rest = rest.lstrip(b"\x00") + more
+            if not more:
+                break
+        rest = rest if rest.startswith(magics) else rest.lstrip(b"\x00")
+        if rest and not rest.startswith(magics):
+            raise ValueError("what comes behind its end is no stream")
+
+
+def gzip_notes(head: bytes) -> dict[str, str]:
+    """What the header of a gzip file says besides: `name` of the file that it was, and `comment` (RFC 1952)."""
+    if head[:2] != b"\x1f\x8b" or len(head) < 10:
+        return {}
+    flags, rest = head[3], head[10:]
+    if flags & 4:
+        rest = rest[2 + int.from_bytes(rest[:2], "little") :]
+    notes = {}
+    for flag, key in ((8, "name"), (16, "comment")):
+        if flags & flag:
+            value, _, rest = rest.partition(b"\x00")
+            notes[key] = value.decode("latin-1")
+    return notes
+
+
+def _xz(kind: int) -> Decoder:
+    return lzma.LZMADecompressor(kind, memlimit=DICTIONARY)
+
+
+def raw_lzma(filters: list[dict[str, int]]) -> Decoder:
+    """LZMA without a header of its own, in bounded memory."""
+    if any(one.get("dict_size", 0) > DICTIONARY for one in filters):
+        raise LimitExceeded("worker_memory", f"decoding needs a dictionary of more than {DICTIONARY} bytes")
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+
+
+def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
+    """The filter that five bytes of LZMA properties describe. A dictionary need not be larger than what it decodes."""
+    if len(properties) < 5 or properties[0] >= 225:
+        raise ValueError("no LZMA properties")
+    rest, lc = divmod(properties[0], 9)
+    pb, lp = divmod(rest, 5)
+    wanted = int.from_bytes(properties[1:5], "little")
+    return {"id": lzma.FILTER_LZMA1, "dict_size": max(4096, min(wanted, size)), "lc": lc, "lp": lp, "pb": pb}
+
+
+def _skippable() -> tuple[bytes, ...]:
+    return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
+
+
+# Media type to the name of the compression and what comes out of a file.
+COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO], Iterator[bytes]]]] = {
+    "application/gzip": ("gzip", lambda f: streams(f, lambda: Inflate(31), b"\x1f\x8b")),
+    "application/x-bzip2": ("bzip2", lambda f: streams(f, bz2.BZ2Decompressor, b"BZh")),
+    "application/x-xz": ("xz", lambda f: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
+    "application/x-lzma": ("lzma", lambda f: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
+    "application/zstd": ("zstd", lambda f: iter(Zstd(f.read))),
+    "application/x-lz4": ("lz4", lambda f: streams(f, lz4.frame.LZ4FrameDecompressor, b"\x04\x22\x4d\x18", *_skippable())),
+    "application/zlib": ("zlib", lambda f: streams(f, lambda: Inflate(15))),
+}

@@ -1,0 +1,65 @@
+"""Short texts from binary files, gathered into blocks of bounded size; it knows no format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.segments import Block
+
+_ROWS = 4096
+_CHARS = 4 << 20
+_JOINED = 65_536
+LONG_NAME = 24  # as with the keys of JSON: what is longer can carry an order
+
+
+class Gathered:
+    """Texts with their columns and, where they are numbered, rows."""
+
+    def __init__(self, view: str = "visible") -> None:
+        self._view = view
+        self._clear()
+
+    def _clear(self) -> None:
+        self._texts: list[str] = []
+        self._columns: list[str] = []
+        self._rows: list[int | None] = []
+        self._chars = 0
+
+    def add(self, text: str, column: str, row: int | None = None) -> Iterator[Block]:
+        """Keep a text; a block where enough have come together."""
+        if not text:
+            return
+        self._texts.append(text)
+        self._columns.append(column[:256])
+        self._rows.append(row)
+        self._chars += len(text)
+        if len(self._texts) >= _ROWS or self._chars >= _CHARS:
+            yield from self.take()
+
+    def take(self) -> Iterator[Block]:
+        """What has been kept."""
+        if self._texts:
+            yield Block(self._texts, row=self._rows, column=self._columns, view=self._view)
+        self._clear()
+
+
+class Names:
+    """Names, tokens and the like: a great many short ones, as lines of a few long texts; long ones stand alone."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._lines: list[str] = []
+        self._chars = 0
+
+    def add(self, name: str) -> Iterator[Block]:
+        """Keep a name; a block where enough have come together."""
+        self._lines.append(name)
+        self._chars += len(name) + 1
+        if self._chars >= _JOINED:
+            yield from self.take()
+
+    def take(self) -> Iterator[Block]:
+        """What has been kept."""
+        if self._lines:
+            yield Block(["\n".join(self._lines)], column=self._column, view="metadata")
+        self._lines, self._chars = [], 0

@@ -1,0 +1,58 @@
+"""What names and link targets in an archive would do to a program that extracts them; it knows no archive format."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+# Most names have none of this.
+_SUSPECT = re.compile(
+    r"\.\.|^[/\\]|^[A-Za-z]:|[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]|(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)",
+    re.IGNORECASE,
+)
+_DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|$)|\\\\|//")
+_DECEPTIVE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_RESERVED = re.compile(r"(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)", re.IGNORECASE)
+# What an absolute link has to lead to before it is more than a picture of a root file system.
+_PRIVATE = re.compile(
+    r"^/+(?:etc/(?:passwd|shadow|gshadow|sudoers)|root/|home/[^/]+/|proc/[^/]+/(?:environ|mem|root|cwd)|var/run/secrets|run/secrets|dev/[sv]d)"
+    r"|/\.(?:ssh|aws|kube|docker|gnupg|netrc|env|git-credentials|bash_history)(?:/|$)"
+)
+
+
+def hazards(name: str) -> list[str]:
+    """Notices for a name in an archive."""
+    if not _SUSPECT.search(name):
+        return []
+    found = []
+    if _DRIVE.match(name) or leaves(name):
+        found.append("unsafe-path")
+    elif name[0] in "/\\":
+        found.append("absolute-path")
+    if _DECEPTIVE.search(name.removesuffix("Icon\r")):  # the name of a folder's icon on a Mac
+        found.append("deceptive-name")
+    if _RESERVED.search(name):
+        found.append("reserved-name")
+    return found
+
+
+def leaves(path: str, base: str = "") -> bool:
+    """Whether a relative path, taken from folder `base` of the archive, ends up outside of the archive."""
+    depth = 0
+    for part in [*re.split(r"[/\\]", base), *re.split(r"[/\\]", path)]:
+        if part == "..":
+            depth -= 1
+        elif part not in ("", "."):
+            depth += 1
+        if depth < 0:
+            return True
+    return False
+
+
+def link_hazard(name: str, target: str, hard: bool = False) -> str | None:
+    """The notice for a link: a hard one is taken from the archive's root, a symbolic one from its own folder."""
+    if _PRIVATE.search(target) or _DRIVE.match(target):
+        return "unsafe-link"
+    if target[:1] in ("/", "\\"):
+        return "unsafe-link" if hard else "absolute-link"
+    return "unsafe-link" if leaves(target, "" if hard else posixpath.dirname(name)) else None

@@ -1,0 +1,87 @@
+"""What is wrong with an archive, gathered while its members are read: a bomb of a hundred thousand bad names is no report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from veritensor_ray.extract.readers.containers.names import hazards
+from veritensor_ray.segments import Block, Gap
+
+_EACH = 50  # of a kind are told one by one
+_SUMMED_UP = frozenset({"encrypted-member"})  # one password, one report
+_LONGEST = 1000
+_BATCH = 4096
+
+
+class Report:
+    """Notices and gaps of one archive."""
+
+    def __init__(self) -> None:
+        self._notices: list[tuple[str, str]] = []
+        self._gaps: list[Gap] = []
+        self._told: Counter[str] = Counter()
+        self._summed: dict[str, str] = {}
+
+    def notice(self, kind: str, text: str) -> None:
+        """Something that engine `structure` has a rule for, and the name or words that show it."""
+        self._told[kind] += 1
+        if kind in _SUMMED_UP:
+            self._summed.setdefault(kind, text[:_LONGEST])
+        elif self._told[kind] <= _EACH:
+            self._notices.append((kind, text[:_LONGEST]))
+
+    def name(self, name: str) -> None:
+        """Whatever is wrong with a name."""
+        for kind in hazards(name):
+            self.notice(kind, name)
+
+    def gap(self, reason: str, member: str | None = None, bound: str | None = None) -> None:
+        """A member that was not read; many for the same reason become one gap."""
+        self._told[f"gap {reason}"] += 1
+        if self._told[f"gap {reason}"] <= _EACH:
+            self._gaps.append(Gap(reason, member=member, bound=bound))
+
+    def take(self) -> Iterator[Block | Gap]:
+        """What was gathered since the last call."""
+        if self._notices:
+            yield Block([text for _, text in self._notices], view="metadata", notice=[kind for kind, _ in self._notices])
+        yield from self._gaps
+        self._notices, self._gaps = [], []
+
+    def rest(self) -> Iterator[Block | Gap]:
+        """What is left at the end, with how many were not told one by one."""
+        for kind, count in self._told.items():
+            if count > _EACH and kind.startswith("gap "):
+                self._gaps.append(Gap(kind.removeprefix("gap "), count=count - _EACH))
+            elif kind in _SUMMED_UP:
+                more = f" and {count - 1} more" if count > 1 else ""
+                self._notices.append((kind, f"{self._summed[kind]}{more}"))
+            elif count > _EACH:
+                self._notices.append((kind, f"{kind}: {count - _EACH} more"))
+        yield from self.take()
+        self._told.clear()
+
+
+class Comments:
+    """Comments of an archive and of its members, given off as blocks."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._of: list[str] = []
+
+    def add(self, text: str, of: str) -> None:
+        """A comment of the member `of`."""
+        if text.strip("\x00 \r\n\t"):
+            self._texts.append(text)
+            self._of.append(of[:256])
+
+    def take(self, least: int = 1) -> Iterator[Block]:
+        """What was gathered, if it is at least so many."""
+        if len(self._texts) >= least:
+            yield Block(self._texts, column=self._of, view="metadata")
+            self._texts, self._of = [], []
+
+    def full(self) -> Iterator[Block]:
+        """What was gathered, if it fills a block."""
+        return self.take(_BATCH)

@@ -1,0 +1,114 @@
+"""7z archives: members in order, a solid folder decoded once; nothing is written anywhere."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.decoders import PIECE
+from veritensor_ray.extract.readers.containers.names import link_hazard
+from veritensor_ray.extract.readers.containers.report import Report
+from veritensor_ray.extract.sevenzip_format import Encrypted, File, Folder, Part, listing, unpacked
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.streams import Pieces
+
+_UNIX = 0x8000  # in a file's attributes: the upper half is a Unix mode
+_LINK = 4096
+
+
+def read_7z(source: Source) -> Iterator[Item]:
+    """A member for each file; folders that cannot be decoded are gaps."""
+    return _Archive(source).items()
+
+
+class _Share:
+    """A file's part of what comes out of a folder, with its checksum."""
+
+    def __init__(self, whole: Pieces, size: int) -> None:
+        self._whole, self.left, self.crc = whole, size, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.left:
+            piece = self._whole.read1(min(self.left, PIECE))
+            if not piece:
+                raise EOFError("its folder ends early")
+            self.left -= len(piece)
+            self.crc = zlib.crc32(piece, self.crc)
+            yield piece
+
+
+class _Archive:
+    def __init__(self, source: Source) -> None:
+        self._file, self._limits = source.file, source.limits
+        self._report = Report()
+        self._seen: dict[str, Part] = {}
+        self._passed = 0  # bytes decoded only to reach what comes behind them
+
+    def items(self) -> Iterator[Item]:
+        try:
+            found = listing(self._file, self._limits.members)
+        except Encrypted:
+            self._report.notice("encrypted-member", "the names of the files, too, are encrypted")
+            self._report.gap("encrypted")
+            yield from self._report.rest()
+            return
+        parts = self._parts(found.folders)
+        for file in found.files:
+            self._report.name(file.name)
+            if file.stream:
+                yield from self._content(file, *next(parts, (None, Part(0, None), "its data is in no folder")))
+            elif not file.folder:
+                yield Member(file.name, io.BytesIO())
+            yield from self._report.take()
+        yield from self._report.rest()
+
+    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | None, Part, str]]:
+        """For each file with data the stream that it is the next part of, or why there is none."""
+        for folder in folders:
+            problem = folder.problem()
+            whole = None if problem else Pieces(unpacked(self._file, folder))
+            for part in folder.parts:
+                yield whole, part, str(problem)
+
+    def _content(self, file: File, whole: Pieces | None, part: Part, problem: str) -> Iterator[Item]:
+        if self._seen.setdefault(file.name, part) != part:
+            self._report.notice("duplicate-member", file.name)
+        if whole is None:
+            if problem == "encrypted":
+                self._report.notice("encrypted-member", file.name)
+            self._report.gap(problem, file.name)
+            return
+        share = _Share(whole, part.size)
+        data = Pieces(iter(share))
+        mode = file.attributes >> 16 if file.attributes & _UNIX else 0
+        try:
+            if stat.S_ISLNK(mode):
+                self._link(file.name, data)
+            else:
+                yield Member(file.name, cast("BinaryIO", data))
+            if data.error is None:  # else who read it knows
+                self._pass(data)
+        except LimitExceeded:
+            raise
+        except ReadError as error:
+            self._report.gap(str(error), file.name)
+        else:
+            if not share.left and part.crc is not None and share.crc != part.crc:
+                self._report.notice("bad-checksum", f"{file.name}: its checksum is not that of its data")
+                self._report.gap("its checksum is not that of its data", file.name)
+
+    def _link(self, name: str, data: Pieces) -> None:
+        target = data.read(_LINK).decode("utf-8", "replace")
+        if kind := link_hazard(name, target):
+            self._report.notice(kind, f"{name} -> {target}")
+
+    def _pass(self, data: Pieces) -> None:
+        """Decode what nobody read: the next file stands behind it."""
+        while piece := data.read1(PIECE):
+            self._passed += len(piece)
+            if self._passed > self._limits.expanded_bytes:
+                raise LimitExceeded("expanded_bytes", f"the archive expands to more than {self._limits.expanded_bytes} bytes")

@@ -1,0 +1,172 @@
+"""Tar archives of every dialect (v7, ustar, GNU, PAX, sparse): regular files come out as members, links and devices as notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import BinaryIO, cast
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.decoders import PIECE
+from veritensor_ray.extract.readers.containers.names import link_hazard
+from veritensor_ray.extract.readers.containers.report import Comments, Report
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.extract.tar_format import BLOCK, Header, TarError, header, old_sparse, pax_records, sparse_map, text
+
+_EXTENDED = 1 << 20  # bytes of an extended header that are read; a path has 4096 at most
+_ZEROS = bytes(PIECE)
+_LINKS = {"1": True, "2": False}
+_DEVICES = "346"
+
+
+def read_tar(source: Source) -> Iterator[Item]:
+    """Members in their order; what comes behind the end mark, too. Raises ReadError where no header stands."""
+    return _Archive(source).items()
+
+
+@dataclass(slots=True)
+class _Next:
+    """What extended headers say of the entry behind them."""
+
+    records: dict[str, str]
+    sparse: list[tuple[int, int]]
+    name: str | None = None
+    link: str | None = None
+
+
+class _Archive:
+    def __init__(self, source: Source) -> None:
+        self._file, self._limits = source.file, source.limits
+        self._size = self._file.seek(0, 2)
+        self._report, self._comments = Report(), Comments()
+        self._everywhere: dict[str, str] = {}
+        self._next = _Next({}, [])
+        self._ended = False
+        self._at = 0
+
+    def items(self) -> Iterator[Item]:
+        count = 0
+        error: ReadError | None = None
+        try:
+            while (found := self._header()) is not None:
+                count += 1
+                if count > self._limits.members:
+                    raise LimitExceeded("members", f"the archive has more than {self._limits.members} entries")
+                yield from self._entry(found)
+                yield from self._report.take()
+                yield from self._comments.full()
+        except TarError as problem:
+            error = ReadError(str(problem))
+        except ReadError as problem:
+            error = problem
+        yield from self._comments.take()
+        yield from self._report.rest()
+        if error:
+            raise error
+
+    def _header(self) -> Header | None:
+        """The next header; None at the end of the file."""
+        self._file.seek(self._at)
+        block = self._file.read(BLOCK)
+        if block and not block.strip(b"\x00"):
+            self._ended = True
+            self._skip_zeros()
+            self._file.seek(self._at)
+            block = self._file.read(BLOCK)
+        if not block:
+            return None
+        found = header(block)
+        if found is None:
+            raise TarError(f"no header at byte {self._at}" if self._at else "not a tar archive")
+        if self._ended:
+            self._ended = False
+            self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries behind the end mark")
+        self._at += BLOCK
+        return found
+
+    def _skip_zeros(self) -> None:
+        """To the first block that is not all zeros."""
+        window = Window(self._file, self._at, self._size - self._at)
+        while data := window.read(PIECE):
+            if data != _ZEROS[: len(data)]:
+                self._at += (len(data) - len(data.lstrip(b"\x00"))) // BLOCK * BLOCK
+                return
+            self._at += len(data)
+
+    def _entry(self, found: Header) -> Iterator[Item]:
+        kind, start = found.kind, self._at
+        if kind in "xgXLK":
+            self._extend(found)
+            return
+        about, self._next = self._next, _Next({}, [])
+        records = {**self._everywhere, **about.records}
+        name = records.get("GNU.sparse.name") or records.get("path") or about.name or found.name
+        link = records.get("linkpath") or about.link or found.link
+        size = _number(records.get("size"), found.size)
+        if kind == "S":
+            about.sparse, start = old_sparse(self._file, found, start)
+        self._at = start + -(-size // BLOCK) * BLOCK if kind not in "123456" else start
+        self._report.name(name)
+        if kind in _LINKS:
+            if notice := link_hazard(name, link, _LINKS[kind]):
+                self._report.notice(notice, f"{name} -> {link}")
+        elif kind in _DEVICES:
+            self._report.notice("device-file", name)
+        elif kind not in "5V" and not (name.endswith("/") and not size):
+            yield Member(name, cast("BinaryIO", Pieces(self._pieces(found, records, about.sparse, start, size))))
+            if start + size > self._size:
+                raise TarError(f"the archive ends in the middle of {name[:300]}")
+
+    def _extend(self, found: Header) -> None:
+        """Take in a header that is about the entry behind it, or about all of them."""
+        start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
+        if found.size > _EXTENDED:
+            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read")
+            if self._at > self._size:
+                raise TarError("the archive ends in the middle of an extended header")
+            return
+        data = Window(self._file, start, found.size).read(found.size)
+        if len(data) < found.size:
+            raise TarError("the archive ends in the middle of an extended header")
+        if found.kind in "LK":
+            value = text(data.partition(b"\x00")[0])
+            self._next.name, self._next.link = (value, self._next.link) if found.kind == "L" else (self._next.name, value)
+            return
+        records, sparse = pax_records(data)
+        if comment := records.pop("comment", None):
+            self._comments.add(comment, found.name)
+        (self._everywhere if found.kind == "g" else self._next.records).update(records)
+        self._next.sparse = sparse
+
+    def _pieces(self, found: Header, records: dict[str, str], sparse: list[tuple[int, int]], start: int, size: int) -> Iterator[bytes]:
+        window = Window(self._file, start, size)
+        whole = records.get("GNU.sparse.realsize") or records.get("GNU.sparse.size")
+        if found.kind == "S":
+            yield from _spread(window, sparse, found.real_size)
+        elif whole is not None:
+            yield from _spread(window, sparse or sparse_map(records, window), _number(whole, 0))
+        else:
+            yield from window.pieces()
+
+
+def _number(value: str | None, otherwise: int) -> int:
+    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else otherwise
+
+
+def _spread(window: Window, parts: list[tuple[int, int]], size: int) -> Iterator[bytes]:
+    """A sparse file: its parts at their places, zeros between them."""
+    at = 0
+    for place, length in [*parts, (size, 0)]:
+        if place < at:
+            raise ReadError("the map of a sparse file goes backwards")
+        yield from (_ZEROS[: end - begin] for begin, end in pairwise([*range(at, place, PIECE), place]))
+        left = length
+        while left:
+            data = window.read(min(left, PIECE))
+            if not data:
+                raise EOFError("data of a sparse file is missing")
+            left -= len(data)
+            yield data
+        at = place + length

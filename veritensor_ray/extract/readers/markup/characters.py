@@ -1,0 +1,43 @@
+"""The decoded text of a file in a window that moves on: bounded memory for files of any size; it knows no syntax."""
+
+from __future__ import annotations
+
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.streams import decoded
+from veritensor_ray.segments import Gap
+
+
+class Characters:
+    """`text` begins at character `base` of the file; `ended` says that nothing follows it.
+
+    A stream that breaks has ended: `damage` then has the error, for when everything before it has been read.
+    """
+
+    def __init__(self, source: Source, first: int) -> None:
+        source.file.read(source.kind.bom)
+        self._encoding = source.kind.encoding or "utf-8"
+        self._pieces = decoded(source.file, self._encoding)
+        self._bad = 0
+        self.text, self.base, self.ended = "", 0, False
+        self.damage: ReadError | None = None
+        self.grow(0, first)
+
+    def grow(self, at: int, size: int) -> None:
+        """Forget the text before `at` and read about `size` more characters."""
+        kept = [self.text[at:]]
+        self.base += at
+        wanted = size
+        try:
+            while wanted > 0 and not self.ended:
+                piece, self._bad = next(self._pieces, ("", self._bad))
+                self.ended = not piece
+                wanted -= len(piece)
+                kept.append(piece)
+        except ReadError as error:
+            self.damage, self.ended = error, True
+        self.text = "".join(kept)
+
+    def gaps(self) -> list[Gap]:
+        """What did not decode."""
+        return [Gap(f"{self._bad} places do not decode as {self._encoding} and were replaced")] if self._bad else []

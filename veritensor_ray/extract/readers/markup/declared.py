@@ -1,0 +1,35 @@
+"""What a document type declares: entities are shown and never expanded; those from elsewhere and those that multiply are said."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from veritensor_ray.extract.readers.markup.writer import Writer
+
+_PLAIN = re.compile(r"<!doctype html>|<\?xml( version=.1\.[01].)?( encoding=.[\w-]{1,20}.)?( standalone=.\w{2,3}.)?\s?\?>", re.IGNORECASE)
+_EXTERNAL = re.compile(r"<!ENTITY\s++(?:%\s++)?[^\s\"'<>]{1,200}\s++SYSTEM\s++(?:\"[^\"]{0,2000}\"|'[^']{0,2000}')[^<>]{0,200}>?")
+_VALUE = re.compile(r"<!ENTITY\s++[^\s\"'<>%]{1,200}\s++(?:\"([^\"]*+)\"|'([^']*+)')")
+_REFERENCES, _MULTIPLYING = 4, 3  # references in one value; entities of that kind
+_SHOWN = 4000
+_NOTICES = 100  # of one document type
+
+
+def read_declaration(writer: Writer, raw: str, start: int, line: int) -> None:
+    """A `<!...>` or `<?...?>` that is no comment."""
+    if _PLAIN.fullmatch(raw):
+        return
+    is_type = raw[:9].lower() == "<!doctype"
+    writer.source("metadata", raw, start, line, "doctype" if is_type else "instruction")
+    if not is_type:
+        return
+    for found in islice(_EXTERNAL.finditer(raw), _NOTICES):
+        _notice(writer, raw, found, start, line, "xml-external-entity")
+    values = [found for found in _VALUE.finditer(raw) if (found.group(1) or found.group(2) or "").count("&") >= _REFERENCES]
+    if len(values) >= _MULTIPLYING:
+        _notice(writer, raw, values[0], start, line, "xml-entity-bomb")
+
+
+def _notice(writer: Writer, raw: str, found: re.Match[str], start: int, line: int, notice: str) -> None:
+    text = found.group()[:_SHOWN]
+    writer.source("metadata", text, start + found.start(), line + raw.count("\n", 0, found.start()), "doctype", notice)

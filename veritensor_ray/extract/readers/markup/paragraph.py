@@ -1,0 +1,169 @@
+"""Pieces of source text to one text as a reader sees it, with the way back to every character; it knows no markup."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+
+from veritensor_ray.segments import Origin, cut_origins
+
+Emit = Callable[[str, list[Origin], int], None]
+_REFERENCE = r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)"
+_FLOWING = re.compile(rf"([^ \t\n\r\f&]++(?: [^ \t\n\r\f&]++)*+)|([ \t\n\r\f]++)|({_REFERENCE})|(&)")
+_KEPT = re.compile(rf"([^&]++)|(?!)()|({_REFERENCE})|(&)")
+# In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
+_IN_VALUE = re.compile(r"([^&]++)|(?!)()|(&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w]))))|(&)")
+_LENGTH = 1 << 18
+_ORIGINS = 1 << 14
+_OVERLAP = 1024
+
+
+def decoded_reference(reference: str) -> str:
+    """The characters that `&...;` stands for; an unknown name stands for itself."""
+    if len(reference) > 34:  # leading zeros without end: no number that Python has to parse
+        digits = reference[2:].rstrip(";")
+        value = (digits[1:] if digits[0] in "xX" else digits).lstrip("0")
+        reference = f"&#{'x' if digits[0] in 'xX' else ''}{value or '0'};" if len(value) < 8 else "\ufffd"
+    return html.unescape(reference)
+
+
+def decoded_value(raw: str) -> str:
+    """The text of an attribute's value, for one who does not ask where it stands."""
+    return value_text(raw, 0, 0)[0] if "&" in raw else raw
+
+
+def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
+    """The text of an attribute's value."""
+    if "&" not in raw or len(raw) > _LENGTH:
+        return raw, [Origin(0, start, start + len(raw), line)]
+    found: list[tuple[str, list[Origin]]] = []
+    paragraph = Paragraph(lambda text, origins, _: found.append((text, origins)), whole=True)
+    paragraph.add(raw, start, line, _IN_VALUE)
+    paragraph.end()
+    return found[0] if found else ("", [])
+
+
+class Paragraph:
+    """Collects pieces in their order and gives them off as one text; a very long one in parts that overlap.
+
+    `emit` gets the text, its origins, and how many of its characters are not in the next part as well.
+    """
+
+    __slots__ = ("_at", "_emit", "_end", "_line", "_origins", "_parts", "_space", "_start", "_whole", "size")
+
+    def __init__(self, emit: Emit, whole: bool = False) -> None:
+        self._emit, self._whole = emit, whole
+        self._clear()
+
+    def _clear(self) -> None:
+        self._parts: list[str] = []
+        self._origins: list[Origin] = []
+        self._at = self._start = self._line = 0  # of the run that may still grow
+        self._end = -1  # of that run in the file; -1: there is none
+        self._space: tuple[int, int, bool | None] | None = None
+        self.size = 0
+
+    def flow(self, raw: str, start: int, line: int) -> None:
+        """Source text in which white space is as good as one space."""
+        self.add(raw, start, line, _FLOWING)
+
+    def keep(self, raw: str, start: int, line: int) -> None:
+        """Source text whose white space stays."""
+        self.add(raw, start, line, _KEPT)
+
+    def keep_all(self, raw: str, start: int, line: int) -> None:
+        """Source text in which nothing stands for anything else."""
+        if raw:
+            self.plain(raw, start, line)
+
+    def add(self, raw: str, start: int, line: int, pattern: re.Pattern[str]) -> None:
+        """Source text in the pieces of `pattern`: plain, white space, references, stray ampersands."""
+        seen = 0
+        for found in pattern.finditer(raw):
+            begin, kind = found.start(), found.lastindex
+            if begin:
+                line += raw.count("\n", seen, begin)
+                seen = begin
+            if kind == 2:
+                self._blank(start + begin, line, raw[begin] == "\n")
+            elif kind == 3:
+                piece = found.group()
+                self.shown(decoded_reference(piece), start + begin, start + found.end(), line)
+            else:
+                self.plain(found.group(), start + begin, line)
+
+    def space(self, start: int, line: int) -> None:
+        """A space that the source does not have, if there is none yet."""
+        self._blank(start, line, None)
+
+    def _blank(self, start: int, line: int, breaks: bool | None) -> None:
+        if self._space is None and self.size:
+            self._space = (start, line, breaks)
+
+    def plain(self, text: str, start: int, line: int) -> None:
+        """Characters of the file as they are."""
+        if self._space is not None:
+            self._put_space()
+        if self._end != start:
+            self._close()
+            self._at, self._start, self._line = self.size, start, line
+        self._end = start + len(text)
+        self._parts.append(text)
+        self.size += len(text)
+        if (self.size > _LENGTH or len(self._origins) > _ORIGINS) and not self._whole:
+            self._overflow()
+
+    def shown(self, text: str, start: int, end: int, line: int) -> None:
+        """Characters that stand for `[start, end)` of the file."""
+        if self._space is not None:
+            self._put_space()
+        self._close()
+        if text:
+            self._origins.append(Origin(self.size, start, end, line))
+            self._parts.append(text)
+            self.size += len(text)
+        if len(self._origins) > _ORIGINS and not self._whole:
+            self._overflow()
+
+    def _put_space(self) -> None:
+        """The first of some white space stands for all of it."""
+        if self._space is None:
+            return
+        start, line, breaks = self._space
+        self._space = None
+        if breaks is None:
+            self._close()
+            self._origins.append(Origin(self.size, start, start, line))
+            self._parts.append(" ")
+            self.size += 1
+            return
+        if self._end != start:
+            self._close()
+            self._at, self._start, self._line = self.size, start, line
+        self._end = start + 1
+        self._parts.append(" ")
+        self.size += 1
+        if breaks:  # what follows is in another line
+            self._close()
+
+    def _close(self) -> None:
+        if self._end >= 0:
+            self._origins.append(Origin(self._at, self._start, self._end, self._line))
+            self._end = -1
+
+    def _overflow(self) -> None:
+        self._close()
+        text, origins = "".join(self._parts), self._origins
+        first = max(len(text) - _OVERLAP, 1)
+        self._emit(text, origins, first)
+        self._clear()
+        self._parts, self._origins, self.size = [text[first:]], cut_origins(origins, text, first, len(text)), len(text) - first
+
+    def end(self) -> None:
+        """Give off what there is."""
+        if self.size:
+            self._close()
+            self._emit("".join(self._parts), self._origins, self.size)
+        if self.size or self._space:
+            self._clear()

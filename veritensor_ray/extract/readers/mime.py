@@ -1,0 +1,167 @@
+"""The parts of a MIME message and how each is encoded (RFC 2045 to 2047, 2231); it knows nothing of what a part means to a reader."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from email.message import Message
+
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)(?:\r?\n|\Z)")
+_LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
+_BLANK = re.compile(rb"[ \t]*\r?\n")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z0-9-]{1,20})?\?([BbQq])\?([^?\s]*)\?=")
+_NO_CODECS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+_MOST_FIELDS = 10_000
+_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field as it stands in the message; `line` counts from 1 at the message's beginning."""
+
+    name: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the message: its header fields and where its body is."""
+
+    fields: list[Field]
+    begin: int
+    end: int
+
+    def all(self, name: str) -> list[str]:
+        """Values of the fields of that name, in lower case."""
+        return [field.value for field in self.fields if field.name == name]
+
+    @property
+    def about(self) -> Message:
+        """The fields that say what the body is, for the library to take apart; a broken one reads as if it were not there."""
+        message = Message()
+        for name in ("content-type", "content-disposition"):
+            for value in self.all(name)[:1]:
+                message[name] = _FOLD.sub(" ", value[:4000].strip())
+        return message
+
+
+def read_part(data: bytes, begin: int, end: int, line: int) -> Part:
+    """The part in `data[begin:end]`; what stands between fields without being one is a field without a name."""
+    fields: list[Field] = []
+    at = begin
+    while at < end and len(fields) < _MOST_FIELDS:
+        blank = _BLANK.match(data, at, end)
+        if blank:
+            at = blank.end()
+            break
+        found = _FIELD.match(data, at, end) or _LINE.match(data, at, end)
+        if found is None or (found.re is _LINE and not fields):
+            break  # no header at all
+        value, name = (found[2], found[1].decode("latin-1").lower()) if found.re is _FIELD else (found[0], "")
+        fields.append(Field(name, _raw_text(value).strip(), line))
+        line += data.count(b"\n", at, found.end())
+        at = found.end()
+    return Part(fields, at, end)
+
+
+def _raw_text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("cp1252", "replace")
+
+
+def header_text(value: str) -> str:
+    """A field's value unfolded, its encoded words decoded."""
+    text = _FOLD.sub(" ", value)
+    if "=?" not in text:
+        return text
+    done: list[str] = []
+    at, pending, codec = 0, b"", ""
+    for word in _WORD.finditer(text):
+        between = text[at : word.start()]
+        data, charset = _word_bytes(word[2], word[3]), word[1].lower()
+        if not pending or between.strip() or charset != codec:
+            done.append(decoded(pending, codec)[0])
+            done.append("" if pending and not between.strip() else between)
+            pending = b""
+        pending, codec, at = pending + data, charset, word.end()
+    return "".join([*done, decoded(pending, codec)[0], text[at:]])
+
+
+def _word_bytes(kind: str, text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
+    return from_base64(data) if kind in "Bb" else binascii.a2b_qp(data, header=True)
+
+
+def decoded(data: bytes, charset: str) -> tuple[str, int]:
+    """Text, and the places that the charset could not make sense of; without a usable charset it is UTF-8 or Western."""
+    name = charset.strip().lower()
+    if name and name not in ("us-ascii", "ascii", "7bit", "8bit") and name.replace("-", "_") not in _NO_CODECS:
+        try:
+            return data.decode(name), 0
+        except UnicodeDecodeError:
+            text = data.decode(name, "replace")
+            return text, text.count("\ufffd")
+        except (LookupError, ValueError):
+            pass
+    try:
+        return data.decode("utf-8"), 0
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), 0
+
+
+def decoded_body(body: bytes, encoding: str) -> tuple[bytes, str | None]:
+    """The body's bytes and the name of what was undone."""
+    if encoding == "base64":
+        return from_base64(body), encoding
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(body), encoding
+    if encoding in ("x-uuencode", "uuencode", "x-uue"):
+        return _from_uuencode(body), "uuencode"
+    return body, None
+
+
+def from_base64(data: bytes) -> bytes:
+    """Bytes of base64 text, of each piece of it where several were put together; what is no base64 is left out."""
+    pieces = data.translate(None, _BASE64).split(b"=")
+    return b"".join(binascii.a2b_base64(piece[: len(piece) - (len(piece) % 4 == 1)] + b"==") for piece in pieces if len(piece) > 1)
+
+
+def _from_uuencode(body: bytes) -> bytes:
+    found = []
+    for line in body.splitlines():
+        if line.startswith((b"begin ", b"end")):
+            continue
+        try:
+            found.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            continue
+    return b"".join(found)
+
+
+def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> list[tuple[int, int]]:
+    """Preamble, parts and epilogue between the lines of the boundary; only the first where there is none of these."""
+    line = re.compile(rb"(?:\A|(?<=\n))--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+    places: list[tuple[int, int]] = []
+    last, at = begin, begin
+    while len(places) <= most and (found := line.search(data, at, end)):
+        places.append((last, _without_newline(data, last, found.start())))
+        last = at = found.end()
+        if found[1]:
+            break
+    else:
+        return [*places, (last, end), (end, end)] if places else [(begin, end)]
+    return [*places, (last, end)]
+
+
+def _without_newline(data: bytes, begin: int, end: int) -> int:
+    """The line end before a boundary belongs to the boundary."""
+    if end > begin and data[end - 1 : end] == b"\n":
+        end -= 1
+        if end > begin and data[end - 1 : end] == b"\r":
+            end -= 1
+    return end

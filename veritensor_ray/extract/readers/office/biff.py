@@ -1,0 +1,74 @@
+"""The records of an old Excel workbook ([MS-XLS] 2.4) that xlrd passes over; cells are none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_HEADER, _FOOTER, _FILEPASS, _CONTINUE = 0x14, 0x15, 0x2F, 0x3C
+_BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, _NOTE = 0x85, 0xEB, 0x1AE, 0x1B6, 0x1C
+_MOST = 100_000
+_DRAWING_BYTES = 64 << 20
+_DDE = "\x03"  # between program and topic in the path of a link
+
+
+@dataclass(slots=True)
+class Extras:
+    """What was found."""
+
+    encrypted: bool = False
+    headers: list[str] = field(default_factory=list)
+    boxes: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    macro_sheets: list[str] = field(default_factory=list)
+    drawings: bytes = b""
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + 4 <= len(data):
+        kind = int.from_bytes(data[at : at + 2], "little")
+        size = int.from_bytes(data[at + 2 : at + 4], "little")
+        yield kind, data[at + 4 : at + 4 + size]
+        at += 4 + size
+
+
+def extras(data: bytes) -> Extras:
+    """All of a workbook stream."""
+    found, drawings = Extras(), bytearray()
+    wide = data[4:6] == b"\x00\x06"  # the last version: strings begin with a byte of flags
+    before, box = 0, 0  # the kind that a CONTINUE goes on with, and the characters that a text box still waits for
+    for kind, body in _records(data):
+        if kind == _CONTINUE:
+            if before == _DRAWINGS and len(drawings) < _DRAWING_BYTES:
+                drawings += body
+            elif before == _TEXTBOX and box:
+                found.boxes.append(_characters(body, box, True)) if len(found.boxes) < _MOST else None
+                box = 0
+            continue
+        before = kind
+        if kind == _FILEPASS:
+            found.encrypted = True
+        elif kind == _DRAWINGS and len(drawings) < _DRAWING_BYTES:
+            drawings += body
+        elif kind == _TEXTBOX:
+            box = int.from_bytes(body[10:12], "little")
+        elif kind in (_HEADER, _FOOTER) and len(body) > 3 and len(found.headers) < _MOST:
+            found.headers.append(
+                _characters(body[2:], int.from_bytes(body[:2], "little"), True) if wide else _characters(body[1:], body[0], False)
+            )
+        elif kind == _BOUNDSHEET and len(body) > 8 and body[5] & 0x0F == 1 and len(found.macro_sheets) < _MOST:
+            found.macro_sheets.append(_characters(body[7:], body[6], wide))
+        elif kind == _SUPBOOK and len(body) > 5 and len(found.links) < _MOST:
+            path = _characters(body[4:], int.from_bytes(body[2:4], "little"), True)
+            if _DDE in path:
+                found.links.append(path.replace(_DDE, "|"))
+    found.drawings = bytes(drawings)
+    return found
+
+
+def _characters(body: bytes, count: int, flagged: bool) -> str:
+    """A string, behind its byte of flags where it has one: one or two bytes a character."""
+    if flagged and body[:1] == b"\x01":
+        return body[1 : 1 + 2 * count].decode("utf-16-le", "replace")
+    return body[flagged : flagged + count].decode("cp1252", "replace")

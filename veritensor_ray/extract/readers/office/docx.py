@@ -1,0 +1,56 @@
+"""Word documents: every part with text; `start` counts the characters of a part's paragraphs, joined by line ends, in the order they end."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from veritensor_ray.extract.readers.office.generic import Leaves
+from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
+from veritensor_ray.extract.readers.office.package import Package
+from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.wordbody import Body
+from veritensor_ray.extract.readers.office.wordstyles import Styles
+from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, only, read_xml
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Gap
+
+_MAIN = "word/document.xml"
+_BODIES = frozenset({"document", "hdr", "ftr", "footnotes", "endnotes", "comments", "glossaryDocument"})
+# Drawings and charts beside the body: what they say is seen.
+_VIEWS = {"chart": "visible", "data": "visible", "drawing": "visible"}
+
+
+def read_docx(source: Source) -> Iterator[Item]:
+    """The body first, then every other part by its root element, whatever it is called; then embedded files."""
+    document = Document(Package(source))
+    yield from document.relations()
+    main = document.main(_MAIN)
+    styles = Styles()
+    if name := document.part(main, "styles", "word/styles.xml"):
+        yield from (item for item in read_xml(document.package, name, only(styles)) if isinstance(item, Gap))
+    if document.take(main):
+        yield from read_xml(document.package, main, _reading(main, "body", styles))
+    for name in document.xml_left():
+        if (
+            name.startswith(f"{posixpath.dirname(main)}/")
+            and name.endswith(".xml")
+            and "/" not in name[len("word/") :]
+            and document.take(name)
+        ):
+            yield from read_xml(document.package, name, _reading(name, stem(name), styles))
+    glossary = "word/glossary/document.xml"
+    if document.take(glossary):
+        yield from read_xml(document.package, glossary, _reading(glossary, "glossary", styles))
+    yield from read_left(document, _VIEWS)
+
+
+def _reading(name: str, part: str, styles: Styles) -> Reading:
+    texts = Texts(part)
+
+    def choose(root: str, attrs: Attributes) -> Walker:
+        if root in _BODIES:
+            return Body(texts, styles, "comment" if root == "comments" else "visible")
+        return Leaves(texts)
+
+    return Reading(texts, choose)

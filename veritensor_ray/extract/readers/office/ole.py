@@ -1,0 +1,180 @@
+"""OLE files: Word, Excel and PowerPoint up to 2003, VBA projects, packages of embedded files; it reads no format's records itself."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import olefile
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
+from veritensor_ray.extract.readers.office.native import native
+from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.segments import Block, Gap
+
+_STREAM = 64 << 20
+_STREAMS = 10_000
+_UNSEEKABLE = 64 << 20
+# Streams that hold no content of their own.
+_SERVICE = frozenset(
+    {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}
+)
+_OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
+_DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]] = {
+    "worddocument": doc.read_doc,
+    "workbook": xls.read_xls,
+    "book": xls.read_xls,
+    "powerpoint document": ppt.read_ppt,
+}
+_FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
+_SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
+_SUMMARIES = ("\x05SummaryInformation", "\x05DocumentSummaryInformation")
+_PROPERTIES = 4 << 20
+_NO_WORDS = frozenset({"codepage", "codepage_doc", "thumbnail", "revision_number"})
+
+
+class Compound:
+    """An OLE file whose streams are read whole, each within a bound."""
+
+    def __init__(self, source: Source) -> None:
+        file = source.file
+        if not file.seekable():
+            data = file.read(_UNSEEKABLE + 1)
+            if len(data) > _UNSEEKABLE:
+                raise LimitExceeded("unseekable_bytes", f"an OLE file inside a stream is larger than {_UNSEEKABLE} bytes")
+            file = io.BytesIO(data)
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._ole: Any = olefile.OleFileIO(file)
+                self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
+        except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
+            raise ReadError(f"not a whole OLE file: {error}") from None
+        if len(self.paths) > _STREAMS:
+            raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
+
+    def open(self, path: str) -> bytes:
+        """A stream. Raises ReadError, and LimitExceeded for one that is larger than its file or than the bound."""
+        size = self._size_of(path)
+        if size > self._size:
+            raise ReadError(f"{shown(path)} claims to be larger than its file")
+        if size > _STREAM:
+            raise LimitExceeded("ole_stream_bytes", f"{shown(path)} is larger than {_STREAM} bytes")
+        try:
+            return bytes(self._ole.openstream(path.split("/")).read())
+        except Exception as error:  # noqa: BLE001  # as above
+            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+
+    def _size_of(self, path: str) -> int:
+        try:
+            return int(self._ole.get_size(path.split("/")))
+        except Exception as error:  # noqa: BLE001  # as above
+            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+
+    def properties(self) -> Iterator[Block]:
+        """The document's properties, by the names that olefile gives them."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if any(self._ole.get_size(name) > min(self._size, _PROPERTIES) for name in _SUMMARIES if self._ole.exists(name)):
+                    return
+                found = self._ole.get_metadata()
+        except Exception:  # noqa: BLE001  # as above; a document without properties is none the worse
+            return
+        page = getattr(found, "codepage", None)
+        texts = {}
+        for name in (*found.SUMMARY_ATTRIBS, *found.DOCSUM_ATTRIBS):
+            value = getattr(found, name, None)
+            if isinstance(value, bytes):
+                value = value.decode("utf-8" if page in (65001, -535) else "cp1252", "replace")
+            if isinstance(value, str) and value.strip("\x00 ") and name not in _NO_WORDS:
+                texts[name] = value.strip("\x00")
+        if texts:
+            yield Block(list(texts.values()), column=list(texts), part="properties", view="metadata")
+
+
+def read_ole(source: Source) -> Iterator[Item]:
+    """Every storage as what its streams say it is; an embedded document is a storage within."""
+    compound = Compound(source)
+    yield from compound.properties()
+    storages: dict[str, dict[str, str]] = {}
+    for path in compound.paths:
+        storage, _, name = path.rpartition("/")
+        storages.setdefault(storage, {})[name.lower()] = path
+    if "encryptedpackage" in storages.get("", {}):
+        reason = "the document is encrypted: its text cannot be read"
+        yield Block([reason], view="metadata", notice="encrypted-document")
+        yield Gap(reason)
+        return
+    projects = {storage.rpartition("/")[0] for storage in storages if storage.lower().rpartition("/")[2] == "vba"}
+    unknown = 0
+    for storage, streams in storages.items():
+        unknown += yield from _storage(compound, storage, streams, _is_macro(storage, projects))
+    if unknown:
+        yield Gap(f"no reader for this kind of OLE file: {unknown} streams", coverage="no-reader", count=unknown)
+
+
+def _is_macro(storage: str, projects: set[str]) -> bool:
+    """Whether a storage belongs to a macro project. A file that is nothing else has its project at the root."""
+    return any(storage == project or storage.startswith(f"{project}/" if project else "") for project in projects)
+
+
+def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: bool) -> Generator[Item, None, int]:
+    """Everything in one storage; returns how many of its streams nobody understands."""
+    part, known = shown(storage), False
+    for name, reader in _DOCUMENTS.items():
+        if name in streams and not (name == "book" and "workbook" in streams):
+            known = True
+            yield from _guarded(reader(streams, compound.open, part), part)
+    if storage.lower().rpartition("/")[2] == "vba" or "_vba_project" in streams:
+        yield from _guarded(vba.read_project(streams, compound.open), part)
+    unknown = 0
+    for name, path in streams.items():
+        if name in _SERVICE or (known and name in _OWN):
+            continue
+        if name == "\x01ole10native":
+            yield from _guarded(native(compound, path), part)
+        elif macro and name in _FORM:
+            yield from _guarded(_form(compound, path), part)
+        else:
+            beside = known or macro or name.startswith(("\x02olepres", "\x03"))
+            unknown += not beside and name != "package"
+            yield from _guarded(_file(compound, path, beside), part)
+    return unknown
+
+
+def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
+    """What is wrong with one storage does not cost the others."""
+    try:
+        yield from items
+    except LimitExceeded as error:
+        yield Gap(str(error), location=part or None, bound=error.bound)
+    except ReadError as error:
+        yield Gap(str(error), location=part or None)
+
+
+def _file(compound: Compound, path: str, opaque: bool) -> Iterator[Item]:
+    if data := compound.open(path):
+        yield Member(shown(path), io.BytesIO(data), opaque)
+
+
+def _form(compound: Compound, path: str) -> Iterator[Block]:
+    """Macros keep in captions what is not to stand in their source."""
+    texts = Texts(shown(path))
+    for found in _SAID.finditer(compound.open(path)):
+        texts.add(found[0].decode("ascii"), "hidden", column="form")
+        if texts.full:
+            yield from texts.take()
+    yield from texts.take()
+
+
+def shown(path: str) -> str:
+    """A path whose control characters are left out, as names of streams begin with one."""
+    return "".join(c for c in path if c.isprintable())

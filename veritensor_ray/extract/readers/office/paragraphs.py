@@ -1,0 +1,55 @@
+"""A paragraph whose characters are seen in different ways, as one text for each way, with its places; it knows no format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from veritensor_ray.segments import Origin
+
+Pieces = list[tuple[str, list[str]]]
+"""Characters in their order, each run of them with the way it is seen."""
+
+
+class Told(NamedTuple):
+    """A text of a paragraph. `start` counts only where `origins` is None: where nothing stands in between."""
+
+    kind: str
+    text: str
+    start: int
+    origins: Sequence[Origin] | None
+
+
+def pieces_of(pieces: Pieces, kind: str) -> list[str]:
+    """Where the next characters of that kind go."""
+    if not pieces or pieces[-1][0] != kind:
+        pieces.append((kind, []))
+    return pieces[-1][1]
+
+
+def length_of(pieces: Pieces) -> int:
+    """Characters so far."""
+    return sum(len(piece) for _, some in pieces for piece in some)
+
+
+def told(pieces: Pieces, at: int) -> tuple[list[Told], int]:
+    """The texts of a paragraph that begins at `at`, white space left out, and its length; 0 for one without a character."""
+    joined = [(kind, text) for kind, some in pieces if (text := "".join(some))]
+    length = sum(len(text) for _, text in joined)
+    if len({kind for kind, _ in joined}) <= 1:
+        text = "".join(text for _, text in joined)
+        return ([Told(joined[0][0], text, at, None)] if text and not text.isspace() else []), length
+    return list(_apart(joined, at)), length
+
+
+def _apart(joined: list[tuple[str, str]], at: int) -> Iterator[Told]:
+    texts: dict[str, str] = {}
+    origins: dict[str, list[Origin]] = {}
+    for kind, text in joined:
+        before = texts.get(kind, "")
+        origins.setdefault(kind, []).append(Origin(len(before), at, at + len(text)))
+        texts[kind] = before + text
+        at += len(text)
+    for kind, text in texts.items():
+        if not text.isspace():
+            yield Told(kind, text, 0, origins[kind])

@@ -1,0 +1,128 @@
+"""PowerPoint 97 to 2003: the text records of the document stream ([MS-PPT] 2.9) in file order; what older saves left behind is read too."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.office.pictures import pictures
+from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.segments import Block, Gap
+
+_ENCRYPTED = b"\xdf\xc4\xd1\xf3"
+_CHARS, _BYTES, _STRING = 0x0FA0, 0x0FA8, 0x0FBA
+_SLIDE, _NOTES, _MASTER, _HANDOUT, _LIST, _PERSIST = 0x03EE, 0x03F0, 0x03F8, 0x0FC9, 0x0FF0, 0x03F3
+_SHOW, _COMMENT, _OBJECT = 0x03F9, 0x2EE0, 0x1011
+_HIDDEN = 0x04
+_OBJECT_BYTES = 64 << 20
+_DEPTH = 100
+_LISTS = {0: "slide", 1: "master", 2: "notes"}
+_VIEWS = {"slide": "visible", "notes": "comment", "master": "metadata", "handout": "metadata"}
+
+
+def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str) -> Iterator[Item]:
+    """Slides, notes and masters are counted as they come in the file."""
+    if "current user" in streams and open_stream(streams["current user"])[12:16] == _ENCRYPTED:
+        reason = "the presentation is encrypted: its text cannot be read"
+        yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
+        yield Gap(reason, location=storage or None)
+        return
+    yield from _Walk(storage).read(open_stream(streams["powerpoint document"]))
+    if "pictures" in streams:
+        yield from pictures(open_stream(streams["pictures"]), "picture")
+
+
+class _Walk:
+    """Through the records: a container is a header whose records follow."""
+
+    def __init__(self, storage: str) -> None:
+        self._storage = storage
+        self._texts = Texts(storage or None)
+        self._counts: dict[str, int] = {}
+        self._kind = ""
+        self._hidden = self._comment = False
+        self._at = self._objects = 0
+
+    def read(self, data: bytes) -> Iterator[Item]:
+        at, ends = 0, list[tuple[int, int]]()
+        while at + 8 <= len(data):
+            while ends and at >= ends[-1][0]:
+                self._leave(ends.pop()[1])
+            version = int.from_bytes(data[at : at + 2], "little")
+            kind = int.from_bytes(data[at + 2 : at + 4], "little")
+            size = int.from_bytes(data[at + 4 : at + 8], "little")
+            if version & 0x0F == 0x0F and len(ends) < _DEPTH:
+                ends.append((at + 8 + size, kind))
+                self._enter(kind, version >> 4)
+                at += 8
+                continue
+            body = data[at + 8 : at + 8 + size]
+            if kind == _OBJECT:
+                self._objects += 1
+                yield from _object(body, version >> 4, f"object {self._objects}")
+            else:
+                self._atom(kind, body)
+            if self._texts.full:
+                yield from self._texts.take()
+            at += 8 + size
+        yield from self._texts.take()
+        if at > len(data):
+            raise ReadError("the presentation ends in the middle of a record")
+
+    def _begin(self, kind: str) -> None:
+        count = self._counts[kind] = self._counts.get(kind, 0) + 1
+        self._kind, self._hidden, self._at = kind, False, 0
+        self._texts.part = f"{self._storage} {kind} {count}".strip()
+
+    def _enter(self, kind: int, instance: int) -> None:
+        if kind in (_SLIDE, _NOTES, _MASTER, _HANDOUT):
+            self._begin({_SLIDE: "slide", _NOTES: "notes", _MASTER: "master", _HANDOUT: "handout"}[kind])
+        elif kind == _LIST:
+            self._kind = f"outline of {_LISTS.get(instance, 'slide')}"
+        elif kind == _COMMENT:
+            self._comment = True
+
+    def _leave(self, kind: int) -> None:
+        if kind in (_SLIDE, _NOTES, _MASTER, _HANDOUT, _LIST):
+            self._kind, self._hidden = "", False
+            self._texts.part = self._storage or None
+        elif kind == _COMMENT:
+            self._comment = False
+
+    def _atom(self, kind: int, body: bytes) -> None:
+        if kind == _PERSIST and self._kind.startswith("outline"):
+            self._begin(self._kind.partition("#")[0])
+        elif kind == _SHOW and len(body) >= 12:
+            self._hidden = bool(body[10] & _HIDDEN)
+        elif kind == _CHARS:
+            self._text(body.decode("utf-16-le", "replace"))
+        elif kind == _BYTES:
+            self._text(body.decode("latin-1"))
+        elif kind == _STRING:
+            self._string(body.decode("utf-16-le", "replace"))
+
+    def _text(self, text: str) -> None:
+        view = "hidden" if self._hidden else _VIEWS.get(self._kind.rpartition(" ")[2], "visible")
+        for paragraph in text.split("\r"):
+            if paragraph and not paragraph.isspace():
+                self._texts.add(paragraph.replace("\x0b", "\n"), view, start=self._at)
+            self._at += len(paragraph) + 1
+
+    def _string(self, text: str) -> None:
+        """Names, addresses of links, headers; in a comment its author and what it says."""
+        if len(text) > 2 and text.strip("\x00 "):
+            self._texts.add(text, "comment" if self._comment else "metadata", column=None if self._comment else "name")
+
+
+def _object(body: bytes, compressed: int, name: str) -> Iterator[Item]:
+    """An embedded OLE file, which may be the presentation's macros."""
+    if compressed == 1:
+        try:
+            body = zlib.decompressobj().decompress(body[4:], _OBJECT_BYTES)
+        except zlib.error as error:
+            yield Gap(f"an embedded object is damaged: {error}")
+            return
+    yield Member(name, io.BytesIO(body))

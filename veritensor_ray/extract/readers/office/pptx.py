@@ -1,0 +1,135 @@
+"""Presentations: slides in their order with notes and comments, then layouts, charts and whatever else has words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.extract.readers.office.drawing import Drawing
+from veritensor_ray.extract.readers.office.generic import Leaves
+from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
+from veritensor_ray.extract.readers.office.package import Package
+from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.wordstyles import near_white
+from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, attribute, only, read_xml, relation
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Gap
+
+_MAIN = "ppt/presentation.xml"
+_LAYOUTS = frozenset({"sldLayout", "sldMaster", "notesMaster", "handoutMaster"})
+_DRAWINGS = frozenset({"chartSpace", "dataModel", "drawing", "sld", "notes", "userShapes"})
+_SLIDES = 100_000
+
+
+class _Presentation(Leaves):
+    """The order of slides, their size, and words in attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(Texts("presentation"))
+        self.order: list[str] = []
+        self.size: tuple[int, int] | None = None
+        self.starts = {"sldId": self._slide, "sldSz": self._measure}
+
+    def _slide(self, attrs: Attributes) -> None:
+        if (found := relation(attrs)) and len(self.order) < _SLIDES:
+            self.order.append(found)
+
+    def _measure(self, attrs: Attributes) -> None:
+        width, height = attribute(attrs, "cx", "p") or "", attribute(attrs, "cy", "p") or ""
+        if width[:12].isdigit() and height[:12].isdigit():
+            self.size = (int(width[:12]), int(height[:12]))
+
+
+class _Background(Walker):
+    """Whether a layout or master says what its background is, and whether that is white."""
+
+    def __init__(self) -> None:
+        super().__init__(Texts(None))
+        self.white: bool | None = None
+        self.painted = False  # pictures that a slide's text may stand on
+        self._inside = 0
+        self.starts = {
+            "bg": lambda attrs: setattr(self, "_inside", 1),
+            "srgbClr": lambda attrs: self._colour(near_white(attribute(attrs, "val", "a") or "")),
+            "schemeClr": lambda attrs: self._colour(attribute(attrs, "val", "a") in ("bg1", "lt1")),
+            "blipFill": lambda attrs: self._colour(False),
+            "gradFill": lambda attrs: self._colour(False),
+            "pic": lambda attrs: setattr(self, "painted", True),
+        }
+        self.ends = {"bg": lambda: setattr(self, "_inside", 0)}
+
+    def _colour(self, white: bool) -> None:
+        if self._inside:
+            self.white = white and self.white is not False
+
+
+class _Slides:
+    """What is needed of a presentation to read its slides."""
+
+    def __init__(self, document: Document, size: tuple[int, int] | None) -> None:
+        self._document, self._size = document, size
+        self._known: dict[str, tuple[bool | None, bool]] = {}
+
+    def _background(self, name: str) -> tuple[bool | None, bool]:
+        if name not in self._known:
+            found = _Background()
+            for _ in read_xml(self._document.package, name, only(found)):
+                pass  # a gap in it comes again when the part's text is read
+            self._known[name] = (found.white, found.painted)
+        return self._known[name]
+
+    def _white(self, slide: str) -> bool:
+        """Whether the slide's layout, or its master, is white; the slide itself may then say otherwise."""
+        name: str | None = slide
+        for kind in ("slideLayout", "slideMaster"):
+            name = next((part for found, part in self._document.related(name or "").values() if found == kind), None)
+            white, painted = self._background(name) if name else (None, False)
+            if white is not None or painted:
+                return bool(white) and not painted
+        return True
+
+    def read(self, name: str, part: str, hidden: bool = False) -> Iterator[Item]:
+        """A slide, then its notes and comments."""
+        white = self._white(name)
+        document = self._document
+        if document.take(name):
+            yield from read_xml(document.package, name, only(Drawing(Texts(part), "visible", self._size, white, hidden)))
+        number = part.removeprefix("slide ")
+        for kind, other in document.related(name).values():
+            if kind == "notesSlide" and document.take(other):
+                yield from read_xml(document.package, other, only(Drawing(Texts(f"notes {number}"), "comment")))
+            elif kind == "comments" and document.take(other):
+                yield from read_xml(document.package, other, only(Leaves(Texts(f"comments {number}"), "comment")))
+
+
+def read_pptx(source: Source) -> Iterator[Item]:
+    """Slides that no list of slides names are read too, as hidden."""
+    document = Document(Package(source))
+    yield from document.relations()
+    main, presentation = document.main(_MAIN), _Presentation()
+    if document.take(main):
+        yield from read_xml(document.package, main, only(presentation))
+    slides = _Slides(document, presentation.size)
+    related = document.related(main)
+    for number, key in enumerate(presentation.order, 1):
+        if key in related:
+            yield from slides.read(related[key][1], f"slide {number}")
+        else:
+            yield Gap("the list of slides names one that is not there", location=f"slide {number}")
+    for name in document.xml_left():
+        if name.startswith("ppt/slides/") and name.endswith(".xml"):
+            yield from slides.read(name, f"slide {stem(name)}", hidden=True)
+    for name in document.xml_left():
+        if name.startswith("ppt/") and name.endswith(".xml") and document.take(name):
+            yield from read_xml(document.package, name, _other(Texts(stem(name))))
+    yield from read_left(document, {})
+
+
+def _other(texts: Texts) -> Reading:
+    def choose(root: str, attrs: Attributes) -> Walker:
+        if root in _LAYOUTS:
+            return Drawing(texts, "metadata")
+        if root in _DRAWINGS:
+            return Drawing(texts)
+        return Leaves(texts, "comment" if root == "cmLst" else "metadata")
+
+    return Reading(texts, choose)

@@ -1,0 +1,254 @@
+"""The walker of a worksheet: cells, formulas and the words around the grid; it opens no package."""
+
+from __future__ import annotations
+
+import re
+
+from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
+from veritensor_ray.extract.readers.office.texts import Texts, column_name
+from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, Walker, attribute
+
+_SHARED_CHARS = 64 << 20
+_SHARED = 4_000_000
+_LONG = 1000  # characters of a text whose repeats are not read again and again
+_REPEATS = 10
+_HIDDEN_RANGES = 20_000
+_SPOKEN = {
+    "dataValidation": ("promptTitle", "prompt", "errorTitle", "error"),
+    "hyperlink": ("tooltip", "display", "location"),
+}
+_WORDS = frozenset({"oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"})
+_RISKY = frozenset("=+-@\t\r\n＝＋－＠")
+_DIGITS = 40
+_WHOLE = 1e21  # above that nobody writes a number out
+_ON = frozenset({"1", "true"})
+
+
+class SharedStrings(Walker):
+    """`sharedStrings.xml`: texts by number. Those beyond the bound on memory are given off as they are, with their number as row."""
+
+    def __init__(self) -> None:
+        super().__init__(Texts("shared strings"))
+        self.values: list[str] = []
+        self.notices: dict[int, str] = {}
+        self._size, self._count = 0, 0
+        self._before = 0  # parts of the text that stood before its pronunciation
+        self._parts: list[str] = []
+        self.starts = {
+            "si": lambda attrs: self._parts.clear(),
+            "t": lambda attrs: self.listen(self._parts.append),
+            "rPh": lambda attrs: setattr(self, "_before", len(self._parts)),
+        }
+        self.ends = {"si": self._item, "t": lambda: self.listen(None), "rPh": self._reading}
+
+    def _reading(self) -> None:
+        """How a text is pronounced, which no cell shows."""
+        text = "".join(self._parts[self._before :])
+        del self._parts[self._before :]
+        if text:
+            self.texts.add(text, "hidden", row=self._count, column="phonetic")
+
+    def _item(self) -> None:
+        text = "".join(self._parts)
+        self._parts.clear()
+        number, self._count = self._count, self._count + 1
+        self._size += len(text)
+        if self._size > _SHARED_CHARS or number >= _SHARED:
+            if text:
+                self.texts.add(text, row=number)
+            return
+        self.values.append(text)
+        if text and text[0] in _RISKY and (notice := cell_notice(text)):
+            self.notices[number] = notice
+
+    def overflow(self) -> None:
+        """A text without end."""
+        if sum(map(len, self._parts)) > _SHARED_CHARS:
+            self._item()
+
+
+class Sheet(Walker):
+    """Cells with row and column as the program shows them, but rows counted from 0. `part` is the sheet's name."""
+
+    def __init__(self, texts: Texts, shared: SharedStrings, hidden_formats: set[str], hidden: bool) -> None:
+        super().__init__(texts)
+        self._shared, self._formats, self._hidden = shared, hidden_formats, hidden
+        self._repeats: dict[int, int] = {}
+        self._row, self._index = -1, -1
+        self._row_hidden = hidden
+        self._ranges: list[tuple[int, int]] = []
+        self._letters: dict[str, bool] = {}
+        self._where = ""
+        self._kind, self._style = "", ""
+        self._value: list[str] = []
+        self._formula: list[str] = []
+        self._inline: list[str] = []
+        self.starts = {
+            "row": self._open_row,
+            "c": self._cell,
+            "v": lambda attrs: self.listen(self._value.append),
+            "f": lambda attrs: self.listen(self._formula.append),
+            "t": lambda attrs: self.listen(self._inline.append),
+            "col": self._columns,
+            "sheetFormatPr": self._format,
+            "macrosheet": lambda attrs: self.texts.add("Excel 4.0 macro sheet", "metadata", notice="macro"),
+            **{name: self._speaker(name, keys) for name, keys in _SPOKEN.items()},
+            **dict.fromkeys(_WORDS, self._words),
+            **dict.fromkeys(("formula1", "formula2", "formula"), self._words),
+        }
+        silent = lambda: self.listen(None)  # noqa: E731  # one word for the same at four ends
+        self.ends = {
+            "v": silent,
+            "f": silent,
+            "t": silent,
+            "c": self._cell_end,
+            **{name: self._speech(name) for name in _WORDS},
+            **{name: self._condition(name) for name in ("formula1", "formula2", "formula")},
+        }
+
+    # Rows, columns and whether they are seen
+
+    def _format(self, attrs: Attributes) -> None:
+        if (attribute(attrs, "zeroHeight", "") or "") in _ON:
+            self._hidden = self._row_hidden = True  # all rows that do not say otherwise; those are rare
+
+    def _columns(self, attrs: Attributes) -> None:
+        first, last = attribute(attrs, "min", "") or "", attribute(attrs, "max", "") or ""
+        unseen = (attribute(attrs, "hidden", "") or "") in _ON or attribute(attrs, "width", "") in ("0", "0.0")
+        if unseen and first[:6].isdigit() and last[:6].isdigit() and len(self._ranges) < _HIDDEN_RANGES:
+            self._ranges.append((int(first[:6]) - 1, int(last[:6]) - 1))
+
+    def _open_row(self, attrs: Attributes) -> None:
+        number = attrs.get("r", "")
+        self._row = int(number[:9]) - 1 if number.isdigit() else self._row + 1
+        self._index = -1
+        self._row_hidden = self._hidden or attrs.get("hidden", "") in _ON or attrs.get("ht") in ("0", "0.0")
+
+    def _cell(self, attrs: Attributes) -> None:
+        self._where = attrs.get("r", "")
+        self._kind = attrs.get("t", "")
+        self._style = attrs.get("s", "")
+
+    def _letter(self) -> str:
+        """The letters of the cell's address, or of the next column where it has none."""
+        letters = self._where.rstrip("0123456789")[:3].upper()
+        if letters not in self._letters:
+            index = column_index(letters) if letters else self._index + 1
+            self._index = index
+            letters = letters or column_name(index)
+            if letters not in self._letters:
+                self._letters[letters] = any(first <= index <= last for first, last in self._ranges)
+        elif not self._where:
+            self._index += 1
+        return letters
+
+    # Cells
+
+    def _cell_end(self) -> None:
+        value = "".join(self._value)
+        column = self._letter()
+        if self._formula:
+            self._give_formula("".join(self._formula), column)
+        notice = None
+        if self._kind == "s":
+            value, notice = self._shared_text(value)
+        elif self._inline:
+            value = "".join(self._inline)
+        elif self._kind in ("b", "e"):
+            value = ""
+        elif not self._kind or self._kind == "n":
+            value = plain_number(value)
+        self._value.clear()
+        self._formula.clear()
+        self._inline.clear()
+        if not value:
+            return
+        if self._kind == "inlineStr" and value[0] in _RISKY:
+            notice = cell_notice(value)
+        unseen = self._row_hidden or self._letters[column] or self._style in self._formats
+        self.texts.add(value, "hidden" if unseen else "visible", column=column, row=self._row, notice=notice)
+
+    def _shared_text(self, number: str) -> tuple[str, str | None]:
+        try:
+            index = int(number)
+            text = self._shared.values[index] if index >= 0 else ""
+        except (ValueError, IndexError):
+            return "", None
+        if len(text) > _LONG:
+            self._repeats[index] = self._repeats.get(index, 0) + 1
+            if self._repeats[index] > _REPEATS:
+                return "", None
+        return text, self._shared.notices.get(index)
+
+    def _give_formula(self, formula: str, column: str) -> None:
+        """Formulas with words in them, and those that do more than calculate."""
+        notice = formula_notice(formula) if "(" in formula or "|" in formula else None
+        if notice or '"' in formula:
+            self.texts.add(formula, "metadata", column=column, row=self._row, notice=notice)
+
+    # Around the grid
+
+    def _speaker(self, name: str, keys: tuple[str, ...]) -> Start:
+        def speak(attrs: Attributes) -> None:
+            for key in keys:
+                if (value := attribute(attrs, key, "")) and value.strip():
+                    self.texts.add(value, "metadata", column=name)
+
+        return speak
+
+    def _words(self, attrs: Attributes) -> None:
+        self._value.clear()
+        self.listen(self._value.append)
+
+    def _speech(self, name: str) -> End:
+        return lambda: self._said(name, "visible")
+
+    def _condition(self, name: str) -> End:
+        return lambda: self._said(name, "metadata")
+
+    def _said(self, name: str, view: str) -> None:
+        self.listen(None)
+        text = "".join(self._value)
+        self._value.clear()
+        if view == "visible" or '"' in text:
+            self.texts.add(text, view, column=name, notice=formula_notice(text) if view == "metadata" else None)
+
+    def overflow(self) -> None:
+        """A cell without end: what it holds so far is given off."""
+        for pieces in (self._value, self._inline, self._formula):
+            if sum(map(len, pieces)) > 1 << 20:
+                self.texts.add("".join(pieces), row=max(0, self._row), column=self._letter())
+                pieces.clear()
+
+    def done(self) -> None:
+        """What the part broke off in."""
+        if self._value or self._inline or self._formula:
+            self._cell_end()
+
+
+def plain_number(value: str) -> str:
+    """A number as a person writes it: Excel stores long ones with an exponent."""
+    if "E" not in value and "e" not in value:
+        return value
+    try:
+        number = float(value[:_DIGITS])
+    except ValueError:
+        return value
+    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE else value
+
+
+def column_index(letters: str) -> int:
+    """From 0; of letters that are none, 0."""
+    index = 0
+    for letter in letters:
+        index = index * 26 + (ord(letter) - 64 if "A" <= letter <= "Z" else 0)
+    return max(0, index - 1)
+
+
+_ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,9})")
+
+
+def place(address: str) -> tuple[int, str] | None:
+    """Row and column of a cell's address."""
+    found = _ADDRESS.match(address)
+    return (max(0, int(found[2]) - 1), found[1].upper()) if found else None

@@ -1,0 +1,78 @@
+"""PDF: pages with what is seen and what is not, comments, form values, scripts, actions, properties, attachments."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.pdf import library as pdfium
+from veritensor_ray.extract.readers.pdf.document import has_annotations_over_text, has_hidden_layers, pages_with_appearances, read_document
+from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
+from veritensor_ray.extract.readers.pdf.pages import Report, read_page
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Block, Gap
+
+_MOST_PAGES = 100_000
+_PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is closed
+
+
+def read_pdf(source: Source) -> Iterator[Item]:
+    """What belongs to the document first, then page by page; `start` is a character of the page's text as PDFium orders it."""
+    file, size = _seekable(source.file)
+    try:
+        document = pdfium.open_document(file, size)
+    except pdfium.Encrypted as error:
+        yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
+        yield Gap(str(error))
+        return
+    except ReadError:  # other viewers may open it
+        yield from read_document(find_objects(file), file)
+        raise
+    try:
+        handle = pdfium.address(document.raw)
+        with pdfium.LOCK:
+            objects, about = _objects(file, handle)
+            unlocked = (find_objects(file), file) if about is not file and pdfium.is_encrypted(handle) else None
+            count = len(document)
+        if objects.broken:
+            yield Gap(f"some objects were not searched: {objects.broken}")
+        yield from read_document(objects, about, unlocked)
+        report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects))
+        del objects, about, unlocked
+        for index in range(min(count, _MOST_PAGES)):
+            if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:
+                document.close()
+                document = pdfium.open_document(file, size)
+            yield from read_page(pdfium.address(document.raw), index, report)
+        yield from report.gaps()
+        if count > _MOST_PAGES:
+            yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
+    finally:
+        with pdfium.LOCK:
+            document.close()
+
+
+def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:
+    """A file that can be read at any place, and its size; what comes out of a stream is held in memory."""
+    if file.seekable():
+        return file, file.seek(0, io.SEEK_END)
+    data = file.read(pdfium.IN_MEMORY + 1)
+    if len(data) > pdfium.IN_MEMORY:
+        raise LimitExceeded("pdf_bytes", f"the PDF is packed and larger than {pdfium.IN_MEMORY} bytes")
+    return io.BytesIO(data), len(data)
+
+
+def _objects(file: BinaryIO, document: int) -> tuple[Objects, BinaryIO]:
+    """The objects, and the file that their streams stand in: the PDF, or PDFium's copy of one that is encrypted or oddly packed."""
+    encrypted = pdfium.is_encrypted(document)
+    if not encrypted:
+        objects = find_objects(file)
+        if not objects.broken:
+            return objects, file
+    copy = pdfium.copy(document, pdfium.IN_MEMORY)
+    if copy is None:
+        return (Objects(broken="the document is too large to be copied") if encrypted else objects), file
+    file = io.BytesIO(copy)
+    return find_objects(file), file

@@ -1,0 +1,95 @@
+"""The wire format of protocol buffers, and the two messages that TFRecord files usually hold; it knows no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Number and value of each field: bytes as they are, anything else as a number. ValueError for what is no message."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, wire = key >> 3, key & 7
+        if not number:
+            raise ValueError("a field without number")
+        if wire == _VARINT:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if wire == _BYTES:
+            size, at = _varint(data, at)
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+        else:
+            raise ValueError("a field of an unknown type")
+        if size > len(data) - at:
+            raise ValueError("a field is longer than its message")
+        piece = data[at : at + size]
+        yield number, piece if wire == _BYTES else int.from_bytes(piece, "little")
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise ValueError("a number without end")
+
+
+def varints(data: bytes) -> Iterator[int]:
+    """Numbers one behind the other."""
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        yield value
+
+
+def example_values(data: bytes) -> list[tuple[str, bytes]]:
+    """Feature names and bytes values of a tf.train.Example or SequenceExample. ValueError for anything else."""
+    found: list[tuple[str, bytes]] = []
+    for number, value in fields(data):
+        if number not in (1, 2):
+            raise ValueError("no such field in an example")
+        for name, content in _entries(_bytes(value)):
+            if number == 1:
+                found += _feature(name, content)
+            else:
+                steps = [_bytes(step) for _, step in fields(content)]
+                found += [pair for i, step in enumerate(steps) for pair in _feature(f"{name}[{i}]", step)]
+    return found
+
+
+def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Keys and values of a message that is nothing but a map."""
+    for number, entry in fields(data):
+        if number != 1:
+            raise ValueError("no such field in a map of features")
+        parts = dict(fields(_bytes(entry)))
+        if not parts.keys() <= {1, 2}:
+            raise ValueError("no such field in an entry of a map")
+        yield _bytes(parts.get(1, b"")).decode("utf-8", "replace"), _bytes(parts.get(2, b""))
+
+
+def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
+    """The values of a list of bytes; those of lists of numbers are none."""
+    values: list[bytes] = []
+    for kind, content in fields(data):
+        if kind not in (1, 2, 3):
+            raise ValueError("no such kind of feature")
+        if kind == 1:
+            values += [_bytes(value) for _, value in fields(_bytes(content))]
+    return [(name if len(values) == 1 else f"{name}[{i}]", value) for i, value in enumerate(values)]
+
+
+def _bytes(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number in place of bytes")  # noqa: TRY004  # about the data, not about a caller
+    return value

@@ -1,0 +1,52 @@
+"""Where the text of an RTF group goes, and what a field or a template gives away; it knows no syntax."""
+
+from __future__ import annotations
+
+import re
+
+from veritensor_ray.extract.readers.markup.paragraph import Paragraph
+from veritensor_ray.extract.readers.markup.writer import Writer
+from veritensor_ray.extract.readers.rtf import words
+from veritensor_ray.segments import Origin
+
+_DDE = re.compile(r"\s{0,99}DDE(AUTO)?\s", re.IGNORECASE)
+_FETCHED = re.compile(r"\s{0,99}(INCLUDETEXT|IMPORT|LINK)\s[^\n]{0,200}?(https?:|ftp:|\\{2,4}\w)", re.IGNORECASE)
+_REMOTE = re.compile(r"\s{0,99}(https?:|ftp:|\\\\\w)", re.IGNORECASE)
+
+
+class Sink:
+    """Where a group's text goes: what is seen, and what is hidden in it."""
+
+    __slots__ = ("_shown_since", "destination", "digits", "hidden", "shown", "start", "word")
+
+    def __init__(self, writer: Writer, destination: words.Destination, word: str = "", start: int = 0) -> None:
+        self.destination, self.word, self.start = destination, word, start
+        self._shown_since = False
+        self.digits: list[str] | None = [] if word in words.HEX else None
+
+        def emit(text: str, origins: list[Origin], owned: int, view: str = destination.view) -> None:
+            writer.part = destination.part
+            writer.add(view, text, origins, destination.column, owned, _notice(word, text))
+
+        self.shown = Paragraph(emit)
+        self.hidden = Paragraph(lambda text, origins, owned: emit(text, origins, owned, "hidden"))
+
+    def into(self, hides: bool, start: int, line: int) -> Paragraph:
+        """The paragraph that grows; hidden words of different places are not one word."""
+        if hides and self._shown_since:
+            self.hidden.space(start, line)
+        self._shown_since = not hides
+        return self.hidden if hides else self.shown
+
+    def end(self) -> None:
+        """A paragraph ends."""
+        self.shown.end()
+        self.hidden.end()
+
+
+def _notice(word: str, text: str) -> str | None:
+    if word == "fldinst" and _DDE.match(text):
+        return "dde"
+    if word == "fldinst" and _FETCHED.match(text):
+        return "external-content"
+    return "remote-template" if word == "template" and _REMOTE.match(text) else None

@@ -1,0 +1,18 @@
+"""Readable strings in bytes of any format; it knows none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_READABLE = re.compile("[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]{24,}")
+_READABLE_16 = re.compile(rb"(?:[\t\n\r\x20-\x7e]\x00){24,}")
+
+
+def readable(data: bytes) -> Iterator[str]:
+    """Runs of at least 24 characters, in UTF-8 and in UTF-16."""
+    for run in _READABLE.finditer(data.decode("utf-8", "replace")):
+        yield run[0]
+    if b"\x00" in data:
+        for wide in _READABLE_16.finditer(data):
+            yield wide[0].decode("utf-16-le")

@@ -1,0 +1,90 @@
+"""What a zip or an OLE file really is: documents, wheels and checkpoints are all one of the two; it reads their lists of entries, never their content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import BinaryIO
+
+import olefile
+
+from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.extract.zip_format import Data, Entry, entries, find_directory, local_header
+from veritensor_ray.media_types import NPZ, PYTORCH
+
+_OOXML = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument."
+_MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
+_ENTRIES = 100_000  # that are looked at
+_TYPES = "[Content_Types].xml"
+_DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part, too
+_FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")
+_PARTS = {
+    "word/document.xml": f"{_OOXML}.wordprocessingml.document",
+    "xl/workbook.xml": f"{_OOXML}.spreadsheetml.sheet",
+    "xl/workbook.bin": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "ppt/presentation.xml": f"{_OOXML}.presentationml.presentation",
+}
+_STREAMS = {
+    "__properties_version1.0": "application/vnd.ms-outlook",
+    "WordDocument": "application/msword",
+    "Workbook": "application/vnd.ms-excel",
+    "Book": "application/vnd.ms-excel",
+    "PowerPoint Document": "application/vnd.ms-powerpoint",
+    "EncryptedPackage": "application/x-ole-encrypted",
+}
+
+
+def refined(kind: Kind, file: BinaryIO) -> Kind:
+    """The kind of a file whose bytes only say which container it is; damaged ones stay what they were. Leaves `file` at its beginning."""
+    look = _LOOK.get(kind.media_type)
+    if look is None or not file.seekable():
+        return kind
+    file.seek(0)
+    try:
+        found = look(file)
+    except Exception:  # noqa: BLE001  # both libraries raise whatever a hostile file makes them; its reader then says what is wrong
+        found = None
+    file.seek(0)
+    return replace(kind, media_type=found) if found else kind
+
+
+def _zip(file: BinaryIO) -> str | None:
+    directory = find_directory(file)
+    if directory is None:
+        return None
+    found = {entry.name: entry for entry in islice(entries(file, directory), _ENTRIES)}
+    if "mimetype" in found:
+        declared = _short(file, found["mimetype"])
+        if declared == "application/epub+zip" or declared.startswith(_ODF):
+            return declared
+    if _TYPES in found:
+        parts = (name for name in found if name.startswith(("word/", "xl/", "ppt/")))
+        if media_type := next((_PARTS[part] for name in parts if (part := _DIGITS.sub("", name)) in _PARTS), None):
+            return media_type
+    if any(name.count("/") <= 1 and name.endswith("data.pkl") for name in found):
+        return PYTORCH
+    return NPZ if found and all(name.endswith(".npy") for name in found) else None
+
+
+def _short(file: BinaryIO, entry: Entry) -> str:
+    """A short entry as text."""
+    local = local_header(file, entry.offset)
+    if local is None:
+        return ""
+    return Pieces(iter(Data(entry, Window(file, local.data, entry.packed)))).read(_MIMETYPE).decode("ascii", "replace").strip()
+
+
+def _ole(file: BinaryIO) -> str | None:
+    with olefile.OleFileIO(file) as ole:
+        return next((media_type for stream, media_type in _STREAMS.items() if ole.exists(stream)), None)
+
+
+def _xml(file: BinaryIO) -> str | None:
+    return f"{_ODF}flat-xml" if _FLAT.search(file.read(16_384)) else None
+
+
+_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {"application/zip": _zip, "application/x-ole-storage": _ole, "text/xml": _xml}

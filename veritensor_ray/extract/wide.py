@@ -1,0 +1,74 @@
+"""Whether bytes without a mark are UTF-16 or UTF-32: by what the characters would be; strict, so that arrays of numbers stay numbers."""
+
+from __future__ import annotations
+
+import bisect
+import codecs
+import unicodedata
+from collections import Counter
+
+_SAMPLE = 16_384
+_FEWEST = 12  # characters
+_CODECS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
+
+# Where a script begins, and its name; names of one script may come more than once, and ? is what texts do not hold.
+_SCRIPTS = (
+    (0x0000, "latin"), (0x0250, "?"), (0x0300, "any"), (0x0370, "greek"), (0x0400, "cyrillic"), (0x0530, "armenian"), (0x0590, "hebrew"),
+    (0x0600, "arabic"), (0x0700, "?"), (0x0750, "arabic"), (0x0780, "?"), (0x0900, "devanagari"), (0x0980, "bengali"), (0x0A00, "gurmukhi"),
+    (0x0A80, "gujarati"), (0x0B00, "oriya"), (0x0B80, "tamil"), (0x0C00, "telugu"), (0x0C80, "kannada"), (0x0D00, "malayalam"),
+    (0x0D80, "sinhala"), (0x0E00, "thai"), (0x0E80, "lao"), (0x0F00, "tibetan"), (0x1000, "burmese"), (0x10A0, "georgian"), (0x1100, "?"),
+    (0x1200, "ethiopic"), (0x13A0, "?"), (0x1780, "khmer"), (0x1800, "?"), (0x1E00, "latin"), (0x1F00, "greek"), (0x2000, "any"),
+    (0x2070, "?"), (0x20A0, "any"), (0x2190, "?"), (0x3000, "east"), (0x3130, "?"), (0x4E00, "east"), (0xA000, "?"), (0xAC00, "korean"),
+    (0xD7A4, "?"), (0xFB50, "arabic"), (0xFE00, "any"), (0xFE10, "?"), (0xFE70, "arabic"), (0xFF00, "east"), (0xFFF0, "?"), (0x1F300, "any"),
+    (0x1FB00, "?"),
+)  # fmt: skip
+_BEGINNINGS = [begin for begin, _ in _SCRIPTS]
+_MARKS = " \n\u3000\u3001\u3002\uff0c\u060c\u0964\u1361\u17d4\u104b"  # what stands between words or sentences
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """The codec under which the first bytes are a text in one script, with ASCII between."""
+    for codec, width in _CODECS:
+        sample = head[: min(_SAMPLE, len(head) // width * width)]
+        if len(sample) >= _FEWEST * width and (codec[4:6] == "16" or _has_zeros(sample, codec)) and _is_text(sample, codec):
+            return codec
+    return None
+
+
+def few_controls(head: bytes, codec: str) -> bool:
+    """Whether it is text and no array of small numbers: those are control characters."""
+    text = head[:_SAMPLE].decode(codec, "ignore")
+    return sum(char < " " and char not in "\t\n\r\f\x1b" for char in text) <= 0.01 * len(text)
+
+
+def _has_zeros(sample: bytes, codec: str) -> bool:
+    """UTF-32 has a zero in each character."""
+    zeros = sample[3::4] if codec.endswith("le") else sample[::4]
+    return zeros.count(0) == len(zeros)
+
+
+def _is_text(sample: bytes, codec: str) -> bool:
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    counts = Counter(text)
+    scripts: Counter[str] = Counter()
+    for char, count in counts.items():
+        scripts[_script(char)] += count
+    total = len(text)
+    marks = sum(counts[mark] for mark in _MARKS)
+    if total < _FEWEST or scripts["?"] > 0.002 * total or marks < max(1, 0.01 * total):
+        return False
+    letters = {name: count for name, count in scripts.items() if name not in ("latin", "any")}
+    main = max(letters.values(), default=0)
+    if codec.startswith("utf-16") and main < 0.3 * total:
+        return False  # Latin text has so many zeros that it is known by those
+    return main + scripts["latin"] + scripts["any"] >= 0.97 * total and scripts["any"] < 0.2 * total
+
+
+def _script(char: str) -> str:
+    category = unicodedata.category(char)
+    if category in ("Cn", "Co", "Cs") or (category == "Cc" and char not in "\t\n\r\ufeff"):
+        return "?"
+    return _SCRIPTS[bisect.bisect_right(_BEGINNINGS, ord(char)) - 1][1]

@@ -1,0 +1,269 @@
+"""The zip format: its central directory, its local headers and the data of an entry, all in bounded memory; it knows no reader.
+
+References are to APPNOTE.TXT, the format's specification.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from veritensor_ray.extract.decoders import DICTIONARY, Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
+from veritensor_ray.extract.streams import Window
+
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+DESCRIPTOR = b"PK\x07\x08"
+ENCRYPTED, STREAMED = 1, 8  # bits of an entry's flags
+STORED, DEFLATED, AES = 0, 8, 99
+_NAME = 4096  # bytes of a name that are kept
+_DIRECTORY = 64 << 20  # bytes of a central directory that are read
+_MAX32 = 0xFFFFFFFF
+
+_CENTRAL = struct.Struct("<4s4B4H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+
+
+class Entry(NamedTuple):
+    """An entry as the central directory has it, or a local header that is in no directory. `size` -1: not known."""
+
+    name: str
+    raw: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+    mode: int = 0
+    comment: bytes = b""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it says that a password is needed."""
+        return bool(self.flags & ENCRYPTED) or self.method == AES
+
+
+class Local(NamedTuple):
+    """A local header, as far as it can contradict the directory; `data` is where the entry's bytes begin."""
+
+    raw: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    data: int
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Where the central directory stands, `[start, end)`, and where the archive ends behind it.
+
+    `rival`: the end record names another place where a directory stands, too: programs differ in which they take.
+    """
+
+    start: int
+    end: int
+    after: int
+    shift: int  # what was put in front of the archive without changing its offsets
+    count: int
+    comment: bytes
+    rival: bool = False
+
+
+def find_directory(file: BinaryIO) -> Directory | None:
+    """The central directory that the last end record leads to; None: there is none (APPNOTE 4.3.16)."""
+    size = file.seek(0, 2)
+    base = max(0, size - _END.size - 0xFFFF)
+    file.seek(base)
+    tail = file.read(size - base)
+    at = len(tail)
+    while (at := tail.rfind(END, 0, at)) >= 0:
+        if len(tail) - at >= _END.size and (found := _directory(file, base + at, tail[at:])):
+            return found
+    return None
+
+
+def _directory(file: BinaryIO, at: int, record: bytes) -> Directory | None:
+    _, _, _, _, count, length, offset, comment = _END.unpack_from(record)
+    after, end = at + _END.size + comment, at
+    if _MAX32 in (length, offset) or count == 0xFFFF:
+        for place in _end64(file, at):
+            file.seek(place)
+            wide = file.read(_END64.size)
+            if len(wide) == _END64.size and wide.startswith(b"PK\x06\x06"):
+                end = place
+                count, length, offset = _END64.unpack(wide)[-3:]
+                break
+    places = [place for place in dict.fromkeys((end - length, offset)) if 0 <= place < end and _is_at(file, place, CENTRAL)]
+    text = record[_END.size : _END.size + comment]
+    if places:
+        start = places[0]
+        return Directory(start, end, after, start - offset, count, text, len(places) > 1)
+    return Directory(end, end, after, 0, 0, text) if not count and not length else None
+
+
+def _end64(file: BinaryIO, at: int) -> Iterator[int]:
+    """Where the wide end record may stand: where its locator says, or right before that, if something was put in front."""
+    if at >= 20:
+        file.seek(at - 20)
+        locator = file.read(20)
+        if locator.startswith(b"PK\x06\x07"):
+            yield int.from_bytes(locator[8:16], "little") & (1 << 63) - 1
+            yield max(0, at - 20 - _END64.size)
+
+
+def _is_at(file: BinaryIO, place: int, signature: bytes) -> bool:
+    file.seek(place)
+    return file.read(4) == signature
+
+
+def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
+    """The entries of the directory, in order; they end early where it is damaged."""
+    file.seek(directory.start)
+    data = file.read(min(directory.end - directory.start, _DIRECTORY))
+    at = 0
+    while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
+        fields = _CENTRAL.unpack_from(data, at)
+        system, flags, method, crc, packed, size = fields[2], fields[5], fields[6], fields[9], fields[10], fields[11]
+        name, extra, comment = fields[12:15]
+        external, offset = fields[17], fields[18]
+        at += _CENTRAL.size
+        raw, more = data[at : at + name], data[at + name : at + name + extra]
+        at += name + extra
+        if _MAX32 in (size, packed, offset):
+            size, packed, offset = _wide(more, size, packed, offset)
+        mode = external >> 16 if system in (3, 19) else 0
+        yield Entry(_text(raw), raw, flags, method, crc, packed, size, offset + directory.shift, mode, data[at : at + comment])
+        at += comment
+
+
+def _wide(extra: bytes, *values: int) -> list[int]:
+    """Sizes and offset that do not fit in 32 bits stand, in this order, in the extra field 1 (APPNOTE 4.5.3)."""
+    found = list(values)
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        body = extra[at + 4 : at + 4 + length]
+        if kind == 1:
+            for i, value in enumerate(values):
+                if value == _MAX32 and len(body) >= 8:
+                    found[i], body = int.from_bytes(body[:8], "little"), body[8:]
+            break
+        at += 4 + length
+    return found
+
+
+def _text(raw: bytes) -> str:
+    """A name: UTF-8 where it is that, flagged or not; else the code page of the first zip programs."""
+    raw = raw[:_NAME]
+    try:
+        return raw.decode("ascii")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp437")
+
+
+def local_header(file: BinaryIO, offset: int) -> Local | None:
+    """The local header at `offset`; None: there is none."""
+    if not 0 <= offset < 1 << 62:
+        return None
+    file.seek(offset)
+    head = file.read(_LOCAL.size)
+    if len(head) < _LOCAL.size or not head.startswith(LOCAL):
+        return None
+    _, _, flags, method, _, _, crc, packed, size, name, extra = _LOCAL.unpack(head)
+    raw = file.read(name)
+    if _MAX32 in (packed, size):
+        size, packed = _wide(file.read(extra), size, packed)
+    return Local(raw, flags, method, crc, packed, size, offset + _LOCAL.size + name + extra)
+
+
+def found_entry(local: Local, offset: int) -> Entry:
+    """An entry of which only the local header is known. One that was streamed gives its sizes only behind its data."""
+    unknown = bool(local.flags & STREAMED) and not local.packed
+    return Entry(_text(local.raw), local.raw, local.flags, local.method, local.crc, local.packed, -1 if unknown else local.size, offset)
+
+
+def contradiction(entry: Entry, local: Local) -> str | None:
+    """What the local header says other than the directory; sizes that were not known when it was written say nothing."""
+    if local.raw != entry.raw and _text(local.raw) != entry.name:
+        return f"named {_text(local.raw)[:300]!r} in its local header"
+    if local.method != entry.method:
+        return f"compressed by method {entry.method}, by {local.method} in its local header"
+    if (local.flags ^ entry.flags) & ENCRYPTED:
+        return "encrypted in only one of its two headers"
+    told = (local.crc, local.packed, local.size)
+    if local.flags & STREAMED or not any(told) or _MAX32 in told:
+        return None
+    return None if told == (entry.crc, entry.packed, entry.size) else "of another size or checksum in its local header"
+
+
+def _lzma(window: Window, size: int) -> Decoder:
+    """Two bytes of version, two of length, then the properties (APPNOTE 5.8.8)."""
+    length = int.from_bytes(window.read(4)[2:], "little")
+    return raw_lzma([lzma_filter(window.read(length), size if size >= 0 else DICTIONARY)])
+
+
+_DECODERS: dict[int, Callable[[Window, int], Decoder]] = {
+    DEFLATED: lambda window, size: Inflate(),
+    9: lambda window, size: Inflate64(),
+    12: lambda window, size: bz2.BZ2Decompressor(),
+    14: _lzma,
+    95: lambda window, size: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY),
+}
+_ZSTD = (20, 93)
+METHODS = frozenset((STORED, *_DECODERS, *_ZSTD))
+
+
+class Data:
+    """The data of an entry in bounded pieces, and what was seen of it. Raises what its decoder raises for data that is damaged.
+
+    When it has `ended`, `size`, `crc` and `end`, the place where its packed form ends, are known.
+    """
+
+    def __init__(self, entry: Entry, window: Window) -> None:
+        self._entry, self._window = entry, window
+        self.size = self.crc = 0
+        self.ended = False
+        self.end = window.at
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces():
+            self.crc = zlib.crc32(piece, self.crc)
+            self.size += len(piece)
+            yield piece
+        self.ended = True
+
+    def _pieces(self) -> Iterator[bytes]:
+        entry, window = self._entry, self._window
+        unused = b""
+        if entry.method == STORED:
+            yield from window.pieces()
+        elif entry.method in _ZSTD:
+            yield from Zstd(window.read)
+        else:
+            decoder = _DECODERS[entry.method](window, entry.size)
+            marked = entry.method != 14 or bool(entry.flags & 2)  # LZMA may have no mark at its end
+            yield from pumped(decoder, window.read, None if marked or entry.size < 0 else entry.size)
+            unused = decoder.unused_data if decoder.eof else b""
+        self.end = window.at - len(unused)
+
+    def verdict(self) -> tuple[str, str] | None:
+        """The notice for data that is not what the headers say, and how it differs."""
+        entry = self._entry
+        if not self.ended or entry.size < 0:
+            return None
+        if self.size != entry.size:
+            return "tampered-archive", f"holds {self.size} bytes, {entry.size} by the directory"
+        return ("bad-checksum", "its checksum is not that of its data") if self.crc != entry.crc else None

@@ -1,0 +1,124 @@
+"""The header of a safetensors file: what it holds and what is wrong with it; it reads no tensor."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+LARGEST = 100_000_000  # the format's own bound on a header
+READ = 32 << 20  # ours: parsed, it takes ten times as much
+_BITS = {
+    "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E5M2FNUZ": 8, "F8_E4M3FNUZ": 8,
+    "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Header:
+    """`names` of tensors; `metadata` as pairs, a key given twice is there twice; `problems` in words, in the order they were met; `unread`: above READ."""
+
+    size: int = 0
+    metadata: list[tuple[str, str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    unread: bool = False
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with its keys as they stand."""
+
+
+def read_header(file: BinaryIO, size: int | None) -> Header:
+    """The header of `file`, which stands at its beginning; `size` is the file's, where it is known."""
+    found = Header()
+    lead = file.read(8)
+    found.size = int.from_bytes(lead, "little")
+    if len(lead) < 8 or found.size > LARGEST:
+        found.problems.append(f"a header of {found.size} bytes; {LARGEST} are allowed" if len(lead) == 8 else "ends within the header")
+        return found
+    if found.size > READ:
+        found.unread = True
+        return found
+    data = file.read(found.size)
+    if len(data) < found.size:
+        found.problems.append("ends within the header")
+        return found
+    try:
+        top = json.loads(data.decode("utf-8"), object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        found.problems.append("the header is not JSON in UTF-8")
+        return found
+    if not isinstance(top, _Pairs):
+        found.problems.append("the header is no JSON object")
+        return found
+    _read(top, found, None if size is None else size - 8 - found.size)
+    return found
+
+
+def _read(top: _Pairs, found: Header, room: int | None) -> None:
+    names: set[str] = set()
+    spans: list[tuple[int, int, str]] = []
+    for name, value in top:
+        if name in names:
+            found.problems.append(f"the name {name[:80]!r} twice")
+        names.add(name)
+        if name == "__metadata__":
+            _metadata(value, found)
+            continue
+        found.names.append(name)
+        span = _span(value)
+        if isinstance(span, str):
+            found.problems.append(f"{name[:80]!r}: {span}")
+        else:
+            spans.append((*span, name))
+    found.problems += _layout(spans, room)
+
+
+def _metadata(value: Any, found: Header) -> None:
+    if not isinstance(value, _Pairs):
+        found.problems.append("__metadata__ is no object")
+        return
+    found.metadata += [(key, text if isinstance(text, str) else json.dumps(text)) for key, text in value]
+    if any(not isinstance(text, str) for _, text in value):
+        found.problems.append("__metadata__ holds more than texts")
+
+
+def _span(value: Any) -> tuple[int, int] | str:
+    """First and last byte of a tensor, or what is wrong with its description."""
+    entry = dict(value) if isinstance(value, _Pairs) else {}
+    offsets, shape, dtype = entry.get("data_offsets"), entry.get("shape"), entry.get("dtype")
+    if len(value) != len(entry) if isinstance(value, _Pairs) else True:
+        return "no description of a tensor"
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(_natural(n) for n in offsets):
+        return "no two offsets"
+    if not isinstance(shape, list) or not all(_natural(n) for n in shape):
+        return "no shape"
+    start, end = offsets
+    if end < start:
+        return "offsets in the wrong order"
+    bits = _BITS.get(dtype) if isinstance(dtype, str) else None
+    if bits is not None and math.prod(shape) * bits != (end - start) * 8:
+        return f"{end - start} bytes do not hold {dtype}{shape}"[:200]
+    return start, end
+
+
+def _natural(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def _layout(spans: list[tuple[int, int, str]], room: int | None) -> Iterator[str]:
+    """The data has to be covered without overlap, without a hole, and to the end."""
+    at = 0
+    for start, end, name in sorted(spans):
+        if start < at:
+            yield f"{name[:80]!r} overlaps what stands before it"
+        elif start > at:
+            yield f"a hole of {start - at} bytes before {name[:80]!r}"
+        at = max(at, end)
+    if room is not None and at > room:
+        yield f"{at} bytes of tensors are described, the file has {max(0, room)}"
+    elif room is not None and at < room:
+        yield f"{room - at} bytes behind the last tensor belong to none"

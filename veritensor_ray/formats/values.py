@@ -1,0 +1,207 @@
+"""What a pickle's stack holds, as far as it matters for saying which names it calls with what; nothing is ever built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+ITEMS = 32  # of a list, tuple or dict that are kept
+_DEPTH = 6
+SHOWN = 200
+_NUMBER = re.compile(r"[<>=|]?([a-zA-Z?])(\d*)")
+_LETTER_BYTES = {
+    "?": 1,
+    "b": 1,
+    "B": 1,
+    "h": 2,
+    "H": 2,
+    "i": 4,
+    "I": 4,
+    "l": 8,
+    "L": 8,
+    "q": 8,
+    "Q": 8,
+    "f": 4,
+    "d": 8,
+    "e": 2,
+    "F": 8,
+    "D": 16,
+}
+
+
+class Dull:
+    """A value that does not matter."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+DULL = Dull()
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A reference to `module.name`, at a byte offset; `resolved` is False where the pickle hides or computes the name."""
+
+    module: str
+    name: str
+    offset: int
+    end: int
+    resolved: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A bytes value: where it stands and how it begins; `dtype` is NumPy's name for the texts in it, where it is an array's memory."""
+
+    offset: int
+    size: int
+    head: bytes
+    dtype: str = ""
+
+
+@dataclass(slots=True)
+class Many:
+    """A list, tuple, set or dict (keys and values in turn), cut at ITEMS."""
+
+    kind: str
+    items: list[Any] = field(default_factory=list)
+    depth: int = 1
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """Take in what is not nested too deeply."""
+        for item in items:
+            if len(self.items) >= ITEMS:
+                return
+            deep = depth(item) + 1
+            self.items.append(item if deep <= _DEPTH else DULL)
+            self.depth = max(self.depth, min(deep, _DEPTH))
+
+    def get(self, key: str) -> Any:
+        """The value of a key of a dict; the last one counts."""
+        found: Any = DULL
+        for name, value in zip(self.items[::2], self.items[1::2], strict=False):
+            if name == key:
+                found = value
+        return found
+
+
+@dataclass(slots=True)
+class Called:
+    """What a callable returned, and the state that was put into it."""
+
+    function: Any
+    args: Any
+    depth: int
+    state: Any = None
+
+
+def depth(value: Any) -> int:
+    """How deeply a value is nested; it never refers to itself, since what is kept is at most _DEPTH deep."""
+    return value.depth if isinstance(value, (Many, Called)) else 0
+
+
+def called(function: Any, args: Any) -> Any:
+    """The result of a call, or DULL where it stands at the end of a long chain."""
+    deep = max(depth(function), depth(args)) + 1
+    return Called(function, args, deep) if deep <= _DEPTH else DULL
+
+
+def of_class(value: Any) -> str:
+    """`module.name` of what made a value: protocols 0 and 1 go through copyreg."""
+    if not isinstance(value, Called):
+        return ""
+    maker = value.function
+    if str(maker) in ("copyreg._reconstructor", "copy_reg._reconstructor") and isinstance(value.args, Many) and value.args.items:
+        maker = value.args.items[0]
+    return str(maker) if isinstance(maker, Name) else ""
+
+
+def shown(value: Any) -> str:
+    """A value as source text, at most SHOWN characters long."""
+    text, budget = "", 400
+    for piece in _pieces(value, 0):
+        text += piece
+        budget -= 1
+        if len(text) > SHOWN or not budget:
+            return f"{text[: SHOWN - 1]}…"
+    return text
+
+
+def _pieces(value: Any, level: int) -> Iterator[str]:
+    if level > _DEPTH:
+        yield "…"
+    elif isinstance(value, Many):
+        start, end = {"tuple": ("(", ")"), "dict": ("{", "}")}.get(value.kind, ("[", "]"))
+        yield start
+        for i, item in enumerate(value.items):
+            if i:
+                yield ": " if value.kind == "dict" and i % 2 else ", "
+            yield from _pieces(item, level + 1)
+        yield end
+    elif isinstance(value, Called):
+        yield from _pieces(value.function, level + 1)
+        yield from _pieces(value.args, level + 1) if isinstance(value.args, Many) else ("(…)",)
+    elif isinstance(value, Blob):
+        yield repr(value.head)
+    else:
+        yield str(value) if isinstance(value, Name) else repr(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLayout:
+    """The raw bytes that joblib writes behind a NumpyArrayWrapper: how many, whether padded, or another pickle in their place."""
+
+    size: int
+    padded: bool
+    pickled: bool
+
+
+def array_layout(wrapper: Any) -> ArrayLayout | None:
+    """What follows a wrapper; None where its state does not say."""
+    state = wrapper.state
+    if not isinstance(state, Many):
+        return None
+    dtype, shape = state.get("dtype"), state.get("shape")
+    if not isinstance(shape, Many) or not all(type(n) is int and n >= 0 for n in shape.items):
+        return None
+    letter, itemsize, objects = _dtype(dtype)
+    if not letter:
+        return None
+    count = 1
+    for n in shape.items:
+        count *= n
+    return ArrayLayout(count * itemsize, type(state.get("numpy_array_alignment_bytes")) is int, objects)
+
+
+def _dtype(dtype: Any) -> tuple[str, int, bool]:
+    """Kind letter, item size and whether it holds objects, of `numpy.dtype('f8', …)` with its state."""
+    if not isinstance(dtype, Called) or str(dtype.function) != "numpy.dtype" or not isinstance(dtype.args, Many) or not dtype.args.items:
+        return "", 0, False
+    found = _NUMBER.fullmatch(str(dtype.args.items[0]))
+    if not found:
+        return "", 0, False
+    letter, digits = found[1], found[2]
+    flags = dtype.state.items[7] if isinstance(dtype.state, Many) and len(dtype.state.items) > 7 else 0
+    objects = letter == "O" or (type(flags) is int and bool(flags & 1) and letter == "V")
+    size = int(digits[:9]) if digits else _LETTER_BYTES.get(letter, 0)
+    return letter, size * (4 if letter == "U" else 1), objects
+
+
+def text_dtype(wrapper: Any) -> str:
+    """NumPy's name for the type of the array behind a wrapper, where it is one of texts; else empty."""
+    return texts_of(wrapper.state.get("dtype")) if isinstance(wrapper.state, Many) else ""
+
+
+def texts_of(dtype: Any) -> str:
+    """NumPy's name for a type of texts; empty for others."""
+    letter, size, _ = _dtype(dtype)
+    if letter not in ("U", "S") or not isinstance(dtype, Called):
+        return ""
+    order = dtype.state.items[1] if isinstance(dtype.state, Many) and len(dtype.state.items) > 1 else "<"
+    return f"{order if order in ('<', '>') else '<'}{letter}{size // 4 if letter == 'U' else size}"
