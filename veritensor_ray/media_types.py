@@ -25,6 +25,7 @@ COMPRESSED = frozenset(
     }
 )
 UNKNOWN = "application/octet-stream"
+TYPE1_FONT = "application/x-font-type1"
 PYTORCH = "application/x-pytorch"  # a zip with a pickle and the tensors that it names
 NPZ = "application/x-npz"
 TFRECORD = "application/x-tfrecord"
@@ -118,7 +119,7 @@ _DECLARED: dict[str, tuple[str, ...]] = {
     ".parquet": ("application/vnd.apache.parquet",),
     ".arrow": ("application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream"),
     ".feather": ("application/vnd.apache.arrow.file", "application/x-feather-v1"),
-    ".gz": ("application/gzip",),
+    ".gz": ("application/gzip", "application/zlib"),
     ".tgz": ("application/gzip",),
     ".zst": ("application/zstd",),
     ".bz2": ("application/x-bzip2",),
@@ -155,7 +156,7 @@ _DECLARED: dict[str, tuple[str, ...]] = {
     ".pkl": _PICKLES,
     ".pickle": _PICKLES,
     ".pt": (PYTORCH, *_PICKLES, "application/x-tar"),
-    ".pth": (PYTORCH, *_PICKLES, "application/x-tar"),
+    ".pth": (PYTORCH, *_PICKLES, "application/x-tar", "text/plain"),  # Python's path files
     ".joblib": _PICKLES,
     ".sqlite": ("application/vnd.sqlite3",),
     ".sqlite3": ("application/vnd.sqlite3",),

@@ -74,6 +74,8 @@ def _image(kind: str) -> bytes:
         (b"PK\x05\x06" + bytes(18), "application/zip"),
         (bytes(257) + b"ustar\x0000", "application/x-tar"),
         (b"%PDF-1.7\n", "application/pdf"),
+        (b"\x80\x01\x8a\x13\x00\x00%!PS-AdobeFont-1.0: X", "application/x-font-type1"),
+        (b"\xa7\r\r\n"[:2] + b"\r\n" + bytes(12) + b"\xe3" + bytes(40), "application/x-python-bytecode"),
         (rb"{\rtf1\ansi}", "application/rtf"),
         (b"SQLite format 3\x00", "application/vnd.sqlite3"),
         (b"\x93NUMPY\x01\x00", "application/x-npy"),

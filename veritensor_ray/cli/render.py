@@ -70,9 +70,10 @@ def duration(seconds: float) -> str:
 def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     """A finished run: what was not covered, what was found, where it is, what to type next."""
     status, totals = run["status"], run["totals"]
-    out.print(
-        f"\nNot covered ({sum(n for name, n in status.items() if name != 'scanned'):,} of {sum(status.values()):,} entries)", style="bold"
-    )
+    partly = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")
+    beside = f"; of {partly:,} others something inside" if partly else ""
+    missed = sum(n for name, n in status.items() if name != "scanned")
+    out.print(f"\nNot covered ({missed:,} of {sum(status.values()):,} entries{beside})", style="bold")
     rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
     out.print(
         table(("artifacts", "status", "reason"), rows, right=("artifacts",))

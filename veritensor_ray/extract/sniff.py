@@ -19,7 +19,7 @@ from veritensor_ray.extract.crc32c import is_record_head
 from veritensor_ray.extract.mail_head import mail_type
 from veritensor_ray.extract.wide import few_controls, wide_encoding
 from veritensor_ray.formats import onnx, pickles
-from veritensor_ray.media_types import TEXT_TYPES, TFRECORD, UNKNOWN
+from veritensor_ray.media_types import TEXT_TYPES, TFRECORD, TYPE1_FONT, UNKNOWN
 
 HEAD_BYTES = 65_536
 
@@ -38,6 +38,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (0, b"Rar!\x1a\x07", "application/vnd.rar"),
     (257, b"ustar", "application/x-tar"),
+    (6, b"%!PS-AdobeFont", TYPE1_FONT),  # behind a mark that begins a pickle, too
+    (6, b"%!FontType1", TYPE1_FONT),
     (0, b"%PDF-", "application/pdf"),
     (0, b"{\\rtf", "application/rtf"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
@@ -117,6 +119,8 @@ def by_magic(head: bytes) -> str | None:
         return "application/vnd.apache.arrow.stream"
     if _is_pickle(head):
         return "application/x-pickle"
+    if head[2:4] == b"\r\n" and head[5:8] == b"\x00\x00\x00" and head[4:5] in b"\x00\x01\x03" and head[16:17] in b"\xe3c":  # PEP 552
+        return "application/x-python-bytecode"
     if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
         return "application/x-safetensors"
     if re.match(rb"WARC/[01]\.\d+\r?\n", head):

@@ -14,7 +14,7 @@ from veritensor_ray.engines.modelfiles.pickles import PickleScan
 from veritensor_ray.engines.modelfiles.policy import Policy, digest_source
 from veritensor_ray.engines.modelfiles.rules import RULES
 from veritensor_ray.formats import npy
-from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
+from veritensor_ray.media_types import EXECUTABLES, TYPE1_FONT, UNKNOWN
 from veritensor_ray.models.store import ModelStore
 from veritensor_ray.segments import Gap
 
@@ -96,7 +96,7 @@ class ModelFiles:
             return self._onnx
         if kind == "application/yaml":
             return self._yaml
-        maybe = kind == UNKNOWN or kind in EXECUTABLES or (about.extension in _PICKLE_NAMES and kind not in _CONTAINERS)
+        maybe = kind in (UNKNOWN, TYPE1_FONT, *EXECUTABLES) or (about.extension in _PICKLE_NAMES and kind not in _CONTAINERS)
         return self._pickle if maybe else None
 
     def _header(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:

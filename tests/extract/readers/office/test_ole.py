@@ -248,6 +248,37 @@ def test_a_presentation_of_libreoffice() -> None:
     } <= set(found)
 
 
+def properties(*values: tuple[int, bytes]) -> bytes:
+    """A property set of one section."""
+    at = 8 + 8 * len(values)
+    index, body = b"", b""
+    for key, value in values:
+        index += struct.pack("<II", key, at + len(body))
+        body += value + b"\0" * (-len(value) % 4)
+    section = struct.pack("<II", at + len(body), len(values)) + index + body
+    return struct.pack("<HHI16sI", 0xFFFE, 0, 0, b"", 1) + b"f" * 16 + struct.pack("<I", 48) + section
+
+
+def string(text: str) -> bytes:
+    return struct.pack("<II", 0x1E, len(text) + 1) + text.encode("cp1252") + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([(2, string("A plan")), (4, string("Ada"))], [("A plan", "title", None), ("Ada", "author", None)]),
+        ([(7, string("Normal.dotm"))], [("Normal.dotm", "template", None)]),
+        ([(7, string("http://evil.example/t.dotm"))], [("http://evil.example/t.dotm", "template", "remote-template")]),
+        ([(2, struct.pack("<II", 0x1F, 2) + "Ж".encode("utf-16-le") + b"\0\0")], [("Ж", "title", None)]),
+        ([(2, struct.pack("<II", 0x101E, 0xFFFFFFFF))], []),
+        ([(2, struct.pack("<II", 0x1E, 0xFFFFFFFF) + b"long")], [("long", "title", None)]),
+        ([(0x7FFFFFFF, b"\xff" * 8)], []),
+    ],
+)
+def test_properties(values: list[tuple[int, bytes]], expected: list[Any]) -> None:
+    assert texts(ole({"\x05SummaryInformation": properties(*values)}), "column", "notice") == expected
+
+
 def test_what_is_no_ole_file() -> None:
     _, error = until_error(reader_source(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and no more", OLE), ReadError)
     assert str(error).startswith("not a whole OLE file")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _HEADER, _FOOTER, _FILEPASS, _CONTINUE = 0x14, 0x15, 0x2F, 0x3C
-_BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, _NOTE = 0x85, 0xEB, 0x1AE, 0x1B6, 0x1C
+_BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX = 0x85, 0xEB, 0x1AE, 0x1B6
+_CONTINUED = (0xFC, 0x5D, 0xEC, 0x7F)  # strings and objects: what continues them is not theirs that came before
+_WANTED = frozenset({_HEADER, _FOOTER, _FILEPASS, _CONTINUE, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, *_CONTINUED})
 _MOST = 100_000
 _DRAWING_BYTES = 64 << 20
 _DDE = "\x03"  # between program and topic in the path of a link
@@ -25,12 +28,14 @@ class Extras:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(data):
-        kind = int.from_bytes(data[at : at + 2], "little")
-        size = int.from_bytes(data[at + 2 : at + 4], "little")
-        yield kind, data[at + 4 : at + 4 + size]
+    """Those that are looked at, and whatever goes on behind them; nearly all others are cells."""
+    at, end = 0, len(data) - 4
+    header = struct.Struct("<HH").unpack_from
+    while at <= end:
+        kind, size = header(data, at)
         at += 4 + size
+        if kind in _WANTED:
+            yield kind, data[at - size : at]
 
 
 def extras(data: bytes) -> Extras:

@@ -83,7 +83,7 @@ def _pieces(data: bytes, table: bytes) -> str:
     for number in range(count):
         length = ends[number + 1] - ends[number]
         place = int.from_bytes(plc[4 * (count + 1) + 8 * number + 2 : 4 * (count + 1) + 8 * number + 6], "little")
-        if length < 0 or total > 2 * len(data):
+        if length < 0 or total > len(data):
             raise ReadError("the piece table is damaged: pieces overlap")
         total += length
         if place & 0x40000000:

@@ -47,7 +47,7 @@ class OdfBody(Walker):
         self._encoded: list[str] = []
         self._stack: list[_Paragraph] = []
         self._at = 0
-        self._unseen: list[bool] = []  # sections, sheets, slides and shapes around
+        self._unseen: list[bool] = []  # for sections, sheets, slides and shapes around: is it hidden, or one around it
         self._notes = self._deleted = self._annotations = 0
         self._mode, self._inside, self._meta = "", False, False
         self.every_start, self.every_end = self._unknown, self._unknown_end
@@ -174,17 +174,13 @@ class OdfBody(Walker):
             return "deleted"
         if self._annotations:
             return "comment"
-        if True in self._unseen or paragraph.unseen:
+        if self._is_unseen or paragraph.unseen:
             return "hidden"
-        white = bool(paragraph.style.white)
-        shaded = bool(paragraph.style.shaded)
-        for style in (paragraph.style, *paragraph.spans):
-            if style.unseen or style.tiny:
-                return "hidden"
-            white = white if style.white is None else style.white
-            shaded = shaded if style.shaded is None else style.shaded
+        style = paragraph.spans[-1] if paragraph.spans else paragraph.style
+        if style.unseen or style.tiny:
+            return "hidden"
         # slides and drawings have grounds that are not looked up here; a cell's ground is the cell's
-        if white and not shaded and self._mode == "text" and not self._tables:
+        if style.white and not style.shaded and self._mode == "text" and not self._tables:
             return "hidden"
         return "comment" if self._notes else self._view
 
@@ -198,7 +194,9 @@ class OdfBody(Walker):
 
     def _span(self, attrs: Attributes) -> None:
         if self._stack:
-            self._stack[-1].spans.append(self._styles.get("text", attribute(attrs, "style-name", "text")))
+            paragraph = self._stack[-1]
+            around = paragraph.spans[-1] if paragraph.spans else paragraph.style
+            paragraph.spans.append(self._styles.get("text", attribute(attrs, "style-name", "text")).within(around))
             self._hear()
 
     def _span_end(self) -> None:
@@ -238,7 +236,14 @@ class OdfBody(Walker):
     def _section(self, attrs: Attributes) -> None:
         display = attribute(attrs, "display", "text")
         hidden = display == "none" or attribute(attrs, "is-hidden", "text") == "true"
-        self._unseen.append(hidden or bool(self._styles.get("section", attribute(attrs, "style-name", "text")).unseen))
+        self._enter(hidden or bool(self._styles.get("section", attribute(attrs, "style-name", "text")).unseen))
+
+    def _enter(self, hidden: bool) -> None:
+        self._unseen.append(hidden or self._is_unseen)
+
+    @property
+    def _is_unseen(self) -> bool:
+        return bool(self._unseen) and self._unseen[-1]
 
     def _seen(self) -> None:
         if self._unseen:
@@ -303,7 +308,7 @@ class OdfBody(Walker):
     def _page(self, attrs: Attributes) -> None:
         self._pages += 1
         self._new_part(f"{'slide' if self._mode == 'presentation' else 'page'} {self._pages}")
-        self._unseen.append(bool(self._styles.get("drawing-page", attribute(attrs, "style-name", "draw")).unseen))
+        self._enter(bool(self._styles.get("drawing-page", attribute(attrs, "style-name", "draw")).unseen))
 
     def _page_end(self) -> None:
         self._seen()
@@ -324,7 +329,7 @@ class OdfBody(Walker):
             x, y = length(left), length(top)
             width, height = length(attribute(attrs, "width", "svg") or "0"), length(attribute(attrs, "height", "svg") or "0")
             beside = x >= self._styles.page_width or y >= self._styles.page_height or x + width < 0 or y + height < 0
-        self._unseen.append(beside)
+        self._enter(beside)
 
     # Sheets
 
@@ -333,7 +338,7 @@ class OdfBody(Walker):
         if self._mode != "spreadsheet" or self._tables > 1:
             return
         self._new_part(attribute(attrs, "name", "table") or "sheet")
-        self._unseen.append(bool(self._styles.get("table", attribute(attrs, "style-name", "table")).unseen))
+        self._enter(bool(self._styles.get("table", attribute(attrs, "style-name", "table")).unseen))
         self._grid.begin()
 
     def _table_end(self) -> None:
@@ -360,7 +365,7 @@ class OdfBody(Walker):
             return
         text, value = "\n".join(grid.cell), grid.value
         grid.cell = None
-        view = "hidden" if grid.unseen or True in self._unseen else "visible"
+        view = "hidden" if grid.unseen or self._is_unseen else "visible"
         if text and not text.isspace():
             self.texts.add(text, view, row=grid.row, column=grid.column, notice=cell_notice(text))
         if value and value != text and len(value) >= _NUMBER:

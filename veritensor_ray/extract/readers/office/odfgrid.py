@@ -6,7 +6,7 @@ from veritensor_ray.extract.readers.office.odfstyles import OdfStyles
 from veritensor_ray.extract.readers.office.texts import column_name
 from veritensor_ray.extract.readers.office.xml import Attributes, attribute
 
-_RANGES = 20_000
+_RANGES = 500
 _LAST = 1 << 40  # row or column: what is repeated a billion times is one text, and the count goes on
 _UNSEEN = ("collapse", "filter")
 _NUMBERS = ("float", "currency", "percentage")
@@ -45,11 +45,11 @@ class Grid:
         first = self._next
         self._next = min(_LAST, first + _count(attrs, "number-columns-repeated"))
         place = (first, self._next - 1)
-        if attribute(attrs, "visibility", "table") in _UNSEEN and len(self._hidden) < _RANGES:
-            self._hidden.append(place)
+        if attribute(attrs, "visibility", "table") in _UNSEEN:
+            _add(self._hidden, place)
         default = attribute(attrs, "default-cell-style-name", "table")
-        if default and self._hides(default) and len(self._unseen_by_default) < _RANGES:
-            self._unseen_by_default.append(place)
+        if default and self._hides(default):
+            _add(self._unseen_by_default, place)
 
     def open_row(self, attrs: Attributes) -> None:
         """The next one, behind the repeats of the one before."""
@@ -74,6 +74,14 @@ class Grid:
     def _hides(self, name: str) -> bool:
         style = self._styles.get("table-cell", name)
         return bool(style.unseen or style.tiny or (style.white and not style.shaded))
+
+
+def _add(ranges: list[tuple[int, int]], place: tuple[int, int]) -> None:
+    """Side by side they are one."""
+    if ranges and ranges[-1][1] + 1 == place[0]:
+        ranges[-1] = (ranges[-1][0], place[1])
+    elif len(ranges) < _RANGES:
+        ranges.append(place)
 
 
 def _count(attrs: Attributes, name: str) -> int:

@@ -26,6 +26,16 @@ class Style:
     tiny: bool | None = None
     shaded: bool | None = None
 
+    def within(self, around: Style) -> Style:
+        """Of a span in a paragraph or in another span: what hides them hides it."""
+        return Style(
+            None,
+            self.unseen or around.unseen,
+            around.white if self.white is None else self.white,
+            around.tiny if self.tiny is None else self.tiny,
+            around.shaded if self.shaded is None else self.shaded,
+        )
+
 
 _NOTHING = Style()
 

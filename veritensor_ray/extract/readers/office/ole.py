@@ -13,12 +13,15 @@ import olefile
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
 from veritensor_ray.extract.readers.office.native import native
+from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, property_texts
+from veritensor_ray.extract.readers.office.targets import is_remote
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
 _STREAM = 64 << 20
 _STREAMS = 10_000
+_TIMES = 8  # some streams are looked at more than once
 _UNSEEKABLE = 64 << 20
 # Streams that hold no content of their own.
 _SERVICE = frozenset(
@@ -33,9 +36,6 @@ _DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], It
 }
 _FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
-_SUMMARIES = ("\x05SummaryInformation", "\x05DocumentSummaryInformation")
-_PROPERTIES = 4 << 20
-_NO_WORDS = frozenset({"codepage", "codepage_doc", "thumbnail", "revision_number"})
 
 
 class Compound:
@@ -48,7 +48,7 @@ class Compound:
             if len(data) > _UNSEEKABLE:
                 raise LimitExceeded("unseekable_bytes", f"an OLE file inside a stream is larger than {_UNSEEKABLE} bytes")
             file = io.BytesIO(data)
-        self._size = file.seek(0, io.SEEK_END)
+        self._size, self._read = file.seek(0, io.SEEK_END), 0
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -65,6 +65,9 @@ class Compound:
         size = self._size_of(path)
         if size > self._size:
             raise ReadError(f"{shown(path)} claims to be larger than its file")
+        self._read += size
+        if self._read > _TIMES * self._size + _STREAM:
+            raise LimitExceeded("ole_stream_bytes", "the streams share their bytes: together they are many times as large as the file")
         if size > _STREAM:
             raise LimitExceeded("ole_stream_bytes", f"{shown(path)} is larger than {_STREAM} bytes")
         try:
@@ -78,32 +81,27 @@ class Compound:
         except Exception as error:  # noqa: BLE001  # as above
             raise ReadError(f"{shown(path)} cannot be read: {error}") from None
 
-    def properties(self) -> Iterator[Block]:
-        """The document's properties, by the names that olefile gives them."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                if any(self._ole.get_size(name) > min(self._size, _PROPERTIES) for name in _SUMMARIES if self._ole.exists(name)):
-                    return
-                found = self._ole.get_metadata()
-        except Exception:  # noqa: BLE001  # as above; a document without properties is none the worse
-            return
-        page = getattr(found, "codepage", None)
-        texts = {}
-        for name in (*found.SUMMARY_ATTRIBS, *found.DOCSUM_ATTRIBS):
-            value = getattr(found, name, None)
-            if isinstance(value, bytes):
-                value = value.decode("utf-8" if page in (65001, -535) else "cp1252", "replace")
-            if isinstance(value, str) and value.strip("\x00 ") and name not in _NO_WORDS:
-                texts[name] = value.strip("\x00")
-        if texts:
-            yield Block(list(texts.values()), column=list(texts), part="properties", view="metadata")
+
+def _properties(compound: Compound) -> Iterator[Block | Gap]:
+    """The document's properties. Its template may be somewhere else on the network."""
+    texts = Texts("properties")
+    for path in compound.paths:
+        if path in SUMMARIES:
+            try:
+                found = list(property_texts(compound.open(path), path == SUMMARIES[0]))
+            except ReadError as error:
+                yield Gap(str(error), location=shown(path))
+                continue
+            for name, text in found:
+                remote = name == "template" and is_remote(text)
+                texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
+    yield from texts.take()
 
 
 def read_ole(source: Source) -> Iterator[Item]:
     """Every storage as what its streams say it is; an embedded document is a storage within."""
     compound = Compound(source)
-    yield from compound.properties()
+    yield from _properties(compound)
     storages: dict[str, dict[str, str]] = {}
     for path in compound.paths:
         storage, _, name = path.rpartition("/")

@@ -17,6 +17,7 @@ from veritensor_ray.segments import Block, Gap
 
 _RELATIONS = 200_000
 _FONTS = (".odttf", ".ttf", ".otf", ".fntdata")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf", ".tif", ".tiff", ".bmp", ".svg", *_FONTS)
 _XML = (".xml", ".rels", ".vml")
 
 
@@ -55,6 +56,7 @@ class Document:
         self._relations: dict[str, dict[str, Relation]] = {}
         self._xml = {name for name in package.names if _is_xml_name(name)}
         self._done: set[str] = set()
+        self._looked = False  # into parts whose names promise no XML
 
     def relations(self) -> Iterator[Block | Gap]:
         """Read all parts that hold relations. Those that lead outside are yielded; the others are for `target`."""
@@ -96,11 +98,14 @@ class Document:
 
     def xml_left(self) -> list[str]:
         """Parts of XML that nobody has taken."""
-        return [name for name in self.package.names if name not in self._done and (name in self._xml or self._is_xml(name))]
+        if not self._looked:
+            self._looked = True
+            self._xml |= {name for name in self.package.names if name not in self._xml and self._is_xml(name)}
+        return [name for name in self.package.names if name not in self._done and name in self._xml]
 
     def _is_xml(self, name: str) -> bool:
         """XML under another name: a body can hide in `document.bin`. A drawing in `media` is a file of its own."""
-        if "/media/" in name or "/embeddings/" in name:
+        if "/media/" in name or "/embeddings/" in name or name.lower().endswith(_PICTURES):
             return False
         head = self.package.head(name, 256).lstrip(b"\xef\xbb\xbf \r\n\t").replace(b"\x00", b"").lstrip(b"\xff\xfe")
         return head.startswith(b"<?xml") and b"<svg" not in head

@@ -89,10 +89,11 @@ class _Slides:
 
     def read(self, name: str, part: str, hidden: bool = False) -> Iterator[Item]:
         """A slide, then its notes and comments."""
-        white = self._white(name)
         document = self._document
-        if document.take(name):
-            yield from read_xml(document.package, name, only(Drawing(Texts(part), "visible", self._size, white, hidden)))
+        if not document.take(name):
+            return
+        white = self._white(name)
+        yield from read_xml(document.package, name, only(Drawing(Texts(part), "visible", self._size, white, hidden)))
         number = part.removeprefix("slide ")
         for kind, other in document.related(name).values():
             if kind == "notesSlide" and document.take(other):

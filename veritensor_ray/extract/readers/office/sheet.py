@@ -12,7 +12,7 @@ _SHARED_CHARS = 64 << 20
 _SHARED = 4_000_000
 _LONG = 1000  # characters of a text whose repeats are not read again and again
 _REPEATS = 10
-_HIDDEN_RANGES = 20_000
+_HIDDEN_RANGES = 2000
 _SPOKEN = {
     "dataValidation": ("promptTitle", "prompt", "errorTitle", "error"),
     "hyperlink": ("tooltip", "display", "location"),

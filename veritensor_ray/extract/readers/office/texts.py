@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from veritensor_ray.segments import Block, Origin
 
@@ -86,6 +87,7 @@ class Texts:
             )
 
 
+@lru_cache(maxsize=20_000)
 def column_name(index: int) -> str:
     """The letters of a sheet's column, counted from 0."""
     letters = ""

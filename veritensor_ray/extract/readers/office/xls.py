@@ -88,7 +88,12 @@ def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
         rows += sheet.nrows
         if rows > _ROWS:
             raise LimitExceeded("xls_rows", f"a workbook of more than {_ROWS} rows")
-        yield from _cells(book, sheet, Texts(title), notes)
+        texts = Texts(title)
+        try:
+            yield from _cells(book, sheet, texts, notes)
+        except Exception as error:  # noqa: BLE001  # of a damaged workbook xlrd's objects lack what they ought to have
+            yield from texts.take()
+            yield Gap(f"a sheet cannot be read to its end: {type(error).__name__}: {error}"[:200], location=title)
         book.unload_sheet(number)
 
 
@@ -133,11 +138,11 @@ def _unseen_formats(book: Any) -> set[int]:
     for number, xf in enumerate(book.xf_list):
         font = book.font_list[xf.font_index] if 0 <= xf.font_index < len(book.font_list) else None
         white = font is not None and book.colour_map.get(font.colour_index) == _WHITE and xf.background.fill_pattern == 0
-        code = getattr(book.format_map.get(xf.format_key), "format_str", "")
+        code = getattr(book.format_map.get(xf.format_key), "format_str", None) or ""
         if white or (font is not None and 0 < font.height <= 20) or (code.startswith(";") and not code.strip(";")):
             found.add(number)
     return found
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
+    return str(int(value)) if value.is_integer() and -1e21 < value < 1e21 else repr(value)
