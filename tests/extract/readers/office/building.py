@@ -114,8 +114,8 @@ def opendocument(kind: str, body: str, styles: str = "", **parts: str | bytes) -
         f"<office:document-content {_SPACES}><office:automatic-styles>{styles}</office:automatic-styles>"
         f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>"
     )
-    mime = f"application/vnd.oasis.opendocument.{kind}"
-    return package({"mimetype": mime, "content.xml": content} | {n.replace("__", ".").replace("..", "/"): c for n, c in parts.items()})
+    found: dict[str, str | bytes] = {"mimetype": f"application/vnd.oasis.opendocument.{kind}", "content.xml": content}
+    return package(found | {name.replace("__", ".").replace("..", "/"): part for name, part in parts.items()})
 
 
 def flat(body: str) -> bytes:

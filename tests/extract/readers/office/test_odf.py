@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.extract.readers.office.building import FILES, FLAT, ODP, ODS, ODT, manifest, opendocument
 from tests.extract.readers.office.building import flat as flat_xml
 from tests.extract.readers.reading import flat, members, read, reasons
+from veritensor_ray.extract.refine import refined
+from veritensor_ray.extract.sniff import Kind
 
 STYLES = (
     '<style:style style:name="gone" style:family="text"><style:text-properties text:display="none"/></style:style>'
@@ -157,19 +160,16 @@ BASIC = '<script:module xmlns:script="s" script:name="M">Sub AutoOpen\nShell("ca
 
 
 def test_macros_objects_and_files() -> None:
-    data = opendocument(
-        "text",
-        "<text:p>body</text:p>",
-        **{
-            "Basic..Standard..M__xml": BASIC,
-            "Basic..Standard..script-lb__xml": '<!DOCTYPE library:library PUBLIC "-//x" "library.dtd"><library:library xmlns:library="l"/>',
-            "Scripts..python..go__py": "import os",
-            "Object 1..content__xml": "<math:math xmlns:math='m'><math:mtext>where x is a secret</math:mtext></math:math>",
-            "Pictures..a__png": b"\x89PNG",
-            "meta__xml": "<office:meta xmlns:office='o' xmlns:meta='m'><meta:user-defined meta:name='Case'>HX-1</meta:user-defined></office:meta>",
-            "settings__xml": "<s><item>QUJDREVGR0g=</item><item>a setting that has words in it</item></s>",
-        },
-    )
+    parts: dict[str, Any] = {
+        "Basic..Standard..M__xml": BASIC,
+        "Basic..Standard..script-lb__xml": '<!DOCTYPE library:library PUBLIC "-//x" "library.dtd"><library:library xmlns:library="l"/>',
+        "Scripts..python..go__py": "import os",
+        "Object 1..content__xml": "<math:math xmlns:math='m'><math:mtext>where x is a secret</math:mtext></math:math>",
+        "Pictures..a__png": b"\x89PNG",
+        "meta__xml": "<office:meta xmlns:office='o' xmlns:meta='m'><meta:user-defined meta:name='Case'>HX-1</meta:user-defined></office:meta>",
+        "settings__xml": "<s><item>QUJDREVGR0g=</item><item>a setting that has words in it</item></s>",
+    }
+    data = opendocument("text", "<text:p>body</text:p>", **parts)
     blocks, gaps = read(data, ODT)
     assert gaps == []
     assert sorted(flat(blocks, "part", "notice"), key=str) == sorted(
@@ -198,6 +198,22 @@ def test_flat_xml_with_a_picture_in_it() -> None:
     data = flat_xml(f"<text:p>body<draw:image><office:binary-data>{picture}</office:binary-data></draw:image></text:p>")
     assert flat(read(data, FLAT)[0], "part", "view") == [("body", "body", "visible")]
     assert members(data, FLAT) == {"object 1": b"\x89PNG and more"}
+
+
+def test_files_in_flat_xml_that_are_damaged_or_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    def file(text: str) -> str:
+        return f"<draw:image><office:binary-data>{text}</office:binary-data></draw:image>"
+
+    data = flat_xml(file("QUJD") + file("A") + file("QUJD" * 10))
+    monkeypatch.setattr("veritensor_ray.extract.readers.office.odffiles._BYTES", 20)
+    assert members(data, FLAT) == {"object 1": b"ABC"}
+    assert [(gap.bound, gap.count) for gap in read(data, FLAT)[1]] == [("document_bytes", 1), (None, 1)]
+
+
+def test_flat_xml_is_recognised_by_its_root() -> None:
+    plain = Kind("text/xml", "utf-8")
+    assert refined(plain, io.BytesIO((FILES / "letter.fodt").read_bytes())) == FLAT
+    assert refined(plain, io.BytesIO(b"<?xml version='1.0'?><document><office/></document>")) == plain
 
 
 @pytest.mark.parametrize("name", ["letter.odt", "letter.fodt"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from veritensor_ray.extract.readers.office.odfstyles import OdfStyles
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, attribute, only, read_xml, walk
-from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _MANIFEST = "META-INF/manifest.xml"
@@ -102,8 +101,7 @@ def read_odf(source: Source) -> Iterator[Item]:
 def _body(package: Package, name: str, part: str, styles: OdfStyles, view: str) -> Iterator[Item]:
     body = OdfBody(Texts(part), styles, view)
     yield from read_xml(package, name, only(body))
-    for title, data in body.files:
-        yield Member(title, io.BytesIO(data))
+    yield from body.files.items()
 
 
 def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item]:
@@ -142,5 +140,4 @@ def read_flat(source: Source) -> Iterator[Item]:
         yield from walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts)
     except ReadError as error:
         yield Gap(str(error), bound=getattr(error, "bound", None))
-    for title, data in body.files:
-        yield Member(title, io.BytesIO(data))
+    yield from body.files.items()

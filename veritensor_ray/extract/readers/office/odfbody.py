@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
 from veritensor_ray.extract.readers.office.generic import wordy
+from veritensor_ray.extract.readers.office.odffiles import EncodedFiles
 from veritensor_ray.extract.readers.office.odfgrid import Grid
+from veritensor_ray.extract.readers.office.odflinks import link_starts
 from veritensor_ray.extract.readers.office.odfstyles import OdfStyles, Style, length
 from veritensor_ray.extract.readers.office.paragraphs import Pieces, length_of, pieces_of, told
-from veritensor_ray.extract.readers.office.targets import is_remote
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.xml import Attributes, Start, Walker, attribute
+from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 from veritensor_ray.segments import Origin
 
 _LONGEST = 1 << 20
-_FILES = 64 << 20  # of pictures written into the XML
 _AUTHORS = 1000
 _NUMBER = 7  # digits of a value that is read besides what the cell shows of it
-_OUTSIDE = frozenset({"object", "object-ole", "floating-frame", "section-source", "applet", "plugin", "table-source", "cell-range-source"})
 _SPOKEN = ("label", "title", "value", "name", "text", "description", "message")
 _SHAPES = ("frame", "custom-shape", "rect", "ellipse", "circle", "caption", "line", "text-box", "control", "polygon", "path", "connector")
 
@@ -42,9 +39,7 @@ class OdfBody(Walker):
         super().__init__(texts)
         self._styles, self._view = styles, view
         self._name = texts.part or "body"
-        self.files: list[tuple[str, bytes]] = []
-        self._file_bytes = 0
-        self._encoded: list[str] = []
+        self.files = EncodedFiles()
         self._stack: list[_Paragraph] = []
         self._at = 0
         self._unseen: list[bool] = []  # for sections, sheets, slides and shapes around: is it hidden, or one around it
@@ -59,6 +54,7 @@ class OdfBody(Walker):
         self._tables = 0
         self.starts = {
             **styles.handlers,
+            **link_starts(texts),
             "meta": lambda attrs: setattr(self, "_meta", True),
             "body": lambda attrs: setattr(self, "_inside", True),
             "text": lambda attrs: self._begin("text"),
@@ -84,17 +80,8 @@ class OdfBody(Walker):
             "table-row": self._table_row,
             "table-cell": self._table_cell,
             "covered-table-cell": self._table_cell,
-            "binary-data": lambda attrs: self.listen(self._encoded.append),
-            "a": lambda attrs: self._link(attrs, "link", None),
-            "image": lambda attrs: self._link(attrs, "image", "external-relation"),
-            "event-listener": self._listener,
-            "execute-macro": lambda attrs: self._macro(attribute(attrs, "name", "text") or "macro"),
+            "binary-data": lambda attrs: self.listen(self.files.take),
             "script": self._script,
-            "dde-source": self._dde,
-            "dde-connection-decl": self._dde,
-            "content-validation": lambda attrs: self._condition(attribute(attrs, "condition", "table")),
-            "named-expression": lambda attrs: self._condition(attribute(attrs, "expression", "table")),
-            **{name: self._outside(name) for name in _OUTSIDE},
             **dict.fromkeys(_SHAPES, self._shape),
             **{name: lambda attrs: self._listen_aside() for name in ("creator", "date", "date-string", "title", "desc", "sender-initials")},
         }
@@ -371,27 +358,7 @@ class OdfBody(Walker):
         if value and value != text and len(value) >= _NUMBER:
             self.texts.add(value, view, row=grid.row, column=grid.column)
 
-    # What leads out of the document, or runs
-
-    def _link(self, attrs: Attributes, column: str, notice: str | None) -> None:
-        target = attribute(attrs, "href", "xlink") or ""
-        if target and not target.startswith(("#", "./", "Pictures/", "media/")) and ":" in target:
-            self.texts.add(target, "metadata", column=column, notice=notice)
-
-    def _outside(self, name: str) -> Start:
-        def look(attrs: Attributes) -> None:
-            target = attribute(attrs, "href", "xlink") or ""
-            if target and not target.startswith(("#", "./")) and (":" in target or target.startswith(("/", "\\", "../"))):
-                self.texts.add(target, "metadata", column=name, notice="remote-template" if is_remote(target) else "external-relation")
-
-        return look
-
-    def _listener(self, attrs: Attributes) -> None:
-        self._macro(attribute(attrs, "href", "xlink") or attribute(attrs, "macro-name", "script") or "event listener")
-
-    def _macro(self, name: str) -> None:
-        """A call only: the macro may be the office program's own. Code in the document is told as what it is."""
-        self.texts.add(name, "metadata", column="event", notice="macro-call")
+    # Code and files in the XML
 
     def _script_end(self) -> None:
         text = "".join(self._aside).strip()
@@ -400,26 +367,8 @@ class OdfBody(Walker):
             self.texts.add(text, "hidden", column="script", notice="macro")
         self._hear()
 
-    def _dde(self, attrs: Attributes) -> None:
-        told = "|".join(attribute(attrs, f"dde-{name}", "office") or "" for name in ("application", "topic", "item"))
-        own = told.lower().startswith(("soffice|", "libreoffice|"))
-        self.texts.add(told, "metadata", column="DDE", notice="external-relation" if own else "dde")
-
-    def _condition(self, text: str | None) -> None:
-        if text and ((notice := formula_notice(text)) or wordy(text)):
-            self.texts.add(text, "metadata", column="condition", notice=notice)
-
     def _binary_end(self) -> None:
-        """A picture or an object in flat XML."""
-        data = b""
-        try:
-            data = base64.b64decode("".join(self._encoded).encode("ascii", "ignore"))
-        except (binascii.Error, ValueError):
-            self.texts.add("".join(self._encoded)[:4000], "metadata", column="binary data")
-        self._encoded.clear()
-        self._file_bytes += len(data)
-        if data and self._file_bytes <= _FILES:
-            self.files.append((f"object {len(self.files) + 1}", data))
+        self.files.end()
         self._hear()
 
     def overflow(self) -> None:

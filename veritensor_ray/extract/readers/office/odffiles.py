@@ -1,0 +1,51 @@
+"""Pictures and objects that are written into flat OpenDocument XML; what they are is for others to see."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Iterator
+
+from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.segments import Gap
+
+_BYTES = 64 << 20  # of all files of one document, which are kept until its XML has been read
+
+
+class EncodedFiles:
+    """Takes base64 characters as the parser gives them."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = self._total = self._lost = self._damaged = 0
+        self._files: list[bytes] = []
+
+    def take(self, text: str) -> None:
+        """Characters of the file that is open."""
+        self._size += len(text)
+        if self._total + self._size * 3 // 4 <= _BYTES:
+            self._pieces.append(text)
+
+    def end(self) -> None:
+        """The file is whole."""
+        kept = self._total + self._size * 3 // 4 <= _BYTES
+        try:
+            data = base64.b64decode("".join(self._pieces).encode("ascii", "ignore")) if kept else b""
+        except (binascii.Error, ValueError):
+            data = b""
+            self._damaged += 1
+        self._lost += not kept
+        self._total += len(data)
+        if data:
+            self._files.append(data)
+        self._pieces, self._size = [], 0
+
+    def items(self) -> Iterator[Item]:
+        """The files, and what could not be kept."""
+        for number, data in enumerate(self._files, 1):
+            yield Member(f"object {number}", io.BytesIO(data))
+        if self._lost:
+            yield Gap(f"files in the XML beyond {_BYTES} bytes were not read", bound="document_bytes", count=self._lost)
+        if self._damaged:
+            yield Gap("files in the XML are damaged", count=self._damaged)

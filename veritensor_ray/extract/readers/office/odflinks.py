@@ -1,0 +1,64 @@
+"""What leads out of an OpenDocument, or calls a macro; it keeps no state."""
+
+from __future__ import annotations
+
+from veritensor_ray.extract.readers.formulas import formula_notice
+from veritensor_ray.extract.readers.office.generic import wordy
+from veritensor_ray.extract.readers.office.targets import is_remote
+from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.xml import Attributes, Start, attribute
+
+_FOLLOWED = ("object", "object-ole", "floating-frame", "section-source", "applet", "plugin", "table-source", "cell-range-source")
+_INSIDE = ("#", "./", "Pictures/", "media/")
+_OUTSIDE = ("/", "\\", "../")
+
+
+def link_starts(texts: Texts) -> dict[str, Start]:
+    """Handlers of elements that add to `texts` what they lead to."""
+
+    def link(attrs: Attributes) -> None:
+        _add(texts, attrs, "link", None)
+
+    def image(attrs: Attributes) -> None:
+        _add(texts, attrs, "image", "external-relation")
+
+    def followed(name: str) -> Start:
+        def look(attrs: Attributes) -> None:
+            remote = is_remote(attribute(attrs, "href", "xlink") or "")
+            _add(texts, attrs, name, "remote-template" if remote else "external-relation")
+
+        return look
+
+    def event(attrs: Attributes) -> None:
+        name = attribute(attrs, "href", "xlink") or attribute(attrs, "macro-name", "script") or attribute(attrs, "name", "text")
+        # a call only: the macro may be the office program's own; code in the document is told as what it is
+        texts.add(name or "macro", "metadata", column="event", notice="macro-call")
+
+    def dde(attrs: Attributes) -> None:
+        told = "|".join(attribute(attrs, f"dde-{name}", "office") or "" for name in ("application", "topic", "item"))
+        own = told.lower().startswith(("soffice|", "libreoffice|"))
+        texts.add(told, "metadata", column="DDE", notice="external-relation" if own else "dde")
+
+    def condition(name: str) -> Start:
+        def look(attrs: Attributes) -> None:
+            text = attribute(attrs, name, "table") or ""
+            if (notice := formula_notice(text)) or wordy(text):
+                texts.add(text, "metadata", column=name, notice=notice)
+
+        return look
+
+    return {
+        "a": link,
+        "image": image,
+        **{name: followed(name) for name in _FOLLOWED},
+        **dict.fromkeys(("event-listener", "execute-macro"), event),
+        **dict.fromkeys(("dde-source", "dde-connection-decl"), dde),
+        "content-validation": condition("condition"),
+        "named-expression": condition("expression"),
+    }
+
+
+def _add(texts: Texts, attrs: Attributes, column: str, notice: str | None) -> None:
+    target = attribute(attrs, "href", "xlink") or ""
+    if target and not target.startswith(_INSIDE) and (":" in target or target.startswith(_OUTSIDE)):
+        texts.add(target, "metadata", column=column, notice=notice)
