@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline lint faults faults-ci bench bench-models clean help
+.PHONY: demo test test-offline lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,6 +44,10 @@ faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
 	$(BIN)/python scripts/bench.py
+
+bench-readers: $(VENV)/.dev ## measure readers beside plain libraries; writes bench/readers.json and docs/readers-performance.md
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python scripts/bench_readers.py
 
 bench-models: $(VENV)/.dev ## measure the models; writes bench/models.json and docs/models.md
 	$(BIN)/python -m pip install --quiet --editable '.[train]'

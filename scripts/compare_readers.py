@@ -14,13 +14,17 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.models.store import ModelStore
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction
 
@@ -72,30 +76,27 @@ def ours(folder: Path) -> tuple[dict[str, Counter[str]], Counter[str], list[str]
 class _Recording:
     """An engine that only counts words."""
 
-    name, version = "words", "1"
+    name, version, needs = "words", "1", Needs()
 
     def __init__(self, found: dict[str, Counter[str]]) -> None:
         self._found = found
 
-    def applies(self, about: object) -> bool:
+    def applies(self, about: FileInfo) -> bool:
         return True
 
-    def load(self, models: object) -> None:
+    def load(self, models: ModelStore) -> None:
         """Nothing to load."""
 
-    def rules(self) -> list[object]:
+    def rules(self) -> Sequence[Rule]:
         return []
 
     def fingerprint(self) -> str:
         return "words"
 
-    needs = None
-
-    def scan_text(self, texts: object) -> list[object]:
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Count, find nothing."""
-        for path, text, owned in zip(
-            texts.column("path").to_pylist(), texts.column("text").to_pylist(), texts.column("owned").to_pylist(), strict=True  # type: ignore[attr-defined]  # a record batch
-        ):
+        columns = (texts.column(name).to_pylist() for name in ("path", "text", "owned"))
+        for path, text, owned in zip(*columns, strict=True):
             self._found[path.partition("!/")[0]] += words_of((text or "")[:owned])
         return []
 

@@ -111,6 +111,8 @@ class EngineContract:
         for data in (b"", b"\x00" * 100, bytes(range(256)) * 500, b"MZ", b"PK\x03\x04", *self.positive_files):
             about = FileInfo("test.bin", len(data), "application/octet-stream")
             for hit in engine.scan_file(io.BytesIO(data), about):
+                if isinstance(hit, Gap):
+                    continue
                 assert hit.row is None
                 assert 0 <= hit.start <= max(hit.end, 16)
 

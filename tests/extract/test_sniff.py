@@ -98,7 +98,8 @@ def test_bytes_decide_and_not_the_name(head: bytes, media_type: str, extension: 
 
 
 @pytest.mark.parametrize(
-    "magic", ["x^2 + y", "x^", "]", "BZh", "BZh9 ", "MZ", "GGUF", "PAR1", "ARROW1", "FEA1", "dex\n", "Rar!", "PK", "ELF", "ustar".rjust(262)]
+    "magic",
+    ["x^2 + y", "x^", "]", "BZh", "BZh9 ", "MZ", "GGUF", "PAR1", "ARROW1", "FEA1", "dex\n", "Rar!", "PK", "ELF", "ustar".rjust(262)],
 )
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
 def test_prose_may_begin_with_the_letters_of_a_magic(magic: str, codec: str) -> None:

@@ -91,7 +91,7 @@ def test_members_are_scanned_where_they_stand(tmp_path: Path, name: str, data: b
 )
 def test_what_came_before_the_damage_is_scanned(tmp_path: Path, name: str, data: bytes) -> None:
     row = alone(tmp_path, name, data)
-    assert [member.rpartition("!/")[2] for member, _ in found(row)] == ["a.txt"]
+    assert [(member or "").rpartition("!/")[2] for member, _ in found(row)] == ["a.txt"]
     assert row["status"] == "partial"
     assert row["gaps_total"] >= 1
 

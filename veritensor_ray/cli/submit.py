@@ -16,7 +16,8 @@ Engines = Annotated[str | None, typer.Option(help="Comma-separated; default: all
 Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
 RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
 Iocs = Annotated[
-    list[str] | None, typer.Option("--iocs", help="File with indicators (SHA-256 digests, domains, addresses, URLs), one a line; repeatable.")
+    list[str] | None,
+    typer.Option("--iocs", help="File with indicators (SHA-256 digests, domains, addresses, URLs), one a line; repeatable."),
 ]
 Include = Annotated[list[str] | None, typer.Option(help="Only artifacts that match this glob; repeatable.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Not the artifacts that match this glob; repeatable.")]

@@ -10,6 +10,7 @@ from tests.engines.pii.helpers import found
 from veritensor_ray.engines.pii.evasion import normalised, suspect
 from veritensor_ray.mapped import Mapped
 
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

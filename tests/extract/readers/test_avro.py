@@ -171,6 +171,7 @@ def test_schemas_that_explode_or_make_no_sense() -> None:
         }
     with pytest.raises(ReadError, match="more than"):
         read(b"Obj\x01" + _header(explosion), AVRO)
+    schema: Any
     for schema in (1, None, "nothing", {"type": "record"}, {"type": "fixed", "name": "f"}, {"type": "array"}, [[[{}]]]):
         with pytest.raises(ReadError, match="no schema"):
             read(b"Obj\x01" + _header(schema), AVRO)
