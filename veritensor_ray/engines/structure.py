@@ -217,6 +217,15 @@ RULES = (
         "CWE-829",
     ),
     _rule(
+        "default-password",
+        "Document encrypted with the default password",
+        "The document is encrypted, but with the password that Office tries by itself: it opens without a question, and scanners see nothing.",
+        "hidden-content",
+        "medium",
+        "Read what was found in it; find out why it was made so.",
+        "CWE-656",
+    ),
+    _rule(
         "encrypted-document",
         "Encrypted document",
         "Nobody without the password, this audit included, knows what it says.",

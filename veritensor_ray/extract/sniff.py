@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import filetype
+import numpy as np
 from charset_normalizer import from_bytes
 
 from veritensor_ray.extract.crc32c import is_record_head
@@ -135,6 +136,11 @@ _BEGINNINGS = (
     *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)),
     b"x\x9c", b"x\xda", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*",
 )  # fmt: skip
+
+# Where by_magic can see a file in UTF-8 without bytes below 9: a place, and for each two bytes whether they may stand there.
+_PAIRS = {0: {magic[:2] for offset, magic, _ in _MAGIC if not offset} | {b"WA", b"x^", b"x\xda"}, 6: {b"%!"}, 257: {b"us"}}
+_PAIRS[154] = {bytes([a, b]) for a in b" 01234567" for b in b" 01234567"}  # the end of a tar header's checksum
+TEXT_MAGIC = {place: np.isin(np.arange(1 << 16), [int.from_bytes(two, "big") for two in some]) for place, some in _PAIRS.items()}
 
 
 def may_be_file(head: bytes) -> bool:

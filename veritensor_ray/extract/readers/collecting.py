@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
 
 from veritensor_ray.segments import Block
 
@@ -10,6 +13,12 @@ _ROWS = 4096
 _CHARS = 4 << 20
 _JOINED = 65_536
 LONG_NAME = 24  # as with the keys of JSON: what is longer can carry an order
+
+
+def in_blocks(texts: pa.Array, rows: Any, column: str) -> Iterator[Block]:
+    """Many texts at once, none of them empty, with the row of each."""
+    for at in range(0, len(texts), _ROWS):
+        yield Block(texts.slice(at, _ROWS), row=pa.array(rows[at : at + _ROWS]), column=column[:256])
 
 
 class Gathered:

@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers.collecting import Gathered, Names
+from veritensor_ray.extract.readers.collecting import Gathered, Names, in_blocks
 from veritensor_ray.extract.readers.numpy_texts import as_texts, text_fields
-from veritensor_ray.extract.sniff import by_magic
+from veritensor_ray.extract.sniff import TEXT_MAGIC, by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Block, Gap
 
 _HELD = 64 << 20
 _STEP = 4096  # items of a dataset at once
+_CHARS = 4 << 20
 _ITEMS = 20_000_000  # of one dataset
 _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
 
@@ -85,8 +88,14 @@ class _Walk:
             return
         if item.size > _ITEMS:
             yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
-        for row, value in _rows(item):
-            yield from _value(value, path, row, self._visible)
+        for first, part in _parts(item):
+            if (texts := _only_texts(part)) is not None:
+                index = np.flatnonzero(pc.binary_length(texts).to_numpy())
+                yield from in_blocks(texts.take(pa.array(index)), first + index // (part.size // len(part)), path)
+                continue
+            for number, value in enumerate(part):
+                for one in _flat(value):
+                    yield from _value(one, path, first + number, self._visible)
 
 
 def _holds_text(dtype: Any) -> bool:
@@ -97,25 +106,45 @@ def _holds_text(dtype: Any) -> bool:
     return "O" in inner or any(True for _ in text_fields(dtype))
 
 
-def _rows(item: Any) -> Iterator[tuple[int, Any]]:
-    """Index of the row and value, record by record."""
+def _parts(item: Any) -> Iterator[tuple[int, Any]]:
+    """Some thousand values at a time, with the index of the first row."""
     if item.shape == ():
-        for value in _flat(item[()]):
-            yield 0, value
+        yield 0, [item[()]]
         return
     width = max(1, item.size // max(1, item.shape[0]))
     step = max(1, _STEP // width)
     for first in range(0, min(item.shape[0], max(1, _ITEMS // width)), step):
-        part = item[first : first + step]
-        for number, value in enumerate(part):
-            for one in _flat(value):
-                yield first + number, one
+        yield first, item[first : first + step]
+
+
+def _only_texts(part: Any) -> pa.Array | None:
+    """The values of an array of bytes where all are texts; None where they have to be looked at one by one."""
+    if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO":
+        return None
+    values = part.reshape(-1).tolist()
+    if set(map(type, values)) != {bytes} or not 0 < sum(map(len, values)) < _CHARS:
+        return None
+    array = pa.array(values, pa.binary())
+    data = np.frombuffer(array.buffers()[2], np.uint8)
+    starts = np.frombuffer(array.buffers()[1], np.int32, len(array))
+    if data.min() < ord("\t"):
+        return None
+    suspects = np.zeros(len(array), bool)
+    for place, pairs in TEXT_MAGIC.items():
+        at = np.minimum(starts + place, len(data) - 2)
+        suspects |= pairs[data[at] * np.uint16(256) + data[at + 1]]
+    if any(by_magic(values[i][:1024]) for i in np.flatnonzero(suspects)):
+        return None
+    try:
+        return array.cast(pa.string())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _flat(value: Any, level: int = 0) -> Iterator[Any]:
     """Single values of an array, a record or a list."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim:
-        yield from (text for _, text in as_texts(value.reshape(-1), 0))
+        yield from as_texts(value.reshape(-1))[0].to_pylist()
     elif isinstance(value, np.ndarray) and value.dtype == np.uint8:
         yield value.tobytes()
     elif isinstance(value, (np.ndarray, np.void)) and level < 8 and (value.dtype.names or value.dtype.kind == "O"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers.collecting import Gathered
+from veritensor_ray.extract.readers.collecting import Gathered, in_blocks
 from veritensor_ray.extract.readers.numpy_texts import array_parts, as_texts, text_fields
 from veritensor_ray.extract.readers.pickle_strings import read_pickles
 from veritensor_ray.extract.source import Item, Source
@@ -29,28 +29,22 @@ def read_npy(source: Source) -> Iterator[Item]:
         raise LimitExceeded("npy_item", f"one item of the array has {header.dtype.itemsize} bytes")
     fields = list(text_fields(header.dtype))
     gathered = Gathered()
-    if header.dtype.names:
-        for name in _names(header.dtype):
-            yield from gathered.add(name, "fields")
-    if fields:
-        yield from _texts(source, header, fields, gathered)
+    for name in _names(header.dtype):
+        yield from gathered.add(name, "fields")
     yield from gathered.take()
+    if fields:
+        yield from _texts(source, header, fields)
 
 
-def _texts(source: Source, header: npy.Header, fields: list[tuple[str, ...]], gathered: Gathered) -> Iterator[Item]:
-    try:
-        for first, part in array_parts(source.file, header.dtype, math.prod(header.shape)):
-            for path in fields:
-                values = part
-                for name in path:
-                    values = values[name]
-                column = ".".join(path) or "array"
-                width = max(1, values.size // max(1, len(part)))  # texts in one item of the array
-                for index, text in as_texts(values.reshape(-1), 0):
-                    yield from gathered.add(text, column, first + index // width)
-    except ReadError:
-        yield from gathered.take()
-        raise
+def _texts(source: Source, header: npy.Header, fields: list[tuple[str, ...]]) -> Iterator[Item]:
+    for first, part in array_parts(source.file, header.dtype, math.prod(header.shape)):
+        for path in fields:
+            values = part
+            for name in path:
+                values = values[name]
+            width = max(1, values.size // max(1, len(part)))  # texts in one item of the array
+            texts, index = as_texts(values.reshape(-1))
+            yield from in_blocks(texts, first + index // width, ".".join(path) or "array")
 
 
 def _names(dtype: Any, level: int = 0) -> Iterator[str]:

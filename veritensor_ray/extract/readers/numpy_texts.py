@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
 
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.arrow import utf8
 
 _CHUNK = 4 << 20
 
@@ -30,7 +32,8 @@ def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tu
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:
     """Index and text of `count` texts, empty ones left out. Raises ReadError where the file is shorter."""
     for first, part in array_parts(file, dtype, count):
-        yield from as_texts(part, first)
+        texts, index = as_texts(part)
+        yield from zip((first + index).tolist(), texts.to_pylist(), strict=True)
 
 
 def array_parts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, Any]]:
@@ -45,16 +48,26 @@ def array_parts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tu
             raise ReadError(f"ends after {first + whole} of {count} items")
 
 
-def as_texts(part: Any, first: int) -> Iterator[tuple[int, str]]:
-    """Texts of an array of str or bytes; what is no Unicode is replaced."""
-    if part.dtype.kind == "U":
-        code = "utf-32-le" if part.dtype.byteorder in "<=|" else "utf-32-be"
-        size = part.dtype.itemsize
-        data = np.ascontiguousarray(part).tobytes()
-        for i in range(len(part)):  # item by item: NumPy raises for the whole array where one code point is none
-            if text := data[i * size : (i + 1) * size].decode(code, "replace").rstrip("\0"):
-                yield first + i, text
-        return
-    for i, value in enumerate(part.tolist()):
-        if value:
-            yield first + i, value.decode("utf-8", "replace")
+def as_texts(part: Any) -> tuple[pa.Array, Any]:
+    """The texts of a flat array of str or bytes that are not empty, and the index of each; what is no Unicode is replaced.
+
+    Only zeros at their end are no part of them; NumPy's and Arrow's own ways stop at the first zero, or raise for code points that are none.
+    """
+    wide = part.dtype.kind == "U"
+    unit = np.dtype(np.uint32).newbyteorder(part.dtype.byteorder) if wide else np.dtype(np.uint8)
+    width = part.dtype.itemsize // unit.itemsize
+    codes = np.ascontiguousarray(part).view(unit).reshape(len(part), width)
+    places = np.arange(1, width + 1, dtype=np.min_scalar_type(width))
+    lengths = ((codes != 0).T * places[:, None]).max(axis=0)
+    index = np.flatnonzero(lengths)
+    codes = codes[places <= lengths[:, None]]
+    ends = np.cumsum(lengths[index], dtype=np.int32)
+    data = b"" if wide else codes.tobytes()
+    if wide:
+        codes = codes.astype("<u4")
+        codes[(codes - 0xD800 < 0x800) | (codes > 0x10FFFF)] = 0xFFFD
+        data = codes.tobytes().decode("utf-32-le").encode()
+        if len(data) > len(codes):
+            ends = np.cumsum(1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF), dtype=np.int32)[ends - 1]
+    offsets = np.append(np.int32(0), ends)
+    return utf8(pa.StringArray.from_buffers(len(index), pa.py_buffer(offsets), pa.py_buffer(data)))[0], index

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import zlib
 from typing import Any
 
+import msoffcrypto
 import pytest
 
 from tests.extract.readers.office.building import FILES, OLE, ole
 from tests.extract.readers.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.office import vba
+from veritensor_ray.extract.readers.office.unlocked import unlocked
 
 SOURCE = b'Attribute VB_Name = "ThisDocument"\r\nSub Document_Open()\r\n  Shell "calc.exe"\r\nEnd Sub\r\n'
 
@@ -282,3 +285,32 @@ def test_properties(values: list[tuple[int, bytes]], expected: list[Any]) -> Non
 def test_what_is_no_ole_file() -> None:
     _, error = until_error(reader_source(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and no more", OLE), ReadError)
     assert str(error).startswith("not a whole OLE file")
+
+
+LETTER = next(path for path in sorted(FILES.iterdir()) if path.suffix == ".docx")
+
+
+def locked(password: str) -> bytes:
+    """A real document, encrypted as Office does."""
+    out = io.BytesIO()
+    with LETTER.open("rb") as file:
+        msoffcrypto.OfficeFile(file).encrypt(password, out)
+    return out.getvalue()
+
+
+def test_the_password_that_office_tries_by_itself_is_tried() -> None:
+    assert members(locked("VelvetSweatshop"), OLE) == {"decrypted": LETTER.read_bytes()}
+    blocks, gaps = read(locked("VelvetSweatshop"), OLE)
+    assert ([block.notice for block in blocks], gaps) == (["default-password"], [])
+
+
+def test_another_password_is_a_gap() -> None:
+    blocks, gaps = read(locked("other"), OLE)
+    assert [block.notice for block in blocks] == ["encrypted-document"]
+    assert reasons(gaps) == ["the document is encrypted: its text cannot be read"]
+
+
+def test_a_key_that_takes_hours_is_not_derived() -> None:
+    data = locked("VelvetSweatshop")
+    assert unlocked(io.BytesIO(data), b'spinCount="4000000000"') is None
+    assert unlocked(io.BytesIO(data), b'spinCount="100000"') is not None

@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import olefile
 
@@ -16,6 +16,7 @@ from veritensor_ray.extract.readers.office.native import native
 from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, property_texts
 from veritensor_ray.extract.readers.office.targets import is_remote
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.unlocked import unlocked
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -27,6 +28,7 @@ _UNSEEKABLE = 64 << 20
 _SERVICE = frozenset(
     {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}
 )
+_LOCKABLE = frozenset({"encryptedpackage", "workbook", "book"})
 _OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
 _DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]] = {
     "worddocument": doc.read_doc,
@@ -48,7 +50,7 @@ class Compound:
             if len(data) > _UNSEEKABLE:
                 raise LimitExceeded("unseekable_bytes", f"an OLE file inside a stream is larger than {_UNSEEKABLE} bytes")
             file = io.BytesIO(data)
-        self._size, self._read = file.seek(0, io.SEEK_END), 0
+        self._file, self._size, self._read = file, file.seek(0, io.SEEK_END), 0
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -74,6 +76,11 @@ class Compound:
             return bytes(self._ole.openstream(path.split("/")).read())
         except Exception as error:  # noqa: BLE001  # as above
             raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+
+    def unlocked(self, root: dict[str, str]) -> BinaryIO | None:
+        """The document in it without its encryption, where Office opens that without a question."""
+        info = self.open(root["encryptioninfo"]) if "encryptioninfo" in root else b""
+        return unlocked(self._file, info)
 
     def _size_of(self, path: str) -> int:
         try:
@@ -106,7 +113,12 @@ def read_ole(source: Source) -> Iterator[Item]:
     for path in compound.paths:
         storage, _, name = path.rpartition("/")
         storages.setdefault(storage, {})[name.lower()] = path
-    if "encryptedpackage" in storages.get("", {}):
+    root = storages.get("", {})
+    if not root.keys().isdisjoint(_LOCKABLE) and (opened := compound.unlocked(root)) is not None:
+        yield Block(["encrypted with the password that Office tries by itself"], view="metadata", notice="default-password")
+        yield Member("decrypted", opened)
+        return
+    if "encryptedpackage" in root:
         reason = "the document is encrypted: its text cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
         yield Gap(reason)

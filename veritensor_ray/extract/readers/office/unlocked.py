@@ -1,0 +1,35 @@
+"""Documents that are encrypted with the password that Office tries by itself: they open without a question and pass by scanners; it reads no text."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import BinaryIO
+
+import msoffcrypto
+
+_BY_ITSELF = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7: what Excel encrypts with when no password is given
+_LARGEST = 64 << 20
+_ROUNDS = 1_000_000  # of the key's derivation; Office writes 100,000
+_SPIN = re.compile(rb'spinCount="(\d{1,20})"')
+
+
+def unlocked(file: BinaryIO, info: bytes) -> BinaryIO | None:
+    """The document without its encryption; None for one with a password of its own. `info` is its stream EncryptionInfo."""
+    if file.seek(0, io.SEEK_END) > _LARGEST or any(int(found) > _ROUNDS for found in _SPIN.findall(info)):
+        return None
+    file.seek(0)
+    opened = io.BytesIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            document = msoffcrypto.OfficeFile(file)
+            if not document.is_encrypted():
+                return None
+            document.load_key(password=_BY_ITSELF)
+            document.decrypt(opened)
+    except Exception:  # noqa: BLE001  # the library raises whatever a hostile file makes it, and for every other password
+        return None
+    opened.seek(0)
+    return opened if opened.getbuffer().nbytes else None
