@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import olefile
 
+from veritensor_ray.extract.readers.containers.zip_format import Data, Entry, entries, find_directory, local_header
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.extract.zip_format import Data, Entry, entries, find_directory, local_header
 from veritensor_ray.media_types import NPZ, PYTORCH
 
 _OOXML = "application/vnd.openxmlformats-officedocument"

@@ -16,13 +16,13 @@ from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.readers.containers.zip_format import find_directory
 from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
 from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import Budget, edges, sha256, spooled
 from veritensor_ray.extract.streams import decompressed
-from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import FileInfo, Hit

@@ -16,8 +16,8 @@ import pytest
 from tests.extract.readers.containers.gathering import TAR, fuzzed, gather
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.containers.tar_format import BLOCK
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-from veritensor_ray.extract.tar_format import BLOCK
 
 FILES = {"a.txt": b"some words " * 50, "d/b.bin": random.Random(1).randbytes(5000), "empty": b"", "n" * 180 + "/" + "ü" * 90: b"long name"}
 

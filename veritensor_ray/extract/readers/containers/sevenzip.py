@@ -12,7 +12,7 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import Report
-from veritensor_ray.extract.sevenzip_format import Encrypted, File, Folder, Part, listing, unpacked
+from veritensor_ray.extract.readers.containers.sevenzip_format import Encrypted, File, Folder, Part, listing, unpacked
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
 

@@ -11,9 +11,9 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import Comments, Report
+from veritensor_ray.extract.readers.containers.tar_format import BLOCK, Header, TarError, header, old_sparse, pax_records, sparse_map, text
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.extract.tar_format import BLOCK, Header, TarError, header, old_sparse, pax_records, sparse_map, text
 
 _EXTENDED = 1 << 20  # bytes of an extended header that are read; a path has 4096 at most
 _ZEROS = bytes(PIECE)

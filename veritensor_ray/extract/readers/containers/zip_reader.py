@@ -11,9 +11,7 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import BROKEN, PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import Comments, Report
-from veritensor_ray.extract.source import Item, Member, Source
-from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.extract.zip_format import (
+from veritensor_ray.extract.readers.containers.zip_format import (
     AES,
     CENTRAL,
     DESCRIPTOR,
@@ -32,6 +30,8 @@ from veritensor_ray.extract.zip_format import (
     found_entry,
     local_header,
 )
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import PYTORCH
 
 _TWICE = 64 << 20  # bytes read more than once: of entries that share their data, and of damaged ones that nothing gives the size of

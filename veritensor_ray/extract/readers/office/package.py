@@ -10,9 +10,19 @@ from typing import BinaryIO, cast
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.containers.report import Report
+from veritensor_ray.extract.readers.containers.zip_format import (
+    DEFLATED,
+    STORED,
+    STREAMED,
+    Data,
+    Entry,
+    contradiction,
+    entries,
+    find_directory,
+    local_header,
+)
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.extract.zip_format import DEFLATED, STORED, STREAMED, Data, Entry, contradiction, entries, find_directory, local_header
 
 _CHUNK = 1 << 18
 _PART = 512 << 20  # of XML in one part; it is streamed, so this bounds time and not memory

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.sevenzip_coders import AES, METHODS, Coder, chain
+from veritensor_ray.extract.readers.containers.sevenzip_coders import AES, METHODS, Coder, chain
 from veritensor_ray.extract.streams import Pieces, Window
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
