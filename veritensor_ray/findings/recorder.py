@@ -212,7 +212,7 @@ class _Lines:
 
 
 class _Seen:
-    """Where hits were, so that what is found in a text and again in what it decodes to counts once: what is decoded comes later."""
+    """Where hits were, so that what is found in a text and again in what it decodes to, or in a notice of it, counts once: those come later."""
 
     _MOST = 20_000
 
@@ -220,11 +220,12 @@ class _Seen:
         self._spans: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
 
     def again(self, columns: _Columns, row: int, hit: Hit) -> bool:
-        """Whether a hit in decoded text stands where its rule had one already; remembers all others."""
-        derived = columns.value("view", row) == "decoded"
-        if not derived and columns.never("decoded"):
+        """Whether a hit in such a text stands where its rule had one already; remembers all others."""
+        if not columns.repeats:
             return False
-        names = ("member", "column", "part", "row", "page")
+        derived = columns.value("view", row) == "decoded" or columns.value("notice", row) is not None
+        # characters of a file with lines are counted from its beginning, those of a cell from the cell's
+        names = ("member", "part", "row", "page", *(() if columns.of_file(row) else ("column",)))
         start, end = columns.span(row, hit)
         key = (columns.artifact[row], hit.rule, *(columns.value(name, row) for name in names))
         spans = self._spans.setdefault(key, [])
@@ -270,11 +271,19 @@ class _Columns:
         value = self._column("owned")[row].as_py()
         return 1 << 62 if value is None else int(value)
 
-    def never(self, view: str) -> bool:
-        """Whether no text of the batch has that view."""
-        if "views" not in self._cache:
-            self._cache["views"] = frozenset(self._batch.column("view").dictionary.to_pylist())
-        return view not in self._cache["views"]
+    @property
+    def repeats(self) -> bool:
+        """Whether some texts of the batch are decoded or notices: what is in them may be in others, too."""
+        if "repeats" not in self._cache:
+            views, notices = self._batch.column("view").dictionary, self._batch.column("notice")
+            self._cache["repeats"] = "decoded" in views.to_pylist() or notices.null_count < len(notices)
+        return bool(self._cache["repeats"])
+
+    def of_file(self, row: int) -> bool:
+        """Whether characters are counted from the beginning of a file of lines."""
+        origins = self._column("origins")[row].as_py()
+        line = origins[0]["line"] if origins else self._column("line")[row].as_py()
+        return line is not None and self._column("row")[row].as_py() is None
 
     def span(self, row: int, hit: Hit) -> tuple[int, int]:
         """The characters of the original that a hit stands for."""

@@ -128,10 +128,10 @@ class Visit:
             batch = to_batch(item, identity, self._tools.limits)
             yield batch
             for layer in layers(item, batch.column("text") if batch.num_rows == len(item.texts) else None):
-                if isinstance(layer, Member):
-                    yield from self._member(layer, about, depth + 1)
-                else:
+                if isinstance(layer, Block):
                     yield to_batch(layer, identity, self._tools.limits)
+                else:
+                    yield from self._item(layer, identity, about, depth)
 
     def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """A file inside the file: nothing that it does ends the visit of the others."""

@@ -41,7 +41,7 @@ class Injection(WithModel):
     """Scores windows; consecutive windows above the threshold are one hit, placed at the sentences in the best of them that score highest."""
 
     name = "injection"
-    version = "2"
+    version = "3"
     needs = Needs(model="injection", gpu=True)
 
     def __init__(self, settings: Settings) -> None:

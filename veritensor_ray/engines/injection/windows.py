@@ -18,6 +18,8 @@ MARGIN = 80  # characters around them that the transformer reads too
 _CHUNK_CHARS = 1 << 20
 _CHUNK_ROWS = 2048
 _LETTER = re.compile(r"[^\W\d_]")
+_WORDS = re.compile(r"[A-Za-z]+")
+_ONE_WORD = 64  # characters
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
 # What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
@@ -71,8 +73,8 @@ class Cutter:
         return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, WINDOWS, strict=True)], schema=WINDOWS)
 
     def _zones(self, text: str) -> list[tuple[int, int]]:
-        """Ranges of characters that the model has to read; those without a letter hold no order."""
-        if not _LETTER.search(text):
+        """Ranges of characters that the model has to read; a text without a letter, or of one word (a role, a name), holds no order."""
+        if not _LETTER.search(text) or (len(text) < _ONE_WORD and text.isascii() and len(_WORDS.findall(text)) < 2):
             return []
         if self.linear is None or self.gate is None:
             return [(0, len(text))]

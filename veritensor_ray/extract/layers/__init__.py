@@ -11,16 +11,16 @@ import pyarrow as pa
 
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.found import Found
-from veritensor_ray.extract.source import Member
+from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.mapped import Mapped, from_origins
-from veritensor_ray.segments import Block, clean_array
+from veritensor_ray.segments import Block, Gap, clean_array
 
 DEPTH = 3
 _EVERYTHING = (characters.VIA, *encodings.ALL)
 _MOST = 2_000  # decoded texts of one block: a file made of nothing but encoded words is read in bounded time
 
 
-def layers(block: Block, array: pa.Array | None = None) -> Iterator[Block | Member]:
+def layers(block: Block, array: pa.Array | None = None) -> Iterator[Item]:
     """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
 
     `array` are the block's texts as an Arrow array, where the caller has it already.
@@ -42,6 +42,8 @@ def layers(block: Block, array: pa.Array | None = None) -> Iterator[Block | Memb
             if same in seen:  # what is changed around a token leaves the token as it was
                 continue
             seen.add(same)
+            if found.deeper:
+                yield Gap("encoded in more layers than are decoded", location=parent.name + found.via, bound="layers")
             left -= 1
             if isinstance(found.content, bytes):
                 at = parent.place(found.mapped).starts[0]
@@ -57,10 +59,16 @@ def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -
     seen = characters.look(mapped.text) if characters.VIA in among else ()
     for found in (*seen, *encodings.look(mapped.text, among)):
         name = f"{via}+{found.via}" if via else found.via
-        placed = Found(found.mapped.on(mapped), name, found.content)
+        last = depth == DEPTH and found.content is None
+        placed = Found(found.mapped.on(mapped), name, found.content, last and _holds_more(found.mapped.text))
         yield placed
-        if depth < DEPTH and found.content is None:
+        if not last and found.content is None:
             yield from _deep(placed.mapped, name, _EVERYTHING, depth + 1)
+
+
+def _holds_more(text: str) -> bool:
+    """Whether there is yet another layer."""
+    return next(iter((*characters.look(text), *encodings.look(text, _EVERYTHING))), None) is not None
 
 
 class _Parent:

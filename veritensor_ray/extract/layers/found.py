@@ -14,11 +14,15 @@ _AROUND = 256  # characters of context: a sentence is seldom longer
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A text under the encoding `via`, or with `content` a file; `mapped` leads to the text that it was found in."""
+    """A text under the encoding `via`, or with `content` a file; `mapped` leads to the text that it was found in.
+
+    `deeper` says that it holds yet another layer, which nobody looks into.
+    """
 
     mapped: Mapped
     via: str
     content: bytes | None = None
+    deeper: bool = False
 
 
 def changed(mapped: Mapped, text: str, via: str) -> Iterator[Found]:
