@@ -19,6 +19,7 @@ import pytest
 import zstandard
 from PIL import Image
 
+from tests.extract.readers.pdf_builder import pdf
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.media_types import mismatch
 
@@ -95,6 +96,39 @@ def _image(kind: str) -> bytes:
 @pytest.mark.parametrize("extension", ["", ".txt", ".json"])
 def test_bytes_decide_and_not_the_name(head: bytes, media_type: str, extension: str) -> None:
     assert sniff(head, extension) == Kind(media_type)
+
+
+PDF = pdf()
+RTF = rb"{\rtf1\ansi words}"
+PDF_TEXT = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\nstartxref\n9\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "extension", "media_type"),
+    [
+        *((before + PDF, extension, "application/pdf") for before in (b"\n\n\r\n", b"hello\n", codecs.BOM_UTF8) for extension in ("", ".pdf", ".txt")),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n" + PDF, ".pdf", "application/pdf"),
+        (b"x" * 900 + b"\n" + PDF, ".pdf", "application/pdf"),
+        (b"\n" + PDF + b"\nmore\n", ".pdf", "application/pdf"),
+        (b"x" * 1100 + b"\n" + PDF_TEXT.encode(), ".pdf", "text/plain"),
+        (b"A file begins with %PDF-1.7 and ends with startxref, a number and %%EOF.\n", ".txt", "text/plain"),
+        (b"A file begins with %PDF-1.7 and ends with startxref, a number and %%EOF.\n", ".pdf", "text/plain"),
+        (f"The smallest file:\n```\n{PDF_TEXT}```\n".encode(), ".md", "text/markdown"),
+        (f'DATA = b"""{PDF_TEXT}"""\n'.encode(), ".py", "text/x-python"),
+        (b"From: a@example.test\nSubject: x\nContent-Type: application/pdf\n\n" + PDF, ".eml", "message/rfc822"),
+        *((before + RTF, extension, "application/rtf") for before in (b"\n\n", b"\r\n \t", codecs.BOM_UTF8) for extension in ("", ".rtf", ".doc", ".txt")),
+        (b"The mark is " + RTF, ".txt", "text/plain"),
+    ],
+)
+def test_documents_behind_text(data: bytes, extension: str, media_type: str) -> None:
+    assert sniff(data, extension).media_type == media_type
+
+
+def test_a_long_document_behind_text_is_known_by_its_end() -> None:
+    long = b"\n" + PDF[:-200] + b" " * HEAD_BYTES + PDF[-200:]
+    assert sniff(long[:HEAD_BYTES], ".txt", long[-HEAD_BYTES:], whole=False).media_type == "application/pdf"
+    assert sniff(long[:HEAD_BYTES], ".pdf", whole=False).media_type == "application/pdf"
+    assert sniff(long[:HEAD_BYTES], ".txt", b"and so on\n", whole=False).media_type != "application/pdf"
 
 
 @pytest.mark.parametrize(
@@ -244,7 +278,7 @@ def test_a_nul_among_many_characters_leaves_text_text(nuls: int, is_text: bool) 
         (".jpeg", "text/html", True),
         (".pkl", "application/zip", False),
         (".pt", "application/x-elf", True),
-        (".docx", "application/zip", False),
+        *((extension, "application/zip", True) for extension in (".docx", ".xlsx", ".pptx", ".odt", ".epub")),
         (".docx", "application/x-ole-encrypted", False),
         (".docx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", True),
         (".7z", "application/zip", True),

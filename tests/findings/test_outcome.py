@@ -27,7 +27,7 @@ def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None
         ({}, (), "scanned", None),
         ({"pii": DONE}, (), "scanned", None),
         ({"pii": DONE, "ocr": (NOT_APPLICABLE, None)}, (), "scanned", None),
-        ({"pii": DONE, "ocr": (NO_READER, "no engine for text in 2 pictures")}, (), "scanned", None),
+        ({"pii": DONE, "ocr": (NO_READER, "ocr was not selected: text in 2 pictures was not read")}, (), "scanned", None),
         ({"pii": DONE}, (UNREAD,), "partial", UNREAD.reason),
         ({"pii": DONE}, (FAILED,), "partial", FAILED.reason),
         ({"pii": DONE}, (FAILED, UNREAD), "partial", FAILED.reason),

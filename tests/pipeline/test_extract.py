@@ -120,7 +120,7 @@ def picture() -> bytes:
         ("bomb.txt.gz", gzip.compress(EVIL.encode() + bytes(1) + b" " * 30_000_000), "application/gzip", "partial", "expands to more than 100 times", True),
         ("a.parquet.gz", gzip.compress(parquet(a=[EVIL])), "application/gzip", "scanned", None, True),
         ("a.bin", random.Random(1).randbytes(5000), "application/octet-stream", "skipped", "no reader for application/octet-stream", False),
-        ("a.png", picture(), "image/png", "skipped", "no engine for text in image/png", False),
+        ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 picture was not read", False),
         ("cut.png", picture()[:30], "image/png", "unreadable", "not a whole image", False),
     ],
 )  # fmt: skip

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import csv
+import difflib
+import fnmatch
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from rich.text import Text
 
     from veritensor_ray.api import Audit
+    from veritensor_ray.config import Settings
 
+_MEMBER, _NAME = 32, 64  # characters that a member gets at least, and artifact and member together at most
+# Masked evidence may stand for different secrets, and a cut one for different texts: the fingerprint tells those apart.
+_SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
+_AT = "struct_pack(artifact, member, location)"
+_GROUPED = (
+    "SELECT severity, rule_id, sum(count)::BIGINT AS n, count(DISTINCT artifact) AS files, evidence, "  # noqa: S608  # constants
+    f"arg_min({_AT}, (artifact, coalesce(location.page, 0), coalesce(location.row, 0), coalesce(location.start, 0), finding_id)) AS found "
+    f"FROM findings {{where}} GROUP BY severity, rule_id, evidence, {_SAME}"
+)
+_EACH = f"SELECT severity, rule_id, count AS n, 1 AS files, evidence, {_AT} AS found, finding_id FROM findings {{where}}"  # noqa: S608  # constants
+_ORDER = {True: "n DESC, rule_id, evidence, found.artifact", False: "found.artifact, rule_id, finding_id"}
 _SEVERITY_ORDER = "CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END"
 
 
@@ -38,12 +52,48 @@ def findings(
         raise UsageError(f"unknown format {format!r}; there are table, json, jsonl and csv")
     if severity is not None and severity not in SEVERITIES:
         raise UsageError(f"unknown severity {severity!r}; there are {', '.join(SEVERITIES)}")
-    audit = api.open(output, stores=load_settings(config).stores)
+    settings = load_settings(config)
+    audit = api.open(output, stores=settings.stores)
+    _check(audit.run, settings, engine, rule)
     where = _where(severity, engine, rule, path)
     if format == "table":
         _table(audit, where, limit, group)
     else:
         _export(audit, where, format)
+
+
+def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
+    """Refuses names of engines and rules that cannot be in any output: no findings would look like a clean corpus."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.engines.registry import available, create
+    from veritensor_ray.errors import UsageError
+
+    here = available(settings)
+    engines = {*run["engines"], *(one["rule_id"].partition(".")[0] for one in run["rules"]), *here}
+    if engine is not None and engine not in engines:
+        raise UsageError(f"unknown engine {engine!r}{_near(engine, engines, 'veritensor-ray engines')}")
+    if engine is not None and engine not in run["engines"]:
+        sys.stderr.write(f"veritensor-ray: engine {safe(engine)} was not part of this audit\n")
+    rules = {one["rule_id"] for one in run["rules"]}
+    if rule is None or _matches(rule, rules) or _elsewhere(rule, engines - set(here)):
+        return
+    rules |= {one.id for each in create(settings, here) for one in each.rules()}
+    if not _matches(rule, rules):
+        raise UsageError(f"no rule is {rule!r}{_near(rule, rules, 'veritensor-ray rules')}")
+
+
+def _matches(pattern: str, rules: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(rule, pattern) for rule in rules)
+
+
+def _elsewhere(rule: str, engines: Iterable[str]) -> bool:
+    """Rules that only the machine of the audit knows: of the user's own YARA files, or of engines that are not installed here."""
+    return rule.startswith(("signatures.user-", *(f"{name}." for name in engines)))
+
+
+def _near(name: str, known: Iterable[str], command: str) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
 
 
 def _where(severity: str | None, engine: str | None, rule: str | None, path: str | None) -> str:
@@ -69,50 +119,47 @@ def _table(audit: Audit, where: str, limit: int, group: bool) -> None:
     from veritensor_ray.cli.render import severity as drawn
 
     out = console()
-    if group:
-        query = (
-            f"SELECT severity, rule_id, sum(count)::BIGINT AS n, count(DISTINCT artifact) AS files, min(artifact) AS artifact, "  # noqa: S608  # quoted above
-            f"arg_min(location, artifact) AS location, evidence FROM findings {where} GROUP BY severity, rule_id, evidence "
-            f"ORDER BY {_SEVERITY_ORDER} DESC, n DESC, rule_id, evidence"
-        )
-    else:
-        query = (
-            f"SELECT severity, rule_id, count AS n, 1 AS files, artifact, location, evidence FROM findings {where} "  # noqa: S608  # quoted above
-            f"ORDER BY {_SEVERITY_ORDER} DESC, artifact, rule_id"
-        )
-    frame = audit.sql(query)
-    rows = list(_rows(frame.head(limit) if limit else frame, drawn))
+    query = _GROUPED if group else _EACH
+    total = f"SELECT *, count(*) OVER () AS lines FROM ({query.format(where=where)}) ORDER BY {_SEVERITY_ORDER} DESC, {_ORDER[group]}"  # noqa: S608  # quoted above
+    records = audit.sql(f"{total} LIMIT {limit}" if limit else total).to_dict("records")
+    rows = [_row(record, drawn(record["severity"])) for record in records]
     out.print(table(("severity", "rule", "count", "where", "evidence"), rows, right=("count",)) if rows else "no findings")
-    if limit and len(frame) > limit:
-        out.print(f"{len(frame) - limit:,} more lines; --limit 0 shows all, --format csv exports")
+    more = records[0]["lines"] - len(records) if records else 0
+    if more:
+        out.print(f"{more:,} more lines; --limit 0 shows all, --format csv exports")
 
 
-def _rows(frame: pd.DataFrame, drawn: Any) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = []
-    for record in frame.to_dict("records"):
-        more = f" and {record['files'] - 1} more files" if record["files"] > 1 else ""
-        rows.append(
-            (
-                drawn(record["severity"]),
-                record["rule_id"],
-                f"{record['n']:,}",
-                place(record["artifact"], record["location"]) + more,
-                record["evidence"],
-            )
-        )
-    return rows
+def _row(record: Mapping[Hashable, Any], severity: Text) -> Sequence[object]:
+    at, others = record["found"], record["files"] - 1
+    more = f" and {others:,} more file{'s' if others > 1 else ''}" if others else ""
+    where = place(at["artifact"], at["location"], at["member"]) + more
+    return severity, record["rule_id"], f"{record['n']:,}", where, record["evidence"] or ""
 
 
-def place(artifact: str, location: dict[str, Any] | None) -> str:
-    """An artifact and where in it, as short as it is clear."""
+def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
+    """An artifact, the file in it, and where in that, as short as it is clear."""
     at = location or {}
+    name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
+    words = [f"page {at['page']}"] if at.get("page") is not None else []
+    words += [at["part"]] if at.get("part") else []
     if at.get("row") is not None:
-        return f"{artifact} row {at['row']:.0f}" + (f" {at['column']}" if at.get("column") else "")
-    if at.get("part"):
-        return f"{artifact} {at['part']}" + (f" line {at['line']:.0f}" if at.get("line") else "")
-    if at.get("line"):
-        return f"{artifact}:{at['line']:.0f}"
-    return artifact + (f" {at['column']}" if at.get("column") else f" byte {at['byte_offset']:.0f}" if at.get("byte_offset") else "")
+        words += [f"row {at['row']}"]
+    elif at.get("line") is not None:
+        if not words:
+            return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
+        words += [f"line {at['line']}"]
+    words += [at["column"]] if at.get("column") else []
+    if not words and at.get("byte_offset"):
+        words = [f"byte {at['byte_offset']}"]
+    return " ".join([name, *words])
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters; what is too much is taken out of the middle, for a path tells most at its ends."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 3
+    return f"{text[:head]}…{text[head + 1 - most :]}"
 
 
 def _export(audit: Audit, where: str, kind: str) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from veritensor_ray.cli.submit import Config, Profile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from veritensor_ray.hits import Rule
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -66,9 +71,26 @@ def rules(
             )
         )
         return
-    for name, value in asdict(found[rule]).items():
-        if value:
-            out.print(table(("", ""), [(name.replace("_", " "), ", ".join(value) if isinstance(value, (list, tuple)) else value)]), end="")
+    explain(out, found[rule])
+
+
+def explain(out: Console, rule: Rule) -> None:
+    """One rule as a page to read."""
+    from veritensor_ray.cli.render import safe, severity
+
+    out.print(safe(rule.title), style="bold")
+    out.print(f"{safe(rule.id)} · ", severity(rule.severity), f" · {safe(rule.category)}", sep="")
+    out.print()
+    out.print(safe(rule.description))
+    for heading, text in (("What to do", rule.remediation), ("Known false alarms", rule.false_alarms)):
+        if text:
+            out.print(f"\n{heading}", style="bold")
+            out.print(safe(text))
+    for heading, lines in (("Taxonomy", [", ".join(rule.taxonomy)] if rule.taxonomy else []), ("References", rule.references)):
+        if lines:
+            out.print(f"\n{heading}", style="bold")
+            for line in lines:
+                out.print(safe(line), soft_wrap=True)
 
 
 def doctor(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:

@@ -69,17 +69,18 @@ def duration(seconds: float) -> str:
 
 def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     """A finished run: what was not covered, what was found, where it is, what to type next."""
+    from veritensor_ray.api import missing_lines, nothing_matched
+
     status, totals = run["status"], run["totals"]
     partly = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")
     beside = f"; of {partly:,} others something inside" if partly else ""
     missed = sum(n for name, n in status.items() if name != "scanned")
     out.print(f"\nNot covered ({missed:,} of {sum(status.values()):,} entries{beside})", style="bold")
     rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
-    out.print(
-        table(("artifacts", "status", "reason"), rows, right=("artifacts",))
-        if rows
-        else "  nothing: every engine that applies has seen every byte"
-    )
+    if rows:
+        out.print(table(("artifacts", "status", "reason"), rows, right=("artifacts",)))
+    for line in missing_lines(run):
+        out.print(f"  {safe(line)}")
     for engine, about in run["engines"].items():
         if about.get("missing"):
             out.print(f"  engine {safe(engine)} did not run: {safe(about['missing'])}", style="bold red")
@@ -93,7 +94,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     if found:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         out.print(f"Next:    veritensor-ray findings {_quoted(output)}{serious}")
-    out.print(f"Run {run['scan_id']} complete · profile {run['profile']}")
+    out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
 
 
 def _worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

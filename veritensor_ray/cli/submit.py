@@ -26,6 +26,8 @@ Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO 
 Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
 Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
 
+_NO_READER = ("no reader", "no engine", "ocr was not selected")  # reasons that only --strict minds
+
 
 def submit(
     source: Sources = None,
@@ -111,12 +113,13 @@ def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
 
 
 def exit_code(run: Mapping[str, Any], fail_on: str | None, allow_partial: bool, strict: bool) -> int:
-    """1 outranks 3: a gate on findings must not be hidden by an unreadable file."""
+    """1 outranks 3: a gate on findings must not be hidden by an unreadable file. An audit of nothing is no clean one."""
+    from veritensor_ray.api import nothing_matched
     from veritensor_ray.config import SEVERITIES
 
     if fail_on and any(SEVERITIES.index(name) >= SEVERITIES.index(fail_on) for name, count in run["severity"].items() if count):
         return 1
     incomplete = sum(run["status"].get(name, 0) for name in ("partial", "quarantined", "unreadable", "unlisted"))
     if strict:
-        incomplete += sum(one["artifacts"] for one in run["not_covered"] if one["reason"].startswith(("no reader", "no engine")))
-    return 3 if incomplete and not allow_partial else 0
+        incomplete += sum(one["artifacts"] for one in run["not_covered"] if one["reason"].startswith(_NO_READER))
+    return 3 if (incomplete or nothing_matched(run)) and not allow_partial else 0

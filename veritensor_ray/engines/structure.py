@@ -164,8 +164,8 @@ RULES = (
     ),
     _rule(
         "archive-bomb",
-        "Archive members that share their data",
-        "Many members point to the same packed bytes, so that a small archive expands to a huge amount.",
+        "Archive that expands to far more than its size",
+        "Members are packed at an extreme ratio, or many of them point to the same packed bytes: a small archive expands to a huge amount.",
         "archive-hazard",
         "high",
         "Do not extract it.",

@@ -56,7 +56,7 @@ def _zip(file: BinaryIO) -> str | None:
     directory = find_directory(file)
     if directory is None:
         return None
-    found = {entry.name: entry for entry in islice(entries(file, directory), _ENTRIES)}
+    found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in islice(entries(file, directory), _ENTRIES)}
     if "mimetype" in found:
         declared = _short(file, found["mimetype"])
         if declared == "application/epub+zip" or declared.startswith(_ODF):

@@ -99,6 +99,8 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         return Kind(media_type)
     if media_type := mail_type(head, TEXT_TYPES.get(extension, "text/plain")):
         return Kind(media_type, "latin-1")
+    if media_type := _behind_text(head, extension, tail, whole):
+        return Kind(media_type)
     found = _encoding(head, whole)
     if found:
         encoding, bom = found
@@ -129,6 +131,25 @@ def by_magic(head: bytes) -> str | None:
     if head[4:8] == bytes(4) and is_record_head(head[:12]):
         return TFRECORD
     return "application/x-tar" if _is_tar(head) else _packed(head)
+
+
+_PDF = re.compile(rb"%PDF-\d")
+_PDF_OBJECT = re.compile(rb"(?<!\w)\d{1,10}[ \r\n]+\d{1,5}[ \r\n]+obj\b")
+_PDF_TRAILER = re.compile(rb"startxref\s+\d{1,20}\s+%%EOF\s*\Z")
+_TAIL = 2048
+
+
+def _behind_text(head: bytes, extension: str, tail: bytes, whole: bool) -> str | None:
+    """Documents that programs open although text, blanks or a byte order mark stand before them."""
+    if head[:1024].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf1"):
+        return "application/rtf"
+    begins = _PDF.search(head, 0, 1024)  # viewers look for it that far
+    if begins is None or not _PDF_OBJECT.search(head, begins.end()):
+        return None
+    known = tail or (head if whole or len(head) < HEAD_BYTES else b"")
+    if extension in TEXT_TYPES:  # a page about the format may show a file: it is one only if nothing comes after it
+        return "application/pdf" if _PDF_TRAILER.search(known[-_TAIL:]) else None
+    return "application/pdf" if not known or b"startxref" in known or b"%%EOF" in known else None
 
 
 _BEGINNINGS = (

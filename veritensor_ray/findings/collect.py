@@ -21,6 +21,7 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_pla
 from veritensor_ray.corpus.stores import OutputStore, is_local
 from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
+from veritensor_ray.findings.redact import name_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP, SCHEMA_VERSION
 from veritensor_ray.hits import Rule
 
@@ -149,7 +150,8 @@ class Assembled:
         engine = self.info.engines.get(found["engine"], {})
         same = f"{found['evidence_key'].hex()}\0{found['member'] or ''}\0{ordinal}\0{rule.id}"
         return {
-            **{name: found.get(name) for name in ("member", "location", "engine", "severity", "confidence", "message")},
+            "member": None if found["member"] is None else name_safe(found["member"]),
+            **{name: found.get(name) for name in ("location", "engine", "severity", "confidence", "message")},
             **{name: found.get(name) for name in ("evidence", "evidence_before", "evidence_after")},
             "finding_id": _mac(self.key, f"finding\0{self.row.artifact}\0{same}"),
             "content_fingerprint": _mac(self.key, f"content\0{same}"),

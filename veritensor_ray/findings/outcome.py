@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from veritensor_ray.findings.neighbours import conceal
 from veritensor_ray.findings.recorder import Recorded
-from veritensor_ray.findings.redact import mask, visible, without_credentials
+from veritensor_ray.findings.redact import name_safe, reason_safe, visible
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
@@ -103,16 +104,32 @@ class Outcome:
                 for name, (status, reason) in self.coverage.items()
             ],
             "gaps": [
-                {name: _safe(getattr(gap, name)) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps
+                {name: _safe(getattr(gap, name)) for name in ("location", "engine", "reason", "bound")} | {"member": _safe_name(gap.member)}
+                for gap in self.gaps
             ],
-            "findings": self.recorded.rows,
+            "findings": [_with_safe_column(row) for row in conceal(self.recorded.rows)],
             "rollup": [
-                {"column": column, "rule_id": rule, "count": tally.count, "severity": tally.severity, "keys": sorted(tally.keys)}
+                {
+                    "column": None if column is None else name_safe(column),
+                    "rule_id": rule,
+                    "count": tally.count,
+                    "severity": tally.severity,
+                    "keys": sorted(tally.keys),
+                }
                 for (column, rule), tally in self.recorded.tallies.items()
             ],
         }
 
 
 def _safe(text: str | None) -> str | None:
-    """What an exception or an archive says is the attacker's text: redacted, and writable as UTF-8."""
-    return None if text is None else visible(without_credentials(mask(text)))
+    return None if text is None else reason_safe(text)
+
+
+def _safe_name(name: str | None) -> str | None:
+    return None if name is None else visible(name_safe(name))
+
+
+def _with_safe_column(row: dict[str, Any]) -> dict[str, Any]:
+    """The member's name stays as it is until collect: findings are told apart by it."""
+    column = (row["location"] or {}).get("column")
+    return row if column is None else row | {"location": row["location"] | {"column": name_safe(column)}}

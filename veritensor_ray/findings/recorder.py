@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
@@ -14,15 +13,14 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.findings.redact import mask, visible, without_credentials
+from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE, Shown
+from veritensor_ray.findings.places import Columns
+from veritensor_ray.findings.redact import INNER, mask, visible, without_credentials
 from veritensor_ray.hits import FileInfo, Hit, Rule
 from veritensor_ray.media_types import is_text_type
 
-EVIDENCE = 240
-CONTEXT = 120
 _MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
-_INNER = re.compile(r"(?<=\w)\w")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
 
@@ -42,7 +40,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Recorded:
-    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING) and tallies by column and rule."""
+    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING, and `shown` until they are committed) and tallies by column and rule."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     tallies: dict[tuple[str | None, str], Tally] = field(default_factory=dict)
@@ -73,7 +71,7 @@ class Recorder:
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a batch; those in another segment's part of an overlap are left to it."""
-        columns = _Columns(batch)
+        columns = Columns(batch)
         for hit in sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end)):
             row = hit.row or 0
             if hit.start >= columns.owned(row) or self._seen.again(columns, row, hit):
@@ -82,7 +80,7 @@ class Recorder:
             shown, start, end = (text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
             evidence = _evidence(shown, start, end, self._rules[hit.rule].category)
             place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
-            self._add(engine, hit, place, partial(columns.location, row, hit, text), evidence)
+            self._add(engine, hit, place, partial(self._in_text, columns, row, hit, text), evidence)
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
@@ -98,7 +96,19 @@ class Recorder:
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
             if lines is not None:
                 location["line"] = lines.at(hit.start)
-            self._add(engine, hit, place, partial(dict, location), evidence)
+            shown = Shown(category, hit.evidence is None, byte_end=about.offset + max(hit.end, hit.start))
+            self._add(engine, hit, place, partial(dict, location=location, shown=shown), evidence)
+
+    def _in_text(self, columns: Columns, row: int, hit: Hit, text: str) -> dict[str, Any]:
+        location = columns.location(row, hit, text)
+        at = location["byte_offset"]
+        shown = Shown(
+            self._rules[hit.rule].category,
+            hit.evidence is None,
+            **columns.derived(row, hit, text),
+            byte_end=None if at is None else at + len(text[hit.start : hit.end].encode("utf-8", "replace")),
+        )
+        return {"location": location, "shown": shown}
 
     def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
@@ -111,7 +121,7 @@ class Recorder:
         recorded.add_row(
             {
                 "member": place.member,
-                "location": locate(),
+                **locate(),
                 "engine": engine,
                 "rule_id": hit.rule,
                 "severity": severity,
@@ -155,7 +165,7 @@ def _evidence(text: str, start: int, end: int, category: str) -> _Evidence:
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
     if category == "pii":
-        masked = masked[: cut[1].start] + _INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
+        masked = masked[: cut[1].start] + INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
     elif category == "secret":
         masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
@@ -219,7 +229,7 @@ class _Seen:
     def __init__(self) -> None:
         self._spans: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
 
-    def again(self, columns: _Columns, row: int, hit: Hit) -> bool:
+    def again(self, columns: Columns, row: int, hit: Hit) -> bool:
         """Whether a hit in such a text stands where its rule had one already; remembers all others."""
         if not columns.repeats:
             return False
@@ -236,113 +246,3 @@ class _Seen:
         else:
             spans.append((start, end))
         return False
-
-
-class _Columns:
-    """Location columns of a batch, fetched when a hit first asks for them: most batches have none."""
-
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._batch = batch
-        self._cache: dict[str, Any] = {}
-        self._lines: dict[int, list[int]] = {}
-        self._texts: dict[int, str] = {}
-
-    def _column(self, name: str) -> Any:
-        if name not in self._cache:
-            self._cache[name] = self._batch.column(name)
-        return self._cache[name]
-
-    @property
-    def artifact(self) -> Any:
-        if "artifacts" not in self._cache:
-            self._cache["artifacts"] = self._batch.column("artifact").to_pylist()
-        return self._cache["artifacts"]
-
-    def text(self, row: int) -> str:
-        if row not in self._texts:
-            self._texts = {row: self._column("text")[row].as_py() or ""}  # hits come sorted: one at a time is enough
-        return self._texts[row]
-
-    def value(self, name: str, row: int) -> str | None:
-        value: str | None = self._column(name)[row].as_py()
-        return value
-
-    def owned(self, row: int) -> int:
-        value = self._column("owned")[row].as_py()
-        return 1 << 62 if value is None else int(value)
-
-    @property
-    def repeats(self) -> bool:
-        """Whether some texts of the batch are decoded or notices: what is in them may be in others, too."""
-        if "repeats" not in self._cache:
-            views, notices = self._batch.column("view").dictionary, self._batch.column("notice")
-            self._cache["repeats"] = "decoded" in views.to_pylist() or notices.null_count < len(notices)
-        return bool(self._cache["repeats"])
-
-    def of_file(self, row: int) -> bool:
-        """Whether characters are counted from the beginning of a file of lines."""
-        origins = self._column("origins")[row].as_py()
-        line = origins[0]["line"] if origins else self._column("line")[row].as_py()
-        return line is not None and self._column("row")[row].as_py() is None
-
-    def span(self, row: int, hit: Hit) -> tuple[int, int]:
-        """The characters of the original that a hit stands for."""
-        origins = self._column("origins")[row].as_py()
-        if origins:
-            first, last = _origin(origins, hit.start), _origin(origins, max(hit.start, hit.end - 1))
-            length = len(self.text(row))
-            return _back(origins, first, length, hit.start)[0], _back(origins, last, length, max(hit.start, hit.end - 1))[1]
-        start = self._column("start")[row].as_py() or 0
-        return start + hit.start, start + hit.end
-
-    def location(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
-        """Where a hit stands in the original: lines, characters and bytes counted from the beginning of its unit."""
-        names = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
-        found = {name: self._column(name)[row].as_py() for name in names}
-        found["start"], found["end"] = self.span(row, hit)
-        origins = self._column("origins")[row].as_py()
-        if origins:
-            origin = origins[_origin(origins, hit.start)]
-            same = _straight(origins, _origin(origins, hit.start), len(text))
-            below = text.count("\n", origin["at"], hit.start) if same else 0
-            return found | {"line": None if origin["line"] is None else origin["line"] + below, "byte_offset": None}
-        if found["line"] is not None:
-            if row not in self._lines:
-                self._lines = {row: [i for i, c in enumerate(text) if c == "\n"]}
-            found["line"] += bisect_right(self._lines[row], hit.start - 1)
-        if found["byte_offset"] is not None:
-            found["byte_offset"] += len(text[: hit.start].encode("utf-8", "replace"))
-        boxes = self._column("boxes")[row].as_py()
-        if boxes:
-            found["box"] = _union(boxes, hit)
-        return found
-
-
-def _origin(origins: Sequence[Mapping[str, int]], at: int) -> int:
-    """Index of the origin that a character belongs to."""
-    return max(0, bisect_right(origins, at, key=lambda origin: origin["at"]) - 1)
-
-
-def _straight(origins: Sequence[Mapping[str, int]], index: int, length: int) -> bool:
-    """Whether its characters are the original's, one by one."""
-    until = origins[index + 1]["at"] if index + 1 < len(origins) else length
-    return until - origins[index]["at"] == origins[index]["end"] - origins[index]["start"]
-
-
-def _back(origins: Sequence[Mapping[str, int]], index: int, length: int, at: int) -> tuple[int, int]:
-    """Start and end in the original of one character of a text of that length."""
-    origin = origins[index]
-    if not _straight(origins, index, length):
-        return origin["start"], origin["end"]
-    start = origin["start"] + at - origin["at"]
-    return start, start + 1
-
-
-def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:
-    """Left, top, right and bottom of the picture's part that holds a hit."""
-    begins = [0, *(box["end"] for box in boxes)]
-    inside = [
-        box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]
-    ] or boxes
-    edges = ((min, "left"), (min, "top"), (max, "right"), (max, "bottom"))
-    return [int(pick(box[edge] for box in inside)) for pick, edge in edges]

@@ -31,24 +31,83 @@ _ASSIGNED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# What is said or typed in place of assigned. A value of prose has to look like a password: a digit, or a sign or capital inside the word.
+_GIVEN = re.compile(
+    r"""
+    (?:
+      (?<![\w-])(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,2}|["'],\s{0,3})["']?(?!\d+:\d+\b)(?![a-z]:[\\/])[^\s:"'<>]{1,64}:(?!//)
+    | \bcurl\s(?:[^\n]{0,120}?\s)?-u[^\s:"'<>]{1,64}:(?!//)
+    | \b(?:mysql|mariadb)\w{0,12}\s(?:[^\n;|]{0,200}?\s)?-p["']?(?!ort\b|rotocol\b)(?=[^\s"'])
+    | \b(?:sshpass\s{1,3}-p|redis-cli\s(?:[^\n;|]{0,120}?\s)?-a)\s{0,3}["']?
+    | (?<![\w-])--(?:password|passwd|pass|token|api-key|secret)\s{1,3}["']?(?!-)
+    | \b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login\s{1,4}\S{1,64}\s{1,8})?(?:account\s{1,4}\S{1,64}\s{1,8})?password\s{1,4}
+    )(?P<typed>[^\s"'|<>{}]{3,256})
+  | (?:password|passwd|passphrase|passcode|passwor[td]|kennwort|losung|mot\ de\ passe|contraseña|senha|wachtwoord
+       |(?:api|access|secret|private)[ _-]?key|token|\bsecret)
+    (?:\s{0,3}[:=]\s{0,3}|\s{1,3}(?:(?:is|was|ist|lautet|est|es|è|é)(?:\s(?:now|jetzt|still))?:?\s{1,3})?)["'`“‘«]?
+    (?!sha-?\d|md5|pbkdf2|bcrypt|argon2|\d{4}-\d\d-\d\d|https?://)
+    (?=[^\s"'<>]{0,80}?(?:\d|[!\#$%^&*@+=~?][A-Za-z]|(?-i:[a-z][A-Z])))
+    (?P<spoken>[^\s"'`<>]{5,255}[^\s"'`<>.,;:!?)”’»])
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 _URI_CREDENTIALS = re.compile(
     r"(?<=://)[^\s/]*:[^\s/]*@|(?<=[?&])(?:sig|token|access_key|X-Amz-Signature|X-Amz-Credential)=[^&\s]*", re.IGNORECASE
 )
+_NAMED_SECRETS = ("url", "block", "token")  # of a name the rest stays: it has to be found again
+_NAMED_QUERY = re.compile(
+    r"(?<=[?&])(?:[\w.-]{0,40}(?:token|key|sig|signature|credential|password|secret|pwd)=)(?P<value>[^&\s\"']+)", re.IGNORECASE
+)
+_EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}(?=$|[/!])")
+_QUOTED = re.compile(r"'[^'\n]*(?:'|$)|\"[^\"\n]*(?:\"|$)")
+_RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
+_CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
+INNER = re.compile(r"(?<=\w)\w")
 # Unicode's Default_Ignorable_Code_Point, as far as Python calls them printable: variation selectors, fillers and the like.
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def mask(text: str) -> str:
     """The text with identifiers and secrets masked; as long as it was, so that offsets stay."""
+    return _GIVEN.sub(_value, _ASSIGNED.sub(_value, _SECRETS.sub(_known, text)))
 
-    def assigned(match: re.Match[str]) -> str:
-        return match.group()[: match.start("value") - match.start()] + _stars(match["value"])
 
-    def known(match: re.Match[str]) -> str:
-        found, keep = match.group(), 0 if match.lastgroup in _WHOLE else 2
-        return found[:keep] + _stars(found[keep:])
+def name_safe(name: str) -> str:
+    """A name of a member or column with credentials and tokens masked; numbers and dates stay, or it would not be found again."""
+    name = _SECRETS.sub(lambda match: _known(match) if match.lastgroup in _NAMED_SECRETS else match.group(), name)
+    return _GIVEN.sub(_value, _ASSIGNED.sub(_value_of_name, _NAMED_QUERY.sub(_value, name)))
 
-    return _ASSIGNED.sub(assigned, _SECRETS.sub(known, text))
+
+def reason_safe(text: str) -> str:
+    """What an exception or an archive says is the attacker's text: redacted, what it quotes too, and writable as UTF-8."""
+    return visible(_QUOTED.sub(lambda match: without_random(match.group()), without_credentials(mask(text))))
+
+
+def without_random(text: str) -> str:
+    """The text with words that look drawn by chance masked: letters and digits in turns."""
+    return _RUN.sub(lambda match: _stars(match.group()) if _is_random(match.group()) else match.group(), text)
+
+
+def _is_random(word: str) -> bool:
+    return any(map(str.isdigit, word)) and len(_CHANGE.findall(word)) >= 4
+
+
+def _known(match: re.Match[str]) -> str:
+    found, keep = match.group(), 0 if match.lastgroup in _WHOLE else 2
+    return found[:keep] + _stars(found[keep:])
+
+
+def _value(match: re.Match[str]) -> str:
+    """All but the last group, which is the value."""
+    begin, end = match.span(match.lastgroup or 0)
+    return match.string[match.start() : begin] + _stars(match.string[begin:end]) + match.string[end : match.end()]
+
+
+def _value_of_name(match: re.Match[str]) -> str:
+    """The same, but for the file name extension and what stands behind it."""
+    extension = _EXTENSION.search(match["value"], 1)
+    kept = match["value"][extension.start() :] if extension else ""
+    return match.group()[: match.start("value") - match.start()] + _stars(match["value"][: len(match["value"]) - len(kept)]) + kept
 
 
 def _stars(text: str) -> str:

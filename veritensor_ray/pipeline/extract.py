@@ -131,9 +131,10 @@ class Extraction:
                 outcome.coverage[name] = (COMPLETE, None)
         if self._transcribed:
             return
+        reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
         if kind.media_type.startswith("image/"):
-            outcome.status, outcome.reason = "skipped", f"no engine for text in {kind.media_type}"
-        outcome.coverage["ocr"] = (NO_READER, f"no engine for text in {count} picture{'s' if count > 1 else ''}")
+            outcome.status, outcome.reason = "skipped", reason
+        outcome.coverage["ocr"] = (NO_READER, reason)
 
 
 def _kind_of_part(row: PlanRow, extension: str, head: bytes) -> Kind | None:

@@ -51,6 +51,13 @@ def found(made: Dependencies, name: str, content: str | bytes) -> list[tuple[str
         ("requirements.txt", "enumerated-thing>=1.1", [("malicious-package", "enumerated-thing>=1.1 MAL-2", None)]),
         ("requirements.txt", "enumerated-thing>=2", []),
         ("requirements.txt", "reqeusts==2", [("typosquat", "reqeusts", "high")]),
+        ("requirements.txt", "requ\u0435sts==1.0", [("typosquat", "requ\u0435sts", "high")]),
+        ("requirements-dev.txt", "p\u0430ndas[all]>=1.0 ; python_version > '3'", [("typosquat", "p\u0430ndas", "high")]),
+        ("requirements.txt", "requ\u200bests", [("typosquat", "requ\u200bests", "high")]),
+        ("pyproject.toml", '[project]\ndependencies = ["requ\u0435sts"]', [("typosquat", "requ\u0435sts", "high")]),
+        ("pyproject.toml", '[tool.poetry.dependencies]\n"requ\u0435sts" = "1.0"', [("typosquat", "requ\u0435sts", "high")]),
+        ("Dockerfile", "RUN pip install requ\u0435sts", [("typosquat", "requ\u0435sts", "high")]),
+        ("requirements.txt", "\u0437\u0430\u043c\u0435\u0442\u043a\u0430 about this", []),
         ("requirements.txt", "a @ http://example.test/a.zip", [("direct-url", "http://example.test/a.zip", "medium")]),
         ("requirements.txt", "--extra-index-url https://example.test/x", [("extra-index", "https://example.test/x", None)]),
         ("package.json", '{"dependencies": {"lodash": "4.17.15"}}', [("known-vulnerability", "lodash==4.17.15 GHSA-9", "medium")]),
@@ -61,6 +68,20 @@ def found(made: Dependencies, name: str, content: str | bytes) -> list[tuple[str
 )
 def test_findings(made: Dependencies, name: str, content: str, expected: list[tuple[str, str, str | None]]) -> None:
     assert found(made, name, content) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "marked"),
+    [
+        ("pyproject.toml", '[tool.uv]\n[[tool.uv.index]]\nurl = "https://a.example/simple"\n', "https://a.example/simple"),
+        ("pyproject.toml", '[[tool.poetry.source]]\nname = "x"\nurl = "http://b.example/simple"\n', "http://b.example/simple"),
+        ("Pipfile", '[[source]]\nurl = "x"\n[[source]]\nurl = "https://c.example/simple"\n', "https://c.example/simple"),
+        ("pyproject.toml", '# \u00e4\n[project]\ndependencies = ["requ\u0435sts"]', "requ\u0435sts"),
+    ],
+)
+def test_where_it_stands(made: Dependencies, name: str, content: str, marked: str) -> None:
+    [hit], _ = scan(made, name, content)
+    assert content.encode()[hit.start : hit.end].decode() == marked
 
 
 def test_the_message_says_what_to_do(made: Dependencies) -> None:

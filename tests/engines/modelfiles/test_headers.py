@@ -19,6 +19,8 @@ from safetensors.torch import save
 from tests.engines.modelfiles.building import found, scan
 from tests.extract.readers.models import GGUF_STRING, gguf
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
+from veritensor_ray.extract.sniff import sniff
+from veritensor_ray.media_types import UNKNOWN
 
 
 def safetensors(header: Any, data: int = 0) -> bytes:
@@ -50,6 +52,19 @@ def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8
 def test_safetensors(data: bytes, problem: str | None) -> None:
     expected = [] if problem is None else [("safetensors-malformed", problem)]
     assert found(data, "a.safetensors")[:1] == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ((1 << 60).to_bytes(8, "little") + b'{"a": {}}', f"a header of {1 << 60} bytes; 100000000 are allowed"),
+        (b"\x00\x01\x02", "ends within the header"),
+        ((900).to_bytes(8, "little") + b"\x00\x01" * 20, "ends within the header"),
+    ],
+)
+def test_what_is_only_called_safetensors(data: bytes, problem: str) -> None:
+    assert sniff(data, ".safetensors").media_type == UNKNOWN
+    assert found(data, "a.safetensors") == [("safetensors-malformed", problem)]
 
 
 def test_gguf_templates_and_lengths() -> None:

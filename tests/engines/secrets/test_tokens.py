@@ -102,6 +102,21 @@ def test_a_right_checksum_is_proof_and_a_wrong_one_is_not() -> None:
     assert (second.score, second.severity) == (0.6, "medium")
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (f"key: AKC2{letters(ALNUM, 40)}", True),
+        (f"https://h.example/api/v1/AKC2{letters(ALNUM, 40)}", True),
+        (f"{letters(ALNUM, 60)}/AKC2{letters(ALNUM, 40)}+{letters(ALNUM, 60)}", False),
+        (f"{letters(ALNUM, 9)}+AKC2{letters(ALNUM, 40)}/{letters(ALNUM, 22)}\n{letters(ALNUM, 76)}", True),
+        (f"\nAKC2{letters(ALNUM, 20)}/{letters(ALNUM, 50)}\n{letters(ALNUM, 76)}", False),
+        (f"{letters(ALNUM, 50)}+AKC2{letters(ALNUM, 20)}\n{letters(ALNUM, 76)}", False),
+    ],
+)
+def test_letters_in_the_middle_of_base64_are_no_token(text: str, is_one: bool) -> None:
+    assert ("package-token" in [rule for rule, _ in found(text)]) is is_one
+
+
 def test_a_key_id_beside_its_secret_is_critical() -> None:
     secret = letters(ALNUM + "/+", 40)
     text = f"aws_access_key_id = AKIA{letters(UPPER, 16)}\naws_secret_access_key = {secret}\n"

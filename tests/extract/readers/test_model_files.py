@@ -141,6 +141,15 @@ def test_npy(array: Any, expected: list[tuple[Any, ...]]) -> None:
     assert flat(read(npy(array), kind("npy"))[0], "row", "column") == expected
 
 
+def test_npy_texts_are_cut_at_the_last_zero_and_what_is_no_unicode_is_replaced() -> None:
+    codes = np.array([[97, 0, 98, 0], [0x110000, 0xD800, 0x1F600, 0], [0, 0, 0, 0], [0, 233, 0, 0]], np.uint32)
+    expected = [("a\0b", 0), ("\ufffd\ufffd\U0001f600", 1), ("\0\u00e9", 3)]
+    for order in "<>":
+        array = codes.astype(f"{order}u4").view(f"{order}U4").reshape(-1)
+        assert flat(read(npy(array), kind("npy"))[0], "row") == expected
+    assert flat(read(npy(np.array([b"a\0b", b"\xff", b"", b"\0c"])), kind("npy"))[0], "row") == [("a\0b", 0), ("\ufffd", 1), ("\0c", 3)]
+
+
 def test_npy_objects_are_read_as_a_pickle() -> None:
     assert "some text" in flat(read(npy(np.array(["some text", 1], object), allow_pickle=True), kind("npy"))[0])
 
@@ -192,6 +201,22 @@ def test_hdf5_in_a_stream_and_pickles_in_it() -> None:
         values[0] = np.frombuffer(inner, np.uint8)
     assert list(members(out.getvalue(), kind("hdf5")).values()) == [inner, inner]
     until_error(reader_source(hdf5()[:600], kind("hdf5")), ReadError)
+
+
+@pytest.mark.parametrize(
+    "odd", [b"%PDF-1.4 and on", b"WARC/1.0\r\n", b"x" * 257 + b"ustar" + b"\x0e" * 250, b"Obj\x01" * 5, b"PK\x03\x04" * 9]
+)
+def test_hdf5_a_file_among_many_texts_is_a_member(odd: bytes) -> None:
+    texts = [f"text {i}".encode() for i in range(200)]
+    for dtype in (h5py.string_dtype(), "S600"):
+        out = io.BytesIO()
+        with h5py.File(out, "w") as root:
+            root.create_dataset("a", data=[*texts, odd], dtype=dtype)
+            root.create_dataset("b", data=[*texts, b""], dtype=dtype)
+        rows = flat(read(out.getvalue(), kind("hdf5"))[0], "row", "column")
+        expected = [(text.decode(), i, path) for path in ("/a", "/b") for i, text in enumerate(texts)]
+        assert [row for row in rows if row[2] != "names"] == expected
+        assert members(out.getvalue(), kind("hdf5")) == {"a@200": odd}
 
 
 def test_faiss_has_no_text() -> None:

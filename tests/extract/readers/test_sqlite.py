@@ -190,6 +190,14 @@ def test_a_value_that_is_too_long_is_one_row_less(monkeypatch: pytest.MonkeyPatc
     assert [(gap.bound, gap.count) for gap in read(data, SQLITE)[1]] == [("cell_bytes", 2)]
 
 
+@pytest.mark.parametrize("at", [1, 8000])
+@pytest.mark.parametrize("odd", ["'long' || hex(zeroblob(9000))", "CAST(x'ff41' AS TEXT)", "x'414243'", "NULL", "''"])
+def test_many_rows_with_an_odd_one_are_each_read_once(odd: str, at: int) -> None:
+    many = ("INSERT INTO t VALUES (?, ?)", [(f"text {i}", i) for i in range(9000)])
+    data = database("CREATE TABLE t (a, b)", many, f"UPDATE t SET b = {odd} WHERE rowid = {at}")  # noqa: S608  # of the table above
+    assert [(text, row) for text, row, column in cells(data, "row", "column") if column == "t.a"] == [(f"text {i}", i) for i in range(9000)]
+
+
 def test_a_schema_that_does_not_parse_hides_nothing() -> None:
     data = database("CREATE TABLE t (a)", ("INSERT INTO t VALUES (?)", [(LONG,)])).replace(b"CREATE TABLE t (a)", b"CREATE TABEL t (a)")
     blocks, gaps = read(data, SQLITE)

@@ -41,7 +41,7 @@ class Squat:
 def skeleton(name: str) -> str:
     """The name as the eye reads it: accents off, look-alikes of one shape, no separators."""
     if not name.isascii():
-        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     return _SEPARATORS.sub("", name.lower().translate(_LETTERS).translate(_ALIKE)).replace("rn", "m").replace("vv", "w")
 
 

@@ -39,9 +39,10 @@ RULES = (
 )
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\])"
 _HOST = re.compile(
-    rf"(?:(?:https?|hxxps?|ftp)(?:://|\[:\]//)[^\s\"'<>\\\x00-\x1f\x7f-\x9f]{{1,{_LONGEST}}})|(?<![\w.-])[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,40}}",
+    rf"(?P<url>(?:https?|hxxps?|ftp)(?:://|\[:\]//)[^\s\"'<>\\\x00-\x1f\x7f-\x9f]{{1,{_LONGEST}}})|(?<![\w.-])[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,40}}",
     re.IGNORECASE,
 )
+_PATH = re.compile(rf"(?::\d{{1,5}})?[/?#][^\s\"'<>\\\x00-\x1f\x7f-\x9f]{{0,{_LONGEST}}}")
 _IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 
 
@@ -111,12 +112,13 @@ class IndicatorEngine:
     def _in(self, text: str, row: int | None, base: int = 0) -> Iterator[Hit]:
         known = self._lists()
         for match in _HOST.finditer(text):
-            host, path = host_and_path(refanged(match.group()))
+            behind = _PATH.match(text, match.end()) if known.urls and not match["url"] else None
+            host, path = host_and_path(refanged(match.group()) + (behind[0] if behind else ""))
             url = known.url(host, path)
             entry, rule = (url, "url") if url else known.host(host)
             if entry:
                 start = match.start()
-                shown = match.group().rstrip(".,;:)]}")
+                shown = (match.group() + (behind[0] if behind and url else "")).rstrip(".,;:)]}")
                 yield Hit(f"indicators.{rule}", base + start, base + start + len(shown), row, message=known.why(entry))
         for match in _IPV6.finditer(text) if known.has_ipv6 else ():
             entry = _address(match.group())

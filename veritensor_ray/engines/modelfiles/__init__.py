@@ -92,6 +92,8 @@ class ModelFiles:
             return self._template if about.extension != ".json" else self._config
         if kind in ("application/json", "text/plain") and about.extension == ".json" and _CONFIG_NAME.search(about.name):
             return self._config
+        if kind == UNKNOWN and about.extension == ".safetensors":
+            return self._unsound
         if kind == UNKNOWN and about.extension == ".onnx":  # one whose fields stand in an odd order
             return self._onnx
         if kind == "application/yaml":
@@ -108,6 +110,12 @@ class ModelFiles:
         if kind == "onnx":
             return self._onnx(file, about)
         return self._npy(file) if kind == "npy" else self._hdf5(file) if kind == "hdf5" else self._pickle(file, about)
+
+    def _unsound(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
+        """What is called safetensors and does not begin like it: loaders may still try, or take it for a pickle."""
+        yield from headers.scan_safetensors(file, about.size)
+        file.seek(0)
+        yield from self._pickle(file, about)
 
     def _onnx(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
         return headers.scan_onnx(file)

@@ -136,11 +136,12 @@ class PickleScan:
             yield Hit(_UNKNOWN, start, end, message=what, evidence=str(name))
 
     def _broken(self, ended: Ended) -> Hit:
-        at = self._base + ended.end
+        end = self._base + ended.end
+        at = max(self._base + ended.start, end - 1)
         return Hit(
             _BROKEN,
-            max(self._base + ended.start, at - 1),
             at,
+            end,
             message=f"the pickle breaks at byte {at}: {ended.reason}",
             evidence=ended.reason,
         )

@@ -24,7 +24,7 @@ RULES = (
         "critical",
         _TRUST,
         "CWE-502",
-        "AML.T0011.000",
+        "ATLAS:AML.T0011.000",
         false_alarms="Whole objects stored with cloudpickle or dill: they do carry code.",
     ),
     _rule(
@@ -131,7 +131,7 @@ RULES = (
         "medium",
         "Read the code and pin its revision; do not set trust_remote_code without that.",
         "CWE-829",
-        "AML.T0010",
+        "ATLAS:AML.T0010",
         false_alarms="Many published models need it.",
     ),
     _rule(

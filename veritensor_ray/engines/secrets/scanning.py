@@ -21,6 +21,9 @@ _KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
 _CELL = 512
 _NEAR = 300  # characters between a key id and its secret
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
+_RUN = 64  # characters on each side that are looked at
+_AROUND = 40  # so many of base64 are no path of an address
 _DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
 
 
@@ -96,7 +99,7 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[Found]:
             return
     else:
         found = token.pattern.match(text, at)
-    if found is None or _DEAD.search(found.group()):
+    if found is None or _DEAD.search(found.group()) or (found.group().isalnum() and _encoded_around(text, found.start(), found.end())):
         return
     score, severity = token.score, token.severity
     if token.check:
@@ -111,6 +114,15 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[Found]:
     if token.rule == "aws-access-key":
         yield from _aws_secret(joined, found.start(), found.end())
     yield Found(token.rule, found.start(), found.end(), score, severity, token.name)
+
+
+def _encoded_around(text: str, start: int, end: int) -> bool:
+    """Whether letters and digits stand in the middle of base64, where any four of them turn up by chance."""
+    if text[start - 1 : start] not in ("+", "/") and text[end : end + 1] not in ("+", "/"):
+        return False
+    before, after = _BASE64_END.search(text, max(0, start - _RUN), start), _BASE64.match(text, end, end + _RUN)
+    around = (before[0] if before else "") + (after[0] if after else "")
+    return len(around) >= _AROUND and not around.islower() and not around.isupper() and any(map(str.isdigit, around))
 
 
 def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[Found]:

@@ -6,13 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.extract.layers.found import Found, changed
+from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
 from veritensor_ray.mapped import Mapped
 
 VIA = "unicode"
@@ -30,21 +30,25 @@ _GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 _LOOK_ALIKES = dict(
     zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True)
 )
+_LONGEST_WORD = 24
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{16,}")
 
-_LEET = str.maketrans("0134579@$!|", "oleastgasil")
-_LEET_BYTES = np.isin(np.arange(256), np.frombuffer(b"0134579@$!|", np.uint8))
-_LETTER_BYTES = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8))
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_STAND_INS = b"0134579@$!|"
+# Letters and what stands for them as one: i, l and what may be either are one letter here.
+_FOLDED = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZl" + _STAND_INS, b"abcdefghijkimnopqrstuvwxyzi" + b"oieastgasii")
+_STAND_IN_BYTES = np.isin(np.arange(256), np.frombuffer(_STAND_INS, np.uint8))
+_LETTER_BYTES = np.isin(np.arange(256), np.frombuffer(_LETTERS, np.uint8))
+_TOKEN_BYTES = np.isin(np.arange(256), np.frombuffer(_LETTERS + b"0123456789@$!|", np.uint8))
 _LEET_TOKEN = re.compile(r"(?<![\w@$!|])[A-Za-z0-9@$!|]{4,24}(?![\w@$|])")
 # words that orders to a model are made of: any other word with a digit in it is a name of something
-_ORDERS = frozenset(
-    """ignore ignored disregard forget override bypass previous prior above instruction instructions system prompt prompts reveal
+_WORDS = """ignore ignored disregard forget override bypass previous prior above instruction instructions system prompt prompts reveal
     secret secrets password passwords credentials execute command commands developer jailbreak unrestricted restrictions guidelines
     rules admin administrator delete upload transfer exfiltrate confidential hidden assistant pretend disable safety filter filters
     everything following anything""".split()  # noqa: SIM905  # a list of words reads best as one
-)
+_ORDERS = {word.encode().translate(_FOLDED): word for word in _WORDS}
 
 
 def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
@@ -92,37 +96,33 @@ def _unmixed(match: re.Match[str]) -> str | None:
 
 
 def _plain(match: re.Match[str]) -> str | None:
-    """One of the words of orders, with its letters for its digits."""
+    """One of the words of orders, with letters for what stands for them."""
     token = match.group()
-    if token.isalpha() or token.isdigit():
-        return None
-    ending = "!" if token.endswith("!") else ""
-    plain = token.removesuffix("!").translate(_LEET)
-    for word in (plain, plain.replace("l", "i")):
-        if word.lower() in _ORDERS:
-            return word + ending
-    one_as_i = token.removesuffix("!").replace("1", "i").translate(_LEET)
-    return one_as_i + ending if one_as_i.lower() in _ORDERS else None
+    word = token.rstrip("!")
+    plain = _ORDERS.get(word.encode().translate(_FOLDED))
+    return None if plain is None or word.isalpha() else plain + token[len(word) :]
 
 
 def _leet_rows(texts: pa.Array) -> Iterator[int]:
-    """Rows with a digit between two letters whose word is one of the orders."""
+    """Rows with a stand-in between two letters in one of the words of orders."""
     if not len(texts):
         return
-    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[: offsets[-1]]
+    offsets = offsets_of(texts)
+    raw = memoryview(texts.buffers()[2] or b"")[: offsets[-1]]
+    data = np.frombuffer(raw, np.uint8)
     if len(data) < 3:
         return
     letters = _LETTER_BYTES[data]
-    places = np.flatnonzero(_LEET_BYTES[data[1:-1]] & letters[:-2] & letters[2:]) + 1
-    last = -1
-    for at, row in zip(places.tolist(), np.searchsorted(offsets, places, side="right").tolist(), strict=True):
-        if row == last or at < offsets[0]:
-            continue
-        around = data[max(0, at - 24) : at + 24].tobytes().decode("latin-1")
-        if any(_plain(match) for match in _LEET_TOKEN.finditer(around)):
-            last = row
-            yield row - 1
+    places = np.flatnonzero(_STAND_IN_BYTES[data[1:-1]] & letters[:-2] & letters[2:]) + 1
+    starts, ends = runs(data, _TOKEN_BYTES, offsets)
+    tokens = np.unique(np.searchsorted(starts, places, side="right") - 1)
+    tokens = tokens[ends[tokens] - starts[tokens] <= _LONGEST_WORD]
+    found = [a for a, b in zip(starts[tokens].tolist(), ends[tokens].tolist(), strict=True) if _is_order(bytes(raw[a:b]))]
+    yield from rows_of(texts, found)
+
+
+def _is_order(token: bytes) -> bool:
+    return token.rstrip(b"!").translate(_FOLDED) in _ORDERS
 
 
 def _tags(run: str) -> str:
@@ -151,10 +151,3 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError:
         return ""
     return text if text and all(c.isprintable() or c in "\n\t" for c in text) else ""
-
-
-def rows_of(texts: pa.Array, places: Any) -> set[int]:
-    """Rows of a string column that bytes of its buffer belong to."""
-    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
-    inside = places[(places >= offsets[0]) & (places < offsets[-1])]
-    return set((np.searchsorted(offsets, inside, side="right") - 1).tolist())

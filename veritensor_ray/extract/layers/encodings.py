@@ -13,14 +13,16 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.extract.layers.characters import rows_of
 from veritensor_ray.extract.layers.found import Found, changed
+from veritensor_ray.extract.layers.rows import Array, offsets_of, rows_of, runs
 from veritensor_ray.extract.sniff import may_be_file, sniff
 from veritensor_ray.mapped import Mapped
 from veritensor_ray.media_types import UNKNOWN
 
 _SHORTEST = 16  # characters of a token: shorter ones are words
 _FILE = 64  # bytes: fewer are a digest or a key that happens to begin like a file
+_CAPITALS = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8))
+_HEX_BYTES = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdefABCDEF", np.uint8))
 _TOKEN_BYTES = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-", np.uint8))
 _TOKEN = re.compile(
     rf"(?<![A-Za-z0-9+/_=-])(?:(?:[A-Za-z0-9+/]{{60,80}}\r?\n[ \t]*)+[A-Za-z0-9+/]{{1,80}}|[A-Za-z0-9+/_-]{{{_SHORTEST},}})={{0,2}}(?![A-Za-z0-9+/_=-])"
@@ -50,25 +52,24 @@ def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
     if buffer is None:
         return
     data = np.frombuffer(buffer, np.uint8)
-    inside = np.concatenate(([False], _TOKEN_BYTES[data], [False]))
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    cuts = np.unique(np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4))
-    cuts = cuts[(cuts > 0) & (cuts < len(data))]
-    cuts = cuts[inside[cuts] & inside[cuts + 1]]  # a row that ends in a token, and one that begins with one
-    edges = np.sort(np.concatenate((edges, cuts, cuts)))
-    starts, ends = edges[::2], edges[1::2]
+    starts, ends = runs(data, _TOKEN_BYTES, offsets_of(texts))
     long = ends - starts >= _SHORTEST
+    starts, ends = starts[long], np.minimum(ends[long], starts[long] + 32)
+    # most names in code have no capital; sixteen characters of base64 have one
+    likely = (_counted(_CAPITALS[data], starts, ends) > 0) | (_counted(_HEX_BYTES[data], starts, ends) == ends - starts)
     raw = memoryview(buffer)
-    plausible = [
-        start
-        for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True)
-        if _begins(bytes(raw[start : min(end, start + 32)]).decode("ascii"))
-    ]
-    for row in rows_of(texts, np.array(plausible, np.int64)):
+    pairs = zip(starts[likely].tolist(), ends[likely].tolist(), strict=True)
+    for row in rows_of(texts, [start for start, end in pairs if _begins(str(raw[start:end], "ascii"))]):
         yield row, TOKENS
     for pattern, via in _MARKS:
-        for row in rows_of(texts, np.array([match.start() for match in pattern.finditer(buffer)], np.int64)):
+        for row in rows_of(texts, [match.start() for match in pattern.finditer(buffer)]):
             yield row, via
+
+
+def _counted(marked: Array, starts: Array, ends: Array) -> Array:
+    """How many bytes of each range are marked."""
+    sums = np.concatenate(([0], np.cumsum(marked, dtype=np.int32)))
+    return sums[ends] - sums[starts]
 
 
 _Decode = Callable[[str], str | None]

@@ -20,6 +20,7 @@ from veritensor_ray.segments import Block, Gap
 
 _HELD = 64 << 20
 _STEP = 4096  # items of a dataset at once
+_FEW = 64  # values that are not worth a block of their own
 _CHARS = 4 << 20
 _ITEMS = 20_000_000  # of one dataset
 _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
@@ -83,13 +84,13 @@ class _Walk:
         if place:
             yield Gap(f"its data in other files was not read: {place[:100]}", location=path)
             return
-        texts = _holds_text(item.dtype)
-        if not texts or not item.size or not item.id.get_storage_size():
+        if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
             return
         if item.size > _ITEMS:
             yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
         for first, part in _parts(item):
             if (texts := _only_texts(part)) is not None:
+                yield from self._visible.take()
                 index = np.flatnonzero(pc.binary_length(texts).to_numpy())
                 yield from in_blocks(texts.take(pa.array(index)), first + index // (part.size // len(part)), path)
                 continue
@@ -119,24 +120,20 @@ def _parts(item: Any) -> Iterator[tuple[int, Any]]:
 
 def _only_texts(part: Any) -> pa.Array | None:
     """The values of an array of bytes where all are texts; None where they have to be looked at one by one."""
-    if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO":
+    if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO" or part.size < _FEW:
         return None
     values = part.reshape(-1).tolist()
     if set(map(type, values)) != {bytes} or not 0 < sum(map(len, values)) < _CHARS:
         return None
     array = pa.array(values, pa.binary())
-    data = np.frombuffer(array.buffers()[2], np.uint8)
-    starts = np.frombuffer(array.buffers()[1], np.int32, len(array))
-    if data.min() < ord("\t"):
-        return None
+    data, starts = np.frombuffer(array.buffers()[2], np.uint8), np.frombuffer(array.buffers()[1], np.int32, len(array))
     suspects = np.zeros(len(array), bool)
     for place, pairs in TEXT_MAGIC.items():
         at = np.minimum(starts + place, len(data) - 2)
         suspects |= pairs[data[at] * np.uint16(256) + data[at + 1]]
-    if any(by_magic(values[i][:1024]) for i in np.flatnonzero(suspects)):
-        return None
     try:
-        return array.cast(pa.string())
+        plain = data.min() >= ord("\t") and not any(by_magic(values[i][:1024]) for i in np.flatnonzero(suspects))
+        return array.cast(pa.string()) if plain else None
     except pa.ArrowInvalid:
         return None
 

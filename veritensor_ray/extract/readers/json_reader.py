@@ -20,6 +20,8 @@ _CHARS = 4 << 20
 _PATH = 256
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 _OPENS = ("start_map", "start_array")
+_NESTED = frozenset({list, tuple})
+_parsed = json.JSONDecoder(object_pairs_hook=tuple).decode
 _NO_ITEM = ("end_map", "end_array")
 
 
@@ -136,8 +138,10 @@ def _strings(source: Source) -> Iterator[Block]:
                 here = f"{base}.{value}" if base else value
                 if len(here) > _PATH:
                     here = shorten(here)
+            elif event in _NO_ITEM:
+                here = around.pop()
             else:
-                if is_array and len(around) == 1 and event not in _NO_ITEM:
+                if is_array and len(around) == 1:
                     row += 1
                 if event == "string":
                     full = collector.add(value, here, row if is_array else None)
@@ -147,8 +151,6 @@ def _strings(source: Source) -> Iterator[Block]:
                     here += "[]" if event == "start_array" and len(around) > 1 else ""
                     if len(around) > source.limits.json_depth:
                         raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
-                elif event in _NO_ITEM:
-                    here = around.pop()
             if full:
                 yield from collector.take()
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
@@ -170,7 +172,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
         if line and not line.isspace():
             try:
                 # a line of RFC 7464 begins with a record separator
-                _walk(json.loads(line.lstrip("\x1e"), object_pairs_hook=tuple), "", row, collector, source.limits.json_depth)
+                _walk(_parsed(line.lstrip("\x1e")), "", row, collector, source.limits.json_depth)
             except (ValueError, RecursionError):
                 broken.append(row)
                 collector.add(line, "", row)
@@ -209,17 +211,20 @@ def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[
 
 def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
     """Objects arrive as tuples of pairs, so that a key given twice is read twice."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         collector.add(value, path, row)
-    elif isinstance(value, (list, tuple)):
+    elif kind is list or kind is tuple:
         if depth == 0:
             raise ValueError("nested too deeply")
-        if isinstance(value, list):
-            for i, item in enumerate(value):
-                _walk(item, f"{path}[{i}]", row, collector, depth - 1)
-            return
-        for key, item in value:
-            inner = f"{path}.{key}" if path else key
-            if len(key) > LONG_KEY:
-                collector.add(key, f"{inner[:40]}<key>", row)
-            _walk(item, inner, row, collector, depth - 1)
+        pairs: Any = value if kind is tuple else enumerate(value)
+        for key, item in pairs:
+            inner = f"{path}[{key}]"
+            if kind is tuple:
+                inner = f"{path}.{key}" if path else key
+                if len(key) > LONG_KEY:
+                    collector.add(key, f"{inner[:40]}<key>", row)
+            if type(item) is str:
+                collector.add(item, inner, row)
+            elif type(item) in _NESTED:
+                _walk(item, inner, row, collector, depth - 1)

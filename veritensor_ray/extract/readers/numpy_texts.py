@@ -62,12 +62,13 @@ def as_texts(part: Any) -> tuple[pa.Array, Any]:
     index = np.flatnonzero(lengths)
     codes = codes[places <= lengths[:, None]]
     ends = np.cumsum(lengths[index], dtype=np.int32)
-    data = b"" if wide else codes.tobytes()
     if wide:
         codes = codes.astype("<u4")
         codes[(codes - 0xD800 < 0x800) | (codes > 0x10FFFF)] = 0xFFFD
         data = codes.tobytes().decode("utf-32-le").encode()
         if len(data) > len(codes):
             ends = np.cumsum(1 + (codes > 0x7F) + (codes > 0x7FF) + (codes > 0xFFFF), dtype=np.int32)[ends - 1]
+    else:
+        data = codes.tobytes()
     offsets = np.append(np.int32(0), ends)
     return utf8(pa.StringArray.from_buffers(len(index), pa.py_buffer(offsets), pa.py_buffer(data)))[0], index

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -21,6 +23,7 @@ _SPOOLED = 64 << 30
 _LARGEST_CELL = 64 << 20
 _CHUNK = 1 << 20
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
+_SHORT_CELL = 8192  # of values that are read many at once, in bounded memory
 _STEPS = 100_000  # of SQLite's machine, between two looks at the bound
 _BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or a message that is not UTF-8
 _LIMITS = {
@@ -54,7 +57,7 @@ class _Table(NamedTuple):
 
 def read_sqlite(source: Source) -> Iterator[Item]:
     """Each table's texts in the order in which it is stored; what cannot be read as a table is searched for readable strings."""
-    database, size = _opened(source.file)
+    database, file, size = _opened(source.file)
     reader = None
     try:
         reader = _Tables(database, size)
@@ -67,18 +70,19 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         yield Gap(f"the schema cannot be read ({_line(error)}); the file was searched for readable strings")
     finally:
         database.close()
-    yield from page_strings(source.file) if reader is None or reader.damaged else free_strings(source.file)
+    yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
 
 
-def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, int]:
-    """A connection, not yet restricted, and the size of the file."""
+def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
+    """A connection, not yet restricted, the file, and its size."""
     data = file.read(_IN_MEMORY + 1)
     if len(data) > _IN_MEMORY:
-        return _spooled(file, data)
+        database, size = _spooled(file, data)
+        return database, file, size
     database = sqlite3.connect(":memory:", isolation_level=None)
     # a copy in memory has no log beside it: it is opened as what it is without one
     database.deserialize(data[:18] + b"\x01\x01" + data[20:] if data[18:20] == b"\x02\x02" else data)
-    return database, len(data)
+    return database, io.BytesIO(data), len(data)
 
 
 def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
@@ -114,7 +118,6 @@ def _lock_down(database: sqlite3.Connection, size: int) -> None:
         return steps[0] < 0
 
     database.set_progress_handler(count, _STEPS)
-    database.text_factory = _lenient
 
 
 def _lenient(data: bytes) -> str | bytes:
@@ -127,6 +130,9 @@ def _lenient(data: bytes) -> str | bytes:
 
 class _Undecodable(bytes):
     """The bytes of a text that is not UTF-8."""
+
+
+_TEXTS, _NO_TEXT = frozenset({str, _Undecodable}), frozenset({int, float, type(None)})
 
 
 def _text(value: Any) -> str:
@@ -200,65 +206,84 @@ class _Tables:
 
     def _cells(self, table: _Table) -> Iterator[Item]:
         """A block, and the binary values, of some thousand cells at a time."""
-        texts: list[str] = []
-        rows: list[int] = []
-        columns: list[str] = []
-        binary: list[Value] = []
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
-        chars = bad = 0
-        row = -1
-        for row, (rowid, *values) in enumerate(self._stored(table)):
-            for i, value in enumerate(values):
-                kind = type(value)
-                if kind is str:
-                    if not value:
-                        continue
-                    texts.append(value)
-                elif kind is _Undecodable:
-                    bad += 1
-                    texts.append(value.decode("utf-8", "replace"))
-                else:
-                    if kind is bytes:
-                        binary.append(Value(value, row, names[i], f"{table.name}/{row if rowid is None else rowid}/{table.columns[i]}"))
-                        chars += len(value)
-                    continue
-                rows.append(row)
-                columns.append(names[i])
-                chars += len(value)
-            if len(texts) + len(binary) >= _BATCH_CELLS or chars > _BATCH_CHARS:
-                self._spend(chars)
-                yield from self._taken(table, texts, rows, columns, binary)
-                texts, rows, columns, binary, chars = [], [], [], [], 0
-        self.rows += row + 1
-        yield from self._taken(table, texts, rows, columns, binary)
+        first = bad = 0
+        for some in self._stored(table):
+            self._rows_left -= len(some)
+            if self._rows_left < 0:
+                raise LimitExceeded("expanded_ratio", "tables have more rows than the file has bytes: its pages are in several tables")
+            _, *columns = zip(*some, strict=True)
+            held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
+            texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as they are stored
+            rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]
+            called = [names[i] for i in held] * len(some)
+            binary: list[Value] = []
+            if held and (not all(texts) or set(map(type, texts)) != {str}):
+                bad += sum(type(text) is _Undecodable for text in texts)
+                binary = [
+                    Value(value, row, names[i], f"{table.name}/{row if number is None else number}/{table.columns[i]}")
+                    for row, (number, *values) in enumerate(some, first)
+                    for i, value in enumerate(values)
+                    if type(value) is bytes
+                ]
+                kept = [bool(text) and type(text) in _TEXTS for text in texts]
+                texts, rows, called = ([*compress(every, kept)] for every in (texts, rows, called))
+            first += len(some)
+            self._spend(sum(map(len, texts)) + sum(len(value.data) for value in binary))
+            if texts:
+                yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
+            yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
+        self.rows += first
         if bad:
             yield Gap(
                 f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"table {table.name}"[:200], count=bad
             )
-
-    def _taken(self, table: _Table, texts: list[str], rows: list[int], columns: list[str], binary: list[Value]) -> Iterator[Item]:
-        if texts:
-            yield Block(texts, row=rows, column=columns, part=table.name[:256])
-        yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
 
     def _spend(self, chars: int) -> None:
         self._chars_left -= chars
         if self._chars_left < 0:
             raise LimitExceeded("expanded_ratio", "tables hold more than 64 times the size of the file: its pages are in several tables")
 
-    def _stored(self, table: _Table) -> Iterator[tuple[Any, ...]]:
-        """Row number and values. NOT INDEXED: an index may hold other values than the table does."""
+    def _stored(self, table: _Table) -> Iterator[list[tuple[Any, ...]]]:
+        """Row numbers and values, some thousand at a time. NOT INDEXED: an index may hold other values than the table does."""
         called = ", ".join([table.rowid or "NULL", *map(_quoted, table.columns)])
         query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and nothing but reading is allowed
+        seen = 0
+        try:
+            self._accept(min(_SHORT_CELL, _LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]), str)
+            cursor = self._database.execute(query)
+            while some := cursor.fetchmany(max(1, _BATCH_CELLS // (1 + len(table.columns)))):
+                seen += len(some)
+                yield some
+            return
+        except sqlite3.DatabaseError as error:  # damage, a long value, a text that is not UTF-8: from here on with care
+            damage = None if isinstance(error, (sqlite3.DataError, sqlite3.OperationalError)) else error
+        finally:
+            self._accept(_LIMITS[sqlite3.SQLITE_LIMIT_LENGTH], _lenient)
+        some, size = [], 0
+        try:
+            for row in islice(self._one_by_one(table, query), seen, None):
+                some.append(row)
+                size += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+                if len(some) * len(row) >= _BATCH_CELLS or size > _BATCH_CHARS:
+                    yield some
+                    some, size = [], 0
+        except sqlite3.DatabaseError as error:
+            damage = error
+        if some:
+            yield some
+        if damage:  # whether or not it was seen twice
+            raise damage
+
+    def _accept(self, longest: int, texts: Callable[[bytes], str | bytes]) -> None:
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        self._database.text_factory = texts
+
+    def _one_by_one(self, table: _Table, query: str) -> Iterator[tuple[Any, ...]]:
         after, where = -(1 << 63), ""
         while True:
             try:
                 for row in self._database.execute(query + where):
-                    self._rows_left -= 1
-                    if self._rows_left < 0:
-                        raise LimitExceeded(
-                            "expanded_ratio", "tables have more rows than the file has bytes: its pages are in several tables"
-                        )
                     after = row[0]
                     yield row
                 return

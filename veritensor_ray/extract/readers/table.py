@@ -6,6 +6,11 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain, compress, islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.formulas import cell_notices
@@ -17,6 +22,7 @@ from veritensor_ray.segments import Block, Gap
 _CELLS = 4096
 _CHARS = 4 << 20
 _FIELD = 256 << 20
+_STEP = 16  # rows read at once: any of them may be long
 
 
 def read_csv(source: Source) -> Iterator[Block | Gap]:
@@ -61,53 +67,55 @@ def _is_header(row: list[str]) -> bool:
     )
 
 
-def _cells(reader: Iterator[list[str]], source: Source) -> Iterator[Block]:
+def _cells(reader: Any, source: Source) -> Iterator[Block]:
     names: list[str] = []
-    texts: list[str] = []
-    columns: list[str] = []
-    rows: list[int] = []
-    lines: list[int] = []
-    size, count, line = 0, 0, 1
+    count = line = 0
     damage: ReadError | csv.Error | None = None
-    while True:
+    more = True
+    while more:
+        cells: list[str] = []
+        ends, widths, size = [line], list[int](), 0
         try:
-            cells = next(reader, None)
+            while more and len(cells) < _CELLS and size < _CHARS:
+                known, rows = len(cells), len(widths)
+                for row in islice(reader, _STEP):
+                    cells += row
+                    widths.append(len(row))
+                    ends.append(reader.line_num)
+                size += len("".join(cells[known:]))
+                more = len(widths) > rows
         except (ReadError, csv.Error) as error:  # the cells before it are read all the same
-            damage = error
-            break
-        if cells is None:
-            break
-        if line == 1 and _is_header(cells):
-            names = cells
-            yield Block(cells, column=names, line=1, part="header", decoded_via=source.via, notice=cell_notices(cells))
-        else:
-            if len(names) < len(cells):
-                names = [*names, *map(str, range(len(names), len(cells)))]
-            if reader.line_num == line and all(cells):  # type: ignore[attr-defined]  # most rows: a line without empty cells
-                width = len(cells)
-                texts += cells
-                columns += names if width == len(names) else names[:width]
-                rows += [count] * width
-                lines += [line] * width
-                size += sum(map(len, cells))
-            else:
-                here = line
-                for name, cell in zip(names, cells, strict=False):
-                    if cell:
-                        texts.append(cell)
-                        columns.append(name)
-                        rows.append(count)
-                        lines.append(here)
-                        size += len(cell)
-                        here += cell.count("\n")
-            count += 1
-        line = reader.line_num + 1  # type: ignore[attr-defined]  # csv's reader has it, its protocol does not
-        if len(texts) >= _CELLS or size >= _CHARS:
-            yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via, notice=cell_notices(texts))
-            texts, columns, rows, lines, size = [], [], [], [], 0
+            damage, more = error, False
+        if not line and widths and _is_header(cells[: widths[0]]):
+            names = cells[: widths[0]]
+            yield Block(names, column=names, line=1, part="header", decoded_via=source.via, notice=cell_notices(names))
+            del cells[: widths[0]], widths[0], ends[0]
+        if not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
+            names = [*names, *map(str, range(len(names), max(widths, default=0)))]
+            yield from _block(cells, widths, count, ends, names, source.via)
+        count, line = count + len(widths), ends[-1]
     source.counts.rows += count
-    source.counts.lines += line - 1
-    if texts and not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
-        yield Block(texts, row=rows, column=columns, line=lines, decoded_via=source.via, notice=cell_notices(texts))
+    source.counts.lines += line
     if damage:
         raise damage
+
+
+def _block(texts: list[str], widths: list[int], first: int, edges: list[int], names: list[str], via: str | None) -> Iterator[Block]:
+    """The cells that are not empty; `widths` are the rows' cells, `edges` the lines before the first row and at the end of each."""
+    if not widths:
+        return
+    even = widths.count(widths[0]) == len(widths)
+    columns = names[: widths[0]] * len(widths) if even else [*chain.from_iterable(names[:width] for width in widths)]
+    rows = np.repeat(np.arange(first, first + len(widths)), widths)
+    lines = (np.repeat(edges[:-1], widths) + 1).tolist()
+    at = np.cumsum(widths) - widths
+    for i in np.flatnonzero(np.diff(edges) > 1):  # line ends within cells
+        here = edges[i] + 1
+        for place in range(at[i], at[i] + widths[i]):
+            lines[place] = here
+            here += texts[place].count("\n")
+    if not all(texts):
+        rows = rows[[*map(bool, texts)]]
+        columns, lines, texts = ([*compress(every, texts)] for every in (columns, lines, texts))
+    if texts:
+        yield Block(texts, row=pa.array(rows), column=columns, line=lines, decoded_via=via, notice=cell_notices(texts))

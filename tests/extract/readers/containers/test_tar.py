@@ -136,6 +136,11 @@ def test_a_truncated_archive_gives_what_there_is() -> None:
     assert "ends in the middle of b" in str(found.error)
 
 
+def test_an_archive_that_ends_in_a_header() -> None:
+    found = gather(tarred((info("a"), b"x"), (info("b"), b"y"))[: BLOCK * 2 + 100], TAR)
+    assert (found.members, str(found.error)) == ([("a", b"x")], "the archive ends early: of the header at byte 1024 there are 100 bytes")
+
+
 def test_a_damaged_header_ends_it() -> None:
     data = bytearray(tarred((info("a"), b"x"), (info("b"), b"y")))
     data[2 * BLOCK] ^= 1

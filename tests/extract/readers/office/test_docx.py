@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from tests.extract.readers.office.building import DOCX, FILES, W, docx, package, relations
-from tests.extract.readers.reading import flat, members, read
+from tests.extract.readers.reading import flat, members, read, reader_source
+from veritensor_ray.extract.readers.office.docx import read_docx
+from veritensor_ray.extract.source import Member
+from veritensor_ray.segments import Block
 
 WHITE = '<w:rPr><w:color w:val="FFFFFF"/></w:rPr>'
 DARK = '<w:shd w:val="clear" w:fill="202020"/>'
@@ -184,6 +187,28 @@ def test_a_body_under_another_name_is_found() -> None:
 def test_external_relations(kind: str, target: str, notice: str | None) -> None:
     data = docx("", **{"_rels..document__xml__rels": relations((kind, target, True), ("styles", "styles.xml", False))})
     assert flat(read(data, DOCX)[0], "view", "column", "notice") == [(target, "metadata", kind, notice)]
+
+
+@pytest.mark.parametrize(
+    ("part", "data", "noticed"),
+    [
+        ("embeddings..evil__exe", b"MZ\x90\x00\x03\x00\x00\x00", True),
+        ("embeddings..oleObject1__bin", b"MZ\x90\x00\x03\x00\x00\x00", True),
+        ("media..image1__png", b"\x7fELF\x02\x01\x01\x00", True),
+        ("fonts..font1__odttf", b"MZ\x90\x00\x03\x00\x00\x00", False),
+        ("extra__txt", b"MZ are the first letters of a program", False),
+        ("media..image2__png", b"\x89PNG\r\n\x1a\n\x00\x00", False),
+    ],
+)
+def test_programs_among_the_parts(part: str, data: bytes, noticed: bool) -> None:
+    notices: list[Any] = []
+    for item in read_docx(reader_source(docx("", **{part: data}), DOCX)):
+        if isinstance(item, Member):
+            item.file.read()
+        elif isinstance(item, Block):
+            notices += flat([item], "notice")
+    name = "word/" + part.replace("__", ".").replace("..", "/")
+    assert notices == ([(name, "embedded-program")] if noticed else [])
 
 
 def test_embedded_files_are_members() -> None:

@@ -287,6 +287,23 @@ def test_what_is_no_ole_file() -> None:
     assert str(error).startswith("not a whole OLE file")
 
 
+def test_a_macro_project_that_is_damaged_is_noticed_all_the_same() -> None:
+    (blocks, _), error = until_error(reader_source(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 701, OLE, name="vbaProject.bin"), ReadError)
+    assert (flat(blocks, "notice"), str(error)) == ([("vbaProject.bin", "macro")], "the macro project is damaged")
+
+
+@pytest.mark.parametrize(
+    ("streams", "shown"),
+    [
+        ({"\x01Ole10Native": native("plan.txt", b"MZ\x90\x00\x03\x00")}, "plan.txt"),
+        ({"\x01Ole10Native": native("", b"\x7fELF\x02\x01\x01\x00")}, "C:\\"),
+        ({"CONTENTS": b"MZ\x90\x00\x03\x00"}, "CONTENTS"),
+    ],
+)
+def test_programs_are_known_by_their_bytes(streams: dict[str, bytes], shown: str) -> None:
+    assert (shown, "embedded-program") in texts(ole(streams), "notice")
+
+
 LETTER = next(path for path in sorted(FILES.iterdir()) if path.suffix == ".docx")
 
 

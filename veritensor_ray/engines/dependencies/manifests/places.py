@@ -11,6 +11,7 @@ from veritensor_ray.engines.dependencies.model import Dependency, Index, Item
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
+_SEARCHED = 1000  # words that are no token, such as addresses: each is looked for by itself
 KEY = re.compile(r'"([^"\\]*)"\s*+:')
 
 
@@ -26,6 +27,9 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
         found = wanted.get(match[group])
         if found is not None:
             found.append(match.start(group))
+    missing = [word for word, starts in wanted.items() if word and not starts and group == 0]
+    for word in missing[:_SEARCHED]:
+        wanted[word] = list(_starts(text, word))
     cursor = 0
     for word, item in pairs:
         starts = wanted[word]
@@ -37,3 +41,10 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
             yield replace(item, start=end - length, end=end)
         else:
             yield item
+
+
+def _starts(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + len(word))

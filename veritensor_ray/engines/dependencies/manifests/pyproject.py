@@ -94,7 +94,7 @@ def _constraints(table: Any) -> Pairs:
     for name, value in _table(table).items():
         if name.lower() == "python":
             continue
-        if not NAMES[PYPI].match(name):
+        if name.isascii() and not NAMES[PYPI].match(name):
             yield "", Unread(f"{name[:80]!r} is no name of a package")
             continue
         for one in value if isinstance(value, list) else [value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -29,6 +30,7 @@ _SWITCHES = """
 _HARMLESS = frozenset(_SWITCHES.split())
 _URL = re.compile(r"(?:[a-z][a-z0-9.-]*\+)?[a-z][a-z0-9.-]*://", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
+_FOREIGN = re.compile(r"[^\s\[\](){}<>=!~;@,#&|:/\\'\"]{1,214}")
 _PATH = re.compile(r"(?:\.{0,2}/|\.{1,2}\Z|~/|[A-Za-z]:\\|file:)|.*\.(?:whl|zip|tar\.gz|tgz|tar\.bz2)\Z", re.IGNORECASE)
 
 
@@ -117,7 +119,9 @@ def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
     try:
         found = Requirement(text)
     except (InvalidRequirement, ValueError, RecursionError):
-        if _PATH.match(text.partition(" ")[0]):
+        if (foreign := _foreign(text, at)) is not None:
+            yield foreign
+        elif _PATH.match(text.partition(" ")[0]):
             yield from _direct(text.partition(" ")[0], at)
         else:
             yield Unread(f"is not understood: {text[:80]!r}", line)
@@ -126,6 +130,18 @@ def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
         yield from_requirement(found, at)
     else:
         yield Unread(f"is not understood: {text[:80]!r}", line)
+
+
+def _foreign(text: str, at: int) -> Dependency | None:
+    """A requirement whose name has letters that no package's name has: no index knows it, but it may pass for a name that one knows."""
+    name = _FOREIGN.match(text)
+    if name is None or name[0].isascii():
+        return None
+    try:
+        found = Requirement("x" * len(name[0]) + text[name.end() :])
+    except (InvalidRequirement, ValueError, RecursionError):
+        return None
+    return replace(from_requirement(found, at), name=name[0])
 
 
 def from_requirement(found: Requirement, at: int) -> Dependency:

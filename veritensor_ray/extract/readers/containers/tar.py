@@ -78,6 +78,8 @@ class _Archive:
         if not block:
             return None
         found = header(block)
+        if found is None and self._at and len(block) < BLOCK:
+            raise TarError(f"the archive ends early: of the header at byte {self._at} there are {len(block)} bytes")
         if found is None:
             raise TarError(f"no header at byte {self._at}" if self._at else "not a tar archive")
         if self._ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Callable
@@ -9,14 +10,14 @@ from collections.abc import Callable
 from veritensor_ray.segments import Origin, cut_origins
 
 Emit = Callable[[str, list[Origin], int], None]
-_REFERENCE = r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)"
-_FLOWING = re.compile(rf"([^ \t\n\r\f&]++(?: [^ \t\n\r\f&]++)*+)|([ \t\n\r\f]++)|({_REFERENCE})|(&)")
-_KEPT = re.compile(rf"([^&]++)|(?!)()|({_REFERENCE})|(&)")
+_REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)?+")
 # In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
-_IN_VALUE = re.compile(r"([^&]++)|(?!)()|(&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w]))))|(&)")
+_IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))?+")
+_FLOWING = re.compile(r"([^ \t\n\r\f]++(?: [^ \t\n\r\f]++)*+)|[ \t\n\r\f]++")
 _LENGTH = 1 << 18
 _ORIGINS = 1 << 14
 _OVERLAP = 1024
+_unescaped = functools.lru_cache(4096)(html.unescape)
 
 
 def decoded_reference(reference: str) -> str:
@@ -25,7 +26,7 @@ def decoded_reference(reference: str) -> str:
         digits = reference[2:].rstrip(";")
         value = (digits[1:] if digits[0] in "xX" else digits).lstrip("0")
         reference = f"&#{'x' if digits[0] in 'xX' else ''}{value or '0'};" if len(value) < 8 else "\ufffd"
-    return html.unescape(reference)
+    return _unescaped(reference)
 
 
 def decoded_value(raw: str) -> str:
@@ -39,7 +40,7 @@ def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
         return raw, [Origin(0, start, start + len(raw), line)]
     found: list[tuple[str, list[Origin]]] = []
     paragraph = Paragraph(lambda text, origins, _: found.append((text, origins)), whole=True)
-    paragraph.add(raw, start, line, _IN_VALUE)
+    paragraph.add(raw, start, line, paragraph.keep_all, _IN_VALUE)
     paragraph.end()
     return found[0] if found else ("", [])
 
@@ -66,32 +67,53 @@ class Paragraph:
 
     def flow(self, raw: str, start: int, line: int) -> None:
         """Source text in which white space is as good as one space."""
-        self.add(raw, start, line, _FLOWING)
+        if "&" in raw:
+            self.add(raw, start, line, self._words)
+        else:
+            self._words(raw, start, line)
 
     def keep(self, raw: str, start: int, line: int) -> None:
         """Source text whose white space stays."""
-        self.add(raw, start, line, _KEPT)
+        self.add(raw, start, line, self.keep_all)
 
     def keep_all(self, raw: str, start: int, line: int) -> None:
         """Source text in which nothing stands for anything else."""
         if raw:
             self.plain(raw, start, line)
 
-    def add(self, raw: str, start: int, line: int, pattern: re.Pattern[str]) -> None:
-        """Source text in the pieces of `pattern`: plain, white space, references, stray ampersands."""
-        seen = 0
-        for found in pattern.finditer(raw):
-            begin, kind = found.start(), found.lastindex
-            if begin:
+    def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None], reference: re.Pattern[str] = _REFERENCE) -> None:
+        """Source text: references, of which stray ampersands are none, and what `take` makes of the text between them."""
+        at = 0
+        for found in reference.finditer(raw):
+            begin, end = found.span()
+            take(raw[at:begin], start + at, line)
+            line += raw.count("\n", at, begin)
+            if end - begin > 1:
+                self.shown(decoded_reference(found.group()), start + begin, start + end, line)
+            else:
+                self.plain("&", start + begin, line)
+            at = end
+        take(raw[at:], start + at, line)
+
+    def _words(self, raw: str, start: int, line: int) -> None:
+        if not self.size and not raw.strip(" \t\n\r\f"):
+            return
+        if len(raw) < 2 or "\n" in raw or "  " in raw or "\t" in raw or "\r" in raw or "\f" in raw:
+            seen = 0
+            for found in _FLOWING.finditer(raw):
+                begin = found.start()
                 line += raw.count("\n", seen, begin)
                 seen = begin
-            if kind == 2:
-                self._blank(start + begin, line, raw[begin] == "\n")
-            elif kind == 3:
-                piece = found.group()
-                self.shown(decoded_reference(piece), start + begin, start + found.end(), line)
-            else:
-                self.plain(found.group(), start + begin, line)
+                if found.lastindex:
+                    self.plain(found.group(), start + begin, line)
+                else:
+                    self._blank(start + begin, line, raw[begin] == "\n")
+        else:  # single spaces at most: one piece as it stands
+            first = raw[0] == " " and (self._space is not None or not self.size)
+            last = len(raw) - (raw[-1] == " ")
+            self.plain(raw[first:last], start + first, line)
+            if last < len(raw):
+                self._blank(start + last, line, False)
 
     def space(self, start: int, line: int) -> None:
         """A space that the source does not have, if there is none yet."""

@@ -68,7 +68,7 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
         if not found and not chars.ended:
             tail = _TAIL.search(text, max(at, len(text) - 64))
             start = tail.start() if tail else start
-        for cut in _cuts(text, at, start, _CHUNK):
+        for cut in _cuts(text, at, start, _CHUNK) if start - at > _CHUNK else (start,) if start > at else ():
             yield TEXT, chars.base + at, line, text[at:cut], ""
             line += text.count("\n", at, cut)
             at = cut

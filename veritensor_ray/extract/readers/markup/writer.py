@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from veritensor_ray.extract.source import Item
 from veritensor_ray.segments import Block, Origin
 
-_ROWS = 4096
-_CHARS = 4 << 20
-_ORIGINS = 1 << 16
+_CHARS = 4 << 20  # of a block; a text and the origin of a piece of it count as some more
+_TEXT, _ORIGIN = 1024, 64
 
 
 class _Bucket:
     """Texts of one view."""
 
-    __slots__ = ("chars", "columns", "notices", "origins", "owned", "pieces", "texts", "whole")
+    __slots__ = ("columns", "notices", "origins", "owned", "room", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -23,12 +22,7 @@ class _Bucket:
         self.columns: list[str | None] = []
         self.notices: list[str | None] = []
         self.owned: list[int] = []
-        self.chars = self.pieces = 0
-        self.whole = True
-
-    @property
-    def full(self) -> bool:
-        return self.chars >= _CHARS or self.pieces >= _ORIGINS or len(self.texts) >= _ROWS
+        self.room = _CHARS
 
 
 class Writer:
@@ -60,10 +54,8 @@ class Writer:
         bucket.columns.append(column)
         bucket.notices.append(notice)
         bucket.owned.append(len(text) if owned is None else owned)
-        bucket.whole &= owned is None or owned == len(text)
-        bucket.chars += len(text)
-        bucket.pieces += len(origins)
-        if bucket.full:
+        bucket.room -= len(text) + _TEXT + _ORIGIN * len(origins)
+        if bucket.room <= 0:
             self._give(key)
 
     def source(self, view: str, text: str, start: int, line: int, column: str | None = None, notice: str | None = None) -> None:
@@ -80,7 +72,7 @@ class Writer:
                 view=key[0],
                 decoded_via=self._via,
                 origins=bucket.origins,
-                owned=None if bucket.whole else bucket.owned,
+                owned=None if bucket.owned == [*map(len, bucket.texts)] else bucket.owned,
                 notice=bucket.notices if any(bucket.notices) else None,
             )
         )

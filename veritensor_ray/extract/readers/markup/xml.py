@@ -110,10 +110,10 @@ class _Tree:
             self._column = self._path() or ""
 
     def _start(self, raw: str, start: int, line: int, name: str) -> None:
-        local = name.rpartition(":")[2].lower()
-        inline = local in _INLINE
-        if self._paragraph.size and not inline and (self._root > self._depth or local in _PARAGRAPHS):
-            self._paragraph.end()
+        if self._paragraph.size:
+            local = _local(name)
+            if local not in _INLINE and (self._root > self._depth or local in _PARAGRAPHS):
+                self._paragraph.end()
         if len(raw) > len(name) + 3:
             self._attributes(raw, start, line, name)
         if raw[-2] != "/":
@@ -123,7 +123,7 @@ class _Tree:
 
     def _attributes(self, raw: str, start: int, line: int, name: str) -> None:
         seen = 0
-        if raw.count("=") > _MOST:
+        if len(raw) > _MOST and raw.count("=") > _MOST:
             self._writer.source("metadata", raw, start, line, name[:_SHORT])
             return
         for attribute, at, value in t.attributes(raw):
@@ -143,9 +143,12 @@ class _Tree:
     def _end(self, name: str) -> None:
         if not self._depth:
             return
-        local = name.rpartition(":")[2].lower()
-        if self._paragraph.size and (self._root > self._depth or local in _PARAGRAPHS):
+        if self._paragraph.size and (self._root > self._depth or _local(name) in _PARAGRAPHS):
             self._paragraph.end()
         if self._depth <= _DEPTH:
             self._paths.pop()
         self._depth -= 1
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2].lower()

@@ -6,7 +6,9 @@ import io
 from collections.abc import Iterator
 from typing import Protocol
 
+from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.segments import Block, Gap
 
 _NAME = 1024
@@ -43,8 +45,10 @@ def native(streams: Streams, path: str) -> Iterator[Item]:
     length = int.from_bytes(data[at : at + 4], "little")
     name = (label or original or "object").replace("\\", "/").rpartition("/")[2] or "object"
     names = list(dict.fromkeys(text[:_NAME] for text in (label, original, former) if text))
-    if names:
-        yield Block(names, view="metadata", column="package", part=where, notice=[_notice(names[0]), *[None] * (len(names) - 1)])
+    program = "embedded-program" if by_magic(data[at + 4 : at + 516]) in EXECUTABLES else None
+    if names or program:
+        notices = [program or _notice(names[0]), *[None] * (len(names) - 1)]
+        yield Block(names or [name], view="metadata", column="package", part=where, notice=notices)
     if not 6 < at < len(data):
         yield Gap("an embedded object is damaged", location=where)
         return

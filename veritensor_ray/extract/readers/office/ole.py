@@ -17,7 +17,9 @@ from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, prope
 from veritensor_ray.extract.readers.office.targets import is_remote
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.unlocked import unlocked
+from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.segments import Block, Gap
 
 _STREAM = 64 << 20
@@ -36,6 +38,7 @@ _DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], It
     "book": xls.read_xls,
     "powerpoint document": ppt.read_ppt,
 }
+_PROJECT = "vbaproject.bin"
 _FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
 
@@ -107,7 +110,13 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
 
 def read_ole(source: Source) -> Iterator[Item]:
     """Every storage as what its streams say it is; an embedded document is a storage within."""
-    compound = Compound(source)
+    try:
+        compound = Compound(source)
+    except ReadError as error:
+        if source.name.lower() != _PROJECT or isinstance(error, LimitExceeded):
+            raise
+        yield Block([source.name], view="metadata", notice="macro")  # what does not open here may open elsewhere
+        raise ReadError("the macro project is damaged") from None
     yield from _properties(compound)
     storages: dict[str, dict[str, str]] = {}
     for path in compound.paths:
@@ -172,6 +181,8 @@ def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
 
 def _file(compound: Compound, path: str, opaque: bool) -> Iterator[Item]:
     if data := compound.open(path):
+        if by_magic(data[:512]) in EXECUTABLES:
+            yield Block([shown(path)], view="metadata", notice="embedded-program")
         yield Member(shown(path), io.BytesIO(data), opaque)
 
 

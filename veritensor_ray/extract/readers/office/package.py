@@ -21,8 +21,10 @@ from veritensor_ray.extract.readers.containers.zip_format import (
     find_directory,
     local_header,
 )
+from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
 _PART = 512 << 20  # of XML in one part; it is streamed, so this bounds time and not memory
@@ -30,6 +32,7 @@ _TOTAL = 2 << 30  # of XML in all parts, and of the texts that came of it
 _UNSEEKABLE = 64 << 20
 _SMALL = 10 << 20  # below it no ratio is suspicious
 _DESCRIPTOR = 24  # bytes behind a streamed entry
+_SCRAMBLED = ".odttf"  # fonts whose first bytes are arbitrary
 _METHODS = (STORED, DEFLATED)  # all that packages may use
 
 
@@ -125,7 +128,16 @@ class Package:
 
     def member(self, name: str, opaque: bool = False) -> Member:
         """A part that is a file of its own."""
-        return Member(name, self.open(name), opaque)
+        return Member(name, cast("BinaryIO", Pieces(self._watched(name))), opaque)
+
+    def _watched(self, name: str) -> Iterator[bytes]:
+        """The bytes of a part; that it is a program is noticed, whatever it is called."""
+        first = not name.lower().endswith(_SCRAMBLED)
+        for piece in self.pieces(name):
+            if first and by_magic(piece) in EXECUTABLES:
+                self._report.notice("embedded-program", name)
+            first = False
+            yield piece
 
     def rest(self) -> Iterator[Item]:
         """What is wrong with the archive, and what stands in it where no part does."""

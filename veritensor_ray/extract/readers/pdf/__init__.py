@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -11,16 +12,19 @@ from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.document import has_annotations_over_text, has_hidden_layers, pages_with_appearances, read_document
 from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
 from veritensor_ray.extract.readers.pdf.pages import Report, read_page
-from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
 _MOST_PAGES = 100_000
+_MARK_WITHIN = 1024 + 5
+_BLANK = b"\x00\t\n\f\r "
 _PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is closed
 
 
 def read_pdf(source: Source) -> Iterator[Item]:
     """What belongs to the document first, then page by page; `start` is a character of the page's text as PDFium orders it."""
     file, size = _seekable(source.file)
+    yield from _before(file)
     try:
         document = pdfium.open_document(file, size)
     except pdfium.Encrypted as error:
@@ -52,6 +56,14 @@ def read_pdf(source: Source) -> Iterator[Item]:
     finally:
         with pdfium.LOCK:
             document.close()
+
+
+def _before(file: BinaryIO) -> Iterator[Member]:
+    """What stands before the mark that viewers look for: a file that others may read as text."""
+    file.seek(0)
+    before = file.read(_MARK_WITHIN).partition(b"%PDF-")
+    if before[1] and before[0].removeprefix(codecs.BOM_UTF8).strip(_BLANK):
+        yield Member(f"bytes 0-{len(before[0])}", io.BytesIO(before[0]))
 
 
 def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:

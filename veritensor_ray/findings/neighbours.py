@@ -1,0 +1,210 @@
+"""Hides in what a finding shows the personal data and secrets that other findings of the artifact cover; it knows no engine and no rule."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from veritensor_ray.findings.redact import INNER, without_random
+
+EVIDENCE = 240
+CONTEXT = 120
+SECRET, PERSONAL = "secret", "pii"
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
+_ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
+_SOLID = re.compile(r"\S")
+_WORDS = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where the characters that a finding shows come from, as far as its location does not say it.
+
+    A text that is not the original's has a number of its own (`text`), in which the hit is `[start, end)`; `fields` are then the
+    characters of the original that what stands before it, the hit and what stands behind it come from. `quoted` says that the
+    evidence is text from there and not an engine's own words. `byte_end` goes with the location's `byte_offset`.
+    """
+
+    category: str
+    quoted: bool = True
+    text: int | None = None
+    start: int = 0
+    end: int = 0
+    fields: tuple[tuple[int, int], ...] = ()
+    byte_end: int | None = None
+
+
+def conceal(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The findings of one artifact, each without what the others found; the rows lose their key `shown`."""
+    covered = _Covered(rows)
+    for row in rows:
+        rest = {name: value for name, value in row.items() if name != "shown"}
+        yield rest | (_redacted(row, row["shown"], covered) if covered and row.get("shown") else {})
+
+
+class _Spans:
+    """Ranges of one unit, made disjoint; each with the text it was found in, None where there are several."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int, int | None]]) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.texts: list[int | None] = []
+        for start, end, text in sorted(ranges, key=lambda one: one[:2]):
+            if self.ends and start <= self.ends[-1]:
+                self.ends[-1] = max(end, self.ends[-1])
+                self.texts[-1] = self.texts[-1] if text == self.texts[-1] else None
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
+                self.texts.append(text)
+
+    def within(self, first: int, last: int, but: int | None = None) -> Iterator[tuple[int, int]]:
+        """Those that share a character with `[first, last)`, without those of the text `but`."""
+        for i in range(bisect_right(self.ends, first), bisect_left(self.starts, last)):
+            if but is None or self.texts[i] != but:
+                yield self.starts[i], self.ends[i]
+
+
+_NOTHING = _Spans(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    secret: _Spans = _NOTHING
+    personal: _Spans = _NOTHING
+
+    def exact(self, text: str, first: int) -> str:
+        """A text whose first character stands at `first`."""
+        return _replaced(_replaced(text, first, self.personal, INNER), first, self.secret, _SOLID)
+
+    def blurred(self, text: str, first: int, last: int, but: int | None = None) -> str:
+        """A text that comes from somewhere in `[first, last)`."""
+        if text and any(self.secret.within(first, last, but)):
+            return _WORDS.sub("*", text)
+        return INNER.sub("*", text) if text and any(self.personal.within(first, last, but)) else text
+
+
+def _replaced(text: str, first: int, spans: _Spans, what: re.Pattern[str]) -> str:
+    pieces, at = [], 0
+    for start, end in spans.within(first, first + len(text)):
+        start, end = max(start - first, 0), min(end - first, len(text))
+        pieces += [text[at:start], what.sub("*", text[start:end])]
+        at = end
+    return "".join(pieces) + text[at:] if pieces else text
+
+
+@dataclass
+class _Covered:
+    """What findings of personal data and secrets cover, by the unit in which offsets are counted."""
+
+    rows: Sequence[Mapping[str, Any]]
+    units: dict[tuple[Any, ...], _Both] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found: dict[str, dict[tuple[Any, ...], list[tuple[int, int, int | None]]]] = {SECRET: {}, PERSONAL: {}}
+        for row in self.rows:
+            shown: Shown | None = row.get("shown")
+            if shown is not None and shown.category in found:
+                for unit, start, end in _ranges(row, shown):
+                    found[shown.category].setdefault(unit, []).append((start, end, shown.text))
+        for unit in found[SECRET].keys() | found[PERSONAL].keys():
+            self.units[unit] = _Both(_Spans(found[SECRET].get(unit, ())), _Spans(found[PERSONAL].get(unit, ())))
+
+    def __bool__(self) -> bool:
+        return bool(self.units)
+
+    def at(self, unit: tuple[Any, ...]) -> _Both:
+        return self.units.get(unit, _EMPTY)
+
+
+_EMPTY = _Both()
+
+
+def _ranges(row: Mapping[str, Any], shown: Shown) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+    at = row["location"]
+    if shown.text is not None:
+        yield _text(row, shown), shown.start, shown.end
+    if at.get("start") is not None and at.get("end") is not None:
+        yield _characters(row), at["start"], at["end"]
+    if at.get("byte_offset") is not None and shown.byte_end is not None:
+        yield _bytes(row), at["byte_offset"], shown.byte_end
+
+
+def _text(row: Mapping[str, Any], shown: Shown) -> tuple[Any, ...]:
+    return "text", row["member"], shown.text
+
+
+def _characters(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return "characters", row["member"], *(row["location"].get(name) for name in ("part", "row", "column", "page"))
+
+
+def _bytes(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return "bytes", row["member"]
+
+
+def _redacted(row: Mapping[str, Any], shown: Shown, covered: _Covered) -> dict[str, Any]:
+    """The fields that change."""
+    changed: dict[str, Any] = {}
+    own = shown.category in (SECRET, PERSONAL)
+    if not own and _touched(row, shown, covered):
+        names = ("message",) if shown.quoted else ("message", "evidence")
+        changed = {name: without_random(row[name]) for name in names if row[name]}
+    if shown.quoted:
+        parts = [row[name] or "" for name in _FIELDS]
+        hidden = _hidden(row, shown, covered, parts)
+        if shown.category == SECRET:
+            hidden[1] = parts[1]  # covered already, but for what tells its kind
+        changed |= {name: text for name, text in zip(_FIELDS, hidden, strict=True) if row[name] is not None}
+    return changed
+
+
+_FIELDS = ("evidence_before", "evidence", "evidence_after")
+
+
+def _touched(row: Mapping[str, Any], shown: Shown, covered: _Covered) -> bool:
+    return any(
+        any(spans.within(start, max(end, start + 1)))
+        for unit, start, end in _ranges(row, shown)
+        for spans in (covered.at(unit).secret, covered.at(unit).personal)
+    )
+
+
+def _hidden(row: Mapping[str, Any], shown: Shown, covered: _Covered, parts: list[str]) -> list[str]:
+    at = row["location"]
+    if shown.text is not None:
+        exact = _aligned(parts, shown.start, shown.end, covered.at(_text(row, shown)), _ESCAPE, len)
+        original = covered.at(_characters(row))
+        return [original.blurred(part, *where, shown.text) for part, where in zip(exact, shown.fields, strict=True)]
+    if at.get("start") is not None and at.get("end") is not None:
+        return _aligned(parts, at["start"], at["end"], covered.at(_characters(row)), _ESCAPE, len)
+    if at.get("byte_offset") is not None and shown.byte_end is not None:
+        unsure = _ESCAPE if at.get("line") is None else _ESCAPE_OR_WIDE  # bytes that are no text are shown one by one
+        return _aligned(parts, at["byte_offset"], shown.byte_end, covered.at(_bytes(row)), unsure, _size)
+    return parts
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _aligned(parts: list[str], start: int, end: int, both: _Both, unsure: re.Pattern[str], size: Callable[[str], int]) -> list[str]:
+    """Before, evidence, after: exact next to the known position, blurred beyond an escape, which moves what follows.
+
+    An escape is at least as long as what it stands for, so that the length of a blurred piece bounds where it comes from.
+    """
+    before, evidence, after = parts
+    cut = max((match.end() for match in unsure.finditer(before)), default=0)
+    known = start - len(before) + cut
+    hidden = both.blurred(before[:cut], known - size(before[:cut]), known) + both.exact(before[cut:], known)
+    behind = min(end, start + EVIDENCE)
+    return [hidden, _onwards(evidence, start, both, unsure, size), _onwards(after, behind, both, unsure, size)]
+
+
+def _onwards(text: str, first: int, both: _Both, unsure: re.Pattern[str], size: Callable[[str], int]) -> str:
+    match = unsure.search(text)
+    cut = match.start() if match else len(text)
+    rest = text[cut:]
+    return both.exact(text[:cut], first) + both.blurred(rest, first + cut, first + cut + size(rest))
