@@ -106,7 +106,11 @@ PDF_TEXT = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\nstartxref\n9\n%%EOF\n
 @pytest.mark.parametrize(
     ("data", "extension", "media_type"),
     [
-        *((before + PDF, extension, "application/pdf") for before in (b"\n\n\r\n", b"hello\n", codecs.BOM_UTF8) for extension in ("", ".pdf", ".txt")),
+        *(
+            (before + PDF, extension, "application/pdf")
+            for before in (b"\n\n\r\n", b"hello\n", codecs.BOM_UTF8)
+            for extension in ("", ".pdf", ".txt")
+        ),
         (b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n" + PDF, ".pdf", "application/pdf"),
         (b"x" * 900 + b"\n" + PDF, ".pdf", "application/pdf"),
         (b"\n" + PDF + b"\nmore\n", ".pdf", "application/pdf"),
@@ -116,7 +120,11 @@ PDF_TEXT = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\nstartxref\n9\n%%EOF\n
         (f"The smallest file:\n```\n{PDF_TEXT}```\n".encode(), ".md", "text/markdown"),
         (f'DATA = b"""{PDF_TEXT}"""\n'.encode(), ".py", "text/x-python"),
         (b"From: a@example.test\nSubject: x\nContent-Type: application/pdf\n\n" + PDF, ".eml", "message/rfc822"),
-        *((before + RTF, extension, "application/rtf") for before in (b"\n\n", b"\r\n \t", codecs.BOM_UTF8) for extension in ("", ".rtf", ".doc", ".txt")),
+        *(
+            (before + RTF, extension, "application/rtf")
+            for before in (b"\n\n", b"\r\n \t", codecs.BOM_UTF8)
+            for extension in ("", ".rtf", ".doc", ".txt")
+        ),
         (b"The mark is " + RTF, ".txt", "text/plain"),
     ],
 )

@@ -238,6 +238,38 @@ def test_what_ids_depend_on(tmp_path: Path, change: dict[str, Any], same_id: boo
     assert ((one["finding_id"] == two["finding_id"]), (one["content_fingerprint"] == two["content_fingerprint"])) == (same_id, same_content)
 
 
+def test_names_lose_their_credentials_and_ids_stay(tmp_path: Path) -> None:
+    one, two = (Run(tmp_path / name) for name in ("1", "2"))
+    place = {"member": "password=Xkb3FKaN.txt", "column": "https://u:hunter2@host/"}
+    one.add("a", "bad", **place)
+    two.add("a", "bad", **place | {"member": "password=********.txt"})
+    for run in (one, two):
+        run.collect()
+    (found,), (other,) = one.table("findings"), two.table("findings")
+    assert (found["member"], found["location"]["column"]) == ("password=********.txt", "https://*********@host/")
+    assert [line["column"] for line in one.table("rollup")] == [found["location"]["column"]]
+    assert other["member"] == found["member"]
+    assert other["finding_id"] != found["finding_id"], "of the name as it is"
+
+
+def test_gaps_name_members_as_findings_do(run: Run) -> None:
+    made = outcome_of("a", ("good",))
+    for name in ("photo@1096861.bin", "2024-01-15 1096861234.bin", "password=Xkb3FKaN.txt"):
+        made.add_gap(Gap("cannot be read: 'x === XkoOsFaQfDPrAJ71'", member=name))
+    run.shard((row_of(0, "a"), made))
+    run.collect()
+    (row,) = run.table("ledger")
+    assert [gap["member"] for gap in row["gaps"]] == ["photo@1096861.bin", "2024-01-15 1096861234.bin", "password=********.txt"]
+    assert row["gaps"][0]["reason"] == row["reason"] == "cannot be read: 'x === ****************'"
+
+
+def test_what_another_finding_covers_is_masked(run: Run) -> None:
+    run.add("a", "bad luck has worse")
+    run.collect()
+    shown = {found["rule_id"]: (found["evidence_before"], found["evidence"]) for found in run.table("findings")}
+    assert shown == {RULE.id: ("", "bad luck has *****"), WORSE.id: ("bad luck has ", "*****")}
+
+
 def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
     run = Run(tmp_path, replace(INFO, hits_per_rule=3))
     for part in range(2):

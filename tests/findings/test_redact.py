@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from veritensor_ray.findings.recorder import CONTEXT, EVIDENCE, Recorder
-from veritensor_ray.findings.redact import mask, visible, without_credentials
+from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible, without_credentials
 from veritensor_ray.hits import Hit
 
 from .building import RULE, batch, rows_of
@@ -75,6 +77,30 @@ def test_mask(text: str, masked: str) -> None:
         ("curl -H 'bearer ", "abc.def-123456789", "'"),
         ("secret := ", "value123", ""),
         ("client_secret=> ", "value123", ""),
+        # typed or said
+        ("curl -u admin:", "s3cret", " http://host"),
+        ("curl http://host --user bob:", "s3cret", ""),
+        ("curl --proxy-user=bob:", "s3cret", " x"),
+        ("curl -uadmin:", "s3cret", " x"),
+        ('["curl", "-u", "bob:', "s3cret", '"]'),
+        ("mysql -u root -p", "Abc123", " -h db"),
+        ("mysqldump -h db -p'", "Abc123", "'"),
+        ("sshpass -p ", "Abc123", " ssh host"),
+        ("sshpass -p'", "Abc123", "' ssh host"),
+        ("redis-cli -h db -a ", "Abc123", " ping"),
+        ("tool --password ", "letters", " --force"),
+        ("machine host login bob password ", "letters", "\n"),
+        ("default login bob password ", "letters", ""),
+        ("login bob password ", "Abc12345", ""),
+        ("the password is ", "Xkn2INL2io6V", ". Now"),
+        ("the password is '", "correct1horse", "'"),
+        ("use password ", "Xkn2INL2io6V", ", then"),
+        ("Das Passwort lautet ", "Geheim123", "."),
+        ("Kennwort: ", "Geheim123", ""),
+        ("le mot de passe est ", "Secret123", ""),
+        ("la contraseña es ", "Secreto123", ""),
+        ("the api key is ", "abcd1234", ""),
+        ("password was ", "CorrectHorse", ""),
     ],
 )
 def test_what_is_assigned_to_a_secret_name_is_masked_whole(before: str, secret: str, after: str) -> None:
@@ -85,10 +111,85 @@ def test_what_is_assigned_to_a_secret_name_is_masked_whole(before: str, secret: 
 
 
 @pytest.mark.parametrize(
-    "text", ["the password is easy", "tokenizer: bert-base-uncased", "max_token: 4096", "a bearer of good news", "secret garden"]
+    "text",
+    [
+        "the password is easy",
+        "tokenizer: bert-base-uncased",
+        "max_token: 4096",
+        "a bearer of good news",
+        "secret garden",
+        "The password is required and must have at least 8 characters.",
+        "password hashes: use bcrypt, not MD5",
+        "Store a password SHA-256 digest",
+        "The password is 2024-01-15 old",
+        "login or password is wrong",
+        "docker run -u 1000:1000 image",
+        "sudo -u https://host/x",
+        "mysql listens on port 3306",
+        "mysql -h db -port 3306",
+        "cp -p file1 file2",
+        "mkdir -p /var/lib/x1",
+        "the token is required",
+        "a token (16000 of them)",
+        "Passwort vergessen?",
+    ],
 )
 def test_words_about_secrets_stay(text: str) -> None:
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["curl -u", "curl x ", "password ", "password is ", "mysql a ", "machine a login b ", "-u a:", "api_key=", "'", "1a", "login "]
+)
+def test_hostile_text_takes_no_long_time(piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    began = time.perf_counter()
+    assert len(mask(text)) == len(text)
+    name_safe(text)
+    reason_safe(text)
+    assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("normal.bin", "normal.bin"),
+        ("photo@1096861.bin", "photo@1096861.bin"),
+        ("report 2024-01-15 1096861234.bin", "report 2024-01-15 1096861234.bin"),
+        ("customer_4539148803436467.bin", "customer_4539148803436467.bin"),
+        ("anna@bank.com.bin", "anna@bank.com.bin"),
+        ("a\nb", "a\nb"),
+        ("password=Xkb3FKaNQyyL.txt", "password=************.txt"),
+        ("x/db_password=Xkb3FKaN.tar.gz", "x/db_password=************.gz"),
+        ("t.password=XkTVsbaXpL", "t.password=**********"),
+        ("AKIAABCDEFGHIJKLMN23.txt", "AK" + "*" * 18 + ".txt"),
+        ("record 0 http://u:hunter22@host.example/a", "record 0 http://**********@host.example/a"),
+        ("http://host/a?access_token=Xk12&b=1", "http://host/a?access_token=********"),
+        ("http://host/a?sig=Xk12ab&b=1", "http://host/a?sig=******&b=1"),
+        ('=LINK("http://host/?password=Xkb3FKaN")', '=LINK("http://host/?password=********")'),
+        ("curl -u bob:Xkb3FKaN x", "curl -u bob:******** x"),
+        ("tokens/password.txt", "tokens/password.txt"),
+        ("", ""),
+    ],
+)
+def test_names_keep_all_but_credentials(name: str, safe: str) -> None:
+    assert name_safe(name) == safe
+
+
+@pytest.mark.parametrize(
+    ("reason", "safe"),
+    [
+        ("no reader for application/octet-stream", "no reader for application/octet-stream"),
+        ("line 4 is not understood: 'foo === XkoOsFaQfDPrAJ71fTquWo9'", "line 4 is not understood: 'foo === ***********************'"),
+        ("line 4: 'foo === XkoOsFaQfDPrAJ71fTq", "line 4: 'foo === *******************"),
+        ("'model-00001-of-00002.safetensors' is cut", "'model-00001-of-00002.safetensors' is cut"),
+        ("'ContentSecurityPolicyHeader' is unknown", "'ContentSecurityPolicyHeader' is unknown"),
+        ("cannot read 'http://u:p@h/x' \x1b", "cannot read 'http://***@h/x' \\x1b"),
+        ("card '4111 1111 1111 1111'", "card '41** **** **** ****'"),
+    ],
+)
+def test_reasons_are_redacted_with_what_they_quote(reason: str, safe: str) -> None:
+    assert reason_safe(reason) == safe
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])

@@ -15,7 +15,7 @@ CONTEXT = 120
 SECRET, PERSONAL = "secret", "pii"
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 _ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
-_SOLID = re.compile(r"\S")
+_SOLID = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")  # of a URI's credentials, what makes it one stays
 _WORDS = re.compile(r"\w")
 
 
@@ -76,9 +76,13 @@ class _Both:
     secret: _Spans = _NOTHING
     personal: _Spans = _NOTHING
 
-    def exact(self, text: str, first: int) -> str:
+    def exact(self, text: str, first: int, but: int | None = None) -> str:
         """A text whose first character stands at `first`."""
-        return _replaced(_replaced(text, first, self.personal, INNER), first, self.secret, _SOLID)
+        return _replaced(_replaced(text, first, self.personal, INNER, but), first, self.secret, _SOLID, but)
+
+    def led_back(self, text: str, first: int, last: int, but: int) -> str:
+        """A text that was made of `[first, last)`, character by character if it is as long."""
+        return self.exact(text, first, but) if len(text) == last - first else self.blurred(text, first, last, but)
 
     def blurred(self, text: str, first: int, last: int, but: int | None = None) -> str:
         """A text that comes from somewhere in `[first, last)`."""
@@ -87,11 +91,15 @@ class _Both:
         return INNER.sub("*", text) if text and any(self.personal.within(first, last, but)) else text
 
 
-def _replaced(text: str, first: int, spans: _Spans, what: re.Pattern[str]) -> str:
+def _star(match: re.Match[str]) -> str:
+    return match.groupdict().get("kept") or "*"
+
+
+def _replaced(text: str, first: int, spans: _Spans, what: re.Pattern[str], but: int | None) -> str:
     pieces, at = [], 0
-    for start, end in spans.within(first, first + len(text)):
+    for start, end in spans.within(first, first + len(text), but):
         start, end = max(start - first, 0), min(end - first, len(text))
-        pieces += [text[at:start], what.sub("*", text[start:end])]
+        pieces += [text[at:start], what.sub(_star, text[start:end])]
         at = end
     return "".join(pieces) + text[at:] if pieces else text
 
@@ -177,7 +185,7 @@ def _hidden(row: Mapping[str, Any], shown: Shown, covered: _Covered, parts: list
     if shown.text is not None:
         exact = _aligned(parts, shown.start, shown.end, covered.at(_text(row, shown)), _ESCAPE, len)
         original = covered.at(_characters(row))
-        return [original.blurred(part, *where, shown.text) for part, where in zip(exact, shown.fields, strict=True)]
+        return [original.led_back(part, *where, shown.text) for part, where in zip(exact, shown.fields, strict=True)]
     if at.get("start") is not None and at.get("end") is not None:
         return _aligned(parts, at["start"], at["end"], covered.at(_characters(row)), _ESCAPE, len)
     if at.get("byte_offset") is not None and shown.byte_end is not None:

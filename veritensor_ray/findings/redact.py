@@ -42,14 +42,33 @@ _GIVEN = re.compile(
     | (?<![\w-])--(?:password|passwd|pass|token|api-key|secret)\s{1,3}["']?(?!-)
     | \b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login\s{1,4}\S{1,64}\s{1,8})?(?:account\s{1,4}\S{1,64}\s{1,8})?password\s{1,4}
     )(?P<typed>[^\s"'|<>{}]{3,256})
-  | (?:password|passwd|passphrase|passcode|passwor[td]|kennwort|losung|mot\ de\ passe|contraseña|senha|wachtwoord
-       |(?:api|access|secret|private)[ _-]?key|token|\bsecret)
-    (?:\s{0,3}[:=]\s{0,3}|\s{1,3}(?:(?:is|was|ist|lautet|est|es|è|é)(?:\s(?:now|jetzt|still))?:?\s{1,3})?)["'`“‘«]?
-    (?!sha-?\d|md5|pbkdf2|bcrypt|argon2|\d{4}-\d\d-\d\d|https?://)
+  | (?:(?:password|passwd|passphrase|passcode|passwort|kennwort|losung|mot\ de\ passe|contraseña|senha|wachtwoord)
+       (?:[ \t]{0,3}[:=][ \t]{0,3}|[ \t]{1,3}(?:(?:is|was|ist|lautet|est|es|è|é)(?:[ ](?:now|jetzt|still))?:?[ \t]{1,3})?)
+     | (?:(?:api|access|secret|private)[ _-]?key|token|secret)[ \t]{1,3}(?:is|was|ist|lautet|est|es|è|é):?[ \t]{1,3})
+    ["'`“‘«]?
+    (?!sha-?\d|md5|pbkdf2|bcrypt|argon2|\d{4}-\d\d-\d\d|https?://|[{}$%(\[])
     (?=[^\s"'<>]{0,80}?(?:\d|[!\#$%^&*@+=~?][A-Za-z]|(?-i:[a-z][A-Z])))
     (?P<spoken>[^\s"'`<>]{5,255}[^\s"'`<>.,;:!?)”’»])
     """,
     re.VERBOSE | re.IGNORECASE,
+)
+# One of them is in whatever the expression above finds; most texts have none, and looking for words is cheap.
+_GIVEN_HINTS = (
+    "-u",
+    "pass",
+    "mysql",
+    "mariadb",
+    "redis",
+    "-user",
+    "key",
+    "token",
+    "secret",
+    "kennwort",
+    "losung",
+    "mot de",
+    "contrase",
+    "senha",
+    "wachtwoord",
 )
 _URI_CREDENTIALS = re.compile(
     r"(?<=://)[^\s/]*:[^\s/]*@|(?<=[?&])(?:sig|token|access_key|X-Amz-Signature|X-Amz-Credential)=[^&\s]*", re.IGNORECASE
@@ -69,13 +88,18 @@ _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 
 def mask(text: str) -> str:
     """The text with identifiers and secrets masked; as long as it was, so that offsets stay."""
-    return _GIVEN.sub(_value, _ASSIGNED.sub(_value, _SECRETS.sub(_known, text)))
+    return _without_given(_ASSIGNED.sub(_value, _SECRETS.sub(_known, text)))
 
 
 def name_safe(name: str) -> str:
     """A name of a member or column with credentials and tokens masked; numbers and dates stay, or it would not be found again."""
     name = _SECRETS.sub(lambda match: _known(match) if match.lastgroup in _NAMED_SECRETS else match.group(), name)
-    return _GIVEN.sub(_value, _ASSIGNED.sub(_value_of_name, _NAMED_QUERY.sub(_value, name)))
+    return _without_given(_ASSIGNED.sub(_value_of_name, _NAMED_QUERY.sub(_value, name)))
+
+
+def _without_given(text: str) -> str:
+    low = text.lower()
+    return _GIVEN.sub(_value, text) if any(hint in low for hint in _GIVEN_HINTS) else text
 
 
 def reason_safe(text: str) -> str:

@@ -112,6 +112,23 @@ def test_a_giant_string_and_many_small_ones() -> None:
     assert max(len(block.texts) for block in blocks) <= 4096
 
 
+@pytest.mark.parametrize(
+    ("data", "encoding", "gaps"),
+    [
+        (b"", "utf-8", 0),
+        (b" \n\t\r\n", "utf-8", 0),
+        (b" " * 200_000, "utf-8", 0),
+        (b" \x00\n\x00", "utf-16-le", 0),
+        (b" {", "utf-8", 1),
+        (b" " * 200_000 + b"x", "utf-8", 1),
+    ],
+)
+@pytest.mark.parametrize("name", ["application/json", "application/x-ipynb+json"])
+def test_what_is_blank_is_no_damage(data: bytes, encoding: str, gaps: int, name: str) -> None:
+    _, found = read(data, Kind(name, encoding), name_says=name)
+    assert len(found) == gaps
+
+
 def test_rows_are_counted() -> None:
     for data, kind, rows, lines in ((b'["a", 1, {}, []]', JSON, 4, 0), (b'{"a": 1}\n\n3\n"x"', LINES, 4, 4), (b"", LINES, 0, 0)):
         source = reader_source(data, kind)

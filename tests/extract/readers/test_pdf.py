@@ -445,6 +445,9 @@ def test_scripts_are_found_where_pdfium_sees_no_document() -> None:
 def test_a_pdf_behind_other_bytes_is_one() -> None:
     data = bytes(range(256)) + pdf(text(SEEN))
     assert sniff(data, "").media_type == "application/pdf" and views(data) == {"visible": [SEEN]}
+    assert members(data, KIND) == {"bytes 0-256": bytes(range(256))}
+    blank = b"\xef\xbb\xbf\n \x00\r\n" + pdf(text(SEEN))
+    assert views(blank) == {"visible": [SEEN]} and members(blank, KIND) == {}
 
 
 LOOP = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 3 0 R 2 0 R]/Count 3>>", b"<</Type/Pages/Kids[2 0 R]/Count 9>>"]

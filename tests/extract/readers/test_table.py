@@ -42,6 +42,27 @@ def test_cells(data: str, rows: list[tuple[str, int | None, int, str]]) -> None:
     assert (flat(blocks, "row", "line", "column"), gaps) == (rows, [])
 
 
+DDE = "=cmd|'/C calc'!A0"
+
+
+@pytest.mark.parametrize(
+    ("data", "cell"),
+    [
+        (f"{DDE}\n", DDE),
+        (DDE, DDE),
+        (f'"{DDE}"\r\n', DDE),
+        (f"{DDE}\nfoo\nbar\n", DDE),
+        (f"a\n{DDE}\n", DDE),
+        (f"x;{DDE.replace('calc', 'a | b')}\n1;2\n", DDE.replace("calc", "a | b")),
+        (r"=cmd|'/k \..\..\..\Windows\System32\calc.exe'!A0" + "\n", r"=cmd|'/k \..\..\..\Windows\System32\calc.exe'!A0"),
+        ("=a|b|c\n1|2|3\n", None),
+    ],
+)
+def test_formulas_with_a_bar_are_one_cell(data: str, cell: str | None) -> None:
+    found = [text for text, notice in flat(read(data.encode(), CSV)[0], "notice") if notice == "dde"]
+    assert found == ([] if cell is None else [cell])
+
+
 def test_tabs_and_a_header_part() -> None:
     blocks, _ = read(b"name\tage\nada, x\t36", TSV)
     assert flat(blocks, "column", "part") == [

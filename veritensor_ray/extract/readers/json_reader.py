@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from veritensor_ray.segments import Block, Gap
 _ROWS = 4096
 _CHARS = 4 << 20
 _PATH = 256
+_PIECE = 1 << 16
+_BLANK = b" \t\r\n\x00" + codecs.BOM_UTF8 + b"\xff\xfe"
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 _OPENS = ("start_map", "start_array")
 _NESTED = frozenset({list, tuple})
@@ -116,10 +119,16 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
     if not source.file.seekable():
         yield from kept or ()
         raise ReadError(f"{problem}, and the {source.via} stream cannot be read again")
-    if bound or source.name_says in ("application/json", "application/x-ipynb+json"):
+    if bound or (source.name_says in ("application/json", "application/x-ipynb+json") and not _is_blank(source)):
         yield Gap(f"{problem}; read as plain text", bound=bound)
     source.file.seek(0)
     yield from read_text(source)
+
+
+def _is_blank(source: Source) -> bool:
+    """Whether there is nothing in it that could be lost."""
+    source.file.seek(0)
+    return all(not piece.strip(_BLANK) for piece in iter(lambda: source.file.read(_PIECE), b""))
 
 
 def _strings(source: Source) -> Iterator[Block]:

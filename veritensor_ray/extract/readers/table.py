@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.readers.formulas import cell_notices
+from veritensor_ray.extract.readers.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import Undecodable
@@ -57,7 +57,11 @@ def _delimiter(source: Source, head: bytes, encoding: str) -> str:
         head = source.file.read(8192)
         source.file.seek(at)
     first = head.decode(encoding, "ignore").partition("\n")[0]
-    return max(",;\t|", key=first.count)
+    best = max(",;\t|", key=first.count)
+    other = max(",;\t", key=first.count)
+    if best == "|" and any(cell_notice(cell.strip(' \r"')) for cell in first.split(other)):
+        return other  # the bars are those of a formula
+    return best
 
 
 def _is_header(row: list[str]) -> bool:

@@ -57,6 +57,21 @@ BOMB = (
 
 
 @pytest.mark.parametrize(
+    ("source", "notice"),
+    [
+        ("""<Cell ss:Formula="=cmd|'/c calc.exe'!A1"/>""", "dde"),
+        ("""<Cell ss:Formula="=cmd|&#39;/c calc.exe&apos;!A1"/>""", "dde"),
+        ("""<Cell ss:Formula="=SUM(R[-2]C:R[-1]C)"/>""", None),
+        ("""<molecule formula="C|'x'!A1"/>""", None),
+        ("""<Cell ss:Name="=cmd|'/c calc.exe'!A1"/>""", None),
+    ],
+)
+def test_formulas_of_sheets(source: str, notice: str | None) -> None:
+    [block] = [item for item in items(source.encode(), XML) if isinstance(item, Block)]
+    assert [*(block.notice or [None])] == [notice]
+
+
+@pytest.mark.parametrize(
     ("source", "notices"),
     [
         (b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r>&x;</r>', ["xml-external-entity"]),

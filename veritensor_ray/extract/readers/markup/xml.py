@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.formulas import formula_notice
 from veritensor_ray.extract.readers.json_reader import shorten
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.characters import Characters
@@ -138,7 +139,9 @@ class _Tree:
                 if len(self._known) < _REMEMBERED:
                     self._known.add(key)
             text, origins = value_text(value, start + at, line)
-            self._writer.add("metadata", text, origins, f"{name[:_SHORT]}@{attribute[:_SHORT]}")
+            # of a sheet in Excel's XML of 2003
+            notice = formula_notice(text) if text[:1] == "=" and _local(attribute) == "formula" else None
+            self._writer.add("metadata", text, origins, f"{name[:_SHORT]}@{attribute[:_SHORT]}", notice=notice)
 
     def _end(self, name: str) -> None:
         if not self._depth:
