@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from veritensor_ray.findings.recorder import CONTEXT, EVIDENCE, Recorder
+from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE
+from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible, without_credentials
 from veritensor_ray.hits import Hit
 

@@ -109,7 +109,10 @@ def test_text_in_a_picture_that_an_engine_cannot_scan(corpus: Path, suffix: str)
 @pytest.mark.parametrize("engines", [("fake-local",), ("fake-local", "fake-model")])
 def test_without_a_transcriber_a_picture_is_skipped(corpus: Path, engines: tuple[str, ...]) -> None:
     rows = scanned(corpus, *engines)
-    assert (rows["picture.png"]["status"], rows["picture.png"]["reason"]) == ("skipped", "ocr was not selected: text in 1 picture was not read")
+    assert (rows["picture.png"]["status"], rows["picture.png"]["reason"]) == (
+        "skipped",
+        "ocr was not selected: text in 1 picture was not read",
+    )
     assert coverage(rows["picture.png"])["ocr"] == "no-reader"
     assert {view for _, view, *_ in found(rows["picture.png"])} == {"metadata"}
     assert rows["a.txt"]["status"] == "scanned"

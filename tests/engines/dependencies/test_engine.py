@@ -15,7 +15,7 @@ from tests.engines.dependencies.building import database, engine, record, scan
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies import Dependencies
-from veritensor_ray.extract.readers.notebook import read_notebook
+from veritensor_ray.extract.readers.data.notebook import read_notebook
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
 from veritensor_ray.models.store import ModelStore

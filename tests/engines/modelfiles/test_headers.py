@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save
 
 from tests.engines.modelfiles.building import found, scan
-from tests.extract.readers.models import GGUF_STRING, gguf
+from tests.extract.readers.models.models import GGUF_STRING, gguf
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
 from veritensor_ray.extract.sniff import sniff
 from veritensor_ray.media_types import UNKNOWN

@@ -1,35 +1,14 @@
-"""Readers, one file a format: bytes to blocks of text with locations. This registry is the list of what can be read."""
+"""Readers, one file or folder a format: bytes to blocks of text with locations. This registry is the list of what can be read."""
 
 from __future__ import annotations
 
-from veritensor_ray.extract.readers import (
-    arrow,
-    avro,
-    gguf,
-    hdf5,
-    image,
-    json_reader,
-    latex,
-    mail,
-    notebook,
-    numbers,
-    numpy_reader,
-    onnx_reader,
-    orc,
-    outlook,
-    pdf,
-    pickle_strings,
-    rtf,
-    safetensors_reader,
-    sqlite_reader,
-    subtitles,
-    table,
-    text,
-    tfrecord,
-    warc,
-)
+from veritensor_ray.extract.readers import pdf, rtf, text
 from veritensor_ray.extract.readers.containers import sevenzip, tar, zip_reader
-from veritensor_ray.extract.readers.markup import html, xml
+from veritensor_ray.extract.readers.data import arrow, avro, json_reader, notebook, orc, sqlite_reader, table, tfrecord, warc
+from veritensor_ray.extract.readers.images import image
+from veritensor_ray.extract.readers.mail import messages, outlook
+from veritensor_ray.extract.readers.markup import html, latex, subtitles, xml
+from veritensor_ray.extract.readers.models import gguf, hdf5, numbers, numpy_reader, onnx_reader, pickle_strings, safetensors_reader
 from veritensor_ray.extract.readers.office import OFFICE
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Reader
@@ -73,8 +52,8 @@ READERS: dict[str, Reader] = {
     "application/x-hdf5": hdf5.read_hdf5,
     "application/x-faiss": numbers.read_numbers,
     "application/pdf": pdf.read_pdf,
-    "message/rfc822": mail.read_mail,
-    "application/mbox": mail.read_mailbox,
+    "message/rfc822": messages.read_mail,
+    "application/mbox": messages.read_mailbox,
     "application/vnd.ms-outlook": outlook.read_outlook,
     "image/png": image.read_image,
     "image/jpeg": image.read_image,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.data.json_reader import shorten
 from veritensor_ray.extract.readers.formulas import formula_notice
-from veritensor_ray.extract.readers.json_reader import shorten
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration

@@ -1,0 +1,242 @@
+"""Avro object container files, as a stream of blocks: the texts and bytes of each record; it knows no schema's meaning."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import zstandard
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.data import snappy
+from veritensor_ray.extract.readers.data.avro_schema import Compiler, Found, Step, number, stretch
+from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Block, Gap
+
+_LARGEST = 64 << 20  # a block, packed or not
+_HEADER = 16 << 20
+_PIECE = 1 << 16
+_LAST_ROW = 1 << 62  # what a block says of its records is not trusted
+_BATCH_TEXTS, _BATCH_CHARS = 4096, 4 << 20
+_BROKEN = (ValueError, IndexError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException)
+
+
+def read_avro(source: Source) -> Iterator[Item]:
+    """`row` is the number of the record, `column` the path of the field. A block that does not decode costs its records."""
+    file = _File(source.file)
+    header, sync = _header(file)
+    yield from _metadata(header, source.via)
+    codec = header.get("avro.codec", b"null").decode("ascii", "replace")
+    if codec not in _UNPACK:
+        yield Gap(f"no reader for the codec {codec[:40]!r}", coverage="no-reader")
+        return
+    try:
+        walk = Compiler().compile(json.loads(header.get("avro.schema", b"")))
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"not a whole Avro file: no schema ({str(error)[:200]})") from None
+    records = _Records(walk, codec, source)
+    try:
+        for count, packed in file.blocks(sync):
+            yield from records.read(count, packed)
+    except ReadError:
+        yield from records.rest()
+        raise
+    yield from records.rest()
+    source.counts.rows += records.row
+    yield from records.gaps()
+    if file.lost:
+        yield Gap(f"{file.lost} places between blocks are damaged; the next block was looked for", count=file.lost)
+    if file.ends_early:
+        raise ReadError(f"Avro file ends inside a block behind record {records.row - 1}")
+
+
+class _File:
+    """The file with a look ahead."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.data, self.at = file, b"", 0
+        self.lost = 0
+        self.ends_early = False
+
+    def fill(self, size: int) -> int:
+        """Have `size` bytes at hand where there are as many; how many there are."""
+        pieces, have = [self.data[self.at :]], len(self.data) - self.at
+        while have < size and (more := self._file.read(max(_PIECE, min(size - have, 1 << 20)))):
+            pieces.append(more)
+            have += len(more)
+        if len(pieces) > 1:
+            self.data, self.at = b"".join(pieces), 0
+        return have
+
+    def blocks(self, sync: bytes) -> Iterator[tuple[int, bytes]]:
+        """Number of records, and their bytes as they are packed."""
+        while self.fill(20):
+            try:
+                count, at = number(self.data, self.at)
+                size, at = number(self.data, at)
+            except ValueError:
+                count = size = -1
+            if size > _LARGEST and count > 0:
+                raise LimitExceeded("block_bytes", f"Avro block is larger than {_LARGEST} bytes")
+            head = at - self.at
+            if count < 0 or size < 0:
+                if not self._find(sync):
+                    return
+                continue
+            if self.fill(head + size + 16) < head + size + 16:
+                self.ends_early = True
+            begin = self.at + head
+            packed, mark = self.data[begin : begin + size], self.data[begin + size : begin + size + 16]
+            yield count, packed
+            if mark == sync:
+                self.at = begin + size + 16
+            elif self.ends_early or not self._find(sync):
+                return
+
+    def _find(self, sync: bytes) -> bool:
+        """Go behind the next mark; False where there is none."""
+        self.lost += 1
+        while True:
+            found = self.data.find(sync, self.at)
+            if found >= 0:
+                self.at = found + 16
+                return True
+            self.at = max(self.at, len(self.data) - 15)
+            have = len(self.data) - self.at
+            if self.fill(have + _PIECE) == have:
+                self.ends_early = True
+                return False
+
+
+def _header(file: _File) -> tuple[dict[str, bytes], bytes]:
+    """Metadata and the mark between blocks."""
+    file.fill(_PIECE)
+    size = _PIECE
+    while True:
+        try:
+            return _parsed_header(file)
+        except ValueError as error:
+            size *= 4
+            if size > _HEADER or file.fill(size) < size // 4:
+                raise ReadError(f"not a whole Avro file: {error}") from None
+
+
+def _parsed_header(file: _File) -> tuple[dict[str, bytes], bytes]:
+    data, at = file.data, file.at + 4
+    found = dict[str, bytes]()
+    while True:
+        count, at = number(data, at)
+        if count == 0:
+            break
+        if count < 0:
+            _, at = number(data, at)
+        for _ in range(abs(count)):
+            begin, at = stretch(data, at)
+            key = data[begin:at].decode("utf-8", "replace")
+            begin, at = stretch(data, at)
+            found[key] = data[begin:at]
+    if len(data) - at < 16:
+        raise ValueError("its header ends early")
+    file.at = at + 16
+    return found, data[at : at + 16]
+
+
+def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
+    """The schema too: it has names, descriptions and defaults."""
+    texts = {key: value.decode("utf-8", "replace") for key, value in header.items() if key != "avro.codec"}
+    if texts:
+        yield Block(list(texts.values()), column=[key[:256] for key in texts], view="metadata", decoded_via=via)
+
+
+class _Records:
+    def __init__(self, walk: Step, codec: str, source: Source) -> None:
+        self._walk, self._unpack, self._source = walk, _UNPACK[codec], source
+        self._blobs = Blobs()
+        self._found, self._rows, self._binary = Found(), list[int](), list[Value]()
+        self._damaged = self._bad = self._packed = self._unpacked = self._waiting = 0
+        self.row = 0
+
+    def read(self, count: int, packed: bytes) -> Iterator[Item]:
+        """The records of a block; given off with those of others."""
+        behind = min(self.row + count, _LAST_ROW)
+        try:
+            data = self._unpack(packed)
+            self._bound(len(packed), len(data))
+            yield from self._walked(data, range(self.row, behind))
+        except _BROKEN:
+            self._damaged += 1
+        self.row = behind
+
+    def _walked(self, data: bytes, rows: range) -> Iterator[Item]:
+        self._waiting += len(data)
+        at = 0
+        for row in rows:
+            self.row, before = row, at
+            try:
+                at = self._walk(data, at, self._found)
+            finally:
+                self._rows += [row] * (len(self._found.texts) - len(self._rows))
+                self._binary += [Value(value, row, path, f"{row}/{path}") for path, value in self._found.binary]
+                self._found.binary.clear()
+            if len(self._rows) + len(self._binary) >= _BATCH_TEXTS or self._waiting > _BATCH_CHARS:
+                yield from self.rest()
+            if at == before:  # records of no size: their number may be anything
+                break
+
+    def rest(self) -> Iterator[Item]:
+        """What waits to be given off."""
+        found, rows, binary = self._found, self._rows, self._binary
+        self._found, self._rows, self._binary, self._waiting = Found(), [], [], 0
+        self._bad += found.bad
+        if found.texts:
+            yield Block(found.texts, row=rows, column=found.columns, decoded_via=self._source.via)
+        yield from self._blobs.read(binary, self._source.via)
+
+    def _bound(self, packed: int, unpacked: int) -> None:
+        self._packed += packed
+        self._unpacked += unpacked
+        limits = self._source.limits
+        if self._unpacked > 10 << 20 and self._unpacked > limits.expanded_ratio * self._packed:
+            raise LimitExceeded("expanded_ratio", f"Avro blocks expand to more than {limits.expanded_ratio} times their size")
+
+    def gaps(self) -> Iterator[Gap]:
+        """What was wrong with blocks and values."""
+        if self._damaged:
+            yield Gap(f"{self._damaged} blocks do not decode; their further records were not read", count=self._damaged)
+        if self._bad:
+            yield Gap(f"{self._bad} texts are not valid UTF-8; what does not decode was replaced", count=self._bad)
+        yield from self._blobs.gaps()
+
+
+def _limited(made: Callable[[], Any]) -> Callable[[bytes], bytes]:
+    def unpack(packed: bytes) -> bytes:
+        packer = made()
+        data = packer.decompress(packed, _LARGEST)
+        if not packer.eof and len(data) >= _LARGEST:
+            raise LimitExceeded("block_bytes", f"Avro block expands to more than {_LARGEST} bytes")
+        return bytes(data)
+
+    return unpack
+
+
+def _zstandard(packed: bytes) -> bytes:
+    data = zstandard.ZstdDecompressor().stream_reader(packed).read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise LimitExceeded("block_bytes", f"Avro block expands to more than {_LARGEST} bytes")
+    return bytes(data)
+
+
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "null": lambda packed: packed,
+    "deflate": _limited(lambda: zlib.decompressobj(-15)),
+    "bzip2": _limited(bz2.BZ2Decompressor),
+    "xz": _limited(lzma.LZMADecompressor),
+    "snappy": lambda packed: snappy.unpacked(packed[:-4], _LARGEST, "block_bytes"),  # four bytes of checksum
+    "zstandard": _zstandard,
+}

@@ -1,0 +1,140 @@
+"""Binary values of a table or record: text, a file of a known kind, numbers, or something else; it knows no format of tables."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import filetype
+import numpy as np
+
+from veritensor_ray.extract.readers.data.strings import readable
+from veritensor_ray.extract.readers.images.image_parts import described
+from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
+from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.segments import Block, Gap
+
+_CHARS = 4 << 20
+_TEXTS = 4096
+_SHORTEST_MAGIC, _SHORTEST_FILE = 8, 24  # shorter values match magics of two bytes by chance
+_FEWEST_NUMBERS = 8
+_COLUMNS = 50  # with a gap of their own
+_CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
+
+
+class Value(NamedTuple):
+    """A binary value, its row and column, and what it is called as a member."""
+
+    data: bytes
+    row: int | None
+    column: str
+    name: str
+
+
+def as_text(data: bytes) -> str | None:
+    """The value as text, None for what is none: zeros and small numbers are valid UTF-8 too."""
+    if len(data.translate(None, _CONTROLS)) < 0.9 * len(data):
+        return _as_utf16(data)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _as_utf16(data) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else None
+
+
+def _as_utf16(data: bytes) -> str | None:
+    if len(data) % 2 or len(data) < 8:
+        return None
+    marked = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for codec, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
+        if marked or zeros.count(0) > 0.6 * len(zeros):
+            try:
+                text = data.decode("utf-16" if marked else codec)
+            except UnicodeDecodeError:
+                return None
+            return text if text.isprintable() or sum(c.isprintable() or c.isspace() for c in text) > 0.9 * len(text) else None
+    return None
+
+
+def is_numbers(data: bytes) -> bool:
+    """Whether the value is a vector of floats, such as an embedding: each of them of a usual size."""
+    return any(len(data) % width == 0 and len(data) >= _FEWEST_NUMBERS * width and _usual(data, width) for width in (4, 8))
+
+
+def _usual(data: bytes, width: int) -> bool:
+    values = np.abs(np.frombuffer(data, f"<f{width}"))
+    with np.errstate(invalid="ignore"):
+        return bool(np.all((values == 0) | ((values > 1e-12) & (values < 1e6))))
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether the value is a picture file."""
+    return len(data) >= _SHORTEST_FILE and filetype.is_image(data[:8192])
+
+
+class Blobs:
+    """Sorts binary values: texts in blocks, files as members, pictures too unless they are to be images; the rest is counted by column."""
+
+    def __init__(self, pictures: bool = False) -> None:
+        self._pictures = pictures
+        self._unread: Counter[str] = Counter()
+
+    def read(self, values: Iterable[Value], via: str | None = None, part: str | None = None) -> Iterator[Item]:
+        """What is to be read of them."""
+        texts: list[tuple[str, Value]] = []
+        strings: list[tuple[str, Value]] = []
+        images: list[Value] = []
+        size = 0
+        for value in values:
+            if not value.data:
+                continue
+            data = value.data
+            magic = len(data) >= _SHORTEST_MAGIC and by_magic(data[:HEAD_BYTES]) is not None
+            if self._pictures and is_picture(data):
+                images.append(value)
+                yield from described(data, value.row, value.column, value.name)
+            elif not magic and (text := as_text(data)) is not None:
+                texts.append((text, value))
+            elif not magic and is_numbers(data):
+                continue
+            elif magic or (len(data) >= _SHORTEST_FILE and filetype.guess(data[:8192])):
+                yield Member(value.name, io.BytesIO(data))
+            else:
+                self._unread[re.sub(r"\[\d+\]", "[]", value.column)] += 1
+                strings += [(run, value) for run in readable(data)]
+            size += len(data)
+            if size > _CHARS or len(texts) > _TEXTS:
+                yield from _blocks(texts, strings, images, via, part)
+                texts, strings, images, size = [], [], [], 0
+        yield from _blocks(texts, strings, images, via, part)
+
+    def gaps(self) -> Iterator[Gap]:
+        """What had no reader, a gap a column; ask once."""
+        shown = self._unread.most_common(_COLUMNS)
+        for column, count in shown:
+            yield Gap(
+                f"{count} binary values have no reader; of those only readable strings were read",
+                location=f"column {column}"[:200],
+                count=count,
+                coverage="no-reader",
+            )
+        if rest := sum(self._unread.values()) - sum(count for _, count in shown):
+            yield Gap(f"{rest} binary values in more columns have no reader", count=rest, coverage="no-reader")
+        self._unread.clear()
+
+
+def _blocks(
+    texts: list[tuple[str, Value]], strings: list[tuple[str, Value]], images: list[Value], via: str | None, part: str | None
+) -> Iterator[Block]:
+    for found, how in ((texts, via), (strings, f"{via}+strings" if via else "strings")):
+        if found:
+            yield Block([text for text, _ in found], **_places([value for _, value in found]), part=part, decoded_via=how)
+    if images:
+        yield Block([""] * len(images), **_places(images), part=part, images=[value.data for value in images])
+
+
+def _places(values: list[Value]) -> dict[str, Any]:
+    rows = [value.row for value in values] if values[0].row is not None else None
+    return {"row": rows, "column": [value.column for value in values]}

@@ -1,0 +1,16 @@
+"""Snappy blocks without a frame, as container formats hold them; it knows none of these."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.data import protobuf
+
+
+def unpacked(packed: bytes, most: int, bound: str) -> bytes:
+    """What a block holds: its size stands before it. LimitExceeded above `most`; ValueError, OSError or ArrowException for what is none."""
+    size = next(protobuf.varints(packed[:10]), 0)
+    if size > most:
+        raise LimitExceeded(bound, f"a block expands to more than {most} bytes")
+    return bytes(pa.Codec("snappy").decompress(packed, decompressed_size=size, asbytes=True)) if size else b""

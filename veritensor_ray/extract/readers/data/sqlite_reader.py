@@ -1,0 +1,328 @@
+"""SQLite databases: the cells of every stored table, the schema, and what deleted rows left behind; no view, trigger, function or module of theirs runs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import chain, compress, islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Block, Gap
+
+_IN_MEMORY = 64 << 20
+_SPOOLED = 64 << 30
+_LARGEST_CELL = 64 << 20
+_CHUNK = 1 << 20
+_BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
+_SHORT_CELL = 8192  # of values that are read many at once, in bounded memory
+_STEPS = 100_000  # of SQLite's machine, between two looks at the bound
+_BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or a message that is not UTF-8
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: _LARGEST_CELL,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1 << 20,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 50,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 2,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+_TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
+_ODD = re.compile(r"\s*create\s*(/\*|--|temp)", re.IGNORECASE)  # nobody's program writes comments or TEMP there
+_VIRTUAL = re.compile(r"\s*create\s+virtual\s+table\b.*?\busing\s+(\w+)", re.IGNORECASE | re.DOTALL)
+# Tables that a module keeps for itself: their binary values are its index, or vectors, of what other tables hold as text.
+_INDEXES = {
+    "fts3": ("segments", "segdir", "docsize", "stat"),
+    "fts4": ("segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "docsize", "config"),
+    "rtree": ("node", "rowid", "parent"),
+    "vec0": ("chunks", "rowids", "vector_chunks"),
+    "vss0": ("index", "data"),
+}
+
+
+class _Table(NamedTuple):
+    name: str
+    columns: tuple[str, ...]
+    rowid: str | None  # how its row number can be called; None where it has none
+
+
+def read_sqlite(source: Source) -> Iterator[Item]:
+    """Each table's texts in the order in which it is stored; what cannot be read as a table is searched for readable strings."""
+    database, file, size = _opened(source.file)
+    reader = None
+    try:
+        reader = _Tables(database, size)
+        yield from _schema(reader.entries)
+        for _, name, sql in reader.entries:
+            yield from reader.read(name, sql)
+        source.counts.rows += reader.rows
+        yield from reader.gaps()
+    except _BROKEN as error:
+        yield Gap(f"the schema cannot be read ({_line(error)}); the file was searched for readable strings")
+    finally:
+        database.close()
+    yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
+
+
+def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
+    """A connection, not yet restricted, the file, and its size."""
+    data = file.read(_IN_MEMORY + 1)
+    if len(data) > _IN_MEMORY:
+        database, size = _spooled(file, data)
+        return database, file, size
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    # a copy in memory has no log beside it: it is opened as what it is without one
+    database.deserialize(data[:18] + b"\x01\x01" + data[20:] if data[18:20] == b"\x02\x02" else data)
+    return database, io.BytesIO(data), len(data)
+
+
+def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
+    """A big database on disk under a name that is gone as soon as it is open: SQLite takes no open file."""
+    with tempfile.NamedTemporaryFile(prefix="veritensor-", suffix=".sqlite", delete=False) as copy:
+        path = Path(copy.name)
+        try:
+            size = copy.write(head)
+            while piece := file.read(_CHUNK):
+                size += copy.write(piece)
+                if size > _SPOOLED:
+                    raise LimitExceeded("sqlite_bytes", f"database is larger than {_SPOOLED} bytes")
+            copy.flush()
+            database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+            with contextlib.suppress(*_BROKEN):
+                database.execute("PRAGMA schema_version").fetchone()
+        finally:
+            path.unlink()
+    return database, size
+
+
+def _lock_down(database: sqlite3.Connection, size: int) -> None:
+    """From here on the connection may do nothing but read stored tables."""
+    for limit, value in _LIMITS.items():
+        database.setlimit(limit, value)
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0", "cache_size=-8000", "automatic_index=OFF"):
+        database.execute(f"PRAGMA {pragma}")
+    database.set_authorizer(_allowed)
+    steps = [10_000 + size // 100]  # a step reads some bytes of the file; pages that lead in circles make more of them
+
+    def count() -> bool:
+        steps[0] -= 1
+        return steps[0] < 0
+
+    database.set_progress_handler(count, _STEPS)
+
+
+def _lenient(data: bytes) -> str | bytes:
+    """Text as SQLite gives it; what is not UTF-8 goes on as bytes, marked by their type."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _Undecodable(data)
+
+
+class _Undecodable(bytes):
+    """The bytes of a text that is not UTF-8."""
+
+
+_TEXTS, _NO_TEXT = frozenset({str, _Undecodable}), frozenset({int, float, type(None)})
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+
+
+def _allowed(action: int, name: str | None, detail: str | None, _database: str | None, _within: str | None) -> int:
+    """Reading columns, and asking what columns a table has; no function, recursion, write, or anything else."""
+    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ) or (action == sqlite3.SQLITE_PRAGMA and name == "table_xinfo"):
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _schema(entries: list[list[str]]) -> Iterator[Block]:
+    """Definitions of tables, indexes, views and triggers: comments and literals in them are text."""
+    for at in range(0, len(entries), _BATCH_CELLS):
+        some = [entry for entry in entries[at : at + _BATCH_CELLS] if entry[2]]
+        if some:
+            yield Block(
+                [sql for _, _, sql in some], column=[f"{kind} {name}"[:200] for kind, name, _ in some], part="schema", view="metadata"
+            )
+
+
+class _Tables:
+    """Reads tables one after the other."""
+
+    def __init__(self, database: sqlite3.Connection, size: int) -> None:
+        _lock_down(database, size)
+        self.entries = [[_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
+        self.blobs, self._index_blobs = Blobs(), Blobs()  # nobody misses what is not read of an index
+        self.rows = 0
+        self.damaged = False
+        self.too_long = 0
+        self._database = database
+        self._rows_left = 1000 + size  # a row takes more than a byte; pages that are part of many trees make more rows
+        self._chars_left = 64 * size + (1 << 20)
+        self._indexes = set(_index_tables(self.entries))
+
+    def gaps(self) -> Iterator[Gap]:
+        """What was not read of the tables; ask once."""
+        if self.too_long:
+            yield Gap(f"{self.too_long} rows have values above {_LARGEST_CELL} bytes", bound="cell_bytes", count=self.too_long)
+        yield from self.blobs.gaps()
+
+    def read(self, name: str, sql: str) -> Iterator[Item]:
+        """The rows of a table; nothing for what is no stored table."""
+        if not _TABLE.match(sql):
+            if _ODD.match(sql):
+                yield Gap("a table with an odd definition was not read", location=f"table {name}"[:200])
+            return
+        table = None
+        try:
+            table = self._table(name)
+            yield from self._cells(table)
+        except _BROKEN as error:
+            self.damaged = True
+            reason = "a bound on the work for one file was reached" if "interrupted" in str(error) else _line(error)
+            yield Gap(f"table ends early: {reason}; the file was searched for readable strings", location=f"table {name}"[:200])
+
+    def _table(self, name: str) -> _Table:
+        # the columns that are stored: those that are computed would run what the file says
+        found = self._database.execute(f"PRAGMA table_xinfo({_quoted(name)})").fetchall()
+        columns = tuple(_text(row[1]) for row in found if row[6] in (0, 3))
+        taken = {_text(row[1]).lower() for row in found}
+        for rowid in ("rowid", "_rowid_", "oid"):
+            with contextlib.suppress(sqlite3.OperationalError):
+                if rowid not in taken:
+                    self._database.execute(f"SELECT {rowid} FROM {_quoted(name)} NOT INDEXED LIMIT 0")  # noqa: S608  # quoted
+                    return _Table(name, columns, rowid)
+        return _Table(name, columns, None)
+
+    def _cells(self, table: _Table) -> Iterator[Item]:
+        """A block, and the binary values, of some thousand cells at a time."""
+        names = [f"{table.name}.{column}"[:256] for column in table.columns]
+        first = bad = 0
+        for some in self._stored(table):
+            self._rows_left -= len(some)
+            if self._rows_left < 0:
+                raise LimitExceeded("expanded_ratio", "tables have more rows than the file has bytes: its pages are in several tables")
+            _, *columns = zip(*some, strict=True)
+            held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
+            texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as they are stored
+            rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]
+            called = [names[i] for i in held] * len(some)
+            binary: list[Value] = []
+            if held and (not all(texts) or set(map(type, texts)) != {str}):
+                bad += sum(type(text) is _Undecodable for text in texts)
+                binary = [
+                    Value(value, row, names[i], f"{table.name}/{row if number is None else number}/{table.columns[i]}")
+                    for row, (number, *values) in enumerate(some, first)
+                    for i, value in enumerate(values)
+                    if type(value) is bytes
+                ]
+                kept = [bool(text) and type(text) in _TEXTS for text in texts]
+                texts, rows, called = ([*compress(every, kept)] for every in (texts, rows, called))
+            first += len(some)
+            self._spend(sum(map(len, texts)) + sum(len(value.data) for value in binary))
+            if texts:
+                yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
+            yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
+        self.rows += first
+        if bad:
+            yield Gap(
+                f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"table {table.name}"[:200], count=bad
+            )
+
+    def _spend(self, chars: int) -> None:
+        self._chars_left -= chars
+        if self._chars_left < 0:
+            raise LimitExceeded("expanded_ratio", "tables hold more than 64 times the size of the file: its pages are in several tables")
+
+    def _stored(self, table: _Table) -> Iterator[list[tuple[Any, ...]]]:
+        """Row numbers and values, some thousand at a time. NOT INDEXED: an index may hold other values than the table does."""
+        called = ", ".join([table.rowid or "NULL", *map(_quoted, table.columns)])
+        query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and nothing but reading is allowed
+        seen = 0
+        try:
+            self._accept(min(_SHORT_CELL, _LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]), str)
+            cursor = self._database.execute(query)
+            while some := cursor.fetchmany(max(1, _BATCH_CELLS // (1 + len(table.columns)))):
+                seen += len(some)
+                yield some
+            return
+        except sqlite3.DatabaseError as error:  # damage, a long value, a text that is not UTF-8: from here on with care
+            damage = None if isinstance(error, (sqlite3.DataError, sqlite3.OperationalError)) else error
+        finally:
+            self._accept(_LIMITS[sqlite3.SQLITE_LIMIT_LENGTH], _lenient)
+        some, size = [], 0
+        try:
+            for row in islice(self._one_by_one(table, query), seen, None):
+                some.append(row)
+                size += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+                if len(some) * len(row) >= _BATCH_CELLS or size > _BATCH_CHARS:
+                    yield some
+                    some, size = [], 0
+        except sqlite3.DatabaseError as error:
+            damage = error
+        if some:
+            yield some
+        if damage:  # whether or not it was seen twice
+            raise damage
+
+    def _accept(self, longest: int, texts: Callable[[bytes], str | bytes]) -> None:
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        self._database.text_factory = texts
+
+    def _one_by_one(self, table: _Table, query: str) -> Iterator[tuple[Any, ...]]:
+        after, where = -(1 << 63), ""
+        while True:
+            try:
+                for row in self._database.execute(query + where):
+                    after = row[0]
+                    yield row
+                return
+            except sqlite3.DatabaseError as error:
+                if table.rowid is None or (behind := self._next_row(table, after)) is None:
+                    raise
+                # Python steps one row ahead: the row before the bad one went down with it
+                yield from self._single(f"{query} WHERE {table.rowid} = {behind}", error)
+                after, where = behind, f" WHERE {table.rowid} > {behind}"
+
+    def _single(self, query: str, error: sqlite3.DatabaseError) -> Iterator[tuple[Any, ...]]:
+        """A row by its number, or nothing for one that is too long; any other `error` is raised behind it."""
+        try:
+            yield from self._database.execute(query).fetchall()
+        except sqlite3.DataError:
+            self.too_long += 1
+        if not isinstance(error, sqlite3.DataError):
+            raise error
+
+    def _next_row(self, table: _Table, after: int) -> int | None:
+        """The number of the row behind `after`."""
+        query = f"SELECT {table.rowid} FROM {_quoted(table.name)} NOT INDEXED WHERE {table.rowid} > {after} ORDER BY 1 LIMIT 1"  # noqa: S608
+        found = self._database.execute(query).fetchone()
+        return None if found is None else int(found[0])
+
+
+def _index_tables(entries: list[list[str]]) -> Iterator[str]:
+    stored = {name for _, name, sql in entries if _TABLE.match(sql)}
+    for _, name, sql in entries:
+        if found := _VIRTUAL.match(sql):
+            module = found[1].lower()
+            contentless = module.startswith("fts") and re.search(r"content\s*=\s*(''|\"\"|\s*[,)])", sql)
+            for suffix in () if contentless else _INDEXES.get(module, ()):
+                yield from (table for table in stored if table.startswith(f"{name}_{suffix}"))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

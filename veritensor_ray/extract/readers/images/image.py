@@ -1,0 +1,65 @@
+"""Images: the picture as a segment for OCR, what is written in its metadata, and what stands behind its end; pixels are not decoded here."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+
+from PIL import Image
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.images.image_parts import Parts, exif_values, left_over, parts_of
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.segments import Block
+
+_LARGEST = 64 << 20
+
+
+def read_image(source: Source) -> Iterator[Item]:
+    """One image segment, and text segments with view `metadata` (PNG text, comments, EXIF, XMP)."""
+    data = source.file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
+    parts = parts_of(data)
+    texts = _png_texts(data, parts, source) if parts and data[:1] == b"\x89" else _opened(data, parts, source)
+    yield Block([""], images=[data])
+    if texts:
+        yield Block([text for _, text in texts], column=[key for key, _ in texts], view="metadata")
+    if parts:
+        yield from left_over(data, parts)
+
+
+def _png_texts(data: bytes, parts: Parts, source: Source) -> list[tuple[str, str]]:
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        raise ReadError("not a whole image: a PNG without header")
+    _check_pixels(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), source)
+    return parts.texts
+
+
+def _opened(data: bytes, parts: Parts | None, source: Source) -> list[tuple[str, str]]:
+    """Texts in the metadata; formats that are not taken apart here have them from Pillow."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the bound on pixels below is ours
+            image = Image.open(io.BytesIO(data))
+            _check_pixels(*image.size, source)
+            return parts.texts if parts else list(_metadata(image))
+    except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
+        raise LimitExceeded("image_pixels", f"image has too many pixels: {error}") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
+
+
+def _check_pixels(width: int, height: int, source: Source) -> None:
+    if width * height > source.limits.image_pixels:
+        raise LimitExceeded("image_pixels", f"image has {width} × {height} pixels")
+
+
+def _metadata(image: Image.Image) -> Iterator[tuple[str, str]]:
+    for key, value in image.info.items():
+        if isinstance(value, bytes) and str(key) not in ("icc_profile", "exif", "photoshop"):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and value.strip("\x00 "):
+            yield str(key), value
+    yield from exif_values(image.getexif())

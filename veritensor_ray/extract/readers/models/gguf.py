@@ -1,0 +1,41 @@
+"""GGUF: the texts of its metadata; tensors are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.formats.gguf import Header, Malformed, Texts
+
+_FEW = 1000
+
+
+def read_gguf(source: Source) -> Iterator[Item]:
+    """Texts under their keys; vocabularies, and names of tensors, as lines of a few texts."""
+    header = Header(source.file)
+    gathered = Gathered("metadata")
+    try:
+        for found in header.texts():
+            yield from _texts(found, gathered)
+    except Malformed as error:
+        yield from gathered.take()
+        raise ReadError(f"GGUF: {error}") from None
+    yield from gathered.take()
+
+
+def _texts(found: Texts, gathered: Gathered) -> Iterator[Item]:
+    if len(found.key) > LONG_NAME and "." not in found.key:
+        yield from gathered.add(found.key, "keys")
+    if (found.first is None and found.key != "tensors") or (found.first == 0 and len(found.texts) < _FEW):
+        for number, text in enumerate(found.texts):
+            yield from gathered.add(text, found.key, None if found.first is None else number)
+        return
+    names = Names(found.key)
+    for text in found.texts:
+        if len(text) > 256:  # no token
+            yield from gathered.add(text, found.key)
+        else:
+            yield from names.add(text)
+    yield from names.take()

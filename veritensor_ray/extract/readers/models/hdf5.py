@@ -1,0 +1,170 @@
+"""HDF5: texts in attributes and datasets, and names; links to other files are never followed, numbers are not read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
+from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fields
+from veritensor_ray.extract.sniff import TEXT_MAGIC, by_magic
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.formats import hdf5
+from veritensor_ray.segments import Block, Gap
+
+_HELD = 64 << 20
+_STEP = 4096  # items of a dataset at once
+_FEW = 64  # values that are not worth a block of their own
+_CHARS = 4 << 20
+_ITEMS = 20_000_000  # of one dataset
+_CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
+
+
+def read_hdf5(source: Source) -> Iterator[Item]:
+    """`column` is the path, `row` the index in a dataset; Keras' configuration is visible text, other attributes are metadata."""
+    file = source.file
+    if source.via:
+        data = file.read(_HELD + 1)
+        if len(data) > _HELD:
+            raise LimitExceeded("hdf5_bytes", f"an HDF5 file in {source.via} of more than {_HELD} bytes")
+        file = io.BytesIO(data)
+    try:
+        with hdf5.opened(file) as root:
+            yield from _Walk().items(root)
+    except hdf5.Malformed as error:
+        raise ReadError(str(error)) from None
+
+
+class _Walk:
+    """Through all groups, each object once."""
+
+    def __init__(self) -> None:
+        self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
+
+    def items(self, root: Any) -> Iterator[Item]:
+        for found in hdf5.objects(root):
+            if isinstance(found, hdf5.Elsewhere):
+                yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path)
+                continue
+            if isinstance(found, hdf5.Damaged):
+                yield Gap(f"cannot be read: {found.reason}", location=found.path)
+                continue
+            yield from self._names.add(found.path)
+            yield from self._attributes(found)
+            if found.is_dataset:
+                yield from self._guarded(found)
+        yield from (*self._visible.take(), *self._metadata.take(), *self._names.take())
+
+    def _attributes(self, found: hdf5.Found) -> Iterator[Item]:
+        for name, value in hdf5.attributes(found.item):
+            column = f"{found.path}@{name}"
+            if isinstance(value, Exception):
+                yield Gap(f"an attribute cannot be read: {str(value)[:200]}", location=column)
+                continue
+            target = self._visible if name in _CONFIGS else self._metadata
+            for number, one in enumerate(_flat(value)):
+                yield from _value(one, column, number if number else None, target)
+
+    def _guarded(self, found: hdf5.Found) -> Iterator[Item]:
+        try:
+            yield from self._dataset(found.item, found.path)
+        except (LimitExceeded, ReadError):
+            raise
+        except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to; the other datasets are still read
+            yield Gap(f"cannot be read: {type(error).__name__}: {str(error)[:200]}", location=found.path)
+
+    def _dataset(self, item: Any, path: str) -> Iterator[Item]:
+        place = hdf5.stored_elsewhere(item)
+        if place:
+            yield Gap(f"its data in other files was not read: {place[:100]}", location=path)
+            return
+        if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
+            return
+        if item.size > _ITEMS:
+            yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
+        for first, part in _parts(item):
+            if (texts := _only_texts(part)) is not None:
+                yield from self._visible.take()
+                index = np.flatnonzero(pc.binary_length(texts).to_numpy())
+                yield from in_blocks(texts.take(pa.array(index)), first + index // (part.size // len(part)), path)
+                continue
+            for number, value in enumerate(part):
+                for one in _flat(value):
+                    yield from _value(one, path, first + number, self._visible)
+
+
+def _holds_text(dtype: Any) -> bool:
+    """Texts, bytes of any length, or records with some."""
+    if dtype.kind == "O" or (dtype.kind == "V" and not dtype.names):
+        return True
+    inner = [dtype.fields[name][0].kind for name in dtype.names or ()]
+    return "O" in inner or any(True for _ in text_fields(dtype))
+
+
+def _parts(item: Any) -> Iterator[tuple[int, Any]]:
+    """Some thousand values at a time, with the index of the first row."""
+    if item.shape == ():
+        yield 0, [item[()]]
+        return
+    width = max(1, item.size // max(1, item.shape[0]))
+    step = max(1, _STEP // width)
+    for first in range(0, min(item.shape[0], max(1, _ITEMS // width)), step):
+        yield first, item[first : first + step]
+
+
+def _only_texts(part: Any) -> pa.Array | None:
+    """The values of an array of bytes where all are texts; None where they have to be looked at one by one."""
+    if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO" or part.size < _FEW:
+        return None
+    values = part.reshape(-1).tolist()
+    if set(map(type, values)) != {bytes} or not 0 < sum(map(len, values)) < _CHARS:
+        return None
+    array = pa.array(values, pa.binary())
+    data, starts = np.frombuffer(array.buffers()[2], np.uint8), np.frombuffer(array.buffers()[1], np.int32, len(array))
+    suspects = np.zeros(len(array), bool)
+    for place, pairs in TEXT_MAGIC.items():
+        at = np.minimum(starts + place, len(data) - 2)
+        suspects |= pairs[data[at] * np.uint16(256) + data[at + 1]]
+    try:
+        plain = data.min() >= ord("\t") and not any(by_magic(values[i][:1024]) for i in np.flatnonzero(suspects))
+        return array.cast(pa.string()) if plain else None
+    except pa.ArrowInvalid:
+        return None
+
+
+def _flat(value: Any, level: int = 0) -> Iterator[Any]:
+    """Single values of an array, a record or a list."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim:
+        yield from as_texts(value.reshape(-1))[0].to_pylist()
+    elif isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        yield value.tobytes()
+    elif isinstance(value, (np.ndarray, np.void)) and level < 8 and (value.dtype.names or value.dtype.kind == "O"):
+        names = value.dtype.names
+        for one in [value[name] for name in names] if names else value.reshape(-1).tolist():
+            yield from _flat(one, level + 1)
+    elif isinstance(value, (list, tuple)) and level < 8:
+        for one in value:
+            yield from _flat(one, level + 1)
+    elif isinstance(value, np.void):
+        yield value.tobytes()
+    elif isinstance(value, (str, bytes)):
+        yield value
+
+
+def _value(value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
+    """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
+    if isinstance(value, bytes):
+        if by_magic(value[:1024]) and len(value) > 8:
+            yield from target.take()
+            yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
+            return
+        value = value.decode("utf-8", "replace")
+        if value.count("\ufffd") > 0.1 * len(value):
+            return
+    yield from target.add(value.replace("\0", "\n"), column, row)

@@ -1,0 +1,40 @@
+"""ONNX: documentation, metadata, texts in attributes and tensors, and names; weights are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.models.collecting import Gathered, Names
+from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.formats.onnx import LONGEST, Malformed, Pair, Text, texts
+from veritensor_ray.segments import Gap
+
+_NAMES = frozenset({"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name"})
+_VALUES = frozenset({"string_data", "s", "strings"})
+
+
+def read_onnx(source: Source) -> Iterator[Item]:
+    """Every text; names of nodes and tensors as lines of a few texts."""
+    metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
+    try:
+        for number, found in enumerate(texts(source.file)):
+            if isinstance(found, Pair):
+                yield from metadata.add(found.value, f"{found.message.lower()}.{found.name}.{found.key}")
+                yield from metadata.add(found.key, f"{found.message.lower()}.{found.name}") if len(found.key) > 24 else ()
+            elif found.too_long:
+                yield Gap(f"a text of more than {LONGEST} bytes was not read", location=_column(found), bound="onnx_text")
+            elif found.name in _NAMES:
+                yield from names.add(found.text)
+            elif found.name in _VALUES:
+                yield from values.add(found.text, _column(found), number)
+            else:
+                yield from metadata.add(found.text, _column(found))
+    except Malformed as error:
+        yield from (*metadata.take(), *values.take(), *names.take())
+        raise ReadError(f"ONNX: {error}") from None
+    yield from (*metadata.take(), *values.take(), *names.take())
+
+
+def _column(found: Text) -> str:
+    return f"{found.message.lower()}.{found.name}"
