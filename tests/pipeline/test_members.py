@@ -134,10 +134,19 @@ def test_bounds_hold_for_all_members_together(tmp_path: Path, data: bytes, limit
     assert row["status"] == ("partial" if bound else "scanned")
 
 
-def test_a_bomb_is_a_finding(tmp_path: Path) -> None:
-    bomb = packed(("bomb.txt", b" " * 30_000_000))
-    row = alone(tmp_path, "a.zip", bomb, limits={"expanded_ratio": 100}, engines=["structure"])
-    assert [(one["rule_id"], one["member"]) for one in row["findings"]] == [("structure.archive-bomb", "bomb.txt")]
+@pytest.mark.parametrize(
+    ("bomb", "member"),
+    [
+        (packed(("bomb.txt", b" " * 30_000_000)), "bomb.txt"),
+        (gzip.compress(b"words " * 5_000_000), None),
+        (lzma.compress(b"words " * 5_000_000), None),
+        (gzip.compress(bytes(30_000_000)), "a"),
+    ],
+)
+def test_a_bomb_is_a_finding(tmp_path: Path, bomb: bytes, member: str | None) -> None:
+    row = alone(tmp_path, "a.gz", bomb, limits={"expanded_ratio": 100}, engines=["structure"])
+    assert [(one["rule_id"], one["member"]) for one in row["findings"]] == [("structure.archive-bomb", member)]
+    assert row["status"] == "partial"
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ class Visit:
             if file is not None:
                 file.close()
 
-    def _broken(self, error: ReadError, about: FileInfo, name: str) -> Iterator[pa.RecordBatch]:
+    def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked; where a bound of all files together ended it, the visit ends."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
         self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
@@ -188,7 +188,10 @@ class Visit:
         if kind.is_text:
             via = f"{source.via}+{via}" if source.via else via
             inner = replace(source, file=stream, kind=kind, extension=extension, via=via, name_says=declared_type(extension), name=name)
-            yield from self.texts(inner, about, depth)
+            try:
+                yield from self.texts(inner, about, depth)
+            except LimitExceeded as error:
+                yield from self._broken(error, about, about.member)
         else:
             yield from self._member(Member(name, stream), about, depth + 1)
 

@@ -144,7 +144,7 @@ def test_a_literal_under_a_telling_name_is_found(path: str, text: str) -> None:
         ("a.json", '"passwordHint": "At least 8 characters"'),
         ("a.json", '"token": "string"'),
         ("a.json", '"integrity": "sha512-ZdY3kdk39dkW92dk39dkL=="'),
-        ("a.json", '"resolved": "https://registry.npmjs.org/js-tokens/-/js-tokens-4.0.0.tgz#19203fb59991df98e3a287050d4647cdeaf32499"'),
+        ("a.json", '"resolved": "https://registry.example/js-tokens/-/js-tokens-4.0.0.tgz#19203fb59991df98e3a287050d4647cdeaf32499"'),
         ("a.yml", "password: ${DB_PASSWORD}"),
         ("a.yml", "password: {{ vault_password }}"),
         ("a.yml", "secretName: my-app-tls"),
