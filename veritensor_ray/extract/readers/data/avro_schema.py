@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from veritensor_ray.extract.readers.data.protobuf import varint
+
 _NODES = 20_000
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes: nothing to read in them
@@ -34,15 +36,8 @@ class Found:
 
 def number(data: bytes, at: int) -> tuple[int, int]:
     """A zigzag number and where it ends. ValueError where there is none."""
-    value = shift = 0
-    while at < len(data) and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (value >> 1) ^ -(value & 1), at
-        shift += 7
-    raise ValueError("a number without end")
+    value, at = varint(data, at)
+    return (value >> 1) ^ -(value & 1), at
 
 
 def stretch(data: bytes, at: int) -> tuple[int, int]:

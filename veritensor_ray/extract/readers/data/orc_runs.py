@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from veritensor_ray.extract.readers.data.protobuf import varint
+
 _WIDTHS = [*range(1, 25), 26, 28, 30, 32, 40, 48, 56, 64]
 _SHORT, _DIRECT, _PATCHED = 0, 1, 2
 
@@ -47,11 +49,11 @@ def _first(data: bytes, at: int) -> tuple[Any, int]:
     control = data[at]
     if control < 128:
         step = int.from_bytes(data[at + 1 : at + 2], "little", signed=True)
-        base, at = _varint(data, at + 2)
+        base, at = varint(data, at + 2)
         return _wrapped(base) + step * np.arange(control + 3), at
     values, at = [], at + 1
     for _ in range(256 - control):
-        value, at = _varint(data, at)
+        value, at = varint(data, at)
         values.append(_wrapped(value))
     return np.array(values, np.int64), at
 
@@ -98,26 +100,14 @@ def _patched(data: bytes, at: int, length: int, width: int) -> tuple[Any, int]:
 
 
 def _delta(data: bytes, at: int, length: int, width: int) -> tuple[Any, int]:
-    base, at = _varint(data, at)
-    step, at = _varint(data, at)
+    base, at = varint(data, at)
+    step, at = varint(data, at)
     step = (step >> 1) ^ -(step & 1)
     steps = np.full(max(0, length - 1), _wrapped(step))
     if width and length > 2:
         rest, at = _packed(data, at, length - 2, width)
         steps[1:] = rest if step >= 0 else -rest
     return np.concatenate(([_wrapped(base)], _wrapped(base) + np.cumsum(steps)))[:length], at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data) and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("a number without end")
 
 
 def _wrapped(value: int) -> Any:

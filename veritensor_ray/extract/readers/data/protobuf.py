@@ -11,16 +11,16 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
     """Number and value of each field: bytes as they are, anything else as a number. ValueError for what is no message."""
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         number, wire = key >> 3, key & 7
         if not number:
             raise ValueError("a field without number")
         if wire == _VARINT:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
             yield number, value
             continue
         if wire == _BYTES:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
         elif wire in (_FIXED64, _FIXED32):
             size = 8 if wire == _FIXED64 else 4
         else:
@@ -32,7 +32,8 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         at += size
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, as many formats write them, and where it ends. ValueError where there is none."""
     value = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
@@ -48,7 +49,7 @@ def varints(data: bytes) -> Iterator[int]:
     """Numbers one behind the other."""
     at = 0
     while at < len(data):
-        value, at = _varint(data, at)
+        value, at = varint(data, at)
         yield value
 
 
