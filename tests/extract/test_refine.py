@@ -6,14 +6,11 @@ import io
 import time
 import zipfile
 
-import docx
 import numpy as np
-import openpyxl
-import pptx
 import pytest
 import torch
-from odf.opendocument import OpenDocumentSpreadsheet, OpenDocumentText
 
+from tests.extract.readers.office.building import FILES
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import Kind, sniff
 from veritensor_ray.media_types import NPZ, PYTORCH, mismatch
@@ -22,11 +19,9 @@ OOXML, ODF = "application/vnd.openxmlformats-officedocument", "application/vnd.o
 TYPES = "[Content_Types].xml"
 
 
-def saved(what: object, save: str = "save") -> bytes:
-    """The bytes that a document's own library writes."""
-    out = io.BytesIO()
-    getattr(what, save)(out)
-    return out.getvalue()
+def real(name: str) -> bytes:
+    """A document that an office program wrote."""
+    return (FILES / name).read_bytes()
 
 
 def zipped(*names: str, **contents: str) -> bytes:
@@ -55,11 +50,11 @@ def checkpoint() -> bytes:
 @pytest.mark.parametrize(
     ("data", "media_type", "extensions"),
     [
-        (saved(docx.Document()), f"{OOXML}.wordprocessingml.document", ".docx"),
-        (saved(openpyxl.Workbook()), f"{OOXML}.spreadsheetml.sheet", ".xlsx"),
-        (saved(pptx.Presentation()), f"{OOXML}.presentationml.presentation", ".pptx"),
-        (saved(OpenDocumentText()), f"{ODF}.text", ".odt"),
-        (saved(OpenDocumentSpreadsheet()), f"{ODF}.spreadsheet", ".ods"),
+        (real("letter.docx"), f"{OOXML}.wordprocessingml.document", ".docx"),
+        (real("sheets.xlsx"), f"{OOXML}.spreadsheetml.sheet", ".xlsx"),
+        (real("slides.pptx"), f"{OOXML}.presentationml.presentation", ".pptx"),
+        (real("letter.odt"), f"{ODF}.text", ".odt"),
+        (real("sheets.ods"), f"{ODF}.spreadsheet", ".ods"),
         (numpy(), NPZ, ".npz"),
         (checkpoint(), PYTORCH, ".pt .pth .zip .pkl"),
         (zipped("data.pkl"), PYTORCH, ".pt"),
@@ -83,7 +78,7 @@ def test_what_a_zip_is(data: bytes, media_type: str, extensions: str) -> None:
 
 
 def test_damage_leaves_it_a_zip() -> None:
-    data = saved(docx.Document())
+    data = real("letter.docx")
     for at in range(0, len(data), 997):
         assert refined(Kind("application/zip"), io.BytesIO(data[:at])) == Kind("application/zip")
 
