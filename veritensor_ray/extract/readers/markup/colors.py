@@ -23,7 +23,10 @@ def parsed(text: str) -> Color | None:
     text = text.strip()
     if text == "transparent":
         return (0.0, 0.0, 0.0, 0.0)
-    text = str(ImageColor.colormap.get(text, text))
+    named = ImageColor.colormap.get(text, text)
+    if isinstance(named, tuple):  # Pillow keeps the numbers of a name that somebody has asked it for
+        return (float(named[0]), float(named[1]), float(named[2]), 1.0)
+    text = named
     if found := _HEX.fullmatch(text):
         return _hex(found.group(1)) if text[0] == "#" or len(text) in (6, 8) else None
     found = _FUNCTION.fullmatch(text)
