@@ -23,7 +23,7 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,6 +33,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
+SECONDS = 0.5  # of readings in each process
 
 
 def words(count: int, seed: int = 1) -> list[str]:
@@ -394,27 +395,30 @@ def read_with_ours(path: Path) -> int:
     return size
 
 
-def _child(function: Callable[[Path], int], warm: Path, path: Path, pipe: Any) -> None:
-    function(warm)  # imports, and whatever a library makes on its first call
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.process_time()
-    size = function(path)
-    pipe.send((time.process_time() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024, size))
+def _child(function: Callable[[Path], int], path: Path, pipe: Any) -> None:
+    function(path)  # imports, and whatever a library makes on its first call
+    base, best, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, float("inf"), 0.0
+    while spent < SECONDS:
+        began = time.process_time()
+        function(path)
+        best = min(best, time.process_time() - began)
+        spent += time.process_time() - began
+    pipe.send((best, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024))
 
 
-def measured(function: Callable[[Path], int], warm: Path, path: Path) -> tuple[float, int, int]:
-    """CPU seconds (the best of some rounds), growth of the peak in MB, and the size of what was read."""
-    results = []
+def measured(functions: Sequence[Callable[[Path], int]], path: Path) -> list[tuple[float, int]]:
+    """CPU seconds of each function (the best of all rounds, taken in turn: the machine's speed changes) and growth of the peak in MB."""
     context = multiprocessing.get_context("spawn")
+    results: list[list[tuple[float, int]]] = [[] for _ in functions]
     for _ in range(ROUNDS):
-        mine, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(function, warm, path, theirs))
-        process.start()
-        theirs.close()
-        results.append(mine.recv())
-        process.join()
-    best: tuple[float, int, int] = min(results)
-    return best
+        for function, into in zip(functions, results, strict=True):
+            mine, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_child, args=(function, path, theirs))
+            process.start()
+            theirs.close()
+            into.append(mine.recv())
+            process.join()
+    return [min(found) for found in results]
 
 
 def processor() -> str:
@@ -448,8 +452,7 @@ def main() -> None:
                 continue
             path = Path(folder) / case.name
             case.make(path)
-            ours, peak, _ = measured(read_with_ours, path, path)
-            plain, plain_peak, _ = measured(case.plain, path, path)
+            (ours, peak), (plain, plain_peak) = measured((read_with_ours, case.plain), path)
             row = {"name": case.name, "mb": path.stat().st_size / 1e6, "ours": ours, "peak": peak, "library": case.library}
             rows.append(row | {"plain": plain, "plain_peak": plain_peak})
             print(_table(rows[-1:]).splitlines()[-1], flush=True)
