@@ -14,13 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.extract.layers.found import Found, changed
-from veritensor_ray.extract.layers.rows import Array, offsets_of, rows_of, runs
+from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
 from veritensor_ray.extract.sniff import may_be_file, sniff
 from veritensor_ray.mapped import Mapped
 from veritensor_ray.media_types import UNKNOWN
 
 _SHORTEST = 16  # characters of a token: shorter ones are words
 _FILE = 64  # bytes: fewer are a digest or a key that happens to begin like a file
+_LETTERS_ALONE = 40  # characters of a token without a digit: shorter ones are names
+_DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789+", np.uint8))
 _CAPITALS = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8))
 _HEX_BYTES = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdefABCDEF", np.uint8))
 _TOKEN_BYTES = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-", np.uint8))
@@ -54,22 +56,20 @@ def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
     data = np.frombuffer(buffer, np.uint8)
     starts, ends = runs(data, _TOKEN_BYTES, offsets_of(texts))
     long = ends - starts >= _SHORTEST
-    starts, ends = starts[long], np.minimum(ends[long], starts[long] + 32)
-    # most names in code have no capital; sixteen characters of base64 have one
-    likely = (_counted(_CAPITALS[data], starts, ends) > 0) | (_counted(_HEX_BYTES[data], starts, ends) == ends - starts)
+    starts, ends = starts[long], ends[long]
+    heads = np.minimum(ends, starts + 32)
+    begun = data[np.minimum(starts[:, None] + np.arange(32), heads[:, None] - 1)]
+    # Names in code have no capital, or are short and of letters alone; sixteen characters of base64 are seldom either.
+    odd = _DIGITS[begun].any(axis=1) | (ends - starts >= _LETTERS_ALONE) | (np.append(data, 0)[ends] == ord("="))
+    likely = (_CAPITALS[begun].any(axis=1) & odd) | _HEX_BYTES[begun].all(axis=1)
+    starts, ends = starts[likely], heads[likely]
     raw = memoryview(buffer)
-    pairs = zip(starts[likely].tolist(), ends[likely].tolist(), strict=True)
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
     for row in rows_of(texts, [start for start, end in pairs if _begins(str(raw[start:end], "ascii"))]):
         yield row, TOKENS
     for pattern, via in _MARKS:
         for row in rows_of(texts, [match.start() for match in pattern.finditer(buffer)]):
             yield row, via
-
-
-def _counted(marked: Array, starts: Array, ends: Array) -> Array:
-    """How many bytes of each range are marked."""
-    sums = np.concatenate(([0], np.cumsum(marked, dtype=np.int32)))
-    return sums[ends] - sums[starts]
 
 
 _Decode = Callable[[str], str | None]
