@@ -100,7 +100,7 @@ def injection_actor(base: Path) -> dict[str, Any]:
     from veritensor_ray.models.store import ModelStore
     from veritensor_ray.testing import text_batch
 
-    copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".html"))
+    copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".rst"))  # formats whose text is the file as it stands
     flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["injection"], "injection": {"cascade": False}}
     settings = load_settings(flags=flags, environ={})
     in_run = audit(settings)["model_cpu_seconds"]["injection"]
