@@ -96,6 +96,13 @@ def test_what_came_before_the_damage_is_scanned(tmp_path: Path, name: str, data:
     assert row["gaps_total"] >= 1
 
 
+def test_a_bound_is_named_though_what_was_cut_off_cannot_be_read(tmp_path: Path) -> None:
+    inner = parquet(t=[EVIL]) + bytes(30_000_000)
+    row = alone(tmp_path, "a.zip", packed(("a.parquet", inner), ("b.txt", TEXT)), limits={"expanded_ratio": 100})
+    assert [gap["bound"] for gap in row["gaps"]] == [None, "expanded_ratio"]
+    assert found(row) == []
+
+
 def test_a_broken_member_costs_the_others_nothing(tmp_path: Path) -> None:
     broken = parquet(t=[EVIL])[:-9]
     row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("broken.parquet", broken), ("c.txt", TEXT)))

@@ -136,24 +136,29 @@ class Visit:
     def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """A file inside the file: nothing that it does ends the visit of the others."""
         name = _inside(about, member.name)
-        file: BinaryIO | None = None
         self._outcome.members += 1
-        try:
-            self._budget.member(depth)
-            file, broken = spooled(member.file, self._budget, self._tools.pulse)
+        yield from self._guarded(self._unspooled(member, replace(about, member=name, offset=0), depth), about, name)
+
+    def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
+        self._budget.member(depth)
+        file, broken = spooled(member.file, self._budget, self._tools.pulse)
+        with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
-                yield from self._file(file, replace(about, member=name, offset=0), member.opaque, depth)
-            if broken is not None:
-                yield from self._broken(broken, about, name)
+                yield from self._guarded(self._file(file, about, member.opaque, depth), about, about.member)
+        if broken is not None:
+            raise broken
+
+    def _guarded(self, batches: Iterator[pa.RecordBatch], about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+        """The same batches; what making them raises is a gap of the member `name`."""
+        try:
+            yield from batches
         except ReadError as error:
             yield from self._broken(error, about, name)
         except MemoryError:
             self._outcome.add_gap(Gap("needs more memory than worker_memory allows", member=name))
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
             self._outcome.add_gap(Gap(f"{type(error).__name__}: {error}"[:300], member=name))
-        finally:
-            if file is not None:
-                file.close()
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked; where a bound of all files together ended it, the visit ends."""
