@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.attributes import Attributes
 from veritensor_ray.extract.readers.markup.characters import Characters
@@ -13,6 +12,7 @@ from veritensor_ray.extract.readers.markup.declared import read_declaration
 from veritensor_ray.extract.readers.markup.document import Open
 from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_SPACE, KNOWN, RAW_ELEMENTS, UNSEEN, VOID
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph
+from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.styles import Sheet
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper, within
 from veritensor_ray.extract.readers.markup.writer import Writer
@@ -37,20 +37,7 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
     chars = Characters(source, t.LARGEST)
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
     page = _Page(writer, _style_sheets(chars.text), xml)
-    try:
-        for token in t.tokens(chars, xml=xml, html=True):
-            page.take(*token)
-            if writer.ready:
-                yield from writer.drain()
-    except LimitExceeded:
-        page.end()
-        yield from writer.rest()
-        raise
-    page.end()
-    yield from writer.rest()
-    yield from chars.gaps()
-    if chars.damage:
-        raise chars.damage
+    yield from walked(page, chars, writer, xml=xml, html=True)
 
 
 def _style_sheets(text: str) -> Sheet:

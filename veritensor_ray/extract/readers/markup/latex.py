@@ -9,6 +9,7 @@ from itertools import islice
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.colors import WHITE, Color, parsed, same
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph
+from veritensor_ray.extract.readers.markup.reading import finished
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
@@ -54,10 +55,7 @@ def read_latex(source: Source) -> Iterator[Item]:
             yield from writer.drain()
         line = document.line_of(len(chars.text))
         chars.grow(len(chars.text), _WINDOW)
-    yield from writer.rest()
-    yield from chars.gaps()
-    if chars.damage:
-        raise chars.damage
+    yield from finished(chars, writer)
 
 
 class _Document:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph, decoded_reference
+from veritensor_ray.extract.readers.markup.reading import finished
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
@@ -53,10 +54,7 @@ def _read(source: Source, take: Callable[[_Cues, str, int, int], None], pattern:
                 yield from writer.drain()
         line += chars.text.count("\n", seen)
         chars.grow(len(chars.text), _WINDOW)
-    yield from writer.rest()
-    yield from chars.gaps()
-    if chars.damage:
-        raise chars.damage
+    yield from finished(chars, writer)
 
 
 class _Cues:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.data.json_reader import shorten
 from veritensor_ray.extract.readers.formulas import formula_notice
 from veritensor_ray.extract.readers.markup import tokens as t
@@ -12,6 +11,7 @@ from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration
 from veritensor_ray.extract.readers.markup.elements import BLOCKS, names
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph, value_text
+from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
@@ -38,20 +38,7 @@ def read_xml(source: Source) -> Iterator[Item]:
     chars = Characters(source, _FIRST)
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
     tree = _Tree(writer)
-    try:
-        for token in t.tokens(chars, xml=True, html=False):
-            tree.take(*token)
-            if writer.ready:
-                yield from writer.drain()
-    except LimitExceeded:
-        tree.end()
-        yield from writer.rest()
-        raise
-    tree.end()
-    yield from writer.rest()
-    yield from chars.gaps()
-    if chars.damage:
-        raise chars.damage
+    yield from walked(tree, chars, writer, xml=True, html=False)
 
 
 class _Tree:

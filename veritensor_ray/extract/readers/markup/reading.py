@@ -1,0 +1,45 @@
+"""How a markup file is read to its end: tokens to whoever takes them, texts given off as they come; it knows no element."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.markup import tokens as t
+from veritensor_ray.extract.readers.markup.characters import Characters
+from veritensor_ray.extract.readers.markup.writer import Writer
+from veritensor_ray.extract.source import Item
+
+
+class Taker(Protocol):
+    """Takes tokens in their order, and writes texts."""
+
+    def take(self, kind: int, start: int, line: int, raw: str, name: str) -> None:
+        """One token."""
+
+    def end(self) -> None:
+        """There is no more."""
+
+
+def walked(taker: Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
+    """All tokens; where a bound ends them, what was taken before is given off first."""
+    try:
+        for token in t.tokens(chars, xml=xml, html=html):
+            taker.take(*token)
+            if writer.ready:
+                yield from writer.drain()
+    except LimitExceeded:
+        taker.end()
+        yield from writer.rest()
+        raise
+    taker.end()
+    yield from finished(chars, writer)
+
+
+def finished(chars: Characters, writer: Writer) -> Iterator[Item]:
+    """The rest of the texts, and what the file's bytes had wrong with them. Raises the damage that its stream ended with."""
+    yield from writer.rest()
+    yield from chars.gaps()
+    if chars.damage:
+        raise chars.damage
