@@ -43,6 +43,20 @@ def _named_secret(value: Any) -> Any:
 
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: Any) -> Any:
+    """`30m`, `90s`, `2h`, `1d` to seconds; a number is seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value) if isinstance(value, str) else None
+    if match is not None:
+        return float(match[1]) * _UNITS[match[2]]
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError("give a duration like 90s, 30m or 2h")
+    return value
+
+
+Duration = Annotated[float | None, BeforeValidator(_seconds), Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -76,6 +90,8 @@ class Resources(Section):
     """Where work is placed; on a laptop one actor hosts all model engines."""
 
     cpus: int | None = Field(None, ge=1, description="CPUs that extraction may use; default: what is free")
+    max_cpus: float | None = Field(None, gt=0, description="CPUs that the whole run may hold at once")
+    max_gpus: float | None = Field(None, gt=0, description="GPUs that the whole run may hold at once")
     model_pools: Literal["shared", "per-engine"] = Field("shared", description="one kind of actor for all model engines, or one each")
     model_actors: int = Field(1, ge=1, description="of each kind")
     model_cpus: float = Field(1.0, ge=0)
@@ -196,6 +212,24 @@ class Store(Section):
     token: NamedSecret = None
 
 
+class Cluster(Section):
+    """How to reach a cluster, and what to do when it is busy."""
+
+    token: NamedSecret = Field(None, description="of Ray's token authentication; default: what Ray itself finds")
+    ca_bundle: str | None = Field(None, description="certificates that an https address is checked with")
+    wait: bool = Field(False, description="after a submission over HTTP: follow it and end with its exit code")
+    wait_resources: Duration = Field(None, description="how long to wait for CPUs and GPUs that others hold")
+
+
+class Bundle(Section):
+    """The imported bundle of models, rules and advisories that runs use, where there is one."""
+
+    folder: str | None = Field(None, description="where imported bundles lie; default: in this user's data folder")
+    required: bool = Field(False, description="without a bundle a run refuses to start")
+    warn_days: int = Field(30, ge=1, description="a run over older parts says so")
+    max_days: int | None = Field(None, ge=1, description="a run over older parts refuses to start")
+
+
 class Settings(Section):
     """Everything a run may be told. Field names are the YAML keys."""
 
@@ -222,6 +256,12 @@ class Settings(Section):
     verbose: bool = False
     log_format: Literal["text", "json"] = "text"
     site_key: NamedSecret = None
+    sign_key: NamedSecret = Field(None, description="private key that the results are signed with")
+    trusted_keys: str | None = Field(None, description="list of the keys whose signatures count; default: in this user's configuration")
+    read_rate: ByteSize | None = Field(None, description="bytes a second that the whole run may read from the corpus")
+    deadline: Text = Field(None, description="HH:MM, an ISO time, or 90m from now: shards under way end, no new one begins")
+    cluster: Cluster = Cluster()
+    bundle: Bundle = Bundle()
     limits: Limits = Limits()
     resources: Resources = Resources()
     injection: Injection = Injection()
