@@ -56,7 +56,7 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[float | None, BeforeValidator(_seconds), Field(ge=0)]
+Duration = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds)]
 
 
 class Section(BaseModel):
