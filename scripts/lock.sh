@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Writes requirements/{head,worker-gpu,worker-cpu,build}.txt from pyproject.toml: every version, every hash, no address of a registry.
+#   scripts/lock.sh [--upgrade]        without it, versions that still fit stay
+# It takes what is downloaded from the index that uv and pip are configured for (UV_DEFAULT_INDEX, PIP_INDEX_URL). torch for a worker without
+# a GPU is another build of the same version: pip has to find it, in a folder (PIP_FIND_LINKS) or at TORCH_INDEX_URL.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-.venv/bin/python}
+UV=${UV:-$(command -v uv || echo .venv/bin/uv)}
+upgrade=("$@")
+
+lock() { # OUTPUT SOURCE OPTIONS…
+    local output=requirements/$1.txt
+    shift
+    # --universal: one file for all Pythons and machines that the package knows. --no-header: it would name this one
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-header --no-annotate \
+        --constraints requirements/constraints.txt "${upgrade[@]}" --output-file "$output" "$@"
+    echo "$output: $(grep -c == "$output") releases"
+}
+
+# The hashes of torch and torchvision in the lock of the CPU: those of the wheels that pip finds, and no others, so that a GPU build cannot slip in.
+cpu_torch() {
+    local wheels name version
+    wheels=$(mktemp -d)
+    trap 'rm -rf "$wheels"' RETURN
+    for name in torch torchvision; do
+        version=$(sed -n "s/^$name==\([^ ;]*\).*/\1/p" requirements/worker-cpu.txt)
+        "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$name==$version"
+    done
+    "$PYTHON" scripts/cpu_hashes.py requirements/worker-cpu.txt "$wheels"
+}
+
+lock head pyproject.toml --extra s3 --excludes requirements/head.exclude
+lock worker-gpu pyproject.toml --extra s3
+lock worker-cpu pyproject.toml --extra s3 --excludes requirements/cpu.exclude
+cpu_torch
+lock build requirements/build.in
