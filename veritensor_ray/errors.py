@@ -6,9 +6,11 @@ VeritensorError
 ├── CannotRunError              exit 4: the command is right, the surroundings are not
 │   ├── StoreError              a store refuses, is unknown or cannot be reached
 │   ├── ModelError              a model is missing, changed or fails its self-test
+│   ├── SignatureError          signed by nobody who is trusted, or changed since
 │   ├── ResourceError           not enough CPUs, memory or GPUs to ever finish
 │   └── LeaseHeld               another run writes this output
 ├── IncompleteOutput            exit 4: the output has no run.json
+├── DeadlineReached             exit 3: what is under way was committed, the rest is for the next run
 └── ReadError                   one artifact cannot be read, wholly or in part; becomes a ledger entry
     ├── ChangedDuringRun        it is not what was planned any more
     └── LimitExceeded           a bound on size, depth, ratio or count cut it off
@@ -45,6 +47,10 @@ class ModelError(CannotRunError):
     """A model is missing, changed, or fails its self-test."""
 
 
+class SignatureError(CannotRunError):
+    """Nobody who is trusted signed it, or it was changed since; the message names keys and remedy."""
+
+
 class ResourceError(CannotRunError):
     """The machine or cluster could never finish this run."""
 
@@ -55,6 +61,12 @@ class LeaseHeld(CannotRunError):
 
 class IncompleteOutput(VeritensorError):
     """The output has no run.json: the run that made it has not ended."""
+
+
+class DeadlineReached(VeritensorError):
+    """No further shard was begun; the same command goes on where this one stopped."""
+
+    exit_code = 3
 
 
 class ReadError(VeritensorError):
