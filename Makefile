@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline e2e-offline lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(VENV)/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
 
 faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 	$(BIN)/python scripts/faults.py --kills 51 --artifacts 600
+
+e2e-offline: $(VENV)/.dev ## strace over a whole audit: nothing outside loopback is tried; evidence in build/
+	$(BIN)/python scripts/e2e_offline.py --evidence build/offline.json
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
 	$(BIN)/python scripts/bench.py
