@@ -239,6 +239,9 @@ class Settings(Section):
     engines: StringList | None = None
     plugins: StringList = Field([], description="further engines as module:Class")
     rules: StringList = Field([], description="folders of the user's own YARA rules")
+    models: str | None = Field(
+        None, description="folder with the models of profile standard; default: the bundle's, else HF_HOME/veritensor"
+    )
     iocs: StringList = Field([], description="files with indicators of compromise: SHA-256 digests, domains, addresses, URLs")
     include: StringList = []
     exclude: StringList = []

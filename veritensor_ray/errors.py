@@ -6,6 +6,7 @@ VeritensorError
 ├── CannotRunError              exit 4: the command is right, the surroundings are not
 │   ├── StoreError              a store refuses, is unknown or cannot be reached
 │   ├── ModelError              a model is missing, changed or fails its self-test
+│   ├── BundleError             a bundle is missing, damaged, hostile or too old
 │   ├── SignatureError          signed by nobody who is trusted, or changed since
 │   ├── ResourceError           not enough CPUs, memory or GPUs to ever finish
 │   └── LeaseHeld               another run writes this output
@@ -45,6 +46,10 @@ class StoreError(CannotRunError):
 
 class ModelError(CannotRunError):
     """A model is missing, changed, or fails its self-test."""
+
+
+class BundleError(CannotRunError):
+    """A bundle is missing, damaged, hostile or too old."""
 
 
 class SignatureError(CannotRunError):

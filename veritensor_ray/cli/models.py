@@ -57,7 +57,7 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
     from veritensor_ray.models.store import ModelStore
 
     settings = load_settings(config, {"profile": profile})
-    store = ModelStore(settings.profile)
+    store = ModelStore.of(settings)
     rows: list[dict[str, Any]] = []
     for name in needing_models(create(settings, available(settings))):
         started = time.monotonic()

@@ -38,7 +38,7 @@ class WithModel:
     def _described(self) -> Model:
         """The verified model. Raises ModelError."""
         if self._model is None:
-            self._model = ModelStore(self._settings.profile).model(self.needs.model or "")
+            self._model = ModelStore.of(self._settings).model(self.needs.model or "")
         return self._model
 
     @property

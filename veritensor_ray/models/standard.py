@@ -22,8 +22,10 @@ class Locked:
     files: dict[str, Expected]
 
 
-def home() -> tuple[Path, str]:
+def home(configured: str | None = None) -> tuple[Path, str]:
     """The folder with all roles, and words for a message on where that comes from."""
+    if configured:
+        return Path(configured).expanduser(), "the setting models, or the bundle in use"
     if given := os.environ.get("HF_HOME"):
         return Path(given) / "veritensor", "HF_HOME"
     return Path("~/.cache/huggingface/veritensor").expanduser(), "HF_HOME is not set; this is its default"

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from veritensor_ray.config import Settings
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models import easyocr_weights, standard
 from veritensor_ray.models.lock import DIGESTS, Expected, faults, read_digests
@@ -21,7 +22,9 @@ PROFILES = ("embedded", "standard")
 _EMBEDDED = Path(str(files("veritensor_ray.models"))) / "embedded"
 _NEEDED = ("calibration.json", "model.safetensors")
 _ORIGIN = ("backbone", "files", "folder", "install", "licence", "package", "repository", "revision")  # not how a model is used
-_FETCH = "Run scripts/download_models.py where there is a network and bring its HF_HOME here, or use --profile embedded"
+_FETCH = (
+    "Run scripts/download_models.py where there is a network and bring its HF_HOME, or a bundle made of it, here, or use --profile embedded"
+)
 _REINSTALL = "Reinstall veritensor-ray"
 
 
@@ -71,11 +74,17 @@ def known_answers(model: Model) -> dict[str, str]:
 
 
 class ModelStore:
-    """The models of one profile."""
+    """The models of one profile; `standard_home` is where those of profile standard lie, if not in HF_HOME."""
 
-    def __init__(self, profile: str, embedded: Path = _EMBEDDED) -> None:
+    def __init__(self, profile: str, embedded: Path = _EMBEDDED, *, standard_home: str | None = None) -> None:
         self.profile = profile
         self._embedded = embedded
+        self._home = standard_home
+
+    @classmethod
+    def of(cls, settings: Settings) -> ModelStore:
+        """The models that a configuration asks for."""
+        return cls(settings.profile, standard_home=settings.models)
 
     def model(self, role: str) -> Model:
         """The verified model of a role. Raises ModelError naming file and remedy."""
@@ -133,8 +142,8 @@ class ModelStore:
         return folder
 
     def _downloaded(self, role: str, entry: Mapping[str, Any], read: bool) -> Status:
-        """A folder under HF_HOME, sealed by the lock of the download."""
-        home, origin = standard.home()
+        """A folder in HF_HOME or in a bundle, sealed by the lock of the download."""
+        home, origin = standard.home(self._home)
         folder, lock = home / role, home / standard.LOCK
         return self._status(role, pinned_name(entry), folder, _downloaded_faults(role, entry, folder, lock, origin, read))
 

@@ -111,7 +111,7 @@ class Injection(WithModel):
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """The windows that the transformer has to read, schema WINDOWS: made where the bytes are, so that the model's process only computes."""
-        cutter = self._cutter or self._load_cutter(ModelStore(self._settings.profile))
+        cutter = self._cutter or self._load_cutter(ModelStore.of(self._settings))
         return cutter.table(texts.column("text").to_pylist())
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:

@@ -1,0 +1,109 @@
+"""The bundle that runs use: found, verified, and put into the settings. It imports nothing and changes no folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from veritensor_ray.bundle import carrier, verify
+from veritensor_ray.bundle.manifest import ADVISORIES, Manifest, Part, ages
+from veritensor_ray.config import Bundle, Settings
+from veritensor_ray.errors import BundleError
+from veritensor_ray.signing import TrustedKey, TrustList, trust_list
+
+CURRENT, PREVIOUS = "current", "previous"
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The bundle in use. `folder` is the bundle's own, not the link to it: a bundle imported during a run changes nothing."""
+
+    id: str
+    folder: Path
+    parts: tuple[Part, ...]
+    created: str
+    keys: tuple[TrustedKey, ...]
+    warnings: tuple[str, ...]
+
+
+def bundles_folder(settings: Bundle) -> Path:
+    """Where imported bundles lie, whether there are any or not."""
+    if settings.folder:
+        return Path(settings.folder).expanduser().absolute()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share").absolute() / "veritensor-ray" / "bundles"
+
+
+def linked(folder: Path, name: str = CURRENT) -> Path | None:
+    """The bundle that a link of the folder leads to; None where there is no link. Raises BundleError for any other link."""
+    link = folder / name
+    try:
+        target = str(link.readlink())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BundleError(f"{link} is no link to a bundle: {error.strerror}. Remove it and import the bundle again") from None
+    if not _ID.fullmatch(target):
+        raise BundleError(f"{link} leads to {target!r}, which is no bundle. Remove it and import the bundle again")
+    return folder / target
+
+
+def verified(
+    folder: Path, trusted: TrustList, thorough: bool = True, progress: Callable[[int], None] = lambda done: None
+) -> verify.Verified:
+    """An imported bundle that is what its manifest says; without `thorough` no content is read. Raises SignatureError, BundleError."""
+    found = verify.listed(carrier.folder(folder), trusted)
+    if found.id != folder.name:
+        raise BundleError(f"{folder} holds the bundle {found.id}, not the one it is named after. Import the bundle again")
+    if thorough:
+        verify.contents(found, progress)
+    return found
+
+
+def activate(settings: Settings, *, thorough: bool = True) -> tuple[Settings, Active | None]:
+    """Settings that take from the current bundle what the user did not set, and that bundle; None where there is none.
+
+    Signature and every digest are checked; without `thorough`, for commands that only list, signature, names and sizes. Raises BundleError
+    or SignatureError for a bundle that is not whole, trusted and young enough, and for none where `bundle.required` is set.
+    """
+    folder = linked(bundles_folder(settings.bundle))
+    if folder is None:
+        if settings.bundle.required:
+            place = bundles_folder(settings.bundle)
+            raise BundleError(
+                f"bundle.required is set and there is no bundle in {place}. Bring one: `veritensor-ray bundle import FILE.tar`"
+            )
+        return settings, None
+    found = verified(folder, trust_list(settings.trusted_keys), thorough)
+    what = f"bundle {found.id}"
+    warnings = ages(what, found.manifest, settings.bundle)
+    update, kept = _settings(settings, folder, found.manifest)
+    warnings += [f"{name} is set, so that part of {what} is not used" for name in kept]
+    return settings.model_copy(update=update), Active(
+        found.id, folder, found.manifest.parts, found.manifest.created, found.keys, tuple(warnings)
+    )
+
+
+def _settings(settings: Settings, folder: Path, manifest: Manifest) -> tuple[dict[str, Any], list[str]]:
+    """What the bundle provides, and the keys that the user has set to something else."""
+    kinds = {part.kind for part in manifest.parts}
+    dependencies = settings.dependencies
+    names = {name: str(folder / f"names/{name}.txt") for name in ("pypi", "npm") if f"names/{name}.txt" in manifest.files}
+    offers: dict[str, tuple[Any, Any]] = {}  # what the user has set, and what the bundle has
+    if "model" in kinds:
+        offers["models"] = (settings.models, str(folder / "models"))
+    if "rules" in kinds:
+        offers["rules"] = (settings.rules, [str(folder / "rules")])
+    if "advisories" in kinds:
+        offers["database"] = (dependencies.database, str(folder / ADVISORIES))
+    if names:
+        offers["popular"] = (dependencies.popular, names)
+    taken = {name: new for name, (old, new) in offers.items() if not old}
+    inner = {name: taken.pop(name) for name in ("database", "popular") if name in taken}
+    update = taken | ({"dependencies": dependencies.model_copy(update=inner)} if inner else {})
+    kept = [name for name, (old, new) in offers.items() if old and old != new]
+    return update, [f"dependencies.{name}" if name in ("database", "popular") else name for name in kept]
