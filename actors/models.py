@@ -12,7 +12,7 @@ import ray
 
 from veritensor_ray.actors.limits import Watchdog
 from veritensor_ray.errors import ModelError
-from veritensor_ray.pipeline.context import Context, Workbench, load
+from veritensor_ray.pipeline.context import Context, Workbench, load_expected
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import StageResult, read_images, scan_texts
 
@@ -28,7 +28,7 @@ class ModelActor:
     def ready(self) -> dict[str, Any]:
         """Load weights and run the self-tests. Raises ModelError, which reaches the driver as it is."""
         if self._bench is None:
-            self._bench = load(self._context.settings, self._names)
+            self._bench = load_expected(self._context, self._names)
         return {"pid": os.getpid(), "cpu_seconds": time.process_time()}
 
     def scan(self, handover: Handover) -> tuple[dict[str, float], StageResult]:

@@ -1,4 +1,4 @@
-"""Ray tasks around the steps of the pipeline: extract a shard, commit it, collect a run."""
+"""Ray tasks around the steps of the pipeline: look at a node, extract a shard, commit it, collect a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 from veritensor_ray.actors.limits import Watchdog, bound_memory
+from veritensor_ray.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.collect import RunInfo, collect
@@ -16,6 +17,7 @@ from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.preflight import Report, examine
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
 
@@ -80,6 +82,12 @@ def commit(
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
     return write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints))
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def preflight(settings: Settings, scans: bool) -> Report:
+    """What the node that this runs on says of itself; workers import what they need here, so a broken image says so before a shard."""
+    return examine(settings, scans)
 
 
 @ray.remote(num_cpus=0, max_retries=2)

@@ -8,7 +8,7 @@ import json
 import platform
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,24 +16,27 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from veritensor_ray.bundle.active import activate
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root, check_source, roots
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, is_local
-from veritensor_ray.engines.base import Engine
-from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import CannotRunError, LeaseHeld, ModelError, OutputConflict, StoreError, UsageError
+from veritensor_ray.engines.registry import create
+from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.collect import RunInfo
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.redact import without_credentials
-from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs import cluster, preflight
+from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.jobs.preflight import Fleet
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.signing import load_private_key
 
-RESULTS = ("findings", "ledger", "rollup", "run.json", "_work")
+RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json", "_work")
 
 
 class Reporter(Protocol):
@@ -73,50 +76,64 @@ class _Run:
 
 
 def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError and their kinds."""
+    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their kinds."""
     report = reporter or Silent()
+    given = _checked(settings)
+    store = OutputStore(absolute(str(given.output)), given.stores)
+    key = site_key(given.site_key)
+    settings, bundle = activate(given)
+    bundle_id = bundle.id if bundle else None
+    for warning in bundle.warnings if bundle else ():
+        report.note(warning)
+    starts = tuple(roots(settings.sources, settings.stores))
+    with contextlib.ExitStack() as stack:
+        if settings.address:
+            report.stage("join")
+            stack.enter_context(cluster.running(settings))
+        _check_foreign(store)
+        stack.enter_context(_lease(store))
+        fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
+        parts = describe(given, fleet.fingerprints, key_id(key), bundle_id)
+        context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), tuple(fleet.missing.items()), fleet.expected)
+        result = _result(context, store, fleet, parts, report)
+        if settings.sign_key:
+            from veritensor_ray.findings.attestation import attest
+
+            attest(store, settings.sign_key, result)
+        return result
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings of something that can run, with a deadline that means the same everywhere. Raises UsageError, CannotRunError."""
     if not settings.sources or not settings.output:
         raise UsageError("an audit needs at least one source and an output")
     if settings.job != "audit":
         raise UsageError(f"job {settings.job} is not available in this version; use --job audit")
-    store = OutputStore(absolute(settings.output), settings.stores)
-    key = site_key(settings.site_key)
-    engines, missing = _engines(settings)
-    parts = describe(settings, engines, key_id(key))
-    starts = tuple(roots(settings.sources, settings.stores))
-    _check_foreign(store)
-    with _lease(store):
-        if settings.fresh:
-            for name in RESULTS:
-                store.delete(name)
-        finished = _finished(store, parts)
-        if finished is not None:
-            report.note(
-                f"{settings.output} already holds this audit, finished {finished['finished_at']}; nothing was scanned (--fresh scans again)"
-            )
-            return finished
-        check_output(store)
-        for root in starts:
-            check_source(root, settings.stores)
-        context = Context(settings, starts, tuple(engines), key, digest(parts), tuple(missing.items()))
-        run = _resumable(store, parts) or _plan(settings, store, parts, report)
-        return _scan(context, store, run, engines, parts, report)
+    if settings.sign_key:
+        load_private_key(settings.sign_key)  # a key that is not there must not come out after hours of scanning
+    if settings.deadline is None:
+        return settings
+    at = deadline_at(settings.deadline, datetime.now().astimezone())
+    return settings.model_copy(update={"deadline": at.isoformat()})
 
 
-def _engines(settings: Settings) -> tuple[dict[str, Engine | None], dict[str, str]]:
-    """Engines by name, those with a model checked; and the missing ones with the reason, where the user allows that."""
-    engines: dict[str, Engine | None] = {}
-    missing: dict[str, str] = {}
-    for engine in create(settings, selected(settings)):
-        engines[engine.name] = engine
-        try:
-            engine.fingerprint()
-        except ModelError as error:
-            if not settings.allow_missing_engines:
-                raise
-            engines[engine.name] = None
-            missing[engine.name] = str(error)
-    return engines, missing
+def _result(context: Context, store: OutputStore, fleet: Fleet, parts: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    """What the output holds already, or what a scan leaves there."""
+    settings = context.settings
+    if settings.fresh:
+        for name in RESULTS:
+            store.delete(name)
+    finished = _finished(store, parts)
+    if finished is not None:
+        report.note(
+            f"{settings.output} already holds this audit, finished {finished['finished_at']}; nothing was scanned (--fresh scans again)"
+        )
+        return finished
+    check_output(store)
+    for root in context.roots:
+        check_source(root, settings.stores)
+    run = _resumable(store, parts) or _plan(settings, store, parts, report)
+    return _scan(context, store, run, fleet, parts, report)
 
 
 def _check_foreign(store: OutputStore) -> None:
@@ -195,20 +212,15 @@ def _plan(settings: Settings, store: OutputStore, parts: dict[str, Any], report:
     return _Run(run, totals, request["started_at"])
 
 
-def _scan(
-    context: Context, store: OutputStore, run: _Run, engines: dict[str, Engine | None], parts: dict[str, Any], report: Reporter
-) -> dict[str, Any]:
+def _scan(context: Context, store: OutputStore, run: _Run, fleet: Fleet, parts: dict[str, Any], report: Reporter) -> dict[str, Any]:
     done = committed(store, run.id)
     if done:
         report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     report.stage("start")
-    started = cluster.start(context.settings)
-    try:
+    with cluster.running(context.settings):
         model_seconds = _run(_work(context, store, run, done, report))
         report.stage("collect")
-        return _collect(context, store, run, engines, parts, model_seconds)
-    finally:
-        cluster.stop(context.settings, started)
+        return _collect(context, store, run, fleet, parts, model_seconds)
 
 
 def _run(work: Coroutine[Any, Any, dict[str, float]]) -> dict[str, float]:
@@ -230,29 +242,30 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
 
     if len(done) >= run.totals["shards"]:
         return {}
+    settings = context.settings
     local, models = split_engines(context)
-    resources = context.settings.resources
     engines = without_weights(context, models)
-    groups = [engines] if resources.model_pools == "shared" else [(engine,) for engine in engines]
-    slots = cluster.arithmetic(context.settings, len(groups) if models else 0)
+    groups = [engines] if settings.resources.model_pools == "shared" else [(engine,) for engine in engines]
+    slots = cluster.arithmetic(settings, len(groups) if models else 0, report.note)
+    if settings.read_rate:
+        context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
-    options = {"num_cpus": slots.model_cpus, "num_gpus": resources.model_gpus}
-    pools = [Pool(reference, group, resources.model_actors, options) for group in groups if group]
+    options = {"num_cpus": slots.model_cpus, "num_gpus": settings.resources.model_gpus, "scheduling_strategy": "SPREAD"}
+    pools = [Pool(reference, group, slots.actors, options) for group in groups if group]
     try:
         for pool in pools:
             report.stage("load models")
             await pool.start()
         report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
         report.stage("scan")
-        fingerprints = {engine.name: engine.fingerprint() for engine in create(context.settings, (*local, *models))}
-        window = slots.extract + resources.model_actors * max(1, len(pools))
+        window = slots.extract + slots.actors * max(1, len(pools))
         threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
         work = Work(
             context,
             reference,
             store,
             run.id,
-            fingerprints,
+            dict(context.expected),
             local,
             pools,
             asyncio.Semaphore(slots.extract),
@@ -260,10 +273,16 @@ async def _work(context: Context, store: OutputStore, run: _Run, done: set[int],
             window,
             report.committed,
             report.note,
+            datetime.fromisoformat(settings.deadline) if settings.deadline else None,
         )
         with store.open(f"_work/{run.id}/plan.parquet") as plan:
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
             await run_shards(work, (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done))
+    except DeadlineReached:
+        left = run.totals["shards"] - len(committed(store, run.id))
+        raise DeadlineReached(
+            f"the deadline was reached with {left} of {run.totals['shards']} shards left; the same command goes on with them"
+        ) from None
     finally:
         for pool in pools:
             pool.close()
@@ -274,7 +293,7 @@ def _collect(
     context: Context,
     store: OutputStore,
     run: _Run,
-    engines: dict[str, Engine | None],
+    fleet: Fleet,
     parts: dict[str, Any],
     model_seconds: dict[str, float],
 ) -> dict[str, Any]:
@@ -282,13 +301,13 @@ def _collect(
 
     from veritensor_ray.actors.tasks import collect_run
 
-    present = [engine for engine in engines.values() if engine]
-    described = {
-        engine.name: {"version": engine.version, "fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)}
-        for engine in present
+    present = [name for name in fleet.engines if name not in fleet.missing]
+    described: dict[str, dict[str, Any]] = {
+        name: {"version": engine.version, "fingerprint": engine.fingerprint, "model": engine.model}
+        for name, engine in fleet.engines.items()
+        if name in present
     }
-    missing = dict(context.missing)
-    described |= {name: {"version": None, "fingerprint": None, "model": None, "missing": reason} for name, reason in missing.items()}
+    described |= {name: {"version": None, "fingerprint": None, "model": None, "missing": reason} for name, reason in fleet.missing.items()}
     about = {
         "package_version": version("veritensor-ray"),
         "python": platform.python_version(),
@@ -297,10 +316,11 @@ def _collect(
         "output": without_credentials(store.uri),
         "started_at": run.started,
         "site_key_id": parts["site_key"],
+        "bundle_id": parts["bundle"],
         "model_cpu_seconds": model_seconds,
         "fingerprint_parts": parts,
     }
-    rules = {rule.id: rule for engine in present for rule in engine.rules()}
+    rules = {rule.id: rule for engine in create(context.settings, present) for rule in engine.rules()}
     info = RunInfo(run.id, context.fingerprint, context.roots, rules, described, about, context.settings.limits.hits_per_rule)
     try:
         result: dict[str, Any] = ray.get(collect_run.remote(store, info, context.site_key))

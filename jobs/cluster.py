@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import math
 import os
 import secrets
@@ -51,7 +50,9 @@ def start(settings: Settings) -> bool:
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     if settings.address and settings.address.startswith(("http://", "https://")):
-        raise UsageError(f"{settings.address} takes jobs, and cannot be joined: use HOST:6379 or auto, or `veritensor-ray submit`")
+        raise UsageError(
+            f"{settings.address} takes jobs, and cannot be joined: use HOST:6379 or auto; the command `submit` hands jobs over"
+        )
     if settings.address and (token := resolve_secret(settings.cluster.token)):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
@@ -186,7 +187,7 @@ def holders() -> list[str]:
         actors = list_actors(filters=[("state", "=", "ALIVE")], detail=True, limit=10_000)
         tasks = list_tasks(filters=[("state", "=", "RUNNING"), ("type", "=", "NORMAL_TASK")], detail=True, limit=10_000)
         for one in (*actors, *tasks):
-            held[one.job_id].update({name: one.required_resources.get(name, 0) for name in ("CPU", "GPU")})  # type: ignore[arg-type]
+            held[one.job_id].update({name: one.required_resources.get(name, 0) for name in ("CPU", "GPU")})
     except Exception as error:  # noqa: BLE001  # the state API is a service of its own, and this is an extra line in a message
         return [f"  who holds them is not known: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"]
     return [

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import ray
@@ -23,7 +24,7 @@ from ray.exceptions import (
 from veritensor_ray.actors.tasks import Pass, Step, commit, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.errors import CannotRunError, VeritensorError
+from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.pool import Pool, StageLost
 from veritensor_ray.pipeline.context import Context
@@ -50,6 +51,7 @@ class Work:
     window_shards: int
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
+    deadline: datetime | None = None  # after it no shard begins
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -58,19 +60,27 @@ class Work:
 
 
 async def run_shards(work: Work, shards: Iterable[Shard]) -> None:
-    """Scan and commit every shard; a window of them at a time. The first error that is no artifact's fault ends the run."""
+    """Scan and commit every shard; a window of them at a time. The first error that is no artifact's fault ends the run.
+
+    Raises DeadlineReached when what was under way at the deadline is committed and there is more to do.
+    """
     active: set[asyncio.Task[None]] = set()
     bytes_active: dict[asyncio.Task[None], int] = {}
     window = work.context.settings.resources.window_bytes
+    late = False
     try:
         for shard in shards:
             while active and (len(active) >= work.window_shards or sum(bytes_active.values()) + shard.bytes > window):
                 active = await _some_done(active, bytes_active)
+            if late := work.deadline is not None and datetime.now(UTC) >= work.deadline:
+                break
             task = asyncio.ensure_future(_shard(work, shard))
             active.add(task)
             bytes_active[task] = shard.bytes
         while active:
             active = await _some_done(active, bytes_active)
+        if late:
+            raise DeadlineReached("the deadline was reached")
     finally:
         for task in active:
             task.cancel()

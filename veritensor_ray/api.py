@@ -235,7 +235,7 @@ def _inspect(settings: Settings) -> Inspection:
 
     key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
-    parts = describe(settings.model_copy(update={"sources": []}), engines, key_id(key))
+    parts = describe(settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key))
     starts = tuple(roots(settings.sources, settings.stores))
     context = Context(settings, starts, tuple(engines), key, digest(parts))
     described = {

@@ -200,7 +200,7 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
         ({"output": "/proc/nothing/here"}, CannotRunError, "not writable"),
         ({"job": "sweep"}, UsageError, "not available"),
         ({"engines": ["signature"]}, UsageError, "did you mean signatures"),
-        ({"address": "http://head:8265"}, UsageError, "ray://"),
+        ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),
         ({"rules": ["/no/rules"]}, UsageError, "/no/rules is no folder"),
         ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not carry credentials"),

@@ -7,17 +7,16 @@ from typing import Any
 import pytest
 
 from veritensor_ray.config import load_settings
-from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.signatures import Signatures
 from veritensor_ray.errors import UsageError
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.testing import Obedient
 
 
-def described(key_name: str = "k1", missing: tuple[str, ...] = (), **flags: Any) -> dict[str, Any]:
+def described(key_name: str = "k1", missing: tuple[str, ...] = (), bundle: str | None = None, **flags: Any) -> dict[str, Any]:
     settings = load_settings(flags={"sources": ["/data"]} | flags, environ={})
-    engines: dict[str, Engine | None] = {"fake-local": None if "fake-local" in missing else Obedient(settings)}
-    return describe(settings, engines, key_name)
+    engines = {"fake-local": None if "fake-local" in missing else Obedient(settings).fingerprint()}
+    return describe(settings, engines, key_name, bundle)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,7 @@ def described(key_name: str = "k1", missing: tuple[str, ...] = (), **flags: Any)
         ({"sources": ["file:///data"]}, []),
         ({"key_name": "k2"}, ["site_key"]),
         ({"missing": ("fake-local",)}, ["engines.fake-local"]),
+        ({"bundle": "0123456789abcdef"}, ["bundle"]),
         # where, how fast, and how it is shown
         ({"output": "/elsewhere", "address": "auto", "verbose": True, "log_format": "json"}, []),
         ({"resources": {"model_actors": 4}, "fail_on": "high", "allow_partial": True, "fresh": True}, []),

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import advisories, findings, info, models, plan, submit
+from veritensor_ray.cli import advisories, findings, info, jobs, models, plan, submit, verify
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -20,9 +20,14 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
+app.command("verify")(verify.verify)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)
 app.command("doctor")(info.doctor)
+app.command("jobs")(jobs.jobs)
+app.command("status")(jobs.status)
+app.command("logs")(jobs.logs)
+app.command("stop")(jobs.stop)
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
 

@@ -14,6 +14,7 @@ from veritensor_ray.cli.render import console, duration, safe, size
 _EVERY = 10.0  # seconds between plain lines
 _STAGES = {
     "plan": "listing the corpus",
+    "join": "joining the cluster",
     "start": "starting Ray",
     "load models": "loading models",
     "scan": "scanning",

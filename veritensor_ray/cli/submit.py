@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from veritensor_ray.config import Settings
 
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
@@ -26,6 +30,7 @@ Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO 
 Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
 Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
 
+_NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus")  # flags of keys inside a section
 _NO_READER = ("no reader", "no engine", "ocr was not selected")  # reasons that only --strict minds
 
 
@@ -44,8 +49,19 @@ def submit(
     config: Config = None,
     cascade: Annotated[str | None, typer.Option(help="on, or off: the injection transformer reads every window; slow.")] = None,
     address: Annotated[
-        str | None, typer.Option(help="A Ray cluster (ray://HOST:10001, HOST:6379, auto). Default: an embedded local Ray.")
+        str | None,
+        typer.Option(help="http://HEAD:8265 hands the run to a cluster; HOST:6379 or auto joins one. Default: an embedded local Ray."),
     ] = None,
+    wait: Annotated[bool | None, typer.Option("--wait", help="With http://: follow the run, and end with its exit code.")] = None,
+    wait_resources: Annotated[str | None, typer.Option(help="How long to wait for CPUs and GPUs that others hold, e.g. 30m.")] = None,
+    max_cpus: Annotated[float | None, typer.Option(help="CPUs that the whole run may hold at once.")] = None,
+    max_gpus: Annotated[float | None, typer.Option(help="GPUs that the whole run may hold at once.")] = None,
+    read_rate: Annotated[str | None, typer.Option(help="Bytes a second to read from the corpus, all workers together, e.g. 200MB.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="HH:MM, an ISO time, or 90m: no shard begins after it; exit 3, resume later.")
+    ] = None,
+    sign_key: Annotated[str | None, typer.Option(help="env:NAME or file:/path of a private key: signs the results.")] = None,
+    settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
     job: Annotated[str | None, typer.Option(help="audit or sweep.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit 1 when there is a finding of this severity or worse.")] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
@@ -64,22 +80,28 @@ def submit(
 
     Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
     """
+    flags = {name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "settings_json", *_NESTED)}
+    flags |= {"sources": source or None, "injection": _given(cascade=cascade)}
+    flags |= {"cluster": _given(wait=wait, wait_resources=wait_resources), "resources": _given(max_cpus=max_cpus, max_gpus=max_gpus)}
+    if settings_json:
+        flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import DeadlineReached
     from veritensor_ray.jobs.audit import audit, default_output
 
-    flags = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("source", "cascade", "config", "load_settings", "audit", "default_output")
-    }
-    flags |= {"sources": source or None, "injection": None if cascade is None else {"cascade": cascade}}
     settings = load_settings(config, flags)
+    if (settings.address or "").startswith(("http://", "https://")):
+        raise typer.Exit(_hand_over(settings))
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources)})
     reporter, close = _reporter(settings.log_format, settings.verbose)
     reporter.note(f"profile {settings.profile}")
     try:
         run = audit(settings, reporter)
+    except DeadlineReached:
+        if settings.allow_partial:
+            raise typer.Exit(0) from None
+        raise
     except KeyboardInterrupt:
         close()
         sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")
@@ -88,6 +110,28 @@ def submit(
         close()
     _show(run, str(settings.output), settings.log_format)
     raise typer.Exit(exit_code(run, settings.fail_on, settings.allow_partial, settings.strict))
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hand_over(settings: Settings) -> int:
+    """Submit to a cluster; the exit code is the run's where somebody waits for it."""
+    from veritensor_ray.cli.jobs import write
+    from veritensor_ray.jobs.remote import Client
+
+    client = Client(settings)
+    run, new = client.submit(settings)
+    sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
+    if not settings.cluster.wait:
+        sys.stderr.write(f"follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
+        return 0
+    ended = client.follow(run.id, write)
+    if ended.exit_code is None:
+        sys.stderr.write(f"veritensor-ray: the run is {ended.state}: {ended.message[:500]}\n")
+        return 4
+    return ended.exit_code
 
 
 def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
@@ -103,8 +147,6 @@ def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
 
 def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
     if log_format == "json":
-        import json
-
         sys.stdout.write(json.dumps({"output": output, **run}) + "\n")
         return
     from veritensor_ray.cli.render import console, summary

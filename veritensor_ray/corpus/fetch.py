@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import stat
+import time
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from veritensor_ray.corpus.listing import Root
@@ -16,11 +18,44 @@ from veritensor_ray.errors import ChangedDuringRun, ReadError
 IN_MEMORY = 64 << 20
 
 
+class Throttle:
+    """Lets so many bytes a second through, in pieces: sleeps before a read, and says through `pulse` that this is no lack of progress."""
+
+    def __init__(self, rate: float | None, pulse: Callable[[], None] = lambda: None) -> None:
+        self.piece = max(1 << 16, int(rate / 4)) if rate else None  # bytes that one read may take
+        self._rate, self._pulse = rate, pulse
+        self._free = 0.0  # the moment from which on the next byte may go through
+
+    def take(self, count: int) -> None:
+        """Wait until `count` bytes more are within the rate."""
+        if not self._rate:
+            return
+        now = time.monotonic()
+        while now < self._free:
+            time.sleep(min(1.0, self._free - now))
+            self._pulse()
+            now = time.monotonic()
+        self._free = now + count / self._rate
+
+
+FREELY = Throttle(None)
+
+
+def _whole(file: BinaryIO, count: int, throttle: Throttle) -> bytes:
+    """`count` bytes at the throttle's pace; fewer only where the file ends."""
+    pieces: list[bytes] = []
+    while count > 0 and (piece := file.read(min(count, throttle.piece or count))):
+        throttle.take(len(piece))
+        pieces.append(piece)
+        count -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class HashingFile(io.RawIOBase):
     """A seekable view of `[start, end)` of a file that hashes each byte the first time it goes by in order."""
 
-    def __init__(self, inner: BinaryIO, start: int, end: int) -> None:
-        self._inner, self._start, self._size = inner, start, end - start
+    def __init__(self, inner: BinaryIO, start: int, end: int, throttle: Throttle = FREELY) -> None:
+        self._inner, self._start, self._size, self._throttle = inner, start, end - start, throttle
         self._position = self._hashed = 0
         self._hash = hashlib.sha256()
 
@@ -41,7 +76,7 @@ class HashingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         count = max(0, min(len(buffer), self._size - self._position))
         self._inner.seek(self._start + self._position)
-        data = self._inner.read(count)
+        data = _whole(self._inner, count, self._throttle)
         buffer[: len(data)] = data
         if self._position <= self._hashed < self._position + len(data):
             self._hash.update(memoryview(data)[self._hashed - self._position :])
@@ -60,8 +95,8 @@ class HashingFile(io.RawIOBase):
 class OpenArtifact:
     """An artifact, or a range of it, open for reading. Small ones are read once, into memory."""
 
-    def __init__(self, row: PlanRow, root: Root, stores: Stores) -> None:
-        self.row = row
+    def __init__(self, row: PlanRow, root: Root, stores: Stores, throttle: Throttle = FREELY) -> None:
+        self.row, self._throttle = row, throttle
         self._local = is_local(root.uri)
         self._uri = root.uri
         try:
@@ -79,7 +114,7 @@ class OpenArtifact:
         if self.size <= IN_MEMORY:
             self._data = self._slurp(start)
         else:
-            self._hashing = HashingFile(self._handle, start, end)
+            self._hashing = HashingFile(self._handle, start, end, throttle)
 
     def _name(self) -> str:
         return self.row.artifact if self._local else f"{self._uri}/{self.row.artifact}"
@@ -117,17 +152,14 @@ class OpenArtifact:
         return cast("BinaryIO", handle)
 
     def _slurp(self, start: int) -> bytes:
-        pieces, missing = [], self.size
         try:
             self._handle.seek(start)
-            while missing > 0 and (piece := self._handle.read(missing)):
-                pieces.append(piece)
-                missing -= len(piece)
+            data = _whole(self._handle, self.size, self._throttle)
         except OSError as error:
             raise ReadError(denied(self._name(), "read", error)) from None
-        if missing > 0:
+        if len(data) < self.size:
             raise ChangedDuringRun("changed during the run: it is shorter now")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return data
 
     def file(self) -> BinaryIO:
         """A fresh view of it, at its beginning."""

@@ -165,6 +165,7 @@ class Assembled:
             "taxonomy": list(rule.taxonomy),
             "content_id": self.content_id,
             "model": engine.get("model"),
+            "bundle_id": self.info.about.get("bundle_id"),
             "state": "new",
             "detected_at": datetime.now(UTC),
         }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import platform
 from dataclasses import dataclass
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import ModelError
+from veritensor_ray.errors import CannotRunError, ModelError
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import Rule
 from veritensor_ray.models.store import ModelStore
@@ -17,7 +18,11 @@ from veritensor_ray.models.store import ModelStore
 
 @dataclass(frozen=True)
 class Context:
-    """A run's constants, small enough to travel with every task. `missing` names engines that may be absent, with the reason."""
+    """A run's constants, small enough to travel with every task.
+
+    `missing` names engines that may be absent, with the reason. `expected` has the fingerprint of each engine: a process where one
+    differs refuses to work (a node that joined later may carry other rules). `read_rate` is each worker's share, in bytes a second.
+    """
 
     settings: Settings
     roots: tuple[Root, ...]
@@ -25,6 +30,8 @@ class Context:
     site_key: bytes
     fingerprint: str
     missing: tuple[tuple[str, str], ...] = ()
+    expected: tuple[tuple[str, str], ...] = ()
+    read_rate: float | None = None
 
     def recorder(self, bench: Workbench) -> Recorder:
         """An empty recorder that knows the rules of these engines."""
@@ -57,7 +64,7 @@ class Workbench:
 def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
     """Create and load engines. Raises ModelError for one that cannot be loaded."""
     engines = create(settings, names)
-    store = ModelStore(settings.profile)
+    store = ModelStore.of(settings)
     for engine in engines:
         try:
             engine.load(store)
@@ -77,9 +84,26 @@ def _from(engine: Engine, store: ModelStore) -> str:
         return ""
 
 
+def load_expected(context: Context, names: tuple[str, ...]) -> Workbench:
+    """The engines of a run, loaded. Raises CannotRunError where one is not what the run was planned with."""
+    return _loaded_expected(context.settings.model_dump_json(), names, context.expected)
+
+
+def _loaded_expected(settings_json: str, names: tuple[str, ...], expected: tuple[tuple[str, str], ...]) -> Workbench:
+    bench = load(Settings.model_validate_json(settings_json), names)
+    planned = dict(expected)
+    for engine in bench.engines:
+        if planned.get(engine.name, engine.fingerprint()) != engine.fingerprint():
+            raise CannotRunError(
+                f"engine {engine.name} on {platform.node()} is not the one that the run was planned with: another version, other rules or "
+                "another model. Bring the same image and bundle to all nodes and submit again"
+            )
+    return bench
+
+
 @functools.lru_cache(maxsize=4)
-def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str) -> Workbench:  # all three are the key of the cache
-    return load(Settings.model_validate_json(settings_json), names)
+def _loaded(fingerprint: str, settings_json: str, names: tuple[str, ...], expected: tuple[tuple[str, str], ...]) -> Workbench:
+    return _loaded_expected(settings_json, names, expected)  # the fingerprint is part of the cache's key
 
 
 @functools.lru_cache(maxsize=4)
@@ -94,4 +118,4 @@ def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, .
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
     """The engines of a run, loaded once per process."""
-    return _loaded(context.fingerprint, names, context.settings.model_dump_json())
+    return _loaded(context.fingerprint, context.settings.model_dump_json(), names, context.expected)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.errors import LimitExceeded, ReadError
@@ -38,6 +38,7 @@ class Extraction:
         absent = without_weights(context, tuple(name for name, _ in context.missing))
         self._transcribed = bool(transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
         self._pulse = pulse
+        self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         self._tools = Tools(bench, self._models, transcribers, self._recorder, self._limits, pulse)
@@ -76,7 +77,7 @@ class Extraction:
             outcome.coverage[name] = (MISSING, reason)
         opened: OpenArtifact | None = None
         try:
-            opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores)
+            opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle)
             yield from self._read(outcome, row, opened)
             opened.check_unchanged()
         except LimitExceeded as error:

@@ -10,7 +10,6 @@ from typing import Any
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.stores import absolute
-from veritensor_ray.engines.base import Engine
 from veritensor_ray.findings.redact import without_credentials
 
 # What changes results; everything else (where, how fast, how it is shown) does not.
@@ -31,14 +30,18 @@ _RESULTS = (
 )
 
 
-def describe(settings: Settings, engines: Mapping[str, Engine | None], key_name: str) -> dict[str, Any]:
-    """The parts of a run's fingerprint, readable: two runs with equal parts may share an output."""
+def describe(settings: Settings, engines: Mapping[str, str | None], key_name: str, bundle: str | None = None) -> dict[str, Any]:
+    """The parts of a run's fingerprint, readable: two runs with equal parts may share an output.
+
+    `engines` maps names to fingerprints, None for a missing engine. `settings` are the user's, before a bundle fills in its paths.
+    """
     return {
         "version": version("veritensor-ray"),
         "sources": [without_credentials(absolute(source)) for source in settings.sources],
         "settings": settings.model_dump(mode="json", include=set(_RESULTS)),
-        "engines": {name: engine.fingerprint() if engine else "missing" for name, engine in engines.items()},
+        "engines": {name: fingerprint or "missing" for name, fingerprint in engines.items()},
         "site_key": key_name,
+        "bundle": bundle,
     }
 
 

@@ -1,0 +1,210 @@
+"""Runs on a cluster through Ray's Jobs API, seen from a client that has neither models nor torch: submit, follow, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shlex
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from veritensor_ray.config import Settings, resolve_secret
+from veritensor_ray.corpus.stores import absolute, is_local
+from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.findings.redact import without_credentials
+from veritensor_ray.jobs.deadline import deadline_at
+
+PREFIX = "veritensor-"
+_CLIENT_ONLY = ("address", "cluster", "log_format", "verbose")
+_QUIET = 30.0  # seconds without a line, after which the state is asked for
+_LOST = 120.0  # seconds without an answer, after which the cluster is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A run as the cluster knows it. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; times are of the cluster's clock."""
+
+    id: str
+    state: str
+    output: str
+    sources: str
+    message: str
+    started: datetime | None
+    ended: datetime | None
+    exit_code: int | None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+def submission_id(output: str) -> str:
+    """The same for the same output: two runs that would write one place collide instead."""
+    return PREFIX + hashlib.sha256(absolute(output).encode()).hexdigest()[:12]
+
+
+def entrypoint(settings: Settings) -> str:
+    """The command for the head: what this user set, not what is default here, so that the cluster's own configuration fills the rest.
+
+    Raises UsageError for paths that mean nothing there.
+    """
+    if not settings.sources or not settings.output:
+        raise UsageError("a run on a cluster needs at least one source and --output: a URI, or a path that all nodes see")
+    paths = [*settings.sources, settings.output, *settings.rules, *settings.iocs, settings.dependencies.database or "/"]
+    if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:
+        raise UsageError(f"{relative[0]} is looked up on the cluster's nodes: give an absolute path there, or a URI")
+    given = settings.model_dump(mode="json", exclude_unset=True, exclude=set(_CLIENT_ONLY))
+    given["sources"] = [absolute(source) for source in settings.sources]  # refuses credentials
+    if settings.deadline:
+        given["deadline"] = deadline_at(settings.deadline, datetime.now().astimezone()).isoformat(timespec="seconds")
+    if settings.cluster.wait_resources:
+        given["cluster"] = {"wait_resources": settings.cluster.wait_resources}
+    return f"veritensor-ray submit --address auto --settings {shlex.quote(json.dumps(given, separators=(',', ':')))}"
+
+
+class Client:
+    """A cluster's Jobs API. All methods raise CannotRunError with the remedy."""
+
+    def __init__(self, settings: Settings) -> None:
+        from ray.job_submission import JobSubmissionClient
+
+        self.address = settings.address or ""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        token = _token(settings)
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        verify: str | bool = settings.cluster.ca_bundle or True
+        self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
+        if settings.cluster.ca_bundle:
+            self._ray._ssl_context = ssl.create_default_context(cafile=settings.cluster.ca_bundle)  # Ray's own covers no websocket
+
+    def submit(self, settings: Settings) -> tuple[Submission, bool]:
+        """Start a run, or find the one that is writing this output already; whether it is new."""
+        command, name = entrypoint(settings), submission_id(str(settings.output))
+        known = self._find(name)
+        if known is not None:
+            if not known.over:
+                return known, False
+            self._asked(lambda: self._ray.delete_job(name))  # an ended run gives its name back; its results are in its output
+        about = {"job": settings.job, "output": without_credentials(str(settings.output)), "sources": " ".join(settings.sources)}
+        self._asked(lambda: self._ray.submit_job(entrypoint=command, submission_id=name, metadata=about))
+        return self.get(name), True
+
+    def list(self) -> list[Submission]:
+        """Runs of this package, the newest first."""
+        jobs = self._asked(self._ray.list_jobs)
+        found = [_submission(job) for job in jobs if (job.submission_id or "").startswith(PREFIX)]
+        return sorted(found, key=lambda one: one.started or datetime.max.replace(tzinfo=UTC), reverse=True)
+
+    def get(self, name: str) -> Submission:
+        """One run."""
+        found = self._find(name)
+        if found is None:
+            raise CannotRunError(f"{self.address} knows no run {name}; `veritensor-ray jobs --address {self.address}` lists them")
+        return found
+
+    def stop(self, name: str) -> Submission:
+        """End a run; what is committed stays, and the same submit goes on with the rest."""
+        if not self.get(name).over:
+            self._asked(lambda: self._ray.stop_job(name))
+        give_up = time.monotonic() + _QUIET
+        while not (seen := self.get(name)).over and time.monotonic() < give_up:
+            time.sleep(0.5)
+        return seen
+
+    def logs(self, name: str) -> str:
+        """What the run has printed so far."""
+        self.get(name)
+        return str(self._asked(lambda: self._ray.get_job_logs(name)))
+
+    def follow(self, name: str, write: Callable[[str], None]) -> Submission:
+        """Pass on what the run prints until it has ended. A connection that breaks is made again; nothing is printed twice."""
+        return asyncio.run(self._follow(name, write))
+
+    async def _follow(self, name: str, write: Callable[[str], None]) -> Submission:
+        printed, answered = 0, time.monotonic()
+        while True:
+            skip = printed
+            try:
+                lines = self._ray.tail_job_logs(name)
+                while True:
+                    text = await asyncio.wait_for(anext(lines), _QUIET)
+                    answered = time.monotonic()
+                    new, skip = text[skip:], max(0, skip - len(text))
+                    printed += len(new)
+                    write(new)
+            except (StopAsyncIteration, TimeoutError):
+                pass  # ended, or quiet: the state below says which
+            except Exception as error:  # noqa: BLE001  # aiohttp's and Ray's own kinds: the connection broke
+                self._give_up(error, answered)
+            try:
+                seen = self._find(name)
+                answered = time.monotonic()
+            except CannotRunError as error:
+                self._give_up(error, answered)
+                seen = None
+            if seen is not None and seen.over:
+                rest = self.logs(name)[printed:]
+                write(rest)
+                return seen
+            await asyncio.sleep(1)
+
+    def _give_up(self, error: Exception, answered: float) -> None:
+        if time.monotonic() - answered > _LOST:
+            raise CannotRunError(
+                f"{self.address} has not answered for {_LOST:.0f} s ({error}); when it is back, the same submit goes on with the run"
+            ) from None
+
+    def _find(self, name: str) -> Submission | None:
+        return next((_submission(job) for job in self._asked(self._ray.list_jobs) if job.submission_id == name), None)
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        """The answer of the cluster, or an error that says what to do."""
+        import requests
+        from ray.exceptions import AuthenticationError
+
+        try:
+            return call()
+        except AuthenticationError as error:
+            kind = "wants a token" if "required" in str(error).lower() else "refuses this token"
+            raise CannotRunError(
+                f"{self.address} {kind}: set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token"
+            ) from None
+        except requests.exceptions.SSLError as error:
+            raise CannotRunError(f"{self.address}: its certificate does not hold ({error}); set cluster.ca_bundle") from None
+        except (ConnectionError, requests.exceptions.RequestException):
+            raise CannotRunError(
+                f"no Ray dashboard answers at {self.address}; give the head's http://HOST:8265, and check that it is up"
+            ) from None
+        except RuntimeError as error:
+            raise CannotRunError(f"{self.address}: {str(error).strip()[:500]}") from None
+
+
+def _token(settings: Settings) -> str | None:
+    """The configured one, or where Ray itself looks."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if token := resolve_secret(settings.cluster.token) or os.environ.get("RAY_AUTH_TOKEN"):
+        return token
+    return resolve_secret(f"file:{Path(path).expanduser()}") if path else None
+
+
+def _submission(job: Any) -> Submission:
+    about = job.metadata or {}
+    started, ended = (datetime.fromtimestamp(ms / 1000, UTC) if ms else None for ms in (job.start_time, job.end_time))
+    return Submission(
+        str(job.submission_id),
+        str(getattr(job.status, "value", job.status)),
+        about.get("output", ""),
+        about.get("sources", ""),
+        (job.message or "").strip(),
+        started,
+        ended,
+        job.driver_exit_code,
+    )

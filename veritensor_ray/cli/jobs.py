@@ -1,0 +1,94 @@
+"""`status`, `logs`, `stop`, `jobs`: runs on a cluster, through its Jobs API."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from veritensor_ray.cli.info import AsJson
+from veritensor_ray.cli.submit import Config
+
+if TYPE_CHECKING:
+    from veritensor_ray.jobs.remote import Client, Submission
+
+Address = Annotated[str | None, typer.Option(help="The cluster's Jobs API, http://HEAD:8265. Default: `address` of the configuration.")]
+Run = Annotated[str, typer.Argument(help="The run, as `submit` and `jobs` name it.")]
+
+
+def jobs(address: Address = None, config: Config = None, as_json: AsJson = False) -> None:
+    """List the runs that a cluster knows, the newest first."""
+    _show(connect(address, config).list(), as_json)
+
+
+def status(run: Run, address: Address = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Say how a run on a cluster stands."""
+    client = connect(address, config)
+    seen = client.get(run)
+    _show([seen], as_json)
+    lines = [] if as_json else client.logs(run).splitlines()
+    if lines:
+        write(lines[-1] + "\n")
+
+
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    address: Address = None,
+    config: Config = None,
+) -> None:
+    """Print what a run on a cluster has printed."""
+    client = connect(address, config)
+    if follow:
+        client.follow(run, write)
+    else:
+        write(client.logs(run))
+
+
+def stop(run: Run, address: Address = None, config: Config = None) -> None:
+    """End a run on a cluster. What it has committed stays; the same submit goes on from there."""
+    seen = connect(address, config).stop(run)
+    sys.stdout.write(f"{seen.id} is {seen.state}\n")
+    if not seen.over:
+        raise typer.Exit(4)
+
+
+def connect(address: str | None, config: str | None) -> Client:
+    """A client for the cluster that flag or configuration name."""
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.jobs.remote import Client
+
+    settings = load_settings(config, {"address": address})
+    if not (settings.address or "").startswith(("http://", "https://")):
+        raise UsageError("name the cluster's Jobs API with --address http://HEAD:8265")
+    return Client(settings)
+
+
+def write(text: str) -> None:
+    """Lines of a run, which may quote a corpus, harmless to a terminal."""
+    from veritensor_ray.cli.render import safe
+
+    sys.stdout.write("\n".join(safe(line) for line in text.split("\n")))
+    sys.stdout.flush()
+
+
+def _show(runs: list[Submission], as_json: bool) -> None:
+    from veritensor_ray.cli.render import console, table
+
+    if as_json:
+        rows: list[dict[str, Any]] = [asdict(one) for one in runs]
+        sys.stdout.write(json.dumps(rows, indent=2, default=str) + "\n")
+    elif not runs:
+        sys.stdout.write("no runs\n")
+    else:
+        columns = ("run", "state", "exit code", "started", "ended", "sources", "output")
+        console().print(table(columns, [_row(one) for one in runs]))
+
+
+def _row(one: Submission) -> tuple[object, ...]:
+    moments = (f"{moment:%Y-%m-%d %H:%M:%S}Z" if moment else "" for moment in (one.started, one.ended))
+    return one.id, one.state, one.exit_code, *moments, one.sources, one.output

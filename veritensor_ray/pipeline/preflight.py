@@ -1,0 +1,94 @@
+"""What one machine says of itself before a run: engines, bundle, stores, accelerators; it knows neither Ray nor the other machines."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from veritensor_ray.bundle.active import activate
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_output
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.engines.registry import create, selected
+from veritensor_ray.errors import ModelError, VeritensorError
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSeen:
+    """An engine as it is here; without a fingerprint its model is missing or changed, and `missing` says how."""
+
+    name: str
+    version: str
+    fingerprint: str | None = None
+    model: str | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a machine has. `problems` are sentences with a remedy: one is enough for a refusal."""
+
+    node: str
+    package: str
+    python: str
+    bundle: str | None
+    accelerators: tuple[str, ...]
+    engines: tuple[EngineSeen, ...]
+    problems: tuple[str, ...]
+
+
+def examine(settings: Settings, scans: bool = True) -> Report:
+    """Look at this machine; nothing raises. One that only drives and commits (`scans` is false) needs neither models nor accelerators."""
+    seen: list[EngineSeen] = []
+    problems: list[str] = []
+    bundle = None
+    try:
+        settings, active = activate(settings)
+        bundle = active.id if active else None
+        problems += _unreachable(settings)
+        if scans:
+            seen = engines_here(settings)
+    except VeritensorError as error:
+        problems.append(str(error))
+    except Exception as error:  # noqa: BLE001  # a plug-in or a library that this machine lacks; the report has to arrive
+        problems.append(f"{type(error).__name__}: {error}"[:300])
+    accelerators = tuple(_accelerators()) if scans else ()
+    return Report(platform.node(), version("veritensor-ray"), platform.python_version(), bundle, accelerators, tuple(seen), tuple(problems))
+
+
+def engines_here(settings: Settings) -> list[EngineSeen]:
+    """The selected engines; those with a model read every file of it."""
+    return [_seen(engine) for engine in create(settings, selected(settings))]
+
+
+def _seen(engine: Engine) -> EngineSeen:
+    try:
+        return EngineSeen(engine.name, engine.version, engine.fingerprint(), getattr(engine, "model_name", None))
+    except ModelError as error:
+        return EngineSeen(engine.name, engine.version, missing=str(error))
+
+
+def _unreachable(settings: Settings) -> Iterator[str]:
+    """Sources that cannot be listed or read from here, and an output that cannot be written."""
+    for source in settings.sources:
+        try:
+            for root in roots([source], settings.stores):
+                check_source(root, settings.stores)
+        except VeritensorError as error:
+            yield str(error)
+    try:
+        check_output(OutputStore(absolute(settings.output or ""), settings.stores))
+    except VeritensorError as error:
+        yield str(error)
+
+
+def _accelerators() -> Iterator[str]:
+    """Names of the GPUs that torch can use; none where there is no torch."""
+    try:
+        import torch
+    except ImportError:
+        return
+    yield from (torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
