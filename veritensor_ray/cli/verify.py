@@ -1,0 +1,66 @@
+"""`verify`: whether the results in an output are what a trusted key signed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from veritensor_ray.cli.info import AsJson
+from veritensor_ray.cli.submit import Config
+
+if TYPE_CHECKING:
+    from veritensor_ray.findings.attestation import Verified
+
+Trusted = Annotated[str | None, typer.Option("--trusted-keys", help="List of keys that count; default: this user's own, see `keys`.")]
+
+
+def verify(
+    output: Annotated[str, typer.Argument(help="Where an audit left its results.")],
+    trusted_keys: Trusted = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the signature of an audit, and every object of its results against it.
+
+    Exit codes: 0 the results are what a trusted key signed; 4 they are not, or nobody who is trusted signed them.
+    """
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.corpus.stores import OutputStore, absolute
+    from veritensor_ray.errors import VeritensorError
+    from veritensor_ray.findings.attestation import check
+    from veritensor_ray.signing import trust_list
+
+    settings = load_settings(config, {"trusted_keys": trusted_keys})
+    try:
+        verified = check(OutputStore(absolute(output), settings.stores), trust_list(settings.trusted_keys))
+    except VeritensorError as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"verified": False, "reason": str(error)}) + "\n")
+        raise
+    found = _about(output, verified)
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        _show(found)
+
+
+def _about(output: str, verified: Verified) -> dict[str, Any]:
+    keys = [{"id": key.id, "name": key.name} for key in verified.keys]
+    return {"verified": True, "output": output, "signed_by": keys, "objects": verified.objects, **verified.predicate}
+
+
+def _show(found: dict[str, Any]) -> None:
+    from veritensor_ray.cli.render import console, safe, table
+
+    out = console()
+    names = ("scan_id", "finished_at", "profile", "package_version", "bundle_id", "fingerprint", "site_key_id")
+    severity = found["counts"]["severity"] or {}
+    rows = [(name, safe(str(found[name]))) for name in names if found[name]]
+    rows += [("artifacts", str((found["counts"]["totals"] or {}).get("artifacts", 0)))]
+    rows += [("findings", ", ".join(f"{count:,} {name}" for name, count in severity.items()) or "none")]
+    out.print(table(("signed", "value"), rows))
+    keys = " and ".join(f"key {one['id']} ({safe(one['name'])})" for one in found["signed_by"])
+    out.print(f"verified: {found['objects']} objects in {safe(found['output'])} are what {keys} signed")

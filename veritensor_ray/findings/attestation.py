@@ -1,0 +1,154 @@
+"""Signs the results of a run, and checks that they are what was signed; it knows no engine, and reads no table.
+
+`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below findings/,
+ledger/ and rollup/, at any depth: whatever a reader of these folders would take for a table. `_work/` is no result and is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from veritensor_ray.corpus.stores import OutputStore, denied, filesystem
+from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
+from veritensor_ray.signing import Signature, TrustedKey, TrustList, load_private_key, sign, signatures_of, verify
+
+NAME = "attestation.json"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # a name, as the specification has it; nothing is fetched
+PREDICATE_TYPE = "urn:veritensor-ray:audit:v1"
+RUN = "run.json"
+FOLDERS = ("findings", "ledger", "rollup")
+_MOST = 64 << 20  # bytes of an attestation; a subject takes about 130
+_ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Results that are what trusted keys signed."""
+
+    keys: tuple[TrustedKey, ...]
+    predicate: Mapping[str, Any]
+    objects: int
+
+
+def attest(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
+    """Write attestation.json beside a run.json that is there already. Raises UsageError for a bad key, CannotRunError."""
+    key = load_private_key(key_named)
+    payload = json.dumps(_statement(store, run), separators=(",", ":"), sort_keys=True).encode()
+    store.put(NAME, _envelope(payload, sign(PAYLOAD_TYPE, payload, key)))
+
+
+def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
+    names = [*sorted(_present(store)), RUN]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": _sha256(store, name)}} for name in names],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            **{name: run.get(name) for name in _ABOUT},
+            "counts": {name: run.get(name) for name in ("totals", "status", "severity")},
+        },
+    }
+
+
+def _envelope(payload: bytes, signature: Signature) -> bytes:
+    envelope = {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": [signature.as_json()]}
+    return json.dumps(envelope, indent=1).encode() + b"\n"
+
+
+def check(store: OutputStore, trusted: TrustList) -> Verified:
+    """Compare the results with what a trusted key signed.
+
+    Raises IncompleteOutput; SignatureError that names the first object that differs, and says how.
+    """
+    with _asked(store.uri, "read"):
+        ended, signed_by_someone = store.exists(RUN), store.exists(NAME)
+    if not ended:
+        raise IncompleteOutput(f"{store.uri} has no run.json: no audit has ended there; run the same submit again")
+    if not signed_by_someone:
+        raise SignatureError(
+            f"{store.uri} has no {NAME}: nobody signed it. The same submit with --sign-key file:/path or env:NAME signs an audit that has ended"
+        )
+    payload, signatures = _opened(store)
+    keys = verify(f"{store.uri}/{NAME}", PAYLOAD_TYPE, payload, signatures, trusted)
+    statement = json.loads(payload)  # signed, so it is what `attest` wrote
+    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
+        raise SignatureError(
+            f"{store.uri}/{NAME} is signed, and speaks of something else: {statement.get('predicateType')}. Get the output again"
+        )
+    signed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    found = list(_faults(store, signed, statement["predicate"]))
+    if found:
+        more = f" (and {len(found) - 1:,} more objects differ)" if len(found) > 1 else ""
+        raise SignatureError(f"{found[0]}{more}. Get the output again from where it was made, or scan again with --fresh")
+    return Verified(keys, statement["predicate"], len(signed))
+
+
+def _opened(store: OutputStore) -> tuple[bytes, tuple[Signature, ...]]:
+    """Payload and signatures of an envelope of unknown origin."""
+    with _asked(f"{store.uri}/{NAME}", "read"), store.open(NAME) as file:
+        data = file.read(_MOST + 1)
+    try:
+        return _parsed(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SignatureError(f"{store.uri}/{NAME} is damaged: {error}. Get the output again") from None
+
+
+def _parsed(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
+    if len(data) > _MOST:
+        raise ValueError(f"it has more than {_MOST >> 20} MiB")
+    envelope = json.loads(data)
+    if set(envelope) != {"payload", "payloadType", "signatures"} or envelope["payloadType"] != PAYLOAD_TYPE:
+        raise ValueError("it is no DSSE envelope around an in-toto statement")
+    return base64.b64decode(envelope["payload"], validate=True), signatures_of(envelope["signatures"])
+
+
+def _faults(store: OutputStore, signed: Mapping[str, str], about: Mapping[str, Any]) -> Iterator[str]:
+    present = {*_present(store), RUN}
+    for name in sorted(present | signed.keys(), key=lambda one: (one != RUN, one)):
+        if name not in signed:
+            yield f"{store.uri}/{name} is extra: it was not there when the results were signed"
+        elif name not in present:
+            yield f"{store.uri}/{name} is missing: it was there when the results were signed"
+        elif _sha256(store, name) != signed[name]:
+            how = _other_run(store, about) if name == RUN else ""
+            yield f"{store.uri}/{name} is changed{how}: its SHA-256 is not the one that was signed"
+
+
+def _other_run(store: OutputStore, about: Mapping[str, Any]) -> str:
+    """Words for a run.json that belongs to another run."""
+    try:
+        other = json.loads(store.read(RUN) or b"")["scan_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return "" if other == about.get("scan_id") else f" (it is of run {other}, and run {about.get('scan_id')} was signed)"
+
+
+def _present(store: OutputStore) -> Iterator[str]:
+    """All objects of the tables, at any depth, as readers of a folder find them."""
+    fs, root = filesystem(store.uri, store.stores)
+    base = root.rstrip("/")
+    for folder in FOLDERS:
+        with _asked(store.uri, "list"):
+            paths = fs.find(f"{base}/{folder}")
+        yield from (str(path).removeprefix(f"{base}/") for path in paths)
+
+
+def _sha256(store: OutputStore, name: str) -> str:
+    with _asked(f"{store.uri}/{name}", "read"), store.open(name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # reads in blocks, as any binary file
+
+
+@contextlib.contextmanager
+def _asked(uri: str, action: str) -> Iterator[None]:
+    """What a store refuses becomes a sentence."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(uri, action, error)) from None
