@@ -58,8 +58,8 @@ class _Summary:
 def collect(store: OutputStore, info: RunInfo, site_key: bytes) -> dict[str, Any]:
     """Write findings/, ledger/, rollup/ and run.json; returns the content of run.json."""
     summary = _Summary()
-    for name in ("findings", "ledger", "rollup"):
-        store.delete(name)  # of an earlier collect that did not end
+    for name in ("findings", "ledger", "rollup", "attestation.json"):
+        store.delete(name)  # of an earlier collect that did not end, or whose run.json somebody took away
     with contextlib.ExitStack() as stack:
         tables = {
             name: stack.enter_context(contextlib.closing(_Table(store, name, schema)))
