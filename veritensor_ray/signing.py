@@ -9,7 +9,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -300,20 +300,31 @@ def revoke(trusted: TrustList, name: str, reason: str) -> TrustList:
     return replace(trusted, keys=tuple(replace(one, revoked=reason.strip()) if one == key else one for one in trusted.keys))
 
 
-def save(trusted: TrustList) -> None:
-    """Write the list, whole or not at all, readable by this user alone. Raises CannotRunError."""
-    entries: Sequence[dict[str, Any]] = [{k: v for k, v in asdict(key).items() if v is not None} for key in trusted.keys]
+def change(configured: str | None, by: Callable[[TrustList], TrustList]) -> None:
+    """Read the list, change it and write it, while nobody else does. Raises CannotRunError."""
+    from filelock import FileLock
+
+    path = trust_list_path(configured)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(path.with_name(f".{path.name}.lock"), mode=0o600):
+            _save(by(trust_list(configured)))
+    except OSError as error:
+        raise CannotRunError(
+            f"the list of trusted keys {path} cannot be written: {error.strerror}; set trusted_keys to another file"
+        ) from None
+
+
+def _save(trusted: TrustList) -> None:
+    """Whole or not at all, readable by this user alone."""
+    entries = [{name: value for name, value in asdict(key).items() if value is not None} for key in trusted.keys]
     temporary = trusted.path.with_name(f".{trusted.path.name}.{secrets.token_hex(4)}")
     try:
-        trusted.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             json.dump({"keys": entries}, file, indent=2)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(trusted.path)
-    except OSError as error:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise CannotRunError(
-            f"the list of trusted keys {trusted.path} cannot be written: {error.strerror}; set trusted_keys to another file"
-        ) from None

@@ -16,7 +16,6 @@ from veritensor_ray.errors import BundleError
 from veritensor_ray.signing import TrustedKey, TrustList, trust_list
 
 CURRENT, PREVIOUS = "current", "previous"
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,11 @@ def bundles_folder(settings: Bundle) -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share").absolute() / "veritensor-ray" / "bundles"
 
 
+def is_id(name: str) -> bool:
+    """Whether a name is one that bundles have."""
+    return re.fullmatch(r"[0-9a-f]{16}", name) is not None
+
+
 def linked(folder: Path, name: str = CURRENT) -> Path | None:
     """The bundle that a link of the folder leads to; None where there is no link. Raises BundleError for any other link."""
     link = folder / name
@@ -47,7 +51,7 @@ def linked(folder: Path, name: str = CURRENT) -> Path | None:
         return None
     except OSError as error:
         raise BundleError(f"{link} is no link to a bundle: {error.strerror}. Remove it and import the bundle again") from None
-    if not _ID.fullmatch(target):
+    if not is_id(target):
         raise BundleError(f"{link} leads to {target!r}, which is no bundle. Remove it and import the bundle again")
     return folder / target
 
@@ -103,7 +107,7 @@ def _settings(settings: Settings, folder: Path, manifest: Manifest) -> tuple[dic
     if names:
         offers["popular"] = (dependencies.popular, names)
     taken = {name: new for name, (old, new) in offers.items() if not old}
-    inner = {name: taken.pop(name) for name in ("database", "popular") if name in taken}
+    inner: dict[str, Any] = {name: taken.pop(name) for name in ("database", "popular") if name in taken}
     update = taken | ({"dependencies": dependencies.model_copy(update=inner)} if inner else {})
     kept = [name for name, (old, new) in offers.items() if old and old != new]
     return update, [f"dependencies.{name}" if name in ("database", "popular") else name for name in kept]

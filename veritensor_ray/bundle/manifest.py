@@ -14,7 +14,7 @@ from veritensor_ray.config import Bundle as BundleSettings
 from veritensor_ray.errors import BundleError, SignatureError
 from veritensor_ray.signing import Signature, TrustedKey, TrustList, signatures_of, verify
 
-FORMAT = "veritensor-ray bundle 1"
+FORMAT: Literal["veritensor-ray bundle 1"] = "veritensor-ray bundle 1"
 PAYLOAD_TYPE = "application/vnd.veritensor-ray.bundle+json"
 MANIFEST, SIGNATURE = "MANIFEST.json", "MANIFEST.json.sig"
 MANIFEST_BYTES, SIGNATURE_BYTES = 16 << 20, 64 << 10  # read before anything is known of who made them
@@ -143,9 +143,9 @@ def ages(what: str, manifest: Manifest, settings: BundleSettings) -> list[str]:
     for part in sorted(manifest.parts, key=lambda part: part.dated):
         age, renew = part.age(today), "Import a newer bundle"
         if settings.max_days is not None and age > settings.max_days:
-            raise BundleError(f"{part.name} in {what} is {age} days old, more than bundle.max_days ({settings.max_days}). {renew}")
+            raise BundleError(f"{what}: part {part.name} is {age} days old, more than bundle.max_days ({settings.max_days}). {renew}")
         if age > settings.warn_days:
-            said.append(f"{part.name} in {what} is {age} days old (bundle.warn_days is {settings.warn_days}). {renew}")
+            said.append(f"{what}: part {part.name} is {age} days old (bundle.warn_days is {settings.warn_days}). {renew}")
         elif today + timedelta(days=1) < date.fromisoformat(part.dated):
-            said.append(f"{part.name} in {what} is dated {part.dated}, in the future. Set the clock of this machine")
+            said.append(f"{what}: part {part.name} is dated {part.dated}, in the future. Set the clock of this machine")
     return said

@@ -88,7 +88,7 @@ def digest(entry: Entry, progress: Progress, stop: Event, copy: int | None = Non
                 raise BundleError(f"{entry.file} was cut off while it was read. Get the bundle again")
             seen.update(buffer[:count])
             if copy is not None:
-                _write(copy, buffer[:count])
+                write(copy, buffer[:count])
             position += count
             progress(count)
     except OSError as error:
@@ -98,6 +98,8 @@ def digest(entry: Entry, progress: Progress, stop: Event, copy: int | None = Non
     return seen.hexdigest()
 
 
-def _write(descriptor: int, data: memoryview) -> None:
+def write(descriptor: int, data: bytes | memoryview) -> None:
+    """All of it: one call may write less."""
+    data = memoryview(data)
     while data:
         data = data[os.write(descriptor, data) :]

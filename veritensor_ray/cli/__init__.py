@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import advisories, findings, info, jobs, models, plan, submit, verify
+from veritensor_ray.cli import advisories, bundle, findings, info, jobs, keys, models, plan, submit, verify
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.command("logs")(jobs.logs)
 app.command("stop")(jobs.stop)
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
+app.add_typer(bundle.app, name="bundle")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

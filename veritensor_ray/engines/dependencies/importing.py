@@ -49,8 +49,10 @@ class Report:
     rejected: Counter[str] = field(default_factory=Counter)
 
 
-def import_archives(archives: Iterable[Path], output: Path, progress: Callable[[int], None] = lambda done: None) -> Report:
-    """Write the database anew from all archives; the old one stays until the new one is whole.
+def import_archives(
+    archives: Iterable[Path], output: Path, progress: Callable[[int], None] = lambda done: None, imported: datetime | None = None
+) -> Report:
+    """Write the database anew from all archives; the old one stays until the new one is whole. `imported` is noted in it; default: now.
 
     Raises UsageError for what is no archive of OSV records, CannotRunError where nothing can be written.
     """
@@ -60,7 +62,7 @@ def import_archives(archives: Iterable[Path], output: Path, progress: Callable[[
     try:
         output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _fill(temporary, paths, report, progress)
+        _fill(temporary, paths, report, progress, imported)
         temporary.replace(output)
     except (OSError, sqlite3.Error) as error:
         raise CannotRunError(f"the advisory database {output} cannot be written: {error}") from None
@@ -70,7 +72,7 @@ def import_archives(archives: Iterable[Path], output: Path, progress: Callable[[
     return report
 
 
-def _fill(path: Path, archives: list[Path], report: Report, progress: Callable[[int], None]) -> None:
+def _fill(path: Path, archives: list[Path], report: Report, progress: Callable[[int], None], imported: datetime | None) -> None:
     now = datetime.now(UTC)
     digest = hashlib.sha256(FORMAT.encode())
     connection = sqlite3.connect(path)
@@ -82,7 +84,12 @@ def _fill(path: Path, archives: list[Path], report: Report, progress: Callable[[
             raise UsageError(f"no OSV record in {', '.join(map(str, archives))}")
         for row in connection.execute("SELECT ecosystem, name, id, data FROM advisories ORDER BY 1, 2, 3"):
             digest.update("\0".join(row[:3]).encode("utf-8", "replace") + row[3])
-        about = {"format": FORMAT, "digest": digest.hexdigest(), "imported": now.isoformat(timespec="seconds"), "newest": report.newest}
+        about = {
+            "format": FORMAT,
+            "digest": digest.hexdigest(),
+            "imported": (imported or now).isoformat(timespec="seconds"),
+            "newest": report.newest,
+        }
         about |= {name: json.dumps(counts) for name, counts in _counts(connection).items()}
         about["rejected"] = json.dumps(dict(report.rejected))
         connection.executemany("INSERT INTO meta VALUES (?, ?)", about.items())

@@ -1,0 +1,101 @@
+"""`keys new|trust|revoke|list`: keys that sign bundles and results, and the list of those whose signatures count here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veritensor_ray.cli.info import AsJson
+from veritensor_ray.cli.submit import Config
+
+app = typer.Typer(
+    help="Keys that sign bundles and results, and which of them are trusted here.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str | None, typer.Option(help="What people call the key.")]
+
+
+def new(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes; the public one beside it, PATH.pub.")], name: Name = None
+) -> None:
+    """Make an ed25519 key. Nothing is overwritten."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.signing import new_key
+
+    made = new_key(path, name or "")
+    sys.stdout.write(
+        f"key {made}\nprivate: {safe(path)} (stays here, readable by you alone)\npublic:  {safe(path)}.pub (give it to those who verify)\n"
+    )
+
+
+def trust(
+    pub: Annotated[Path, typer.Argument(help="Public key in PEM.")],
+    name: Name = None,
+    not_after: Annotated[str | None, typer.Option(help="Last day on which its signatures count, YYYY-MM-DD.")] = None,
+    config: Config = None,
+) -> None:
+    """Let the signatures of a key count on this machine."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.signing import change, key_id, load_public_key
+    from veritensor_ray.signing import trust as trusting
+
+    public, title = load_public_key(pub)
+    change(_configured(config), lambda keys: trusting(keys, public, name or title, not_after))
+    sys.stdout.write(
+        f"key {key_id(public)} ({safe(name or title)}) is trusted\n"
+        "Compare this id with the one its owner reads to you over another channel; if it differs: "
+        f"veritensor-ray keys revoke {key_id(public)} --reason 'not the one'\n"
+    )
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why; every refusal shows it.")],
+    config: Config = None,
+) -> None:
+    """Let the signatures of a key count no longer, those of the past included. This is final."""
+    from veritensor_ray.signing import change
+    from veritensor_ray.signing import revoke as revoking
+
+    change(_configured(config), lambda keys: revoking(keys, key, reason))
+    sys.stdout.write(f"key {key} is revoked: what it alone has signed is refused from now on\n")
+
+
+def list_keys(config: Config = None, as_json: AsJson = False) -> None:
+    """Show the trusted keys and whether their signatures count."""
+    from datetime import UTC, datetime
+
+    from veritensor_ray.cli.render import console, safe, table
+    from veritensor_ray.signing import trust_list
+
+    trusted, now = trust_list(_configured(config)), datetime.now(UTC)
+    rows = [
+        {"id": key.id, "name": key.name, "not_after": key.not_after, "revoked": key.revoked, "state": key.objection(now) or "counts"}
+        for key in trusted.keys
+    ]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    elif not rows:
+        sys.stdout.write(f"no key is trusted: {safe(trusted.path)} is empty or not there. Add one: veritensor-ray keys trust FILE.pub\n")
+    else:
+        columns = ("id", "name", "state", "not_after")
+        console().print(table(columns, [[row[column] for column in columns] for row in rows]))
+
+
+app.command("new")(new)
+app.command("trust")(trust)
+app.command("revoke")(revoke)
+app.command("list")(list_keys)
+
+
+def _configured(config: str | None) -> str | None:
+    from veritensor_ray.config import load_settings
+
+    return load_settings(config).trusted_keys
