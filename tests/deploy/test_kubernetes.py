@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -94,6 +97,27 @@ def test_the_authoritys_key_is_seen_by_no_container_that_reads_a_corpus() -> Non
     assert seen == {name for name in CONTAINERS if name.endswith(" certificate")}
 
 
+def test_each_pod_gets_a_certificate_for_its_own_address(tmp_path: Path) -> None:
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    subprocess.run(
+        ["openssl", "req", "-x509", *curve, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.crt"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    environment = {"CA_FOLDER": str(tmp_path), "TLS_FOLDER": str(tmp_path / "tls"), "NAMESPACE": "veritensor", "POD_IP": "10.1.2.3"}
+    (tmp_path / "tls").mkdir()
+    subprocess.run([sys.executable, KUBERNETES / "certificate.py"], env=environment, check=True)
+
+    def accepted(kind: str, name: str) -> bool:
+        command = ["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", f"-verify_{kind}", name, "tls/tls.crt"]
+        return subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+
+    assert accepted("ip", "10.1.2.3") and accepted("hostname", "veritensor-head-svc.veritensor.svc.cluster.local")
+    assert not accepted("ip", "10.1.2.4") and not accepted("hostname", "elsewhere")
+    assert (tmp_path / "tls" / "ca.crt").read_text() == (tmp_path / "ca.crt").read_text()
+
+
 def test_only_the_head_signs() -> None:
     keys = {name: next(v["secret"] for v in spec["volumes"] if v["name"] == "keys") for name, spec in PODS.items() if name != "sweep"}
     assert {name: [item["key"] for item in secret.get("items", ())] for name, secret in keys.items()} == {
@@ -143,7 +167,7 @@ def _kustomization() -> dict[str, Any]:
 
 def test_kustomization_names_every_file_and_image() -> None:
     kustomization = _kustomization()
-    files = {*kustomization["resources"], *kustomization["configMapGenerator"][0]["files"], "kustomization.yaml", "audit.yaml"}
-    assert files == {path.name for path in KUBERNETES.iterdir()}
+    files = {file for one in kustomization["configMapGenerator"] for file in one["files"]} | {*kustomization["resources"]}
+    assert files - {"trusted_keys.json"} | {"kustomization.yaml", "audit.yaml"} == {path.name for path in KUBERNETES.iterdir()}
     images = {f"{image['name']}:{image['newTag']}" for image in kustomization["images"]}
     assert images == {container["image"] for container in CONTAINERS.values()}
