@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 authority, tls = Path(environ.get("CA_FOLDER", "/ca")), Path(environ.get("TLS_FOLDER", "/tls"))
 issuer = x509.load_pem_x509_certificate((authority / "ca.crt").read_bytes())
@@ -25,6 +26,7 @@ certificate = (
     .not_valid_before(now - timedelta(hours=1))  # clocks differ
     .not_valid_after(min(now + timedelta(days=365), issuer.not_valid_after_utc))
     .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)  # type: ignore[arg-type]  # as below
     .add_extension(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -98,13 +99,8 @@ def test_the_authoritys_key_is_seen_by_no_container_that_reads_a_corpus() -> Non
 
 
 def test_each_pod_gets_a_certificate_for_its_own_address(tmp_path: Path) -> None:
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    subprocess.run(
-        ["openssl", "req", "-x509", *curve, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.crt"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    authority = next(line for line in (ROOT / "docs" / "kubernetes.md").read_text().splitlines() if line.startswith("openssl req"))
+    subprocess.run(shlex.split(authority), cwd=tmp_path, check=True, capture_output=True)
     environment = {"CA_FOLDER": str(tmp_path), "TLS_FOLDER": str(tmp_path / "tls"), "NAMESPACE": "veritensor", "POD_IP": "10.1.2.3"}
     (tmp_path / "tls").mkdir()
     subprocess.run([sys.executable, KUBERNETES / "certificate.py"], env=environment, check=True)
