@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.scripts import standins
 from tests.scripts.hub import Hub, serving
 from tests.scripts.tiny import COMMIT
 from veritensor_ray.models import store
@@ -42,16 +43,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def archives() -> dict[str, bytes]:
     """EasyOCR's own weights, from the package that brings them, zipped as its releases are."""
-    spec = importlib.util.find_spec("easyocr_en_models")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    made = {}
-    for stem in ("craft_mlt_25k", "english_g2"):
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            archive.write(Path(spec.submodule_search_locations[0]) / f"models/{stem}.pth", f"{stem}.pth")
-        made[f"{stem}.zip"] = content.getvalue()
-    return made
+    return standins.archives()
 
 
 @pytest.fixture

@@ -72,14 +72,12 @@ def _injection(folder: Path) -> dict[str, Any]:
     }
 
 
-def _pii(folder: Path) -> dict[str, Any]:
-    """Like its model: a pickle and a gliner_config.json, the rest with the backbone, whose tokenizer is a bare spm.model."""
+def build_gliner(model_folder: Path, backbone: Path) -> Any:
+    """Like its model: a gliner_config.json for which the caller saves the pickle, the rest with the backbone, whose tokenizer is a bare spm.model."""
     import sentencepiece
-    import torch
     from gliner import GLiNER, GLiNERConfig
     from transformers import AutoTokenizer, DebertaV2Config
 
-    backbone, model_folder = folder / f"tiny/backbone@{COMMIT}", folder / f"tiny/pii@{COMMIT}"
     backbone.mkdir(parents=True)
     model_folder.mkdir()
     pieces = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
@@ -111,13 +109,21 @@ def _pii(folder: Path) -> dict[str, Any]:
         GLiNERConfig(model_name=str(backbone), hidden_size=32, span_mode="markerV0", max_width=3, num_rnn_layers=1, max_len=64),
         backbone_from_pretrained=False,
     )
-    torch.save(built.model.state_dict(), model_folder / "pytorch_model.bin")
     about = {
         name: value
         for name, value in built.config.to_dict().items()
         if name in ("hidden_size", "span_mode", "max_width", "num_rnn_layers", "max_len", "class_token_index", "vocab_size")
     }
     (model_folder / "gliner_config.json").write_text(json.dumps(about | {"model_name": "tiny/backbone"}))
+    return built
+
+
+def _pii(folder: Path) -> dict[str, Any]:
+    import torch
+
+    model_folder = folder / f"tiny/pii@{COMMIT}"
+    built = build_gliner(model_folder, folder / f"tiny/backbone@{COMMIT}")
+    torch.save(built.model.state_dict(), model_folder / "pytorch_model.bin")
     built.eval()
     found = max(built.predict_entities(SENTENCE, ["person"], threshold=0.0), key=lambda one: one["score"])
     return {
