@@ -7,10 +7,12 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from veritensor_ray.bundle.active import Active, activate
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, selected
@@ -41,6 +43,11 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("stores", _stores),
         ("ray", _ray),
     )
+    try:
+        settings, active = activate(settings)
+        yield _bundle(active)
+    except VeritensorError as error:
+        yield Check("bundle", "fails", str(error), "see the message; `veritensor-ray bundle status` shows what is there")
     for name, step in steps:
         try:
             yield from step(settings)
@@ -48,6 +55,24 @@ def checks(settings: Settings) -> Iterator[Check]:
             yield Check(name, "fails", str(error), "see the message")
         except Exception as error:  # noqa: BLE001  # a doctor that dies tells nothing
             yield Check(name, "fails", f"{type(error).__name__}: {error}", "report this as a bug")
+
+
+def _bundle(active: Active | None) -> Check:
+    if active is None:
+        return Check(
+            "bundle",
+            "ok",
+            "none, and none is required: models, rules and advisories are those of the package, the configuration and HF_HOME",
+        )
+    today = datetime.now(UTC).date()
+    oldest = max(active.parts, key=lambda part: part.age(today))
+    signers = ", ".join(f"{key.id} ({key.name})" for key in active.keys)
+    detail = f"{active.id} in {active.folder.parent}, signed by {signers}; its oldest part is {oldest.name}, {oldest.age(today)} days old"
+    if active.warnings:
+        return Check(
+            "bundle", "warning", "\n".join((detail, *active.warnings)), "import a newer bundle: `veritensor-ray bundle import FILE.tar`"
+        )
+    return Check("bundle", "ok", detail)
 
 
 def _python(settings: Settings) -> Iterator[Check]:

@@ -6,9 +6,10 @@ import html
 import json
 import os
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,12 +202,12 @@ def inspect(what: str | bytes | Path, *, name: str | None = None, config: str | 
     """Scan one text, file or piece of bytes in this process, without Ray.
 
     A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
-    expected to be. Engines stay loaded for the next call.
+    expected to be. Engines stay loaded for the next call, and a bundle is verified when it is first used.
     """
-    settings = load_settings(config, options)
+    settings, bundle = _with_bundle(load_settings(config, options))
     path = Path(what) if isinstance(what, Path) or (isinstance(what, str) and _is_file(what)) else None
     if path is not None:
-        return _inspect(settings.model_copy(update={"sources": [str(path)]}))
+        return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)
     data = what.encode("utf-8", "surrogatepass") if isinstance(what, str) else bytes(what) if isinstance(what, bytes) else b""
     import fsspec
 
@@ -214,16 +215,35 @@ def inspect(what: str | bytes | Path, *, name: str | None = None, config: str | 
     file = f"{folder}/{name or 'inspected'}"
     memory.pipe_file(file, data)
     try:
-        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}))
+        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle)
     finally:
         memory.rm(folder, recursive=True)
+
+
+def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
+    """Settings with what the bundle in use has, and its id."""
+    from veritensor_ray.bundle.active import bundles_folder, linked
+
+    return _activated(settings.model_copy(update={"sources": []}).model_dump_json(), linked(bundles_folder(settings.bundle)))
+
+
+@lru_cache(maxsize=4)
+def _activated(
+    settings_json: str, _bundle: Path | None
+) -> tuple[Settings, str | None]:  # both are the key: an imported bundle counts at once
+    from veritensor_ray.bundle.active import activate
+
+    settings, active = activate(Settings.model_validate_json(settings_json))
+    for sentence in active.warnings if active else ():
+        warnings.warn(sentence, stacklevel=4)
+    return settings, active.id if active else None
 
 
 def _is_file(text: str) -> bool:
     return len(text) < 4096 and "\0" not in text and "\n" not in text and os.path.isfile(text)  # noqa: PTH113  # Path() raises for odd text
 
 
-def _inspect(settings: Settings) -> Inspection:
+def _inspect(settings: Settings, bundle: str | None) -> Inspection:
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.engines.registry import create, selected
@@ -235,14 +255,16 @@ def _inspect(settings: Settings) -> Inspection:
 
     key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
-    parts = describe(settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key))
+    parts = describe(
+        settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
+    )
     starts = tuple(roots(settings.sources, settings.stores))
     context = Context(settings, starts, tuple(engines), key, digest(parts))
     described = {
         engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
     }
     rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
-    info = RunInfo("inspect", digest(parts), starts, rules, described, {}, settings.limits.hits_per_rule)
+    info = RunInfo("inspect", digest(parts), starts, rules, described, {"bundle_id": bundle}, settings.limits.hits_per_rule)
     for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [])):
         if isinstance(entry, Shard):
             fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}

@@ -20,12 +20,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 def engines(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
     """List the engines, their models, and whether those are there."""
+    from veritensor_ray.bundle.active import activate
     from veritensor_ray.cli.render import console, table
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import available, create
     from veritensor_ray.errors import ModelError
 
-    settings = load_settings(config, {"profile": profile})
+    settings, _ = activate(load_settings(config, {"profile": profile}), thorough=False)
     rows: list[dict[str, Any]] = []
     for engine in create(settings, available(settings)):
         try:
@@ -49,12 +50,13 @@ def rules(
     """List the rules, or explain one."""
     from dataclasses import asdict
 
+    from veritensor_ray.bundle.active import activate
     from veritensor_ray.cli.render import console, severity, table
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import create, selected
     from veritensor_ray.errors import UsageError
 
-    settings = load_settings(config, {"rules": rule_dirs})
+    settings, _ = activate(load_settings(config, {"rules": rule_dirs}), thorough=False)
     found = {one.id: one for engine in create(settings, selected(settings)) for one in engine.rules()}
     if rule is not None and rule not in found:
         raise UsageError(f"unknown rule {rule!r}; `veritensor-ray rules` lists them")

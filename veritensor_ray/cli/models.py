@@ -52,11 +52,12 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
     """Load every engine that has a model and ask it for known answers. Exit code 4 when one fails."""
     import time
 
+    from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import available, create, needing_models
     from veritensor_ray.models.store import ModelStore
 
-    settings = load_settings(config, {"profile": profile})
+    settings, _ = activate(load_settings(config, {"profile": profile}))
     store = ModelStore.of(settings)
     rows: list[dict[str, Any]] = []
     for name in needing_models(create(settings, available(settings))):
@@ -79,10 +80,12 @@ app.command("selftest")(selftest)
 
 
 def _statuses(profile: str | None, config: str | None, read: bool) -> list[Status]:
+    from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
     from veritensor_ray.models.store import ModelStore, roles
 
-    store = ModelStore(load_settings(config, {"profile": profile}).profile)
+    settings, _ = activate(load_settings(config, {"profile": profile}), thorough=read)
+    store = ModelStore.of(settings)
     return [store.status(role, read) for role in roles()]
 
 

@@ -26,6 +26,7 @@ def plan(
     """List a corpus and say what an audit of it would do; nothing is written."""
     flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
     flags |= {"max_size": max_size, "since": since, "sample": sample}
+    from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
     from veritensor_ray.corpus.planning import plan_rows
     from veritensor_ray.engines.registry import selected
@@ -37,6 +38,7 @@ def plan(
     settings = load_settings(config, flags | {"sources": source or None})
     if not settings.sources:
         raise UsageError("plan needs at least one source")
+    settings, _ = activate(settings, thorough=estimate)
     names = tuple(selected(settings))
 
     def listed(count: int) -> None:
