@@ -69,6 +69,7 @@ class Carrier:
     manifest: bytes
     signature: bytes
     entries: Iterator[Entry]
+    again: str  # the remedy for what is not as it should be
 
 
 def tar(path: Path) -> Carrier:
@@ -81,7 +82,7 @@ def tar(path: Path) -> Carrier:
         raise UsageError(f"{path} is no file; name the tar that `bundle create` made")
     entries = _listed(path.resolve(), about.st_size)
     manifest, signature = (_first(path, entries, *expected) for expected in ((MANIFEST, MANIFEST_BYTES), (SIGNATURE, SIGNATURE_BYTES)))
-    return Carrier(path, manifest, signature, entries)
+    return Carrier(path, manifest, signature, entries, _AGAIN)
 
 
 def _first(path: Path, entries: Iterator[Entry], name: str, most: int) -> bytes:
@@ -134,7 +135,7 @@ def folder(path: Path) -> Carrier:
         if name not in entries:
             raise BundleError(f"{path / name} is missing. Import the bundle again")
         head.append(entries.pop(name).read(most))
-    return Carrier(path, head[0], head[1], iter(entries.values()))
+    return Carrier(path, head[0], head[1], iter(entries.values()), "Import the bundle again")
 
 
 def _below(root: Path, prefix: str) -> Iterator[Entry]:

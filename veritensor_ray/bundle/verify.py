@@ -28,12 +28,13 @@ class Verified:
     manifest: Manifest
     keys: tuple[TrustedKey, ...]
     entries: dict[str, Entry]
+    again: str
 
 
 def listed(carrier: Carrier, trusted: TrustList) -> Verified:
     """The signature first, then names and sizes. Raises SignatureError, BundleError."""
     manifest, keys = manifests.opened(str(carrier.path), carrier.manifest, carrier.signature, trusted)
-    return Verified(bundle_id(carrier.manifest), manifest, keys, _matched(carrier, manifest))
+    return Verified(bundle_id(carrier.manifest), manifest, keys, _matched(carrier, manifest), carrier.again)
 
 
 def _matched(carrier: Carrier, manifest: Manifest) -> dict[str, Entry]:
@@ -41,14 +42,14 @@ def _matched(carrier: Carrier, manifest: Manifest) -> dict[str, Entry]:
     for entry in carrier.entries:
         expected, shown = manifest.files.get(entry.name), f"{entry.name[:80]!r} in {carrier.path}"
         if expected is None:
-            raise BundleError(f"{manifests.objection(entry.name) or shown} is extra: the manifest does not name it. Get the bundle again")
+            raise BundleError(f"{manifests.objection(entry.name) or shown} is extra: the manifest does not name it. {carrier.again}")
         if entry.name in found:
-            raise BundleError(f"{shown} is there twice. Get the bundle again")
+            raise BundleError(f"{shown} is there twice. {carrier.again}")
         if entry.size != expected.size:
-            raise BundleError(f"{shown} has {entry.size:,} bytes, the manifest says {expected.size:,}. Get the bundle again")
+            raise BundleError(f"{shown} has {entry.size:,} bytes, the manifest says {expected.size:,}. {carrier.again}")
         found[entry.name] = entry
     if missing := manifest.files.keys() - found.keys():
-        raise BundleError(f"{min(missing)!r} is missing in {carrier.path}. Get the bundle again")
+        raise BundleError(f"{min(missing)!r} is missing in {carrier.path}. {carrier.again}")
     return found
 
 
@@ -61,7 +62,7 @@ def check(found: Verified, entry: Entry, seen: str) -> None:
     """Raises BundleError where the digest is not the manifest's."""
     if seen != found.manifest.files[entry.name].sha256:
         where = entry.file if entry.offset == 0 else f"{entry.name} in {entry.file}"
-        raise BundleError(f"{where} is changed: its SHA-256 is not the one in the manifest of bundle {found.id}. Get the bundle again")
+        raise BundleError(f"{where} is changed: its SHA-256 is not the one in the manifest of bundle {found.id}. {found.again}")
 
 
 def each(entries: Iterable[Entry], work: Callable[[Entry, Event], None]) -> None:

@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 Pairs = list[str] | None
+_USABLE = "signature, names and sizes are right"
 
 
 def create(
@@ -141,7 +142,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
             manifests[which] = seen.manifest
             warnings = ages(f"bundle {seen.id}", seen.manifest, settings.bundle)
             signed = [{"id": key.id, "name": key.name} for key in seen.keys]
-            found[which] = _about(seen.id, seen.manifest) | {"state": "usable", "signed_by": signed, "warnings": warnings}
+            found[which] = _about(seen.id, seen.manifest) | {"state": _USABLE, "signed_by": signed, "warnings": warnings}
         except VeritensorError as error:
             found[which] = {"bundle": folder.name if folder else None, "state": f"refused: {error}", "warnings": []}
     if as_json:
@@ -160,7 +161,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
                     sys.stdout.write(f", signed by {_signers((key['id'], key['name']) for key in found[which]['signed_by'])}")
                 sys.stdout.write("\n\n" if which == CURRENT else "\n")
             _warn(found[which]["warnings"])
-    if (found[CURRENT] or {}).get("state", "usable") != "usable":
+    if (found[CURRENT] or {}).get("state", _USABLE) != _USABLE:
         raise typer.Exit(4)
 
 
