@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline e2e-offline lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline e2e-offline licences lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -30,11 +30,15 @@ test: $(VENV)/.dev ## the default suite, in a network namespace where one can be
 test-offline: $(VENV)/.dev ## the same, and fails where the network cannot be cut off
 	bash scripts/isolated --require $(BIN)/python -m pytest $(TESTS)
 
-lint: $(VENV)/.dev ## format, lint, types, import contracts
+lint: $(VENV)/.dev ## format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/licences.py
+
+licences: $(VENV)/.dev ## every package that an installation brings, with its licence
+	$(BIN)/python scripts/licences.py --list
 
 faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
 	$(BIN)/python scripts/faults.py --kills 10 --artifacts 300

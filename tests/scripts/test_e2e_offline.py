@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from scripts.e2e_offline import control, outside, parse
+from e2e_offline import control, outside, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 HARMLESS = (
