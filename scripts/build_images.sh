@@ -13,14 +13,7 @@ done
 [[ $# -eq 0 ]] || shift
 [[ ${#images[@]} -gt 0 ]] || images=(head worker-gpu)
 
-for tool in "${CONTAINER_TOOL:-}" docker podman buildah; do
-    if [[ -n $tool ]] && command -v "$tool" >/dev/null; then break; fi
-    tool=
-done
-if [[ -z $tool ]]; then
-    echo "build_images: none of docker, podman and buildah is here. Install one, or set CONTAINER_TOOL" >&2
-    exit 4
-fi
+tool=$(scripts/container_tool.sh)
 own=() # a health check is no part of the OCI format
 [[ $(basename "$tool") == docker ]] || own=(--format docker --layers)
 
