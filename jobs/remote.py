@@ -78,8 +78,8 @@ class Client:
 
         self.address = settings.address or ""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        token = _token(settings)
-        headers = {"Authorization": f"Bearer {token}"} if token else None
+        self._token = _token(settings)
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
         self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
         if settings.cluster.ca_bundle:
@@ -172,8 +172,8 @@ class Client:
 
         try:
             return call()
-        except AuthenticationError as error:
-            kind = "wants a token" if "required" in str(error).lower() else "refuses this token"
+        except AuthenticationError:
+            kind = "refuses this token" if self._token else "wants a token"
             raise CannotRunError(
                 f"{self.address} {kind}: set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token"
             ) from None

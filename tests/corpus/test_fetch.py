@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veritensor_ray.corpus import fetch
-from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact
+from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.errors import ChangedDuringRun, ReadError
@@ -227,3 +228,26 @@ def test_seeking() -> None:
     assert (file.readable(), file.seekable(), file.writable()) == (True, True, False)
     file.seek(15)
     assert file.read() == b""
+
+
+def test_a_throttle_keeps_the_rate_and_reads_whole(tmp_path: Path, kept: str) -> None:
+    data = os.urandom(600_000)
+    (tmp_path / "a").write_bytes(data)
+    pulses: list[float] = []
+    throttle = Throttle(1_000_000, lambda: pulses.append(time.monotonic()))
+    began = time.monotonic()
+    artifact = OpenArtifact(*planned(tmp_path / "a"), {}, throttle)
+    assert artifact.file().read(len(data)) == data, "a slow read is no short one"
+    took = time.monotonic() - began
+    assert took >= 0.3, "600 kB at 1 MB/s, less the last piece"
+    assert pulses, "waiting is no lack of progress"
+    artifact.close()
+
+
+def test_a_throttle_counts_over_many_small_files(tmp_path: Path) -> None:
+    throttle = Throttle(100_000)
+    (tmp_path / "a").write_bytes(b"x" * 10_000)
+    began = time.monotonic()
+    for _ in range(5):
+        OpenArtifact(*planned(tmp_path / "a"), {}, throttle).close()
+    assert time.monotonic() - began >= 0.38

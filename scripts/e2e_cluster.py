@@ -1,0 +1,431 @@
+"""An audit on a cluster of several hosts behind a gap, with everything that goes wrong there, compared with a local run.
+
+A head, two workers, a client and an object store, each in a network namespace of its own on a bridge without a way out, with token
+authentication. Then a worker loses its power, the other its cable, both come back, the head loses its power and the run is resumed.
+
+python scripts/e2e_cluster.py [--copies 6] [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hosts import Host, enter
+
+BIN = Path(sys.executable).parent
+VERITENSOR, RAY, PYTHON = str(BIN / "veritensor-ray"), str(BIN / "ray"), sys.executable
+OUTSIDE = """
+import socket, sys
+reached = []
+for address in (("192.0.2.1", 80), ("198.51.100.7", 443), ("10.99.0.1", 53)):
+    try:
+        socket.create_connection(address, timeout=1).close()
+        reached.append(address)
+    except OSError:
+        pass
+for name in ("example.org", "head", "metadata.internal"):
+    try:
+        reached.append(socket.getaddrinfo(name, 80))
+    except OSError:
+        pass
+sys.exit(repr(reached) if reached else 0)
+"""
+GET = """
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]} if sys.argv[2] else {})
+try:
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        print(answer.status)
+        print(answer.read().decode())
+except urllib.error.HTTPError as error:
+    print(error.code)
+except OSError:
+    print(0)
+"""
+HEALTH = {  # found dead after some 20 seconds: soon enough for a night, late enough for a node that loads models
+    "RAY_health_check_initial_delay_ms": "5000",
+    "RAY_health_check_period_ms": "4000",
+    "RAY_health_check_timeout_ms": "4000",
+    "RAY_health_check_failure_threshold": "4",
+}
+
+
+class Check:
+    """Prints a line for each claim, and remembers whether one did not hold."""
+
+    def __init__(self) -> None:
+        self.passed, self.failed, self._began = 0, 0, time.monotonic()
+
+    def __call__(self, claim: str, holds: bool, seen: object = "") -> None:
+        self.passed, self.failed = self.passed + bool(holds), self.failed + (not holds)
+        detail = f"  [{str(seen).strip()[:600]}]" if seen != "" else ""
+        print(f"{time.monotonic() - self._began:6.0f} s  {'ok    ' if holds else 'FAILED'}  {claim}{detail}", flush=True)
+
+
+class Cluster:
+    """The hosts, and how each is started."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.token, self.site_key = base / "ray-token", base / "site.key"
+        for path in (self.token, self.site_key):
+            path.touch(0o600)
+            path.write_text(secrets.token_hex(32))
+        common = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+            "HF_HUB_OFFLINE": "1",
+            "S3_KEY": "testing",
+            "S3_SECRET": "testing",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "VERITENSOR_SITE_KEY": f"file:{self.site_key}",
+            "VERITENSOR_BUNDLE__FOLDER": str(base / "bundles"),
+            "VERITENSOR_TRUSTED_KEYS": str(base / "trusted_keys.json"),
+            **HEALTH,
+        }
+        client = {name: value for name, value in common.items() if not name.startswith(("RAY_AUTH", "RAY_health"))}
+        self.head = Host("head", 1, base, common)
+        self.workers = [Host("worker-1", 2, base, common, core=0), Host("worker-2", 3, base, common, core=1)]
+        self.client = Host("client", 4, base, client | {"VERITENSOR_CLUSTER__TOKEN": f"file:{self.token}"})
+        self.store = Host("store", 5, base, common)
+        self.address = f"http://{self.head.address}:8265"
+
+    @property
+    def hosts(self) -> list[Host]:
+        """All of them."""
+        return [self.head, *self.workers, self.client, self.store]
+
+    def start_head(self) -> None:
+        at = self.head.address
+        options = ["--head", "--num-cpus=0", f"--node-ip-address={at}", "--port=6379", f"--dashboard-host={at}", "--dashboard-port=8265"]
+        self._start(self.head, options, 200)
+
+    def start_worker(self, number: int, hidden: Path | None = None) -> None:
+        """Switch a worker on; `hidden` is a folder that it does not have."""
+        host = self.workers[number]
+        options = [f"--address={self.head.address}:6379", f"--node-ip-address={host.address}", "--num-cpus=2"]
+        self._start(host, options, 400, hidden)
+
+    def _start(self, host: Host, options: list[str], store: int, hidden: Path | None = None) -> None:
+        start = shlex.join([RAY, "start", *options, f"--object-store-memory={store}000000", "--disable-usage-stats", "--block"])
+        without = f"mount -t tmpfs tmpfs {shlex.quote(str(hidden))}; " if hidden else ""
+        # a node that lost its network, or could not join in time, ends: something has to start it again
+        host.start("bash", "-c", f"{without}while :; do {start}; sleep 2; done")
+
+    def start_store(self, corpus: Path) -> None:
+        """A real S3 server, in memory, filled with the corpus."""
+        self.store.start(str(BIN / "moto_server"), "-H", self.store.address, "-p", "9000")
+        script = f"""
+import os, boto3, time
+from botocore.config import Config
+s3 = boto3.client("s3", endpoint_url="http://{self.store.address}:9000", aws_access_key_id="testing", aws_secret_access_key="testing",
+                  region_name="us-east-1", config=Config(retries={{"max_attempts": 10}}))
+for attempt in range(60):
+    try:
+        s3.create_bucket(Bucket="audits"); break
+    except Exception:
+        time.sleep(0.5)
+s3.create_bucket(Bucket="corpus")
+for folder, _, names in os.walk({str(corpus)!r}):
+    for name in names:
+        path = os.path.join(folder, name)
+        s3.upload_file(path, "corpus", os.path.relpath(path, {str(corpus)!r}))
+"""
+        done = self.store.call(PYTHON, "-c", script)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+
+    def nodes(self) -> int:
+        """Living nodes that have CPUs, as the head tells."""
+        seen = self.client.call(PYTHON, "-c", GET, f"{self.address}/api/v0/nodes?detail=1", f"Bearer {self.token.read_text()}")
+        try:
+            nodes = json.loads(seen.stdout.partition("\n")[2])["data"]["result"]["result"]
+        except (ValueError, KeyError, TypeError):
+            return -1
+        return sum(node["state"] == "ALIVE" and node["resources_total"].get("CPU", 0) > 0 for node in nodes)
+
+    def cli(self, *arguments: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command of ours, on the client."""
+        return self.client.call(VERITENSOR, *arguments, timeout=timeout, **environment)
+
+
+def until(what: Callable[[], bool], seconds: float, every: float = 1.0) -> bool:
+    """Whether it came true in time."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if what():
+            return True
+        time.sleep(every)
+    return False
+
+
+def make_corpus(folder: Path, copies: int) -> None:
+    """The sample corpus several times over, each from another seed."""
+    for number in range(copies):
+        command = [PYTHON, str(Path(__file__).parent / "make_demo_corpus.py"), str(folder / f"part-{number}"), "--seed", str(number)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (folder / f"part-{number}.expected.json").unlink(missing_ok=True)
+
+
+def make_bundle(cluster: Cluster) -> str:
+    """A signed bundle with rules and advisories, imported where all hosts look; its id."""
+    import zipfile
+
+    base = cluster.base
+    rules, archive = base / "rules", base / "all.zip"
+    rules.mkdir()
+    (rules / "site.yar").write_text(
+        'rule site_word { meta: title = "A word of this site" description = "x" category = "hidden-content" severity = "low" '
+        'strings: $a = "quarterly" nocase condition: $a }\n'
+    )
+    record = {
+        "schema_version": "1.6.0",
+        "id": "TEST-2026-1",
+        "modified": "2026-11-20T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "PyPI", "name": "flask"}, "versions": ["1.0"]}],
+    }
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("TEST-2026-1.json", json.dumps(record))
+    key = base / "bundle.pem"
+    steps = [
+        ("keys", "new", str(key)),
+        ("keys", "trust", f"{key}.pub"),
+        ("bundle", "create", str(base / "bundle.tar"), "--rules", str(rules), "--advisories", str(archive), "--sign-key", f"file:{key}"),
+        ("bundle", "import", str(base / "bundle.tar")),
+    ]
+    for step in steps:
+        done = cluster.cli(*step)
+        if done.returncode:
+            raise SystemExit(f"{step}: {done.stderr}")
+    return str((base / "bundles" / "current").readlink())
+
+
+def table(output: str, cluster: Cluster, name: str) -> list[dict[str, Any]]:
+    """Rows of a result, without what differs from run to run."""
+    drop = {"findings": ["scan_id", "detected_at"], "ledger": ["seconds"], "rollup": []}[name]
+    script = (
+        f"import sys, pickle, veritensor_ray as vr; from veritensor_ray.config import load_settings; "
+        f"s = load_settings({str(cluster.base / 'config.yaml')!r}); "
+        f"t = vr.open({output!r}, stores=s.stores).dataset({name!r}).to_table().drop_columns({drop!r}); "
+        f"sys.stdout.buffer.write(b'')\nimport json; print(json.dumps(t.to_pylist(), default=str))"
+    )
+    done = cluster.client.call(PYTHON, "-c", script)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def differing(cluster: Cluster, one: str, other: str) -> dict[str, str]:
+    """Tables that are not equal row for row, with counts."""
+    found = {}
+    for name in ("findings", "ledger", "rollup"):
+        a, b = table(one, cluster, name), table(other, cluster, name)
+        if a != b:
+            first = next(((x, y) for x, y in zip(a, b, strict=False) if x != y), None)
+            found[name] = f"{len(a)} and {len(b)} rows; first difference {first}"
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--copies", type=int, default=4, help="of the sample corpus")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with all logs")
+    options = parser.parse_args()
+    enter()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the hosts are switched off
+    base = Path(tempfile.mkdtemp(prefix="veritensor-e2e-", dir="/var/tmp"))  # hosts have a /tmp of their own
+    check = Check()
+    cluster = Cluster(base)
+    try:
+        story(cluster, check, options.copies)
+    finally:
+        for host in cluster.hosts:
+            host.power_off()
+        if check.failed or options.keep:
+            print(f"logs: {base}")
+        else:
+            shutil.rmtree(base, ignore_errors=True)
+    print(f"{check.passed} passed, {check.failed} failed")
+    sys.exit(bool(check.failed))
+
+
+def story(cluster: Cluster, check: Check, copies: int) -> None:
+    """From an empty network to equal results."""
+    make_corpus(cluster.base / "corpus", copies)
+    config = {
+        "stores": {
+            "s3://": {
+                "endpoint": f"http://{cluster.store.address}:9000",
+                "region": "us-east-1",
+                "key": "env:S3_KEY",
+                "secret": "env:S3_SECRET",
+            }
+        },
+        "limits": {"shard_artifacts": 8},
+        "resources": {"model_actors": 2},
+    }
+    (cluster.base / "config.yaml").write_text(yaml.safe_dump(config))
+    cluster.start_store(cluster.base / "corpus")
+    bundle = make_bundle(cluster)
+    cluster.start_head()
+    for number in (0, 1):
+        cluster.start_worker(number)
+    check("a head and two workers are up", until(lambda: cluster.nodes() == 2, 240))
+    closed(cluster, check)
+    refusals(cluster, check)
+    reference = f"{cluster.base}/local"
+    ended = cluster.cli("submit", "s3://corpus", "--output", reference, *flags(cluster), "--allow-partial", "--fail-on", "critical")
+    check("a local run finds what is critical", ended.returncode == 1, ended.stderr[-300:] if ended.returncode != 1 else "")
+    faults(cluster, check, bundle, reference)
+
+
+def flags(cluster: Cluster) -> tuple[str, ...]:
+    return ("--config", str(cluster.base / "config.yaml"))
+
+
+def closed(cluster: Cluster, check: Check) -> None:
+    """Nothing leads out, and nobody without the token gets in."""
+    for host in cluster.hosts:
+        done = host.call(PYTHON, "-c", OUTSIDE)
+        check(f"{host.name}: no name resolves and no outside address answers", done.returncode == 0, done.stderr if done.returncode else "")
+    for token, words, code in (
+        ("", "without a token", 401),
+        ("Bearer wrong", "with a wrong one", 403),
+        (f"Bearer {cluster.token.read_text()}", "with it", 200),
+    ):
+        got = cluster.client.call(PYTHON, "-c", GET, f"{cluster.address}/api/jobs/", token).stdout.partition("\n")[0]
+        check(f"the Jobs API answers {words}: {code}", got == str(code), got)
+    done = cluster.cli("jobs", "--address", cluster.address, VERITENSOR_CLUSTER__TOKEN="env:NOTHING", NOTHING="")  # noqa: S106  # a name
+    check("the command without a token says what to set", done.returncode == 4 and "cluster.token" in done.stderr, done.stderr)
+    done = cluster.cli("jobs", "--address", cluster.address)
+    check("the command with it lists no runs", (done.returncode, done.stdout) == (0, "no runs\n"), done.stdout + done.stderr)
+
+
+def refusals(cluster: Cluster, check: Check) -> None:
+    """What preflight sees: a node with another bundle, and a source that is not there."""
+    output = "s3://audits/refused"
+    submit = ("submit", "s3://corpus", "--output", output, "--address", cluster.address, *flags(cluster), "--wait")
+    cluster.workers[0].power_off()
+    check("a worker without power is missed", until(lambda: cluster.nodes() == 1, 60))
+    cluster.start_worker(0, hidden=cluster.base / "bundles")
+    check("it comes back without its bundle", until(lambda: cluster.nodes() == 2, 180))
+    done = cluster.cli(*submit)
+    said = done.stdout + done.stderr
+    check("one table and one refusal", done.returncode == 4 and "has the bundle none" in said and "the cluster is not ready" in said, said)
+    cluster.workers[0].power_off()
+    check("the worker is off again", until(lambda: cluster.nodes() == 1, 60))
+    cluster.start_worker(0)
+    check("and back with the bundle", until(lambda: cluster.nodes() == 2, 180))
+    done = cluster.cli("submit", "s3://nothing", *submit[2:])
+    check(
+        "a source that is not there ends with 4", done.returncode == 4 and "s3://nothing" in done.stdout + done.stderr, done.stdout[-300:]
+    )
+
+
+def commits(cluster: Cluster, output: Path) -> int:
+    """Shards that the log says are committed."""
+    found = re.findall(r"(\d+)/(\d+) shards", output.read_text(errors="replace"))
+    return max((int(done) for done, _ in found), default=0)
+
+
+def faults(cluster: Cluster, check: Check, bundle: str, reference: str) -> None:
+    """The run, what happens to it, and what it leaves."""
+    output = "s3://audits/night"
+    submit = ["submit", "s3://corpus", "--output", output, "--address", cluster.address, *flags(cluster), "--wait", "--allow-partial"]
+    submit += ["--fail-on", "critical", "--verbose"]
+    log = cluster.base / "submit-1.txt"
+    process = cluster.client.open(VERITENSOR, *submit, output=log)
+    check("the run commits shards", until(lambda: commits(cluster, log) >= 3 or process.poll() is not None, 180) and process.poll() is None)
+    again = cluster.cli(*(flag for flag in submit if flag != "--wait"))
+    check("the same submit again finds it under way", again.returncode == 0 and "already under way" in again.stderr, again.stderr)
+    listed = cluster.cli("jobs", "--address", cluster.address, "--json")
+    name = next((one["id"] for one in json.loads(listed.stdout) if one["output"] == output), "")
+    check("it is listed, without a secret in it", bool(name) and "testing" not in listed.stdout)
+    told = cluster.cli("status", name, "--address", cluster.address)
+    check("status says that it runs", told.returncode == 0 and "RUNNING" in told.stdout, told.stderr)
+    cluster.workers[0].power_off()
+    before = commits(cluster, log)
+    check("with one worker off the run goes on", until(lambda: commits(cluster, log) >= before + 2, 150), commits(cluster, log))
+    cluster.start_worker(0)
+    check("the worker joins again", until(lambda: cluster.nodes() == 2, 240))
+    cluster.workers[1].cable(plugged=False)
+    before = commits(cluster, log)
+    check("with the other's cable pulled the run goes on", until(lambda: commits(cluster, log) >= before + 2, 200), commits(cluster, log))
+    until(lambda: cluster.nodes() == 1, 60)
+    cluster.workers[1].cable(plugged=True)
+    check("plugged in, that worker joins again by itself", until(lambda: cluster.nodes() == 2, 240))
+    check(
+        "the run has not ended yet", process.poll() is None, log.read_text()[-300:] if process.poll() is not None else commits(cluster, log)
+    )
+    cluster.head.power_off()
+    done = commits(cluster, log)
+    for worker in cluster.workers:
+        worker.power_off()
+    cluster.start_head()
+    for number in (0, 1):
+        cluster.start_worker(number)
+    check("after the head lost its power the cluster comes back", until(lambda: cluster.nodes() == 2, 240))
+    process.terminate()
+    process.wait(30)
+    resumed = cluster.cli(*submit)
+    said = resumed.stdout
+    check("the same submit resumes the run", "resuming run" in said, re.findall(r"resuming.*", said) or said[-500:])
+    kept = re.search(r"resuming run \S+: (\d+) of (\d+)", said)
+    check("no committed shard is repeated", kept is not None and int(kept[1]) >= done, (done, kept and kept[0]))
+    check("it ends with the run's exit code", resumed.returncode == 1, resumed.returncode)
+    wrong = differing(cluster, reference, output)
+    check("findings, ledger and rollup equal the local run's, row for row", not wrong, wrong)
+    rows = table(output, cluster, "findings")
+    check("every finding names the bundle", bool(rows) and {row["bundle_id"] for row in rows} == {bundle}, (len(rows), bundle))
+    check("the bundle's rule found something", any("site" in row["rule_id"] for row in rows))
+    bounds(cluster, check)
+
+
+def bounds(cluster: Cluster, check: Check) -> None:
+    """Deadline, stop, and waiting for what others hold."""
+    output = "s3://audits/bounded"
+    submit = ["submit", "s3://corpus", "--output", output, "--address", cluster.address, *flags(cluster)]
+    ended = cluster.cli(*submit, "--wait", "--deadline", "15s")
+    check("a deadline ends with 3 and says what is left", ended.returncode == 3 and "shards left" in ended.stdout, ended.stdout[-200:])
+    log = cluster.base / "submit-3.txt"
+    first = cluster.client.open(VERITENSOR, *submit, "--wait", "--verbose", output=log)
+    until(lambda: commits(cluster, log) >= 1 or first.poll() is not None, 120)
+    other = [*submit]
+    other[3] = "s3://audits/other"
+    waited = cluster.cli(*other, "--wait", "--wait-resources", "5s", timeout=200)
+    said = waited.stdout
+    check(
+        "another run waits, and is told who holds what",
+        waited.returncode == 4 and "waiting for resources" in said and "holds" in said,
+        said[-700:],
+    )
+    name = next(
+        one["id"] for one in json.loads(cluster.cli("jobs", "--address", cluster.address, "--json").stdout) if one["output"] == output
+    )
+    stopped = cluster.cli("stop", name, "--address", cluster.address)
+    check("stop ends a run", stopped.returncode == 0 and "STOPPED" in stopped.stdout, stopped.stdout + stopped.stderr)
+    check("and who waits for it gets 4", first.wait(90) == 4, first.returncode)
+
+
+if __name__ == "__main__":
+    main()
