@@ -22,7 +22,8 @@ from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.jobs.deadline import deadline_at
 
 PREFIX = "veritensor-"
-_CLIENT_ONLY = ("address", "cluster", "log_format", "verbose")
+# Of this client: how it reaches the cluster and shows what it hears, and where its own keys and bundles lie.
+_CLIENT_ONLY: Any = {"address": True, "cluster": True, "log_format": True, "trusted_keys": True, "bundle": {"folder"}}
 _QUIET = 30.0  # seconds without a line, after which the state is asked for
 _LOST = 120.0  # seconds without an answer, after which the cluster is given up
 
@@ -61,7 +62,7 @@ def entrypoint(settings: Settings) -> str:
     paths = [*settings.sources, settings.output, *settings.rules, *settings.iocs, settings.dependencies.database or "/"]
     if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:
         raise UsageError(f"{relative[0]} is looked up on the cluster's nodes: give an absolute path there, or a URI")
-    given = settings.model_dump(mode="json", exclude_unset=True, exclude=set(_CLIENT_ONLY))
+    given = settings.model_dump(mode="json", exclude_unset=True, exclude=_CLIENT_ONLY)
     given["sources"] = [absolute(source) for source in settings.sources]  # refuses credentials
     if settings.deadline:
         given["deadline"] = deadline_at(settings.deadline, datetime.now().astimezone()).isoformat(timespec="seconds")

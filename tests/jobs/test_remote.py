@@ -34,7 +34,10 @@ def test_only_what_was_set_travels() -> None:
         ({"max_size": "2GB"}, "max_size", 2_000_000_000),
         ({"stores": {"s3://": {"key": "env:KEY"}}}, "stores", {"s3://": {"key": "env:KEY"}}),
         ({"cluster": {"wait_resources": "30m", "wait": True, "token": "env:TOKEN"}}, "cluster", {"wait_resources": 1800.0}),
-        ({"log_format": "json", "verbose": True}, "verbose", None),
+        ({"log_format": "json", "verbose": True}, "log_format", None),
+        ({"verbose": True}, "verbose", True),
+        ({"trusted_keys": "/here/keys.json"}, "trusted_keys", None),
+        ({"bundle": {"folder": "/here/bundles", "max_days": 7}}, "bundle", {"max_days": 7}),
         ({"sources": ["/data/it's here/$(id)"]}, "sources", ["/data/it's here/$(id)"]),
     ],
 )

@@ -112,8 +112,9 @@ def submit(
     raise typer.Exit(exit_code(run, settings.fail_on, settings.allow_partial, settings.strict))
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _given(**values: Any) -> dict[str, Any] | None:
+    """A section of the settings; none where no flag is set."""
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _hand_over(settings: Settings) -> int:
