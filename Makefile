@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline e2e-offline licences lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline e2e-cluster e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -46,8 +46,26 @@ faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
 faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 	$(BIN)/python scripts/faults.py --kills 51 --artifacts 600
 
+e2e-cluster: $(VENV)/.dev ## an audit on hosts in network namespaces, through power cuts and pulled cables; needs root
+	$(BIN)/python scripts/e2e_cluster.py
+
 e2e-offline: $(VENV)/.dev ## strace over a whole audit: nothing outside loopback is tried; evidence in build/
 	$(BIN)/python scripts/e2e_offline.py --evidence build/offline.json
+
+wheel: $(VENV)/.dev ## the wheel of the last commit, in dist/
+	rm -f dist/veritensor_ray-*.whl
+	$(BIN)/python scripts/reproducible_wheel.py --output dist
+
+wheel-check: $(VENV)/.dev ## build it twice, in other folders, with another umask and time, and compare the bytes
+	$(BIN)/python scripts/reproducible_wheel.py --check
+
+sbom: wheel ## bills of materials of the wheel with each lock, in dist/
+	set -e; for lock in head worker-cpu worker-gpu; do \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python scripts/sbom.py --lock requirements/$$lock.txt \
+			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
+
+audit-lock: $(VENV)/.dev ## the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI
+	bash scripts/audit_lock.sh "$(ADVISORIES)"
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
 	$(BIN)/python scripts/bench.py
