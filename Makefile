@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline e2e-cluster e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -49,6 +49,9 @@ faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 e2e-cluster: $(VENV)/.dev ## an audit on hosts in network namespaces, through power cuts and pulled cables; needs root
 	$(BIN)/python scripts/e2e_cluster.py
 
+e2e-images: $(VENV)/.dev ## build the images with buildah, run them without a network, carry them; needs root, apt and 20 GB
+	$(BIN)/python scripts/e2e_images.py
+
 e2e-offline: $(VENV)/.dev ## strace over a whole audit: nothing outside loopback is tried; evidence in build/
 	$(BIN)/python scripts/e2e_offline.py --evidence build/offline.json
 
@@ -65,7 +68,7 @@ sbom: wheel ## bills of materials of the wheel with each lock, in dist/
 			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
 
 audit-lock: $(VENV)/.dev ## the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI
-	bash scripts/audit_lock.sh "$(ADVISORIES)"
+	$(BIN)/python scripts/audit_lock.py "$(ADVISORIES)"
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
 	$(BIN)/python scripts/bench.py
