@@ -1,0 +1,73 @@
+"""Audits the locks with our own tool: a vulnerability of severity high or worse, or a lock that was not checked, ends it with an error.
+
+    python scripts/audit_lock.py all.zip [--locks requirements]
+
+all.zip: the advisories of PyPI as OSV publishes them. Nothing is asked of a network, and nothing of this user's own database or
+configuration is used or changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKED = ("complete", "db_stale")  # how old the advisories may be is for whoever brings them; the audit says it
+
+
+def run(arguments: Sequence[str | Path], folder: Path) -> int:
+    """A command of ours, where no configuration lies."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERITENSOR_")}
+    environment = kept | {"VERITENSOR_DEPENDENCIES__DATABASE": str(folder / "advisories.sqlite")}
+    return subprocess.run(
+        [sys.executable, "-m", "veritensor_ray", *map(str, arguments)], check=False, env=environment, cwd=folder
+    ).returncode
+
+
+def unchecked(output: Path, names: Sequence[str]) -> list[str]:
+    """Locks that the engine did not read to their end, with the reason: no findings in them would mean nothing."""
+    from veritensor_ray import api
+
+    states = {row["artifact"]: {one["engine"]: one for one in row["coverage"]} for row in api.open(output, stores={}).ledger.to_pylist()}
+    found = {name: states.get(f"requirements/{name}", {}).get("dependencies", {}) for name in names}
+    return [
+        f"{name}: {one.get('reason') or one.get('status', 'not there')}" for name, one in found.items() if one.get("status") not in CHECKED
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit code 0: all locks were checked, and nothing serious is known of what they name."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("advisories", type=Path, help="all.zip")
+    parser.add_argument("--locks", type=Path, default=ROOT / "requirements", help="folder of .txt files")
+    args = parser.parse_args(arguments)
+    if not args.advisories.is_file():
+        parser.error(f"there is no file {str(args.advisories)!r}: make audit-lock ADVISORIES=all.zip")
+    names = sorted(path.name for path in args.locks.glob("*.txt"))
+    if not names:
+        parser.error(f"{args.locks} holds no .txt file")
+    with tempfile.TemporaryDirectory(prefix="audit-lock-") as name:
+        folder = Path(name)
+        shutil.copytree(
+            args.locks, folder / "locks/requirements", ignore=lambda _, found: set(found) - set(names)
+        )  # its name is part of what it is
+        if code := run(["advisories", "import", args.advisories.resolve(), "--output", folder / "advisories.sqlite"], folder):
+            sys.exit(code)
+        code = run(["submit", folder / "locks", "--output", folder / "audit", "--engines", "dependencies", "--fail-on", "high"], folder)
+        if not (folder / "audit/run.json").exists():
+            sys.exit(code)
+        run(["findings", folder / "audit", "--limit", "0"], folder)
+        if missed := unchecked(folder / "audit", names):
+            sys.exit("not checked: " + "; ".join(missed))
+    print(f"{len(names)} locks were checked: {', '.join(names)}")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
