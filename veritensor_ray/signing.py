@@ -171,7 +171,7 @@ def signatures_of(value: Any) -> tuple[Signature, ...]:
     for one in value:
         if not isinstance(one, dict) or set(one) != {"keyid", "sig"} or not all(isinstance(part, str) for part in one.values()):
             raise ValueError("a signature is made of keyid and sig")
-        if not re.fullmatch(r"[0-9a-f]{16}", one["keyid"]) or len(_decoded(one["sig"])) != 64:
+        if not re.fullmatch(r"[0-9a-f]{16}", one["keyid"]) or len(decoded(one["sig"])) != 64:
             raise ValueError("a signature has no key id of 16 hexadecimal digits, or not 64 bytes")
         found.append(Signature(**one))
     return tuple(found)
@@ -214,7 +214,7 @@ def _fits(key: TrustedKey, payload_type: str, payload: bytes, signature: Signatu
     return True
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
     """Base64 in its one canonical form: unused bits of the last character are zero. Raises ValueError."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     if base64.b64encode(data).decode() != text:
@@ -251,13 +251,15 @@ def trust_list(configured: str | None) -> TrustList:
     return TrustList(path, keys)
 
 
-def _entry(about: dict[str, Any]) -> TrustedKey:
+def _entry(about: Any) -> TrustedKey:
+    if not isinstance(about, dict):
+        raise ValueError("an entry is no mapping")  # noqa: TRY004  # the file is wrong, not the caller
     if unknown := about.keys() - TrustedKey.__slots__:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
     key = TrustedKey(**about)
     if not all(isinstance(value, str) for value in about.values() if value is not None):
         raise ValueError(f"fields of {key.id!r} have to be text")
-    public = _decoded(key.public_key)
+    public = decoded(key.public_key)
     if len(public) != 32 or key_id(public) != key.id:
         raise ValueError(f"the id {key.id!r} is not that of its public_key")
     if key.not_after is not None:

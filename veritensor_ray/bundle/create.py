@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -34,7 +35,7 @@ from veritensor_ray.bundle.manifest import (
 )
 from veritensor_ray.bundle.verify import Progress, digest, each, write
 from veritensor_ray.errors import BundleError, ModelError, UsageError
-from veritensor_ray.signing import sign
+from veritensor_ray.signing import key_id, public_bytes, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,6 +94,9 @@ def create(output: Path, sources: Sources, keys: Sequence[Ed25519PrivateKey], pr
         raise UsageError("a bundle without a signature is refused everywhere: name a key with --sign-key file:PATH")
     if output.exists():
         raise UsageError(f"{output} exists; choose another name")
+    for path in (*sources.advisories, *sources.names.values()):
+        if not path.is_file():
+            raise UsageError(f"{path} is no file; name one that is there")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.absolute().parent) as scratch:
             moment = _moment()
@@ -209,7 +213,8 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
     each(entries, lambda entry, stop: digests.update({entry.name: digest(entry, progress, stop)}))
     files = {entry.name: File(sha256=digests[entry.name], size=entry.size) for entry in entries}
     parts = tuple(sorted(packing.parts, key=lambda part: part.name))
-    manifest = Manifest(format=FORMAT, created=moment, package_version=version("veritensor-ray"), parts=parts, files=files)
+    signers = {key_id(public): base64.b64encode(public).decode() for public in sorted(map(public_bytes, keys))}
+    manifest = Manifest(format=FORMAT, created=moment, package_version=version("veritensor-ray"), signers=signers, parts=parts, files=files)
     data = manifest.to_bytes()
     if len(data) > MANIFEST_BYTES:
         raise UsageError(f"{len(files):,} files are too many for one bundle; join some of the rules")

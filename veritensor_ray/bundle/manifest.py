@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from veritensor_ray.config import Bundle as BundleSettings
 from veritensor_ray.errors import BundleError, SignatureError
-from veritensor_ray.signing import Signature, TrustedKey, TrustList, signatures_of, verify
+from veritensor_ray.signing import Signature, TrustedKey, TrustList, decoded, key_id, signatures_of, verify
 
 FORMAT: Literal["veritensor-ray bundle 1"] = "veritensor-ray bundle 1"
 PAYLOAD_TYPE = "application/vnd.veritensor-ray.bundle+json"
@@ -58,13 +58,22 @@ class File(_Model):
 
 
 class Manifest(_Model):
-    """A bundle in words. `created` is a moment in UTC."""
+    """A bundle in words. `created` is a moment in UTC; `signers` are the public keys, in base64, of all who sign it, by id."""
 
     format: Literal["veritensor-ray bundle 1"]
     created: str
     package_version: str
+    signers: dict[str, str]
     parts: tuple[Part, ...]
     files: dict[str, File]
+
+    @field_validator("signers")
+    @classmethod
+    def _are_keys(cls, signers: dict[str, str]) -> dict[str, str]:
+        for name, public in signers.items():
+            if len(decoded(public)) != 32 or key_id(decoded(public)) != name:
+                raise ValueError(f"{name!r} is not the id of its key")
+        return signers
 
     @field_validator("files")
     @classmethod
@@ -127,8 +136,18 @@ def opened(what: str, manifest: bytes, signature: bytes, trusted: TrustList) -> 
     if signature_file(signatures) != signature:  # one form only: a changed byte is a changed signature
         raise SignatureError(f"{what}: {SIGNATURE} was changed since `bundle create` wrote it. Get the bundle again")
     keys = verify(what, PAYLOAD_TYPE, manifest, signatures, trusted)
+    found = _parsed(what, manifest)
+    if {one.keyid for one in signatures} != found.signers.keys():
+        raise SignatureError(f"{what}: {SIGNATURE} was changed: it is not by those whom the manifest names. Get the bundle again")
+    # a trusted key vouches for the manifest, which vouches for the keys of the others: so no signature can be damaged unseen
+    named = tuple(TrustedKey(name, public, "as the manifest has it") for name, public in found.signers.items())
+    verify(what, PAYLOAD_TYPE, manifest, signatures, TrustList(trusted.path, named))
+    return found, keys
+
+
+def _parsed(what: str, manifest: bytes) -> Manifest:
     try:
-        return Manifest.model_validate_json(manifest), keys
+        return Manifest.model_validate_json(manifest)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -40,16 +40,17 @@ def listed(carrier: Carrier, trusted: TrustList) -> Verified:
 def _matched(carrier: Carrier, manifest: Manifest) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for entry in carrier.entries:
-        expected, shown = manifest.files.get(entry.name), f"{entry.name[:80]!r} in {carrier.path}"
+        expected, shown = manifest.files.get(entry.name), f"{carrier.path}: {entry.name[:80]!r}"
         if expected is None:
-            raise BundleError(f"{manifests.objection(entry.name) or shown} is extra: the manifest does not name it. {carrier.again}")
+            wrong = manifests.objection(entry.name) or f"{entry.name[:80]!r} is extra"
+            raise BundleError(f"{carrier.path}: {wrong}, and the manifest does not name it. {carrier.again}")
         if entry.name in found:
             raise BundleError(f"{shown} is there twice. {carrier.again}")
         if entry.size != expected.size:
             raise BundleError(f"{shown} has {entry.size:,} bytes, the manifest says {expected.size:,}. {carrier.again}")
         found[entry.name] = entry
     if missing := manifest.files.keys() - found.keys():
-        raise BundleError(f"{min(missing)!r} is missing in {carrier.path}. {carrier.again}")
+        raise BundleError(f"{carrier.path}: {min(missing)!r} is missing. {carrier.again}")
     return found
 
 

@@ -1,0 +1,1 @@
+"""Bundles: made, carried, imported, used."""
