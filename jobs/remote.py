@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import shlex
 import ssl
@@ -79,6 +80,7 @@ class Client:
 
         self.address = settings.address or ""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        logging.getLogger("ray").setLevel(logging.WARNING)  # it tells of every connection that closes
         self._token = _token(settings)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
@@ -147,14 +149,17 @@ class Client:
                 self._give_up(error, answered)
             try:
                 seen = self._find(name)
-                answered = time.monotonic()
             except CannotRunError as error:
                 self._give_up(error, answered)
-                seen = None
-            if seen is not None and seen.over:
-                rest = self.logs(name)[printed:]
-                write(rest)
-                return seen
+            else:
+                answered = time.monotonic()
+                if seen is None:
+                    raise CannotRunError(
+                        f"{self.address} has forgotten {name}: its head was started again. The same submit goes on with the run"
+                    )
+                if seen.over:
+                    write(self.logs(name)[printed:])
+                    return seen
             await asyncio.sleep(1)
 
     def _give_up(self, error: Exception, answered: float) -> None:

@@ -119,10 +119,10 @@ class Cluster:
         options = ["--head", "--num-cpus=0", f"--node-ip-address={at}", "--port=6379", f"--dashboard-host={at}", "--dashboard-port=8265"]
         self._start(self.head, options, 200)
 
-    def start_worker(self, number: int, hidden: Path | None = None) -> None:
+    def start_worker(self, number: int, hidden: Path | None = None, cpus: int = 2) -> None:
         """Switch a worker on; `hidden` is a folder that it does not have."""
         host = self.workers[number]
-        options = [f"--address={self.head.address}:6379", f"--node-ip-address={host.address}", "--num-cpus=2"]
+        options = [f"--address={self.head.address}:6379", f"--node-ip-address={host.address}", f"--num-cpus={cpus}"]
         self._start(host, options, 400, hidden)
 
     def _start(self, host: Host, options: list[str], store: int, hidden: Path | None = None) -> None:
@@ -366,6 +366,7 @@ def faults(cluster: Cluster, check: Check, bundle: str, reference: str) -> None:
     cluster.workers[0].power_off()
     before = commits(cluster, log)
     check("with one worker off the run goes on", until(lambda: commits(cluster, log) >= before + 2, 150), commits(cluster, log))
+    until(lambda: cluster.nodes() == 1, 60)
     cluster.start_worker(0)
     check("the worker joins again", until(lambda: cluster.nodes() == 2, 240))
     cluster.workers[1].cable(plugged=False)
@@ -385,8 +386,9 @@ def faults(cluster: Cluster, check: Check, bundle: str, reference: str) -> None:
     for number in (0, 1):
         cluster.start_worker(number)
     check("after the head lost its power the cluster comes back", until(lambda: cluster.nodes() == 2, 240))
-    process.terminate()
-    process.wait(30)
+    until(lambda: process.poll() is not None, 200)
+    said = log.read_text(errors="replace")[-400:]
+    check("who waited for the run is told, and gets 4", process.poll() == 4 and "the same submit goes on" in said.lower(), said)
     resumed = cluster.cli(*submit)
     said = resumed.stdout
     check("the same submit resumes the run", "resuming run" in said, re.findall(r"resuming.*", said) or said[-500:])

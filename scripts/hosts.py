@@ -37,6 +37,14 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
+def end(program: subprocess.Popen[bytes]) -> None:
+    """Kill what runs on a host: the child of unshare is the first process of its namespace, and with it go all others."""
+    if program.poll() is None:
+        for child in Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        program.wait(30)
+
+
 @dataclass
 class Host:
     """One machine of the network. What it runs sees only its own processes, /tmp and /dev/shm, and the network."""
@@ -103,12 +111,8 @@ class Host:
 
     def power_off(self) -> None:
         """All its processes at once, without a word to anybody."""
-        if self.machine is not None and self.machine.poll() is None:
-            # the child of unshare is the first process of the namespace: with it go all others
-            children = Path(f"/proc/{self.machine.pid}/task/{self.machine.pid}/children").read_text().split()
-            for child in children:
-                os.kill(int(child), signal.SIGKILL)
-            self.machine.wait(30)
+        if self.machine is not None:
+            end(self.machine)
         self.machine = None
 
     def cable(self, plugged: bool) -> None:

@@ -95,7 +95,12 @@ def explain(out: Console, rule: Rule) -> None:
                 out.print(safe(line), soft_wrap=True)
 
 
-def doctor(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
+def doctor(
+    profile: Profile = None,
+    address: Annotated[str | None, typer.Option(help="The cluster that runs will go to. Default: an embedded Ray.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Look for what would stop a run here, each with the remedy. Exit code 4 when something would."""
     from rich.text import Text
 
@@ -103,7 +108,7 @@ def doctor(profile: Profile = None, config: Config = None, as_json: AsJson = Fal
     from veritensor_ray.config import load_settings
     from veritensor_ray.jobs.doctor import checks
 
-    settings = load_settings(config, {"profile": profile})
+    settings = load_settings(config, {"profile": profile, "address": address})
     results = list(checks(settings))
     if as_json:
         sys.stdout.write(
