@@ -25,9 +25,7 @@ pip=("$work/tools/bin/python" -m pip --disable-pip-version-check)
 "${pip[@]}" download --quiet --no-deps --only-binary :all: --require-hashes --dest "$folder" --requirement "$lock" \
     ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"}
 
-mkdir "$work/source" # building leaves traces; not in the working tree
-for part in pyproject.toml README.md LICENSE veritensor_ray actors jobs; do cp -a "$root/$part" "$work/source"; done
-"${pip[@]}" wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$work/wheel" "$work/source"
+"$work/tools/bin/python" "$root/scripts/reproducible_wheel.py" --output "$work/wheel" # of the last commit
 wheels=("$work/wheel"/veritensor_ray-*.whl)
 wheel=${wheels[0]}
 cp -- "$wheel" "$folder"
