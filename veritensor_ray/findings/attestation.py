@@ -70,7 +70,10 @@ def check(store: OutputStore, trusted: TrustList) -> Verified:
     with _asked(store.uri, "read"):
         ended, signed_by_someone = store.exists(RUN), store.exists(NAME)
     if not ended:
-        raise IncompleteOutput(f"{store.uri} has no run.json: no audit has ended there; run the same submit again")
+        begun = store.names("_work")
+        raise IncompleteOutput(
+            f"{store.uri} has no run.json: {'the audit has not ended: run the same submit again' if begun else 'no audit was written there'}"
+        )
     if not signed_by_someone:
         raise SignatureError(
             f"{store.uri} has no {NAME}: nobody signed it. The same submit with --sign-key file:/path or env:NAME signs an audit that has ended"
