@@ -36,6 +36,7 @@ class Pool:
         self._create: Any = lambda: actor_class.options(**options).remote(context, names)
         self._size = size
         self._actors: list[Any] = []
+        self._nodes: dict[Any, str] = {}
         self._idle: asyncio.Queue[Any] = asyncio.Queue()
         self._deaths = 0
         self._broken: Exception | None = None
@@ -52,7 +53,7 @@ class Pool:
         actor = self._create()
         self._actors.append(actor)
         try:
-            await actor.ready.remote()
+            self._nodes[actor] = (await actor.ready.remote())["node"]
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
             raise cause from None
@@ -80,12 +81,13 @@ class Pool:
             meta, *results = submit(actor)
             numbers = await meta
         except OutOfMemoryError:
-            self._actors.remove(actor)
-            self._replace()
+            self._replace(actor)
             raise StageLost(self.stage, "Ray ended the model actor for want of memory", strike=False) from None
         except RayActorError:
-            self._actors.remove(actor)
-            self._replace()
+            lost = self._is_lost(self._nodes[actor])
+            self._replace(actor)
+            if lost:
+                raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
             raise StageLost(self.stage, "the model actor died while scanning it") from None
         except ObjectLostError:
             self._idle.put_nowait(actor)
@@ -111,12 +113,17 @@ class Pool:
             try:
                 await actor.ready.remote()
             except RayActorError:
-                self._actors.remove(actor)
-                self._replace()
+                self._replace(actor)
             else:
                 return actor
 
-    def _replace(self) -> None:
+    def _is_lost(self, node: str) -> bool:
+        """Whether a machine is gone; one that just vanished counts as living until the cluster's health checks give it up."""
+        return not any(one["NodeID"] == node and one["Alive"] for one in ray.nodes())
+
+    def _replace(self, actor: Any) -> None:
+        self._actors.remove(actor)
+        self._nodes.pop(actor, None)
         self._deaths += 1
         task = asyncio.ensure_future(self._restore())
         self._replacing.add(task)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -79,3 +81,27 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "token")
     with pytest.raises(CannotRunError, match=r"no Ray dashboard answers at http://127\.0\.0\.1:9"):
         Client(load_settings(flags={"address": "http://127.0.0.1:9", "cluster": {"token": "env:TOKEN"}}, environ={}))
+
+
+HEAVY = ("torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "easyocr_en_models")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import veritensor_ray.cli, veritensor_ray.jobs.remote, ray.job_submission",  # a client
+        """
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.registry import create, needing_models, selected
+from veritensor_ray.jobs import audit, pool, preflight, scheduler
+settings = Settings(profile="standard")
+engines = create(settings, selected(settings))
+assert len(needing_models(engines)) == 3
+assert all(rule.id.startswith(engine.name) for engine in engines for rule in engine.rules())
+""",  # the driver, on a head
+    ],
+)
+def test_neither_client_nor_driver_needs_torch(code: str) -> None:
+    without = "import sys\n" + "\n".join(f"sys.modules[{name!r}] = None" for name in HEAVY)
+    done = subprocess.run([sys.executable, "-c", f"{without}\n{code}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
