@@ -386,6 +386,8 @@ def _unreachable(url: str, what: str, error: Exception) -> str:
 
 
 def _about_disk(error: OSError) -> str:
+    if error.errno is None:  # not the disk: the dynamic linker, through ctypes
+        return f"a library does not load: {error}. Install builds that are for this system"
     where = error.filename or "the disk"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"no room left for {where}. Make room, or choose another --home. {AGAIN}"

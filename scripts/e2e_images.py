@@ -105,6 +105,7 @@ def _run(builder: Builder, seen: Seen, options: argparse.Namespace) -> None:
         image_checks.contents(seen, "worker-cpu", root)
         image_checks.worker(builder.work, seen, root, builder.image(f"veritensor-ray-worker-cpu:{version}"))
     _carried(builder, seen, folder / "scripts", version)
+    _wheelhouse(builder, seen)
 
 
 @dataclass
@@ -231,6 +232,28 @@ def _carried(builder: Builder, seen: Seen, scripts: Path, version: str) -> None:
         name = f"veritensor-ray-{image}:{version}"
         before, after = (one.image(name)["FromImageID"] for one in (builder, elsewhere))
         seen.check(f"{image} is the same there", before == after, (before, after))
+
+
+def _wheelhouse(builder: Builder, seen: Seen) -> None:
+    """Wheels that install where there is no network."""
+    folder, log, host = builder.work / "wheelhouse", builder.work / "wheelhouse.log", builder.work / "host"
+    for path in (folder, host):
+        shutil.rmtree(path, ignore_errors=True)
+    code, said, _ = builder.script(log, ROOT / "scripts/wheelhouse.sh", folder, PYTHON=sys.executable)
+    seen.check("a wheelhouse is made", code == 0, said[-2000:])
+    if code:
+        return
+    seen.figure("wheelhouse of the head's lock", f"{sum(path.stat().st_size for path in folder.iterdir()) / 1e6:,.0f} MB")
+    install = (
+        said.splitlines()[-1]
+        .replace("WHEELHOUSE", str(folder))
+        .replace("veritensor/", f"{host}/")
+        .replace("python3 -m venv veritensor", f"{sys.executable} -m venv {host}")
+    )
+    code, said, _ = builder.script(
+        log, "bash", ROOT / "scripts/isolated", "--require", "bash", "-ec", f"{install}; {host}/bin/veritensor-ray rules"
+    )
+    seen.check("the line that it prints installs it without a network", code == 0 and "injection.prompt" in said, said[-2000:])
 
 
 if __name__ == "__main__":

@@ -250,6 +250,11 @@ def test_a_full_disk(run: Run) -> None:
     assert (code, "no room left" in said) == (7, True), said
 
 
+def test_a_library_for_another_system_is_no_full_disk(script: ModuleType) -> None:
+    said = script._about_disk(OSError("libc.so.6: version `GLIBC_2.99' not found (required by libgomp.so.1)"))
+    assert said.startswith("a library does not load: libc.so.6")
+
+
 def test_two_at_once(run: Run) -> None:
     staging = run.home / "veritensor/.staging"
     staging.mkdir(parents=True)
