@@ -211,7 +211,9 @@ def test_the_list_is_kept_and_only_for_its_owner(keys: Path) -> None:
     first, second = trust_list(str(path)).keys
     assert (first.name, second.name, second.not_after) == ("key a", "key b", "2999-01-01")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
     change(str(path), lambda trusted: revoke(trusted, first.id, " lost "))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644, "what was opened to others stays open"
     assert trust_list(str(path)).keys[0].revoked == "lost"
     assert {one.name for one in path.parent.iterdir()} == {"trusted.json", ".trusted.json.lock"}
     with pytest.raises(UsageError, match=r"is revoked \(lost\), and that is final"):
@@ -264,5 +266,5 @@ def test_lists_that_are_refused(keys: Path, content: Callable[[Path], Any], mess
 
 
 def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(CannotRunError, match="cannot be read: Is a directory; set trusted_keys"):
+    with pytest.raises(CannotRunError, match="cannot be read: Is a directory; let this user read it, or set trusted_keys"):
         trust_list(str(tmp_path))

@@ -242,7 +242,7 @@ def trust_list(configured: str | None) -> TrustList:
         return TrustList(path)
     except OSError as error:
         raise CannotRunError(
-            f"the list of trusted keys {path} cannot be read: {error.strerror}; set trusted_keys to another file"
+            f"the list of trusted keys {path} cannot be read: {error.strerror}; let this user read it, or set trusted_keys to another"
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(f"{path} is no list of trusted keys: {error}; make one with `veritensor-ray keys trust FILE.pub`") from None
@@ -318,11 +318,13 @@ def change(configured: str | None, by: Callable[[TrustList], TrustList]) -> None
 
 
 def _save(trusted: TrustList) -> None:
-    """Whole or not at all, readable by this user alone."""
+    """Whole or not at all; readable by this user alone, unless somebody has opened the list to others, such as a container's user."""
+    mode = 0o600 | (trusted.path.stat().st_mode & 0o044 if trusted.path.exists() else 0)
     entries = [{name: value for name, value in asdict(key).items() if value is not None} for key in trusted.keys]
     temporary = trusted.path.with_name(f".{trusted.path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
             json.dump({"keys": entries}, file, indent=2)
             file.write("\n")
             file.flush()

@@ -42,6 +42,9 @@ def test_the_manifest_tells_what_was_packed(here: Zone, monkeypatch: pytest.Monk
         *(f"models/{role}/{name}" for role in ("injection", "pii") for name in ("config.json", "model.safetensors", "tokenizer.json")),
         "models/models.lock.json", "rules/acme.yar", "rules/more/other.yara", "advisories/advisories.sqlite", "names/npm.txt", "names/pypi.txt",
     }  # fmt: skip
+    assert [warning.partition("models.lock.json ")[2] for warning in made.warnings] == [
+        "has no ocr: profile standard is not complete with this bundle"
+    ]
     assert made.manifest.size == sum(len(data) for _, data in entries_of(made.path)[2:])
 
 

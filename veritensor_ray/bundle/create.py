@@ -63,6 +63,7 @@ class Created:
     path: Path
     manifest: Manifest
     keys: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class _Packing:
     day: str
     parts: list[Part] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, name: str, kind: Any, files: Mapping[str, Path], **about: str | None) -> None:
         """A part: its source and licence are what the user says, else what was found."""
@@ -147,6 +149,8 @@ def _models(packing: _Packing) -> None:
         about = {"source": source, "revision": entry.get("revision", revision), "licence": " AND ".join(licences)}
         packing.add(f"models/{role}", "model", files, **about)
     packing.files[f"models/{LOCK}"] = home / LOCK
+    if lacking := [role for role in catalog() if role not in locked]:
+        packing.warnings.append(f"{home / LOCK} has no {' and no '.join(lacking)}: profile standard is not complete with this bundle")
 
 
 def _rules(packing: _Packing) -> None:
@@ -228,7 +232,7 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
                 raise BundleError(f"{entry.file} changed while it was packed. Create the bundle again when nothing else writes there")
             write(descriptor, _padding(entry.size))
         write(descriptor, bytes(2 * BLOCK))
-    return Created(bundle_id(data), output, manifest, tuple(one.keyid for one in signatures))
+    return Created(bundle_id(data), output, manifest, tuple(one.keyid for one in signatures), tuple(packing.warnings))
 
 
 def _entry(name: str, path: Path) -> Entry:

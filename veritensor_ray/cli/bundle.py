@@ -56,8 +56,9 @@ def create(
     sources = Sources(models, rules, tuple(advisories or ()), paths, _pairs("--source", source), _pairs("--licence", licence))
     made = make(output, sources, [load_private_key(one) for one in named], _progress("packed"))
     if as_json:
-        _json(_about(made.id, made.manifest) | {"file": str(output), "signed_by": list(made.keys)})
+        _json(_about(made.id, made.manifest) | {"file": str(output), "signed_by": list(made.keys), "warnings": list(made.warnings)})
         return
+    _warn(made.warnings)
     _parts(made.manifest)
     sys.stdout.write(f"\nbundle {made.id} · {size(made.path.stat().st_size)} · signed by {', '.join(made.keys)} · {safe(output)}\n")
 
@@ -224,10 +225,10 @@ def _parts(manifest: Manifest) -> None:
 
     today = datetime.now(UTC).date()
     rows = [
-        (part.name, part.source, part.revision[:16], part.licence or "not said", size(part.size), part.dated, f"{part.age(today)} d")
+        (part.name, part.source, part.revision[:12], part.licence or "not said", size(part.size), f"{part.age(today)} d")
         for part in manifest.parts
     ]
-    console().print(table(("part", "source", "revision", "licence", "size", "dated", "age"), rows, right=("size", "age")))
+    console().print(table(("part", "source", "revision", "licence", "size", "age"), rows, right=("size", "age")))
 
 
 def _signers(keys: Iterable[tuple[str, str]]) -> str:
