@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pickle
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.bundle.building import Zone, entry, manifest_of, models, packed, signed
+from tests.bundle.building import RULE, Zone, entry, manifest_of, models, packed, signed
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.bundle.importing import import_bundle
 from veritensor_ray.bundle.manifest import Part
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import BundleError, SignatureError
+from veritensor_ray.jobs.doctor import checks
 from veritensor_ray.models.store import ModelStore
 from veritensor_ray.signing import change, revoke
 
@@ -237,3 +239,21 @@ def test_ages(here: Zone, days: int, bundle: dict[str, int], said: tuple[str, ..
         active = activate(here.settings(bundle=bundle))[1]
         assert active is not None
         assert active.warnings == tuple(sentence.format(id=done.id, dated=dated) for sentence in said)
+
+
+# ---- doctor
+
+
+def test_doctor_has_a_line_about_it(imported: Zone) -> None:
+    """The first of its checks, which waits for none of the others."""
+    found = next(checks(imported.settings(bundle={"warn_days": 100_000})))
+    assert (found.name, found.state, found.remedy) == ("bundle", "ok", "")
+    assert re.fullmatch(
+        rf"{current(imported).name} in /.*, signed by \w{{16}} \(new key\); its oldest part is .*, \d+ days old", found.detail
+    )
+    found = next(checks(imported.settings()))
+    assert (found.state, "bundle import FILE.tar" in found.remedy) == ("warning", True)
+    (current(imported) / "rules/acme.yar").write_text(RULE.replace("7", "8"))
+    found = next(checks(imported.settings()))
+    assert (found.state, "is changed" in found.detail) == ("fails", True)
+    assert next(checks(imported.settings(bundle={"folder": "/nowhere"}))).detail.startswith("none, and none is required")
