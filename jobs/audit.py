@@ -100,6 +100,7 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any
             from veritensor_ray.findings.attestation import attest
 
             attest(store, settings.sign_key, result)
+            report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
         return result
 
 

@@ -190,8 +190,21 @@ def test_keys_that_do_not_count(output: Path, trusted: TrustList, keys: Path) ->
     assert mine.id in message
     assert "is revoked (stolen)" in refused(output, revoke(trusted, mine.id, "stolen"))
     assert "expired on 2020-01-01" in refused(output, replace(trusted, keys=(replace(mine, not_after="2020-01-01"),)))
+    (output / NAME).unlink()
     attest(OutputStore(str(output)), f"file:{keys / 'other'}", RUN)
     assert "has no signature that counts" in refused(output, trusted)
+
+
+def test_another_key_adds_its_signature_and_hides_no_change(output: Path, trusted: TrustList, keys: Path) -> None:
+    store = OutputStore(str(output))
+    for name in ("other", "mine", "other"):
+        attest(store, f"file:{keys / name}", RUN)
+    assert len(json.loads((output / NAME).read_bytes())["signatures"]) == 2
+    assert [key.name for key in check(store, trusted).keys] == ["the auditor"]
+    (output / "findings/part-00000.parquet").write_bytes(b"nothing was found")
+    with pytest.raises(SignatureError, match="not what was signed before"):
+        attest(store, f"file:{keys / 'mine'}", RUN)
+    assert "findings/part-00000.parquet is changed" in refused(output, trusted)
 
 
 DAMAGED: tuple[tuple[bytes, str], ...] = (
@@ -216,6 +229,7 @@ def test_an_attestation_without_end(output: Path, trusted: TrustList, monkeypatc
 
 
 def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: TrustList, monkeypatch: pytest.MonkeyPatch, keys: Path) -> None:
+    (output / NAME).unlink()
     with monkeypatch.context() as patch:
         patch.setattr(attestation, "PREDICATE_TYPE", "urn:other")
         attest(OutputStore(str(output)), f"file:{keys / 'mine'}", RUN)

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,22 @@ class Verified:
 
 
 def attest(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
-    """Write attestation.json beside a run.json that is there already. Raises UsageError for a bad key, CannotRunError."""
+    """Write attestation.json beside a run.json that is there already; to a signature that is there, another key's is added.
+
+    Raises UsageError for a bad key; SignatureError where the results are not what was signed before: signing them would hide that.
+    """
     key = load_private_key(key_named)
     payload = json.dumps(_statement(store, run), separators=(",", ":"), sort_keys=True).encode()
-    store.put(NAME, _envelope(payload, sign(PAYLOAD_TYPE, payload, key)))
+    mine = sign(PAYLOAD_TYPE, payload, key)
+    others: tuple[Signature, ...] = ()
+    if store.exists(NAME):
+        before, others = _opened(store)
+        if before != payload:
+            raise SignatureError(
+                f"the results in {store.uri} are not what was signed before, and are not signed again: `veritensor-ray verify` says what "
+                "differs, --fresh scans again"
+            )
+    store.put(NAME, _envelope(payload, [*(one for one in others if one.keyid != mine.keyid), mine]))
 
 
 def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +69,9 @@ def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _envelope(payload: bytes, signature: Signature) -> bytes:
-    envelope = {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": [signature.as_json()]}
+def _envelope(payload: bytes, signatures: Sequence[Signature]) -> bytes:
+    words = [signature.as_json() for signature in signatures]
+    envelope = {"payload": base64.b64encode(payload).decode(), "payloadType": PAYLOAD_TYPE, "signatures": words}
     return json.dumps(envelope, indent=1).encode() + b"\n"
 
 
