@@ -59,6 +59,7 @@ def test_a_time_of_day_is_the_clients() -> None:
         ({"sources": ["corpus"]}, "corpus is looked up on the cluster's nodes"),
         ({"output": "results"}, "results is looked up on the cluster's nodes"),
         ({"rules": ["rules"]}, "rules is looked up on the cluster's nodes"),
+        ({"site_key": "file:secrets/site-key"}, "secrets/site-key is looked up on the cluster's nodes"),
         ({"output": None}, "at least one source and --output"),
         ({"sources": ["s3://key:secret@bucket"]}, "must not carry credentials"),
     ],
