@@ -9,9 +9,9 @@ configuration is used or changed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,13 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 CHECKED = ("complete", "db_stale")  # how old the advisories may be is for whoever brings them; the audit says it
 
 
-def run(arguments: Sequence[str | Path], folder: Path) -> int:
-    """A command of ours, where no configuration lies."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERITENSOR_")}
-    environment = kept | {"VERITENSOR_DEPENDENCIES__DATABASE": str(folder / "advisories.sqlite")}
-    return subprocess.run(
-        [sys.executable, "-m", "veritensor_ray", *map(str, arguments)], check=False, env=environment, cwd=folder
-    ).returncode
+def run(*arguments: str | Path) -> int:
+    """A command of ours; its exit code."""
+    from veritensor_ray.cli import app
+    from veritensor_ray.errors import VeritensorError
+
+    try:
+        return app([str(one) for one in arguments], standalone_mode=False) or 0
+    except VeritensorError as error:
+        print(f"audit_lock: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 def unchecked(output: Path, names: Sequence[str]) -> list[str]:
@@ -48,22 +51,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--locks", type=Path, default=ROOT / "requirements", help="folder of .txt files")
     args = parser.parse_args(arguments)
     if not args.advisories.is_file():
-        parser.error(f"there is no file {str(args.advisories)!r}: make audit-lock ADVISORIES=all.zip")
+        parser.error("give a file with advisories: make audit-lock ADVISORIES=all.zip")
     names = sorted(path.name for path in args.locks.glob("*.txt"))
     if not names:
         parser.error(f"{args.locks} holds no .txt file")
-    with tempfile.TemporaryDirectory(prefix="audit-lock-") as name:
-        folder = Path(name)
-        shutil.copytree(
-            args.locks, folder / "locks/requirements", ignore=lambda _, found: set(found) - set(names)
-        )  # its name is part of what it is
-        if code := run(["advisories", "import", args.advisories.resolve(), "--output", folder / "advisories.sqlite"], folder):
+    for name in [one for one in os.environ if one.startswith("VERITENSOR_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory(prefix="audit-lock-") as temporary:
+        folder = Path(temporary)
+        config = folder / "config.json"  # which is YAML too
+        config.write_text(json.dumps({"dependencies": {"database": str(folder / "advisories.sqlite")}}))
+        # the folder's name is part of what tells the engine that these are lists of requirements
+        shutil.copytree(args.locks, folder / "locks/requirements", ignore=lambda _, found: set(found) - set(names))
+        if code := run("advisories", "import", args.advisories, "--config", config):
             sys.exit(code)
-        code = run(["submit", folder / "locks", "--output", folder / "audit", "--engines", "dependencies", "--fail-on", "high"], folder)
-        if not (folder / "audit/run.json").exists():
+        output = folder / "audit"
+        code = run("submit", folder / "locks", "--output", output, "--engines", "dependencies", "--fail-on", "high", "--config", config)
+        if not (output / "run.json").exists():
             sys.exit(code)
-        run(["findings", folder / "audit", "--limit", "0"], folder)
-        if missed := unchecked(folder / "audit", names):
+        run("findings", output, "--limit", "0", "--config", config)
+        if missed := unchecked(output, names):
             sys.exit("not checked: " + "; ".join(missed))
     print(f"{len(names)} locks were checked: {', '.join(names)}")
     sys.exit(code)

@@ -10,10 +10,11 @@ from audit_lock import main, unchecked
 from tests.engines.dependencies.building import archive, record
 
 HASH = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
-pytestmark = pytest.mark.ray
 
 
-def test_an_old_pin_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.ray
+@pytest.mark.usefixtures("local_ray")
+def test_an_old_pin_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flaw = record("GHSA-0000-0000-0001", severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}])
     advisories = archive(tmp_path / "all.zip", [flaw])
     locks = tmp_path / "locks"
@@ -21,7 +22,7 @@ def test_an_old_pin_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     (locks / "head.txt").write_text(f"packaging==26.3{HASH}requests==1.9{HASH}")
     with pytest.raises(SystemExit, match="1"):
         main([str(advisories), "--locks", str(locks)])
-    out = capfd.readouterr().out
+    out = capsys.readouterr().out
     assert "1 locks were checked: head.txt" in out
     assert "requests==1.9 GHSA-0000-0000-0001" in out
 
