@@ -107,7 +107,7 @@ def bases(builder: Builder, seen: Seen, suite: str, mirror: str | None) -> None:
     code, said, _ = builder.script(log, "debootstrap", "--variant=minbase", f"--include={include}", suite, folder, mirror)
     if code:
         raise SystemExit(f"debootstrap of {suite} from {mirror} failed:\n{said[-2000:]}")
-    for path in folder.glob("var/cache/apt/archives/*.deb"):
+    for path in [*folder.glob("var/cache/apt/archives/*.deb"), *folder.glob("var/lib/apt/lists/*_dists_*")]:
         path.unlink()
     builder.commit(folder, BASE)
     _copy_python(folder)

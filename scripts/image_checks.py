@@ -107,7 +107,11 @@ class Box:
 def _common(seen: Seen, image: str, box: Box) -> None:
     code, said = box("id; touch /app/x /opt/venv/x /etc/x /data/x; touch /tmp/x /results/x /dev/shm/x ~/x && echo written")
     refused = said.count("Read-only file system")
-    seen.check(f"{image}: runs as 10001 on a read-only root", code == 0 and "uid=10001 gid=10001" in said and refused == 4, said)
+    seen.check(
+        f"{image}: runs as 10001 on a read-only root",
+        code == 0 and "uid=10001(veritensor) gid=10001(veritensor)" in said and refused == 4,
+        said,
+    )
     code, said = box("python -c \"import socket; socket.create_connection(('192.0.2.1', 443), 3)\"")
     seen.check(f"{image}: has no network", code != 0 and "Network is unreachable" in said, said)
 
@@ -203,4 +207,5 @@ def _audit(seen: Seen, output: Path) -> None:
 
 
 def _complete(run: dict[str, Any]) -> bool:
-    return bool(run["profile"] == "standard" and run["artifacts"] == {"scanned": 5})
+    whole = run["status"] == {"scanned": 5} and run["totals"]["gaps"] == 0 and run["not_covered"] == []
+    return bool(whole and run["profile"] == "standard" and str(run["engines"]["injection"]["model"]).startswith("protectai/"))

@@ -31,5 +31,5 @@ mount -t tmpfs -o mode=0700,uid=10001,gid=10001 tmpfs "$root/home/veritensor"
 mount --bind "$data" "$root/data"
 mount -o remount,bind,ro "$root/data"
 mount --bind "$results" "$root/results"
-# no capability, and no way to one: as `cap_drop: [ALL]` and `no-new-privileges`
-exec setpriv --no-new-privs --bounding-set=-all env -i "${environment[@]}" chroot --userspec=10001:10001 "$root" "$@"
+# another user has no capabilities, and no way to any
+exec setpriv --no-new-privs env -i "${environment[@]}" chroot --userspec=10001:10001 "$root" "$@"
