@@ -57,7 +57,18 @@ class Zone:
     def sign_list(self, text: str) -> None:
         """A list of the sender's own making, signed."""
         (self.folder / "SHA256SUMS").write_text(text)
-        signing = ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.place / "key", "-in", "SHA256SUMS", "-out", "SHA256SUMS.sig"]
+        signing: list[str | Path] = [
+            "openssl",
+            "pkeyutl",
+            "-sign",
+            "-rawin",
+            "-inkey",
+            self.place / "key",
+            "-in",
+            "SHA256SUMS",
+            "-out",
+            "SHA256SUMS.sig",
+        ]
         subprocess.run(signing, cwd=self.folder, check=True)
 
 
