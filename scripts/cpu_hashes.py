@@ -12,23 +12,31 @@ from pathlib import Path
 
 
 def main(lock: Path, wheels: Path) -> int:
-    """Rewrite the lock. Exit code 1 when a wheel is no build for the CPU."""
-    text = lock.read_text(encoding="utf-8")
-    for wheel in sorted(wheels.glob("*.whl")):
+    """Rewrite the lock. Exit code 1 when a wheel is no build for the CPU, or there is none."""
+    text, found = lock.read_text(encoding="utf-8"), sorted(wheels.glob("*.whl"))
+    digests: dict[tuple[str, str], list[str]] = {}
+    for wheel in found:
         name, version = wheel.name.split("-")[:2]
         release, _, build = version.partition("+")
         if build != "cpu":
-            print(f"{wheel.name} is no build for the CPU. Name a place that has one: PIP_FIND_LINKS or TORCH_INDEX_URL", file=sys.stderr)
-            return 1
+            return _fail(f"{wheel.name} is no build for the CPU. Name a place that has one: PIP_FIND_LINKS or TORCH_INDEX_URL")
         with wheel.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digests.setdefault((name, release), []).append(hashlib.file_digest(file, "sha256").hexdigest())
+    if {name for name, _ in digests} != {"torch", "torchvision"}:
+        return _fail(f"there are wheels of {sorted(digests)} and not of torch and torchvision. Name a place that has both")
+    for (name, release), hashes in digests.items():
         block = rf"^{re.escape(name)}=={re.escape(release)}(?: ;[^\n]*)? \\\n(?:    --hash=\S+(?: \\)?\n)+"
-        text, replaced = re.subn(block, f"{name}=={release} \\\\\n    --hash=sha256:{digest}\n", text, flags=re.MULTILINE)
+        lines = " \\\n".join(f"    --hash=sha256:{one}" for one in sorted(hashes))
+        text, replaced = re.subn(block, lambda _: f"{name}=={release} \\\n{lines}\n", text, flags=re.MULTILINE)  # noqa: B023  # called at once
         if replaced != 1:
-            print(f"{lock} names {name}=={release} {replaced} times and not once. Run scripts/lock.sh again", file=sys.stderr)
-            return 1
+            return _fail(f"{lock} names {name}=={release} {replaced} times and not once. Run scripts/lock.sh again")
     lock.write_text(text, encoding="utf-8")
     return 0
+
+
+def _fail(why: str) -> int:
+    print(f"lock: {why}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 # Writes requirements/{head,worker-gpu,worker-cpu,build}.txt from pyproject.toml: every version, every hash, no address of a registry.
 #   scripts/lock.sh [--upgrade]        without it, versions that still fit stay
 # It takes what is downloaded from the index that uv and pip are configured for (UV_DEFAULT_INDEX, PIP_INDEX_URL). torch for a worker without
-# a GPU is another build of the same version: pip has to find it, in a folder (PIP_FIND_LINKS) or at TORCH_INDEX_URL.
+# a GPU is another build of the same version. Either TORCH_INDEX_URL names an index that has it, and the lock holds for every Python; or pip
+# finds it in a folder (PIP_FIND_LINKS), and the lock holds for the Python that runs this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -20,13 +21,19 @@ lock() { # OUTPUT SOURCE OPTIONS…
 
 # The hashes of torch and torchvision in the lock of the CPU: those of the wheels that pip finds, and no others, so that a GPU build cannot slip in.
 cpu_torch() {
-    local wheels name version
+    local wheels pins python
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' RETURN
-    for name in torch torchvision; do
-        version=$(sed -n "s/^$name==\([^ ;]*\).*/\1/p" requirements/worker-cpu.txt)
-        "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$name==$version"
-    done
+    mapfile -t pins < <(sed -n 's/^\(torch\(vision\)\?==[^ ;]*\).*/\1/p' requirements/worker-cpu.txt)
+    if [[ -z ${TORCH_INDEX_URL:-} ]]; then
+        "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" "${pins[@]}"
+    else
+        for python in 3.11 3.12 3.13; do
+            "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" --index-url "$TORCH_INDEX_URL" --only-binary :all: \
+                --python-version "$python" --platform manylinux_2_28_x86_64 --platform linux_x86_64 "${pins[@]}" ||
+                echo "lock: there is no torch for Python $python at TORCH_INDEX_URL: the lock of the CPU will not do for it" >&2
+        done
+    fi
     "$PYTHON" scripts/cpu_hashes.py requirements/worker-cpu.txt "$wheels"
 }
 

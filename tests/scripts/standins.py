@@ -57,7 +57,9 @@ def _injection(folder: Path, answers: dict[str, str]) -> None:
     import torch
     from safetensors.torch import load_file, save_file
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     shutil.copytree(ROOT / "embedded/injection", folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
