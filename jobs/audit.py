@@ -87,12 +87,12 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any
         report.note(warning)
     starts = tuple(roots(settings.sources, settings.stores))
     with contextlib.ExitStack() as stack:
+        _check_foreign(store)
         if settings.address:
             report.stage("join")
             stack.enter_context(cluster.running(settings))
-        _check_foreign(store)
-        stack.enter_context(_lease(store))
         fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
+        stack.enter_context(_lease(store))
         parts = describe(given, fleet.fingerprints, key_id(key), bundle_id)
         context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), tuple(fleet.missing.items()), fleet.expected)
         result = _result(context, store, fleet, parts, report)

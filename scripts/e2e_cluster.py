@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from typing import Any
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from hosts import Host, enter
+from e2e_offline import Seen, outside, parse, under_strace
+from hosts import NETWORK, Host, enter
 
 BIN = Path(sys.executable).parent
 VERITENSOR, RAY, PYTHON = str(BIN / "veritensor-ray"), str(BIN / "ray"), sys.executable
@@ -59,6 +61,8 @@ except urllib.error.HTTPError as error:
 except OSError:
     print(0)
 """
+# Ray's way to find its own address: a UDP socket is 'connected', which sends nothing, and asked for its own end.
+ROUTE = [("connect", "AF_INET", "8.8.8.8", "53"), ("connect", "AF_INET6", "2001:4860:4860::8888", "53")]
 HEALTH = {  # found dead after some 20 seconds: soon enough for a night, late enough for a node that loads models
     "RAY_health_check_initial_delay_ms": "5000",
     "RAY_health_check_period_ms": "4000",
@@ -92,6 +96,7 @@ class Cluster:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",  # a head reports even that statistics are off: to nobody
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "HF_HUB_OFFLINE": "1",
             "S3_KEY": "testing",
@@ -127,6 +132,9 @@ class Cluster:
 
     def _start(self, host: Host, options: list[str], store: int, hidden: Path | None = None) -> None:
         start = shlex.join([RAY, "start", *options, f"--object-store-memory={store}000000", "--disable-usage-stats", "--block"])
+        if shutil.which("strace"):
+            start = f"{shlex.join(under_strace(''))[:-2]}{shlex.quote(str(self.base / host.name))}/trace.$(date +%s%N) {start}"
+        (host.home / "ray_bootstrap_config.yaml").write_text("{}")  # without it a head asks which cloud this is
         without = f"mount -t tmpfs tmpfs {shlex.quote(str(hidden))}; " if hidden else ""
         # a node that lost its network, or could not join in time, ends: something has to start it again
         host.start("bash", "-c", f"{without}while :; do {start}; sleep 2; done")
@@ -195,7 +203,7 @@ def make_bundle(cluster: Cluster) -> str:
     rules.mkdir()
     (rules / "site.yar").write_text(
         'rule site_word { meta: title = "A word of this site" description = "x" category = "hidden-content" severity = "low" '
-        'strings: $a = "quarterly" nocase condition: $a }\n'
+        'strings: $a = "customer" nocase condition: $a }\n'
     )
     record = {
         "schema_version": "1.6.0",
@@ -403,6 +411,24 @@ def faults(cluster: Cluster, check: Check, bundle: str, reference: str) -> None:
     bounds(cluster, check)
 
 
+def nothing_tried(cluster: Cluster, check: Check) -> None:
+    """What the nodes' processes asked the kernel for, whether or not it would have succeeded. Ports on all addresses are theirs to open."""
+    traces = sorted(path for host in (cluster.head, *cluster.workers) for path in (cluster.base / host.name).glob("trace.*"))
+    if not traces:
+        print("         strace is not installed: not traced", flush=True)
+        return
+    seen: Seen = Counter()
+    for trace in traces:
+        with trace.open(errors="replace") as lines:
+            seen.update(parse(lines))
+    tried = {one: count for one, count in outside(seen).items() if one[0] != "bind" and not one[2].startswith(f"{NETWORK}.")}
+    asked = {one: tried.pop(one) for one in ROUTE if one in tried}
+    check(
+        "no process of a node tried another address", not tried and sum(seen.values()) > 100, tried or f"{sum(seen.values())} calls traced"
+    )
+    print(f"         without a packet, Ray asked for the route to a public address: {sum(asked.values())} times", flush=True)
+
+
 def bounds(cluster: Cluster, check: Check) -> None:
     """Deadline, stop, and waiting for what others hold."""
     output = "s3://audits/bounded"
@@ -427,6 +453,7 @@ def bounds(cluster: Cluster, check: Check) -> None:
     stopped = cluster.cli("stop", name, "--address", cluster.address)
     check("stop ends a run", stopped.returncode == 0 and "STOPPED" in stopped.stdout, stopped.stdout + stopped.stderr)
     check("and who waits for it gets 4", first.wait(90) == 4, first.returncode)
+    nothing_tried(cluster, check)
 
 
 if __name__ == "__main__":

@@ -77,10 +77,14 @@ def _inside(family: str, address: str) -> bool:
     return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
+def under_strace(trace: str) -> list[str]:
+    """What stands before a command, so that it and all its children are traced; the filter in the kernel keeps other system calls fast."""
+    return ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "0", "-v", "-e", f"trace={','.join((*CALLS, UNSEEN))}", "-o", trace]
+
+
 def traced(command: Sequence[str], trace: Path, environment: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run a command and all its children under strace; the filter in the kernel keeps other system calls fast."""
-    calls = ",".join((*CALLS, UNSEEN))
-    watched = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "0", "-v", "-e", f"trace={calls}", "-o", str(trace), *command]
+    """Run a command under strace, to its end."""
+    watched = [*under_strace(str(trace)), *command]
     return subprocess.run(watched, check=False, capture_output=True, text=True, env=dict(environment), timeout=timeout, cwd=trace.parent)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,12 +53,16 @@ def test_what_the_user_did_not_set_comes_from_the_bundle(imported: Zone) -> None
 
 
 def test_what_the_user_set_stays_and_is_named(imported: Zone) -> None:
-    own = {"rules": [str(imported.folder / "rules")], "models": "/models", "dependencies": {"database": "/db", "popular": {"npm": "/npm"}}}
+    own: dict[str, Any] = {
+        "rules": [str(imported.folder / "rules")],
+        "models": "/models",
+        "dependencies": {"database": "/db", "popular": {"npm": "/npm"}},
+    }
     given = imported.settings(**own, bundle={"warn_days": 100_000})
     settings, active = activate(given)
-    assert settings == given
     assert active is not None
-    names = ("models", "rules", "dependencies.database", "dependencies.popular")
+    assert settings == given.model_copy(update={"rules": [str(active.folder / "rules"), *own["rules"]]}), "rules stand beside the user's"
+    names = ("models", "dependencies.database", "dependencies.popular")
     assert active.warnings == tuple(f"{name} is set, so that part of bundle {active.id} is not used" for name in names)
 
 

@@ -50,6 +50,7 @@ def test_nodes(name: str) -> None:
     assert f"--node-ip-address={address}" in service["command"]
     expected = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
     assert expected.items() <= service["environment"].items()
+    assert service["environment"]["RAY_USAGE_STATS_REPORT_URL"].startswith("http://127.0.0.1")
     token = service["environment"]["RAY_AUTH_TOKEN_PATH"].removeprefix("/run/secrets/")
     assert token in service["secrets"] and token in FILE["secrets"]
 

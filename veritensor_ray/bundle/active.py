@@ -100,14 +100,15 @@ def _settings(settings: Settings, folder: Path, manifest: Manifest) -> tuple[dic
     offers: dict[str, tuple[Any, Any]] = {}  # what the user has set, and what the bundle has
     if "model" in kinds:
         offers["models"] = (settings.models, str(folder / "models"))
-    if "rules" in kinds:
-        offers["rules"] = (settings.rules, [str(folder / "rules")])
     if "advisories" in kinds:
         offers["database"] = (dependencies.database, str(folder / ADVISORIES))
     if names:
         offers["popular"] = (dependencies.popular, names)
     taken = {name: new for name, (old, new) in offers.items() if not old}
     inner: dict[str, Any] = {name: taken.pop(name) for name in ("database", "popular") if name in taken}
+    if "rules" in kinds:  # beside the user's own
+        ours = str(folder / "rules")
+        taken["rules"] = [ours, *(own for own in settings.rules if own != ours)]
     update = taken | ({"dependencies": dependencies.model_copy(update=inner)} if inner else {})
     kept = [name for name, (old, new) in offers.items() if old and old != new]
     return update, [f"dependencies.{name}" if name in ("database", "popular") else name for name in kept]
