@@ -123,9 +123,9 @@ def arithmetic(settings: Settings, model_stages: int, note: Callable[[str], None
     """How many extractions fit beside how many model actors. Raises ResourceError where the run would wait for ever, or waited in vain."""
     import ray
 
+    free = _settled(ray.available_resources, settings.resources, model_stages)
     give_up = time.monotonic() + (settings.cluster.wait_resources or 0)
     said = -math.inf
-    free = _settled(ray.available_resources, settings.resources, model_stages)
     while True:
         try:
             slots = _fit(settings, model_stages, free, ray.cluster_resources())

@@ -256,7 +256,7 @@ def differing(cluster: Cluster, one: str, other: str) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--copies", type=int, default=4, help="of the sample corpus")
+    parser.add_argument("--copies", type=int, default=3, help="of the sample corpus")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all logs")
     options = parser.parse_args()
     enter()
