@@ -18,7 +18,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from e2e_cluster import Cluster, until
+from cluster_hosts import Cluster, until
 from hosts import enter
 
 ENGINES = "signatures,structure,secrets,dependencies,modelfiles,indicators"
