@@ -81,11 +81,11 @@ class Client:
 
         self.address = settings.address or ""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        logging.getLogger("ray").setLevel(logging.WARNING)  # it tells of every connection that closes
         self._token = _token(settings)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
         self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it tells of every connection that closes
         if settings.cluster.ca_bundle:
             self._ray._ssl_context = ssl.create_default_context(cafile=settings.cluster.ca_bundle)  # Ray's own covers no websocket
 
