@@ -50,7 +50,7 @@ def main() -> int:
             shutil.rmtree(work, ignore_errors=True)
     print(f"\nWhat was seen, in {time.monotonic() - started:,.0f} s:")
     for what, value in seen.figures:
-        print(f"  {what:<44} {value}")
+        print(f"  {what:<48} {value}")
     print(f"{len(seen.failed)} checks failed{': ' + '; '.join(seen.failed) if seen.failed else ''}")
     return 1 if seen.failed else 0
 
