@@ -61,6 +61,7 @@ class Host:
         for path in (self.home, self.tmp):
             path.mkdir(parents=True, exist_ok=True)
         inside, outside = f"eth{self.number}", f"veth{self.number}"
+        (self.home.parent / "hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")  # as every machine knows itself
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside, "netns", self.name)
         run("ip", "link", "set", outside, "master", "bridge0", "up")
@@ -74,7 +75,8 @@ class Host:
 
     def _command(self, command: list[str], memory: str) -> list[str]:
         """The command on this host: a PID namespace ends as a whole, as a machine that loses its power does."""
-        prepare = f"mount --bind {shlex.quote(str(self.tmp))} /tmp; mount -t tmpfs -o size={memory} tmpfs /dev/shm; hostname {self.name}"
+        own, names = shlex.quote(str(self.tmp)), shlex.quote(str(self.home.parent / "hosts"))
+        prepare = f"mount --bind {own} /tmp; mount --bind {names} /etc/hosts; mount -t tmpfs -o size={memory} tmpfs /dev/shm; hostname {self.name}"
         pinned = f"taskset -c {self.core} " if self.core is not None else ""
         script = f"{prepare}; exec {pinned}{shlex.join(command)}"
         spaces = ["--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child", "--mount-proc"]
