@@ -50,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     enter()
     base = Path(tempfile.mkdtemp(prefix="veritensor-bench-", dir="/var/tmp"))  # hosts have a /tmp of their own
-    cluster = Cluster(base)
+    cluster = Cluster(base, traced=False)
     seconds: dict[int, list[float]] = {1: [], 2: []}
     try:
         cluster.start_head()

@@ -41,8 +41,8 @@ HEALTH = {  # found dead after some 20 seconds: soon enough for a night, late en
 class Cluster:
     """The hosts, and how each is started."""
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    def __init__(self, base: Path, traced: bool = True) -> None:
+        self.base, self.traced = base, traced
         self.token, self.site_key = base / "ray-token", base / "site.key"
         for path in (self.token, self.site_key):
             path.touch(0o600)
@@ -87,7 +87,7 @@ class Cluster:
 
     def _start(self, host: Host, options: list[str], store: int, hidden: Path | None = None) -> None:
         start = shlex.join([RAY, "start", *options, f"--object-store-memory={store}000000", "--disable-usage-stats", "--block"])
-        if shutil.which("strace"):
+        if self.traced and shutil.which("strace"):
             start = f"{shlex.join(under_strace(''))[:-2]}{shlex.quote(str(self.base / host.name))}/trace.$(date +%s%N) {start}"
         (host.home / "ray_bootstrap_config.yaml").write_text("{}")  # without it a head asks which cloud this is
         without = f"mount -t tmpfs tmpfs {shlex.quote(str(hidden))}; " if hidden else ""
