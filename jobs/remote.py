@@ -89,9 +89,9 @@ class Client:
         if settings.cluster.ca_bundle:
             self._ray._ssl_context = ssl.create_default_context(cafile=settings.cluster.ca_bundle)  # Ray's own covers no websocket
 
-    def submit(self, settings: Settings) -> tuple[Submission, bool]:
-        """Start a run, or find the one that is writing this output already; whether it is new."""
-        command, name = entrypoint(settings), submission_id(str(settings.output))
+    def submit(self, settings: Settings, command: str) -> tuple[Submission, bool]:
+        """Start a run by its entry point, or find the one that is writing this output already; whether it is new."""
+        name = submission_id(str(settings.output))
         known = self._find(name)
         if known is not None:
             if not known.over:

@@ -60,7 +60,23 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
     assert not HEAVY & set(loaded)
 
 
-@pytest.mark.parametrize("command", [(), ("submit",), ("plan",), ("findings",), ("engines",), ("rules",), ("doctor",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("submit",),
+        ("plan",),
+        ("findings",),
+        ("verify",),
+        ("engines",),
+        ("rules",),
+        ("doctor",),
+        ("jobs",),
+        ("status",),
+        ("logs",),
+        ("stop",),
+    ],
+)
 def test_help(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:
@@ -82,6 +98,11 @@ def test_help(
         (("findings", ".", "--format", "xml"), 2, "unknown format"),
         (("rules", "signatures.no-such-rule"), 2, "unknown rule"),
         (("plan",), 2, "at least one source"),
+        (("submit", ".", "--address", "http://127.0.0.1:9"), 2, "at least one source and --output"),
+        (("submit", ".", "--output", "/out", "--address", "http://127.0.0.1:9"), 2, "looked up on the cluster's nodes"),
+        (("submit", "/data", "--output", "/out", "--address", "http://127.0.0.1:9", "--deadline", "soon"), 2, "give HH:MM"),
+        (("jobs",), 2, "--address http://HEAD:8265"),
+        (("verify", "/no/such/output"), 4, "no run.json"),
     ],
 )
 def test_mistakes_are_one_message(

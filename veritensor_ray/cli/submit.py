@@ -120,10 +120,11 @@ def _given(**values: Any) -> dict[str, Any] | None:
 def _hand_over(settings: Settings) -> int:
     """Submit to a cluster; the exit code is the run's where somebody waits for it."""
     from veritensor_ray.cli.jobs import write
-    from veritensor_ray.jobs.remote import Client
+    from veritensor_ray.jobs.remote import Client, entrypoint
 
+    command = entrypoint(settings)  # what is wrong with it comes out before anything is asked
     client = Client(settings)
-    run, new = client.submit(settings)
+    run, new = client.submit(settings, command)
     sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
     if not settings.cluster.wait:
         sys.stderr.write(f"follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
