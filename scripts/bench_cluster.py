@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="taken in turn")
     options = parser.parse_args()
     enter()
-    base = Path(tempfile.mkdtemp(prefix="veritensor-bench-", dir="/var/tmp"))  # hosts have a /tmp of their own
+    base = Path(tempfile.mkdtemp(prefix="vr-", dir="/var/tmp"))  # short: names of sockets are
     cluster = Cluster(base, traced=False)
     seconds: dict[int, list[float]] = {1: [], 2: []}
     try:

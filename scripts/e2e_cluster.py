@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the folder with all logs")
     options = parser.parse_args()
     enter()
-    base = Path(tempfile.mkdtemp(prefix="veritensor-e2e-", dir="/var/tmp"))  # hosts have a /tmp of their own
+    base = Path(tempfile.mkdtemp(prefix="vr-", dir="/var/tmp"))  # short: names of sockets are
     check = Check()
     cluster = Cluster(base)
     try:

@@ -48,7 +48,10 @@ def end(program: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Host:
-    """One machine of the network. What it runs sees only its own processes, /tmp and /dev/shm, and the network."""
+    """One machine of the network. What it runs sees only its own processes and /dev/shm, and the network.
+
+    `temporary` is one path on all hosts, and a folder of its own on each: Ray puts its sessions there.
+    """
 
     name: str
     number: int
@@ -59,7 +62,8 @@ class Host:
 
     def __post_init__(self) -> None:
         self.home, self.tmp = self.folder / self.name / "home", self.folder / self.name / "tmp"
-        for path in (self.home, self.tmp):
+        self.temporary = self.folder / "tmp"
+        for path in (self.home, self.tmp, self.temporary):
             path.mkdir(parents=True, exist_ok=True)
         inside, outside = f"eth{self.number}", f"veth{self.number}"
         (self.home.parent / "hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")  # as every machine knows itself
@@ -77,14 +81,15 @@ class Host:
     def _command(self, command: list[str], memory: str) -> list[str]:
         """The command on this host: a PID namespace ends as a whole, as a machine that loses its power does."""
         own, names = shlex.quote(str(self.tmp)), shlex.quote(str(self.home.parent / "hosts"))
-        prepare = f"mount --bind {own} /tmp; mount --bind {names} /etc/hosts; mount -t tmpfs -o size={memory} tmpfs /dev/shm; hostname {self.name}"
+        prepare = f"mount --bind {own} {shlex.quote(str(self.temporary))}; mount --bind {names} /etc/hosts; mount -t tmpfs -o size={memory} tmpfs /dev/shm; hostname {self.name}"
         pinned = f"taskset -c {self.core} " if self.core is not None else ""
         script = f"{prepare}; exec {pinned}{shlex.join(command)}"
         spaces = ["--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child", "--mount-proc"]
         return ["ip", "netns", "exec", self.name, "unshare", *spaces, "bash", "-c", script]
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        return {**os.environ, "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / ".config"), **self.environment, **more}
+        own = {"HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / ".config"), "RAY_TMPDIR": str(self.temporary)}
+        return {**os.environ, **own, **self.environment, **more}
 
     def start(self, *command: str, memory: str = "1g", **environment: str) -> None:
         """Switch it on: its one program, with the output in its folder."""
