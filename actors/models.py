@@ -11,7 +11,7 @@ import ray
 
 from veritensor_ray.actors.limits import Watchdog
 from veritensor_ray.errors import ModelError
-from veritensor_ray.pipeline.context import Context, Workbench, load_expected
+from veritensor_ray.pipeline.context import Context, Workbench, workbench
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import StageResult, read_images, scan_texts
 
@@ -27,7 +27,7 @@ class ModelActor:
     def ready(self) -> dict[str, Any]:
         """Load weights and run the self-tests. Raises ModelError, which reaches the driver as it is."""
         if self._bench is None:
-            self._bench = load_expected(self._context, self._names)
+            self._bench = workbench(self._context, self._names)
         return {"node": ray.get_runtime_context().get_node_id()}
 
     def scan(self, handover: Handover) -> tuple[dict[str, float], StageResult]:

@@ -23,6 +23,7 @@ from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan,
 from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, is_local
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, OutputConflict, StoreError, UsageError
+from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.collect import RunInfo
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
@@ -97,8 +98,6 @@ def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any
         context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), tuple(fleet.missing.items()), fleet.expected)
         result = _result(context, store, fleet, parts, report)
         if settings.sign_key:
-            from veritensor_ray.findings.attestation import attest
-
             attest(store, settings.sign_key, result)
             report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
         return result

@@ -103,7 +103,7 @@ def _problems(reports: Sequence[tuple[Report, bool]], bundle: str | None) -> Ite
         values = {report.node: ".".join(getattr(report, what).split(".")[: 2 if what == "python" else None]) for report in sound}
         if len(set(values.values())) > 1:
             yield f"nodes differ in {what}: {', '.join(f'{node} has {value}' for node, value in values.items())}; {_SAME}"
-    for name in {engine.name for report in sound for engine in report.engines}:
+    for name in sorted({engine.name for report in sound for engine in report.engines}):
         seen = {report.node: _fingerprint(report, name) for report, scans in reports if scans and not report.problems}
         if len({value for value in seen.values() if value is not None}) > 1:
             yield f"nodes differ in the engine {name}: {', '.join(f'{node} has {value}' for node, value in seen.items())}; {_SAME}"

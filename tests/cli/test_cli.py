@@ -440,3 +440,12 @@ def test_a_long_member_is_shortened_in_the_middle(artifact: str, member: str, ex
 )
 def test_cells_are_no_formulas(value: object, expected: object) -> None:
     assert spreadsheet_safe(value) == expected
+
+
+def test_a_deadline_is_said_and_ends_with_3_whatever_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, local_ray: None
+) -> None:
+    (tmp_path / "a.txt").write_text(ATTACK)
+    command = ("submit", str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--engines", "signatures", "--deadline", "0s")
+    assert call(monkeypatch, *command, "--allow-partial") == 3
+    assert "the deadline was reached with 1 of 1 shards left; the same command goes on with them" in capsys.readouterr().err

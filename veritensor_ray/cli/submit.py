@@ -86,7 +86,6 @@ def submit(
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
-    from veritensor_ray.errors import DeadlineReached
     from veritensor_ray.jobs.audit import audit, default_output
 
     settings = load_settings(config, flags)
@@ -98,10 +97,6 @@ def submit(
     reporter.note(f"profile {settings.profile}")
     try:
         run = audit(settings, reporter)
-    except DeadlineReached:
-        if settings.allow_partial:
-            raise typer.Exit(0) from None
-        raise
     except KeyboardInterrupt:
         close()
         sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")

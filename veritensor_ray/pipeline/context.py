@@ -84,13 +84,9 @@ def _from(engine: Engine, store: ModelStore) -> str:
         return ""
 
 
-def load_expected(context: Context, names: tuple[str, ...]) -> Workbench:
-    """The engines of a run, loaded. Raises CannotRunError where one is not what the run was planned with."""
-    return _loaded_expected(context.settings.model_dump_json(), names, context.expected)
-
-
-def _loaded_expected(settings_json: str, names: tuple[str, ...], expected: tuple[tuple[str, str], ...]) -> Workbench:
-    bench = load(Settings.model_validate_json(settings_json), names)
+@functools.lru_cache(maxsize=4)
+def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str, expected: tuple[tuple[str, str], ...]) -> Workbench:
+    bench = load(Settings.model_validate_json(settings_json), names)  # the fingerprint is part of the cache's key
     planned = dict(expected)
     for engine in bench.engines:
         if planned.get(engine.name, engine.fingerprint()) != engine.fingerprint():
@@ -99,11 +95,6 @@ def _loaded_expected(settings_json: str, names: tuple[str, ...], expected: tuple
                 "another model. Bring the same image and bundle to all nodes and submit again"
             )
     return bench
-
-
-@functools.lru_cache(maxsize=4)
-def _loaded(fingerprint: str, settings_json: str, names: tuple[str, ...], expected: tuple[tuple[str, str], ...]) -> Workbench:
-    return _loaded_expected(settings_json, names, expected)  # the fingerprint is part of the cache's key
 
 
 @functools.lru_cache(maxsize=4)
@@ -117,5 +108,5 @@ def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, .
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
-    """The engines of a run, loaded once per process."""
-    return _loaded(context.fingerprint, context.settings.model_dump_json(), names, context.expected)
+    """The engines of a run, loaded once per process. Raises CannotRunError where one is not what the run was planned with."""
+    return _loaded(context.fingerprint, names, context.settings.model_dump_json(), context.expected)
