@@ -230,6 +230,27 @@ class Bundle(Section):
     max_days: int | None = Field(None, ge=1, description="a run over older parts refuses to start")
 
 
+class Sweep(Section):
+    """What a nightly sweep takes over from the last complete one, and what it keeps."""
+
+    trust: Literal["etag", "mtime", "content"] = Field(
+        "etag", description="what says that an artifact is unchanged; etag: all of etag, size and mtime that the store gives"
+    )
+    keep: int = Field(30, ge=1, description="complete sweeps; older ones are removed")
+    every: Annotated[Duration, Field(gt=0)] = Field(86_400.0, validate_default=True, description="a sweep that comes much later says so")
+
+
+class Notify(Section):
+    """Who hears how a run ended: counts, never evidence or names of artifacts."""
+
+    url: str | None = Field(None, pattern=r"^https?://[^\s/]", description="gets a POST with JSON")
+    secret: NamedSecret = Field(None, description="signs the body: HMAC-SHA256 in the header X-Veritensor-Signature")
+    command: str | None = Field(None, description="gets the JSON on its standard input")
+    timeout: float = Field(10, gt=0, description="seconds for one attempt, and for the command")
+    retries: int = Field(3, ge=0, le=10)
+    ca_bundle: str | None = None
+
+
 class Settings(Section):
     """Everything a run may be told. Field names are the YAML keys."""
 
@@ -252,6 +273,9 @@ class Settings(Section):
     address: str | None = None
     job: Literal["audit", "sweep"] = "audit"
     fail_on: Severity | None = None
+    fail_on_all: bool = Field(False, description="with fail_on: findings of earlier runs count too")
+    policy: str | None = Field(None, description="file with severities and suppressions; default: policy.yaml here, if there is one")
+    metrics: str | None = Field(None, description="file that is written at the end in Prometheus' text format")
     allow_partial: bool = False
     strict: bool = Field(False, description="artifacts without a reader or engine make the run incomplete too")
     allow_missing_engines: bool = False
@@ -263,6 +287,8 @@ class Settings(Section):
     trusted_keys: str | None = Field(None, description="list of the keys whose signatures count; default: in this user's configuration")
     read_rate: ByteSize | None = Field(None, description="bytes a second that the whole run may read from the corpus")
     deadline: Text = Field(None, description="HH:MM, an ISO time, or 90m from now: shards under way end, no new one begins")
+    sweep: Sweep = Sweep()
+    notify: Notify = Notify()
     cluster: Cluster = Cluster()
     bundle: Bundle = Bundle()
     limits: Limits = Limits()

@@ -48,6 +48,7 @@ FINDINGS = pa.schema(
         ("bundle_id", pa.string()),
         ("state", pa.string()),
         ("first_seen", pa.timestamp("us", tz="UTC")),
+        ("last_seen", pa.timestamp("us", tz="UTC")),
         ("suppressed_by", pa.string()),
         ("detected_at", pa.timestamp("us", tz="UTC")),
     ],
