@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
@@ -319,7 +319,7 @@ def load_settings(path: str | None = None, flags: Mapping[str, Any] | None = Non
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(error))) from None
+        raise UsageError("\n".join(explain(error))) from None
 
 
 def _from_file(path: str | None) -> dict[str, Any]:
@@ -358,27 +358,25 @@ def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-def _explain(error: ValidationError) -> Iterator[str]:
+def explain(error: ValidationError, model: type[BaseModel] = Settings, kind: str = "configuration key") -> Iterator[str]:
+    """A sentence for each thing that is wrong in a file that `model` describes; an unknown key comes with the nearest known one."""
     for problem in error.errors():
-        place = [str(part) for part in problem["loc"]]
+        place = [str(part + 1) if isinstance(part, int) else part for part in problem["loc"]]  # entries of lists count from 1
         key = ".".join(place)
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(place[-1], _known(place[:-1]), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(place[-1], _known(place[:-1], model), n=1, cutoff=0.5)
             hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
-            yield f"unknown configuration key {key}{hint}"
+            yield f"unknown {kind} {key}{hint}"
         else:
-            yield f"configuration key {key}: {problem['msg']}"
+            yield f"{kind} {key}: {problem['msg']}"
 
 
-def _known(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
+def _known(path: list[str], model: type[BaseModel]) -> list[str]:
+    """Keys of the section that a path leads to; numbers of list entries and names that users give are no keys."""
     for part in path:
-        if part == "stores" or model is Store:
-            model = Store
-            continue
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        inner = (one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel))
+        model = next(inner, model)
     return list(model.model_fields)
 
 
