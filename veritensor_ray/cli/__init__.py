@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import advisories, bundle, findings, info, jobs, keys, models, plan, submit, verify
+from veritensor_ray.cli import advisories, bundle, findings, info, jobs, keys, models, plan, submit, suppress, verify
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
+app.command("suppress")(suppress.suppress)
 app.command("verify")(verify.verify)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)

@@ -1,0 +1,198 @@
+"""`suppress`: writes a suppression for a finding into the policy file. It shows what is suppressed, and writes no evidence anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from veritensor_ray.cli.submit import Config
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from veritensor_ray.api import Audit
+    from veritensor_ray.findings.policy import Policy, Suppression
+
+By = Annotated[
+    str,
+    typer.Option(
+        help="finding; fingerprint: the same content in any artifact; sha256: all in this content; "
+        "rule: this rule in this artifact; path: all in this artifact."
+    ),
+]
+_COLUMNS = "finding_id, content_fingerprint, artifact, member, location, rule_id, content_id, severity, evidence"
+_LISTED = 5
+
+
+def suppress(
+    finding: Annotated[str, typer.Argument(help="Id of a finding; with --output its first six digits or more, if one finding has them.")],
+    reason: Annotated[str, typer.Option(help="Why; stands in the policy file and in run.json.")],
+    output: Annotated[str | None, typer.Option(help="Results with this finding: of an audit, or a sweep's state.")] = None,
+    by: By = "finding",
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    expires: Annotated[str | None, typer.Option(help="From this day on (YYYY-MM-DD, or 90d from now) it does not count.")] = None,
+    policy: Annotated[str | None, typer.Option(help="The policy file; default: the configured one, else policy.yaml here.")] = None,
+    config: Config = None,
+) -> None:
+    """Suppress a finding: it stays in the results, and counts no more from the next run on."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from veritensor_ray import api
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.findings.policy import Policy, load_policy
+    from veritensor_ray.findings.policy_edit import add_to_file
+    from veritensor_ray.findings.policy_file import DEFAULT
+
+    _check(finding, output, by)
+    settings, today = load_settings(config), datetime.now(UTC).date()
+    path = Path(policy or settings.policy or DEFAULT)
+    audit = api.open(output, stores=settings.stores) if output else None
+    found = _found(audit, finding) if audit else None
+    entry = _entry(_match(by, finding, found), reason, owner, _until(expires, today))
+    if audit and found:
+        _show(audit, found, entry)
+    known = load_policy(str(path)) if os.path.lexists(path) else Policy()
+    covered = _covered(known, entry, found, today)
+    if covered:
+        _say(f"{path} was left as it is: already suppressed by {covered.name}{_date(covered)} ({covered.reason})")
+        return
+    add_to_file(path, entry)
+    _say(f"{path}: {entry.name} was added{_date(entry)}; it counts from the next run on")
+
+
+def _check(finding: str, output: str | None, by: str) -> None:
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.policy import MATCHES
+
+    if by not in MATCHES:
+        raise UsageError(f"unknown --by {by!r}; there are {', '.join(MATCHES)}")
+    if not re.fullmatch("[0-9a-fA-F]{6,32}", finding):
+        raise UsageError(
+            f"{finding!r} is no id of a finding, nor six or more of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
+        )
+    if not output and by != "finding":
+        raise UsageError(f"--by {by} takes its value from a finding: say with --output where that is")
+    if not output and len(finding) < 32:
+        raise UsageError(f"{finding} is a part of an id: give all 32 digits, or say with --output where the finding is")
+
+
+def _found(audit: Audit, prefix: str) -> Mapping[str, Any]:
+    """The one finding whose id begins so. Raises UsageError for none and for several."""
+    from veritensor_ray.errors import UsageError
+
+    query = f"SELECT {_COLUMNS} FROM findings WHERE starts_with(finding_id, '{prefix.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
+    rows: list[dict[str, Any]] = [row for batch in audit.rows(query) for row in batch.to_pylist()]
+    if not rows:
+        raise UsageError(
+            f"no finding in {audit.store.uri} has an id that begins with {prefix}; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
+        )
+    if len(rows) > 1:
+        ids = ", ".join(row["finding_id"] for row in rows[:_LISTED]) + (", …" if len(rows) > _LISTED else "")
+        raise UsageError(f"several findings have ids that begin with {prefix}: {ids}; give more digits")
+    return rows[0]
+
+
+def _match(by: str, finding: str, found: Mapping[str, Any] | None) -> dict[str, str]:
+    """The keys of the entry. A rule is suppressed in one artifact: everywhere is for a rule in the policy file, written on purpose."""
+    from veritensor_ray.errors import UsageError
+
+    if found is None:
+        return {"finding": finding}
+    if by == "sha256" and not re.fullmatch("[0-9a-f]{64}", found["content_id"] or ""):
+        raise UsageError("the SHA-256 of this artifact was not computed, only what the store says of it; use --by finding or --by path")
+    return {
+        "finding": {"finding": found["finding_id"]},
+        "fingerprint": {"fingerprint": found["content_fingerprint"]},
+        "sha256": {"sha256": found["content_id"]},
+        "rule": {"rule": found["rule_id"], "path": _exactly(found["artifact"])},
+        "path": {"path": _exactly(found["artifact"])},
+    }[by]
+
+
+def _exactly(artifact: str) -> str:
+    """A glob that matches this name alone; without a folder in it, it would match in every folder."""
+    from glob import escape
+
+    return escape(artifact) if "/" in artifact and not artifact.startswith("/") else f"/{escape(artifact)}"
+
+
+def _entry(match: Mapping[str, str], reason: str, owner: str | None, expires: date | None) -> Suppression:
+    from pydantic import ValidationError
+
+    from veritensor_ray.config import explain
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.policy import Suppression
+
+    try:
+        return Suppression.model_validate({**match, "reason": reason, "owner": owner, "expires": expires})
+    except ValidationError as error:
+        raise UsageError("\n".join(explain(error, Suppression, "the entry's"))) from None
+
+
+def _until(text: str | None, today: date) -> date | None:
+    from datetime import date, timedelta
+
+    from veritensor_ray.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        age = re.fullmatch("([0-9]{1,5})d", text)
+        until = today + timedelta(days=int(age[1])) if age else date.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"--expires {text!r} is no day; give YYYY-MM-DD, or 90d for 90 days from now") from None
+    if until <= today:
+        raise UsageError(f"--expires {until} is not in the future (it is {today} in UTC); give a later day")
+    return until
+
+
+def _covered(policy: Policy, entry: Suppression, found: Mapping[str, Any] | None, today: date) -> Suppression | None:
+    """A suppression that matches the same already; for one finding also one that matches more, and lasts as long."""
+    import pyarrow as pa
+
+    from veritensor_ray.findings.policy import matches
+    from veritensor_ray.findings.schema import FINDINGS
+
+    live = [one for one in policy.suppressions if not one.expired(today)]
+    same = next((one for one in live if one.match == entry.match), None)
+    if same or found is None or set(entry.match) != {"finding"}:
+        return same
+    long = (one for one in live if one.expires is None or (entry.expires is not None and one.expires >= entry.expires))
+    row = pa.Table.from_pylist([dict(found)], schema=FINDINGS)
+    return next((one for one in long if matches(one, row)), None)
+
+
+def _show(audit: Audit, found: Mapping[str, Any], entry: Suppression) -> None:
+    from veritensor_ray.cli.findings import place
+    from veritensor_ray.cli.render import console, severity, table
+
+    where = place(found["artifact"], found["location"], found["member"])
+    row = (found["finding_id"], severity(found["severity"]), found["rule_id"], where, found["evidence"] or "")
+    console().print(table(("finding", "severity", "rule", "where", "evidence"), [row]))
+    if set(entry.match) != {"finding"}:
+        _say(f"this entry matches {_count(audit, entry):,} findings in {audit.store.uri}")
+
+
+def _count(audit: Audit, entry: Suppression) -> int:
+    import pyarrow as pa
+
+    from veritensor_ray.findings.policy import COLUMNS, matches
+
+    batches = audit.dataset("findings").to_batches(columns=list(COLUMNS))
+    return sum(matches(entry, pa.Table.from_batches([batch])) for batch in batches if batch.num_rows)
+
+
+def _date(entry: Suppression) -> str:
+    return f" until {entry.expires}" if entry.expires else ""
+
+
+def _say(line: str) -> None:
+    from veritensor_ray.cli.render import safe
+
+    sys.stdout.write(f"{safe(line)}\n")

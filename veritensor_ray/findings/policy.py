@@ -1,0 +1,240 @@
+"""A policy applied to findings: which severity each has, and by what it is suppressed. It knows neither engines nor runs.
+
+Nothing is taken away: what is off or suppressed stays in the table, and says so. `severity_original` is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.findings.policy_file import MATCHES, Policy, PolicyRule, Suppression, load_policy, path_glob, rule_glob
+from veritensor_ray.findings.redact import visible
+
+if TYPE_CHECKING:
+    import re
+
+    import numpy.typing as npt
+
+    Rows = npt.NDArray[np.int64]
+
+__all__ = ["COLUMNS", "MATCHES", "Judge", "Policy", "PolicyRule", "Suppression", "load_policy", "matches", "notes"]
+
+SOON = 14  # days before it expires in which a suppression is spoken of
+_LISTED = 10  # sentences of one kind
+COLUMNS = ("finding_id", "content_fingerprint", "artifact", "rule_id", "content_id")  # that suppressions look at
+_EXACT = {"finding": "finding_id", "fingerprint": "content_fingerprint", "sha256": "content_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Matcher:
+    """What has to be true of a row: columns that are equal, and globs."""
+
+    exact: tuple[tuple[str, str], ...]
+    rule: re.Pattern[str] | None
+    path: re.Pattern[str] | None
+
+
+def _matcher(one: PolicyRule | Suppression) -> _Matcher:
+    exact = tuple((column, value) for name, column in _EXACT.items() if (value := getattr(one, name, None)))
+    return _Matcher(exact, rule_glob(one.rule) if one.rule else None, path_glob(one.path) if one.path else None)
+
+
+class Judge:
+    """Applies a policy as of one day (UTC) to tables of findings, and counts what its entries match. It can be pickled."""
+
+    def __init__(self, policy: Policy, today: date) -> None:
+        self.policy, self.today = policy, today
+        self._rules = [_matcher(rule) for rule in policy.rules]
+        self._suppressions = [_matcher(one) for one in policy.suppressions]
+        self._expired = [one.expired(today) for one in policy.suppressions]
+        self._by_value = _looked_up(self._suppressions)
+        self._findings = [0] * len(policy.suppressions)
+        self._turned_off = 0
+
+    @property
+    def identity(self) -> str:
+        """What two runs have to share to have the same result: all of the policy, and what of it has expired."""
+        gone = ",".join(str(number) for number, expired in enumerate(self._expired) if expired)
+        return f"{self.policy.digest()}-{sha256(gone.encode()).hexdigest()[:8]}" if gone else self.policy.digest()
+
+    def apply(self, table: pa.Table) -> pa.Table:
+        """The same rows in the same order, with `severity` and `suppressed_by` as this policy has them, whatever they were before."""
+        severity, suppressed_by = table["severity_original"], pa.nulls(table.num_rows, pa.string())
+        if table.num_rows and (self._rules or self._suppressions):
+            severity, suppressed_by = self._judged(table)
+        for name, values in (("severity", severity), ("suppressed_by", suppressed_by)):
+            at = table.schema.get_field_index(name)
+            table = table.set_column(at, table.schema.field(at), values)
+        return table
+
+    def report(self) -> dict[str, Any]:
+        """For run.json: the policy's file and digest, and what its entries matched so far. `day` is the one it was applied as of."""
+        entries = zip(self.policy.suppressions, self._expired, self._findings, strict=True)
+        return {
+            "file": self.policy.file,
+            "digest": self.policy.digest(),
+            "day": self.today.isoformat(),
+            "rules": len(self._rules),
+            "turned_off": self._turned_off,
+            "suppressions": [
+                {
+                    "id": one.name,
+                    "reason": one.reason,
+                    "owner": one.owner,
+                    "expires": one.expires.isoformat() if one.expires else None,
+                    "expired": expired,
+                    "findings": count,
+                }
+                for one, expired, count in entries
+            ],
+        }
+
+    def _judged(self, table: pa.Table) -> tuple[Any, Any]:
+        seen = _Seen(table)
+        matched = self._matched(seen)
+        by = np.full(table.num_rows, -1, np.int64)  # numbers of suppressions, then of rules
+        for number, rows in matched.items():
+            if not self._expired[number]:
+                self._findings[number] += len(rows)
+                by[rows[by[rows] < 0]] = number
+        severity = self._ruled(seen, by)
+        for number, rows in matched.items():
+            if self._expired[number]:
+                self._findings[number] += int((by[rows] < 0).sum())  # nothing else hides these
+        labels = [one.name for one in self.policy.suppressions] + [f"policy:{number}" for number in range(1, len(self._rules) + 1)]
+        return pc.coalesce(_chosen(SEVERITIES, severity), table["severity_original"]), _chosen(labels, by)
+
+    def _ruled(self, seen: _Seen, by: Rows) -> Rows:
+        """The rules' severities as numbers, -1 for none; what they turn off goes into `by`, unless something is there already."""
+        severity, undecided = np.full(len(by), -1, np.int64), np.ones(len(by), bool)
+        for number, rule in enumerate(self.policy.rules):
+            rows = seen.narrowed(self._rules[number], np.flatnonzero(undecided))
+            undecided[rows] = False
+            if rule.severity not in (None, "off"):
+                severity[rows] = SEVERITIES.index(str(rule.severity))
+            off = rows if rule.severity == "off" else rows[seen.below(rule.min_confidence, rows)]
+            off = off[by[off] < 0]
+            by[off] = len(self._suppressions) + number
+            self._turned_off += len(off)
+        return severity
+
+    def _matched(self, seen: _Seen) -> dict[int, Rows]:
+        """The rows of each suppression that has some, in the order of the file."""
+        matched = {number: seen.narrowed(one, seen.all) for number, one in enumerate(self._suppressions) if not one.exact}
+        for column, numbers in self._by_value.items():
+            for value, rows in seen.having(column, list(numbers)):
+                matched |= {number: seen.narrowed(self._suppressions[number], rows) for number in numbers[value]}
+        return {number: matched[number] for number in sorted(matched) if len(matched[number])}
+
+
+def _looked_up(matchers: Sequence[_Matcher]) -> dict[str, dict[str, list[int]]]:
+    """Of matchers with exact values: by column and value, their numbers. One value is enough to find the few rows that may match."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for number, one in enumerate(matchers):
+        if one.exact:
+            column, value = one.exact[0]
+            found.setdefault(column, {}).setdefault(value, []).append(number)
+    return found
+
+
+def _chosen(names: Sequence[str], numbers: Rows) -> Any:
+    return pa.array(list(names), pa.string()).take(pa.array(numbers, mask=numbers < 0))
+
+
+class _Seen:
+    """A table as matchers look at it. Globs are tried once on each different name, and only on those of rows that are left."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._names: dict[str, tuple[list[str], Rows]] = {}
+        self.all: Rows = np.arange(table.num_rows)
+
+    def narrowed(self, by: _Matcher, rows: Rows) -> Rows:
+        """Those of the rows that match."""
+        for column, value in by.exact:
+            rows = rows[self._equal(column, value, rows)]
+        for column, pattern in (("rule_id", by.rule), ("artifact", by.path)):
+            if pattern is not None and len(rows):
+                names, codes = self._coded(column)
+                fits = np.zeros(len(names), bool)
+                fits[codes[rows]] = True
+                present = np.flatnonzero(fits)
+                fits[present] = [pattern.match(names[one]) is not None for one in present]
+                rows = rows[fits[codes[rows]]]
+        return rows
+
+    def having(self, column: str, values: list[str]) -> Iterator[tuple[str, Rows]]:
+        """For each of the values that is there, its rows."""
+        codes = pc.fill_null(pc.index_in(self._table[column], value_set=pa.array(values, pa.string())), -1).to_numpy()
+        rows = np.flatnonzero(codes >= 0)
+        rows = rows[np.argsort(codes[rows], kind="stable")]
+        there, first = np.unique(codes[rows], return_index=True)
+        for code, part in zip(there, np.split(rows, first[1:]), strict=False):
+            yield values[code], part
+
+    def below(self, threshold: float | None, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of the rows have a confidence below it; a row without one stands for many, and stays."""
+        if threshold is None:
+            return np.zeros(len(rows), bool)
+        below: npt.NDArray[np.bool_] = pc.fill_null(pc.less(self._table["confidence"], threshold), False).to_numpy()
+        return below[rows]
+
+    def _equal(self, column: str, value: str, rows: Rows) -> npt.NDArray[np.bool_]:
+        equal: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(self._table[column].take(pa.array(rows)), value), False).to_numpy()
+        return equal
+
+    def _coded(self, column: str) -> tuple[list[str], Rows]:
+        """The different values of a column, and for each row which of them it has."""
+        if column not in self._names:
+            encoded = self._table[column].dictionary_encode().unify_dictionaries()
+            codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])
+            self._names[column] = (encoded.chunk(0).dictionary.to_pylist(), codes.astype(np.int64))
+        return self._names[column]
+
+
+def matches(one: Suppression, table: pa.Table) -> int:
+    """How many rows of a table, which has at least COLUMNS, a suppression matches, expired or not."""
+    seen = _Seen(table)
+    return len(seen.narrowed(_matcher(one), seen.all))
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """Sentences for the end of a run, from what `Judge.report` gave: suppressions that have expired, soon will, or match nothing."""
+    expired, unused, soon = [], [], []
+    today = date.fromisoformat(report["day"])
+    for one in report["suppressions"]:
+        about = f"suppression {one['id']} ({_short(one['reason'])})"
+        if one["expired"]:
+            expired.append(f"{about} expired on {one['expires']}; {_again(one['findings'])}")
+        elif not one["findings"]:
+            unused.append(f"{about} matched nothing")
+        elif one["expires"] and (date.fromisoformat(one["expires"]) - today).days <= SOON:
+            soon.append(f"{about} expires on {one['expires']}; {_findings(one['findings'])} will count again")
+    return [*_some(expired, "have expired"), *_some(soon, f"expire within {SOON} days"), *_some(unused, "matched nothing")]
+
+
+def _again(count: int) -> str:
+    return f"{_findings(count)} count{'s' if count == 1 else ''} again" if count else "no finding counts again"
+
+
+def _findings(count: int) -> str:
+    return f"{count:,} finding{'' if count == 1 else 's'}"
+
+
+def _short(reason: str) -> str:
+    text = visible(reason)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _some(sentences: Sequence[str], what: str) -> list[str]:
+    more = len(sentences) - _LISTED
+    return [*sentences[:_LISTED], *([f"{more:,} more suppressions {what}; run.json lists them"] if more > 0 else [])]

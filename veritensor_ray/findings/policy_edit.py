@@ -1,0 +1,155 @@
+"""Adds a suppression to the text of a policy file, which keeps its comments and order. It knows neither findings nor the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.findings.policy_file import Policy, Suppression, parse, read
+from veritensor_ray.findings.redact import visible
+
+_KEYS = ("finding", "fingerprint", "rule", "sha256", "path", "reason", "owner", "expires", "id")
+_BY_HAND = "write it with one `- ` a line, or add the entry by hand"
+
+
+def add_to_file(path: Path, entry: Suppression) -> None:
+    """Write an entry to a policy file, all of it or nothing; a file that is not there is made with mode 0600.
+
+    Raises UsageError where the file is laid out so that this cannot be done, CannotRunError where it cannot be written.
+    """
+    target = path.resolve()  # a link stays one
+    try:
+        with _alone(target.parent):
+            text = added(read(target) if target.exists() else "", entry, str(path))
+            _replace(target, text.encode())
+    except OSError as error:
+        raise CannotRunError(f"policy file {path} cannot be written ({error.strerror}); its folder has to be there, and writable") from None
+
+
+def added(text: str, entry: Suppression, file: str) -> str:
+    """The text with the entry as the last suppression. Raises UsageError unless it means the same as before and that entry."""
+    before = parse(text, file)
+    result = _inserted(text, entry, file)
+    try:
+        after = parse(result, file)
+    except UsageError:
+        after = Policy()
+    expected = before.model_copy(update={"suppressions": (*before.suppressions, entry)})
+    if after.model_dump() != expected.model_dump():
+        raise UsageError(f"policy file {file} is laid out so that nothing can be added safely, and was left as it was; {_BY_HAND}")
+    return result
+
+
+def _inserted(text: str, entry: Suppression, file: str) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    try:
+        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # slow for a long file, and there everywhere
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"policy file {file}: {error}; {_BY_HAND}") from None
+    if not isinstance(root, yaml.MappingNode):  # empty, or comments alone
+        return _appended(text, newline, _section(entry, "", newline))
+    if root.flow_style:
+        raise UsageError(f"policy file {file} is written in braces; {_BY_HAND}")
+    margin = " " * root.start_mark.column
+    value = next((value for key, value in root.value if key.value == "suppressions"), None)
+    if value is None:
+        return _appended(text, newline, _section(entry, margin, newline))
+    if isinstance(value, yaml.SequenceNode) and value.value:
+        if value.flow_style:
+            raise UsageError(f"suppressions in policy file {file} is a list in brackets; {_BY_HAND}")
+        return _after_last(text, value, entry, newline)
+    return _in_place_of_nothing(text, value, _lines(entry, f"{margin}  ", newline), newline)
+
+
+def _section(entry: Suppression, margin: str, newline: str) -> str:
+    return f"{margin}suppressions:{newline}{_lines(entry, f'{margin}  ', newline)}"
+
+
+def _lines(entry: Suppression, margin: str, newline: str) -> str:
+    """An entry as an item of a list; whatever is text is quoted, so that it cannot be taken for anything else."""
+    values = [(name, value) for name in _KEYS if (value := getattr(entry, name)) is not None]
+    words = [f"{name}: {_scalar(value) if isinstance(value, str) else value.isoformat()}" for name, value in values]
+    return "".join(f"{margin}{'  ' if number else '- '}{word}{newline}" for number, word in enumerate(words))
+
+
+def _scalar(text: str) -> str:
+    """One line in double quotes. A name that holds what no editor shows is escaped: people review this file."""
+    quoted: str = yaml.safe_dump(text, default_style='"', width=1 << 30, allow_unicode=visible(text) == text)
+    return quoted.strip()
+
+
+def _appended(text: str, newline: str, section: str) -> str:
+    return text + (newline if text and not text.endswith(("\n", "\r")) else "") + section
+
+
+def _in_place_of_nothing(text: str, value: Any, lines: str, newline: str) -> str:
+    """`suppressions:` with nothing, null or `[]` behind it."""
+    start, end = value.start_mark.index, value.end_mark.index
+    if "#" in text[start:end]:
+        return text  # a comment in the brackets would be lost; the caller refuses what has not changed
+    kept = text[:start].rstrip(" \t") if end > start else text[:start]
+    at = _line_end(text, end)
+    return _appended(kept + text[end:at], newline, lines) + text[at:]
+
+
+def _after_last(text: str, items: Any, entry: Suppression, newline: str) -> str:
+    """Behind the last item and the comments that are indented like its inside."""
+    column = items.start_mark.column
+    at = _item_end(text, items)
+    while (comment := re.compile(r"([ \t]*)#[^\r\n]*").match(text, at)) and len(comment[1]) > column:
+        at = _line_end(text, comment.end())
+    return _appended(text[:at], newline, _lines(entry, " " * column, newline)) + text[at:]
+
+
+def _item_end(text: str, node: Any) -> int:
+    """Where the line begins that follows the last value inside a node: a block's own end lies behind comments that follow it."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        node = node.value[-1] if isinstance(node, yaml.SequenceNode) else node.value[-1][1]
+    end = node.end_mark
+    return int(end.index) if end.column == 0 else _line_end(text, end.index)
+
+
+def _line_end(text: str, at: int) -> int:
+    """The beginning of the next line, or the end of the text."""
+    found = re.compile(r"\r\n?|\n").search(text, at)
+    return found.end() if found else len(text)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two of these commands at once would lose an entry; a lock on the folder leaves no file behind."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Put the data there in one step, with the mode and, where that is allowed, the owner of what was there."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    temporary.touch(mode=0o600, exist_ok=False)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            if target.exists():
+                about = target.stat()
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), about.st_uid, about.st_gid)
+                os.fchmod(file.fileno(), about.st_mode & 0o7777)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
