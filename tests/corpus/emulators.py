@@ -1,0 +1,165 @@
+"""Stores on loopback for the tests of leases: S3 is moto's server; of GCS and Azure as much as one small object needs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+Wsgi = Callable[[dict[str, Any], Any], Any]
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, *args: Any) -> None: ...
+
+
+class S3App:
+    """moto's, one request at a time: it compares and writes in two steps, which S3 does in one.
+
+    `forget` conditions as old stores do; `lose` the answers of so many writes that arrived; `down`: answer 503.
+    """
+
+    def __init__(self) -> None:
+        self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self.forget, self.lose, self.shut = False, 0, False
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        with self._lock:
+            if self.shut:
+                start("403 Forbidden", [])
+                return []
+            if self.forget:
+                environ.pop("HTTP_IF_MATCH", None)
+                environ.pop("HTTP_IF_NONE_MATCH", None)
+            if self.lose and environ["REQUEST_METHOD"] == "PUT":
+                self.lose -= 1
+                list(self._app(environ, lambda *_: None))
+                start("500 Internal Server Error", [])
+                return []
+            return list(self._app(environ, start))
+
+
+@contextlib.contextmanager
+def s3_server(app: S3App) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    with _served(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@contextlib.contextmanager
+def _served(server: Any) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Objects(BaseHTTPRequestHandler):
+    """Objects with versions; a write compares and writes under a lock."""
+
+    protocol_version = "HTTP/1.1"
+    objects: dict[str, tuple[bytes, str]]
+    lock: threading.Lock
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def store(self, name: str, data: bytes, allowed: Callable[[str | None], bool], version: Callable[[str | None], str]) -> str | None:
+        with self.lock:
+            old = self.objects.get(name, (b"", None))[1]
+            if not allowed(old):
+                return None
+            self.objects[name] = data, version(old)
+            return self.objects[name][1]
+
+
+class Gcs(_Objects):
+    """Upload with a precondition on the generation, and download."""
+
+    def do_POST(self) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        name, wanted = query["name"], query.get("ifGenerationMatch")
+        made = self.store(name, self.body(), lambda old: wanted in (None, old or "0"), lambda old: str(int(old or 1000) + 1))
+        if made is None:
+            self.answer(412, b'{"error": {"message": "conditionNotMet"}}')
+        else:
+            self.answer(200, json.dumps({"name": name, "generation": made}).encode(), Content_Type="application/json")
+
+    def do_GET(self) -> None:
+        name = unquote(urlsplit(self.path).path.rpartition("/o/")[2])
+        if name not in self.objects:
+            self.answer(404, b'{"error": {"message": "Not Found"}}')
+            return
+        data, version = self.objects[name]
+        self.answer(200, data, X_Goog_Generation=version)
+
+
+class Azure(_Objects):
+    """PutBlob with conditions on the ETag, its properties, and download."""
+
+    def do_PUT(self) -> None:
+        match, none = self.headers.get("If-Match"), self.headers.get("If-None-Match")
+        name = urlsplit(self.path).path
+        data = self.body()
+        made = self.store(
+            name, data, lambda old: (match is None or match == old) and (none != "*" or old is None), lambda _: f'"{uuid.uuid4()}"'
+        )
+        if made is not None:
+            self.answer(201, ETag=made, Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
+        elif none:
+            self.answer(409, x_ms_error_code="BlobAlreadyExists")
+        else:
+            self.answer(412, x_ms_error_code="ConditionNotMet")
+
+    def do_HEAD(self) -> None:
+        name = urlsplit(self.path).path
+        if name not in self.objects:
+            self.answer(404, x_ms_error_code="BlobNotFound")
+            return
+        data, version = self.objects[name]
+        common = {"ETag": version, "Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT", "x_ms_blob_type": "BlockBlob"}
+        if self.command == "HEAD" or "x-ms-range" not in self.headers:
+            self.answer(200, data, **common)
+        else:
+            self.answer(206, data, Content_Range=f"bytes 0-{len(data) - 1}/{len(data)}", **common)
+
+    def do_GET(self) -> None:
+        if "comp=list" in self.path:
+            self.answer(
+                200, b'<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>', Content_Type="application/xml"
+            )
+        else:
+            self.do_HEAD()
+
+
+@contextlib.contextmanager
+def objects_server(kind: type[_Objects]) -> Iterator[tuple[str, dict[str, tuple[bytes, str]]]]:
+    """Its address, and its objects by name."""
+    objects: dict[str, tuple[bytes, str]] = {}
+    handler = type(kind.__name__, (kind,), {"objects": objects, "lock": threading.Lock()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with _served(server):
+        yield f"http://127.0.0.1:{server.server_port}", objects

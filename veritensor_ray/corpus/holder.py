@@ -1,0 +1,113 @@
+"""Who holds a lease, as one small JSON object says it; it knows no store. What it reads may be anybody's: only checked values come out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+_LONGEST = 3600.0  # seconds: what somebody writes into the object must not make others wait for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A run that writes an output. Times are of its own clock and only shown; `lifetime` is in seconds, `born` in the kernel's ticks."""
+
+    token: str
+    host: str
+    pid: int
+    machine: str
+    born: int
+    since: datetime
+    expires: datetime
+    lifetime: float
+    renewals: int = 0
+    released: bool = False
+
+    def renewed(self) -> Holder:
+        """The next state: no two of one holder have equal bytes."""
+        return replace(self, renewals=self.renewals + 1, expires=datetime.now(UTC) + timedelta(seconds=self.lifetime))
+
+    def gone(self) -> bool:
+        """Whether this machine knows that the process has ended; of another machine's it knows nothing."""
+        if not self.machine or self.machine != _machine():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # another user's, and perhaps hidden
+        born = _born(self.pid)
+        return born != 0 and born != self.born
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    def data(self) -> bytes:
+        """As it is stored."""
+        times = {"since": self.since.isoformat(timespec="seconds"), "expires_at": self.expires.isoformat(timespec="seconds")}
+        names = ("token", "host", "pid", "machine", "born", "lifetime", "renewals", "released")
+        return json.dumps({name: getattr(self, name) for name in names} | times).encode()
+
+
+def this_process(lifetime: float) -> Holder:
+    """A holder with a token of its own."""
+    now = datetime.now(UTC)
+    host, pid = socket.gethostname(), os.getpid()
+    return Holder(secrets.token_hex(16), host, pid, _machine(), _born(pid), now, now + timedelta(seconds=lifetime), lifetime)
+
+
+def parse(data: bytes, lifetime: float) -> Holder:
+    """What is stored. Of something else: a holder that nobody knows, with the `lifetime` given."""
+    try:
+        found = json.loads(data)
+        return Holder(
+            token=str(found["token"]),
+            host=re.sub(r"[^\w.-]", "?", str(found["host"]), flags=re.ASCII)[:100],
+            pid=_pid(found["pid"]),
+            machine=str(found["machine"]),
+            born=int(found["born"]),
+            since=_time(found["since"]),
+            expires=_time(found["expires_at"]),
+            lifetime=min(max(float(found["lifetime"]), 0.0), _LONGEST),
+            renewals=int(found["renewals"]),
+            released=found["released"] is True,
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        never = datetime.fromtimestamp(0, UTC)
+        return Holder("", "an unknown machine", 0, "", 0, never, never, lifetime)
+
+
+def _pid(value: Any) -> int:
+    if not 0 < int(value) < 1 << 31:
+        raise ValueError("no process")  # to 0 and below os.kill signals groups
+    return int(value)
+
+
+def _time(value: Any) -> datetime:
+    return datetime.fromisoformat(str(value)).astimezone(UTC)
+
+
+def _machine() -> str:
+    """One name for all processes that see each other's ids: this start of the kernel and this namespace. Empty where it cannot be told."""
+    try:
+        parts = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(), os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # no path
+    except OSError:
+        return ""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _born(pid: int) -> int:
+    """When a process began, in ticks since the machine did: a later process may have the same id. 0 where it cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
