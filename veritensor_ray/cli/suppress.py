@@ -39,7 +39,10 @@ def suppress(
     policy: Annotated[str | None, typer.Option(help="The policy file; default: the configured one, else policy.yaml here.")] = None,
     config: Config = None,
 ) -> None:
-    """Suppress a finding: it stays in the results, and counts no more from the next run on."""
+    """Add a suppression to the policy file.
+
+    The finding stays in the results, and counts no more from the next run on.
+    """
     from datetime import UTC, datetime
     from pathlib import Path
 

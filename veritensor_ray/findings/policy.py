@@ -119,8 +119,8 @@ class Judge:
         for number, rule in enumerate(self.policy.rules):
             rows = seen.narrowed(self._rules[number], np.flatnonzero(undecided))
             undecided[rows] = False
-            if rule.severity not in (None, "off"):
-                severity[rows] = SEVERITIES.index(str(rule.severity))
+            if rule.severity and rule.severity != "off":
+                severity[rows] = SEVERITIES.index(rule.severity)
             off = rows if rule.severity == "off" else rows[seen.below(rule.min_confidence, rows)]
             off = off[by[off] < 0]
             by[off] = len(self._suppressions) + number

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from veritensor_ray.config import Section, Severity, explain
+from veritensor_ray.config import Section, explain
 from veritensor_ray.corpus.planning import _globs
 from veritensor_ray.errors import UsageError
 
@@ -91,7 +91,7 @@ class PolicyRule(Section):
 
     path: _Glob | None = None
     rule: _Glob | None = None
-    severity: Severity | Literal["off"] | None = None
+    severity: Literal["info", "low", "medium", "high", "critical", "off"] | None = None
     min_confidence: float | None = Field(None, ge=0, le=1)
     reason: _Words | None = None
 
