@@ -30,10 +30,10 @@ class ModelActor:
             self._bench = workbench(self._context, self._names)
         return {"node": ray.get_runtime_context().get_node_id()}
 
-    def scan(self, handover: Handover) -> tuple[dict[str, float], StageResult]:
-        """Small numbers for the driver, and the findings, which it never looks at."""
+    def scan(self, handover: Handover, names: tuple[str, ...]) -> tuple[dict[str, float], StageResult]:
+        """Small numbers for the driver, and what those of its engines find, which the driver never looks at."""
         with self._working() as (numbers, bench, pulse):
-            result = scan_texts(self._context, bench, handover, pulse)
+            result = scan_texts(self._context, bench.only(names), handover, pulse)
         return numbers, result
 
     def read_images(self, handover: Handover) -> tuple[dict[str, float], StageResult, Handover | None]:

@@ -12,11 +12,15 @@ from veritensor_ray.actors.limits import Watchdog, bound_memory
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.findings.collect import RunInfo, collect
+from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.policy import Judge
+from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.preflight import Report, examine
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
@@ -49,14 +53,14 @@ class Pass:
 
 @ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=4)
 def extract(
-    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...]
+    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None = None
 ) -> Iterator[Step | Handover | list[Outcome]]:
-    """Extract artifacts; at most two batches wait. Each object follows a `Step`; all belong to the driver, so they outlive this worker."""
+    """Extract artifacts with those engines that their rows name; at most two batches wait. Each object follows a `Step`; all belong to the driver, so they outlive this worker."""
     limits = context.settings.limits
     watchdog = Watchdog(limits.artifact_seconds)
-    bench = workbench(context, local)
+    bench = workbench(context, local).only(rows[0].engines)
     bound_memory(limits.worker_memory)
-    extraction = Extraction(context, rows, bench, models, watchdog.pulse)
+    extraction = Extraction(context, rows, bench, [name for name in models if name in rows[0].engines], watchdog.pulse, known)
     try:
         for handover in extraction.batches():
             watchdog.rest()
@@ -91,6 +95,12 @@ def preflight(settings: Settings, scans: bool) -> Report:
 
 
 @ray.remote(num_cpus=0, max_retries=2)
-def collect_run(store: OutputStore, info: RunInfo, site_key: bytes) -> dict[str, Any]:
+def collect_audit(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
     """Commits to findings, ledger, rollup and run.json."""
-    return collect(store, info, site_key)
+    return collect(store, info, site_key, judge)
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def collect_night(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
+    """Commits and the sweep before to the tables and run.json of a sweep, which is not published by that."""
+    return collect_sweep(store, info, site_key, judge, previous)

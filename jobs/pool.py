@@ -64,9 +64,9 @@ class Pool:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 
-    async def scan(self, texts: ray.ObjectRef[Any]) -> ray.ObjectRef[Any]:
-        """Scan a batch that waits in the object store; returns a reference to the result. Raises StageLost."""
-        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts))
+    async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...]) -> ray.ObjectRef[Any]:
+        """Scan a batch that waits in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
+        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names))
         return result
 
     async def read_images(self, images: ray.ObjectRef[Any]) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:

@@ -52,6 +52,7 @@ class Work:
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
     deadline: datetime | None = None  # after it no shard begins
+    known: Any = None  # reference to the contents that need no scan
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -138,10 +139,11 @@ async def _solo(work: Work, row: PlanRow) -> Pass:
 
 async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str]) -> Pass:
     """Extract rows and run every batch through the model stages. Raises StageLost."""
-    pools = [pool for pool in work.pools if pool.stage not in kept_out]
+    wanted = rows[0].engines  # of a shard all rows have the same
+    pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
     results: list[ray.ObjectRef[Any]] = []
     async with work.extractions:
-        stream = extract.remote(work.reference, list(rows), work.local, work.models)
+        stream = extract.remote(work.reference, list(rows), work.local, work.models, work.known)
         try:
             while (reference := await _next(work, stream)) is not None:
                 step: Step = await reference
@@ -156,7 +158,7 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
                 for handover in texts:
                     for pool in pools:
                         if pool.reads_text:
-                            results.append(await pool.scan(handover))
+                            results.append(await pool.scan(handover, wanted))
         except RayError as error:
             raise _lost(error, work.context.settings.limits.artifact_seconds) from None
     raise StageLost(EXTRACT, "the worker's stream ended early")

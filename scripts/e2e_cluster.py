@@ -102,7 +102,7 @@ def make_bundle(cluster: Cluster) -> str:
 
 def table(output: str, cluster: Cluster, name: str) -> list[dict[str, Any]]:
     """Rows of a result, without what differs from run to run."""
-    drop = {"findings": ["scan_id", "detected_at"], "ledger": ["seconds"], "rollup": []}[name]
+    drop = {"findings": ["scan_id", "detected_at", "first_seen", "last_seen"], "ledger": ["seconds"], "rollup": []}[name]
     script = (
         f"import sys, pickle, veritensor_ray as vr; from veritensor_ray.config import load_settings; "
         f"s = load_settings({str(cluster.base / 'config.yaml')!r}); "

@@ -102,7 +102,7 @@ def run_with_kills(arguments: dict[str, Path], kills: int, chosen: random.Random
 def outcome(output: Path) -> dict[str, Any]:
     """Ledger and findings without what differs from run to run."""
     ledger = pq.read_table(output / "ledger").drop_columns(["seconds"]).to_pylist()
-    findings = pq.read_table(output / "findings").drop_columns(["scan_id", "detected_at"]).to_pylist()
+    findings = pq.read_table(output / "findings").drop_columns(["scan_id", "detected_at", "first_seen", "last_seen"]).to_pylist()
     return {"ledger": ledger, "findings": findings}
 
 

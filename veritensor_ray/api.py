@@ -17,14 +17,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from veritensor_ray.config import Settings, load_settings
-from veritensor_ray.corpus.stores import OutputStore, Stores, absolute, filesystem
-from veritensor_ray.errors import IncompleteOutput
+from veritensor_ray.corpus.stores import OutputStore, Stores, absolute
 from veritensor_ray.findings.redact import visible, without_credentials
+from veritensor_ray.findings.state import TABLES, night, results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TABLES = ("findings", "ledger", "rollup")
 # States of coverage that need no line of their own: nothing is missing, or the artifact's own status and reason tell.
 _BY_ARTIFACT = {"complete", "not-applicable", "partial", "missing", "quarantined", "no-reader"}
 _SHORTFALLS = {
@@ -39,28 +38,30 @@ _NO_MATCH = ("not included (include)", "excluded (exclude)", "the output of this
 def scan(
     source: str | Path | Sequence[str | Path], output: str | Path | None = None, *, config: str | None = None, **options: Any
 ) -> Audit:
-    """Audit a corpus and open the result. Options are configuration keys: engines=["signatures"], profile="standard", sample="1%".
+    """Audit a corpus and open the result. Options are configuration keys: engines=["signatures"], profile="standard", job="sweep".
 
     The same call again resumes an audit that was cut short. Raises UsageError or CannotRunError.
     """
     from veritensor_ray.jobs.audit import audit, default_output
+    from veritensor_ray.jobs.sweep import sweep
 
     sources = [str(one) for one in ([source] if isinstance(source, (str, Path)) else source)]
-    flags = options | {"sources": sources, "output": str(output) if output else default_output(sources)}
+    flags = options | {"sources": sources, "output": str(output) if output else default_output(sources, str(options.get("job", "audit")))}
     settings = load_settings(config, flags)
-    audit(settings)
+    (sweep if settings.job == "sweep" else audit)(settings)
     return open(str(settings.output), stores=settings.stores)
 
 
-def open(output: str | Path, *, stores: Stores | None = None) -> Audit:  # vr.open reads well, as in tarfile.open
-    """The results of a complete audit. Raises IncompleteOutput for an audit that has not ended, or for a folder that is none."""
+def open(output: str | Path, *, sweep: str | None = None, stores: Stores | None = None) -> Audit:  # vr.open reads well, as in tarfile.open
+    """The results of a complete audit; of a sweep's state those of its last complete sweep, or of another one by its id.
+
+    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; UsageError for a sweep that is not there.
+    """
     store = OutputStore(absolute(str(output)), stores if stores is not None else load_settings().stores)
-    data = store.read("run.json")
-    if data is None:
-        running = bool(store.names("_work"))
-        hint = "the audit has not ended: run the same submit again to resume it" if running else "no audit was written there"
-        raise IncompleteOutput(f"{output} has no run.json: {hint}")
-    return Audit(store, json.loads(data))
+    if sweep is not None:
+        chosen = night(store, sweep)
+        return Audit(chosen.store, chosen.run)
+    return Audit(*results(store, str(output)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,9 +77,13 @@ class Audit:
         )
 
     def dataset(self, name: str) -> ds.Dataset:
-        """One of findings, ledger, rollup, not read yet."""
-        fs, root = filesystem(self.store.uri, self.store.stores)
-        return ds.dataset(f"{root}/{name}", filesystem=fs, format="parquet", exclude_invalid_files=False)
+        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends."""
+        return self.store.dataset(name)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables there are."""
+        return TABLES if self.run.get("job") == "sweep" else TABLES[:3]
 
     @cached_property
     def findings(self) -> pa.Table:
@@ -95,13 +100,18 @@ class Audit:
         """Counts by artifact, column and rule; complete where findings are not."""
         return self.dataset("rollup").to_table()
 
+    @cached_property
+    def trends(self) -> pa.Table:
+        """Counts of findings by folder, engine, category, severity and state for each sweep so far; an audit has none."""
+        return self.dataset("trends").to_table()
+
     def to_pandas(self, name: str = "findings") -> pd.DataFrame:
         """One of the tables as a DataFrame."""
         frame: pd.DataFrame = self.dataset(name).to_table().to_pandas()
         return frame
 
     def sql(self, query: str) -> pd.DataFrame:
-        """A query over the tables findings, ledger and rollup, by DuckDB; it reaches no other file and no network."""
+        """A query over the tables by their names, by DuckDB; it reaches no other file and no network."""
         with self._connection() as connection:
             frame: pd.DataFrame = connection.execute(query).df()
             return frame
@@ -115,7 +125,7 @@ class Audit:
         import duckdb
 
         connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-        for name in _TABLES:
+        for name in self.tables:
             connection.register(name, self.dataset(name))
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         return connection
@@ -247,8 +257,9 @@ def _inspect(settings: Settings, bundle: str | None) -> Inspection:
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.engines.registry import create, selected
-    from veritensor_ray.findings.collect import Assembled, RunInfo
+    from veritensor_ray.findings.collect import Assembled
     from veritensor_ray.findings.keys import key_id, site_key
+    from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.pipeline.fingerprint import describe, digest
     from veritensor_ray.pipeline.shard import scan_shard

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus import planning
-from veritensor_ray.corpus.listing import Listed, roots, walk
+from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.errors import UsageError
 
@@ -68,11 +68,11 @@ def test_bin_packing(tmp_path: Path, sizes: list[int], limits: dict[str, Any], s
 @given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 200), st.integers(1, 10), st.sets(st.integers(0, 39)))
 def test_packing_keeps_bounds_and_order_and_loses_nothing(sizes: list[int], most: int, artifacts: int, split: set[int]) -> None:
     limits = configured("/", {"shard_bytes": most, "shard_artifacts": artifacts}).limits
-    packer = planning._Packer(limits, ())
+    packer = planning._Packer(limits)
     rows: list[PlanRow] = []
     for i, size in enumerate(sizes):
         cuts = [("lines", 0, size // 2), ("lines", size // 2, size)] if i in split else []
-        rows += packer.add(Listed(str(i), b"", size), 0, cuts)
+        rows += packer.add(PlanRow(-1, str(i), b"", 0, size, None, None, engines=("a", "b")[: i % 3]), cuts)
     rows += packer.flush()
     assert sorted((int(row.artifact), row.part) for row in rows) == [
         (i, p) for i in range(len(sizes)) for p in range(2 if i in split else 1)
@@ -82,7 +82,7 @@ def test_packing_keeps_bounds_and_order_and_loses_nothing(sizes: list[int], most
     for shard in shards:
         assert isinstance(shard, Shard)
         assert len(shard.rows) == 1 or (len(shard.rows) <= artifacts and shard.bytes <= most)
-        assert len({row.parts for row in shard.rows}) == 1
+        assert len({(row.parts, row.engines) for row in shard.rows}) == 1
 
 
 def test_parts_of_a_big_artifact_have_shards_of_their_own(tmp_path: Path) -> None:
@@ -178,6 +178,8 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path, monkeypatch: pyte
         "artifacts": len({row.artifact for row in rows}),
         "shards": len({row.shard for row in rows if row.shard >= 0}),
         "bytes": sum(FILES.values()) + 40 * 30 + 1,
+        "carried": 0,
+        "again": 0,
     }
 
 

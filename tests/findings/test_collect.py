@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow, write_plan
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import VeritensorError
-from veritensor_ray.findings import collect as collecting
-from veritensor_ray.findings.collect import RunInfo, collect
+from veritensor_ray.findings import tables
+from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.segments import Gap
 
@@ -36,7 +39,7 @@ INFO = RunInfo(
     roots=(Root("/data", ""), Root("s3://bucket/corpus", "more/")),
     rules=RULES,
     engines={"test": {"version": "1", "fingerprint": "e1", "model": "m@1"}, "other": {"version": "2", "fingerprint": "e2"}},
-    about={"profile": "embedded", "key_id": "abc"},
+    about={"profile": "embedded", "key_id": "abc", "started_at": "2026-01-31T22:00:00+00:00"},
     hits_per_rule=10,
 )
 
@@ -70,7 +73,7 @@ class Run:
         buffer = io.BytesIO()
         write_plan(self.plan, buffer)
         self.store.put(f"_work/{self.info.run}/plan.parquet", buffer.getvalue())
-        return collect(self.store, self.info, key)
+        return collect(self.store, self.info, key, Judge(load_policy(None), date(2026, 1, 1)))
 
     def table(self, name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(self.folder / name).to_pylist()
@@ -146,7 +149,8 @@ def test_a_finding(run: Run) -> None:
     assert (found["evidence_before"], found["evidence"]) == ("so ", "bad mail ja**************")
     assert found["content_id"] == "sha-docs/a.txt-0"
     assert (found["location"]["line"], found["location"]["row"], found["location"]["start"]) == (2, 1, 8)
-    assert (found["state"], found["first_seen"], found["suppressed_by"]) == ("new", None, None)
+    assert (found["state"], found["suppressed_by"]) == ("new", None)
+    assert found["first_seen"] == found["last_seen"] == datetime(2026, 1, 31, 22, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -414,8 +418,8 @@ def test_run_json_is_written_last(run: Run) -> None:
 
 
 def test_collecting_again_replaces_what_was_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collecting, "_FLUSH_ROWS", 2)
-    monkeypatch.setattr(collecting, "_FILE_ROWS", 4)
+    monkeypatch.setattr(tables, "_FLUSH_ROWS", 2)
+    monkeypatch.setattr(tables, "_FILE_ROWS", 4)
     for name in "abcdefg":
         run.add(name, "bad", "bad")
     run.collect()

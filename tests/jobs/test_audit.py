@@ -63,7 +63,7 @@ def ledger(output: Path) -> dict[str, tuple[str, str | None]]:
 def comparable(output: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Findings and ledger without what differs from run to run."""
     return (
-        pq.read_table(output / "findings").drop_columns(["scan_id", "detected_at"]).to_pylist(),
+        pq.read_table(output / "findings").drop_columns(["scan_id", "detected_at", "first_seen", "last_seen"]).to_pylist(),
         pq.read_table(output / "ledger").drop_columns(["seconds"]).to_pylist(),
     )
 

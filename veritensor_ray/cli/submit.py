@@ -87,16 +87,17 @@ def submit(
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
     from veritensor_ray.jobs.audit import audit, default_output
+    from veritensor_ray.jobs.sweep import sweep
 
     settings = load_settings(config, flags)
     if (settings.address or "").startswith(("http://", "https://")):
         raise typer.Exit(_hand_over(settings))
     if settings.output is None and settings.sources:
-        settings = settings.model_copy(update={"output": default_output(settings.sources)})
+        settings = settings.model_copy(update={"output": default_output(settings.sources, settings.job)})
     reporter, close = _reporter(settings.log_format, settings.verbose)
     reporter.note(f"profile {settings.profile}")
     try:
-        run = audit(settings, reporter)
+        run = (sweep if settings.job == "sweep" else audit)(settings, reporter)
     except KeyboardInterrupt:
         close()
         sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")

@@ -110,6 +110,7 @@ class OpenArtifact:
         start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
         self.size = end - start
         self._hashing: HashingFile | None = None
+        self._digest: str | None = None
         self._data = b""
         if self.size <= IN_MEMORY:
             self._data = self._slurp(start)
@@ -177,7 +178,9 @@ class OpenArtifact:
 
     def content_id(self) -> str:
         """SHA-256 of all its bytes."""
-        return self._hashing.digest() if self._hashing is not None else hashlib.sha256(self._data).hexdigest()
+        if self._digest is None:
+            self._digest = self._hashing.digest() if self._hashing is not None else hashlib.sha256(self._data).hexdigest()
+        return self._digest
 
     def check_unchanged(self) -> None:
         """Raises ChangedDuringRun when a local file was written to while it was read."""

@@ -8,8 +8,9 @@ import heapq
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -35,6 +36,7 @@ PLAN = pa.schema(
         ("start", pa.int64()),
         ("end", pa.int64()),
         ("engines", pa.list_(pa.string())),
+        ("carried_from", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),
     ]
@@ -45,9 +47,10 @@ BYTE_RANGES = ("lines", "jsonl")
 
 @dataclass(slots=True)
 class PlanRow:
-    """One artifact, or one part of a big one. `shard` is -1 where the plan itself decided: excluded, sampled out, no file.
+    """One artifact, or one part of a big one. `shard` is -1 where the plan itself decided: excluded, sampled out, no file, unchanged.
 
-    `kind`: whole, lines or jsonl (`start`, `end` are byte offsets of whole lines) or rowgroups (their numbers).
+    `kind`: whole, lines or jsonl (`start`, `end` are byte offsets of whole lines) or rowgroups (their numbers). `engines` are those to
+    run; what the others found is taken over from the artifact `carried_from` of the last complete sweep.
     """
 
     shard: int
@@ -63,13 +66,14 @@ class PlanRow:
     start: int | None = None
     end: int | None = None
     engines: tuple[str, ...] = ()
+    carried_from: str | None = None
     status: str | None = None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A unit of commit: its rows, in plan order."""
+    """A unit of commit: its rows, in plan order, all with the same engines to run."""
 
     id: int
     rows: list[PlanRow]
@@ -84,18 +88,27 @@ class Shard:
 
 
 Splitter = Callable[[Listed, Root], list[tuple[str, int, int]]]
+# What has to be done about an artifact: the engines to run, and the artifact whose earlier findings are taken over.
+Decider = Callable[[Listed], tuple[tuple[str, ...], str | None]]
 
 
 def plan_rows(
-    settings: Settings, engines: Iterable[str], split: Splitter, progress: Callable[[int], None] = lambda _: None, own_output: str = ""
+    settings: Settings,
+    engines: Iterable[str],
+    split: Splitter,
+    progress: Callable[[int], None] = lambda _: None,
+    own_output: str = "",
+    decide: Decider | None = None,
 ) -> Iterator[PlanRow]:
     """Rows in plan order; the rows of a shard stand together. `split` says how to cut a big artifact (empty: not at all).
 
-    A folder `own_output` inside the corpus is one row, skipped: a run does not scan its own results.
+    A folder `own_output` inside the corpus is one row, skipped: a run does not scan its own results. Without `decide` every engine runs
+    on everything.
     """
     starts = roots(settings.sources, settings.stores)
     choose = _selection(settings, starts, own_output)
-    packer = _Packer(settings.limits, tuple(engines))
+    packer = _Packer(settings.limits)
+    everything = tuple(engines)
     count = 0
     for number, root in enumerate(starts):
         for entry in walk(root, settings.stores, settings.follow_links, own_output):
@@ -106,58 +119,53 @@ def plan_rows(
             if status:
                 yield PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, status=status, reason=reason)
                 continue
-            cuts = split(entry, root) if (entry.size or 0) > settings.limits.split_bytes else []
-            yield from packer.add(entry, number, cuts)
+            run, carried = decide(entry) if decide else (everything, None)
+            row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, engines=run, carried_from=carried)
+            if run:
+                cuts = split(entry, root) if (entry.size or 0) > settings.limits.split_bytes else []
+                yield from packer.add(row, cuts)
+            else:
+                yield row
     yield from packer.flush()
     progress(count)
 
 
 class _Packer:
-    """Fills shards with whole small artifacts in listing order; a big one, or each part of it, has a shard of its own."""
+    """Fills shards with whole small artifacts in listing order, one kind of shard for each set of engines; a big one, or each part of
+    it, has a shard of its own."""
 
-    def __init__(self, limits: Limits, engines: tuple[str, ...]) -> None:
-        self._limits, self._engines = limits, engines
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._next = 0
-        self._open: list[PlanRow] = []
-        self._bytes = 0
+        self._open: dict[tuple[str, ...], list[PlanRow]] = {}
+        self._bytes: Counter[tuple[str, ...]] = Counter()
 
-    def add(self, entry: Listed, root: int, cuts: list[tuple[str, int, int]]) -> Iterator[PlanRow]:
-        row = PlanRow(0, entry.artifact, entry.path, root, entry.size, entry.etag, entry.mtime, engines=self._engines)
+    def add(self, row: PlanRow, cuts: list[tuple[str, int, int]]) -> Iterator[PlanRow]:
         if cuts:
             for part, (kind, start, end) in enumerate(cuts):
-                yield PlanRow(
-                    self._take(),
-                    row.artifact,
-                    row.path,
-                    root,
-                    row.size,
-                    row.etag,
-                    row.mtime,
-                    part,
-                    len(cuts),
-                    kind,
-                    start,
-                    end,
-                    self._engines,
-                )
+                yield replace(row, shard=self._take(), part=part, parts=len(cuts), kind=kind, start=start, end=end)
             return
-        size = entry.size or 0
-        if self._open and (self._bytes + size > self._limits.shard_bytes or len(self._open) >= self._limits.shard_artifacts):
-            yield from self.flush()
-        self._open.append(row)
-        self._bytes += size
+        size, rows = row.size or 0, self._open.setdefault(row.engines, [])
+        if rows and (self._bytes[row.engines] + size > self._limits.shard_bytes or len(rows) >= self._limits.shard_artifacts):
+            yield from self._close(row.engines)
+            rows = self._open.setdefault(row.engines, [])
+        rows.append(row)
+        self._bytes[row.engines] += size
 
     def _take(self) -> int:
         self._next += 1
         return self._next - 1
 
+    def _close(self, engines: tuple[str, ...]) -> list[PlanRow]:
+        rows, shard = self._open.pop(engines), self._take()
+        del self._bytes[engines]
+        for row in rows:
+            row.shard = shard
+        return rows
+
     def flush(self) -> Iterator[PlanRow]:
-        if self._open:
-            shard = self._take()
-            for row in self._open:
-                row.shard = shard
-            yield from self._open
-            self._open, self._bytes = [], 0
+        for engines in list(self._open):
+            yield from self._close(engines)
 
 
 def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Callable[[Listed], tuple[str | None, str | None]]:
@@ -229,9 +237,9 @@ def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
 
 
 def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
-    """Write plan.parquet; returns counts of artifacts, shards and bytes."""
+    """Write plan.parquet; returns counts: artifacts, shards, bytes to scan, artifacts carried over and those that need some engines again."""
     names = [f.name for f in fields(PlanRow)]
-    totals = {"artifacts": 0, "shards": 0, "bytes": 0}
+    totals = {"artifacts": 0, "shards": 0, "bytes": 0, "carried": 0, "again": 0}
     buffer: list[PlanRow] = []
     with pq.ParquetWriter(file, PLAN, compression="zstd") as writer:
 
@@ -243,6 +251,8 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
         for row in rows:
             buffer.append(row)
             totals["artifacts"] += row.part == 0 and row.status != "unlisted"
+            if row.carried_from is not None and row.part == 0:
+                totals["carried" if row.shard < 0 else "again"] += 1
             totals["shards"] = max(totals["shards"], row.shard + 1)
             totals["bytes"] += (row.size or 0) if row.part == 0 and row.shard >= 0 else 0
             if len(buffer) >= _ROWS:

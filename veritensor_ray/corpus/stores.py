@@ -11,12 +11,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import fsspec
 
 from veritensor_ray.config import Store, resolve_secret
 from veritensor_ray.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
 
 Stores = Mapping[str, Store]
 
@@ -166,6 +170,19 @@ class OutputStore:
         """Open an object for reading, seekable."""
         fs, root = self._fs()
         return cast("BinaryIO", fs.open(f"{root}/{name}", "rb"))
+
+    def dataset(self, name: str, schema: pa.Schema | None = None) -> ds.Dataset:
+        """The Parquet files of a folder as one table, not read yet; an empty one of that schema where there is no such folder."""
+        import pyarrow.dataset as ds
+
+        fs, root = self._fs()
+        if schema is not None and not fs.exists(f"{root}/{name}"):
+            return ds.dataset(schema.empty_table())
+        return ds.dataset(f"{root}/{name}", schema=schema, filesystem=fs, format="parquet", exclude_invalid_files=False)
+
+    def under(self, folder: str) -> OutputStore:
+        """The same store, with names relative to a folder in it."""
+        return OutputStore(f"{self.uri.rstrip('/')}/{folder}", self.stores)
 
     def exists(self, name: str) -> bool:
         """Whether there is such an object or folder."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
@@ -15,7 +15,20 @@ from veritensor_ray.segments import Gap
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
 
-__all__ = ["Engine", "FileEngine", "FileInfo", "Hit", "Needs", "PreparingEngine", "Rule", "TextEngine", "Transcriber", "WithModel"]
+__all__ = [
+    "Engine",
+    "FileEngine",
+    "FileInfo",
+    "Hit",
+    "NameReader",
+    "Needs",
+    "PreparingEngine",
+    "Rule",
+    "TextEngine",
+    "Transcriber",
+    "Volatile",
+    "WithModel",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,23 @@ class Engine(Protocol):
 
     def fingerprint(self) -> str:
         """Changes whenever the same input may give another result."""
+
+
+@runtime_checkable
+class NameReader(Engine, Protocol):
+    """An engine that looks at more of a name than its extension: a file that only moved is scanned again where that matters."""
+
+    def role(self, path: str) -> Hashable:
+        """Equal for two names with the same extension under which the same bytes have the same findings."""
+
+
+@runtime_checkable
+class Volatile(Engine, Protocol):
+    """An engine that may find something else in the same bytes tomorrow, with the same fingerprint."""
+
+    @property
+    def volatile(self) -> bool:
+        """Whether it does with these settings: a sweep then asks it again about everything that it applies to."""
 
 
 @runtime_checkable

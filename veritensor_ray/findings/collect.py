@@ -12,65 +12,59 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
 from veritensor_ray.corpus.stores import OutputStore, is_local
 from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
+from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.redact import name_safe
-from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP, SCHEMA_VERSION
-from veritensor_ray.hits import Rule
+from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.summary import RunInfo, run_json
+from veritensor_ray.findings.tables import TableWriter
 
-_FLUSH_ROWS = 5_000
-_FILE_ROWS = 1_000_000
-_REASONS = 50
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
 
 
-@dataclass(frozen=True)
-class RunInfo:
-    """What a run says about itself in run.json and in every finding; no secrets."""
-
-    run: str
-    fingerprint: str
-    roots: tuple[Root, ...]
-    rules: Mapping[str, Rule]
-    engines: Mapping[str, Mapping[str, Any]]  # name to version, fingerprint, model
-    about: Mapping[str, Any]  # further fields of run.json
-    hits_per_rule: int
-
-
 @dataclass
-class _Summary:
-    status: Counter[str] = field(default_factory=Counter)
-    severity: Counter[str] = field(default_factory=Counter)
-    rules: Counter[tuple[str, str]] = field(default_factory=Counter)  # by rule and severity
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    coverage: dict[str, Counter[str]] = field(default_factory=dict)
-    totals: Counter[str] = field(default_factory=Counter)
+class Assembly:
+    """What the tables of a run do not say: prefixes that could not be listed, and artifacts with the content of an earlier one."""
+
+    unlisted: list[str] = field(default_factory=list)
+    same: list[tuple[str, str]] = field(default_factory=list)  # artifact, and the one of the last complete sweep
 
 
-def collect(store: OutputStore, info: RunInfo, site_key: bytes) -> dict[str, Any]:
-    """Write findings/, ledger/, rollup/ and run.json; returns the content of run.json."""
-    summary = _Summary()
-    for name in ("findings", "ledger", "rollup", "attestation.json"):
-        store.delete(name)  # of an earlier collect that did not end, or whose run.json somebody took away
-    with contextlib.ExitStack() as stack:
-        tables = {
-            name: stack.enter_context(contextlib.closing(_Table(store, name, schema)))
-            for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP))
-        }
-        with store.open(f"_work/{info.run}/plan.parquet") as plan:
-            for planned, parts in _artifacts(store, info.run, shards_of(read_plan(plan))):
-                _write_artifact(Assembled(info, site_key, planned, parts), tables, summary)
-    result = _run_json(info, summary)
+def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
+    """Write the findings/, ledger/, rollup/ and run.json of an audit; returns the content of run.json."""
+    store.delete("attestation.json")  # of an earlier collect that did not end, or whose run.json somebody took away
+    assembly = assemble(store, store, info, site_key, judge)
+    result = run_json(store, info, assembly.unlisted, judge)
     store.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())
     return result
+
+
+def assemble(work: OutputStore, results: OutputStore, info: RunInfo, site_key: bytes, judge: Judge | None = None) -> Assembly:
+    """Commits below `work` to findings/, ledger/ and rollup/ below `results`, without what is taken over from an earlier sweep."""
+    assembly = Assembly()
+    for name in ("findings", "ledger", "rollup"):
+        results.delete(name)
+    through = {"findings": judge.apply if judge else None}
+    with contextlib.ExitStack() as stack:
+        tables = {
+            name: stack.enter_context(contextlib.closing(TableWriter(results, name, schema, through.get(name))))
+            for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP))
+        }
+        with work.open(f"_work/{info.run}/plan.parquet") as plan:
+            for planned, parts in _artifacts(work, info.run, shards_of(read_plan(plan))):
+                row = planned[0]
+                if parts and parts[0]["same_as"] is not None:
+                    assembly.same.append((row.artifact, parts[0]["same_as"]))
+                elif parts or row.carried_from is None:
+                    _write_artifact(Assembled(info, site_key, planned, parts), tables)
+                if row.status == "unlisted":
+                    assembly.unlisted.append(row.artifact)
+    return assembly
 
 
 def _artifacts(store: OutputStore, run: str, entries: Iterable[Shard | PlanRow]) -> Iterator[tuple[list[PlanRow], list[dict[str, Any]]]]:
@@ -96,6 +90,9 @@ class Assembled:
         self.info, self.key, self.planned, self.parts = info, site_key, planned, parts
         self.row = planned[0]
         self.content_id, self.content_id_kind = self._content_id()
+        started = info.about.get("started_at")
+        self._now = datetime.now(UTC)
+        self._seen = datetime.fromisoformat(started) if started else self._now
 
     def _content_id(self) -> tuple[str | None, str | None]:
         if len(self.parts) > 1 and self.row.kind in BYTE_RANGES:
@@ -148,13 +145,13 @@ class Assembled:
     def _finding(self, found: dict[str, Any], ordinal: int, count: int) -> dict[str, Any]:
         rule = self.info.rules[found["rule_id"]]
         engine = self.info.engines.get(found["engine"], {})
-        same = f"{found['evidence_key'].hex()}\0{found['member'] or ''}\0{ordinal}\0{rule.id}"
+        same = content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['member'] or ''}\0{ordinal}\0{rule.id}")
         return {
             "member": None if found["member"] is None else name_safe(found["member"]),
             **{name: found.get(name) for name in ("location", "engine", "severity", "confidence", "message")},
             **{name: found.get(name) for name in ("evidence", "evidence_before", "evidence_after")},
-            "finding_id": _mac(self.key, f"finding\0{self.row.artifact}\0{same}"),
-            "content_fingerprint": _mac(self.key, f"content\0{same}"),
+            "finding_id": finding_id(self.key, self.row.artifact, same),
+            "content_fingerprint": same,
             "scan_id": self.info.run,
             "artifact": self.row.artifact,
             "engine_fingerprint": engine.get("fingerprint"),
@@ -167,7 +164,9 @@ class Assembled:
             "model": engine.get("model"),
             "bundle_id": self.info.about.get("bundle_id"),
             "state": "new",
-            "detected_at": datetime.now(UTC),
+            "first_seen": self._seen,
+            "last_seen": self._seen,
+            "detected_at": self._now,
         }
 
     def _by_rule(self) -> dict[str, dict[str, Any]]:
@@ -243,6 +242,16 @@ def _worst(severities: Sequence[str]) -> str:
     return max(severities, key=SEVERITIES.index)
 
 
+def content_fingerprint(key: bytes, same: str) -> str:
+    """Of a finding without its path. `same` is what tells it from others in its artifact; it holds no evidence that is not keyed."""
+    return _mac(key, f"content\0{same}")
+
+
+def finding_id(key: bytes, artifact: str, fingerprint: str) -> str:
+    """Of a finding in an artifact: computed again where the artifact has another name."""
+    return _mac(key, f"finding\0{artifact}\0{fingerprint}")
+
+
 def _mac(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256)[:16].hex()
 
@@ -257,79 +266,11 @@ def _coverage(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return list(merged.values())
 
 
-def _write_artifact(artifact: Assembled, tables: Mapping[str, _Table], summary: _Summary) -> None:
+def _write_artifact(artifact: Assembled, tables: Mapping[str, TableWriter]) -> None:
     count = 0
     for finding in artifact.findings():
         tables["findings"].add(finding)
         count += 1
-        summary.severity[finding["severity"]] += finding["count"]
-        summary.rules[finding["rule_id"], finding["severity"]] += finding["count"]
     for line in artifact.rollup():
         tables["rollup"].add(line)
-    row = artifact.ledger(count)
-    tables["ledger"].add(row)
-    unlisted = artifact.row.status == "unlisted"
-    summary.status["unlisted" if unlisted else row["status"]] += 1
-    summary.totals.update(
-        artifacts=int(not unlisted),  # the first update of a Counter would keep a bool
-        bytes=artifact.row.size or 0,
-        bytes_scanned=row["bytes_scanned"],
-        segments=row["segments"],
-        gaps=row["gaps_total"],
-    )
-    if row["status"] != "scanned" or row["reason"]:
-        reason = ("unlisted" if unlisted else row["status"], row["reason"] or "")
-        known = reason in summary.reasons or len(summary.reasons) < _REASONS * 100
-        summary.reasons[reason if known else (reason[0], "other reasons")] += 1
-    for entry in row["coverage"]:
-        summary.coverage.setdefault(entry["engine"], Counter())[entry["status"]] += 1
-
-
-def _run_json(info: RunInfo, summary: _Summary) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "scan_id": info.run,
-        "fingerprint": info.fingerprint,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **info.about,
-        "engines": dict(info.engines),
-        "totals": dict(summary.totals),
-        "status": dict(summary.status),
-        "severity": {name: summary.severity[name] for name in reversed(SEVERITIES) if summary.severity[name]},
-        "rules": [{"rule_id": r, "title": info.rules[r].title, "severity": s, "count": n} for (r, s), n in summary.rules.most_common()],
-        "not_covered": [{"status": s, "reason": r, "artifacts": n} for (s, r), n in summary.reasons.most_common(_REASONS)],
-        "coverage": {engine: dict(counts) for engine, counts in sorted(summary.coverage.items())},
-    }
-
-
-class _Table:
-    """Rows into numbered Parquet files, a few thousand in memory at a time."""
-
-    def __init__(self, store: OutputStore, name: str, schema: pa.Schema) -> None:
-        self._store, self._name, self._schema = store, name, schema
-        self._rows: list[dict[str, Any]] = []
-        self._number = self._written = 0
-        self._stack = contextlib.ExitStack()
-        self._writer = self._open()
-
-    def _open(self) -> Any:
-        file = self._stack.enter_context(self._store.writer(f"{self._name}/part-{self._number:05d}.parquet"))
-        return self._stack.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= _FLUSH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._written >= _FILE_ROWS:
-            self._stack.close()
-            self._number, self._written = self._number + 1, 0
-            self._writer = self._open()
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-        self._written += len(self._rows)
-        self._rows = []
-
-    def close(self) -> None:
-        self._flush()
-        self._stack.close()
+    tables["ledger"].add(artifact.ledger(count))

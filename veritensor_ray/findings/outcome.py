@@ -34,6 +34,7 @@ class Outcome:
     media_type: str | None = None
     content_id: str | None = None
     content_id_kind: str | None = None
+    same_as: str | None = None  # the artifact of the last complete sweep that has this content: nothing was scanned
     bytes_scanned: int = 0
     segments: int = 0
     members: int = 0
@@ -95,7 +96,18 @@ class Outcome:
 
     def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """The row of the commit (schema COMMIT)."""
-        names = ("artifact", "part", "content_id", "content_id_kind", "media_type", "status", "reason", "bytes_scanned", "segments")
+        names = (
+            "artifact",
+            "part",
+            "content_id",
+            "content_id_kind",
+            "same_as",
+            "media_type",
+            "status",
+            "reason",
+            "bytes_scanned",
+            "segments",
+        )
         counters = ("lines", "rows", "chars", "gaps_total", "seconds")
         return {name: getattr(self, name) for name in (*names, *counters)} | {
             "reason": _safe(self.reason),

@@ -96,6 +96,33 @@ ROLLUP = pa.schema(
     metadata={"veritensor_ray.rollup": SCHEMA_VERSION},
 )
 
+# What is remembered of findings that were resolved: no evidence, only what recognises them.
+KNOWN = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("content_fingerprint", pa.string()),
+        ("first_seen", pa.timestamp("us", tz="UTC")),
+        ("last_seen", pa.timestamp("us", tz="UTC")),
+    ],
+    metadata={"veritensor_ray.known": SCHEMA_VERSION},
+)
+
+# Counts of each sweep so far. `folder` is the first component of the artifact's name, empty for files at the top.
+TRENDS = pa.schema(
+    [
+        ("sweep", pa.string()),
+        ("started", pa.timestamp("us", tz="UTC")),
+        ("folder", pa.string()),
+        ("engine", pa.string()),
+        ("category", pa.string()),
+        ("severity", pa.string()),
+        ("state", pa.string()),
+        ("findings", pa.int64()),
+        ("suppressed", pa.int64()),
+    ],
+    metadata={"veritensor_ray.trends": SCHEMA_VERSION},
+)
+
 # What a commit stores of a finding: everything that does not depend on the other parts of a split artifact.
 COMMITTED_FINDING = pa.struct(
     [
@@ -122,6 +149,7 @@ COMMIT = pa.schema(
         ("part", pa.int32()),
         ("content_id", pa.string()),
         ("content_id_kind", pa.string()),
+        ("same_as", pa.string()),
         ("media_type", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),

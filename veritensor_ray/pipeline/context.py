@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from veritensor_ray.config import Settings
@@ -44,6 +45,11 @@ class Workbench:
 
     engines: tuple[Engine, ...]
     rules: dict[str, Rule]
+
+    def only(self, names: Collection[str]) -> Workbench:
+        """The same with some of the engines; rules of the others do no harm."""
+        engines = tuple(engine for engine in self.engines if engine.name in names)
+        return self if len(engines) == len(self.engines) else Workbench(engines, self.rules)
 
     @functools.cached_property
     def text(self) -> list[TextEngine]:

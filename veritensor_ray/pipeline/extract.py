@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.engines.base import Transcriber
+from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.hits import FileInfo
-from veritensor_ray.media_types import declared_type, mismatch, text_type
+from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
+from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.visit import Tools, Visit
 from veritensor_ray.segments import Batcher, Gap
@@ -30,7 +31,13 @@ class Extraction:
     """One pass over a shard. `outcomes` is complete when `batches` has ended."""
 
     def __init__(
-        self, context: Context, rows: Sequence[PlanRow], bench: Workbench, model_engines: Sequence[str], pulse: Pulse = lambda: None
+        self,
+        context: Context,
+        rows: Sequence[PlanRow],
+        bench: Workbench,
+        model_engines: Sequence[str],
+        pulse: Pulse = lambda: None,
+        known: Known | None = None,
     ) -> None:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
@@ -38,6 +45,7 @@ class Extraction:
         absent = without_weights(context, tuple(name for name, _ in context.missing))
         self._transcribed = bool(transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
         self._pulse = pulse
+        self._known = known
         self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
@@ -94,6 +102,7 @@ class Extraction:
 
     def _unreadable(self, outcome: Outcome, reason: str) -> None:
         """Nothing was read: unreadable. Something was: a gap."""
+        outcome.same_as = None
         if (outcome.segments == 0 and outcome.members == 0) or reason.startswith("changed during the run"):
             outcome.status, outcome.reason = "unreadable", reason
         outcome.add_gap(Gap(reason))
@@ -113,6 +122,10 @@ class Extraction:
             sha256=opened.content_id,
         )
         outcome.media_type = kind.media_type
+        outcome.same_as = self._same_as(row, opened, kind)
+        if outcome.same_as is not None:
+            outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
+            return
         visit = Visit(self._tools, outcome, opened.size)
         if row.part == 0 or row.kind != "rowgroups":
             visit.engines_over_bytes(opened.file(), about)
@@ -125,6 +138,17 @@ class Extraction:
         if visit.images:
             self._images(outcome, kind, visit.images)
 
+    def _same_as(self, row: PlanRow, opened: OpenArtifact, kind: Kind) -> str | None:
+        """An artifact of the last complete sweep with this content, and with a name that means the same."""
+        if self._known is None or row.parts > 1 or not self._known.worth_hashing(opened.size):
+            return None
+        readers = [engine for engine in (*self._bench.engines, *self._models) if isinstance(engine, NameReader)]
+        inside = kind.media_type in COMPRESSED or "ole" in kind.media_type  # what is in there is named after it, or judged by its name
+        for name in self._known.artifacts(opened.content_id()):
+            if name == row.artifact or (_alike(row.artifact, name, inside) and all(e.role(row.artifact) == e.role(name) for e in readers)):
+                return name
+        return None
+
     def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
         """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
         for name in self._tools.transcribers:
@@ -136,6 +160,11 @@ class Extraction:
         if kind.media_type.startswith("image/"):
             outcome.status, outcome.reason = "skipped", reason
         outcome.coverage["ocr"] = (NO_READER, reason)
+
+
+def _alike(one: str, other: str, by_name: bool) -> bool:
+    a, b = FileInfo(one, None, ""), FileInfo(other, None, "")
+    return a.name == b.name if by_name else a.extension == b.extension
 
 
 def _kind_of_part(row: PlanRow, extension: str, head: bytes) -> Kind | None:

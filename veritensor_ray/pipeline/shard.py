@@ -58,11 +58,11 @@ def merge(outcomes: Sequence[Outcome], results: Iterable[StageResult], limit: in
 
 
 def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[str]) -> None:
-    """Note stages that an artifact is kept out of. `extract` is all of them; a model stage, named after its engines, costs those only."""
+    """Note stages that an artifact is kept out of. `extract` is all of its `engines`; a model stage, named after its own, costs those only."""
     for stage, reason in stages.items():
         if stage == "extract":
             outcome.status, outcome.reason = "quarantined", reason
-        for name in engines if stage == "extract" else stage.split("+"):
+        for name in engines if stage == "extract" else [name for name in stage.split("+") if name in engines]:
             outcome.coverage[name] = (QUARANTINED, reason)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO
 
@@ -64,6 +64,15 @@ class Dependencies:
     def rules(self) -> Sequence[Rule]:
         """All rules."""
         return rules.RULES
+
+    def role(self, path: str) -> Hashable:
+        """The parser of such a manifest."""
+        return parser_for(FileInfo(path, None, ""))
+
+    @property
+    def volatile(self) -> bool:
+        """What a service says is news every day, and a database grows old."""
+        return self._configuration.online or self._knowledge.stale
 
     def fingerprint(self) -> str:
         """Version, rules, lists of names and the records in use."""

@@ -61,6 +61,15 @@ class Knowledge:
             offline = "none"
         return f"{self._configuration.osv.url} {offline}" if self._configuration.online else offline
 
+    @property
+    def stale(self) -> bool:
+        """Whether there is a database, and it is too old."""
+        try:
+            database = self._database or Database(self._path)
+        except DatabaseMissing:
+            return False
+        return bool(self._too_old(database))
+
     def ask(self, dependencies: Iterable[Dependency]) -> Answers:
         """Everything that is known of them, the gaps included."""
         answers = Answers()
@@ -91,7 +100,7 @@ class Knowledge:
         absent = sorted({key[0] for key in wanted} - set(covered))
         if absent:
             answers.gaps.append(_gap("db_missing", f"the advisory database has no records about {' and '.join(absent)}"))
-        elif stale := self._stale():
+        elif stale := self._too_old(self._database):
             answers.gaps.append(_gap("db_stale", stale))
         try:
             for key, dependency in wanted.items():
@@ -112,10 +121,9 @@ class Knowledge:
         else:
             yield from (advisory for advisory in known if advisory.affects(version))
 
-    def _stale(self) -> str:
+    def _too_old(self, database: Database) -> str:
         """Why the database is too old; empty where it is not."""
-        assert self._database is not None  # noqa: S101  # the caller has looked
-        age = self._database.about.age(datetime.now(UTC).date())
+        age = database.about.age(datetime.now(UTC).date())
         most = self._configuration.max_age_days
         if age is None:
             return "the advisories do not say how old they are"

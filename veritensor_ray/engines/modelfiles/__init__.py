@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from veritensor_ray.config import Settings
@@ -73,6 +73,11 @@ class ModelFiles:
     def rules(self) -> Sequence[Rule]:
         """One for each way in."""
         return RULES
+
+    def role(self, path: str) -> Hashable:
+        """The name, where it says that a file is a configuration or a template."""
+        name = FileInfo(path, None, "").name
+        return name if _CONFIG_NAME.search(name) or "chat_template" in path else None
 
     def fingerprint(self) -> str:
         """Over the rules and the lists of names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -68,6 +68,10 @@ class Signatures:
     def fingerprint(self) -> str:
         """Over the source of every rule."""
         return hashlib.sha256("\0".join([self.version, *(rules.digest for rules in self._compiled())]).encode()).hexdigest()[:16]
+
+    def role(self, path: str) -> Hashable:
+        """The rules that are for some names only, and for this one."""
+        return tuple(rule for rules in self._compiled() for rule in rules.restricted if rules.named(rule, path))
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Our text rules over joined buffers; the user's over each segment whose text is not in the file's raw bytes."""

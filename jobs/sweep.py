@@ -1,0 +1,147 @@
+"""The sweep: an audit of what changed since the last complete one, published as the state's newest night. The state's folder is its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import Transcriber, Volatile
+from veritensor_ray.engines.registry import create
+from veritensor_ray.errors import OutputConflict
+from veritensor_ray.findings.attestation import attest
+from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, prune, publish, surplus
+from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
+from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
+
+
+def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Run or resume a sweep; returns the content of its run.json. Raises UsageError, CannotRunError, DeadlineReached and their kinds.
+
+    `fresh` scans everything again and keeps the history.
+    """
+    report = reporter or Silent()
+    with ready(settings, report) as run:
+        return _swept(run)
+
+
+def _swept(ready: Ready) -> dict[str, Any]:
+    from veritensor_ray.actors.tasks import collect_night
+
+    before = _last(ready)
+    run = _resumable(ready, before)
+    reading = _Reading(ready, before)
+    if run is None:
+        run = plan(ready, before.id if before else None, reading.decide)
+        _say_planned(ready, run, before)
+    ready.report.stage("start")
+    with cluster.running(ready.settings):
+        model_seconds = scan(ready, run, reading.known)
+        result = collected(ready, collect_night, info(ready, run, model_seconds), ready.context.site_key, ready.judge, run.previous)
+    _publish(ready, run, result)
+    return result
+
+
+def _last(ready: Ready) -> Night | None:
+    """The last complete sweep of this state. Raises OutputConflict where the folder holds something else, or sweeps of something else."""
+    store = ready.store
+    if store.exists("run.json"):
+        raise OutputConflict(
+            f"the output {store.uri} holds an audit; a sweep keeps its state in a folder of its own: choose another --output"
+        )
+    last = latest(store)
+    if last is None:
+        return None
+    before = night(store, last)
+    theirs = before.run["fingerprint_parts"]
+    if theirs["sources"] != ready.parts["sources"]:
+        raise OutputConflict(
+            f"the state {store.uri} is of another corpus, {', '.join(theirs['sources'])}; choose another --output for this one"
+        )
+    if theirs["site_key"] != ready.parts["site_key"]:
+        raise OutputConflict(
+            f"the state {store.uri} was made with another site key ({theirs['site_key']}, this one is {ready.parts['site_key']}), so that "
+            "no finding would be recognised; set site_key to that key, or choose another --output"
+        )
+    if gap := missed(before.started, datetime.now(UTC), ready.settings.sweep.every or 1):
+        ready.report.note(f"{gap} sweep{'s were' if gap > 1 else ' was'} missed: the last complete one began at {before.run['started_at']}")
+    return before
+
+
+def _resumable(ready: Ready, before: Night | None) -> Run | None:
+    """A sweep that did not end, where it can still end; what is left of others is removed."""
+    found = None
+    for run, parts in requests(ready.store):
+        if run.previous == (before.id if before else None) and parts == ready.parts and not ready.settings.fresh:
+            found = run
+            continue
+        if before is None or run.id != before.id:
+            ready.report.note(f"sweep {run.id} did not end and cannot be resumed: other engines, rules or settings; it is planned anew")
+            ready.store.delete(f"{SWEEPS}/{run.id}")
+        ready.store.delete(f"_work/{run.id}")
+    return found
+
+
+class _Reading:
+    """The last complete sweep, read when it is first needed."""
+
+    def __init__(self, ready: Ready, before: Night | None) -> None:
+        self._ready, self._before = ready, before
+        self._previous: Previous | None = None
+        # without anything to take over, every engine runs on everything
+        self.decide = (lambda entry: self._read().decide(entry)) if before and not ready.settings.fresh else None
+
+    def known(self) -> Known | None:
+        return self._read().known() if self.decide else None
+
+    def _read(self) -> Previous:
+        if self._previous is None:
+            assert self._before is not None  # noqa: S101  # there is something to decide by
+            run = self._before.run
+            self._previous = Previous(
+                self._before.store, _tonight(self._ready, run), self._ready.settings.sweep.trust, _same_reading(self._ready.parts, run)
+            )
+        return self._previous
+
+
+def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether files are still taken apart as they were: by the same version, within the same limits."""
+    theirs = before["fingerprint_parts"]
+    return bool(parts["version"] == theirs["version"] and parts["settings"]["limits"] == theirs["settings"]["limits"])
+
+
+def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
+    engines = create(ready.settings, ready.fleet.engines)
+    theirs: Mapping[str, Mapping[str, Any]] = before["engines"]
+    return Tonight(
+        ready.fleet.fingerprints,
+        frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
+        hiding_engines({engine.name: engine.rules() for engine in engines}),
+        frozenset(engine.name for engine in engines if theirs.get(engine.name, {}).get("version") == engine.version),
+        frozenset(engine.name for engine in engines if isinstance(engine, Volatile) and engine.volatile),
+    )
+
+
+def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
+    if before is not None:
+        ready.report.note(
+            f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged, "
+            f"{run.totals['again']:,} need some engines again"
+        )
+
+
+def _publish(ready: Ready, run: Run, result: dict[str, Any]) -> None:
+    """Sign, publish, and remove what is not needed any more."""
+    settings, store = ready.settings, ready.store
+    if settings.sign_key:
+        attest(folder_of(store, run.id), settings.sign_key, result)
+        ready.report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
+    ready.lease.check()
+    publish(store, result)
+    prune(store, surplus(store, settings.sweep.keep))
+    store.delete(f"_work/{run.id}")
+
+
+__all__ = ["sweep"]

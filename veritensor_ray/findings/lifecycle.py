@@ -1,0 +1,71 @@
+"""What became of findings between two outputs: new, persisting, reopened, resolved, or not verified; it reads no files.
+
+A finding that is there no more is resolved only where its engine has looked at all of the artifact again, or where the artifact is gone.
+Where that could not be checked (unreadable, left out, engine not selected, folder not listed) it is unverified, and stays so until it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE
+
+# What the statements below are about: `now` and `before` have the columns finding_id, content_fingerprint, artifact and engine, `before`
+# and `known` (resolved earlier) also first_seen; `ledger` is the later one.
+_STATEMENTS = (
+    "CREATE TEMP TABLE vanished AS SELECT * FROM before ANTI JOIN now USING (finding_id)",
+    "CREATE TEMP TABLE appeared AS SELECT * FROM now ANTI JOIN before USING (finding_id)",
+    # the same content at another path: a moved artifact, or a passage that went from one file to another
+    """CREATE TEMP TABLE moved AS
+    WITH went AS (SELECT *, row_number() OVER (PARTITION BY content_fingerprint ORDER BY artifact, finding_id) AS nth FROM vanished),
+    came AS (SELECT *, row_number() OVER (PARTITION BY content_fingerprint ORDER BY artifact, finding_id) AS nth FROM appeared)
+    SELECT came.finding_id, went.finding_id AS was, went.first_seen FROM came JOIN went USING (content_fingerprint, nth)""",
+    """CREATE TEMP TABLE again AS SELECT a.finding_id, min(k.first_seen) AS first_seen FROM appeared a JOIN known k
+    ON k.finding_id = a.finding_id OR k.content_fingerprint = a.content_fingerprint
+    WHERE a.finding_id NOT IN (SELECT finding_id FROM moved) GROUP BY a.finding_id""",
+    """CREATE TEMP TABLE states AS SELECT n.finding_id,
+    CASE WHEN b.finding_id IS NOT NULL OR m.finding_id IS NOT NULL THEN 'persisting'
+    WHEN g.finding_id IS NOT NULL THEN 'reopened' ELSE 'new' END AS state,
+    coalesce(b.first_seen, m.first_seen, g.first_seen) AS first_seen, m.was
+    FROM now n LEFT JOIN before b USING (finding_id) LEFT JOIN moved m USING (finding_id) LEFT JOIN again g USING (finding_id)""",
+    "CREATE TEMP TABLE gone AS SELECT * FROM vanished WHERE finding_id NOT IN (SELECT was FROM moved)",
+    """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
+    FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l""",
+)
+_UNLISTED = "SELECT artifact FROM ledger WHERE status = 'unreadable' AND size IS NULL"
+_ABSENT = "SELECT DISTINCT artifact FROM gone WHERE artifact NOT IN (SELECT artifact FROM ledger)"
+_ENDED = f"""
+    CREATE TEMP TABLE ended AS SELECT g.finding_id, CASE
+    WHEN g.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
+    WHEN c.status IN ('{COMPLETE}', '{NOT_APPLICABLE}') THEN 'resolved'
+    WHEN l.artifact IS NULL THEN 'resolved' ELSE 'unverified' END AS state
+    FROM gone g LEFT JOIN covered c ON c.artifact = g.artifact AND c.engine = g.engine
+    LEFT JOIN (SELECT DISTINCT artifact FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l ON l.artifact = g.artifact"""  # noqa: S608  # constants
+
+
+def follow(connection: Any) -> None:
+    """From the tables `now`, `before`, `known` and `ledger` of a DuckDB connection make two more.
+
+    `states`: finding_id, state (new, persisting, reopened), first_seen (null for new ones) and `was`, its id before a move, for each row
+    of `now`. `ended`: finding_id and state (resolved, unverified) for each row of `before` that is gone.
+    """
+    for statement in _STATEMENTS:
+        connection.execute(statement)
+    unlisted = {name for (name,) in connection.execute(_UNLISTED).fetchall()}
+    absent = connection.execute(_ABSENT).fetchall() if unlisted else []
+    unseen = [name for (name,) in absent if any(folder in unlisted for folder in _folders(name))]
+    connection.register("unseen", pa.table({"artifact": pa.array(unseen, pa.string())}))
+    connection.execute(_ENDED)
+
+
+def _folders(artifact: str) -> Iterator[str]:
+    """The names under which a listing would report a folder above an artifact; `.` is the top of a source."""
+    yield "."
+    at = artifact.find("/")
+    while at >= 0:
+        yield artifact[:at]
+        yield f"{artifact[:at]}/."
+        at = artifact.find("/", at + 1)

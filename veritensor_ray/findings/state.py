@@ -1,0 +1,133 @@
+"""The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last; it reads no table.
+
+`latest.json` is written last, with one PUT, and is what counts. On a local disk `findings`, `ledger` and `rollup` lead to the last sweep as
+well, through the one link `current`, for whoever reads Parquet with other tools.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.errors import IncompleteOutput, UsageError
+
+LATEST = "latest.json"
+SWEEPS = "sweeps"
+CURRENT = "current"
+TABLES = ("findings", "ledger", "rollup", "resolved", "unverified", "known", "trends")
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A complete sweep. `store` is its folder, an output like that of an audit; `run` the content of its run.json."""
+
+    id: str
+    store: OutputStore
+    run: Mapping[str, Any]
+
+    @property
+    def started(self) -> datetime:
+        """When its plan was made."""
+        return datetime.fromisoformat(self.run["started_at"])
+
+
+def latest(state: OutputStore) -> str | None:
+    """The id of the last complete sweep; None before the first one has ended, and where there is no state."""
+    data = state.read(LATEST)
+    return None if data is None else str(json.loads(data)["sweep"])
+
+
+def folder_of(state: OutputStore, sweep: str) -> OutputStore:
+    """The results of one sweep."""
+    return state.under(f"{SWEEPS}/{sweep}")
+
+
+def night(state: OutputStore, sweep: str) -> Night:
+    """A complete sweep by its id. Raises UsageError that names those there are."""
+    folder = folder_of(state, sweep)
+    data = folder.read("run.json") if "/" not in sweep else None
+    if data is None:
+        there = ", ".join(one.id for one in nights(state)) or "none"
+        raise UsageError(f"{state.uri} has no complete sweep {sweep!r}; there are: {there}")
+    return Night(sweep, folder, json.loads(data))
+
+
+def nights(state: OutputStore) -> list[Night]:
+    """All complete sweeps, the oldest first. One that has tables and is not reachable from `latest.json` has not ended."""
+    last = latest(state)
+    found = []
+    for name in state.names(SWEEPS):
+        data = folder_of(state, name).read("run.json") if last is not None and name <= last else None
+        if data is not None:
+            found.append(Night(name, folder_of(state, name), json.loads(data)))
+    return found
+
+
+def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str, Any]]:
+    """Where the tables of an output are, and its run.json: an audit's own, or those of a state's last complete sweep.
+
+    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; `what` is how the user named it.
+    """
+    data = output.read("run.json")
+    if data is None and (sweep := latest(output)) is not None:
+        output = folder_of(output, sweep)
+        data = output.read("run.json")
+    if data is None:
+        begun = bool(output.names("_work"))
+        hint = "the run has not ended: the same submit again resumes it" if begun else "no audit and no sweep was written there"
+        raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
+    return output, json.loads(data)
+
+
+def publish(state: OutputStore, run: Mapping[str, Any]) -> None:
+    """Make a sweep the last complete one: from here on every command and every reader sees it."""
+    sweep = str(run["scan_id"])
+    about = {"sweep": sweep, "started_at": run["started_at"], "finished_at": run["finished_at"], "site_key_id": run["site_key_id"]}
+    state.put(LATEST, json.dumps(about, indent=2).encode())
+    if state.local is not None:
+        _link(state, f"{SWEEPS}/{sweep}")
+
+
+def _link(state: OutputStore, target: str) -> None:
+    folder = state.local
+    assert folder is not None  # noqa: S101  # the caller has looked
+    for name in TABLES:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"{CURRENT}/{name}")
+    temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
+    temporary.symlink_to(target)
+    os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
+
+
+def prune(state: OutputStore, doomed: Sequence[str]) -> None:
+    """Remove sweeps, never the last complete one."""
+    last = latest(state)
+    for sweep in doomed:
+        if sweep != last:
+            folder_of(state, sweep).delete("run.json")  # first, so that a half removed one is no complete one
+            state.delete(f"{SWEEPS}/{sweep}")
+
+
+def surplus(state: OutputStore, keep: int) -> list[str]:
+    """Ids of the oldest complete sweeps beyond `keep`, and of what sweeps that never ended have left behind."""
+    complete = [one.id for one in nights(state)]
+    unfinished = [name for name in state.names(SWEEPS) if name not in complete]
+    return [*complete[: max(0, len(complete) - keep)], *unfinished]
+
+
+def missed(before: datetime, now: datetime, every: float) -> int:
+    """How many sweeps should have run in between, when one is meant to run `every` so many seconds; half of that is grace."""
+    return max(0, int((now - before).total_seconds() / every + 0.5) - 1)
+
+
+def lines(state: OutputStore, every: float) -> Iterator[tuple[Night, int]]:
+    """Complete sweeps, the newest first, each with the number of those missed before it."""
+    found = nights(state)
+    for index in range(len(found) - 1, -1, -1):
+        yield found[index], missed(found[index - 1].started, found[index].started, every) if index else 0

@@ -1,0 +1,108 @@
+"""The numbers of run.json, counted from the tables that were written; it knows no commit and no plan."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.corpus.listing import Root
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.findings.policy import Judge
+from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
+from veritensor_ray.hits import Rule
+
+_REASONS = 50
+_MEMORY = "2GB"  # beyond it DuckDB uses the disk
+_COUNTED = "suppressed_by IS NULL"
+_RECENT = "state IN ('new', 'reopened')"
+_NOT_COVERED = f"""
+    SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, count(*) AS artifacts
+    FROM ledger l LEFT JOIN unlisted u USING (artifact) WHERE l.status <> 'scanned' OR l.reason IS NOT NULL
+    GROUP BY ALL ORDER BY artifacts DESC, status, reason LIMIT {_REASONS}"""  # noqa: S608  # constants
+_STATUS = """
+    SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS name, count(*) AS n
+    FROM ledger l LEFT JOIN unlisted u USING (artifact) GROUP BY ALL ORDER BY ALL"""
+_COVERAGE = """
+    SELECT c.engine AS engine, c.status AS status, count(*) AS n FROM (SELECT unnest(coverage) AS c FROM ledger) GROUP BY ALL ORDER BY ALL"""
+_TOTALS = """
+    SELECT (count(*) - (SELECT count(*) FROM unlisted))::BIGINT AS artifacts, coalesce(sum(size), 0)::BIGINT AS bytes,
+    coalesce(sum(bytes_scanned), 0)::BIGINT AS bytes_scanned, coalesce(sum(segments), 0)::BIGINT AS segments,
+    coalesce(sum(gaps_total), 0)::BIGINT AS gaps FROM ledger"""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run says about itself in run.json and in every finding; no secrets."""
+
+    run: str
+    fingerprint: str
+    roots: tuple[Root, ...]
+    rules: Mapping[str, Rule]
+    engines: Mapping[str, Mapping[str, Any]]  # name to version, fingerprint, model
+    about: Mapping[str, Any]  # further fields of run.json
+    hits_per_rule: int
+
+
+@contextlib.contextmanager
+def database() -> Iterator[Any]:
+    """An empty DuckDB that reaches no network, with times in UTC; what does not fit its memory goes to a folder that is removed."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
+        settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "memory_limit": _MEMORY}
+        with duckdb.connect(config={**settings, "temp_directory": folder}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+
+def rows(connection: Any, query: str) -> list[dict[str, Any]]:
+    """All rows of a small answer."""
+    found: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
+    return found
+
+
+def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge: Judge) -> dict[str, Any]:
+    """What a run that has ended says of itself. Severities count what the policy lets count."""
+    with database() as connection:
+        connection.register("findings", results.dataset("findings", FINDINGS))
+        connection.register("ledger", results.dataset("ledger", LEDGER))
+        connection.register("unlisted", pa.table({"artifact": pa.array(unlisted, pa.string())}))
+        titles = {rule.id: rule.title for rule in info.rules.values()}
+        coverage: dict[str, dict[str, int]] = {}
+        for row in rows(connection, _COVERAGE):
+            coverage.setdefault(row["engine"], {})[row["status"]] = row["n"]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "scan_id": info.run,
+            "fingerprint": info.fingerprint,
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **info.about,
+            "engines": dict(info.engines),
+            "totals": rows(connection, _TOTALS)[0],
+            "status": {row["name"]: row["n"] for row in rows(connection, _STATUS)},
+            "severity": _by_severity(connection, _COUNTED),
+            "severity_new": _by_severity(connection, f"{_COUNTED} AND {_RECENT}"),
+            "suppressed": rows(connection, f"SELECT coalesce(sum(count), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608
+            "rules": [row | {"title": titles.get(row["rule_id"], row["rule_id"])} for row in rows(connection, _rules())],
+            "not_covered": rows(connection, _NOT_COVERED),
+            "coverage": coverage,
+            "policy": judge.report(),
+        }
+
+
+def _by_severity(connection: Any, condition: str) -> dict[str, int]:
+    found = rows(connection, f"SELECT severity, sum(count)::BIGINT AS n FROM findings WHERE {condition} GROUP BY ALL")  # noqa: S608  # constants
+    counts = {row["severity"]: row["n"] for row in found}
+    return {name: counts[name] for name in reversed(SEVERITIES) if name in counts}
+
+
+def _rules() -> str:
+    return f"""SELECT rule_id, severity, sum(count)::BIGINT AS count FROM findings WHERE {_COUNTED}
+        GROUP BY ALL ORDER BY count DESC, rule_id, severity"""  # noqa: S608  # constants

@@ -1,0 +1,199 @@
+"""Collect of a sweep: what was scanned tonight and what is taken over become one complete set of tables; it knows no engine.
+
+The tables of the last complete sweep and those of tonight's scans are joined by DuckDB, in bounded memory, and nothing of an artifact that
+did not change is computed again but its place in tonight's tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.corpus.stores import OutputStore, is_local
+from veritensor_ray.findings.collect import Assembly, assemble, finding_id
+from veritensor_ray.findings.lifecycle import follow
+from veritensor_ray.findings.policy import Judge
+from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
+from veritensor_ray.findings.state import TABLES, folder_of
+from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
+from veritensor_ray.findings.tables import TableWriter
+
+_ROWS = 20_000
+_REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is known, so that it can be reopened
+_FOLDERS = 500  # of the trends of one night; the smallest ones beyond are counted together
+_CARRIED = """
+    CREATE TEMP TABLE carried AS
+    SELECT artifact, carried_from, engines, size, etag, mtime, root, shard >= 0 AS beside FROM plan
+    WHERE carried_from IS NOT NULL AND part = 0
+    AND (shard < 0 OR artifact IN (SELECT artifact FROM scanned_ledger WHERE status IN ('scanned', 'skipped')))
+    UNION ALL SELECT p.artifact, s.carried_from, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false FROM same s JOIN plan p USING (artifact)"""
+_STAYS = "{engine} IN (SELECT engine FROM engines) AND NOT list_contains(c.engines, {engine})"
+_ROLLUP = f"""
+    CREATE TEMP VIEW all_rollup AS SELECT * FROM scanned_rollup
+    UNION ALL SELECT r.* REPLACE (c.artifact AS artifact) FROM carried c JOIN before_rollup r ON r.artifact = c.carried_from
+    WHERE {_STAYS.format(engine="split_part(r.rule_id, '.', 1)")}"""  # noqa: S608  # constants
+_FINDINGS = f"""
+    CREATE TEMP VIEW all_findings AS SELECT * FROM scanned_findings
+    UNION ALL SELECT f.* REPLACE (c.artifact AS artifact,
+    CASE WHEN c.artifact = c.carried_from THEN f.finding_id ELSE renamed(c.artifact, f.content_fingerprint) END AS finding_id)
+    FROM carried c JOIN before_findings f ON f.artifact = c.carried_from WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
+_COVERAGE = """
+    list_transform(list_filter(b.coverage, lambda x: list_contains(selected, x.engine) AND NOT list_contains(c.engines, x.engine)),
+    lambda x: {'engine': x.engine, 'status': x.status, 'fingerprint': coalesce(prints[x.engine], x.fingerprint), 'reason': x.reason})"""
+_LEDGER = f"""
+    CREATE TEMP VIEW ledger_rows AS
+    SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
+    UNION ALL SELECT s.* REPLACE (list_concat(s.coverage, {_COVERAGE}) AS coverage)
+    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN before_ledger b ON b.artifact = c.carried_from, tonight WHERE c.beside
+    UNION ALL SELECT b.* REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
+    c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
+    FROM carried c JOIN before_ledger b ON b.artifact = c.carried_from JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
+_RANK = "array_position(['info', 'low', 'medium', 'high', 'critical'], severity)"
+_LEDGER_OUT = f"""
+    SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, ['info', 'low', 'medium', 'high', 'critical'][w.worst] AS max_severity)
+    FROM ledger_rows l LEFT JOIN (SELECT artifact, count(*) AS n FROM now GROUP BY artifact) f USING (artifact)
+    LEFT JOIN (SELECT artifact, max({_RANK}) AS worst FROM all_rollup GROUP BY artifact) w USING (artifact)"""  # noqa: S608  # constants
+_FINDINGS_OUT = """
+    SELECT f.* REPLACE (s.state AS state, coalesce(s.first_seen, t.started) AS first_seen, t.started AS last_seen)
+    FROM all_findings f JOIN states s USING (finding_id), tonight t"""
+_ENDED_OUT = "SELECT b.* REPLACE (e.state AS state) FROM before_rows b JOIN ended e USING (finding_id) WHERE e.state = '{state}'"
+_KNOWN_OUT = f"""
+    SELECT finding_id, content_fingerprint, first_seen, last_seen FROM known k ANTI JOIN now USING (finding_id)
+    WHERE last_seen > (SELECT started FROM tonight) - {_REMEMBERED}
+    UNION ALL SELECT b.finding_id, b.content_fingerprint, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
+    WHERE e.state = 'resolved'"""  # noqa: S608  # constants
+_CHANGES = """
+    SELECT count(*) FILTER (kind = 'unchanged') AS unchanged, count(*) FILTER (kind = 'again') AS again, count(*) FILTER (kind = 'changed') AS changed,
+    count(*) FILTER (kind = 'new') AS new, count(*) FILTER (kind = 'moved') AS moved, count(*) FILTER (kind = 'copied') AS copied,
+    (SELECT count(*) FROM before_ledger b ANTI JOIN plan USING (artifact) ANTI JOIN same s ON s.carried_from = b.artifact) AS deleted FROM (
+    SELECT CASE WHEN s.carried_from = p.artifact THEN 'unchanged' WHEN s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
+    WHEN s.carried_from IS NOT NULL THEN 'moved' WHEN p.carried_from IS NOT NULL AND p.shard < 0 THEN 'unchanged'
+    WHEN p.carried_from IS NOT NULL THEN 'again' WHEN p.shard < 0 THEN 'left out' WHEN b.artifact IS NULL THEN 'new' ELSE 'changed' END AS kind
+    FROM plan p LEFT JOIN same s USING (artifact) LEFT JOIN before_ledger b USING (artifact) WHERE p.part = 0)"""
+_STATES = """
+    SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count FROM findings WHERE suppressed_by IS NULL
+    UNION ALL SELECT state, count FROM resolved UNION ALL SELECT state, count FROM unverified) GROUP BY state"""
+_TRENDS = f"""
+    WITH counted AS (SELECT CASE WHEN contains(artifact, '/') THEN split_part(artifact, '/', 1) ELSE '' END AS folder, engine, category,
+    severity, state, (sum(count) FILTER (suppressed_by IS NULL))::BIGINT AS findings, (sum(count) FILTER (suppressed_by IS NOT NULL))::BIGINT
+    AS suppressed FROM (SELECT * FROM findings UNION ALL SELECT * FROM resolved UNION ALL SELECT * FROM unverified) GROUP BY ALL),
+    largest AS (SELECT folder FROM counted GROUP BY folder ORDER BY sum(coalesce(findings, 0)) DESC, folder LIMIT {_FOLDERS})
+    SELECT '{{sweep}}' AS sweep, started, CASE WHEN folder IN (SELECT folder FROM largest) THEN folder ELSE '(others)' END AS folder,
+    engine, category, severity, state, coalesce(sum(findings), 0)::BIGINT AS findings, coalesce(sum(suppressed), 0)::BIGINT AS suppressed
+    FROM counted, tonight GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # constants
+
+
+def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
+    """Write sweeps/<run>/ with all its tables and run.json, from the commits of the run and the sweep `previous`; returns run.json.
+
+    It is not published yet: whoever looks at the state sees `previous`.
+    """
+    night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
+    for name in (*TABLES, "attestation.json"):
+        night.delete(name)  # of an earlier collect that did not end
+    assembly = assemble(state, scanned, info, site_key)
+    with database() as connection:
+        _sources(connection, state, scanned, info, assembly, folder_of(state, previous) if previous else None)
+        _join(connection, info, site_key)
+        for name, query, schema in (
+            ("rollup", "SELECT * FROM all_rollup", ROLLUP),
+            ("ledger", _LEDGER_OUT, LEDGER),
+        ):
+            _write(connection, night, name, query, schema)
+        connection.register("ledger", night.dataset("ledger", LEDGER))
+        follow(connection)
+        _write(connection, night, "findings", _FINDINGS_OUT, FINDINGS, judge)
+        _write(connection, night, "resolved", _ENDED_OUT.format(state="resolved"), FINDINGS)
+        _write(connection, night, "unverified", _ENDED_OUT.format(state="unverified"), FINDINGS)
+        _write(connection, night, "known", _KNOWN_OUT, KNOWN)
+        for name in ("findings", "resolved", "unverified"):
+            connection.register(name, night.dataset(name, FINDINGS))
+        _write(connection, night, "trends", f"SELECT * FROM before_trends UNION ALL ({_TRENDS.format(sweep=info.run)})", TRENDS)  # noqa: S608
+        changes = rows(connection, _CHANGES)[0]
+        states = {row["state"]: row["n"] for row in rows(connection, _STATES)}
+    result = run_json(night, info, assembly.unlisted, judge) | {
+        "previous": previous,
+        "plan": changes,
+        "states": {name: states.get(name, 0) for name in ("new", "persisting", "reopened", "resolved", "unverified")},
+    }
+    night.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())
+    return result
+
+
+def _sources(
+    connection: Any, state: OutputStore, scanned: OutputStore, info: RunInfo, assembly: Assembly, before: OutputStore | None
+) -> None:
+    """Everything that is read, as views; nothing of it is loaded here."""
+    for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
+        connection.register(f"scanned_{name}", scanned.dataset(name, schema))
+    for name, schema in (
+        ("findings", FINDINGS),
+        ("ledger", LEDGER),
+        ("rollup", ROLLUP),
+        ("unverified", FINDINGS),
+        ("known", KNOWN),
+        ("trends", TRENDS),
+    ):
+        connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
+    connection.register("plan", state.dataset(f"_work/{info.run}/plan.parquet"))
+    same = list(zip(*assembly.same, strict=True)) or [(), ()]
+    connection.register("same", pa.table({"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}))
+    connection.register("roots", _roots(info))
+
+
+def _roots(info: RunInfo) -> pa.Table:
+    """How the ledger writes URIs: as `findings.collect` does for what was scanned."""
+    bases = [f"{root.uri.rstrip('/') if is_local(root.uri) else root.uri}/" for root in info.roots]
+    numbers = pa.array(range(len(bases)), pa.int32())
+    return pa.table({"root": numbers, "base": bases, "prefix": pa.array([root.prefix for root in info.roots], pa.string())})
+
+
+def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
+    """Tonight's rows: scanned and taken over."""
+    prints: Mapping[str, str | None] = {name: about.get("fingerprint") for name, about in info.engines.items()}
+    connection.register("engines", pa.table({"engine": pa.array(list(prints), pa.string())}))
+    connection.execute(
+        "CREATE TEMP TABLE tonight AS SELECT ?::TIMESTAMPTZ AS started, ?::VARCHAR[] AS selected, map_from_entries(?::STRUCT(k VARCHAR, v VARCHAR)[]) AS prints",
+        [
+            datetime.fromisoformat(info.about["started_at"]),
+            list(prints),
+            [{"k": name, "v": value} for name, value in prints.items() if value],
+        ],
+    )
+    connection.create_function("renamed", _renamed(site_key), ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow")
+    for statement in (
+        _CARRIED,
+        _ROLLUP,
+        _FINDINGS,
+        _LEDGER,
+        "CREATE TEMP TABLE now AS SELECT finding_id, content_fingerprint, artifact, engine FROM all_findings",
+        "CREATE TEMP VIEW before_rows AS SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified",
+        """CREATE TEMP TABLE before AS
+        SELECT finding_id, content_fingerprint, artifact, engine, first_seen, last_seen FROM before_rows""",
+        "CREATE TEMP TABLE known AS SELECT * FROM before_known",
+    ):
+        connection.execute(statement)
+
+
+def _renamed(site_key: bytes) -> Any:
+    """Ids of findings in artifacts that have another name now."""
+
+    def compute(artifacts: pa.ChunkedArray, fingerprints: pa.ChunkedArray) -> pa.Array:
+        pairs = zip(artifacts.to_pylist(), fingerprints.to_pylist(), strict=True)
+        return pa.array([finding_id(site_key, artifact, fingerprint) for artifact, fingerprint in pairs], pa.string())
+
+    return compute
+
+
+def _write(connection: Any, store: OutputStore, name: str, query: str, schema: pa.Schema, judge: Judge | None = None) -> None:
+    with contextlib.closing(TableWriter(store, name, schema, judge.apply if judge else None)) as writer:
+        for batch in connection.sql(query).to_arrow_reader(_ROWS):
+            writer.write(pa.Table.from_batches([batch]).select(schema.names).cast(schema))
+
+
+__all__ = ["collect_sweep"]
