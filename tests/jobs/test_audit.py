@@ -231,7 +231,6 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
     [
         ({"sources": ["/no/such/place"]}, StoreError, "/no/such/place does not exist"),
         ({"output": "/proc/nothing/here"}, CannotRunError, "not writable"),
-        ({"job": "sweep"}, UsageError, "not available"),
         ({"engines": ["signature"]}, UsageError, "did you mean signatures"),
         ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),

@@ -84,9 +84,13 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     for engine, about in run["engines"].items():
         if about.get("missing"):
             out.print(f"  engine {safe(engine)} did not run: {safe(about['missing'])}", style="bold red")
+    for line in _since(run):
+        out.print(line)
     out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
     found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
     out.print(table(("severity", "count", "rule", "what"), found, right=("count",)) if found else "  none")
+    for line in _by_policy(run):
+        out.print(f"  {safe(line)}")
     out.print(
         f"\n{totals.get('artifacts', 0):,} artifacts, {size(totals.get('bytes_scanned', 0))} scanned, {totals.get('segments', 0):,} segments of text"
     )
@@ -95,6 +99,28 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         out.print(f"Next:    veritensor-ray findings {_quoted(output)}{serious}")
     out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
+
+
+def _since(run: Mapping[str, Any]) -> list[str]:
+    """Of a sweep: what changed in the corpus, and what that did to the findings."""
+    if not run.get("previous"):
+        return []
+    plan, states = run["plan"], run["states"]
+    changes = [f"{count:,} {name}" for name, count in plan.items() if count and name != "again"]
+    again = [f"{plan['again']:,} seen by some engines again"] if plan["again"] else []
+    found = [f"{count:,} {name}" for name, count in states.items() if count] or ["none"]
+    return [f"\nSince {run['previous']}: artifacts: {', '.join([*changes, *again])}", f"Findings: {', '.join(found)}"]
+
+
+def _by_policy(run: Mapping[str, Any]) -> list[str]:
+    """What a policy did, and what is wrong with it."""
+    from veritensor_ray.findings.policy import notes
+
+    report = run.get("policy")
+    if not report or not report["file"]:
+        return []
+    hidden = f"{run['suppressed']:,} findings do not count" if run["suppressed"] else "every finding counts"
+    return [f"Policy {report['file']}: {hidden}", *notes(report)]
 
 
 def _worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

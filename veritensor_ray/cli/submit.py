@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,7 +31,7 @@ Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO 
 Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
 Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
 
-_NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus")  # flags of keys inside a section
+_NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags of keys inside a section
 _NO_READER = ("no reader", "no engine", "ocr was not selected")  # reasons that only --strict minds
 
 
@@ -62,8 +63,22 @@ def submit(
     ] = None,
     sign_key: Annotated[str | None, typer.Option(help="env:NAME or file:/path of a private key: signs the results.")] = None,
     settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
-    job: Annotated[str | None, typer.Option(help="audit or sweep.")] = None,
-    fail_on: Annotated[str | None, typer.Option(help="Exit 1 when there is a finding of this severity or worse.")] = None,
+    job: Annotated[
+        str | None, typer.Option(help="audit, or sweep: scans what changed since the last one; the output is its state.")
+    ] = None,
+    trust: Annotated[
+        str | None, typer.Option(help="Of a sweep: etag, mtime or content says that an artifact is unchanged. Default: etag.")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(help="Sweeps that the state keeps. Default: 30.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="File with severities and suppressions; default: policy.yaml here, if there is one.")
+    ] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="Exit 1 when there is a finding of this severity or worse; of a sweep, a new one.")
+    ] = None,
+    fail_on_all: Annotated[bool | None, typer.Option("--fail-on-all", help="With --fail-on: findings of earlier sweeps count too.")] = None,
+    notify: Annotated[str | None, typer.Option(help="URL that gets the counts of the run as JSON when it has ended or failed.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="File for Prometheus' textfile collector.")] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
     allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit 0 although something could not be read.")] = None,
     allow_missing_engines: Annotated[
@@ -76,16 +91,19 @@ def submit(
     verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="More lines, workers' logs among them.")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
 ) -> None:
-    """Audit a corpus and leave findings, ledger and rollup as Parquet.
+    """Audit a corpus and leave findings, ledger and rollup as Parquet; with --job sweep again and again, as far as it changed.
 
     Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
     """
     flags = {name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "settings_json", *_NESTED)}
     flags |= {"sources": source or None, "injection": _given(cascade=cascade)}
+    flags |= {"sweep": _given(trust=trust, keep=keep), "notify": _given(url=notify)}
     flags |= {"cluster": _given(wait=wait, wait_resources=wait_resources), "resources": _given(max_cpus=max_cpus, max_gpus=max_gpus)}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import VeritensorError
+    from veritensor_ray.jobs import conclude
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
 
@@ -102,10 +120,15 @@ def submit(
         close()
         sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")
         raise typer.Exit(130) from None
+    except VeritensorError as error:
+        conclude.failed(settings, error, reporter.note)
+        raise
     finally:
         close()
     _show(run, str(settings.output), settings.log_format)
-    raise typer.Exit(exit_code(run, settings.fail_on, settings.allow_partial, settings.strict))
+    code = exit_code(run, settings)
+    conclude.ended(settings, run, code, reporter.note)
+    raise typer.Exit(code)
 
 
 def _given(**values: Any) -> dict[str, Any] | None:
@@ -119,6 +142,8 @@ def _hand_over(settings: Settings) -> int:
     from veritensor_ray.jobs.remote import Client, entrypoint
 
     command = entrypoint(settings)  # what is wrong with it comes out before anything is asked
+    if settings.policy is None and Path("policy.yaml").exists():
+        sys.stderr.write("policy.yaml here is not used: the run reads the policy on the cluster, --policy names a path there\n")
     client = Client(settings)
     run, new = client.submit(settings, command)
     sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
@@ -152,14 +177,18 @@ def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
     summary(console(), run, output)
 
 
-def exit_code(run: Mapping[str, Any], fail_on: str | None, allow_partial: bool, strict: bool) -> int:
-    """1 outranks 3: a gate on findings must not be hidden by an unreadable file. An audit of nothing is no clean one."""
+def exit_code(run: Mapping[str, Any], settings: Settings) -> int:
+    """1 outranks 3: a gate on findings must not be hidden by an unreadable file. An audit of nothing is no clean one.
+
+    The gate is on what the run found first, so that a sweep does not fail every night for what is known.
+    """
     from veritensor_ray.api import nothing_matched
     from veritensor_ray.config import SEVERITIES
 
-    if fail_on and any(SEVERITIES.index(name) >= SEVERITIES.index(fail_on) for name, count in run["severity"].items() if count):
+    severity, fail_on = run["severity" if settings.fail_on_all else "severity_new"], settings.fail_on
+    if fail_on and any(SEVERITIES.index(name) >= SEVERITIES.index(fail_on) for name, count in severity.items() if count):
         return 1
     incomplete = sum(run["status"].get(name, 0) for name in ("partial", "quarantined", "unreadable", "unlisted"))
-    if strict:
+    if settings.strict:
         incomplete += sum(one["artifacts"] for one in run["not_covered"] if one["reason"].startswith(_NO_READER))
-    return 3 if (incomplete or nothing_matched(run)) and not allow_partial else 0
+    return 3 if (incomplete or nothing_matched(run)) and not settings.allow_partial else 0

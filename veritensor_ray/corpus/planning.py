@@ -170,7 +170,7 @@ class _Packer:
 
 def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Callable[[Listed], tuple[str | None, str | None]]:
     """What the plan leaves out, and why: the first reason that fits."""
-    include, exclude = _globs(settings.include), _globs(settings.exclude)
+    include, exclude = globs(settings.include), globs(settings.exclude)
     oldest = _since(settings.since)
 
     def choose(entry: Listed) -> tuple[str | None, str | None]:
@@ -202,7 +202,7 @@ def _listed(settings: Settings, starts: Sequence[Root], own_output: str) -> Iter
         yield from walk(root, settings.stores, settings.follow_links, own_output)
 
 
-def _globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
+def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     """`*.md` matches in any folder, `docs/*.md` from the top; `*` crosses folders, as in fnmatch."""
     if not patterns:
         return None

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from veritensor_ray.config import Section, explain
-from veritensor_ray.corpus.planning import _globs
+from veritensor_ray.corpus.planning import globs
 from veritensor_ray.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _MOST_TEXT = 4096
 
 def path_glob(pattern: str) -> re.Pattern[str]:
     """A glob on names of artifacts, as in `include` and `exclude`; `/notes.md` matches at the top alone, `notes.md` in any folder."""
-    compiled = re.compile(fnmatch.translate(pattern[1:])) if pattern.startswith("/") else _globs([pattern])
+    compiled = re.compile(fnmatch.translate(pattern[1:])) if pattern.startswith("/") else globs([pattern])
     assert compiled is not None  # noqa: S101  # of one pattern
     return compiled
 
