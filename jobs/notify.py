@@ -1,0 +1,181 @@
+"""Tells a URL and a command how a run ended; it knows nothing of runs beside the message. A run neither fails nor waits long for it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import random
+import shlex
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from veritensor_ray.config import Notify, Settings, resolve_secret
+from veritensor_ray.findings.redact import visible
+from veritensor_ray.jobs.message import message_of, message_of_failure
+
+SECONDS = 60.0  # for everything
+COMMAND_SECONDS = 30.0  # of these at most for the command
+_BACKOFF = 1.0  # seconds before the first retry, doubled for each further one
+_LONGEST_WAIT = 20.0  # seconds that a Retry-After is obeyed
+
+
+def notify(settings: Settings, message: Mapping[str, Any], note: Callable[[str], None]) -> None:
+    """Send to `notify.url` and `notify.command`; what fails is a note. Never raises, and returns within SECONDS."""
+    given, began = settings.notify, time.monotonic()
+    body = json.dumps(message, separators=(",", ":")).encode()
+    if given.command:
+        _told(note, "notify.command", lambda: _run(str(given.command), body, min(given.timeout, COMMAND_SECONDS)), COMMAND_SECONDS + 5)
+    if given.url:
+        where = f"notify.url ({_host(given.url)})"
+        left = SECONDS - (time.monotonic() - began)
+        _told(note, where, lambda: _post(given, body, time.monotonic() + left), left)
+
+
+def _told(note: Callable[[str], None], where: str, send: Callable[[], None], seconds: float) -> None:
+    """In a thread that is left alone when its time is over: looking up a name, or a server that drips, keeps to no timeout."""
+    failed: list[str] = []
+
+    def work() -> None:
+        try:
+            send()
+        except Exception as error:  # noqa: BLE001  # a run that has ended must not fail because nobody could be told
+            failed.append(" ".join(str(error).split()) or type(error).__name__)
+
+    thread = threading.Thread(target=work, name="notify", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        failed.append(f"no end within {seconds:.0f} s")
+    for reason in failed[:1]:
+        note(f"{where} was not told how the run ended: {visible(reason)[:300]}")
+
+
+class _Failed(Exception):
+    """Not delivered; `wait` is how long the server asks to wait, `again` whether another try may help."""
+
+    def __init__(self, reason: str, again: bool = False, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.again, self.wait = again, wait
+
+
+def _post(given: Notify, body: bytes, until: float) -> None:
+    """As many tries as are configured and fit. Raises what the last one did."""
+    import httpx
+
+    secret = resolve_secret(given.secret)
+    # the system's certificates, which an administrator extends, and neither proxies nor credentials of the environment:
+    # on a closed network the address is one inside, and what the user set is all that is to be asked
+    tls = ssl.create_default_context(cafile=given.ca_bundle)
+    with httpx.Client(verify=tls, trust_env=False, follow_redirects=False) as client:
+        for attempt in range(given.retries + 1):
+            try:
+                _once(client, given, body, secret, min(given.timeout, until - time.monotonic()))
+            except _Failed as error:
+                pause = error.wait if error.wait is not None else _BACKOFF * 2**attempt * (0.5 + random.random())  # noqa: S311
+                pause = min(pause, _LONGEST_WAIT)
+                # an attempt that may last its whole timeout has to fit too
+                if not error.again or attempt == given.retries or time.monotonic() + pause + given.timeout > until:
+                    raise
+                time.sleep(pause)
+            else:
+                return
+
+
+def _once(client: Any, given: Notify, body: bytes, secret: str | None, timeout: float) -> None:
+    import httpx
+
+    headers = {"Content-Type": "application/json", "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
+    try:
+        with client.stream("POST", given.url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
+            status = response.status_code  # what it says besides is read by nobody
+            wait = _retry_after(response.headers.get("retry-after"))
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        raise _Failed("it is no URL that can be asked; set notify.url to http(s)://HOST/PATH") from None
+    except (httpx.HTTPError, OSError) as error:
+        certificate = "certificate" in str(error).lower()
+        reason = f"{type(error).__name__}: {error}".replace(str(given.url), "")
+        raise _Failed(reason + ("; set notify.ca_bundle" if certificate else ""), again=not certificate) from None
+    if 300 <= status < 400:
+        raise _Failed(f"it answers {status}, and redirects are not followed; set notify.url to where it leads")
+    if not 200 <= status < 300:
+        raise _Failed(f"it answers {status}", again=status == 429 or status >= 500, wait=wait)
+
+
+def signed(body: bytes, secret: str | None, timestamp: int) -> dict[str, str]:
+    """The headers of a body: when it was sent, and with a secret who vouches for both."""
+    headers = {"X-Veritensor-Timestamp": str(timestamp)}
+    if secret is not None:
+        digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+        headers["X-Veritensor-Signature"] = f"sha256={digest}"
+    return headers
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, given as such or as a date."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(seconds, 0.0)
+
+
+def _host(url: str) -> str:
+    """Without path and user: both may hold a secret."""
+    try:
+        return urlsplit(url).hostname or "?"
+    except ValueError:
+        return "?"
+
+
+def _run(command: str, body: bytes, timeout: float) -> None:
+    """Without a shell; what it starts ends with it where it takes too long."""
+    words = shlex.split(command)
+    if not words:
+        raise _Failed("it is empty")
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True
+    )
+    # each thread closes its own end: something that the command left running may hold the other for ever
+    last = bytearray()
+    threading.Thread(target=_write, args=(process.stdin, body), daemon=True).start()
+    reader = threading.Thread(target=_read, args=(process.stdout, last), daemon=True)
+    reader.start()
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise _Failed(f"it took longer than {timeout:g} s and was ended; see notify.timeout") from None
+    if code:
+        reader.join(1)
+        lines = bytes(last).decode("utf-8", "replace").strip().splitlines()
+        raise _Failed(f"it ended with {code}" + (f": {lines[-1][:200]}" if lines else ""))
+
+
+def _write(pipe: IO[bytes], body: bytes) -> None:
+    """A command need not read it."""
+    with contextlib.suppress(OSError), pipe:
+        pipe.write(body)
+
+
+def _read(pipe: IO[bytes], last: bytearray) -> None:
+    """All of it, so that nothing waits for a full pipe; only the end is kept."""
+    with contextlib.suppress(OSError), pipe:
+        while data := pipe.read(65_536):
+            last += data
+            del last[:-4096]
+
+
+__all__ = ["message_of", "message_of_failure", "notify", "signed"]
