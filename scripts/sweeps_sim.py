@@ -83,7 +83,7 @@ class World:
         return self.chosen.choice(texts) if texts else self.new()
 
     def new(self) -> Path:
-        path = self.fresh_name(Path("note.txt"))
+        path = self.fresh_name(self.folder / "note.txt")
         path.write_text("".join(self.line() if self.chosen.random() < 0.5 else "Nothing to see.\n" for _ in range(4)))
         return path
 
@@ -245,26 +245,38 @@ class Follower:
 
     open: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id: first_seen and the finding; unverified ones stay here
     closed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    artifacts: set[str] = field(default_factory=set)
 
     def night(self, findings: list[dict[str, Any]], ledger: list[dict[str, Any]], when: datetime) -> dict[str, tuple[str, datetime]]:
         """State and first_seen by finding id, resolved and unverified ones among them."""
         now = {row["finding_id"]: row for row in findings}
         vanished = {key: known for key, known in self.open.items() if key not in now}
-        by_content: dict[str, list[str]] = defaultdict(list)
-        for key in sorted(vanished, key=lambda one: (vanished[one]["artifact"], one)):
-            by_content[vanished[key]["content_fingerprint"]].append(key)
+        appeared = {key: now[key] for key in now.keys() - self.open.keys()}
+        artifacts = {row["artifact"] for row in ledger}
         result: dict[str, tuple[str, datetime]] = {}
-        for key in sorted(now.keys() - self.open.keys(), key=lambda one: (now[one]["artifact"], one)):
-            same = by_content[now[key]["content_fingerprint"]]
-            if same:
-                result[key] = ("persisting", vanished.pop(same.pop(0))["first"])
-                continue
-            earlier = [
-                one["first"]
-                for other, one in self.closed.items()
-                if other == key or one["content_fingerprint"] == now[key]["content_fingerprint"]
-            ]
-            result[key] = ("reopened", min(earlier)) if earlier else ("new", when)
+
+        def join(what: Callable[[dict[str, Any]], Any], old: Callable[[str], bool], new: Callable[[str], bool]) -> None:
+            places: dict[Any, list[str]] = defaultdict(list)
+            for key in sorted(
+                (key for key in vanished if old(vanished[key]["artifact"])), key=lambda one: (vanished[one]["artifact"], one)
+            ):
+                places[what(vanished[key])].append(key)
+            for key in sorted(
+                (key for key in appeared if new(appeared[key]["artifact"])), key=lambda one: (appeared[one]["artifact"], one)
+            ):
+                if same := places[what(appeared[key])]:
+                    result[key] = ("persisting", vanished.pop(same.pop(0))["first"])
+                    del appeared[key]
+
+        join(lambda row: (row["content_fingerprint"], row["content_id"]), lambda _: True, lambda _: True)
+        join(
+            lambda row: (row["content_fingerprint"], row["artifact"].rpartition("/")[2]),
+            lambda artifact: artifact not in artifacts,
+            lambda artifact: artifact not in self.artifacts,
+        )
+        self.artifacts = artifacts
+        for key in appeared:
+            result[key] = ("reopened", self.closed[key]["first"]) if key in self.closed else ("new", when)
         for key in now.keys() & self.open.keys():
             result[key] = ("persisting", self.open[key]["first"])
         coverage = {row["artifact"]: {one["engine"]: one["status"] for one in row["coverage"]} for row in ledger}

@@ -13,24 +13,31 @@ import pyarrow as pa
 
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE
 
-# What the statements below are about: `now` and `before` have the columns finding_id, content_fingerprint, artifact and engine, `before`
-# and `known` (resolved earlier) also first_seen; `ledger` is the later one.
+_BASE = "regexp_extract(artifact, '[^/]*$')"
+# A finding keeps its history over a move of its artifact: equal content at another path, or a new artifact with the file name of one that
+# is gone. Equal evidence alone joins nothing: what is a commonplace in a corpus would hide that it has come to a new place.
+_SAME = "content_fingerprint, content_id"
+_NAMED = f"content_fingerprint, {_BASE}"
+_NTH = "row_number() OVER (PARTITION BY {by} ORDER BY artifact, finding_id) AS nth"
+_PAIRS = """
+    SELECT came.finding_id, went.finding_id AS was, went.first_seen FROM (SELECT *, {base} AS name, {nth} FROM {new}) came
+    JOIN (SELECT *, {base} AS name, {nth} FROM {old}) went
+    ON came.content_fingerprint = went.content_fingerprint AND came.{key} = went.{key} AND came.nth = went.nth"""
 _STATEMENTS = (
     "CREATE TEMP TABLE vanished AS SELECT * FROM before ANTI JOIN now USING (finding_id)",
     "CREATE TEMP TABLE appeared AS SELECT * FROM now ANTI JOIN before USING (finding_id)",
-    # the same content at another path: a moved artifact, or a passage that went from one file to another
-    """CREATE TEMP TABLE moved AS
-    WITH went AS (SELECT *, row_number() OVER (PARTITION BY content_fingerprint ORDER BY artifact, finding_id) AS nth FROM vanished),
-    came AS (SELECT *, row_number() OVER (PARTITION BY content_fingerprint ORDER BY artifact, finding_id) AS nth FROM appeared)
-    SELECT came.finding_id, went.finding_id AS was, went.first_seen FROM came JOIN went USING (content_fingerprint, nth)""",
-    """CREATE TEMP TABLE again AS SELECT a.finding_id, min(k.first_seen) AS first_seen FROM appeared a JOIN known k
-    ON k.finding_id = a.finding_id OR k.content_fingerprint = a.content_fingerprint
-    WHERE a.finding_id NOT IN (SELECT finding_id FROM moved) GROUP BY a.finding_id""",
+    "CREATE TEMP TABLE moved AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_SAME), key="content_id", new="appeared", old="vanished"),
+    "CREATE TEMP VIEW came_anew AS SELECT * FROM appeared WHERE finding_id NOT IN (SELECT finding_id FROM moved) "
+    "AND artifact NOT IN (SELECT artifact FROM earlier)",
+    "CREATE TEMP VIEW went_away AS SELECT * FROM vanished WHERE finding_id NOT IN (SELECT was FROM moved) "
+    "AND artifact NOT IN (SELECT artifact FROM ledger)",
+    "CREATE TEMP TABLE moved_too AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_NAMED), key="name", new="came_anew", old="went_away"),
+    "INSERT INTO moved SELECT * FROM moved_too",
     """CREATE TEMP TABLE states AS SELECT n.finding_id,
     CASE WHEN b.finding_id IS NOT NULL OR m.finding_id IS NOT NULL THEN 'persisting'
-    WHEN g.finding_id IS NOT NULL THEN 'reopened' ELSE 'new' END AS state,
-    coalesce(b.first_seen, m.first_seen, g.first_seen) AS first_seen, m.was
-    FROM now n LEFT JOIN before b USING (finding_id) LEFT JOIN moved m USING (finding_id) LEFT JOIN again g USING (finding_id)""",
+    WHEN k.finding_id IS NOT NULL THEN 'reopened' ELSE 'new' END AS state,
+    coalesce(b.first_seen, m.first_seen, k.first_seen) AS first_seen, m.was
+    FROM now n LEFT JOIN before b USING (finding_id) LEFT JOIN moved m USING (finding_id) LEFT JOIN known k USING (finding_id)""",
     "CREATE TEMP TABLE gone AS SELECT * FROM vanished WHERE finding_id NOT IN (SELECT was FROM moved)",
     """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
     FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l""",
@@ -47,7 +54,10 @@ _ENDED = f"""
 
 
 def follow(connection: Any) -> None:
-    """From the tables `now`, `before`, `known` and `ledger` of a DuckDB connection make two more.
+    """From tables of a DuckDB connection make two more.
+
+    `now` and `before` have finding_id, content_fingerprint, content_id, artifact and engine, `before` and `known` (those that were resolved
+    earlier) also first_seen; `ledger` is the later one, `earlier` has the artifacts of the one before.
 
     `states`: finding_id, state (new, persisting, reopened), first_seen (null for new ones) and `was`, its id before a move, for each row
     of `now`. `ended`: finding_id and state (resolved, unverified) for each row of `before` that is gone.

@@ -100,7 +100,6 @@ ROLLUP = pa.schema(
 KNOWN = pa.schema(
     [
         ("finding_id", pa.string()),
-        ("content_fingerprint", pa.string()),
         ("first_seen", pa.timestamp("us", tz="UTC")),
         ("last_seen", pa.timestamp("us", tz="UTC")),
     ],

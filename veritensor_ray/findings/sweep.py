@@ -63,9 +63,9 @@ _FINDINGS_OUT = """
     FROM all_findings f JOIN states s USING (finding_id), tonight t"""
 _ENDED_OUT = "SELECT b.* REPLACE (e.state AS state) FROM before_rows b JOIN ended e USING (finding_id) WHERE e.state = '{state}'"
 _KNOWN_OUT = f"""
-    SELECT finding_id, content_fingerprint, first_seen, last_seen FROM known k ANTI JOIN now USING (finding_id)
+    SELECT finding_id, first_seen, last_seen FROM known k ANTI JOIN now USING (finding_id)
     WHERE last_seen > (SELECT started FROM tonight) - {_REMEMBERED}
-    UNION ALL SELECT b.finding_id, b.content_fingerprint, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
+    UNION ALL SELECT b.finding_id, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
     WHERE e.state = 'resolved'"""  # noqa: S608  # constants
 _CHANGES = """
     SELECT count(*) FILTER (kind = 'unchanged') AS unchanged, count(*) FILTER (kind = 'again') AS again, count(*) FILTER (kind = 'changed') AS changed,
@@ -171,10 +171,11 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
         _ROLLUP,
         _FINDINGS,
         _LEDGER,
-        "CREATE TEMP TABLE now AS SELECT finding_id, content_fingerprint, artifact, engine FROM all_findings",
+        "CREATE TEMP TABLE now AS SELECT finding_id, content_fingerprint, content_id, artifact, engine FROM all_findings",
         "CREATE TEMP VIEW before_rows AS SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified",
         """CREATE TEMP TABLE before AS
-        SELECT finding_id, content_fingerprint, artifact, engine, first_seen, last_seen FROM before_rows""",
+        SELECT finding_id, content_fingerprint, content_id, artifact, engine, first_seen, last_seen FROM before_rows""",
+        "CREATE TEMP VIEW earlier AS SELECT artifact FROM before_ledger",
         "CREATE TEMP TABLE known AS SELECT * FROM before_known",
     ):
         connection.execute(statement)
