@@ -33,7 +33,7 @@ def write_metrics(path: str, run: Mapping[str, Any] | None, ended: datetime, exi
     _one(registry, "last_run_timestamp_seconds", "When the last run ended, however it did.", ended.timestamp())
     _one(registry, "last_exit_code", "How it ended: 0 complete, 1 findings, 2 wrong usage, 3 not complete, 4 could not run.", exit_code)
     if last_success is not None:
-        _one(registry, "last_success_timestamp_seconds", "When the last sweep ended that came through the whole corpus.", last_success.timestamp())
+        _one(registry, "last_success_timestamp_seconds", "When a sweep last came through the whole corpus.", last_success.timestamp())
     if run is not None:
         _counts(registry, run)
     _replace(Path(path), generate_latest(registry))
