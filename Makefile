@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-offline e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,12 @@ faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
 
 faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
 	$(BIN)/python scripts/faults.py --kills 51 --artifacts 600
+
+sweeps-ci: $(VENV)/.dev ## five simulated nights, each equal to a fresh audit
+	$(BIN)/python scripts/sweeps_sim.py --nights 5 --seed 3
+
+sweeps-sim: $(VENV)/.dev ## the same for 30 nights; edits, moves, rules, policies and crashes
+	$(BIN)/python scripts/sweeps_sim.py --nights 30
 
 e2e-cluster: $(VENV)/.dev ## an audit on hosts in network namespaces, through power cuts and pulled cables; needs root
 	$(BIN)/python scripts/e2e_cluster.py

@@ -13,7 +13,7 @@ from veritensor_ray.findings.state import LATEST
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, check_same, collected, info, plan, ready, requests, scan
 
-RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json", "_work")
+RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 
 
 def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def _result(ready: Ready) -> dict[str, Any]:
     if store.exists(LATEST):
         raise OutputConflict(f"the output {store.uri} holds sweeps; use --job sweep, or choose another --output")
     if settings.fresh:
-        for name in RESULTS:
-            store.delete(name)
+        for name in (*RESULTS, *(f"_work/{name}" for name in store.names("_work") if name != ".lease")):
+            store.delete(name)  # all but the lease that this run holds
     finished = _finished(store, parts)
     if finished is not None:
         if finished.get("policy_identity") == ready.judge.identity:
@@ -69,6 +69,7 @@ def _scanned(ready: Ready, run: Run) -> dict[str, Any]:
     ready.report.stage("start")
     with cluster.running(ready.settings):
         model_seconds = scan(ready, run)
+        ready.lease.check()
         return collected(ready, collect_audit, info(ready, run, model_seconds), ready.context.site_key, ready.judge)
 
 

@@ -22,11 +22,11 @@ def ended(settings: Settings, run: Mapping[str, Any], exit_code: int, note: Call
     _measure(settings, run, exit_code, datetime.now(UTC), note)
 
 
-def failed(settings: Settings, error: VeritensorError, note: Callable[[str], None]) -> None:
+def failed(settings: Settings, error: Exception, note: Callable[[str], None]) -> None:
     """Of a run without."""
     notify(settings, message_of_failure(settings, error), note)
     if settings.metrics:
-        _measure(settings, None, error.exit_code, _last_success(settings), note)
+        _measure(settings, None, getattr(error, "exit_code", 4), _last_success(settings), note)
 
 
 def _measure(

@@ -15,7 +15,7 @@ VERSION = 1
 STATUSES = ("scanned", "partial", "skipped", "quarantined", "unreadable", "unlisted")
 INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
 STATES = ("new", "persisting", "reopened", "resolved", "unverified")
-CHANGES = ("unchanged", "changed", "new", "moved", "deleted", "again")
+CHANGES = ("unchanged", "changed", "new", "moved", "copied", "deleted", "again")
 TOTALS = ("artifacts", "bytes", "bytes_scanned", "segments", "gaps")
 
 

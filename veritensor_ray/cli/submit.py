@@ -102,7 +102,6 @@ def submit(
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
-    from veritensor_ray.errors import VeritensorError
     from veritensor_ray.jobs import conclude
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
@@ -120,7 +119,7 @@ def submit(
         close()
         sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")
         raise typer.Exit(130) from None
-    except VeritensorError as error:
+    except Exception as error:  # of whatever kind: who watches has to hear of it
         conclude.failed(settings, error, reporter.note)
         raise
     finally:

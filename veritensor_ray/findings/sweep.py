@@ -73,7 +73,8 @@ _CHANGES = """
     (SELECT count(*) FROM before_ledger b ANTI JOIN plan USING (artifact) ANTI JOIN same s ON s.carried_from = b.artifact) AS deleted FROM (
     SELECT CASE WHEN s.carried_from = p.artifact THEN 'unchanged' WHEN s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
     WHEN s.carried_from IS NOT NULL THEN 'moved' WHEN p.carried_from IS NOT NULL AND p.shard < 0 THEN 'unchanged'
-    WHEN p.carried_from IS NOT NULL THEN 'again' WHEN p.shard < 0 THEN 'left out' WHEN b.artifact IS NULL THEN 'new' ELSE 'changed' END AS kind
+    WHEN p.carried_from IS NOT NULL THEN 'again' WHEN p.shard < 0 THEN 'left out' WHEN b.artifact IS NULL THEN 'new'
+    WHEN (b.size, b.etag, b.mtime) IS NOT DISTINCT FROM (p.size, p.etag, p.mtime) THEN 'again' ELSE 'changed' END AS kind
     FROM plan p LEFT JOIN same s USING (artifact) LEFT JOIN before_ledger b USING (artifact) WHERE p.part = 0)"""
 _STATES = """
     SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count FROM findings WHERE suppressed_by IS NULL

@@ -6,9 +6,8 @@ engines, text out of images is read by all, and gaps are sorted out by whoever r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,9 @@ from veritensor_ray.findings.schema import FINDINGS, LEDGER
 
 Trust = Literal["etag", "mtime", "content"]
 Engines = tuple[str, ...]
-Codes = npt.NDArray[np.int64]
+Coverage = Mapping[str, tuple[str, str | None]]
+Numbers = npt.NDArray[np.int64]
+_COLUMNS = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps"]
 _TRIED_AGAIN = ("unreadable", "quarantined")  # another night may have more luck
 _OCR = "ocr"
 _MASKED = (SECRET, PERSONAL)
@@ -58,7 +59,7 @@ class Before:
     """What decides about an unchanged artifact: its coverage (engine to status and fingerprint) and status, whether it has gaps that are
     no bound's and gaps of an engine, and which engines found something, or something that hides evidence of others."""
 
-    coverage: Mapping[str, tuple[str, str | None]]
+    coverage: Coverage
     status: str
     gaps: bool = False
     engine_gaps: bool = False
@@ -131,30 +132,47 @@ def _head(digest: str) -> int:
     return int(digest[:16], 16)
 
 
-@dataclass
 class Previous:
-    """The last complete sweep, as far as a plan needs it: some 300 bytes an artifact. `night` is its folder."""
+    """The last complete sweep, as far as a plan needs it: some 500 bytes an artifact. `night` is its folder.
 
-    night: OutputStore
-    tonight: Tonight
-    trust: Trust = "etag"
-    reusable: bool = True  # false: other readers or limits, so that nothing is taken over
-    _columns: pa.Table = field(init=False)
+    Without `reusable` nothing is taken over: the readers or their limits were others.
+    """
 
-    def __post_init__(self) -> None:
-        names = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps"]
-        self._columns = self.night.dataset("ledger", LEDGER).to_table(columns=names).combine_chunks()
-        self._by_name = {name: row for row, name in enumerate(self._column("artifact").to_pylist())}
-        self._size = self._column("size").fill_null(-1).to_numpy()
-        self._mtime = self._column("mtime").to_numpy(zero_copy_only=False)
-        etags = self._column("etag")
-        self._etag: Sequence[str | None] | None = None if etags.null_count == len(etags) else etags.to_pylist()
-        self._kinds, self._run = self._decided()
-        self._columns = self._columns.select(["artifact", "content_id", "content_id_kind"])
+    def __init__(self, night: OutputStore, tonight: Tonight, trust: Trust = "etag", reusable: bool = True) -> None:
+        self.tonight, self.trust, self.reusable = tonight, trust, reusable
+        self._by_name: dict[str, int] = {}
+        self._coverages: dict[int, Coverage] = {}  # by a number for each that there is
+        self._statuses: dict[str, int] = {}
+        self._engines: dict[str, int] = {}
+        self._codes = _Codes()
+        parts = [self._read(batch) for batch in night.dataset("ledger", LEDGER).to_batches(columns=_COLUMNS)]
+        kinds, size, mtime, etag, digest = zip(*parts, strict=True) if parts else ((), (), (), (), ())
+        self._size = np.concatenate([np.zeros(0, np.int64), *size])
+        self._mtime = np.concatenate([np.zeros(0), *mtime])
+        self._etag: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *etag])
+        self._digest: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *digest])
+        found, hiding = self._finders(night)
+        table = np.concatenate([np.zeros((0, 4), np.int64), *kinds])
+        self._kinds, self._run = self._decided(np.column_stack([table, found, hiding]))
 
-    def _column(self, name: str) -> Any:
-        column = self._columns.column(name)
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
+        """Of some rows what decides (coverage, status, gaps, gaps of engines), size, mtime, etag and, where it is one, the SHA-256."""
+        for name in batch.column("artifact").to_pylist():
+            self._by_name[name] = len(self._by_name)
+        coverage, sums = batch.column("coverage"), self._codes.of(batch.column("coverage"))
+        values, first = np.unique(sums, return_index=True)
+        for value, row in zip(values.tolist(), first.tolist(), strict=True):
+            if value not in self._coverages:
+                self._coverages[value] = {one["engine"]: (one["status"], one["fingerprint"]) for one in coverage[row].as_py() or ()}
+        statuses = [self._statuses.setdefault(status, len(self._statuses)) for status in batch.column("status").to_pylist()]
+        is_digest = pc.equal(batch.column("content_id_kind"), "sha256")
+        return (
+            np.column_stack([sums, np.array(statuses, np.int64), *_gaps(batch.column("gaps"))]),
+            batch.column("size").fill_null(-1).to_numpy(zero_copy_only=False),
+            batch.column("mtime").to_numpy(zero_copy_only=False),
+            batch.column("etag"),
+            pc.if_else(is_digest, batch.column("content_id"), pa.scalar(None, pa.string())),
+        )
 
     def decide(self, entry: Listed) -> tuple[Engines, str | None]:
         """Engines to run, and the artifact whose rows are taken over for the others: itself, where it is unchanged."""
@@ -171,82 +189,40 @@ class Previous:
         dated = entry.mtime is not None and mtime == mtime  # no number where there was none
         if self.trust == "mtime":
             return bool(dated and mtime == entry.mtime)
-        etag = self._etag[row] if self._etag is not None else None
-        if (entry.etag is None) != (etag is None) or etag != entry.etag or (dated and mtime != entry.mtime):
+        etag = self._etag[row].as_py()
+        if etag != entry.etag or (dated and mtime != entry.mtime):
             return False
         return etag is not None or bool(dated)
 
     def known(self) -> Known:
         """Contents that need no engine tonight, whatever name they have now."""
-        if not self.reusable:
-            return Known(np.zeros(0, np.uint64), pa.table({"digest": pa.array([], pa.string())}), frozenset())
-        complete = np.array([not engines for engines in self._run] or [False])[self._kinds] if len(self._kinds) else np.zeros(0, bool)
-        whole = pc.equal(self._column("content_id_kind"), "sha256").fill_null(False).to_numpy(zero_copy_only=False)
-        usable = complete & whole
-        table = self._columns.select(["content_id", "artifact"]).rename_columns(["digest", "artifact"]).filter(pa.array(usable))
-        table = table.sort_by("digest").combine_chunks()
+        complete = np.array([not engines for engines in self._run] or [False])[self._kinds] & self.reusable
+        usable = complete & self._digest.is_valid().to_numpy(zero_copy_only=False)
+        names = pa.array(list(self._by_name), pa.string()).filter(pa.array(usable))
+        table = pa.table({"digest": self._digest.filter(pa.array(usable)), "artifact": names}).sort_by("digest").combine_chunks()
         heads = np.array([_head(digest) for digest in table.column("digest").to_pylist()], np.uint64)
         return Known(heads, table, frozenset(self._size[usable & (self._size > IN_MEMORY)].tolist()))
 
-    def _decided(self) -> tuple[Codes, list[Engines]]:
+    def _decided(self, table: Numbers) -> tuple[Numbers, list[Engines]]:
         """For each artifact the number of its kind, and for each kind the engines to run: a corpus has few kinds of artifacts."""
-        found, hiding = self._finders()
-        coverage = self._coverage_codes()
-        status = self._column("status").dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        gaps, engine_gaps = self._with_gaps()
-        table = np.stack([coverage, status, gaps, engine_gaps, found, hiding], axis=1).astype(np.int64)
-        _, first, kinds = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        return kinds.reshape(-1), [engines_to_run(self._before(int(row), found, hiding, gaps, engine_gaps), self.tonight) for row in first]
+        kinds, of_row = np.unique(table, axis=0, return_inverse=True)
+        statuses = list(self._statuses)
+        return of_row.reshape(-1), [
+            engines_to_run(
+                Before(
+                    self._coverages[coverage], statuses[status] or "", bool(gaps), bool(of_engines), self._named(found), self._named(hiding)
+                ),
+                self.tonight,
+            )
+            for coverage, status, gaps, of_engines, found, hiding in kinds.tolist()
+        ]
 
-    def _before(self, row: int, found: Codes, hiding: Codes, gaps: Codes, engine_gaps: Codes) -> Before:
-        coverage = self._column("coverage")[row].as_py() or []
-        return Before(
-            {one["engine"]: (one["status"], one["fingerprint"]) for one in coverage},
-            self._column("status")[row].as_py() or "",
-            bool(gaps[row]),
-            bool(engine_gaps[row]),
-            self._named(int(found[row])),
-            self._named(int(hiding[row])),
-        )
-
-    def _coverage_codes(self) -> Codes:
-        """A number for each artifact's coverage: equal for equal coverage."""
-        column = self._column("coverage")
-        entries = column.flatten()
-        codes = np.zeros(len(entries), np.int64)
-        for name in ("engine", "status", "fingerprint"):
-            field_ = entries.field(name).dictionary_encode()
-            codes = codes * (len(field_.dictionary) + 1) + field_.indices.fill_null(len(field_.dictionary)).to_numpy(zero_copy_only=False)
-        kinds = np.unique(codes, return_inverse=True)[1].reshape(-1)
-        chance = np.random.default_rng(0).integers(1, 2**62, size=int(kinds.max(initial=0)) + 1)  # a sum tells sets of entries apart
-        sums = np.zeros(len(column), np.int64)
-        np.add.at(sums, pc.list_parent_indices(column).to_numpy(), chance[kinds])
-        return sums
-
-    def _with_gaps(self) -> tuple[Codes, Codes]:
-        """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of an engine."""
-        column = self._column("gaps")
-        entries, parents = column.flatten(), pc.list_parent_indices(column).to_numpy()
-        gaps, engine_gaps = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
-        gaps[parents[entries.field("bound").is_null().to_numpy(zero_copy_only=False)]] = 1
-        engine_gaps[parents[entries.field("engine").is_valid().to_numpy(zero_copy_only=False)]] = 1
-        return gaps, engine_gaps
-
-    @cached_property
-    def _bits(self) -> dict[str, int]:
-        return {}
-
-    def _finders(self) -> tuple[Codes, Codes]:
+    def _finders(self, night: OutputStore) -> tuple[Numbers, Numbers]:
         """For each artifact a bit for each engine that found something there, and for each that found something which hides evidence."""
         found, hiding = np.zeros(len(self._by_name), np.int64), np.zeros(len(self._by_name), np.int64)
-        names = self._column("artifact")
-        for batch in self.night.dataset("findings", FINDINGS).to_batches(columns=["artifact", "engine", "category"]):
-            if not batch.num_rows:
-                continue
-            rows = pc.index_in(batch.column("artifact").unique(), value_set=names)
-            of_artifact = batch.column("artifact").dictionary_encode()
-            rows = rows.to_numpy(zero_copy_only=False)[of_artifact.indices.to_numpy()]
-            engines = batch.column("engine").dictionary_encode()
+        for batch in night.dataset("findings", FINDINGS).to_batches(columns=["artifact", "engine", "category"]):
+            artifacts, engines = (batch.column(name).dictionary_encode() for name in ("artifact", "engine"))
+            rows = np.array([self._by_name[name] for name in artifacts.dictionary.to_pylist()], np.int64)[artifacts.indices.to_numpy()]
             bits = np.array([self._bit(name) for name in engines.dictionary.to_pylist()], np.int64)[engines.indices.to_numpy()]
             np.bitwise_or.at(found, rows, bits)
             masks = pc.is_in(batch.column("category"), value_set=pa.array(_MASKED)).to_numpy(zero_copy_only=False)
@@ -254,10 +230,46 @@ class Previous:
         return found, hiding
 
     def _bit(self, engine: str) -> int:
-        return 1 << self._bits.setdefault(engine, min(len(self._bits), _MOST_ENGINES))
+        return 1 << min(self._engines.setdefault(engine, len(self._engines)), _MOST_ENGINES)
 
     def _named(self, bits: int) -> frozenset[str]:
-        return frozenset(name for name, number in self._bits.items() if bits >> number & 1)
+        return frozenset(name for name, number in self._engines.items() if bits >> min(number, _MOST_ENGINES) & 1)
+
+
+class _Codes:
+    """A number for each coverage, whatever the order of its entries: the sum of a random number for each entry that there is."""
+
+    def __init__(self) -> None:
+        self._chance = np.random.default_rng(0)
+        self._entries: dict[tuple[str | None, ...], int] = {}
+
+    def of(self, coverage: pa.ListArray) -> Numbers:
+        entries = coverage.flatten()
+        fields = [entries.field(name).dictionary_encode() for name in ("engine", "status", "fingerprint")]
+        codes = np.zeros(len(entries), np.int64)
+        for one in fields:
+            size = len(one.dictionary) + 1
+            codes = codes * size + one.indices.fill_null(size - 1).to_numpy(zero_copy_only=False)
+        values, first, of_entry = np.unique(codes, return_index=True, return_inverse=True)
+        numbers = np.array([self._number(tuple(one[row].as_py() for one in fields)) for row in first.tolist()] or [0], np.int64)
+        sums = np.zeros(len(coverage), np.int64)
+        if len(values):
+            np.add.at(sums, pc.list_parent_indices(coverage).to_numpy(), numbers[of_entry.reshape(-1)])
+        return sums
+
+    def _number(self, entry: tuple[str | None, ...]) -> int:
+        if entry not in self._entries:
+            self._entries[entry] = int(self._chance.integers(1, 2**62))
+        return self._entries[entry]
+
+
+def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
+    """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of an engine."""
+    entries, parents = column.flatten(), pc.list_parent_indices(column).to_numpy()
+    unbound, of_engines = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
+    unbound[parents[entries.field("bound").is_null().to_numpy(zero_copy_only=False)]] = 1
+    of_engines[parents[entries.field("engine").is_valid().to_numpy(zero_copy_only=False)]] = 1
+    return unbound, of_engines
 
 
 def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
