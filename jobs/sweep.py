@@ -141,7 +141,9 @@ def _publish(ready: Ready, run: Run, result: dict[str, Any]) -> None:
     ready.lease.check()
     publish(store, result)
     prune(store, surplus(store, settings.sweep.keep))
-    store.delete(f"_work/{run.id}")
+    for name in store.names("_work"):
+        if name != ".lease":
+            store.delete(f"_work/{name}")  # what interrupted runs left there, too
 
 
 __all__ = ["sweep"]

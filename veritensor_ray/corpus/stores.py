@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Stores = Mapping[str, Store]
 
+_ATTEMPTS = 10
 _EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -200,8 +203,18 @@ class OutputStore:
     def delete(self, name: str) -> None:
         """Remove an object or a folder; nothing happens where there is none."""
         fs, root = self._fs()
-        with contextlib.suppress(FileNotFoundError):
-            fs.rm(f"{root}/{name}", recursive=True)
+        for attempt in range(_ATTEMPTS):
+            try:
+                fs.rm(f"{root}/{name}", recursive=True)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                # a task of a run that was cut short may still be writing there
+                if error.errno != errno.ENOTEMPTY or attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
 
 def check_output(store: OutputStore) -> None:

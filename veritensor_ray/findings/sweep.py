@@ -71,11 +71,12 @@ _CHANGES = """
     SELECT count(*) FILTER (kind = 'unchanged') AS unchanged, count(*) FILTER (kind = 'again') AS again, count(*) FILTER (kind = 'changed') AS changed,
     count(*) FILTER (kind = 'new') AS new, count(*) FILTER (kind = 'moved') AS moved, count(*) FILTER (kind = 'copied') AS copied,
     (SELECT count(*) FROM before_ledger b ANTI JOIN plan USING (artifact) ANTI JOIN same s ON s.carried_from = b.artifact) AS deleted FROM (
-    SELECT CASE WHEN s.carried_from = p.artifact THEN 'unchanged' WHEN s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
+    SELECT CASE WHEN s.carried_from = p.artifact THEN 'unchanged' WHEN s.nth > 1 OR s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
     WHEN s.carried_from IS NOT NULL THEN 'moved' WHEN p.carried_from IS NOT NULL AND p.shard < 0 THEN 'unchanged'
     WHEN p.carried_from IS NOT NULL THEN 'again' WHEN p.shard < 0 THEN 'left out' WHEN b.artifact IS NULL THEN 'new'
     WHEN (b.size, b.etag, b.mtime) IS NOT DISTINCT FROM (p.size, p.etag, p.mtime) THEN 'again' ELSE 'changed' END AS kind
-    FROM plan p LEFT JOIN same s USING (artifact) LEFT JOIN before_ledger b USING (artifact) WHERE p.part = 0)"""
+    FROM plan p LEFT JOIN (SELECT *, row_number() OVER (PARTITION BY carried_from ORDER BY artifact) AS nth FROM same) s USING (artifact)
+    LEFT JOIN before_ledger b USING (artifact) WHERE p.part = 0)"""
 _STATES = """
     SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count FROM findings WHERE suppressed_by IS NULL
     UNION ALL SELECT state, count FROM resolved UNION ALL SELECT state, count FROM unverified) GROUP BY state"""
