@@ -301,15 +301,18 @@ def states(night: Path) -> dict[str, tuple[str, datetime]]:
 
 
 def killed(options: dict[str, Any], config: Path, chosen: random.Random) -> str:
-    """Start the sweep as a user would, kill it and all its processes at some moment; returns where it was."""
+    """Start the sweep as a user would, kill it and all its processes in one of its stages; returns where it was."""
     config.write_text(yaml.safe_dump({name: value for name, value in options.items() if name not in ("sources", "output", "job")}))
     command = [sys.executable, "-m", "veritensor_ray", "submit", *options["sources"], "--output", options["output"], "--job", "sweep"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    with tempfile.TemporaryFile() as log:
+    stage = chosen.choice(("listing the corpus", "starting Ray", "loading models", "scanning", "collecting results"))
+    with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen([*command, "--config", str(config)], stdout=log, stderr=log, start_new_session=True, env=environment)
-        moment = time.monotonic() + chosen.uniform(2, 25)
+        while stage not in Path(log.name).read_text(errors="replace") and process.poll() is None:
+            time.sleep(0.02)
+        moment = time.monotonic() + chosen.uniform(0, 2.5)
         while time.monotonic() < moment and process.poll() is None:
-            time.sleep(0.05)
+            time.sleep(0.01)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

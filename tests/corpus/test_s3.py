@@ -75,8 +75,24 @@ def test_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path: Path)
     ]
 
 
+def test_sweeps_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path: Path) -> None:
+    config = settings_file(endpoint, tmp_path)
+    first = vr.scan("s3://corpus/docs", "s3://results/state", config=config, job="sweep")
+    bucket.put_object(Bucket="corpus", Key="docs/new.md", Body=b"nothing")
+    bucket.put_object(Bucket="corpus", Key="docs/a.md", Body=f"One more line.\n\n{ATTACK}\n".encode())
+    bucket.copy_object(Bucket="corpus", Key="docs/c.jsonl", CopySource="corpus/docs/deep/b.jsonl")
+    bucket.delete_object(Bucket="corpus", Key="docs/deep/b.jsonl")
+    second = vr.scan("s3://corpus/docs", "s3://results/state", config=config, job="sweep")
+    assert second.run["plan"] == {"unchanged": 1, "again": 0, "changed": 1, "new": 1, "moved": 1, "copied": 0, "deleted": 0}
+    assert second.run["previous"] == first.run["scan_id"]
+    assert {(row["artifact"], row["state"]) for row in second.findings.to_pylist()} == {("a.md", "persisting"), ("c.jsonl", "persisting")}
+    assert first.findings.num_rows == second.findings.num_rows, "the first night can still be read"
+    left = [entry["Key"] for entry in bucket.list_objects_v2(Bucket="results", Prefix="state/_work/").get("Contents", ())]
+    assert left in ([], ["state/_work/.lease"]), "nothing of a night's work stays"
+
+
 def test_an_object_that_changes_during_the_run(endpoint: str, bucket: Any, tmp_path: Path) -> None:
-    from veritensor_ray.jobs.audit import Silent
+    from veritensor_ray.jobs.run import Silent
 
     class Meddler(Silent):
         def stage(self, name: str) -> None:
