@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,103 +14,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.corpus.planning import PlanRow, write_plan
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings import tables
-from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.commit import commit_table, write_commit
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome
-from veritensor_ray.findings.policy import Judge, load_policy
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.segments import Gap
 
-from .building import RULE, batch, rule
-
-KEY = b"the site key"
-WORSE = rule("test.worse", severity="critical", taxonomy=("CWE-1",), category="secret")
-RULES = {RULE.id: RULE, WORSE.id: WORSE}
-INFO = RunInfo(
-    run="run-1",
-    fingerprint="f",
-    roots=(Root("/data", ""), Root("s3://bucket/corpus", "more/")),
-    rules=RULES,
-    engines={"test": {"version": "1", "fingerprint": "e1", "model": "m@1"}, "other": {"version": "2", "fingerprint": "e2"}},
-    about={"profile": "embedded", "key_id": "abc", "started_at": "2026-01-31T22:00:00+00:00"},
-    hits_per_rule=10,
-)
-
-
-class Run:
-    """A run that is put together by hand: add artifacts, then collect."""
-
-    def __init__(self, folder: Path, info: RunInfo = INFO) -> None:
-        self.folder, self.info = folder, info
-        self.store = OutputStore(str(folder))
-        self.plan: list[PlanRow] = []
-        self._shard = 0
-
-    def decided(self, artifact: str, status: str, reason: str, **about: Any) -> None:
-        """A row that the plan decided by itself."""
-        self.plan.append(row_of(-1, artifact, status=status, reason=reason, **about))
-
-    def shard(self, *artifacts: tuple[PlanRow, Outcome]) -> None:
-        rows = [row for row, _ in artifacts]
-        for row in rows:
-            row.shard = self._shard
-        self.plan += rows
-        write_commit(self.store, self.info.run, self._shard, commit_table(rows, [outcome for _, outcome in artifacts], {"test": "e1"}))
-        self._shard += 1
-
-    def add(self, artifact: str, *lines: str, **options: Any) -> None:
-        """A whole text file in a shard of its own; every word `bad` in it is a hit."""
-        self.shard((row_of(0, artifact), outcome_of(artifact, lines, **options)))
-
-    def collect(self, key: bytes = KEY) -> dict[str, Any]:
-        buffer = io.BytesIO()
-        write_plan(self.plan, buffer)
-        self.store.put(f"_work/{self.info.run}/plan.parquet", buffer.getvalue())
-        return collect(self.store, self.info, key, Judge(load_policy(None), date(2026, 1, 1)))
-
-    def table(self, name: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = pq.read_table(self.folder / name).to_pylist()
-        return rows
+from .building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "out")
-
-
-def row_of(shard: int, artifact: str, **about: Any) -> PlanRow:
-    values: dict[str, Any] = {"root": 0, "size": 100, "etag": None, "mtime": 1.5} | about
-    return PlanRow(shard, artifact, artifact.encode(), **values)
-
-
-def hits_in(lines: tuple[str, ...], word: str = "bad", rule_id: str = RULE.id) -> list[Hit]:
-    """One for every time the word stands in a line, the line to its end being the evidence."""
-    return [Hit(rule_id, line.index(word), len(line), i) for i, line in enumerate(lines) if word in line]
-
-
-def outcome_of(artifact: str, lines: tuple[str, ...], part: int = 0, limit: int = 10, member: str | None = None, **place: Any) -> Outcome:
-    """Every line is a segment with its line, row and start, counted from the beginning of the part."""
-    starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
-    recorder = Recorder(RULES, KEY, limit)
-    segments = batch(
-        lines,
-        member=member,
-        **({"line": range(1, len(lines) + 1), "row": list(range(len(lines))), "start": starts, "column": "text"} | place),
-    )
-    recorder.text_hits("test", segments, [*hits_in(lines), *hits_in(lines, "worse", WORSE.id)])
-    made = Outcome(artifact, part, 0, media_type="text/plain", content_id=f"sha-{artifact}-{part}", content_id_kind="sha256")
-    made.bytes_scanned, made.segments, made.seconds = 10, len(lines), 0.5
-    made.lines, made.rows, made.chars = len(lines), len(lines), sum(len(line) + 1 for line in lines)
-    made.coverage = {"test": (COMPLETE, None)}
-    made.recorded = recorder.by_artifact.get(0, made.recorded)
-    return made
 
 
 def split(run: Run, kind: str, *parts: tuple[str, ...], **about: Any) -> None:
