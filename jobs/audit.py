@@ -80,4 +80,4 @@ def default_output(sources: list[str], job: str = "audit") -> str:
     return f"{job}-{name}"
 
 
-__all__ = ["RESULTS", "Reporter", "Silent", "audit", "default_output"]
+__all__ = ["RESULTS", "audit", "default_output"]

@@ -62,7 +62,11 @@ def entrypoint(settings: Settings) -> str:
         raise UsageError("a run on a cluster needs at least one source and --output: a URI, or a path that all nodes see")
     paths = [*settings.sources, settings.output, *settings.rules, *settings.iocs, settings.dependencies.database or "/"]
     paths += [path for path in (settings.policy, settings.metrics, settings.notify.ca_bundle) if path]
-    paths += [key.removeprefix("file:") for key in (settings.site_key, settings.sign_key, settings.notify.secret) if key and key.startswith("file:")]
+    paths += [
+        key.removeprefix("file:")
+        for key in (settings.site_key, settings.sign_key, settings.notify.secret)
+        if key and key.startswith("file:")
+    ]
     if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:
         raise UsageError(f"{relative[0]} is looked up on the cluster's nodes: give an absolute path there, or a URI")
     given = settings.model_dump(mode="json", exclude_unset=True, exclude=_CLIENT_ONLY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from veritensor_ray.pipeline.context import Context
 EXTRACT = "extract"
 _STRIKES = 2  # deaths at one artifact in one stage, each in a run of its own
 _PATIENCE = 20  # losses of a shard that no artifact is to blame for
+_LAST_COMMITS = 20.0  # seconds
 _NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError)
 
 
@@ -193,9 +194,14 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    call: Awaitable[dict[str, Any]] = commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+    call: asyncio.Future[dict[str, Any]] = asyncio.ensure_future(
+        commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+    )
     try:
-        return await call
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call], timeout=_LAST_COMMITS)  # it is writing: who cleans up after this run must come later
+        raise
     except (WorkerCrashedError, *_NOT_ITS_FAULT) as error:
         raise StageLost("commit", type(error).__name__, strike=False) from None
     except RayTaskError as error:

@@ -197,6 +197,47 @@ def sweep_planning(base: Path) -> dict[str, Any]:
     return _planned(base / "plan.parquet", list(SWEPT), lambda: Previous(OutputStore(str(base)), Tonight(SWEPT)).decide)
 
 
+def _swept(corpus: Path, state: Path) -> tuple[float, dict[str, Any]]:
+    """CPU seconds of a sweep with all engines, of its whole tree of processes, and its run.json."""
+    import psutil
+
+    command = [sys.executable, "-m", "veritensor_ray", "submit", str(corpus), "--output", str(state), "--job", "sweep", "--allow-partial"]
+    seen: dict[tuple[int, float], float] = {}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        root = psutil.Process(process.pid)
+        while process.poll() is None:
+            for one in [root, *root.children(recursive=True)]:
+                try:
+                    times = one.cpu_times()
+                    seen[one.pid, one.create_time()] = times.user + times.system
+                except psutil.Error:
+                    continue
+            time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"the sweep ended with {process.returncode}")
+    return sum(seen.values()), json.loads((state / "current" / "run.json").read_text())
+
+
+def sweep_changed(base: Path) -> dict[str, Any]:
+    """A sweep after 1 % of the files of 24 MB of real text have changed, to the first one, which scans all: CPU of all processes, all engines."""
+    size = copy_corpus(base / "corpus", TEXT_BYTES)
+    first, _ = _swept(base / "corpus", base / "state")
+    nothing, _ = _swept(base / "corpus", base / "state")
+    for path in sorted((base / "corpus").iterdir())[::100]:
+        path.write_bytes(path.read_bytes() + b"\n# one more line\n")
+    changed, run = _swept(base / "corpus", base / "state")
+    return {
+        "mb": round(size / 1e6, 1),
+        "artifacts": run["totals"]["artifacts"],
+        "changed": run["plan"]["changed"],
+        "first_cpu_seconds": round(first, 1),
+        "changed_cpu_seconds": round(changed, 1),
+        "nothing_changed_cpu_seconds": round(nothing, 1),
+        "ratio": round(changed / first, 4),
+        "ratio_without_start": round((changed - nothing) / first, 4),
+    }
+
+
 def _driver_peak(base: Path, megabytes: int) -> float:
     line = "The quarterly report lists revenue by region and product line, with notes on each change.\n"
     corpus = base / f"corpus-{megabytes}"
@@ -221,7 +262,8 @@ def driver_memory(base: Path) -> dict[str, Any]:
 def resume(base: Path) -> dict[str, Any]:
     """How many shards a run repeats that was interrupted at 90 %, and how many may be in flight at once."""
     from veritensor_ray.config import load_settings
-    from veritensor_ray.jobs.audit import Silent, audit
+    from veritensor_ray.jobs.audit import audit
+    from veritensor_ray.jobs.run import Silent
 
     class Counter(Silent):
         def __init__(self, limit: int | None) -> None:
@@ -256,6 +298,7 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "injection_actor": injection_actor,
     "planning": planning,
     "sweep_planning": sweep_planning,
+    "sweep_changed": sweep_changed,
     "driver_memory": driver_memory,
     "resume": resume,
 }
@@ -290,6 +333,7 @@ GOALS = {
     "injection_actor": ("ratio", "at least 0.9 of the bare loop"),
     "planning": ("cpu_seconds", "under 120 CPU seconds and 1 GB"),
     "sweep_planning": ("cpu_seconds", "at most 60 CPU seconds and 1.5 GB, nothing opened"),
+    "sweep_changed": ("ratio", "at most 0.03"),
     "driver_memory": ("peak_mb_at_400_mb", "does not grow with the bytes scanned"),
     "resume": ("repeated", "no more than the window (3 shards here)"),
 }

@@ -25,7 +25,8 @@ from veritensor_ray.errors import (
     UsageError,
     VeritensorError,
 )
-from veritensor_ray.jobs.audit import Silent, audit
+from veritensor_ray.jobs.audit import audit
+from veritensor_ray.jobs.run import Silent
 from veritensor_ray.testing import painted
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]

@@ -43,7 +43,8 @@ _FINDINGS = f"""
     CASE WHEN c.artifact = c.carried_from THEN f.finding_id ELSE renamed(c.artifact, f.content_fingerprint) END AS finding_id)
     FROM carried c JOIN before_findings f ON f.artifact = c.carried_from WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
 _COVERAGE = """
-    list_transform(list_filter(b.coverage, lambda x: list_contains(selected, x.engine) AND NOT list_contains(c.engines, x.engine)),
+    list_transform(list_filter(b.coverage, lambda x: CASE WHEN list_contains(selected, x.engine) THEN NOT list_contains(c.engines, x.engine)
+    ELSE x.status = 'no-reader' AND x.fingerprint IS NULL AND len(c.engines) = 0 END),
     lambda x: {'engine': x.engine, 'status': x.status, 'fingerprint': coalesce(prints[x.engine], x.fingerprint), 'reason': x.reason})"""
 _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS

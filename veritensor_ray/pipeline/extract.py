@@ -42,8 +42,8 @@ class Extraction:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
         transcribers = frozenset(engine.name for engine in self._models if isinstance(engine, Transcriber))
-        absent = without_weights(context, tuple(name for name, _ in context.missing))
-        self._transcribed = bool(transcribers) or any(isinstance(engine, Transcriber) for engine in absent)
+        # by the run and not by these rows: of an unchanged artifact only some engines may be wanted
+        self._transcribed = any(isinstance(engine, Transcriber) for engine in without_weights(context, context.engines))
         self._pulse = pulse
         self._known = known
         self._throttle = Throttle(context.read_rate, pulse)

@@ -19,7 +19,7 @@ from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.neighbours import PERSONAL, SECRET
-from veritensor_ray.findings.outcome import MISSING, NOT_APPLICABLE, QUARANTINED
+from veritensor_ray.findings.outcome import MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 
 Trust = Literal["etag", "mtime", "content"]
@@ -56,13 +56,13 @@ class Tonight:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What decides about an unchanged artifact: its coverage (engine to status and fingerprint) and status, whether it has gaps that are
-    no bound's and gaps of an engine, and which engines found something, or something that hides evidence of others."""
+    """What decides about an unchanged artifact: its coverage (engine to status and fingerprint) and status, whether it has `gaps` that are
+    no bound's, and `attributed_gaps`, of a bound or of an engine, and which engines found something, or something that hides evidence."""
 
     coverage: Coverage
     status: str
     gaps: bool = False
-    engine_gaps: bool = False
+    attributed_gaps: bool = False
     found: frozenset[str] = frozenset()
     hiding: frozenset[str] = frozenset()
 
@@ -73,12 +73,17 @@ def engines_to_run(before: Before, tonight: Tonight) -> Engines:
     if before.status in _TRIED_AGAIN or (before.status == "partial" and before.gaps):
         return everything
     needed = frozenset(name for name in everything if _needed(name, before, tonight))
-    lost = frozenset(name for name in before.coverage.keys() - set(everything) if before.coverage[name][0] != NOT_APPLICABLE)
+    lost = frozenset(name for name in before.coverage.keys() - set(everything) if _took_part(*before.coverage[name]))
     if not needed and not lost:
         return ()
     if needed == set(everything) or _entangled(before, tonight, needed, lost):
         return everything
     return tuple(name for name in everything if name in needed)
+
+
+def _took_part(status: str, fingerprint: str | None) -> bool:
+    """Whether an entry of a coverage is of an engine of that run: `ocr` stands there also where nobody was to read the pictures."""
+    return status != NOT_APPLICABLE and not (status == NO_READER and fingerprint is None)
 
 
 def _needed(name: str, before: Before, tonight: Tonight) -> bool:
@@ -93,10 +98,12 @@ def _needed(name: str, before: Before, tonight: Tonight) -> bool:
 
 def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: frozenset[str]) -> bool:
     """Whether some engines alone would leave something else than all of them."""
-    if before.engine_gaps or (needed and (before.status == "partial" or None in tonight.fingerprints.values())):
+    if before.attributed_gaps or (needed and None in tonight.fingerprints.values()):
         return True
+    if any(before.coverage[name][0] == MISSING for name in lost):
+        return True  # the artifact is partial because of it
     changing = needed | lost
-    transcribed = changing & (tonight.transcribers | {_OCR})  # in a coverage also where it was not selected and there were pictures
+    transcribed = changing & (tonight.transcribers | {_OCR})
     if any(before.coverage.get(name, (NOT_APPLICABLE, None))[0] != NOT_APPLICABLE for name in transcribed):
         return True
     others = before.found - changing
@@ -156,7 +163,7 @@ class Previous:
         self._kinds, self._run = self._decided(np.column_stack([table, found, hiding]))
 
     def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
-        """Of some rows what decides (coverage, status, gaps, gaps of engines), size, mtime, etag and, where it is one, the SHA-256."""
+        """Of some rows what decides (coverage, status, gaps, attributed gaps), size, mtime, etag and, where it is one, the SHA-256."""
         for name in batch.column("artifact").to_pylist():
             self._by_name[name] = len(self._by_name)
         coverage, sums = batch.column("coverage"), self._codes.of(batch.column("coverage"))
@@ -210,11 +217,11 @@ class Previous:
         return of_row.reshape(-1), [
             engines_to_run(
                 Before(
-                    self._coverages[coverage], statuses[status] or "", bool(gaps), bool(of_engines), self._named(found), self._named(hiding)
+                    self._coverages[coverage], statuses[status] or "", bool(gaps), bool(attributed), self._named(found), self._named(hiding)
                 ),
                 self.tonight,
             )
-            for coverage, status, gaps, of_engines, found, hiding in kinds.tolist()
+            for coverage, status, gaps, attributed, found, hiding in kinds.tolist()
         ]
 
     def _finders(self, night: OutputStore) -> tuple[Numbers, Numbers]:
@@ -264,12 +271,13 @@ class _Codes:
 
 
 def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
-    """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of an engine."""
+    """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of a bound or an engine."""
     entries, parents = column.flatten(), pc.list_parent_indices(column).to_numpy()
-    unbound, of_engines = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
-    unbound[parents[entries.field("bound").is_null().to_numpy(zero_copy_only=False)]] = 1
-    of_engines[parents[entries.field("engine").is_valid().to_numpy(zero_copy_only=False)]] = 1
-    return unbound, of_engines
+    unbound, attributed = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
+    bound, engine = (entries.field(name).is_valid().to_numpy(zero_copy_only=False) for name in ("bound", "engine"))
+    unbound[parents[~bound]] = 1
+    attributed[parents[bound | engine]] = 1
+    return unbound, attributed
 
 
 def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
