@@ -194,9 +194,8 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    call: asyncio.Future[dict[str, Any]] = asyncio.ensure_future(
-        commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
-    )
+    reference = commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+    call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # no task: the loop's end would cancel that too
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:
