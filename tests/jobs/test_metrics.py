@@ -55,7 +55,7 @@ def test_a_complete_sweep(tmp_path: Path) -> None:
         "changed_artifacts moved": 0,
     }
     assert {name: found.get(name) for name in expected} == expected
-    assert len(found) == 8 + 6 + 6 + 5 + 2 * 5  # every value of every label, whatever the run had
+    assert len(found) == 8 + 6 + 7 + 5 + 2 * 5  # every value of every label, whatever the run had
     assert "MARKER" not in path.read_text()
 
 

@@ -293,7 +293,7 @@ def test_a_message_has_counts_and_nothing_of_the_corpus() -> None:
         "severity_new": {"info": 0, "low": 0, "medium": 0, "high": 1, "critical": 0},
         "suppressed": 4,
         "states": {"new": 1, "persisting": 2, "reopened": 0, "resolved": 1, "unverified": 0},
-        "plan": {"unchanged": 9, "changed": 2, "new": 1, "moved": 0, "deleted": 0, "again": 0},
+        "plan": {"unchanged": 9, "changed": 2, "new": 1, "moved": 0, "copied": 0, "deleted": 0, "again": 0},
     }
     assert message["output_id"].startswith("veritensor-") and "MARKER" not in json.dumps(message)
 
