@@ -103,9 +103,10 @@ def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: f
     if any(before.coverage[name][0] == MISSING for name in lost):
         return True  # the artifact is partial because of it
     changing = needed | lost
-    transcribed = changing & (tonight.transcribers | {_OCR})
-    if any(before.coverage.get(name, (NOT_APPLICABLE, None))[0] != NOT_APPLICABLE for name in transcribed):
-        return True
+    readers = tonight.transcribers | {_OCR}
+    pictures = {before.coverage.get(name, (NOT_APPLICABLE, None))[0] for name in readers} - {NOT_APPLICABLE}
+    if pictures and (changing & readers or (needed and pictures != {NO_READER})):
+        return True  # whoever runs without a transcriber does not see their text
     others = before.found - changing
     return bool(others and (before.hiding or changing & tonight.hiding))
 
@@ -130,9 +131,11 @@ class Known:
         """Those with this content; at most a few dozen, for a corpus may have a million empty files."""
         first = int(np.searchsorted(self.heads, np.uint64(_head(digest))))
         for row in range(first, min(first + _MOST_NAMES, self.table.num_rows)):
-            if self.table.column("digest")[row].as_py() != digest:
+            found = self.table.column("digest")[row].as_py()
+            if found > digest:
                 return
-            yield self.table.column("artifact")[row].as_py()
+            if found == digest:
+                yield self.table.column("artifact")[row].as_py()
 
 
 def _head(digest: str) -> int:
