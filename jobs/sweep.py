@@ -9,12 +9,14 @@ from typing import Any
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import OutputConflict
-from veritensor_ray.findings.attestation import attest
+from veritensor_ray.errors import OutputConflict, SignatureError
+from veritensor_ray.findings.attestation import NAME as ATTESTATION
+from veritensor_ray.findings.attestation import attest, check
 from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, prune, publish, surplus
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
 from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list
 
 
 def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -31,6 +33,8 @@ def _swept(ready: Ready) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_night
 
     before = _last(ready)
+    if before is not None and ready.settings.sign_key and not ready.settings.fresh:
+        _check_signed(ready, before, ready.settings.sign_key)
     run = _resumable(ready, before)
     reading = _Reading(ready, before)
     if run is None:
@@ -68,6 +72,17 @@ def _last(ready: Ready) -> Night | None:
     if gap := missed(before.started, datetime.now(UTC), ready.settings.sweep.every or 1):
         ready.report.note(f"{gap} sweep{'s were' if gap > 1 else ' was'} missed: the last complete one began at {before.run['started_at']}")
     return before
+
+
+def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
+    """Nobody signs what he takes over from somebody else: the last sweep has to be what this key, or one that is trusted, signed."""
+    if not before.store.exists(ATTESTATION):
+        ready.report.note("the last sweep is not signed: what is taken over from it is not proven; --fresh scans everything again")
+        return
+    try:
+        check(before.store, trust(trust_list(ready.settings.trusted_keys), public_bytes(load_private_key(sign_key)), "of this run"))
+    except SignatureError as error:
+        raise SignatureError(f"nothing can be taken over from the last sweep: {error}") from None
 
 
 def _resumable(ready: Ready, before: Night | None) -> Run | None:

@@ -16,12 +16,13 @@ import pytest
 import veritensor_ray as vr
 from veritensor_ray.config import load_settings
 from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, OutputConflict, UsageError, VeritensorError
+from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, OutputConflict, SignatureError, UsageError, VeritensorError
 from veritensor_ray.findings.state import latest, nights
 from veritensor_ray.jobs import sweep as sweeping
 from veritensor_ray.jobs.audit import audit
 from veritensor_ray.jobs.run import Silent
 from veritensor_ray.jobs.sweep import sweep
+from veritensor_ray.signing import new_key
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -298,6 +299,22 @@ def test_what_cannot_run_says_why(
     options = prepare(corpus)
     with pytest.raises(error, match=says):
         corpus.sweep(**options)
+
+
+def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_path: Path) -> None:
+    new_key(tmp_path / "key")
+    signed = {"sign_key": f"file:{tmp_path / 'key'}"}
+    report = Listening()
+    corpus.sweep()
+    corpus.sweep(report, **signed)
+    assert any("is not signed" in note for note in report.notes)
+    corpus.sweep(**signed)
+    table = next((corpus.state / "findings").iterdir())
+    pq.write_table(pq.read_table(table).slice(1), table)  # a finding is taken out, and would never come back
+    with pytest.raises(SignatureError, match="nothing can be taken over"):
+        corpus.sweep(**signed)
+    assert corpus.sweep(fresh=True, **signed)["totals"]["artifacts"] == 5
+    assert len(corpus.rows()) == 5
 
 
 def test_an_audit_does_not_write_into_a_state(corpus: Corpus) -> None:
