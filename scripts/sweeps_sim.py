@@ -30,6 +30,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from veritensor_ray.config import load_settings
+from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.findings.state import latest
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
 from veritensor_ray.jobs.sweep import sweep
@@ -336,9 +338,10 @@ def simulate(base: Path, nights: int, seed: int, crashes: float) -> int:
     for number in range(nights):
         edits = world.night(known) if number else ["the first night"]
         options = world.options(state, "sweep")
+        before = latest(OutputStore(str(state)))
         crash = killed(options, base / "config.yaml", chosen) if number and chosen.random() < crashes else ""
         began = time.process_time()
-        if crash != "ended before it was killed":
+        if latest(OutputStore(str(state))) == before:  # else it had published already when it was killed
             sweep(load_settings(flags=options, environ={}))
         run = json.loads((state / "current" / "run.json").read_text())
         fresh = base / "fresh"
