@@ -42,7 +42,9 @@ _STATEMENTS = (
     """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
     FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l""",
 )
-_UNLISTED = "SELECT artifact FROM ledger WHERE status = 'unreadable' AND size IS NULL"
+_UNLISTED = (
+    "SELECT artifact FROM ledger WHERE status IN ('unreadable', 'skipped') AND size IS NULL"  # skipped: links, which may hide a folder
+)
 _ABSENT = "SELECT DISTINCT artifact FROM gone WHERE artifact NOT IN (SELECT artifact FROM ledger)"
 _ENDED = f"""
     CREATE TEMP TABLE ended AS SELECT g.finding_id, CASE
