@@ -218,6 +218,21 @@ def test_the_same_command_on_a_complete_output_scans_nothing(tmp_path: Path) -> 
     assert run(corpus, tmp_path / "out", fresh=True)["totals"]["artifacts"] == 4
 
 
+def test_another_policy_is_applied_without_a_scan(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", 4)
+    (corpus / "attack.md").write_text(ATTACK)
+    plain = run(corpus, tmp_path / "out")
+    assert plain["severity"] and plain["suppressed"] == 0
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("suppressions:\n  - path: \"*\"\n    reason: known\n")
+    meddler = Meddler()
+    hidden = run(corpus, tmp_path / "out", meddler, policy=str(policy))
+    assert (meddler.shards, hidden["severity"], hidden["suppressed"]) == ([], {}, sum(plain["severity"].values()))
+    assert (hidden["scan_id"], hidden["started_at"]) == (plain["scan_id"], plain["started_at"])
+    assert all(row["suppressed_by"] for row in table(tmp_path / "out", "findings"))
+    assert run(corpus, tmp_path / "out")["severity"] == plain["severity"], "and back"
+
+
 def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus")
     run(corpus, tmp_path / "a", limits={"shard_artifacts": 7})
