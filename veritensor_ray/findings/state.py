@@ -50,8 +50,8 @@ def folder_of(state: OutputStore, sweep: str) -> OutputStore:
 
 def night(state: OutputStore, sweep: str) -> Night:
     """A complete sweep by its id. Raises UsageError that names those there are."""
-    folder = folder_of(state, sweep)
-    data = folder.read("run.json") if "/" not in sweep else None
+    folder, last = folder_of(state, sweep), latest(state)
+    data = folder.read("run.json") if last is not None and sweep <= last and "/" not in sweep else None
     if data is None:
         there = ", ".join(one.id for one in nights(state)) or "none"
         raise UsageError(f"{state.uri} has no complete sweep {sweep!r}; there are: {there}")

@@ -97,7 +97,7 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
     It is not published yet: whoever looks at the state sees `previous`.
     """
     night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
-    for name in (*TABLES, "attestation.json"):
+    for name in ("run.json", *TABLES, "attestation.json"):
         night.delete(name)  # of an earlier collect that did not end
     assembly = assemble(state, scanned, info, site_key)
     with database() as connection:
