@@ -61,7 +61,7 @@ def finding(name: str, artifact: str = "a.md", **changes: Any) -> dict[str, Any]
     return row | changes
 
 
-def seen(artifact: str, status: str = "scanned", reason: str | None = None, size: int | None = 1, **coverage: str) -> dict[str, Any]:
+def seen(artifact: str, status: str = "scanned", reason: str | None = None, size: int | None = 1, **coverage: Any) -> dict[str, Any]:
     """A row of the ledger."""
     covered = [
         {"engine": engine, "status": one.partition(":")[0], "reason": one.partition(":")[2] or None} for engine, one in coverage.items()
@@ -81,7 +81,7 @@ def write(folder: Path | str, findings: Any = (), ledger: Any = (), run: Any = N
     return store
 
 
-ALL = {"signatures": "complete", "pii": "complete"}
+ALL: dict[str, Any] = {"signatures": "complete", "pii": "complete"}
 A, B = seen("a.md", **ALL), seen("b.md", **ALL)
 X, Y = finding("x"), finding("y")
 PII = finding("x", engine="pii", rule_id="pii.email")
@@ -182,7 +182,9 @@ def test_what_is_looked_at(only: Only, expected: list[str], tmp_path: Path) -> N
 def test_rows_without_suppressed_ones_and_with_a_limit(tmp_path: Path) -> None:
     now = [finding(str(n), suppressed_by="S" if n % 2 else None) for n in range(10)]
     with compare(write(tmp_path / "a", [], [A]), write(tmp_path / "b", now, [A])) as found:
-        names = [row["content_fingerprint"] for batch in found.rows(Only(), ["new"], suppressed=False, limit=3) for row in batch.to_pylist()]
+        names = [
+            row["content_fingerprint"] for batch in found.rows(Only(), ["new"], suppressed=False, limit=3) for row in batch.to_pylist()
+        ]
         assert names == ["0", "2", "4"]
         assert found.lines(Only(), ["new"], suppressed=False) == 5
         assert found.lines(Only(), ["resolved"], suppressed=True) == 0

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from veritensor_ray.cli import advisories, bundle, findings, info, jobs, keys, models, plan, submit, suppress, verify
+from veritensor_ray.cli import advisories, bundle, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
 from veritensor_ray.errors import VeritensorError
 
 app = typer.Typer(
@@ -20,6 +20,9 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
+app.command("diff")(diff.diff)
+app.command("sweeps")(sweeps.sweeps)
+app.command("purge")(sweeps.purge)
 app.command("suppress")(suppress.suppress)
 app.command("verify")(verify.verify)
 app.command("engines")(info.engines)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import fnmatch
-import json
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.text import Text
+from veritensor_ray.cli.export import check_format, check_severity, export, names, spreadsheet_safe
 
+if TYPE_CHECKING:
     from veritensor_ray.api import Audit
     from veritensor_ray.config import Settings
 
@@ -22,44 +20,65 @@ _MEMBER, _NAME = 32, 64  # characters that a member gets at least, and artifact 
 # Masked evidence may stand for different secrets, and a cut one for different texts: the fingerprint tells those apart.
 _SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
 _AT = "struct_pack(artifact, member, location)"
+_KEYS = "severity, rule_id, evidence, state, suppressed_by"
 _GROUPED = (
-    "SELECT severity, rule_id, sum(count)::BIGINT AS n, count(DISTINCT artifact) AS files, evidence, "  # noqa: S608  # constants
+    f"SELECT {_KEYS}, sum(count)::BIGINT AS n, count(DISTINCT artifact) AS files, "  # noqa: S608  # constants
     f"arg_min({_AT}, (artifact, coalesce(location.page, 0), coalesce(location.row, 0), coalesce(location.start, 0), finding_id)) AS found "
-    f"FROM findings {{where}} GROUP BY severity, rule_id, evidence, {_SAME}"
+    f"FROM {{source}} {{where}} GROUP BY {_KEYS}, {_SAME}"
 )
-_EACH = f"SELECT severity, rule_id, count AS n, 1 AS files, evidence, {_AT} AS found, finding_id FROM findings {{where}}"  # noqa: S608  # constants
-_ORDER = {True: "n DESC, rule_id, evidence, found.artifact", False: "found.artifact, rule_id, finding_id"}
+_EACH = f"SELECT {_KEYS}, count AS n, 1 AS files, {_AT} AS found, finding_id FROM {{source}} {{where}}"  # noqa: S608  # constants
+_ORDER = {True: "n DESC, rule_id, evidence, found.artifact, state", False: "found.artifact, rule_id, finding_id"}
+_STATES = ("new", "reopened", "persisting", "resolved", "unverified")
+_GONE = _STATES[3:]  # in tables of their own, by these names
 _SEVERITY_ORDER = "CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END"
 
 
 def findings(
-    output: Annotated[str, typer.Argument(help="Where an audit left its results.")],
+    output: Annotated[str, typer.Argument(help="Results of an audit, or a sweep's state.")],
     format: Annotated[str, typer.Option(help="table, json, jsonl or csv.")] = "table",  # the flag's name
     severity: Annotated[str | None, typer.Option(help="This severity or worse.")] = None,
     engine: Annotated[str | None, typer.Option(help="Of this engine.")] = None,
     rule: Annotated[str | None, typer.Option(help="Of this rule; a glob.")] = None,
     path: Annotated[str | None, typer.Option(help="In artifacts that match this glob.")] = None,
+    state: Annotated[str | None, typer.Option(help="Of a sweep: new, reopened, persisting, resolved, unverified; comma-separated.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
+    suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,
     group: Annotated[bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table).")] = True,
     config: Annotated[str | None, typer.Option(help="YAML file, for the store's settings.")] = None,
 ) -> None:
     """Show or export findings."""
     from veritensor_ray import api
-    from veritensor_ray.config import SEVERITIES, load_settings
+    from veritensor_ray.config import load_settings
+
+    check_format(format)
+    check_severity(severity)
+    states = names(state, _STATES, "state")
+    settings = load_settings(config)
+    audit = api.open(output, sweep=sweep, stores=settings.stores)
+    _check(audit.run, settings, engine, rule)
+    _check_states(audit.run, states)
+    where, source = _where(severity, engine, rule, path, states), _source(states)
+    if format == "table":
+        _table(audit, source, where, limit, group, suppressed)
+    else:
+        export(audit.rows(f"SELECT * FROM {source} {where} ORDER BY artifact, rule_id, finding_id"), format)  # noqa: S608  # quoted above
+
+
+def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
     from veritensor_ray.errors import UsageError
 
-    if format not in ("table", "json", "jsonl", "csv"):
-        raise UsageError(f"unknown format {format!r}; there are table, json, jsonl and csv")
-    if severity is not None and severity not in SEVERITIES:
-        raise UsageError(f"unknown severity {severity!r}; there are {', '.join(SEVERITIES)}")
-    settings = load_settings(config)
-    audit = api.open(output, stores=settings.stores)
-    _check(audit.run, settings, engine, rule)
-    where = _where(severity, engine, rule, path)
-    if format == "table":
-        _table(audit, where, limit, group)
-    else:
-        _export(audit, where, format)
+    if states and run.get("job") != "sweep":
+        raise UsageError(
+            "--state is for a sweep's state, and this is an audit, which remembers nothing; `veritensor-ray diff` compares two audits"
+        )
+
+
+def _source(states: Sequence[str]) -> str:
+    """The tables in which findings of these states are."""
+    gone = [name for name in _GONE if name in states]
+    tables = ["findings"] * (len(gone) < len(states) or not states) + gone
+    return "findings" if tables == ["findings"] else f"({' UNION ALL '.join(f'SELECT * FROM {name}' for name in tables)})"  # noqa: S608  # constants
 
 
 def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
@@ -96,7 +115,7 @@ def _near(name: str, known: Iterable[str], command: str) -> str:
     return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
 
 
-def _where(severity: str | None, engine: str | None, rule: str | None, path: str | None) -> str:
+def _where(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> str:
     """Conditions in SQL; values are quoted, never pasted."""
     from veritensor_ray.config import SEVERITIES
 
@@ -107,6 +126,8 @@ def _where(severity: str | None, engine: str | None, rule: str | None, path: str
     ]
     if severity:
         conditions.append(f"severity IN ({', '.join(_quote(name) for name in SEVERITIES[SEVERITIES.index(severity) :])})")
+    if states:
+        conditions.append(f"state IN ({', '.join(_quote(name) for name in states)})")
     return "WHERE " + " AND ".join(conditions) if conditions else ""
 
 
@@ -114,26 +135,50 @@ def _quote(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _table(audit: Audit, where: str, limit: int, group: bool) -> None:
+def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppressed: bool) -> None:
     from veritensor_ray.cli.render import console, table
-    from veritensor_ray.cli.render import severity as drawn
 
     out = console()
-    query = _GROUPED if group else _EACH
-    total = f"SELECT *, count(*) OVER () AS lines FROM ({query.format(where=where)}) ORDER BY {_SEVERITY_ORDER} DESC, {_ORDER[group]}"  # noqa: S608  # quoted above
+    shown = where if suppressed else f"{where} AND suppressed_by IS NULL" if where else "WHERE suppressed_by IS NULL"
+    query = (_GROUPED if group else _EACH).format(source=source, where=shown)
+    total = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY {_SEVERITY_ORDER} DESC, {_ORDER[group]}"  # noqa: S608  # quoted above
     records = audit.sql(f"{total} LIMIT {limit}" if limit else total).to_dict("records")
-    rows = [_row(record, drawn(record["severity"])) for record in records]
-    out.print(table(("severity", "rule", "count", "where", "evidence"), rows, right=("count",)) if rows else "no findings")
+    columns = ["severity", "rule", "count", "where", "evidence"]
+    columns[1:1] = ["state"] if audit.run.get("job") == "sweep" else []
+    columns += ["suppressed by"] if suppressed else []
+    rows = [_row(record, columns) for record in records]
+    out.print(table(columns, rows, right=("count",)) if rows else "no findings")
     more = records[0]["lines"] - len(records) if records else 0
     if more:
         out.print(f"{more:,} more lines; --limit 0 shows all, --format csv exports")
+    hidden = 0 if suppressed else _hidden(audit, source, where)
+    if hidden:
+        out.print(
+            f"{hidden:,} suppressed finding{'s are' if hidden > 1 else ' is'} not shown; --suppressed shows {'them' if hidden > 1 else 'it'}"
+        )
 
 
-def _row(record: Mapping[Hashable, Any], severity: Text) -> Sequence[object]:
+def _hidden(audit: Audit, source: str, where: str) -> int:
+    """How many findings there are that the policy lets not count."""
+    query = f"SELECT coalesce(sum(count) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS n FROM {source} {where}"  # noqa: S608  # quoted above
+    return int(audit.sql(query)["n"][0])
+
+
+def _row(record: Mapping[Hashable, Any], columns: Sequence[str]) -> Sequence[object]:
+    from veritensor_ray.cli.render import severity
+
     at, others = record["found"], record["files"] - 1
     more = f" and {others:,} more file{'s' if others > 1 else ''}" if others else ""
-    where = place(at["artifact"], at["location"], at["member"]) + more
-    return severity, record["rule_id"], f"{record['n']:,}", where, record["evidence"] or ""
+    cells: dict[str, object] = {
+        "severity": severity(record["severity"]),
+        "state": record["state"],
+        "rule": record["rule_id"],
+        "count": f"{record['n']:,}",
+        "where": place(at["artifact"], at["location"], at["member"]) + more,
+        "evidence": record["evidence"] or "",
+        "suppressed by": record["suppressed_by"] or "",
+    }
+    return [cells[name] for name in columns]
 
 
 def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
@@ -162,42 +207,4 @@ def shortened(text: str, most: int) -> str:
     return f"{text[:head]}…{text[head + 1 - most :]}"
 
 
-def _export(audit: Audit, where: str, kind: str) -> None:
-    """Rows as they are in the table, streamed for JSON lines and CSV."""
-    batches = audit.rows(f"SELECT * FROM findings {where} ORDER BY artifact, rule_id, finding_id")  # noqa: S608  # quoted above
-    if kind == "json":
-        rows = [row for batch in batches for row in batch.to_pylist()]
-        json.dump(rows, sys.stdout, default=str, indent=2)
-        sys.stdout.write("\n")
-    elif kind == "jsonl":
-        for batch in batches:
-            for row in batch.to_pylist():
-                sys.stdout.write(json.dumps(row, default=str) + "\n")
-    else:
-        _csv(batches)
-
-
-def _csv(batches: Any) -> None:
-    from veritensor_ray.findings.schema import FINDINGS, LOCATION
-
-    places = [field.name for field in LOCATION]
-    names = [name for name in FINDINGS.names if name != "location"] + [f"location_{name}" for name in places]
-    writer = csv.DictWriter(sys.stdout, names)
-    writer.writeheader()
-    for batch in batches:
-        for row in batch.to_pylist():
-            location = row.pop("location") or {}
-            row |= {f"location_{name}": location.get(name) for name in places}
-            writer.writerow({name: spreadsheet_safe(value) for name, value in row.items()})
-
-
-def spreadsheet_safe(value: object) -> object:
-    """A cell that a spreadsheet takes for text: what could be a formula gets an apostrophe in front."""
-    from veritensor_ray.findings.redact import visible
-
-    if isinstance(value, list):
-        value = " ".join(str(one) for one in value)
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "|")) else text
+__all__ = ["findings", "place", "shortened", "spreadsheet_safe"]

@@ -18,29 +18,29 @@ Trusted = Annotated[str | None, typer.Option("--trusted-keys", help="List of key
 
 
 def verify(
-    output: Annotated[str, typer.Argument(help="Where an audit left its results.")],
+    output: Annotated[str, typer.Argument(help="Results of an audit, a sweep's state (its last sweep), or STATE/sweeps/ID.")],
     trusted_keys: Trusted = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the signature of an audit, and every object of its results against it.
+    """Check the signature of an audit or a sweep, and every object of its results against it.
 
     Exit codes: 0 the results are what a trusted key signed; 4 they are not, or nobody who is trusted signed them.
     """
     from veritensor_ray.config import load_settings
     from veritensor_ray.corpus.stores import OutputStore, absolute
     from veritensor_ray.errors import VeritensorError
-    from veritensor_ray.findings.attestation import check
+    from veritensor_ray.findings.attestation import check_output
     from veritensor_ray.signing import trust_list
 
     settings = load_settings(config, {"trusted_keys": trusted_keys})
     try:
-        verified = check(OutputStore(absolute(output), settings.stores), trust_list(settings.trusted_keys))
+        where, verified = check_output(OutputStore(absolute(output), settings.stores), trust_list(settings.trusted_keys))
     except VeritensorError as error:
         if as_json:
             sys.stdout.write(json.dumps({"verified": False, "reason": str(error)}) + "\n")
         raise
-    found = _about(output, verified)
+    found = _about(where or output, verified)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
@@ -56,11 +56,12 @@ def _show(found: dict[str, Any]) -> None:
     from veritensor_ray.cli.render import console, safe, table
 
     out = console()
-    names = ("scan_id", "finished_at", "profile", "package_version", "bundle_id", "fingerprint", "site_key_id")
+    names = ("scan_id", "previous", "finished_at", "profile", "package_version", "bundle_id", "fingerprint", "site_key_id")
     severity = found["counts"]["severity"] or {}
-    rows = [(name, safe(str(found[name]))) for name in names if found[name]]
+    rows = [(name, safe(str(found[name]))) for name in names if found.get(name)]
     rows += [("artifacts", str((found["counts"]["totals"] or {}).get("artifacts", 0)))]
     rows += [("findings", ", ".join(f"{count:,} {name}" for name, count in severity.items()) or "none")]
+    rows += [("states", ", ".join(f"{count:,} {name}" for name, count in found["states"].items() if count))] if found.get("states") else []
     out.print(table(("signed", "value"), rows))
     keys = " and ".join(f"key {one['id']} ({safe(one['name'])})" for one in found["signed_by"])
     out.print(f"verified: {found['objects']} objects in {safe(found['output'])} are what {keys} signed")

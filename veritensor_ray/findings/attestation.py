@@ -1,7 +1,7 @@
 """Signs the results of a run, and checks that they are what was signed; it knows no engine, and reads no table.
 
-`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below findings/,
-ledger/ and rollup/, at any depth: whatever a reader of these folders would take for a table. `_work/` is no result and is left out.
+`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below the
+folders of tables, at any depth: whatever a reader of these folders would take for a table. `_work/` is no result and is left out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from veritensor_ray.corpus.stores import OutputStore, denied, filesystem
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
+from veritensor_ray.findings.state import LATEST, TABLES, folder_of, latest
 from veritensor_ray.signing import Signature, TrustedKey, TrustList, load_private_key, sign, signatures_of, verify
 
 NAME = "attestation.json"
@@ -23,9 +24,10 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # a name, as the specification has it; nothing is fetched
 PREDICATE_TYPE = "urn:veritensor-ray:audit:v1"
 RUN = "run.json"
-FOLDERS = ("findings", "ledger", "rollup")
+FOLDERS = TABLES  # an audit has some of them; any other that appears there is extra
 _MOST = 64 << 20  # bytes of an attestation; a subject takes about 130
 _ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
+_OF_SWEEPS = ("previous", "states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             **{name: run.get(name) for name in _ABOUT},
+            **{name: run[name] for name in _OF_SWEEPS if name in run},
             "counts": {name: run.get(name) for name in ("totals", "status", "severity")},
         },
     }
@@ -104,6 +107,26 @@ def check(store: OutputStore, trusted: TrustList) -> Verified:
         more = f" (and {len(found) - 1:,} more objects differ)" if len(found) > 1 else ""
         raise SignatureError(f"{found[0]}{more}. Get the output again from where it was made, or scan again with --fresh")
     return Verified(keys, statement["predicate"], len(signed))
+
+
+def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Verified]:
+    """The same for an audit, or for the last complete sweep of a state; of that also where it is.
+
+    latest.json is not signed: it can lead to an older sweep, and what was signed says which one that is, but to no other folder.
+    """
+    with _asked(store.uri, "read"):
+        audit, data = store.exists(RUN), store.read(LATEST)
+    if audit or data is None:
+        return None, check(store, trusted)
+    try:
+        sweep = latest(store)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise SignatureError(f"{store.uri}/{LATEST} is damaged. Get the state again, or check one sweep: {store.uri}/sweeps/ID") from None
+    folder = folder_of(store, str(sweep))
+    verified = check(folder, trusted)
+    if verified.predicate.get("scan_id") != sweep:
+        raise SignatureError(f"{folder.uri} holds another sweep: {verified.predicate.get('scan_id')} was signed. Get the state again")
+    return folder.uri, verified
 
 
 def _opened(store: OutputStore) -> tuple[bytes, tuple[Signature, ...]]:

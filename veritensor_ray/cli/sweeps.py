@@ -1,0 +1,259 @@
+"""`sweeps` and `purge`: the nights that a state remembers, and the end of old ones. They read no findings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from veritensor_ray.cli.submit import Config
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from veritensor_ray.corpus.stores import OutputStore
+    from veritensor_ray.findings.state import Night
+
+State = Annotated[str, typer.Argument(help="A sweep's state: its --output.")]
+_SCANNED = ("new", "changed", "again")  # of a plan: what engines ran on, all of them or some
+_ALWAYS = ("artifacts", "scanned", "new", "resolved")
+_STAMP = re.compile(r"\d{8}T\d{6}Z")  # at the beginning of a sweep's id
+
+
+def sweeps(
+    state: State, format: Annotated[str, typer.Option(help="table or json.")] = "table", config: Config = None
+) -> None:  # the flag's name
+    """List the sweeps of a state, the newest first, with those that were missed.
+
+    sweep.every in the configuration says how often there is meant to be one.
+    """
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.state import lines, missed
+
+    if format not in ("table", "json"):
+        raise UsageError(f"unknown format {format!r}; there are table and json")
+    settings = load_settings(config)
+    store = _opened(state, settings.stores)
+    every = settings.sweep.every or 86_400.0
+    nights = list(lines(store, every))
+    overdue = missed(nights[0][0].started, datetime.now(UTC), every) if nights else 0
+    about = {
+        "state": store.uri,
+        "every": every,
+        "overdue": overdue,
+        "unfinished": _unfinished(store, nights[0][0].id if nights else None),
+        "sweeps": [_night(night, before) for night, before in nights],
+    }
+    if format == "json":
+        sys.stdout.write(json.dumps(about, indent=2) + "\n")
+    else:
+        _show(about)
+
+
+def purge(
+    state: State,
+    older_than: Annotated[str, typer.Option(help="90d, 12w, or a day (YYYY-MM-DD, UTC): sweeps that began before are removed.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    config: Config = None,
+) -> None:
+    """Remove old sweeps from a state, and what sweeps that did not end have left there; never the last complete one."""
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.corpus.lease import lease
+
+    before = _before(older_than, datetime.now(UTC))
+    store = _opened(state, load_settings(config).stores)
+    if dry_run:
+        _say_purged(store, _doomed(store, before), before, "would be removed")
+        return
+    with lease(store, lambda note: _say(note, sys.stderr)) as held:
+        doomed = _doomed(store, before)
+        held.check()
+        _remove(store, doomed)
+    _say_purged(store, doomed, before, "removed")
+
+
+def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
+    """The store of a state. Raises UsageError for another kind of output; IncompleteOutput where there is none."""
+    from veritensor_ray.corpus.stores import OutputStore, absolute, denied
+    from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
+    from veritensor_ray.findings.state import LATEST
+
+    store = OutputStore(absolute(state), stores)
+    try:
+        data, begun = store.read("run.json"), store.exists(LATEST) or bool(store.names("_work"))
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(store.uri, "read", error)) from None
+    if data is not None:
+        one = json.loads(data).get("job") == "sweep"
+        what = (
+            "holds one sweep; give its state, two folders up"
+            if one
+            else "holds an audit, which has no nights; `veritensor-ray findings` shows it"
+        )
+        raise UsageError(f"{state} {what}. A state is the --output of `submit --job sweep`")
+    if not begun:
+        raise IncompleteOutput(f"no sweep was written to {state}; a state is the --output of `submit --job sweep`")
+    return store
+
+
+def _night(night: Night, before: int) -> dict[str, Any]:
+    run = night.run
+    ended = datetime.fromisoformat(run["finished_at"])
+    plan: Mapping[str, int] = run.get("plan") or {}
+    return {
+        "sweep": night.id,
+        "started_at": run["started_at"],
+        "finished_at": run["finished_at"],
+        "seconds": (ended - night.started).total_seconds(),
+        "missed_before": before,
+        "artifacts": run["totals"].get("artifacts", 0),
+        "scanned": sum(plan.get(name, 0) for name in _SCANNED),
+        "plan": plan,
+        "states": run.get("states") or {},
+        "severity": run["severity"],
+        "suppressed": run["suppressed"],
+        "not_covered": sum(count for name, count in run["status"].items() if name != "scanned"),
+    }
+
+
+def _unfinished(store: OutputStore, last: str | None) -> list[dict[str, Any]]:
+    """Sweeps that have a plan and are not published. Those that were planned against another one than the last cannot go on."""
+    from veritensor_ray.findings.commit import committed
+    from veritensor_ray.jobs.run import requests
+
+    return [
+        {
+            "sweep": run.id,
+            "started_at": run.started,
+            "shards": run.totals["shards"],
+            "done": len(committed(store, run.id)),
+            "resumable": run.previous == last,
+        }
+        for run, _ in requests(store)
+        if last is None or run.id > last
+    ]
+
+
+def _show(about: Mapping[str, Any]) -> None:
+    from veritensor_ray.cli.render import console, duration
+
+    out = console()
+    if about["overdue"]:
+        last = about["sweeps"][0]["started_at"]
+        out.print(
+            f"overdue: the last complete sweep began {_time(last)} UTC; one is meant to begin every {duration(about['every'])}",
+            style="bold red",
+        )
+    for one in about["unfinished"]:
+        rest = "under way, or cut short: the same submit goes on with it" if one["resumable"] else "cut short; the next sweep begins anew"
+        out.print(f"{one['sweep']}: {one['done']:,} of {one['shards']:,} shards are done; {rest}")
+    if about["sweeps"]:
+        out.print(_table(about["sweeps"]))
+    else:
+        out.print("no sweep has ended yet")
+
+
+def _table(nights: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each; the id is the time in UTC at which it began. What is nothing in all of them has no column."""
+    from veritensor_ray.cli.render import duration, severity, table
+
+    counted = [_counts(one) for one in nights]
+    shown = [name for name in counted[0] if name in _ALWAYS or any(one[name] for one in counted)]
+    rows: list[Sequence[object]] = []
+    for one, counts in zip(nights, counted, strict=True):
+        worst = next(iter(one["severity"]), None)
+        numbers = [f"{counts[name]:,}" for name in shown]
+        rows.append((one["sweep"], duration(one["seconds"]), *numbers, severity(worst) if worst else "none"))
+        if one["missed_before"]:
+            rows.append((f"{one['missed_before']:,} missed", *[""] * (len(shown) + 2)))
+    drawn = table(("sweep (UTC)", "took", *shown, "worst"), rows, right=("took", *shown))
+    drawn.columns[0].no_wrap = True  # to be copied
+    return drawn
+
+
+def _counts(one: Mapping[str, Any]) -> dict[str, int]:
+    states = {name: one["states"].get(name, 0) for name in ("new", "reopened", "persisting", "resolved", "unverified")}
+    taken_over = sum(one["plan"].get(name, 0) for name in ("unchanged", "moved", "copied"))
+    artifacts = {"artifacts": one["artifacts"], "scanned": one["scanned"], "unchanged": taken_over, "not covered": one["not_covered"]}
+    return artifacts | states | {"suppressed": one["suppressed"]}
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _before(text: str, now: datetime) -> datetime:
+    """The moment that an age or a day means. Raises UsageError."""
+    from veritensor_ray.errors import UsageError
+
+    try:
+        if age := re.fullmatch(r"(\d{1,5})([dw])", text):
+            return now - timedelta(days=int(age[1]) * (7 if age[2] == "w" else 1))
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"--older-than {text!r} is no age and no day; give 90d, 12w or YYYY-MM-DD") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _doomed(store: OutputStore, before: datetime) -> list[tuple[str, datetime, bool]]:
+    """Id, beginning, and whether it is complete, of what is older, the oldest first.
+
+    A sweep that did not end has evidence in its commits, and one that was removed in part may have some left; both go too.
+    """
+    from veritensor_ray.findings.state import SWEEPS, latest, nights
+
+    last, complete = latest(store), {one.id: one.started for one in nights(store)}
+    found = [(name, complete.get(name) or _began(name)) for name in sorted({*store.names(SWEEPS), *store.names("_work")} - {last})]
+    return [(name, began, name in complete) for name, began in found if began is not None and began < before]
+
+
+def _began(sweep: str) -> datetime | None:
+    """When the plan of a sweep was made, by its id; None for what is no sweep."""
+    stamp = _STAMP.match(sweep)
+    try:
+        return datetime.strptime(stamp[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
+    except ValueError:
+        return None
+
+
+def _remove(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]) -> None:
+    from veritensor_ray.corpus.stores import denied
+    from veritensor_ray.errors import StoreError
+    from veritensor_ray.findings.state import prune
+
+    try:
+        prune(store, [name for name, _, _ in doomed])
+        for name, _, _ in doomed:
+            store.delete(f"_work/{name}")
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(
+            f"{denied(store.uri, 'write', error)}; not all was removed. Give the same command again when that is mended"
+        ) from None
+
+
+def _say_purged(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]], before: datetime, words: str) -> None:
+    from veritensor_ray.findings.state import nights
+
+    for name, began, complete in doomed:
+        _say(f"{words}: {name} (began {began:%Y-%m-%d %H:%M} UTC{'' if complete else ', did not end'})")
+    gone = {name for name, _, _ in doomed}
+    kept = [one for one in nights(store) if one.id not in gone]
+    if not doomed:
+        _say(f"nothing is removed: no sweep but the last complete one began before {before:%Y-%m-%d %H:%M} UTC")
+    if kept:
+        _say(
+            f"kept: {len(kept):,} complete sweep{'s' if len(kept) > 1 else ''}, with all findings that are open; the last one is {kept[-1].id}"
+        )
+        _say("still remembered of older ones: keyed ids of findings that were resolved, without evidence; counts for trends")
+
+
+def _say(line: str, to: Any = None) -> None:
+    from veritensor_ray.cli.render import safe
+
+    (to or sys.stdout).write(f"{safe(line)}\n")
