@@ -12,7 +12,7 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import attest, check
-from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, prune, publish, surplus
+from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link, missed, night, prune, publish, surplus
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
 from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
@@ -59,6 +59,7 @@ def _last(ready: Ready) -> Night | None:
     if last is None:
         return None
     before = night(store, last)
+    link(store, last)
     theirs = before.run["fingerprint_parts"]
     if theirs["sources"] != ready.parts["sources"]:
         raise OutputConflict(

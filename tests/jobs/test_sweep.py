@@ -303,7 +303,7 @@ def test_what_cannot_run_says_why(
 
 def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_path: Path) -> None:
     new_key(tmp_path / "key")
-    signed = {"sign_key": f"file:{tmp_path / 'key'}"}
+    signed: dict[str, Any] = {"sign_key": f"file:{tmp_path / 'key'}"}
     report = Listening()
     corpus.sweep()
     corpus.sweep(report, **signed)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.errors import IncompleteOutput, UsageError
+from veritensor_ray.corpus.stores import OutputStore, denied
+from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError, VeritensorError
 
 LATEST = "latest.json"
 SWEEPS = "sweeps"
@@ -72,14 +72,19 @@ def nights(state: OutputStore) -> list[Night]:
 def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str, Any]]:
     """Where the tables of an output are, and its run.json: an audit's own, or those of a state's last complete sweep.
 
-    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; `what` is how the user named it.
+    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; StoreError. `what` is how the user named it.
     """
-    data = output.read("run.json")
-    if data is None and (sweep := latest(output)) is not None:
-        output = folder_of(output, sweep)
+    try:
         data = output.read("run.json")
+        if data is None and (sweep := latest(output)) is not None:
+            output = folder_of(output, sweep)
+            data = output.read("run.json")
+        begun = data is None and bool(output.names("_work"))
+    except VeritensorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(what or output.uri, "read", error)) from None
     if data is None:
-        begun = bool(output.names("_work"))
         hint = "the run has not ended: the same submit again resumes it" if begun else "no audit and no sweep was written there"
         raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
     return output, json.loads(data)
@@ -90,18 +95,19 @@ def publish(state: OutputStore, run: Mapping[str, Any]) -> None:
     sweep = str(run["scan_id"])
     about = {"sweep": sweep, "started_at": run["started_at"], "finished_at": run["finished_at"], "site_key_id": run["site_key_id"]}
     state.put(LATEST, json.dumps(about, indent=2).encode())
-    if state.local is not None:
-        _link(state, f"{SWEEPS}/{sweep}")
+    link(state, sweep)
 
 
-def _link(state: OutputStore, target: str) -> None:
+def link(state: OutputStore, sweep: str) -> None:
+    """On a local disk, make the links lead to the last complete sweep; one that published may have died before it did this."""
     folder = state.local
-    assert folder is not None  # noqa: S101  # the caller has looked
+    if folder is None:
+        return
     for name in TABLES:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(f"{CURRENT}/{name}")
     temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
-    temporary.symlink_to(target)
+    temporary.symlink_to(f"{SWEEPS}/{sweep}")
     os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
 
 
