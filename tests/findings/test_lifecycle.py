@@ -66,7 +66,7 @@ class Case:
         same = ["another", "same"]
         seen = {day(1): "stays", day(self.nights.number): "tonight"}
         ids = (same[after[name] == before[name]] for name in ("finding_id", "content_fingerprint"))
-        return (*ids, after["state"], seen[after["first_seen"]])  # type: ignore[return-value]  # two ids
+        return (*ids, after["state"], seen[after["first_seen"]])
 
 
 def zipped(**members: str) -> bytes:
@@ -358,7 +358,7 @@ def followed(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """States of what is there, and of what is gone. `ledger` has the coverage of artifacts, or a status where nothing was seen."""
     there = [finding(one)[3] for one in now.split()]
-    rows: dict[str, dict[str, str] | str] = {name: {"e": "complete"} for name in there} | (ledger or {})
+    rows: dict[str, dict[str, str] | str] = {**{name: {"e": "complete"} for name in there}, **(ledger or {})}
     entries = [
         {
             "artifact": name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ def before(coverage: str = "a b c", status: str = "scanned", **about: Any) -> Be
         named, _, fingerprint = entry.partition(":")
         name, _, state = named.partition("=")
         entries[name] = (state or "complete", (fingerprint or None) if ":" in entry else "1")
-    return Before(entries, status, **{name: frozenset(v.split()) if isinstance(v, str) else v for name, v in about.items()})
+    sets: dict[str, Any] = {name: frozenset(value.split()) for name, value in about.items() if isinstance(value, str)}
+    return Before(entries, status, **{**about, **sets})
 
 
-def tonight(fingerprints: dict[str, str | None] | None = None, **about: str) -> Tonight:
+def tonight(fingerprints: Mapping[str, str | None] | None = None, **about: str) -> Tonight:
     return Tonight(TRIO if fingerprints is None else fingerprints, **{name: frozenset(v.split()) for name, v in about.items()})
 
 
@@ -145,7 +147,7 @@ def row(artifact: str, **about: Any) -> dict[str, Any]:
     } | about
 
 
-def written(folder: Path, rows: list[dict[str, Any]], found: list[tuple[str, str, str]] = (), files: int = 1) -> OutputStore:  # type: ignore[assignment]
+def written(folder: Path, rows: list[dict[str, Any]], found: Sequence[tuple[str, str, str]] = (), files: int = 1) -> OutputStore:
     """A sweep's folder with these rows in some files; `found` are artifact, engine and category."""
     for name in ("ledger", "findings"):
         (folder / name).mkdir(parents=True)
@@ -196,7 +198,7 @@ def test_trust(tmp_path: Path, was: tuple[Any, ...], now: tuple[Any, ...], trust
     entry = listed("a", **dict(zip(names, now, strict=True)))
     for trust in ("etag", "mtime", "content"):
         expected = (NONE, "a") if trust in trusted.split() else (ALL, None)
-        assert Previous(night, tonight(), trust).decide(entry) == expected, trust  # type: ignore[arg-type]
+        assert Previous(night, tonight(), trust).decide(entry) == expected, trust
 
 
 def test_what_is_taken_over_comes_from_the_artifact_itself(tmp_path: Path) -> None:

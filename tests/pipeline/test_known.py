@@ -32,7 +32,7 @@ def known_as(*names: tuple[str, bytes]) -> Known:
     rows = sorted((hashlib.sha256(content).hexdigest(), name) for name, content in names)
     digests = pa.array([digest for digest, _ in rows], pa.string())
     table = pa.table({"digest": digests, "artifact": pa.array([name for _, name in rows], pa.string())})
-    big = frozenset(len(content) for _, content in names if len(content) > incremental.IN_MEMORY)
+    big = frozenset(len(content) for _, content in names if len(content) > fetch.IN_MEMORY)
     return Known(np.array([int(digest[:16], 16) for digest, _ in rows], np.uint64), table, big)
 
 
