@@ -44,7 +44,7 @@ def findings(
     sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
     suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,
-    group: Annotated[bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table).")] = True,
+    group: Annotated[bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table); otherwise each with its id.")] = True,
     config: Annotated[str | None, typer.Option(help="YAML file, for the store's settings.")] = None,
 ) -> None:
     """Show or export findings."""
@@ -146,6 +146,7 @@ def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppr
     columns = ["severity", "rule", "count", "where", "evidence"]
     columns[1:1] = ["state"] if audit.run.get("job") == "sweep" else []
     columns += ["suppressed by"] if suppressed else []
+    columns[:0] = [] if group else ["id"]  # what `suppress` takes
     rows = [_row(record, columns) for record in records]
     out.print(table(columns, rows, right=("count",)) if rows else "no findings")
     more = records[0]["lines"] - len(records) if records else 0
@@ -170,6 +171,7 @@ def _row(record: Mapping[Hashable, Any], columns: Sequence[str]) -> Sequence[obj
     at, others = record["found"], record["files"] - 1
     more = f" and {others:,} more file{'s' if others > 1 else ''}" if others else ""
     cells: dict[str, object] = {
+        "id": str(record.get("finding_id", ""))[:12],
         "severity": severity(record["severity"]),
         "state": record["state"],
         "rule": record["rule_id"],

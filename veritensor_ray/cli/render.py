@@ -94,9 +94,11 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     out.print(
         f"\n{totals.get('artifacts', 0):,} artifacts, {size(totals.get('bytes_scanned', 0))} scanned, {totals.get('segments', 0):,} segments of text"
     )
-    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, run.json)")
+    where = f"sweeps/{run['scan_id']}/" if run.get("job") == "sweep" else "run.json"
+    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, {where})")
     if found:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
+        serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious
         out.print(f"Next:    veritensor-ray findings {_quoted(output)}{serious}")
     out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
 
