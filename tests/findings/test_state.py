@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from veritensor_ray.config import Store
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import IncompleteOutput, UsageError
-from veritensor_ray.findings.state import TABLES, folder_of, latest, lines, missed, night, nights, prune, publish, results, surplus
+from veritensor_ray.findings.state import TABLES, folder_of, latest, lines, link, missed, night, nights, prune, publish, results, surplus
 
 BEGIN = datetime(2026, 1, 1, 22, tzinfo=UTC)
 
@@ -225,6 +225,15 @@ def test_links_on_a_local_disk(tmp_path: Path) -> None:
         assert (tmp_path / table / "part-00000.parquet").read_bytes() == b"2"
     prune(state, [name(1)])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["current", "latest.json", "sweeps", *TABLES])
+
+
+def test_links_that_lag_behind_are_mended(tmp_path: Path) -> None:
+    state = OutputStore(str(tmp_path))
+    published(state, 1, 2)
+    link(state, name(1))  # as where a sweep died between latest.json and the links
+    assert (tmp_path / "ledger" / "part-00000.parquet").read_bytes() == b"1"
+    link(state, str(latest(state)))
+    assert (tmp_path / "ledger" / "part-00000.parquet").read_bytes() == b"2"
 
 
 def test_a_state_without_links_gets_them_with_the_next_sweep(tmp_path: Path) -> None:
