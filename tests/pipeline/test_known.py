@@ -146,7 +146,7 @@ def test_what_changes_while_it_is_read_is_not_taken_over(tmp_path: Path) -> None
 def test_a_part_of_a_split_file_is_never_taken_over(tmp_path: Path) -> None:
     """Not even where a whole file has the bytes of the part."""
     (tmp_path / "a.txt").write_bytes(EVIL * 300)
-    split = {"split_bytes": "4KB", "shard_bytes": "4KB"}
+    split: dict[str, Any] = {"split_bytes": "4KB", "shard_bytes": "4KB"}
     digests = sorted({part["content_id"] for part in extracted(tmp_path, None, **split)})
     heads = np.array([int(digest[:16], 16) for digest in digests], np.uint64)
     known = Known(heads, pa.table({"digest": digests, "artifact": ["whole.txt"] * len(digests)}), frozenset())
