@@ -58,6 +58,8 @@ def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | Non
 def _resumable(store: OutputStore, parts: dict[str, Any]) -> Run | None:
     """The run that this output holds the plan and the commits of."""
     for run, theirs in requests(store):
+        if run.job != "audit":
+            raise OutputConflict(f"the output {store.uri} holds a sweep that did not end; use --job sweep, or choose another --output")
         check_same(store, parts, theirs)
         return run
     return None

@@ -69,12 +69,14 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that has a plan. `previous` is the sweep that it was planned against, if there was one."""
+    """A run that has a plan. `previous` is the sweep that it was planned against, if there was one; `fresh` that nothing was taken over."""
 
     id: str
     totals: dict[str, int]
     started: str
+    job: str
     previous: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,10 @@ def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
         data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
         if data is not None:
             request = json.loads(data)
-            yield Run(name, request["totals"], request["started_at"], request.get("previous")), request["fingerprint_parts"]
+            yield (
+                Run(name, request["totals"], request["started_at"], request["job"], request["previous"], request["fresh"]),
+                request["fingerprint_parts"],
+            )
 
 
 def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None) -> Run:
@@ -187,9 +192,11 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     with store.writer(f"_work/{run}/plan.parquet") as file:
         totals = write_plan(rows, file)
     started = now.isoformat(timespec="seconds")
-    request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "previous": previous}
+    planned = Run(run, totals, started, settings.job, previous, settings.fresh)
+    request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
+    request |= {"previous": previous, "fresh": planned.fresh}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
-    return Run(run, totals, started, previous)
+    return planned
 
 
 def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:

@@ -9,12 +9,13 @@ from typing import Any
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import OutputConflict, SignatureError
+from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import attest, check
 from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link, missed, night, prune, publish, surplus
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
+from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list
 
@@ -36,10 +37,13 @@ def _swept(ready: Ready) -> dict[str, Any]:
     if before is not None and ready.settings.sign_key and not ready.settings.fresh:
         _check_signed(ready, before, ready.settings.sign_key)
     run = _resumable(ready, before)
-    reading = _Reading(ready, before)
+    reading = _Reading(ready, None if ready.settings.fresh else before)
     if run is None:
         run = plan(ready, before.id if before else None, reading.decide)
+        _check_mounted(ready, run, before)
         _say_planned(ready, run, before)
+    if run.fresh:
+        reading = _Reading(ready, None)
     ready.report.stage("start")
     with cluster.running(ready.settings):
         model_seconds = scan(ready, run, reading.known)
@@ -89,12 +93,16 @@ def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
 def _resumable(ready: Ready, before: Night | None) -> Run | None:
     """A sweep that did not end, where it can still end; what is left of others is removed."""
     found = None
+    fresh = ready.settings.fresh
     for run, parts in requests(ready.store):
-        if run.previous == (before.id if before else None) and parts == ready.parts and not ready.settings.fresh:
+        if run.job != "sweep":
+            raise OutputConflict(f"the output {ready.store.uri} holds an audit that did not end; choose another --output")
+        if run.previous == (before.id if before else None) and parts == ready.parts and (run.fresh or not fresh):
             found = run
             continue
         if before is None or run.id != before.id:
-            ready.report.note(f"sweep {run.id} did not end and cannot be resumed: other engines, rules or settings; it is planned anew")
+            why = "--fresh takes nothing over" if parts == ready.parts else f"{', '.join(differences(parts, ready.parts))} changed since"
+            ready.report.note(f"sweep {run.id} did not end and is planned anew: {why}")
             ready.store.delete(f"{SWEEPS}/{run.id}")
         ready.store.delete(f"_work/{run.id}")
     return found
@@ -107,7 +115,7 @@ class _Reading:
         self._ready, self._before = ready, before
         self._previous: Previous | None = None
         # without anything to take over, every engine runs on everything
-        self.decide = (lambda entry: self._read().decide(entry)) if before and not ready.settings.fresh else None
+        self.decide = (lambda entry: self._read().decide(entry)) if before else None
 
     def known(self) -> Known | None:
         return self._read().known() if self.decide else None
@@ -138,6 +146,16 @@ def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
         frozenset(engine.name for engine in engines if theirs.get(engine.name, {}).get("version") == engine.version),
         frozenset(engine.name for engine in engines if isinstance(engine, Volatile) and engine.volatile),
     )
+
+
+def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
+    """A corpus that has nothing in it any more is more likely not there: that must not resolve every finding."""
+    if before is not None and before.run["totals"]["artifacts"] and not run.totals["artifacts"] and not ready.settings.fresh:
+        ready.store.delete(f"_work/{run.id}")
+        raise CannotRunError(
+            f"nothing is in {', '.join(ready.parts['sources'])}, where the last sweep saw {before.run['totals']['artifacts']:,} artifacts: "
+            "is it mounted? If it is empty on purpose, give --fresh"
+        )
 
 
 def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:

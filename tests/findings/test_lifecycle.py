@@ -479,7 +479,6 @@ def test_what_was_resolved_is_reopened_where_it_was(now: str, known: str, state:
     assert followed("", now, known=known)[0] == {now: state}
 
 
-@pytest.mark.xfail(reason="the copy takes the place of the original, which nobody has looked at")
 def test_an_unverified_finding_stays_so_when_a_copy_turns_up() -> None:
     """The copy is new; whether the original is still there, nobody has looked."""
     assert followed("F@a#1", "F@b#1", {"a": "unreadable"}) == ({"F@b": "new"}, {"F@a": "unverified"})

@@ -440,7 +440,6 @@ def test_nothing_is_readable_but_for_its_owner(by_hand: Hand) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
 
 
-@pytest.mark.xfail(reason="a folder that could not be listed counts as deleted, with all that is in it")
 def test_what_could_not_be_listed_is_not_counted_as_deleted(by_hand: Hand) -> None:
     first, second, third = (by_hand.night(number) for number in range(3))
     first.add("closed/a", "bad")
@@ -451,7 +450,6 @@ def test_what_could_not_be_listed_is_not_counted_as_deleted(by_hand: Hand) -> No
     assert third.sweep(1)["plan"]["deleted"] == 0
 
 
-@pytest.mark.xfail(reason="new and persisting leave out what is suppressed, resolved and unverified do not")
 def test_states_count_what_the_policy_lets_count(by_hand: Hand, tmp_path: Path) -> None:
     first, second = by_hand.night(0), by_hand.night(1)
     first.add("a", "bad")
@@ -461,7 +459,6 @@ def test_states_count_what_the_policy_lets_count(by_hand: Hand, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("status", ["no-reader", "missing", "partial", "quarantined"])
-@pytest.mark.xfail(reason="the engine that found it has seen the file, but not the text in its picture")
 def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str) -> None:
     first, second = by_hand.night(0), by_hand.night(1)
     before, now = outcome_of("p.png", ("bad",), view="ocr"), outcome_of("p.png", ("good",))
@@ -527,7 +524,6 @@ def test_fresh_scans_everything_and_keeps_the_history(tmp_path: Path) -> None:
     assert row["last_seen"] - row["first_seen"] == timedelta(1)
 
 
-@pytest.mark.xfail(reason="of files with equal content the first one by name stands for all, and the others count as copies of it")
 def test_equal_files_that_did_not_change_are_no_copies(tmp_path: Path) -> None:
     nights = Nights(tmp_path, "signatures")
     nights.write(a_txt=EVIL, b_txt=EVIL, c_txt=EVIL)

@@ -235,7 +235,6 @@ def test_an_empty_corpus(tmp_path: Path) -> None:
     assert list(previous.known().artifacts("f" * 64)) == []
 
 
-@pytest.mark.xfail(reason="rows are numbered by distinct names, and the tables do not fit together")
 def test_an_object_and_a_folder_of_the_same_name(tmp_path: Path) -> None:
     """A store may hold `docs` and `docs/a`; where the prefix cannot be listed, both are rows of the ledger."""
     rows = [row("docs"), row("docs", size=None, status="unreadable", coverage=[]), row("z", mtime=2.0)]

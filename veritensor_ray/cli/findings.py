@@ -44,7 +44,9 @@ def findings(
     sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
     suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,
-    group: Annotated[bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table); otherwise each with its id.")] = True,
+    group: Annotated[
+        bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table); otherwise each with its id.")
+    ] = True,
     config: Annotated[str | None, typer.Option(help="YAML file, for the store's settings.")] = None,
 ) -> None:
     """Show or export findings."""

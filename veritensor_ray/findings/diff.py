@@ -15,20 +15,19 @@ import pyarrow as pa
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.lifecycle import follow
+from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import database
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
 EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` beside those of FINDINGS
 _ROWS = 10_000
-_SLIM = "finding_id, content_fingerprint, content_id, artifact, engine"
 # What was unverified before and is there now was never gone.
 _SOURCES = (
-    f"CREATE TEMP TABLE now AS SELECT {_SLIM} FROM now_rows",  # noqa: S608  # constants
+    f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM now_rows",  # noqa: S608  # constants
     """CREATE TEMP VIEW before_all AS SELECT * FROM before_rows
     UNION ALL SELECT * FROM before_unverified WHERE finding_id IN (SELECT finding_id FROM now)""",
-    f"CREATE TEMP TABLE before AS SELECT {_SLIM}, first_seen FROM before_all",  # noqa: S608  # constants
+    f"CREATE TEMP TABLE before AS SELECT {SLIM}, first_seen FROM before_all",  # noqa: S608  # constants
     "CREATE TEMP TABLE known (finding_id VARCHAR, first_seen TIMESTAMPTZ)",
 )
 _DIFFERENCES = (

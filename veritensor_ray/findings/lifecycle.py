@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE
 
+# Of a finding, what tells what became of it; an expression over the columns of the table.
+SLIM = "finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false) AS pictured"
 _BASE = "regexp_extract(artifact, '[^/]*$')"
 # A finding keeps its history over a move of its artifact: equal content at another path, or a new artifact with the file name of one that
 # is gone. Equal evidence alone joins nothing: what is a commonplace in a corpus would hide that it has come to a new place.
@@ -23,13 +25,30 @@ _PAIRS = """
     SELECT came.finding_id, went.finding_id AS was, went.first_seen FROM (SELECT *, {base} AS name, {nth} FROM {new}) came
     JOIN (SELECT *, {base} AS name, {nth} FROM {old}) went
     ON came.content_fingerprint = went.content_fingerprint AND came.{key} = went.{key} AND came.nth = went.nth"""
-_STATEMENTS = (
+_APART = (
     "CREATE TEMP TABLE vanished AS SELECT * FROM before ANTI JOIN now USING (finding_id)",
     "CREATE TEMP TABLE appeared AS SELECT * FROM now ANTI JOIN before USING (finding_id)",
-    "CREATE TEMP TABLE moved AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_SAME), key="content_id", new="appeared", old="vanished"),
+    """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
+    FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM vanished)) l""",
+)
+_UNLISTED = (
+    "SELECT artifact FROM ledger WHERE status IN ('unreadable', 'skipped') AND size IS NULL"  # skipped: links, which may hide a folder
+)
+_ABSENT = "SELECT DISTINCT artifact FROM vanished WHERE artifact NOT IN (SELECT artifact FROM ledger)"
+_LOOKED = f"('{COMPLETE}', '{NOT_APPLICABLE}')"
+_JOINED = (
+    # what stood in a picture was looked for only where everybody had what they needed, the transcriber too
+    f"""CREATE TEMP TABLE verdicts AS SELECT v.*, CASE
+    WHEN v.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
+    WHEN v.pictured AND v.artifact IN (SELECT artifact FROM covered WHERE status NOT IN {_LOOKED}) THEN 'unverified'
+    WHEN c.status IN {_LOOKED} THEN 'resolved'
+    WHEN v.artifact NOT IN (SELECT artifact FROM ledger) THEN 'resolved' ELSE 'unverified' END AS state
+    FROM vanished v LEFT JOIN covered c ON c.artifact = v.artifact AND c.engine = v.engine""",  # noqa: S608  # constants
+    "CREATE TEMP VIEW went AS SELECT * FROM verdicts WHERE state = 'resolved'",
+    "CREATE TEMP TABLE moved AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_SAME), key="content_id", new="appeared", old="went"),
     "CREATE TEMP VIEW came_anew AS SELECT * FROM appeared WHERE finding_id NOT IN (SELECT finding_id FROM moved) "
     "AND artifact NOT IN (SELECT artifact FROM earlier)",
-    "CREATE TEMP VIEW went_away AS SELECT * FROM vanished WHERE finding_id NOT IN (SELECT was FROM moved) "
+    "CREATE TEMP VIEW went_away AS SELECT * FROM went WHERE finding_id NOT IN (SELECT was FROM moved) "
     "AND artifact NOT IN (SELECT artifact FROM ledger)",
     "CREATE TEMP TABLE moved_too AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_NAMED), key="name", new="came_anew", old="went_away"),
     "INSERT INTO moved SELECT * FROM moved_too",
@@ -38,39 +57,28 @@ _STATEMENTS = (
     WHEN k.finding_id IS NOT NULL THEN 'reopened' ELSE 'new' END AS state,
     coalesce(b.first_seen, m.first_seen, k.first_seen) AS first_seen, m.was
     FROM now n LEFT JOIN before b USING (finding_id) LEFT JOIN moved m USING (finding_id) LEFT JOIN known k USING (finding_id)""",
-    "CREATE TEMP TABLE gone AS SELECT * FROM vanished WHERE finding_id NOT IN (SELECT was FROM moved)",
-    """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
-    FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l""",
+    "CREATE TEMP TABLE gone AS SELECT * FROM verdicts WHERE finding_id NOT IN (SELECT was FROM moved)",
+    "CREATE TEMP VIEW ended AS SELECT finding_id, state FROM gone",
 )
-_UNLISTED = (
-    "SELECT artifact FROM ledger WHERE status IN ('unreadable', 'skipped') AND size IS NULL"  # skipped: links, which may hide a folder
-)
-_ABSENT = "SELECT DISTINCT artifact FROM gone WHERE artifact NOT IN (SELECT artifact FROM ledger)"
-_ENDED = f"""
-    CREATE TEMP TABLE ended AS SELECT g.finding_id, CASE
-    WHEN g.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
-    WHEN c.status IN ('{COMPLETE}', '{NOT_APPLICABLE}') THEN 'resolved'
-    WHEN l.artifact IS NULL THEN 'resolved' ELSE 'unverified' END AS state
-    FROM gone g LEFT JOIN covered c ON c.artifact = g.artifact AND c.engine = g.engine
-    LEFT JOIN (SELECT DISTINCT artifact FROM ledger WHERE artifact IN (SELECT artifact FROM gone)) l ON l.artifact = g.artifact"""  # noqa: S608  # constants
 
 
 def follow(connection: Any) -> None:
     """From tables of a DuckDB connection make two more.
 
-    `now` and `before` have finding_id, content_fingerprint, content_id, artifact and engine, `before` and `known` (those that were resolved
-    earlier) also first_seen; `ledger` is the later one, `earlier` has the artifacts of the one before.
+    `now` and `before` have the columns SLIM, `before` and `known` (those that were resolved earlier) also first_seen; `ledger` is the later
+    one, `earlier` has the artifacts of the one before.
 
     `states`: finding_id, state (new, persisting, reopened), first_seen (null for new ones) and `was`, its id before a move, for each row
     of `now`. `ended`: finding_id and state (resolved, unverified) for each row of `before` that is gone.
     """
-    for statement in _STATEMENTS:
+    for statement in _APART:
         connection.execute(statement)
     unlisted = {name for (name,) in connection.execute(_UNLISTED).fetchall()}
     absent = connection.execute(_ABSENT).fetchall() if unlisted else []
     unseen = [name for (name,) in absent if any(folder in unlisted for folder in _folders(name))]
     connection.register("unseen", pa.table({"artifact": pa.array(unseen, pa.string())}))
-    connection.execute(_ENDED)
+    for statement in _JOINED:
+        connection.execute(statement)
 
 
 def _folders(artifact: str) -> Iterator[str]:

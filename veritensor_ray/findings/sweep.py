@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from veritensor_ray.corpus.stores import OutputStore, is_local
 from veritensor_ray.findings.collect import Assembly, assemble, finding_id
-from veritensor_ray.findings.lifecycle import follow
+from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
 from veritensor_ray.findings.state import TABLES, folder_of
@@ -50,10 +50,10 @@ _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS
     SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
     UNION ALL SELECT s.* REPLACE (list_concat(s.coverage, {_COVERAGE}) AS coverage)
-    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN before_ledger b ON b.artifact = c.carried_from, tonight WHERE c.beside
+    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b ON b.artifact = c.carried_from, tonight WHERE c.beside
     UNION ALL SELECT b.* REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
     c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
-    FROM carried c JOIN before_ledger b ON b.artifact = c.carried_from JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
+    FROM carried c JOIN taken b ON b.artifact = c.carried_from JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
 _RANK = "array_position(['info', 'low', 'medium', 'high', 'critical'], severity)"
 _LEDGER_OUT = f"""
     SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, ['info', 'low', 'medium', 'high', 'critical'][w.worst] AS max_severity)
@@ -69,18 +69,28 @@ _KNOWN_OUT = f"""
     UNION ALL SELECT b.finding_id, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
     WHERE e.state = 'resolved'"""  # noqa: S608  # constants
 _CHANGES = """
-    SELECT count(*) FILTER (kind = 'unchanged') AS unchanged, count(*) FILTER (kind = 'again') AS again, count(*) FILTER (kind = 'changed') AS changed,
-    count(*) FILTER (kind = 'new') AS new, count(*) FILTER (kind = 'moved') AS moved, count(*) FILTER (kind = 'copied') AS copied,
-    (SELECT count(*) FROM before_ledger b ANTI JOIN plan USING (artifact) ANTI JOIN same s ON s.carried_from = b.artifact) AS deleted FROM (
-    SELECT CASE WHEN s.carried_from = p.artifact THEN 'unchanged' WHEN s.nth > 1 OR s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
-    WHEN s.carried_from IS NOT NULL THEN 'moved' WHEN p.carried_from IS NOT NULL AND p.shard < 0 THEN 'unchanged'
-    WHEN p.carried_from IS NOT NULL THEN 'again' WHEN p.shard < 0 THEN 'left out' WHEN b.artifact IS NULL THEN 'new'
+    WITH b AS (SELECT * FROM before_ledger WHERE NOT (status = 'unreadable' AND size IS NULL)),
+    s AS (SELECT same.*, o.content_id, row_number() OVER (PARTITION BY carried_from ORDER BY same.artifact) AS nth
+    FROM same JOIN b o ON o.artifact = carried_from),
+    kinds AS (SELECT s.carried_from AS known, CASE
+    WHEN s.carried_from = p.artifact OR s.content_id = b.content_id THEN 'unchanged'
+    WHEN s.nth > 1 OR s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
+    WHEN s.carried_from IS NOT NULL THEN 'moved'
+    WHEN p.carried_from IS NOT NULL AND p.shard < 0 THEN 'unchanged'
+    WHEN p.carried_from IS NOT NULL THEN 'again'
+    WHEN p.shard < 0 THEN 'left out'
+    WHEN b.artifact IS NULL THEN 'new'
     WHEN (b.size, b.etag, b.mtime) IS NOT DISTINCT FROM (p.size, p.etag, p.mtime) THEN 'again' ELSE 'changed' END AS kind
-    FROM plan p LEFT JOIN (SELECT *, row_number() OVER (PARTITION BY carried_from ORDER BY artifact) AS nth FROM same) s USING (artifact)
-    LEFT JOIN before_ledger b USING (artifact) WHERE p.part = 0)"""
+    FROM plan p LEFT JOIN s USING (artifact) LEFT JOIN b USING (artifact) WHERE p.part = 0)
+    SELECT count(*) FILTER (kind = 'unchanged') AS unchanged, count(*) FILTER (kind = 'again') AS again,
+    count(*) FILTER (kind = 'changed') AS changed, count(*) FILTER (kind = 'new') AS new, count(*) FILTER (kind = 'moved') AS moved,
+    count(*) FILTER (kind = 'copied') AS copied,
+    (SELECT count(*) FROM b ANTI JOIN plan USING (artifact) ANTI JOIN (SELECT known AS artifact FROM kinds WHERE kind = 'moved') USING (artifact)
+    WHERE NOT EXISTS (SELECT 1 FROM unlisted u WHERE starts_with(b.artifact, u.prefix))) AS deleted FROM kinds"""
 _STATES = """
-    SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count FROM findings WHERE suppressed_by IS NULL
-    UNION ALL SELECT state, count FROM resolved UNION ALL SELECT state, count FROM unverified) GROUP BY state"""
+    SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count, suppressed_by FROM findings
+    UNION ALL SELECT state, count, suppressed_by FROM resolved UNION ALL SELECT state, count, suppressed_by FROM unverified)
+    WHERE suppressed_by IS NULL GROUP BY state"""
 _TRENDS = f"""
     WITH counted AS (SELECT CASE WHEN contains(artifact, '/') THEN split_part(artifact, '/', 1) ELSE '' END AS folder, engine, category,
     severity, state, (sum(count) FILTER (suppressed_by IS NULL))::BIGINT AS findings, (sum(count) FILTER (suppressed_by IS NOT NULL))::BIGINT
@@ -147,6 +157,8 @@ def _sources(
     same = list(zip(*assembly.same, strict=True)) or [(), ()]
     connection.register("same", pa.table({"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}))
     connection.register("roots", _roots(info))
+    folders = [name.removesuffix(".") if name == "." or name.endswith("/.") else f"{name}/" for name in assembly.unlisted]
+    connection.register("unlisted", pa.table({"prefix": pa.array(folders, pa.string())}))
 
 
 def _roots(info: RunInfo) -> pa.Table:
@@ -170,14 +182,15 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
     )
     connection.create_function("renamed", _renamed(site_key), ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow")
     for statement in (
+        # from what could not be read nothing is taken over; a prefix that could not be listed may have the name of an object
+        "CREATE TEMP VIEW taken AS SELECT * FROM before_ledger WHERE status <> 'unreadable'",
         _CARRIED,
         _ROLLUP,
         _FINDINGS,
         _LEDGER,
-        "CREATE TEMP TABLE now AS SELECT finding_id, content_fingerprint, content_id, artifact, engine FROM all_findings",
+        f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM all_findings",  # noqa: S608  # constants
         "CREATE TEMP VIEW before_rows AS SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified",
-        """CREATE TEMP TABLE before AS
-        SELECT finding_id, content_fingerprint, content_id, artifact, engine, first_seen, last_seen FROM before_rows""",
+        f"CREATE TEMP TABLE before AS SELECT {SLIM}, first_seen, last_seen FROM before_rows",  # noqa: S608  # constants
         "CREATE TEMP VIEW earlier AS SELECT artifact FROM before_ledger",
         "CREATE TEMP TABLE known AS SELECT * FROM before_known",
     ):

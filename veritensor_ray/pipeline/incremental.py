@@ -151,6 +151,7 @@ class Previous:
     def __init__(self, night: OutputStore, tonight: Tonight, trust: Trust = "etag", reusable: bool = True) -> None:
         self.tonight, self.trust, self.reusable = tonight, trust, reusable
         self._by_name: dict[str, int] = {}
+        self._rows = 0
         self._coverages: dict[int, Coverage] = {}  # by a number for each that there is
         self._statuses: dict[str, int] = {}
         self._engines: dict[str, int] = {}
@@ -167,8 +168,10 @@ class Previous:
 
     def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
         """Of some rows what decides (coverage, status, gaps, attributed gaps), size, mtime, etag and, where it is one, the SHA-256."""
-        for name in batch.column("artifact").to_pylist():
-            self._by_name[name] = len(self._by_name)
+        for name, size in zip(batch.column("artifact").to_pylist(), batch.column("size").to_pylist(), strict=True):
+            if size is not None or name not in self._by_name:  # a prefix that could not be listed may have the name of an object
+                self._by_name[name] = self._rows
+            self._rows += 1
         coverage, sums = batch.column("coverage"), self._codes.of(batch.column("coverage"))
         values, first = np.unique(sums, return_index=True)
         for value, row in zip(values.tolist(), first.tolist(), strict=True):
@@ -208,7 +211,10 @@ class Previous:
         """Contents that need no engine tonight, whatever name they have now."""
         complete = np.array([not engines for engines in self._run] or [False])[self._kinds] & self.reusable
         usable = complete & self._digest.is_valid().to_numpy(zero_copy_only=False)
-        names = pa.array(list(self._by_name), pa.string()).filter(pa.array(usable))
+        named: list[str | None] = [None] * self._rows
+        for name, row in self._by_name.items():
+            named[row] = name
+        names = pa.array(named, pa.string()).filter(pa.array(usable))
         table = pa.table({"digest": self._digest.filter(pa.array(usable)), "artifact": names}).sort_by("digest").combine_chunks()
         heads = np.array([_head(digest) for digest in table.column("digest").to_pylist()], np.uint64)
         return Known(heads, table, frozenset(self._size[usable & (self._size > IN_MEMORY)].tolist()))
@@ -229,7 +235,7 @@ class Previous:
 
     def _finders(self, night: OutputStore) -> tuple[Numbers, Numbers]:
         """For each artifact a bit for each engine that found something there, and for each that found something which hides evidence."""
-        found, hiding = np.zeros(len(self._by_name), np.int64), np.zeros(len(self._by_name), np.int64)
+        found, hiding = np.zeros(self._rows, np.int64), np.zeros(self._rows, np.int64)
         for batch in night.dataset("findings", FINDINGS).to_batches(columns=["artifact", "engine", "category"]):
             artifacts, engines = (batch.column(name).dictionary_encode() for name in ("artifact", "engine"))
             rows = np.array([self._by_name[name] for name in artifacts.dictionary.to_pylist()], np.int64)[artifacts.indices.to_numpy()]
