@@ -254,8 +254,10 @@ class Follower:
         now = {row["finding_id"]: row for row in findings}
         vanished = {key: known for key, known in self.open.items() if key not in now}
         appeared = {key: now[key] for key in now.keys() - self.open.keys()}
-        artifacts = {row["artifact"] for row in ledger}
-        result: dict[str, tuple[str, datetime]] = {}
+        coverage = {row["artifact"]: {one["engine"]: one["status"] for one in row["coverage"]} for row in ledger}
+        unseen = {key: known for key, known in vanished.items() if not _looked(known, coverage)}
+        vanished = {key: known for key, known in vanished.items() if key not in unseen}
+        result: dict[str, tuple[str, datetime]] = {key: ("unverified", known["first"]) for key, known in unseen.items()}
 
         def join(what: Callable[[dict[str, Any]], Any], old: Callable[[str], bool], new: Callable[[str], bool]) -> None:
             places: dict[Any, list[str]] = defaultdict(list)
@@ -273,24 +275,23 @@ class Follower:
         join(lambda row: (row["content_fingerprint"], row["content_id"]), lambda _: True, lambda _: True)
         join(
             lambda row: (row["content_fingerprint"], row["artifact"].rpartition("/")[2]),
-            lambda artifact: artifact not in artifacts,
+            lambda artifact: artifact not in coverage,
             lambda artifact: artifact not in self.artifacts,
         )
-        self.artifacts = artifacts
+        self.artifacts = set(coverage)
         for key in appeared:
             result[key] = ("reopened", self.closed[key]["first"]) if key in self.closed else ("new", when)
         for key in now.keys() & self.open.keys():
             result[key] = ("persisting", self.open[key]["first"])
-        coverage = {row["artifact"]: {one["engine"]: one["status"] for one in row["coverage"]} for row in ledger}
-        self.open = {key: {**now[key], "first": result[key][1]} for key in now}
-        for key in now:
-            self.closed.pop(key, None)
-        for key, known in vanished.items():
-            engines = coverage.get(known["artifact"])
-            resolved = engines is None or engines.get(known["engine"]) in ("complete", "not-applicable")
-            result[key] = ("resolved" if resolved else "unverified", known["first"])
-            (self.closed if resolved else self.open)[key] = known
+        result |= {key: ("resolved", known["first"]) for key, known in vanished.items()}
+        self.closed = {key: known for key, known in (self.closed | vanished).items() if key not in now}
+        self.open = unseen | {key: {**now[key], "first": result[key][1]} for key in now}
         return result
+
+
+def _looked(known: dict[str, Any], coverage: dict[str, dict[str, str]]) -> bool:
+    engines = coverage.get(known["artifact"])
+    return engines is None or engines.get(known["engine"]) in ("complete", "not-applicable")
 
 
 def states(night: Path) -> dict[str, tuple[str, datetime]]:

@@ -354,7 +354,12 @@ def finding(text: str) -> Finding:
 
 
 def followed(
-    before: str, now: str, ledger: dict[str, dict[str, str] | str] | None = None, earlier: str = "", known: str = ""
+    before: str,
+    now: str,
+    ledger: dict[str, dict[str, str] | str] | None = None,
+    earlier: str = "",
+    known: str = "",
+    pictured: bool = False,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """States of what is there, and of what is gone. `ledger` has the coverage of artifacts, or a status where nothing was seen."""
     there = [finding(one)[3] for one in now.split()]
@@ -376,6 +381,7 @@ def followed(
         for name, text in (("now", now), ("before", before), ("known", known)):
             columns = list(zip(*(finding(one) for one in text.split()), strict=True)) or [()] * 5
             table = pa.table({column: pa.array(values, pa.string()) for column, values in zip(NAMES, columns, strict=True)})
+            table = table.append_column("pictured", pa.array([pictured] * table.num_rows, pa.bool_()))
             first = pa.array([OLD] * table.num_rows, pa.timestamp("us", tz="UTC"))
             connection.register(name, table.append_column("first_seen", first) if name != "now" else table)
         follow(connection)
@@ -453,9 +459,23 @@ def test_what_is_gone(ledger: dict[str, Any], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        ({"e": "complete", "ocr": "complete"}, "resolved"),
+        ({"e": "complete", "ocr": "not-applicable"}, "resolved"),
+        ({"e": "complete", "ocr": "missing"}, "unverified"),  # the engine has seen the file, but not the text in its picture
+        ({"e": "complete", "other": "partial"}, "unverified"),
+    ],
+)
+def test_what_was_found_in_a_picture(coverage: dict[str, str], expected: str) -> None:
+    assert followed("F@a", "", {"a": coverage}, pictured=True)[1] == {"F@a": expected}
+
+
+@pytest.mark.parametrize(
     ("artifact", "expected"),
     [
         ("closed/a", "unverified"),
+        ("closed/b/c/d", "unverified"),
         ("closed/b/c/d", "unverified"),
         ("closed2/a", "resolved"),
         ("x/closed/a", "resolved"),

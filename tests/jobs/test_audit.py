@@ -224,7 +224,7 @@ def test_another_policy_is_applied_without_a_scan(tmp_path: Path) -> None:
     plain = run(corpus, tmp_path / "out")
     assert plain["severity"] and plain["suppressed"] == 0
     policy = tmp_path / "policy.yaml"
-    policy.write_text("suppressions:\n  - path: \"*\"\n    reason: known\n")
+    policy.write_text('suppressions:\n  - path: "*"\n    reason: known\n')
     meddler = Meddler()
     hidden = run(corpus, tmp_path / "out", meddler, policy=str(policy))
     assert (meddler.shards, hidden["severity"], hidden["suppressed"]) == ([], {}, sum(plain["severity"].values()))
