@@ -40,8 +40,8 @@ def _swept(ready: Ready) -> dict[str, Any]:
     reading = _Reading(ready, None if ready.settings.fresh else before)
     if run is None:
         run = plan(ready, before.id if before else None, reading.decide)
-        _check_mounted(ready, run, before)
         _say_planned(ready, run, before)
+    _check_mounted(ready, run, before)
     if run.fresh:
         reading = _Reading(ready, None)
     ready.report.stage("start")
@@ -101,7 +101,14 @@ def _resumable(ready: Ready, before: Night | None) -> Run | None:
             found = run
             continue
         if before is None or run.id != before.id:
-            why = "--fresh takes nothing over" if parts == ready.parts else f"{', '.join(differences(parts, ready.parts))} changed since"
+            changed = differences(parts, ready.parts)
+            why = (
+                f"{', '.join(changed)} changed since"
+                if changed
+                else "--fresh takes nothing over"
+                if fresh
+                else "another one has ended since"
+            )
             ready.report.note(f"sweep {run.id} did not end and is planned anew: {why}")
             ready.store.delete(f"{SWEEPS}/{run.id}")
         ready.store.delete(f"_work/{run.id}")
@@ -150,7 +157,7 @@ def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
 
 def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
     """A corpus that has nothing in it any more is more likely not there: that must not resolve every finding."""
-    if before is not None and before.run["totals"]["artifacts"] and not run.totals["artifacts"] and not ready.settings.fresh:
+    if before is not None and before.run["totals"]["artifacts"] and not run.totals["artifacts"] and not run.fresh:
         ready.store.delete(f"_work/{run.id}")
         raise CannotRunError(
             f"nothing is in {', '.join(ready.parts['sources'])}, where the last sweep saw {before.run['totals']['artifacts']:,} artifacts: "

@@ -209,7 +209,7 @@ def test_an_interrupted_sweep_goes_on_or_is_planned_anew(corpus: Corpus) -> None
         corpus.sweep(Listening(interrupt_after=0))
     (corpus.rules / "own.yar").write_text(RULE % "codeword")
     _, report = corpus.night()
-    assert any("planned anew" in note for note in report.notes)
+    assert any("is planned anew: engines.signatures changed since" in note for note in report.notes)
     assert [path.name for path in (corpus.state / "_work").iterdir()] == [".lease"]
 
 
@@ -251,6 +251,36 @@ def test_fresh_scans_everything_and_keeps_the_history(corpus: Corpus) -> None:
     assert (report.artifacts, result["states"]["persisting"], result["plan"]["again"]) == (5, 5, 5)
 
 
+def test_a_fresh_sweep_that_was_interrupted_goes_on_as_one(corpus: Corpus) -> None:
+    corpus.sweep()
+    with pytest.raises(KeyboardInterrupt):
+        corpus.sweep(Listening(interrupt_after=1), fresh=True)
+    report = Listening()
+    result = corpus.sweep(report)
+    assert any("are committed" in note for note in report.notes)
+    assert (report.artifacts < 5, result["plan"]["again"]) == (True, 5)
+
+    corpus.add(new_md="FINDME", other_md="FINDME", third_md="FINDME")
+    with pytest.raises(KeyboardInterrupt):
+        corpus.sweep(Listening(interrupt_after=0))
+    report = Listening()
+    corpus.sweep(report, fresh=True)
+    assert any("is planned anew: --fresh takes nothing over" in note for note in report.notes)
+    assert report.artifacts == 8
+
+
+def test_a_corpus_that_is_not_mounted_resolves_nothing(corpus: Corpus) -> None:
+    corpus.sweep()
+    corpus.folder.rename(corpus.folder.with_name("away"))
+    corpus.folder.mkdir()
+    for _ in range(2):  # the plan that there may be is not gone on with
+        with pytest.raises(CannotRunError, match="saw 5 artifacts: is it mounted"):
+            corpus.sweep()
+    assert len(corpus.rows()) == 5
+    assert corpus.sweep(fresh=True)["states"]["resolved"] == 5
+    assert corpus.sweep()["totals"]["artifacts"] == 0, "an empty corpus that is known to be empty"
+
+
 def test_a_missed_night_is_said(corpus: Corpus) -> None:
     corpus.sweep()
     run = corpus.state / "current" / "run.json"
@@ -262,6 +292,16 @@ def test_a_missed_night_is_said(corpus: Corpus) -> None:
 
 def _an_audit_there(corpus: Corpus) -> dict[str, Any]:
     audit(load_settings(flags={"sources": [str(corpus.folder)], "output": str(corpus.state), "engines": ["signatures"]}, environ={}))
+    return {}
+
+
+def _an_audit_that_did_not_end(corpus: Corpus) -> dict[str, Any]:
+    with pytest.raises(DeadlineReached):
+        audit(
+            load_settings(
+                flags={"sources": [str(corpus.folder)], "output": str(corpus.state), "deadline": "0m"} | corpus.options, environ={}
+            )
+        )
     return {}
 
 
@@ -285,6 +325,7 @@ def _a_required_engine(corpus: Corpus) -> dict[str, Any]:
     ("prepare", "error", "says"),
     [
         (_an_audit_there, OutputConflict, "holds an audit"),
+        (_an_audit_that_did_not_end, OutputConflict, "an audit that did not end"),
         (_another_corpus, OutputConflict, "of another corpus"),
         (_another_key, OutputConflict, "another site key"),
         (_a_required_engine, UsageError, "requires the engine pii"),
@@ -319,6 +360,13 @@ def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_
 
 def test_an_audit_does_not_write_into_a_state(corpus: Corpus) -> None:
     corpus.sweep()
+    with pytest.raises(OutputConflict, match="--job sweep"):
+        audit(load_settings(flags={"sources": [str(corpus.folder)], "output": str(corpus.state)} | corpus.options, environ={}))
+
+
+def test_an_audit_does_not_go_on_with_a_sweep(corpus: Corpus) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        corpus.sweep(Listening(interrupt_after=0))
     with pytest.raises(OutputConflict, match="--job sweep"):
         audit(load_settings(flags={"sources": [str(corpus.folder)], "output": str(corpus.state)} | corpus.options, environ={}))
 
