@@ -19,10 +19,10 @@ RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
     """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their kinds."""
     report = reporter or Silent()
-    with ready(settings, report) as run:
-        result = _result(run)
+    with ready(settings, report) as prepared:
+        result = _result(prepared)
         if settings.sign_key:
-            attest(run.store, settings.sign_key, result)
+            attest(prepared.store, settings.sign_key, result)
             report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
         return result
 
@@ -35,15 +35,16 @@ def _result(ready: Ready) -> dict[str, Any]:
     if settings.fresh:
         for name in (*RESULTS, *(f"_work/{name}" for name in store.names("_work") if name != ".lease")):
             store.delete(name)  # all but the lease that this run holds
-    finished = _finished(store, parts)
+    finished, run = _finished(store, parts), _resumable(store, parts)
     if finished is not None:
         if finished.get("policy_identity") == ready.judge.identity:
             report.note(
                 f"{settings.output} already holds this audit, finished {finished['finished_at']}; nothing was scanned (--fresh scans again)"
             )
             return finished
-        report.note("the policy is another one than that of these results: they are written again, and nothing is scanned")
-    return _scanned(ready, _resumable(store, parts) or plan(ready))
+        rest = "nothing is scanned" if run else "everything is scanned again, since _work/ is gone"
+        report.note(f"the policy is another one than that of these results: they are written again, and {rest}")
+    return _scanned(ready, run or plan(ready))
 
 
 def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | None:

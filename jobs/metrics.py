@@ -45,7 +45,12 @@ def _counts(registry: CollectorRegistry, run: Mapping[str, Any]) -> None:
         _one(registry, "duration_seconds", "How long the last run took.", (finished - started).total_seconds())
     totals = counts(run.get("totals"), ("bytes", "bytes_scanned", "gaps"))
     _one(registry, "corpus_bytes", "Size of the corpus.", totals["bytes"])
-    _one(registry, "scanned_bytes", "What was read of it.", totals["bytes_scanned"])
+    _one(
+        registry,
+        "scanned_bytes",
+        "How much of it was read, by this run or by the one that results are taken over from.",
+        totals["bytes_scanned"],
+    )
     _one(registry, "gaps", "Places that could not be read or checked.", totals["gaps"])
     _one(registry, "suppressed_findings", "Open findings that the policy suppresses.", number(run.get("suppressed")))
     _each(registry, "artifacts", "Artifacts by how they were read.", "status", counts(run.get("status"), STATUSES))

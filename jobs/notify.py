@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from veritensor_ray.config import Notify, Settings, resolve_secret
 from veritensor_ray.findings.redact import visible
-from veritensor_ray.jobs.message import message_of, message_of_failure
 
 SECONDS = 60.0  # for everything
 COMMAND_SECONDS = 30.0  # of these at most for the command
@@ -36,7 +35,7 @@ def notify(settings: Settings, message: Mapping[str, Any], note: Callable[[str],
     if given.command:
         _told(note, "notify.command", lambda: _run(str(given.command), body, min(given.timeout, COMMAND_SECONDS)), COMMAND_SECONDS + 5)
     if given.url:
-        where = f"notify.url ({_host(given.url)})"
+        where = f"notify.url ({given.url if _named(given.url) else _host(given.url)})"
         left = SECONDS - (time.monotonic() - began)
         _told(note, where, lambda: _post(given, body, time.monotonic() + left), left)
 
@@ -72,6 +71,7 @@ def _post(given: Notify, body: bytes, until: float) -> None:
     """As many tries as are configured and fit. Raises what the last one did."""
     import httpx
 
+    url = str(resolve_secret(given.url) if _named(given.url) else given.url)
     secret = resolve_secret(given.secret)
     # the system's certificates, which an administrator extends, and neither proxies nor credentials of the environment:
     # on a closed network the address is one inside, and what the user set is all that is to be asked
@@ -79,7 +79,7 @@ def _post(given: Notify, body: bytes, until: float) -> None:
     with httpx.Client(verify=tls, trust_env=False, follow_redirects=False) as client:
         for attempt in range(given.retries + 1):
             try:
-                _once(client, given, body, secret, min(given.timeout, until - time.monotonic()))
+                _once(client, url, body, secret, min(given.timeout, until - time.monotonic()))
             except _Failed as error:
                 pause = error.wait if error.wait is not None else _BACKOFF * 2**attempt * (0.5 + random.random())  # noqa: S311
                 pause = min(pause, _LONGEST_WAIT)
@@ -91,19 +91,24 @@ def _post(given: Notify, body: bytes, until: float) -> None:
                 return
 
 
-def _once(client: Any, given: Notify, body: bytes, secret: str | None, timeout: float) -> None:
+def _named(url: str | None) -> bool:
+    """Whether it stands elsewhere: in the environment, or in a file."""
+    return str(url).startswith(("env:", "file:"))
+
+
+def _once(client: Any, url: str, body: bytes, secret: str | None, timeout: float) -> None:
     import httpx
 
     headers = {"Content-Type": "application/json", "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
     try:
-        with client.stream("POST", given.url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
+        with client.stream("POST", url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
             status = response.status_code  # what it says besides is read by nobody
             wait = _retry_after(response.headers.get("retry-after"))
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
         raise _Failed("it is no URL that can be asked; set notify.url to http(s)://HOST/PATH") from None
     except (httpx.HTTPError, OSError) as error:
         certificate = "certificate" in str(error).lower()
-        reason = f"{type(error).__name__}: {error}".replace(str(given.url), "")
+        reason = f"{type(error).__name__}: {error}".replace(url, "")
         raise _Failed(reason + ("; set notify.ca_bundle" if certificate else ""), again=not certificate) from None
     if 300 <= status < 400:
         raise _Failed(f"it answers {status}, and redirects are not followed; set notify.url to where it leads")
@@ -176,6 +181,3 @@ def _read(pipe: IO[bytes], last: bytearray) -> None:
         while data := pipe.read(65_536):
             last += data
             del last[:-4096]
-
-
-__all__ = ["message_of", "message_of_failure", "notify", "signed"]

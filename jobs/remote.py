@@ -64,7 +64,7 @@ def entrypoint(settings: Settings) -> str:
     paths += [path for path in (settings.policy, settings.metrics, settings.notify.ca_bundle) if path]
     paths += [
         key.removeprefix("file:")
-        for key in (settings.site_key, settings.sign_key, settings.notify.secret)
+        for key in (settings.site_key, settings.sign_key, settings.notify.secret, settings.notify.url)
         if key and key.startswith("file:")
     ]
     if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:

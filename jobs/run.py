@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol
 
 from veritensor_ray.bundle.active import activate
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Settings, check_apart
 from veritensor_ray.corpus.lease import Lease, lease
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
@@ -25,6 +26,7 @@ from veritensor_ray.errors import CannotRunError, DeadlineReached, OutputConflic
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.policy import Judge, load_policy
+from veritensor_ray.findings.policy_file import DEFAULT
 from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.jobs import cluster, preflight
@@ -103,6 +105,8 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
     given = _checked(given)
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
+    if given.policy is None:
+        check_apart(Path(DEFAULT), given.sources, "--policy")
     policy = load_policy(given.policy)
     settings, bundle = activate(given)
     bundle_id = bundle.id if bundle else None
@@ -173,11 +177,9 @@ def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
     for name in store.names("_work"):
         data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
         if data is not None:
-            request = json.loads(data)
-            yield (
-                Run(name, request["totals"], request["started_at"], request["job"], request["previous"], request["fresh"]),
-                request["fingerprint_parts"],
-            )
+            about = json.loads(data)
+            rest = about.get("job", "audit"), about.get("previous"), about.get("fresh", False)
+            yield Run(name, about["totals"], about["started_at"], *rest), about["fingerprint_parts"]
 
 
 def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None) -> Run:

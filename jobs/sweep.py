@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from veritensor_ray.config import Settings
+from veritensor_ray.corpus.stores import denied
 from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
@@ -26,8 +27,8 @@ def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any
     `fresh` scans everything again and keeps the history.
     """
     report = reporter or Silent()
-    with ready(settings, report) as run:
-        return _swept(run)
+    with ready(settings, report) as prepared:
+        return _swept(prepared)
 
 
 def _swept(ready: Ready) -> dict[str, Any]:
@@ -47,8 +48,9 @@ def _swept(ready: Ready) -> dict[str, Any]:
     ready.report.stage("start")
     with cluster.running(ready.settings):
         model_seconds = scan(ready, run, reading.known)
+        ready.lease.check()  # who has it now may have published this very sweep
         result = collected(ready, collect_night, info(ready, run, model_seconds), ready.context.site_key, ready.judge, run.previous)
-    _publish(ready, run, result)
+    _conclude(ready, run, result)
     return result
 
 
@@ -63,7 +65,8 @@ def _last(ready: Ready) -> Night | None:
     if last is None:
         return None
     before = night(store, last)
-    link(store, last)
+    if problem := link(store, last):
+        ready.report.note(problem)
     theirs = before.run["fingerprint_parts"]
     if theirs["sources"] != ready.parts["sources"]:
         raise OutputConflict(
@@ -74,7 +77,7 @@ def _last(ready: Ready) -> Night | None:
             f"the state {store.uri} was made with another site key ({theirs['site_key']}, this one is {ready.parts['site_key']}), so that "
             "no finding would be recognised; set site_key to that key, or choose another --output"
         )
-    if gap := missed(before.started, datetime.now(UTC), ready.settings.sweep.every or 1):
+    if gap := missed(before.started, datetime.now(UTC), ready.settings.sweep.every):
         ready.report.note(f"{gap} sweep{'s were' if gap > 1 else ' was'} missed: the last complete one began at {before.run['started_at']}")
     return before
 
@@ -82,12 +85,19 @@ def _last(ready: Ready) -> Night | None:
 def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
     """Nobody signs what he takes over from somebody else: the last sweep has to be what this key, or one that is trusted, signed."""
     if not before.store.exists(ATTESTATION):
-        ready.report.note("the last sweep is not signed: what is taken over from it is not proven; --fresh scans everything again")
-        return
+        raise SignatureError(
+            f"nothing can be taken over from the last sweep: {before.store.uri} is not signed. If that is right, because this is the first one "
+            "with --sign-key, give --fresh once: it scans everything again and keeps the history"
+        )
     try:
-        check(before.store, trust(trust_list(ready.settings.trusted_keys), public_bytes(load_private_key(sign_key)), "of this run"))
+        trusted = trust(trust_list(ready.settings.trusted_keys), public_bytes(load_private_key(sign_key)), "of this run")
+        signed = check(before.store, trusted).predicate.get("scan_id")
     except SignatureError as error:
         raise SignatureError(f"nothing can be taken over from the last sweep: {error}") from None
+    if signed != before.id:
+        raise SignatureError(
+            f"nothing can be taken over from the last sweep: {before.store.uri} holds another one, {signed}. Get the state again"
+        )
 
 
 def _resumable(ready: Ready, before: Night | None) -> Run | None:
@@ -173,18 +183,22 @@ def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
         )
 
 
-def _publish(ready: Ready, run: Run, result: dict[str, Any]) -> None:
-    """Sign, publish, and remove what is not needed any more."""
+def _conclude(ready: Ready, run: Run, result: dict[str, Any]) -> None:
+    """Sign, publish, and remove what is not needed any more. What was published is an end: nothing after it makes the run fail."""
     settings, store = ready.settings, ready.store
     if settings.sign_key:
         attest(folder_of(store, run.id), settings.sign_key, result)
         ready.report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
     ready.lease.check()
-    publish(store, result)
-    prune(store, surplus(store, settings.sweep.keep))
-    for name in store.names("_work"):
-        if name != ".lease":
-            store.delete(f"_work/{name}")  # what interrupted runs left there, too
+    if problem := publish(store, result):
+        ready.report.note(problem)
+    try:
+        prune(store, surplus(store, settings.sweep.keep))
+        for name in store.names("_work"):
+            if name != ".lease":
+                store.delete(f"_work/{name}")  # what interrupted runs left there, too
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        ready.report.note(f"old sweeps were not removed: {denied(store.uri, 'write', error)}; the next sweep tries again")
 
 
 __all__ = ["sweep"]

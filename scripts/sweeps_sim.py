@@ -254,8 +254,8 @@ class Follower:
         now = {row["finding_id"]: row for row in findings}
         vanished = {key: known for key, known in self.open.items() if key not in now}
         appeared = {key: now[key] for key in now.keys() - self.open.keys()}
-        coverage = {row["artifact"]: {one["engine"]: one["status"] for one in row["coverage"]} for row in ledger}
-        unseen = {key: known for key, known in vanished.items() if not _looked(known, coverage)}
+        coverage = {row["artifact"]: row for row in ledger}
+        unseen = {key: known for key, known in vanished.items() if not _looked(known, coverage.get(known["artifact"]))}
         vanished = {key: known for key, known in vanished.items() if key not in unseen}
         result: dict[str, tuple[str, datetime]] = {key: ("unverified", known["first"]) for key, known in unseen.items()}
 
@@ -289,9 +289,15 @@ class Follower:
         return result
 
 
-def _looked(known: dict[str, Any], coverage: dict[str, dict[str, str]]) -> bool:
-    engines = coverage.get(known["artifact"])
-    return engines is None or engines.get(known["engine"]) in ("complete", "not-applicable")
+def _looked(known: dict[str, Any], row: dict[str, Any] | None) -> bool:
+    """Whether somebody could say that a finding is gone: its artifact is, or its engine has seen all of it."""
+    if row is None:
+        return True
+    status = {one["engine"]: one["status"] for one in row["coverage"]}.get(known["engine"])
+    if row["status"] not in ("scanned", "skipped") and (row["status"] != "partial" or any(gap["engine"] is None for gap in row["gaps"])):
+        return status == "complete"
+    by_database = known["rule_id"] in ("dependencies.known-vulnerability", "dependencies.malicious-package")
+    return status in ("complete", "not-applicable", "db_stale") or (status == "db_missing" and not by_database)
 
 
 def states(night: Path) -> dict[str, tuple[str, datetime]]:

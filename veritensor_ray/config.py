@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -43,6 +43,7 @@ def _named_secret(value: Any) -> Any:
 
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
+_DEFAULT_FILE = "veritensor-ray.yaml"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -237,13 +238,15 @@ class Sweep(Section):
         "etag", description="what says that an artifact is unchanged; etag: all of etag, size and mtime that the store gives"
     )
     keep: int = Field(30, ge=1, description="complete sweeps; older ones are removed")
-    every: Annotated[Duration, Field(gt=0)] = Field(86_400.0, validate_default=True, description="a sweep that comes much later says so")
+    every: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] = Field(86_400.0, description="a sweep that comes much later says so")
 
 
 class Notify(Section):
     """Who hears how a run ended: counts, never evidence or names of artifacts."""
 
-    url: str | None = Field(None, pattern=r"^https?://[^\s/]", description="gets a POST with JSON")
+    url: str | None = Field(
+        None, pattern=r"^(https?://[^\s/]|env:\w+$|file:.)", description="gets a POST with JSON; one that is a secret may be named as such"
+    )
     secret: NamedSecret = Field(None, description="signs the body: HMAC-SHA256 in the header X-Veritensor-Signature")
     command: str | None = Field(None, description="gets the JSON on its standard input")
     timeout: float = Field(10, gt=0, description="seconds for one attempt, and for the command")
@@ -317,13 +320,28 @@ def load_settings(path: str | None = None, flags: Mapping[str, Any] | None = Non
     for layer in (_from_file(path), _from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
         _merge(merged, layer)
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise UsageError("\n".join(explain(error))) from None
+    if path is None:
+        check_apart(Path(_DEFAULT_FILE), settings.sources, "--config")
+    return settings
+
+
+def check_apart(file: Path, sources: Sequence[str], flag: str) -> None:
+    """Raises UsageError for a file that is only read because it is here, and is part of a corpus: whoever wrote that may have written it."""
+    for source in sources if file.exists() else ():
+        base = Path(source.removeprefix("file://"))
+        while set(str(base)) & set("*?[") and not base.exists():
+            base = base.parent
+        if {base.resolve()} & {file.resolve(), *file.resolve().parents}:
+            raise UsageError(
+                f"{file} here lies in the corpus {source}, so it may not be yours; if it is, name it with {flag}, else start from another folder"
+            )
 
 
 def _from_file(path: str | None) -> dict[str, Any]:
-    file = Path(path or "veritensor-ray.yaml")
+    file = Path(path or _DEFAULT_FILE)
     if not file.exists():
         if path:
             raise UsageError(f"configuration file {path} does not exist")
@@ -388,7 +406,7 @@ def resolve_secret(name: str | None) -> str | None:
     if kind == "env":
         if rest not in os.environ:
             raise UsageError(f"the secret env:{rest} is not set in the environment of this process")
-        return os.environ[rest]
+        return os.environ[rest].strip()
     try:
         return Path(rest).read_text(encoding="utf-8").strip()
     except OSError as error:

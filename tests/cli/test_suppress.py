@@ -43,12 +43,17 @@ ROWS = [
     _finding(finding_id="c" * 32, artifact="copy.md"),
     _finding(finding_id="d" * 32, artifact="deep/copy.md", content_id="d" * 64, content_fingerprint="9" * 32),
 ]
+KINDS = {ODD: "etag", "deep/copy.md": "blocks"}  # of those whose content_id is no SHA-256
 
 
 @pytest.fixture
 def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Results with six findings; the working directory is empty."""
-    for name, schema, rows in (("findings", FINDINGS, ROWS), ("ledger", LEDGER, []), ("rollup", ROLLUP, [])):
+    ledger = [
+        {"artifact": row["artifact"], "content_id": row["content_id"], "content_id_kind": KINDS.get(row["artifact"], "sha256")}
+        for row in ROWS
+    ]
+    for name, schema, rows in (("findings", FINDINGS, ROWS), ("ledger", LEDGER, ledger), ("rollup", ROLLUP, [])):
         (tmp_path / "out" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "out" / name / "part-00000.parquet")
     run = {"scan_id": "r", "totals": {"artifacts": 6}, "severity": {"high": 6}, "engines": {}, "rules": []}
@@ -129,6 +134,7 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         (("123456", *WHY, "--output", "{}"), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
         (("999999", *WHY, "--output", "{}"), 2, "no finding in"),
         (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "use --by finding or --by path"),
+        (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
         ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
         ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "its folder has to be there"),
         ((ID, *WHY, "--policy", "/dev/null"), 2, "no regular file"),

@@ -47,11 +47,12 @@ def add(state: OutputStore, days_ago: float, publishing: bool = True, **changes:
     return str(run["scan_id"])
 
 
-def unfinished(state: OutputStore, days_ago: float, previous: str | None) -> str:
-    """A sweep that was cut short after one shard of three."""
+def unfinished(state: OutputStore, days_ago: float, previous: str | None, job: str = "sweep") -> str:
+    """A run that was cut short after one shard of three."""
     began = NOW - timedelta(days=days_ago)
     name = sweep_id(began)
-    request = {"fingerprint_parts": {}, "totals": {"shards": 3}, "started_at": began.isoformat(timespec="seconds"), "previous": previous}
+    request: dict[str, Any] = {"fingerprint_parts": {}, "totals": {"shards": 3}, "started_at": began.isoformat(timespec="seconds")}
+    request |= {"job": job, "previous": previous, "fresh": False}
     state.put(f"_work/{name}/commits/00000.parquet", b"evidence")
     state.put(f"_work/{name}/request.json", json.dumps(request).encode())
     return name
@@ -126,8 +127,11 @@ def test_a_sweep_that_did_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_is_no_state(
     command: tuple[str, ...], state: OutputStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    begun = OutputStore(str(tmp_path / "begun"))
+    unfinished(begun, 3, None, job="audit")
     for output, code, says in (
         (write(tmp_path / "audit").uri, 2, "holds an audit, which has no nights"),
+        (begun.uri, 2, "holds an audit that did not end"),
         (folder_of(state, str(latest(state))).uri, 2, "holds one sweep; give its state"),
         (str(tmp_path / "none"), 4, "no sweep was written to"),
     ):
@@ -320,8 +324,9 @@ def test_an_audit_gets_no_tables_of_sweeps(
     [
         (b"{", "latest.json is damaged"),
         (b"[]", "latest.json is damaged"),
-        (b'{"sweep": "../../elsewhere"}', "nobody signed it"),
-        (b'{"sweep": "../copy"}', "holds another sweep"),
+        (b'{"sweep": "../../elsewhere"}', "latest.json is damaged"),
+        (b'{"sweep": "../copy"}', "latest.json is damaged"),
+        (b'{"sweep": "copy"}', "holds another sweep"),
         (b'{"sweep": "20990101T000000Z-abc123"}', "no run.json"),
     ],
 )
@@ -335,7 +340,8 @@ def test_latest_json_leads_nowhere_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write(tmp_path / "elsewhere")
-    shutil.copytree(nights(state)[0].store.uri, tmp_path / "state/copy")
+    for copy in ("copy", "sweeps/copy"):
+        shutil.copytree(nights(state)[0].store.uri, tmp_path / "state" / copy)
     state.put("latest.json", latest_json)
     assert call(monkeypatch, *signed) == 4
     assert says in capsys.readouterr().err

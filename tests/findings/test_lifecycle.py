@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.findings.lifecycle import follow
-from veritensor_ray.findings.schema import COVERAGE
+from veritensor_ray.engines.dependencies.rules import RULES
+from veritensor_ray.findings.lifecycle import _ADVISED, follow
+from veritensor_ray.findings.schema import COVERAGE, GAP
 
 from .nights import Nights, day
 
@@ -360,6 +361,8 @@ def followed(
     earlier: str = "",
     known: str = "",
     pictured: bool = False,
+    advised: bool = False,
+    unread: bool = False,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """States of what is there, and of what is gone. `ledger` has the coverage of artifacts, or a status where nothing was seen."""
     there = [finding(one)[3] for one in now.split()]
@@ -367,13 +370,22 @@ def followed(
     entries = [
         {
             "artifact": name,
-            "status": about if isinstance(about, str) else "scanned",
+            "status": about if isinstance(about, str) else "partial" if unread else "scanned",
+            "gaps": [{"engine": None, "reason": "damaged"}] if unread else [],
             "size": None if about in ("unreadable", "skipped") and name.endswith(("closed", ".")) else 1,
             "coverage": [] if isinstance(about, str) else [{"engine": e, "status": s} for e, s in about.items()],
         }
         for name, about in rows.items()
     ]
-    ledger_schema = pa.schema([("artifact", pa.string()), ("status", pa.string()), ("size", pa.int64()), ("coverage", pa.list_(COVERAGE))])
+    ledger_schema = pa.schema(
+        [
+            ("artifact", pa.string()),
+            ("status", pa.string()),
+            ("size", pa.int64()),
+            ("gaps", pa.list_(GAP)),
+            ("coverage", pa.list_(COVERAGE)),
+        ]
+    )
     with duckdb.connect() as connection:
         connection.register("ledger", pa.Table.from_pylist(entries, ledger_schema))
         earlier_names = [finding(one)[3] for one in before.split()] + earlier.split()
@@ -381,7 +393,8 @@ def followed(
         for name, text in (("now", now), ("before", before), ("known", known)):
             columns = list(zip(*(finding(one) for one in text.split()), strict=True)) or [()] * 5
             table = pa.table({column: pa.array(values, pa.string()) for column, values in zip(NAMES, columns, strict=True)})
-            table = table.append_column("pictured", pa.array([pictured] * table.num_rows, pa.bool_()))
+            for column, value in (("pictured", pictured), ("advised", advised)):
+                table = table.append_column(column, pa.array([value] * table.num_rows, pa.bool_()))
             first = pa.array([OLD] * table.num_rows, pa.timestamp("us", tz="UTC"))
             connection.register(name, table.append_column("first_seen", first) if name != "now" else table)
         follow(connection)
@@ -443,7 +456,9 @@ def test_names_join_only_new_artifacts_with_gone_ones(ledger: dict[str, Any], ea
         ({"d/a": {"e": "missing"}}, "unverified"),
         ({"d/a": {"e": "quarantined"}}, "unverified"),
         ({"d/a": {"e": "no-reader"}}, "unverified"),
-        ({"d/a": {"e": "db_missing"}}, "unverified"),
+        ({"d/a": {"e": "unparsable"}}, "unverified"),
+        ({"d/a": {"e": "db_missing"}}, "resolved"),  # of rules that ask no advisory database
+        ({"d/a": {"e": "db_stale"}}, "resolved"),
         ({"d/a": {"other": "complete"}}, "unverified"),
         ({"d/a": "skipped"}, "unverified"),
         ({"d/a": "unreadable"}, "unverified"),
@@ -456,6 +471,23 @@ def test_names_join_only_new_artifacts_with_gone_ones(ledger: dict[str, Any], ea
 )
 def test_what_is_gone(ledger: dict[str, Any], expected: str) -> None:
     assert followed("F@d/a", "", ledger) == ({}, {"F@d/a": expected})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("complete", "resolved"), ("db_stale", "resolved"), ("db_missing", "unverified"), ("unparsable", "unverified")]
+)
+def test_what_an_advisory_database_told(status: str, expected: str) -> None:
+    assert followed("F@a", "", {"a": {"e": status}}, advised=True)[1] == {"F@a": expected}
+
+
+def test_the_rules_that_ask_an_advisory_database_are_those_of_the_engine() -> None:
+    assert set(_ADVISED) < {rule.id for rule in RULES}
+
+
+@pytest.mark.parametrize("status", ["not-applicable", "partial", "db_stale", "db_missing"])
+def test_what_may_lie_in_a_part_that_was_not_read(status: str) -> None:
+    """An engine that found nothing to look for may only not have seen it."""
+    assert followed("F@a", "", {"a": {"e": status}}, unread=True)[1] == {"F@a": "unverified"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from tests.docs.blocks import ROOT, blocks
 from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.errors import DeadlineReached, StoreError, UsageError
 from veritensor_ray.jobs import notify as module
-from veritensor_ray.jobs.notify import message_of, message_of_failure, notify
+from veritensor_ray.jobs.message import message_of, message_of_failure
+from veritensor_ray.jobs.notify import notify
 
 RUN: dict[str, Any] = {
     "scan_id": "20261124T220000Z-abc123",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -46,11 +47,11 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
-    except Exception as error:  # what is no usage error is raised again
+    except Exception as error:  # noqa: BLE001  # 1 would mean findings
         usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
-        if usage is None:
-            raise
-        _fail(usage(), 2)
+        if usage is not None:
+            _fail(usage(), 2)
+        _fail(f"{traceback.format_exc()}this is a defect, or a store that answers in a way of its own; the lines above say where", 4)
 
 
 def _fail(message: str, code: int) -> None:

@@ -30,7 +30,6 @@ _EACH = f"SELECT {_KEYS}, count AS n, 1 AS files, {_AT} AS found, finding_id FRO
 _ORDER = {True: "n DESC, rule_id, evidence, found.artifact, state", False: "found.artifact, rule_id, finding_id"}
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _GONE = _STATES[3:]  # in tables of their own, by these names
-_SEVERITY_ORDER = "CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END"
 
 
 def findings(
@@ -139,11 +138,13 @@ def _quote(value: str) -> str:
 
 def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppressed: bool) -> None:
     from veritensor_ray.cli.render import console, table
+    from veritensor_ray.config import SEVERITIES
 
     out = console()
     shown = where if suppressed else f"{where} AND suppressed_by IS NULL" if where else "WHERE suppressed_by IS NULL"
     query = (_GROUPED if group else _EACH).format(source=source, where=shown)
-    total = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY {_SEVERITY_ORDER} DESC, {_ORDER[group]}"  # noqa: S608  # quoted above
+    worst = f"array_position({list(SEVERITIES)}, severity) DESC"
+    total = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY {worst}, {_ORDER[group]}"  # noqa: S608  # quoted above
     records = audit.sql(f"{total} LIMIT {limit}" if limit else total).to_dict("records")
     columns = ["severity", "rule", "count", "where", "evidence"]
     columns[1:1] = ["state"] if audit.run.get("job") == "sweep" else []

@@ -34,7 +34,7 @@ def severity(name: str) -> Text:
     """A severity in its colour."""
     from rich.text import Text
 
-    return Text(name, style=COLOURS.get(name, ""))
+    return Text(safe(name), style=COLOURS.get(name, ""))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:

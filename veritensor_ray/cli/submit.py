@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
 ]
-Output = Annotated[str | None, typer.Option(help="Folder or URI for the results. Default: audit-NAME here; the same command resumes.")]
+Output = Annotated[
+    str | None, typer.Option(help="Folder or URI for the results. Default: audit-NAME or sweep-NAME here; the same command resumes.")
+]
 Engines = Annotated[str | None, typer.Option(help="Comma-separated; default: all. See `veritensor-ray engines`.")]
 Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
 RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
@@ -87,7 +89,9 @@ def submit(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Artifacts without a reader or engine make the run incomplete too.")
     ] = None,
-    fresh: Annotated[bool | None, typer.Option("--fresh", help="Replace what the output holds.")] = None,
+    fresh: Annotated[
+        bool | None, typer.Option("--fresh", help="Replace what the output holds; of a sweep: scan everything again, and keep the history.")
+    ] = None,
     verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="More lines, workers' logs among them.")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
 ) -> None:

@@ -26,6 +26,7 @@ By = Annotated[
     ),
 ]
 _COLUMNS = "finding_id, content_fingerprint, artifact, member, location, rule_id, content_id, severity, evidence"
+_SHA256 = "(SELECT any_value(content_id) FROM ledger l WHERE l.artifact = f.artifact AND content_id_kind = 'sha256') AS sha256"
 _LISTED = 5
 
 
@@ -89,7 +90,7 @@ def _found(audit: Audit, prefix: str) -> Mapping[str, Any]:
     """The one finding whose id begins so. Raises UsageError for none and for several."""
     from veritensor_ray.errors import UsageError
 
-    query = f"SELECT {_COLUMNS} FROM findings WHERE starts_with(finding_id, '{prefix.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
+    query = f"SELECT {_COLUMNS}, {_SHA256} FROM findings f WHERE starts_with(finding_id, '{prefix.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
     rows: list[dict[str, Any]] = [row for batch in audit.rows(query) for row in batch.to_pylist()]
     if not rows:
         raise UsageError(
@@ -107,12 +108,12 @@ def _match(by: str, finding: str, found: Mapping[str, Any] | None) -> dict[str, 
 
     if found is None:
         return {"finding": finding}
-    if by == "sha256" and not re.fullmatch("[0-9a-f]{64}", found["content_id"] or ""):
-        raise UsageError("the SHA-256 of this artifact was not computed, only what the store says of it; use --by finding or --by path")
+    if by == "sha256" and not found["sha256"]:
+        raise UsageError("the SHA-256 of this artifact as a whole was not computed; use --by finding or --by path")
     return {
         "finding": {"finding": found["finding_id"]},
         "fingerprint": {"fingerprint": found["content_fingerprint"]},
-        "sha256": {"sha256": found["content_id"]},
+        "sha256": {"sha256": found["sha256"]},
         "rule": {"rule": found["rule_id"], "path": _exactly(found["artifact"])},
         "path": {"path": _exactly(found["artifact"])},
     }[by]

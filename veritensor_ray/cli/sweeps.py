@@ -40,7 +40,7 @@ def sweeps(
         raise UsageError(f"unknown format {format!r}; there are table and json")
     settings = load_settings(config)
     store = _opened(state, settings.stores)
-    every = settings.sweep.every or 86_400.0
+    every = settings.sweep.every
     nights = list(lines(store, every))
     overdue = missed(nights[0][0].started, datetime.now(UTC), every) if nights else 0
     about = {
@@ -83,10 +83,12 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
     from veritensor_ray.corpus.stores import OutputStore, absolute, denied
     from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
     from veritensor_ray.findings.state import LATEST
+    from veritensor_ray.jobs.run import requests
 
     store = OutputStore(absolute(state), stores)
     try:
-        data, begun = store.read("run.json"), store.exists(LATEST) or bool(store.names("_work"))
+        data, following = store.read("run.json"), store.exists(LATEST)
+        begun = following or bool(store.names("_work"))
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(store.uri, "read", error)) from None
     if data is not None:
@@ -97,6 +99,10 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
             else "holds an audit, which has no nights; `veritensor-ray findings` shows it"
         )
         raise UsageError(f"{state} {what}. A state is the --output of `submit --job sweep`")
+    if not following and any(run.job == "audit" for run, _ in requests(store)):
+        raise UsageError(
+            f"{state} holds an audit that did not end; the same submit goes on with it. A state is the --output of `submit --job sweep`"
+        )
     if not begun:
         raise IncompleteOutput(f"no sweep was written to {state}; a state is the --output of `submit --job sweep`")
     return store
@@ -141,7 +147,7 @@ def _unfinished(store: OutputStore, last: str | None) -> list[dict[str, Any]]:
 
 
 def _show(about: Mapping[str, Any]) -> None:
-    from veritensor_ray.cli.render import console, duration
+    from veritensor_ray.cli.render import console, duration, safe
 
     out = console()
     if about["overdue"]:
@@ -152,7 +158,7 @@ def _show(about: Mapping[str, Any]) -> None:
         )
     for one in about["unfinished"]:
         rest = "under way, or cut short: the same submit goes on with it" if one["resumable"] else "cut short; the next sweep begins anew"
-        out.print(f"{one['sweep']}: {one['done']:,} of {one['shards']:,} shards are done; {rest}")
+        out.print(f"{safe(one['sweep'])}: {one['done']:,} of {one['shards']:,} shards are done; {rest}")
     if about["sweeps"]:
         out.print(_table(about["sweeps"]))
     else:

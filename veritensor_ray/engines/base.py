@@ -62,7 +62,11 @@ class WithModel:
 
 @runtime_checkable
 class Engine(Protocol):
-    """Common to all engines. Instances are picklable before `load`, and deterministic."""
+    """Common to all engines. Instances are picklable before `load`, and deterministic.
+
+    `version` changes whenever `applies` may give another answer, also where settings decide: a sweep asks an engine only once about a
+    file that it does not apply to.
+    """
 
     name: str
     version: str

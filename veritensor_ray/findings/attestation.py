@@ -120,8 +120,8 @@ def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Ve
         return None, check(store, trusted)
     try:
         sweep = latest(store)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise SignatureError(f"{store.uri}/{LATEST} is damaged. Get the state again, or check one sweep: {store.uri}/sweeps/ID") from None
+    except StoreError as error:
+        raise SignatureError(f"{error}; or check one sweep: {store.uri}/sweeps/ID") from None
     folder = folder_of(store, str(sweep))
     verified = check(folder, trusted)
     if verified.predicate.get("scan_id") != sweep:

@@ -37,7 +37,8 @@ class Assembly:
 
 def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
     """Write the findings/, ledger/, rollup/ and run.json of an audit; returns the content of run.json."""
-    store.delete("attestation.json")  # of an earlier collect that did not end, or whose run.json somebody took away
+    for name in ("run.json", "attestation.json"):  # first, so that nobody takes half of it for whole
+        store.delete(name)
     assembly = assemble(store, store, info, site_key, judge)
     result = run_json(store, info, assembly.unlisted, judge)
     store.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())

@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED
 
-# Of a finding, what tells what became of it; an expression over the columns of the table.
-SLIM = "finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false) AS pictured"
+_ADVISED = ("dependencies.known-vulnerability", "dependencies.malicious-package")  # what nobody finds without an advisory database
+# Of a finding, what tells what became of it; expressions over the columns of the table.
+SLIM = f"""finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false) AS pictured,
+    rule_id IN {_ADVISED} AS advised"""
 _BASE = "regexp_extract(artifact, '[^/]*$')"
 # A finding keeps its history over a move of its artifact: equal content at another path, or a new artifact with the file name of one that
 # is gone. Equal evidence alone joins nothing: what is a commonplace in a corpus would hide that it has come to a new place.
@@ -28,20 +30,25 @@ _PAIRS = """
 _APART = (
     "CREATE TEMP TABLE vanished AS SELECT * FROM before ANTI JOIN now USING (finding_id)",
     "CREATE TEMP TABLE appeared AS SELECT * FROM now ANTI JOIN before USING (finding_id)",
-    """CREATE TEMP TABLE covered AS SELECT l.artifact, c.engine AS engine, c.status AS status
-    FROM (SELECT artifact, unnest(coverage) AS c FROM ledger WHERE artifact IN (SELECT artifact FROM vanished)) l""",
+    # unread: a part that no engine has seen, so that one which found nothing to do may only not have seen it
+    f"""CREATE TEMP TABLE covered AS SELECT l.artifact, l.unread, c.engine AS engine, c.status AS status FROM (
+    SELECT artifact, unnest(coverage) AS c, status NOT IN ('scanned', 'skipped') AND NOT (status = 'partial'
+    AND len(gaps) < {MAX_GAPS} AND len(list_filter(gaps, lambda g: g.engine IS NULL)) = 0) AS unread
+    FROM ledger WHERE artifact IN (SELECT artifact FROM vanished)) l""",  # noqa: S608  # constants
 )
 _UNLISTED = (
     "SELECT artifact FROM ledger WHERE status IN ('unreadable', 'skipped') AND size IS NULL"  # skipped: links, which may hide a folder
 )
 _ABSENT = "SELECT DISTINCT artifact FROM vanished WHERE artifact NOT IN (SELECT artifact FROM ledger)"
-_LOOKED = f"('{COMPLETE}', '{NOT_APPLICABLE}')"
+_LOOKED = f"""(c.status = '{COMPLETE}'
+    OR (NOT c.unread AND (c.status IN ('{NOT_APPLICABLE}', 'db_stale') OR (c.status = 'db_missing' AND NOT v.advised))))"""
+_BLIND = f"('{PARTIAL}', '{MISSING}', '{QUARANTINED}', '{NO_READER}')"
 _JOINED = (
     # what stood in a picture was looked for only where everybody had what they needed, the transcriber too
     f"""CREATE TEMP TABLE verdicts AS SELECT v.*, CASE
     WHEN v.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
-    WHEN v.pictured AND v.artifact IN (SELECT artifact FROM covered WHERE status NOT IN {_LOOKED}) THEN 'unverified'
-    WHEN c.status IN {_LOOKED} THEN 'resolved'
+    WHEN v.pictured AND v.artifact IN (SELECT artifact FROM covered WHERE status IN {_BLIND}) THEN 'unverified'
+    WHEN {_LOOKED} THEN 'resolved'
     WHEN v.artifact NOT IN (SELECT artifact FROM ledger) THEN 'resolved' ELSE 'unverified' END AS state
     FROM vanished v LEFT JOIN covered c ON c.artifact = v.artifact AND c.engine = v.engine""",  # noqa: S608  # constants
     "CREATE TEMP VIEW went AS SELECT * FROM verdicts WHERE state = 'resolved'",

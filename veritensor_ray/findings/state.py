@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError, Veri
 LATEST = "latest.json"
 SWEEPS = "sweeps"
 CURRENT = "current"
+_ID = re.compile(r"\w[\w.-]*", re.ASCII)  # and no path
 TABLES = ("findings", "ledger", "rollup", "resolved", "unverified", "known", "trends")
 
 
@@ -38,9 +40,19 @@ class Night:
 
 
 def latest(state: OutputStore) -> str | None:
-    """The id of the last complete sweep; None before the first one has ended, and where there is no state."""
+    """The id of the last complete sweep; None before the first one has ended, and where there is no state. Raises StoreError."""
     data = state.read(LATEST)
-    return None if data is None else str(json.loads(data)["sweep"])
+    if data is None:
+        return None
+    try:
+        sweep = json.loads(data)["sweep"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        sweep = None
+    if not isinstance(sweep, str) or not _ID.fullmatch(sweep):
+        raise StoreError(
+            f'{state.uri}/{LATEST} is damaged: it names no sweep. Get the state again, or make it {{"sweep": "ID"}} with an ID of {SWEEPS}/'
+        )
+    return sweep
 
 
 def folder_of(state: OutputStore, sweep: str) -> OutputStore:
@@ -49,7 +61,7 @@ def folder_of(state: OutputStore, sweep: str) -> OutputStore:
 
 
 def night(state: OutputStore, sweep: str) -> Night:
-    """A complete sweep by its id. Raises UsageError that names those there are."""
+    """A complete sweep by its id. Raises UsageError that names those there are; StoreError."""
     folder, last = folder_of(state, sweep), latest(state)
     data = folder.read("run.json") if last is not None and sweep <= last and "/" not in sweep else None
     if data is None:
@@ -90,25 +102,32 @@ def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str,
     return output, json.loads(data)
 
 
-def publish(state: OutputStore, run: Mapping[str, Any]) -> None:
-    """Make a sweep the last complete one: from here on every command and every reader sees it."""
+def publish(state: OutputStore, run: Mapping[str, Any]) -> str | None:
+    """Make a sweep the last complete one: from here on every command and every reader sees it. Returns what `link` does."""
     sweep = str(run["scan_id"])
     about = {"sweep": sweep, "started_at": run["started_at"], "finished_at": run["finished_at"], "site_key_id": run["site_key_id"]}
     state.put(LATEST, json.dumps(about, indent=2).encode())
-    link(state, sweep)
+    return link(state, sweep)
 
 
-def link(state: OutputStore, sweep: str) -> None:
-    """On a local disk, make the links lead to the last complete sweep; one that published may have died before it did this."""
+def link(state: OutputStore, sweep: str) -> str | None:
+    """On a local disk, make the links lead to the last complete sweep; one that published may have died before it did this.
+
+    Returns why that is not possible: not every file system has links, and no command of this package needs them.
+    """
     folder = state.local
     if folder is None:
-        return
-    for name in TABLES:
-        if not (folder / name).is_symlink():
-            (folder / name).symlink_to(f"{CURRENT}/{name}")
-    temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
-    temporary.symlink_to(f"{SWEEPS}/{sweep}")
-    os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
+        return None
+    try:
+        for name in TABLES:
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(f"{CURRENT}/{name}")
+        temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
+        temporary.symlink_to(f"{SWEEPS}/{sweep}")
+        os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
+    except OSError as error:
+        return f"{folder / CURRENT} does not lead to the last sweep ({error.strerror}); its tables are in {folder / SWEEPS / sweep}"
+    return None
 
 
 def prune(state: OutputStore, doomed: Sequence[str]) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.stores import OutputStore, is_local
+from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings.collect import Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
-from veritensor_ray.findings.state import TABLES, folder_of
+from veritensor_ray.findings.state import TABLES, folder_of, latest
 from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
 from veritensor_ray.findings.tables import TableWriter
 
@@ -54,11 +56,11 @@ _LEDGER = f"""
     UNION ALL SELECT b.* REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
     c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
     FROM carried c JOIN taken b ON b.artifact = c.carried_from JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
-_RANK = "array_position(['info', 'low', 'medium', 'high', 'critical'], severity)"
+_RANKS = list(SEVERITIES)
 _LEDGER_OUT = f"""
-    SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, ['info', 'low', 'medium', 'high', 'critical'][w.worst] AS max_severity)
+    SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, {_RANKS}[w.worst] AS max_severity)
     FROM ledger_rows l LEFT JOIN (SELECT artifact, count(*) AS n FROM now GROUP BY artifact) f USING (artifact)
-    LEFT JOIN (SELECT artifact, max({_RANK}) AS worst FROM all_rollup GROUP BY artifact) w USING (artifact)"""  # noqa: S608  # constants
+    LEFT JOIN (SELECT artifact, max(array_position({_RANKS}, severity)) AS worst FROM all_rollup GROUP BY artifact) w USING (artifact)"""  # noqa: S608  # constants
 _FINDINGS_OUT = """
     SELECT f.* REPLACE (s.state AS state, coalesce(s.first_seen, t.started) AS first_seen, t.started AS last_seen)
     FROM all_findings f JOIN states s USING (finding_id), tonight t"""
@@ -104,8 +106,10 @@ _TRENDS = f"""
 def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
     """Write sweeps/<run>/ with all its tables and run.json, from the commits of the run and the sweep `previous`; returns run.json.
 
-    It is not published yet: whoever looks at the state sees `previous`.
+    It is not published yet: whoever looks at the state sees `previous`. Raises LeaseHeld where it is, since another run has ended it.
     """
+    if latest(state) == info.run:
+        raise LeaseHeld(f"another run has published sweep {info.run} meanwhile; there is nothing left to do")
     night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
     for name in ("run.json", *TABLES, "attestation.json"):
         night.delete(name)  # of an earlier collect that did not end

@@ -140,7 +140,8 @@ class Extraction:
 
     def _same_as(self, row: PlanRow, opened: OpenArtifact, kind: Kind) -> str | None:
         """An artifact of the last complete sweep with this content, and with a name that means the same."""
-        if self._known is None or row.parts > 1 or not self._known.worth_hashing(opened.size):
+        # with a part of the engines the rest is taken over from its own rows: two sources for one artifact do not fit together
+        if self._known is None or row.parts > 1 or row.carried_from is not None or not self._known.worth_hashing(opened.size):
             return None
         readers = [engine for engine in (*self._bench.engines, *self._models) if isinstance(engine, NameReader)]
         inside = kind.media_type in COMPRESSED or "ole" in kind.media_type  # what is in there is named after it, or judged by its name

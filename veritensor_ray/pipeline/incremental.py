@@ -19,7 +19,7 @@ from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.neighbours import PERSONAL, SECRET
-from veritensor_ray.findings.outcome import MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
+from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 
 Trust = Literal["etag", "mtime", "content"]
@@ -286,6 +286,8 @@ def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
     bound, engine = (entries.field(name).is_valid().to_numpy(zero_copy_only=False) for name in ("bound", "engine"))
     unbound[parents[~bound]] = 1
     attributed[parents[bound | engine]] = 1
+    cut = np.bincount(parents, minlength=len(column)) >= MAX_GAPS  # those that the ledger leaves out may be of any kind
+    unbound[cut] = attributed[cut] = 1
     return unbound, attributed
 
 

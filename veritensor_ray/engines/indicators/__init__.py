@@ -55,6 +55,7 @@ class IndicatorEngine:
 
     def __init__(self, settings: Settings) -> None:
         self._files = tuple(settings.iocs)
+        self.version = self.version if self._files else f"{self.version}-idle"  # it applies to other files then
         self._loaded: Indicators | None = None
 
     def _lists(self) -> Indicators:
