@@ -104,6 +104,9 @@ def test_values(yaml: str, environ: dict[str, str], path: str, expected: Any) ->
         ("injection: {high: 1.5}", {}, "configuration key injection.high: Input should be less than 1"),
         ("limits: 5", {}, "configuration key limits: "),
         ("fail_on: bad", {}, "configuration key fail_on: "),
+        ("sweep: {every: }", {}, "configuration key sweep.every: "),
+        ("sweep: {every: 0}", {}, "configuration key sweep.every: "),
+        ("notify: {url: 'ftp://x'}", {}, "configuration key notify.url: "),
     ],
 )
 def test_refusals_name_the_key(yaml: str, environ: dict[str, str], message: str) -> None:
@@ -180,3 +183,32 @@ def test_secrets_resolve_where_they_are_used(tmp_path: Path, monkeypatch: pytest
     ):
         with pytest.raises(UsageError, match=reason):
             resolve_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("sources", "refused"),
+    [
+        (["."], True),
+        (["*.md"], True),
+        (["corpus", "../here"], True),
+        (["veritensor-ray.yaml"], True),
+        (["corpus"], False),
+        (["corpus/*.md"], False),
+        (["s3://bucket/here"], False),
+        ([], False),
+    ],
+)
+def test_a_file_of_the_corpus_is_no_configuration(
+    sources: list[str], refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever put a file into the corpus would say what is scanned of it."""
+    (tmp_path / "here" / "corpus").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Path("veritensor-ray.yaml").write_text("exclude: ['*']\n")
+    flags = {"sources": sources}
+    if refused:
+        with pytest.raises(UsageError, match=r"veritensor-ray.yaml here lies in the corpus .*, name it with --config, else start"):
+            load_settings(None, flags, {})
+    else:
+        assert load_settings(None, flags, {}).exclude == ["*"]
+    assert load_settings("veritensor-ray.yaml", flags, {}).exclude == ["*"], "named, it is the user's"

@@ -465,3 +465,15 @@ def test_a_deadline_is_said_and_ends_with_3_whatever_is_allowed(
     command = ("submit", str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--engines", "signatures", "--deadline", "0s")
     assert call(monkeypatch, *command, "--allow-partial") == 3
     assert "the deadline was reached with 1 of 1 shards left; the same command goes on with them" in capsys.readouterr().err
+
+
+def test_what_nobody_expected_is_no_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 is for findings; a schedule would take a crash for a result."""
+    monkeypatch.setattr("veritensor_ray.config.load_settings", _breaking)
+    assert call(monkeypatch, "submit", "corpus") == 4
+    error = capsys.readouterr().err
+    assert "\x1b[2J" not in error and "PermissionError" in error and "this is a defect, or a store" in error
+
+
+def _breaking(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied", "\x1b[2J")

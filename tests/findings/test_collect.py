@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.errors import VeritensorError
+from veritensor_ray.errors import IncompleteOutput, VeritensorError
+from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.state import results
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.segments import Gap
@@ -366,3 +368,17 @@ def test_order_of_findings_is_the_order_of_places(run: Run) -> None:
         (2, None, "x"),
         (None, None, None),
     ]
+
+
+def test_results_that_are_written_again_are_not_complete_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.add("a", "bad")
+    run.collect()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(collecting, "run_json", _interrupted)
+        run.collect()
+    with pytest.raises(IncompleteOutput, match="the same submit again resumes it"):
+        results(run.store)
+
+
+def _interrupted(*_: object) -> None:
+    raise RuntimeError("the power is gone")

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from veritensor_ray.config import Store
 from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.errors import IncompleteOutput, UsageError
+from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
 from veritensor_ray.findings.state import TABLES, folder_of, latest, lines, link, missed, night, nights, prune, publish, results, surplus
 
 BEGIN = datetime(2026, 1, 1, 22, tzinfo=UTC)
@@ -244,6 +244,26 @@ def test_a_state_without_links_gets_them_with_the_next_sweep(tmp_path: Path) -> 
             path.unlink()
     published(state, 2)
     assert (tmp_path / "findings" / "part-00000.parquet").read_bytes() == b"2"
+
+
+def test_a_state_that_cannot_have_links_is_published_all_the_same(tmp_path: Path) -> None:
+    """As one that was copied with what the links lead to in place of the links."""
+    state = OutputStore(str(tmp_path))
+    (tmp_path / "findings").mkdir()
+    problem = publish(state, collected(state, 1))
+    assert problem == f"{tmp_path}/current does not lead to the last sweep (File exists); its tables are in {tmp_path}/sweeps/{name(1)}"
+    assert latest(state) == name(1)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"sweep": 1}', b'{"sweep": ""}', b'{"sweep": "../x"}', b'{"sweep": "a/b"}', b"[" * 100_000]
+)
+def test_a_damaged_latest_json(store: OutputStore, content: bytes) -> None:
+    published(store, 1)
+    store.put("latest.json", content)
+    for read in (latest, nights, results):
+        with pytest.raises(StoreError, match=r"latest\.json is damaged: it names no sweep\. Get the state again, or make it"):
+            read(store)
 
 
 def test_a_reader_never_finds_nothing_or_two_nights_in_one_folder(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings import schema
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.findings.state import TABLES
+from veritensor_ray.findings.state import TABLES, publish
 from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import painted
@@ -530,3 +531,13 @@ def test_equal_files_that_did_not_change_are_no_copies(tmp_path: Path) -> None:
     nights.night()
     plan = nights.night(trust="content")["plan"]
     assert (plan["unchanged"], plan["copied"]) == (3, 0)
+
+
+def test_what_another_run_has_published_meanwhile_is_left_as_it_is(by_hand: Hand) -> None:
+    """A run that slept until its lease was another's wakes up and collects: it must not take the tables away from under the readers."""
+    night = by_hand.night(0)
+    night.add("a", "bad")
+    publish(night.store, night.sweep())
+    with pytest.raises(LeaseHeld, match="another run has published"):
+        night.sweep()
+    assert len(night.table("findings")) == 1

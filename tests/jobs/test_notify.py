@@ -114,6 +114,17 @@ def told(given: Settings, message: Mapping[str, Any] | None = None) -> list[str]
     return notes
 
 
+@pytest.mark.parametrize("named", ["env:WHERE_TO", "file:{}/where"])
+def test_an_address_that_is_a_secret_is_named(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = named.format(tmp_path)
+    with serving((500, {})) as server:
+        monkeypatch.setenv("WHERE_TO", f"{server.url}\n")
+        (tmp_path / "where").write_text(f"{server.url}\n")
+        assert told(settings(url=named, retries=0)) == [f"notify.url ({named}) was not told how the run ended: it answers 500"]
+        assert told(settings(url=named)) == []
+    assert [path for path, _, _ in server.requests] == ["/hooks/private"] * 2
+
+
 def test_a_signature_is_verified_as_the_documentation_says(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n")
     with serving() as server:

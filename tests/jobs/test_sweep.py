@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,6 +158,35 @@ def test_an_engine_that_comes_later_and_goes_again(corpus: Corpus) -> None:
     assert {row["state"] for row in corpus.rows()} == {"persisting"}
 
 
+def test_a_list_of_indicators_that_comes_later_and_goes_again(corpus: Corpus) -> None:
+    engines = {"engines": ["signatures", "indicators"], "plugins": []}
+    corpus.add(site_txt="see evil.example.org for more")
+    corpus.night(**engines)
+    (corpus.rules / "list").write_text("evil.example.org\n")
+    _, report = corpus.night(**engines, iocs=[str(corpus.rules / "list")])
+    assert (report.artifacts, corpus.states()["site.txt"]) == (6, "new")
+    corpus.night(**engines)
+    assert corpus.states("resolved") == {"site.txt": "resolved"}
+
+
+def test_what_lay_in_a_part_that_cannot_be_read_any_more_is_not_resolved(corpus: Corpus) -> None:
+    """`dependencies` does not apply to what is left of the archive: it has not seen the manifest that it found something in."""
+    options = {"engines": ["signatures", "dependencies"], "plugins": []}
+    path = corpus.folder / "app.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.md", "nothing here")
+        archive.writestr("requirements.txt", "reqeusts==2.0\n" * 3)
+    corpus.night(**options)
+    assert corpus.states()["app.zip"] == "new"
+    path.write_bytes(path.read_bytes()[:60])
+    corpus.night(**options)
+    assert corpus.states("unverified") == {"app.zip": "unverified"}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("requirements.txt", "requests==2.0\n")
+    corpus.night(**options)
+    assert corpus.states("resolved") == {"app.zip": "resolved"}
+
+
 def test_what_cannot_be_read_is_not_resolved(corpus: Corpus, tmp_path: Path) -> None:
     corpus.night()
     shutil.move(corpus.folder / "a.md", tmp_path / "a.md")
@@ -229,6 +259,21 @@ def test_a_night_that_was_collected_and_not_published_is_published_by_the_next_c
 
 def _raising(*_: object) -> None:
     raise RuntimeError("the power is gone")
+
+
+def test_a_sweep_that_is_published_has_ended_well(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the counts were lost, and what is new would be known the next night without anybody having been told."""
+    report = Listening()
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "prune", _refusing)
+        assert corpus.sweep(report)["states"]["new"] == 5
+    assert any("old sweeps were not removed: " in note for note in report.notes)
+    corpus.sweep()
+    assert [path.name for path in (corpus.state / "_work").iterdir()] == [".lease"]
+
+
+def _refusing(*_: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_history_is_kept_within_bounds_and_every_night_can_be_opened(corpus: Corpus) -> None:
@@ -342,13 +387,21 @@ def test_what_cannot_run_says_why(
         corpus.sweep(**options)
 
 
+def test_a_policy_in_the_corpus_has_to_be_named(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(corpus.folder)
+    (corpus.folder / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
+    with pytest.raises(UsageError, match=r"policy.yaml here lies in the corpus .* name it with --policy"):
+        corpus.sweep()
+    assert corpus.sweep(policy="policy.yaml")["suppressed"] == 5
+
+
 def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_path: Path) -> None:
     new_key(tmp_path / "key")
     signed: dict[str, Any] = {"sign_key": f"file:{tmp_path / 'key'}"}
-    report = Listening()
     corpus.sweep()
-    corpus.sweep(report, **signed)
-    assert any("is not signed" in note for note in report.notes)
+    with pytest.raises(SignatureError, match="is not signed"):
+        corpus.sweep(**signed)
+    corpus.sweep(fresh=True, **signed)
     corpus.sweep(**signed)
     table = next((corpus.state / "findings").iterdir())
     pq.write_table(pq.read_table(table).slice(1), table)  # a finding is taken out, and would never come back

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.findings.outcome import MAX_GAPS
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.pipeline.incremental import Before, Known, Previous, Tonight, engines_to_run, hiding_engines
 
@@ -212,6 +213,14 @@ def test_what_is_taken_over_comes_from_the_artifact_itself(tmp_path: Path) -> No
     assert previous.decide(listed("b")) == (("b",), "b"), "b alone: the rest is taken over"
     assert previous.decide(listed("c")) == (ALL, None), "all: nothing is"
     assert previous.decide(listed("new")) == (ALL, None)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(MAX_GAPS - 1, (NONE, "a")), (MAX_GAPS, (ALL, None))])
+def test_gaps_that_the_ledger_has_no_room_for_may_be_of_any_kind(tmp_path: Path, number: int, expected: tuple[Any, Any]) -> None:
+    rows = [row("a", status="partial", gaps=[(None, "depth")] * number), row("b", gaps=[]), row("c", gaps=None)]
+    previous = Previous(written(tmp_path, rows), tonight())
+    assert previous.decide(listed("a")) == expected
+    assert previous.decide(listed("b")) == (NONE, "b")
 
 
 def test_what_was_left_out_and_is_not_any_more_is_scanned(tmp_path: Path) -> None:

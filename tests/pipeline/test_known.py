@@ -16,7 +16,7 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus import fetch
 from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+from veritensor_ray.corpus.planning import Decider, Shard, plan_rows, shards_of
 from veritensor_ray.pipeline import incremental
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
@@ -37,12 +37,17 @@ def known_as(*names: tuple[str, bytes]) -> Known:
 
 
 def extracted(
-    source: Path, known: Known | None, change: Callable[[], Any] = lambda: None, engines: Sequence[str] = ENGINES, **limits: Any
+    source: Path,
+    known: Known | None,
+    change: Callable[[], Any] = lambda: None,
+    engines: Sequence[str] = ENGINES,
+    decide: Decider | None = None,
+    **limits: Any,
 ) -> list[dict[str, Any]]:
     """The outcomes of a folder; `change` happens when everything is planned."""
     settings = Settings.model_validate({"sources": [str(source)], "engines": list(engines), "limits": limits})
     context = Context(settings, tuple(roots(settings.sources, {})), tuple(engines), b"k", "tests.pipeline.test_known")
-    shards = [one for one in shards_of(list(plan_rows(settings, engines, splitter(settings)))) if isinstance(one, Shard)]
+    shards = [one for one in shards_of(list(plan_rows(settings, engines, splitter(settings), decide=decide))) if isinstance(one, Shard)]
     change()
     outcomes = []
     for shard in shards:
@@ -116,6 +121,12 @@ def test_of_several_names_one_that_means_the_same(tmp_path: Path) -> None:
 def test_without_engines_that_read_names_the_extension_is_enough(tmp_path: Path) -> None:
     row = alone(tmp_path, "requirements.txt", EVIL, known_as(("a.txt", EVIL)), engines=("secrets",))
     assert row["same_as"] == "a.txt"
+
+
+def test_an_artifact_that_only_some_engines_see_again_keeps_its_own_rows(tmp_path: Path) -> None:
+    """Another name may be all the same to `secrets`, and not to the engines whose rows it keeps."""
+    row = alone(tmp_path, "requirements.txt", EVIL, known_as(("notes.txt", EVIL)), decide=lambda entry: (("secrets",), entry.artifact))
+    assert (row["same_as"], row["status"]) == (None, "scanned")
 
 
 def test_nothing_is_taken_over_where_nothing_is_known(tmp_path: Path) -> None:
