@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -199,7 +201,10 @@ async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:
-        await asyncio.wait([call], timeout=_LAST_COMMITS)  # it is writing: who cleans up after this run must come later
+        until = time.monotonic() + _LAST_COMMITS  # it is writing: who cleans up after this run must come later
+        while not call.done() and (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(asyncio.CancelledError):  # the end of the loop cancels, and so does the end of `run_shards`
+                await asyncio.wait([call], timeout=left)
         raise
     except (WorkerCrashedError, *_NOT_ITS_FAULT) as error:
         raise StageLost("commit", type(error).__name__, strike=False) from None
