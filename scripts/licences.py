@@ -96,6 +96,7 @@ ELSEWHERE: Mapping[str, str] = {
     "nvidia-*": "LicenseRef-NVIDIA",
     "triton": "MIT",
     "truststore": "MIT",
+    "tzdata": "Apache-2.0",
 }
 
 
