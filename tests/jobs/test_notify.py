@@ -271,7 +271,7 @@ def test_a_command_gets_the_message_and_no_shell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import sys; print('first'); print('\\x1b[2Jthe last', file=sys.stderr); sys.exit(3)", "it ended with 3: "),
+        ("import sys; print('first', flush=True); print('\\x1b[2Jthe last', file=sys.stderr); sys.exit(3)", "it ended with 3: "),
         ("import os; os.kill(os.getpid(), 9)", "it ended with -9"),
         ("import time; time.sleep(60)", "it took longer than 0.5 s and was ended"),
         ("import subprocess, sys; subprocess.Popen(['sleep', '4']); sys.exit(1)", "it ended with 1"),

@@ -28,8 +28,8 @@ def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
 def check(settings: Pii) -> None:
     """Raises UsageError, naming the key, for patterns that may take exponential time and for names given twice."""
     names = [one.name for one in settings.custom]
-    for i, one in enumerate(settings.custom):
-        if names.index(one.name) != i:
+    for i, one in enumerate(settings.custom, 1):  # as messages about the configuration count
+        if names.index(one.name) != i - 1:
             raise UsageError(f"configuration key pii.custom.{i}.name: {one.name} is there twice")
         if _nested(sre_parser.parse(one.pattern), False):
             raise UsageError(
