@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from veritensor_ray.cli.info import AsJson
-from veritensor_ray.cli.submit import Config
+from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
     help="The offline database of known vulnerabilities and malicious packages.",

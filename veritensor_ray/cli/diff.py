@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli.export import check_format, check_severity, export, names
-from veritensor_ray.cli.submit import Config
+from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit

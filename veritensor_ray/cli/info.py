@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.submit import Config, Profile
+from veritensor_ray.cli.options import AsJson, Config, Profile
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from veritensor_ray.hits import Rule
-
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 def engines(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:

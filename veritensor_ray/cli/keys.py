@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from veritensor_ray.cli.info import AsJson
-from veritensor_ray.cli.submit import Config
+from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
     help="Keys that sign bundles and results, and which of them are trusted here.",

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from veritensor_ray.cli.info import AsJson
-from veritensor_ray.cli.submit import Config, Profile
+from veritensor_ray.cli.options import AsJson, Config, Profile
 
 if TYPE_CHECKING:
     from veritensor_ray.models.store import Status

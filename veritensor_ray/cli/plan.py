@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from veritensor_ray.cli.submit import Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.options import Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
 
 
 def plan(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.submit import Config
+from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
     from rich.table import Table

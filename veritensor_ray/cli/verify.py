@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.info import AsJson
-from veritensor_ray.cli.submit import Config
+from veritensor_ray.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
     from veritensor_ray.findings.attestation import Verified
