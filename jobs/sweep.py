@@ -42,6 +42,8 @@ def _swept(ready: Ready) -> dict[str, Any]:
     if run is None:
         run = plan(ready, before.id if before else None, reading.decide)
         _say_planned(ready, run, before)
+    else:
+        ready.report.note(f"sweep {run.id} did not end: its plan of {run.started} is gone on with")
     _check_mounted(ready, run, before)
     if run.fresh:
         reading = _Reading(ready, None)
@@ -179,7 +181,7 @@ def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
     if before is not None:
         ready.report.note(
             f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged, "
-            f"{run.totals['again']:,} need some engines again"
+            f"{run.totals['again']:,} are seen by some engines alone"
         )
 
 

@@ -104,7 +104,7 @@ def test_what_is_written(
     assert "\x1b" not in said and "\u202e" not in said
     assert "high" in said and "pii.email" in said and SECRET in said
     assert f"policy.yaml: {one.name} was added until {one.expires}" in said
-    assert (f"matches {len(hidden)} findings" in said) == (by != "finding")
+    assert (f"matches {len(hidden)} finding{'' if len(hidden) == 1 else 's'} in" in said) == (by != "finding")
     assert sorted(path.name for path in Path().iterdir()) == ["policy.yaml"]
 
 
@@ -311,3 +311,11 @@ def test_mistakes_in_the_file_are_explained(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "suppress", ID, *WHY) == 2
     assert "did you mean rules.1.severity?" in capsys.readouterr().err
+
+
+def test_what_is_not_suppressed_has_an_empty_cell(output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row | {"suppressed_by": name, "evidence": text} for row, name, text in zip(ROWS, ("S-1", None), (None, SECRET), strict=False)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=FINDINGS), Path(output) / "findings" / "part-00000.parquet")
+    assert call(monkeypatch, "findings", output, "--suppressed") == 0
+    said = capsys.readouterr().out
+    assert "S-1" in said and SECRET in said and "nan" not in said

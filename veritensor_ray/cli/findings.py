@@ -29,6 +29,7 @@ _GROUPED = (
 _EACH = f"SELECT {_KEYS}, count AS n, 1 AS files, {_AT} AS found, finding_id FROM {{source}} {{where}}"  # noqa: S608  # constants
 _ORDER = {True: "n DESC, rule_id, evidence, found.artifact, state", False: "found.artifact, rule_id, finding_id"}
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
+_MAY_BE_NULL = (("evidence", "evidence"), ("suppressed by", "suppressed_by"))
 _GONE = _STATES[3:]  # in tables of their own, by these names
 
 
@@ -180,8 +181,7 @@ def _row(record: Mapping[Hashable, Any], columns: Sequence[str]) -> Sequence[obj
         "rule": record["rule_id"],
         "count": f"{record['n']:,}",
         "where": place(at["artifact"], at["location"], at["member"]) + more,
-        "evidence": record["evidence"] or "",
-        "suppressed by": record["suppressed_by"] or "",
+        **{words: value if isinstance(value := record[column], str) else "" for words, column in _MAY_BE_NULL},  # which pandas makes nan
     }
     return [cells[name] for name in columns]
 

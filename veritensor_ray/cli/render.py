@@ -109,7 +109,7 @@ def _since(run: Mapping[str, Any]) -> list[str]:
         return []
     plan, states = run["plan"], run["states"]
     changes = [f"{count:,} {name}" for name, count in plan.items() if count and name != "again"]
-    again = [f"{plan['again']:,} seen by some engines again"] if plan["again"] else []
+    again = [f"{plan['again']:,} seen by engines again"] if plan["again"] else []
     found = [f"{count:,} {name}" for name, count in states.items() if count] or ["none"]
     return [f"\nSince {run['previous']}: artifacts: {', '.join([*changes, *again])}", f"Findings: {', '.join(found)}"]
 

@@ -180,7 +180,8 @@ def _show(audit: Audit, found: Mapping[str, Any], entry: Suppression) -> None:
     row = (found["finding_id"], severity(found["severity"]), found["rule_id"], where, found["evidence"] or "")
     console().print(table(("finding", "severity", "rule", "where", "evidence"), [row]))
     if set(entry.match) != {"finding"}:
-        _say(f"this entry matches {_count(audit, entry):,} findings in {audit.store.uri}")
+        count = _count(audit, entry)
+        _say(f"this entry matches {count:,} finding{'' if count == 1 else 's'} in {audit.store.uri}")
 
 
 def _count(audit: Audit, entry: Suppression) -> int:
