@@ -12,7 +12,7 @@ from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
-from veritensor_ray.findings.attestation import attest, check
+from veritensor_ray.findings.attestation import attest, check_output
 from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link, missed, night, prune, publish, surplus
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
@@ -35,18 +35,17 @@ def _swept(ready: Ready) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_night
 
     before = _last(ready)
-    if before is not None and ready.settings.sign_key and not ready.settings.fresh:
-        _check_signed(ready, before, ready.settings.sign_key)
     run = _resumable(ready, before)
-    reading = _Reading(ready, None if ready.settings.fresh else before)
+    fresh = ready.settings.fresh if run is None else run.fresh
+    if before is not None and ready.settings.sign_key and not fresh:
+        _check_signed(ready, before, ready.settings.sign_key)
+    reading = _Reading(ready, None if fresh else before)
     if run is None:
         run = plan(ready, before.id if before else None, reading.decide)
         _say_planned(ready, run, before)
     else:
         ready.report.note(f"sweep {run.id} did not end: its plan of {run.started} is gone on with")
     _check_mounted(ready, run, before)
-    if run.fresh:
-        reading = _Reading(ready, None)
     ready.report.stage("start")
     with cluster.running(ready.settings):
         model_seconds = scan(ready, run, reading.known)
@@ -93,13 +92,9 @@ def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
         )
     try:
         trusted = trust(trust_list(ready.settings.trusted_keys), public_bytes(load_private_key(sign_key)), "of this run")
-        signed = check(before.store, trusted).predicate.get("scan_id")
+        check_output(ready.store, trusted)
     except SignatureError as error:
         raise SignatureError(f"nothing can be taken over from the last sweep: {error}") from None
-    if signed != before.id:
-        raise SignatureError(
-            f"nothing can be taken over from the last sweep: {before.store.uri} holds another one, {signed}. Get the state again"
-        )
 
 
 def _resumable(ready: Ready, before: Night | None) -> Run | None:
@@ -114,13 +109,8 @@ def _resumable(ready: Ready, before: Night | None) -> Run | None:
             continue
         if before is None or run.id != before.id:
             changed = differences(parts, ready.parts)
-            why = (
-                f"{', '.join(changed)} changed since"
-                if changed
-                else "--fresh takes nothing over"
-                if fresh
-                else "another one has ended since"
-            )
+            why = "--fresh takes nothing over" if fresh else "another one has ended since"
+            why = f"{', '.join(changed)} changed since" if changed else why
             ready.report.note(f"sweep {run.id} did not end and is planned anew: {why}")
             ready.store.delete(f"{SWEEPS}/{run.id}")
         ready.store.delete(f"_work/{run.id}")

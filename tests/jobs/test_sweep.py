@@ -401,7 +401,9 @@ def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_
     corpus.sweep()
     with pytest.raises(SignatureError, match="is not signed"):
         corpus.sweep(**signed)
-    corpus.sweep(fresh=True, **signed)
+    with pytest.raises(KeyboardInterrupt):
+        corpus.sweep(Listening(interrupt_after=0), fresh=True, **signed)
+    corpus.sweep(**signed)  # goes on with the fresh one, which takes nothing over
     corpus.sweep(**signed)
     table = next((corpus.state / "findings").iterdir())
     pq.write_table(pq.read_table(table).slice(1), table)  # a finding is taken out, and would never come back
