@@ -6,7 +6,9 @@ import contextlib
 import math
 import os
 import secrets
+import signal
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,9 @@ import psutil
 
 from veritensor_ray.config import Resources, Settings, resolve_secret
 from veritensor_ray.errors import CannotRunError, ResourceError, UsageError
+from veritensor_ray.imports import Guard
 from veritensor_ray.jobs.loopback import on_loopback
+from veritensor_ray.uris import real_bases
 
 _WORKER_MEMORY = 400_000_000  # a worker that has our packages imported
 _LAG = 10  # half seconds
@@ -56,6 +60,7 @@ def start(settings: Settings) -> bool:
     if settings.address and (token := resolve_secret(settings.cluster.token)):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        _check_driver_path(settings)
         return False
     if not settings.address:
         # a token of this run's own, in memory: Ray would write one to the home folder, readable by all
@@ -67,6 +72,7 @@ def start(settings: Settings) -> bool:
     if not settings.address:
         _forget_token()
     options: dict[str, Any] = {
+        "job_config": _without_driver_path(),
         "log_to_driver": settings.verbose,
         "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray reports every death that the driver deals with
         "namespace": f"veritensor-{secrets.token_hex(4)}",
@@ -82,12 +88,21 @@ def start(settings: Settings) -> bool:
             "object_store_memory": _object_store(settings.resources),
         }
     try:
-        with contextlib.nullcontext() if settings.address else on_loopback():
+        with _own_sigterm(), contextlib.nullcontext() if settings.address else on_loopback():
             ray.init(**options)
     except Exception as error:  # whatever Ray raises, the remedy is the same
         where = settings.address or "an embedded Ray"
         raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
     return True
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the handler of whoever started this process: Ray's own ends it in the middle of a call into its C++."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -98,6 +113,34 @@ def running(settings: Settings) -> Iterator[None]:
         yield
     finally:
         stop(settings, started)
+
+
+def _without_driver_path() -> Any:
+    """A job whose workers get neither the working directory nor the folder of the driver's script on their import path.
+
+    Ray puts both before the installed packages unless the job brings files of its own, so this one claims that it does. A poisoned
+    module in tests/jobs/test_imports.py is run when a later Ray asks in another way.
+    """
+    from ray.job_config import JobConfig
+
+    class Apart(JobConfig):  # type: ignore[misc]  # Ray ships no types
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    return Apart()
+
+
+def _check_driver_path(settings: Settings) -> None:
+    """Raises UsageError where the workers of a Ray that this process has started already would import modules of the corpus."""
+    from ray._private.worker import global_worker
+
+    guard = Guard(*real_bases(settings.sources))
+    for folder in global_worker.core_worker.get_job_config().py_driver_sys_path:
+        if guard.within(folder):
+            raise UsageError(
+                f"this process started Ray in {folder}, which belongs to the corpus: Ray's workers would run modules from there. Call "
+                "ray.shutdown() first, and this run starts a Ray of its own"
+            )
 
 
 def _forget_token() -> None:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.config import Settings, resolve_secret
-from veritensor_ray.corpus.stores import absolute, is_local
+from veritensor_ray.corpus.stores import absolute
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.uris import is_local
 
 PREFIX = "veritensor-"
 # Of this client: how it reaches the cluster and shows what it hears, and where its own keys and bundles lie.

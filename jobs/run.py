@@ -29,6 +29,7 @@ from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.policy_file import DEFAULT
 from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster, preflight
 from veritensor_ray.jobs.deadline import deadline_at
 from veritensor_ray.jobs.preflight import Fleet
@@ -38,6 +39,7 @@ from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.signing import load_private_key
+from veritensor_ray.uris import real_bases
 
 
 class Reporter(Protocol):
@@ -105,7 +107,7 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
     given = _checked(given)
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
-    if given.policy is None:
+    if given.policy is None and Path(DEFAULT).exists():
         check_apart(Path(DEFAULT), given.sources, "--policy")
     policy = load_policy(given.policy)
     settings, bundle = activate(given)
@@ -114,6 +116,7 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
         report.note(warning)
     starts = tuple(roots(settings.sources, settings.stores))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(Guard(*real_bases(settings.sources)))
         _check_foreign(store)
         if settings.address:
             report.stage("join")

@@ -1,10 +1,11 @@
 """veritensor-ray: audit engine for AI corpora on closed networks. The names below are the public API; they load when first used."""
 
-from __future__ import annotations
+from veritensor_ray.imports import Guard
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+with Guard():  # before anything else: even `from __future__` looks for a file
+    from importlib import import_module
+    from importlib.metadata import version
+    from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit, Inspection, inspect, open, scan
@@ -16,5 +17,6 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return version("veritensor-ray")
     if name in __all__:
-        return getattr(import_module("veritensor_ray.api"), name)
+        with Guard():
+            return getattr(import_module("veritensor_ray.api"), name)
     raise AttributeError(f"module 'veritensor_ray' has no attribute {name!r}")

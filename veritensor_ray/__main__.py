@@ -1,5 +1,8 @@
 """`python -m veritensor_ray` is the command line."""
 
-from veritensor_ray.cli import main
+from veritensor_ray.imports import Guard
 
-main()
+with Guard():  # -m puts the working directory on the import path
+    from veritensor_ray.cli import main
+
+    main()

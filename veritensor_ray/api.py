@@ -19,6 +19,8 @@ from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.corpus.stores import OutputStore, Stores, absolute
 from veritensor_ray.findings.redact import visible, without_credentials
 from veritensor_ray.findings.state import TABLES, night, results
+from veritensor_ray.imports import Guard
+from veritensor_ray.uris import real_bases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +43,19 @@ def scan(
 
     The same call again resumes an audit that was cut short. Raises UsageError or CannotRunError.
     """
+    sources = [str(one) for one in ([source] if isinstance(source, (str, Path)) else source)]
+    with Guard(*real_bases(sources)):
+        return _scan(sources, output, config, options)
+
+
+def _scan(sources: list[str], output: str | Path | None, config: str | None, options: Mapping[str, Any]) -> Audit:
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
 
-    sources = [str(one) for one in ([source] if isinstance(source, (str, Path)) else source)]
-    flags = options | {"sources": sources, "output": str(output) if output else default_output(sources, str(options.get("job", "audit")))}
+    flags = dict(options) | {
+        "sources": sources,
+        "output": str(output) if output else default_output(sources, str(options.get("job", "audit"))),
+    }
     settings = load_settings(config, flags)
     (sweep if settings.job == "sweep" else audit)(settings)
     return open(str(settings.output), stores=settings.stores)
@@ -106,12 +116,13 @@ class Audit:
 
     def to_pandas(self, name: str = "findings") -> pd.DataFrame:
         """One of the tables as a DataFrame."""
-        frame: pd.DataFrame = self.dataset(name).to_table().to_pandas()
-        return frame
+        with Guard():  # pandas is imported here
+            frame: pd.DataFrame = self.dataset(name).to_table().to_pandas()
+            return frame
 
     def sql(self, query: str) -> pd.DataFrame:
         """A query over the tables by their names, by DuckDB; it reaches no other file and no network."""
-        with self._connection() as connection:
+        with Guard(), self._connection() as connection:
             frame: pd.DataFrame = connection.execute(query).df()
             return frame
 
@@ -121,7 +132,8 @@ class Audit:
             yield from connection.sql(query).to_arrow_reader(10_000)
 
     def _connection(self) -> Any:
-        import duckdb
+        with Guard():
+            import duckdb
 
         connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
         for name in self.tables:
@@ -213,7 +225,12 @@ def inspect(what: str | bytes | Path, *, name: str | None = None, config: str | 
     A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
     expected to be. Engines stay loaded for the next call, and a bundle is verified when it is first used.
     """
-    settings, bundle = _with_bundle(load_settings(config, options))
+    with Guard():
+        return _inspected(what, name, load_settings(config, options))
+
+
+def _inspected(what: str | bytes | Path, name: str | None, given: Settings) -> Inspection:
+    settings, bundle = _with_bundle(given)
     path = Path(what) if isinstance(what, Path) or (isinstance(what, str) and _is_file(what)) else None
     if path is not None:
         return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from veritensor_ray.errors import UsageError
+from veritensor_ray.uris import real_base
 
 ENV_PREFIX = "VERITENSOR_"
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -44,6 +45,8 @@ def _named_secret(value: Any) -> Any:
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
 _DEFAULT_FILE = "veritensor-ray.yaml"
+# What runs something, or says whom to believe: not from a file that only lies where somebody works.
+_ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -261,7 +264,8 @@ class Settings(Section):
     output: str | None = None
     profile: Literal["embedded", "standard"] = "embedded"
     engines: StringList | None = None
-    plugins: StringList = Field([], description="further engines as module:Class")
+    plugins: StringList = Field([], description="further engines as module:Class, from installed packages or the plugin_folder")
+    plugin_folder: str | None = Field(None, description="folder with the modules of plugins; it has to stand apart from the sources")
     rules: StringList = Field([], description="folders of the user's own YARA rules")
     models: str | None = Field(
         None, description="folder with the models of profile standard; default: the bundle's, else HF_HOME/veritensor"
@@ -302,6 +306,12 @@ class Settings(Section):
     dependencies: Dependencies = Dependencies()
     modelfiles: Modelfiles = Modelfiles()
     stores: dict[str, Store] = {}
+    _found: str | None = PrivateAttr(None)
+
+    @property
+    def found(self) -> str | None:
+        """The configuration file that was used although nobody named it; None for one that was named, or for none."""
+        return self._found
 
     def digest(self, *fields: str) -> str:
         """Short SHA-256 over the named fields, stable across processes."""
@@ -312,46 +322,55 @@ class Settings(Section):
 def load_settings(path: str | None = None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Merge file, environment and flags (None means 'not given').
 
-    Without `path`, `veritensor-ray.yaml` in the working directory is read if it is there.
+    Without `path`, `veritensor-ray.yaml` in the working directory is read if it is there and apart from the sources.
     Raises UsageError that names the offending key and the nearest known one.
     """
     environ = os.environ if environ is None else environ
     merged: dict[str, Any] = {}
-    for layer in (_from_file(path), _from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
+    file = Path(path or _DEFAULT_FILE)
+    from_file = _from_file(file, named=path is not None) if path or os.path.lexists(file) else {}
+    for layer in (from_file, _from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
         _merge(merged, layer)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise UsageError("\n".join(explain(error))) from None
-    if path is None:
-        check_apart(Path(_DEFAULT_FILE), settings.sources, "--config")
+    if path is None and os.path.lexists(file):
+        check_apart(file, settings.sources, "--config")
+        settings._found = str(file.absolute())
+    if settings.plugin_folder is not None:
+        settings = settings.model_copy(update={"plugin_folder": str(Path(settings.plugin_folder).expanduser().absolute())})
     return settings
 
 
 def check_apart(file: Path, sources: Sequence[str], flag: str) -> None:
-    """Raises UsageError for a file that is only read because it is here, and is part of a corpus: whoever wrote that may have written it."""
-    for source in sources if file.exists() else ():
-        base = Path(source.removeprefix("file://"))
-        while set(str(base)) & set("*?[") and not base.exists():
-            base = base.parent
-        if {base.resolve()} & {file.resolve(), *file.resolve().parents}:
+    """Raises UsageError for a file that nobody named and that stands in, above or below a source: whoever wrote that may have written it."""
+    standing = {Path(os.path.abspath(file)), Path(os.path.realpath(file))}  # noqa: PTH100  # of a link, where it is and where it leads
+    for source, base in ((source, real_base(source)) for source in sources):
+        if base is not None and any(base in (one, *one.parents) or one.parent in base.parents for one in standing):
             raise UsageError(
-                f"{file} here lies in the corpus {source}, so it may not be yours; if it is, name it with {flag}, else start from another folder"
+                f"{file} was found in the working directory, beside or within the corpus {source}, so it may not be yours; if it is, name it "
+                f"with {flag} {file}, else start from another folder"
             )
 
 
-def _from_file(path: str | None) -> dict[str, Any]:
-    file = Path(path or _DEFAULT_FILE)
-    if not file.exists():
-        if path:
-            raise UsageError(f"configuration file {path} does not exist")
-        return {}
+def _from_file(path: Path, named: bool) -> dict[str, Any]:
+    """The keys in a configuration file. Raises UsageError; also for one that was only found and names what is run or believed."""
+    if not path.exists():
+        raise UsageError(f"configuration file {path} does not exist")
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"configuration file {file}: {error}") from None
+        raise UsageError(f"configuration file {path}: {error}") from None
     if not isinstance(data or {}, dict):
-        raise UsageError(f"configuration file {file}: the top level has to be a mapping of keys to values")
+        raise UsageError(f"configuration file {path}: the top level has to be a mapping of keys to values")
+    for section, key in () if named else _ONLY_NAMED:
+        inner = data.get(section) if section else data
+        if isinstance(inner, dict) and inner.get(key):
+            raise UsageError(
+                f"{path} was found in the working directory and sets {f'{section}.' if section else ''}{key}, which only a file that is "
+                f"named may do: give --config {path}"
+            )
     return data or {}
 
 

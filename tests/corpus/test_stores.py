@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.config import Store
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, filesystem, is_local
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, filesystem
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.uris import is_local
 
 
 @pytest.mark.parametrize(

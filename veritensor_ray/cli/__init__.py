@@ -8,7 +8,9 @@ import traceback
 import typer
 
 from veritensor_ray.cli import advisories, bundle, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
+from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError
+from veritensor_ray.imports import Guard
 
 app = typer.Typer(
     name="veritensor-ray",
@@ -41,12 +43,17 @@ app.add_typer(keys.app, name="keys")
 
 def main() -> None:
     """Run a command; errors that the user can do something about are one message and an exit code."""
+    with Guard(), sigterm_as_interrupt():
+        _run()
+
+
+def _run() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)  # what typer.Exit carried comes back as a number
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted", 130)
+        _fail(*ending())
     except Exception as error:  # noqa: BLE001  # 1 would mean findings
         usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
         if usage is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from veritensor_ray.cli.options import Config, Engines, Exclude, Include, Iocs, MaxSize, Output, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.signals import ending
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
@@ -98,13 +99,14 @@ def submit(
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources, settings.job)})
     reporter, close = _reporter(settings.log_format, settings.verbose)
-    reporter.note(f"profile {settings.profile}")
+    reporter.note(" · ".join((f"profile {settings.profile}", *_found(settings))))
     try:
         run = (sweep if settings.job == "sweep" else audit)(settings, reporter)
     except KeyboardInterrupt:
         close()
-        sys.stderr.write("veritensor-ray: interrupted; the same command goes on where this one stopped\n")
-        raise typer.Exit(130) from None
+        word, code = ending()
+        sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
+        raise typer.Exit(code) from None
     except Exception as error:  # of whatever kind: who watches has to hear of it
         conclude.failed(settings, error, reporter.note)
         raise
@@ -114,6 +116,16 @@ def submit(
     code = exit_code(run, settings)
     conclude.ended(settings, run, code, reporter.note)
     raise typer.Exit(code)
+
+
+def _found(settings: Settings) -> Iterator[str]:
+    """Files that this run believes although nobody named them."""
+    from veritensor_ray.findings.policy_file import DEFAULT
+
+    if settings.found:
+        yield f"configuration {settings.found}, found in the working directory"
+    if settings.policy is None and Path(DEFAULT).exists():
+        yield f"policy {Path(DEFAULT).absolute()}, found in the working directory"
 
 
 def _given(**values: Any) -> dict[str, Any] | None:

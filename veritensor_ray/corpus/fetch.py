@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
+from veritensor_ray.corpus import redirects
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.corpus.stores import Stores, denied, filesystem, is_local
+from veritensor_ray.corpus.stores import Stores, denied, filesystem
 from veritensor_ray.errors import ChangedDuringRun, ReadError
+from veritensor_ray.uris import is_local
 
 IN_MEMORY = 64 << 20
 
@@ -103,7 +105,9 @@ class OpenArtifact:
             self._handle = self._open_local() if self._local else self._open_store(stores)
         except (ChangedDuringRun, ReadError):
             raise
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if (refusal := redirects.leading(error)) is not None:
+                raise ReadError(refusal) from None
             raise ChangedDuringRun("changed during the run: it is gone") from None
         except Exception as error:  # noqa: BLE001  # every store raises its own kind; the artifact is unreadable, the rest goes on
             raise ReadError(denied(self._name(), "read", error)) from None

@@ -14,8 +14,9 @@ from typing import Any
 
 from fsspec.utils import glob_translate
 
-from veritensor_ray.corpus.stores import Stores, absolute, denied, filesystem, is_local
-from veritensor_ray.errors import StoreError
+from veritensor_ray.corpus.stores import Stores, absolute, denied, filesystem
+from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.uris import is_local
 
 _GLOB = re.compile(r"[*?\[]")
 OWN = "the output of this run"
@@ -74,6 +75,8 @@ def _root(uri: str, stores: Stores) -> Root:
         # an explicitly named source may itself be a link; what lies below follows `follow_links`
         single = Path(uri).is_file() if is_local(uri) else fs.isfile(path)
         missing = not single and (not os.path.lexists(uri) if is_local(uri) else not fs.exists(path))
+    except UsageError:
+        raise
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(uri, "list", error)) from None
     if missing:

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import fsspec
 
 from veritensor_ray.config import Store, resolve_secret
+from veritensor_ray.corpus import redirects
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.uris import is_local, local_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 Stores = Mapping[str, Store]
 
 _ATTEMPTS = 10
-_EXTRAS = {
+# The stores there are, each with the extra that installs its library; fsspec knows others, which nobody has tried here.
+PROTOCOLS: dict[str, str | None] = {
     "s3": "s3",
     "s3a": "s3",
     "gs": "gcs",
@@ -37,6 +41,7 @@ _EXTRAS = {
     "az": "azure",
     "http": "http",
     "https": "http",
+    "memory": None,
 }
 _PERMISSIONS = {
     "s3": {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"},
@@ -45,15 +50,10 @@ _PERMISSIONS = {
 }
 
 
-def is_local(uri: str) -> bool:
-    """Whether a URI names a path of this machine."""
-    return "://" not in uri or uri.startswith(("file://", "local://"))
-
-
 def absolute(uri: str) -> str:
     """Local paths absolute and without a scheme; other URIs unchanged but for a slash at the end. Raises UsageError on credentials."""
     if is_local(uri):
-        return str(Path(re.sub(r"^(file|local)://", "", uri)).expanduser().absolute())
+        return str(local_path(uri))
     if re.match(r"\w+://[^/]*:[^/]*@", uri) or re.search(r"[?&](sig|X-Amz-Signature|token|access_key)=", uri, re.IGNORECASE):
         raise UsageError("a URI must not carry credentials: name them in the configuration under `stores:` as env:NAME or file:/path")
     return uri.rstrip("/")
@@ -64,19 +64,22 @@ def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
     if is_local(uri):
         return fsspec.filesystem("file"), absolute(uri)
     protocol = uri.partition("://")[0]
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"{protocol}:// is not a store that can be used here; there are: a path, {', '.join(f'{name}://' for name in PROTOCOLS)}"
+        )
     options = _options(protocol, _store_for(uri, stores))
     try:
+        if protocol in ("http", "https"):
+            options["client_kwargs"] = options.get("client_kwargs", {}) | {"trace_configs": redirects.refused_but_for(tuple(stores))}
         fs = fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=False, **options)
     except ImportError:
-        extra = _EXTRAS.get(protocol, protocol)
-        raise StoreError(f"{protocol}:// needs its library: pip install 'veritensor-ray[{extra}]'") from None
-    except ValueError as error:
-        raise UsageError(f"no store for {protocol}://: {error}") from None
+        raise StoreError(f"{protocol}:// needs its library: pip install 'veritensor-ray[{PROTOCOLS[protocol]}]'") from None
     return fs, fs._strip_protocol(uri)
 
 
 def _store_for(uri: str, stores: Stores) -> Store:
-    prefixes = [prefix for prefix in stores if uri.startswith(prefix)]
+    prefixes = [prefix for prefix in stores if redirects.names(prefix, uri)]
     return stores[max(prefixes, key=len)] if prefixes else Store()
 
 
@@ -110,6 +113,8 @@ def denied(uri: str, action: str, error: Exception) -> str:
     if isinstance(error, PermissionError):
         permission = _PERMISSIONS.get({"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs"}.get(protocol, protocol), {}).get(action)
         return f"access denied: {permission} is needed on {uri}" if permission else f"permission denied: cannot {action} {uri}"
+    if (refusal := redirects.leading(error)) is not None:
+        return refusal
     if isinstance(error, FileNotFoundError):
         return f"{uri} does not exist"
     detail = " ".join(str(error).split())[:200] or type(error).__name__
@@ -165,12 +170,17 @@ class OutputStore:
         """The object's bytes, None where there is no such object."""
         fs, root = self._fs()
         try:
+            if self.local is not None:
+                with self.open(name) as file:
+                    return file.read()
             return cast("bytes", fs.cat_file(f"{root}/{name}"))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def open(self, name: str) -> BinaryIO:
-        """Open an object for reading, seekable."""
+        """Open an object for reading, seekable. Raises StoreError for what is not a regular file, where it is on this machine."""
+        if self.local is not None:
+            return _regular(self.local / name)
         fs, root = self._fs()
         return cast("BinaryIO", fs.open(f"{root}/{name}", "rb"))
 
@@ -181,6 +191,10 @@ class OutputStore:
         fs, root = self._fs()
         if schema is not None and not fs.exists(f"{root}/{name}"):
             return ds.dataset(schema.empty_table())
+        if self.local is not None:
+            for path in (self.local / name).rglob("*"):
+                if not path.is_dir():
+                    _regular(path).close()  # pyarrow would wait for a named pipe for ever
         return ds.dataset(f"{root}/{name}", schema=schema, filesystem=fs, format="parquet", exclude_invalid_files=False)
 
     def under(self, folder: str) -> OutputStore:
@@ -215,6 +229,18 @@ class OutputStore:
                 time.sleep(0.2)
             else:
                 return
+
+
+def _regular(path: Path) -> BinaryIO:
+    """A local file, open for reading. A named pipe would wait for somebody to write into it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")  # noqa: PTH123  # a descriptor, which its reader closes
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise StoreError(f"{path} is not a regular file; results hold nothing else, so get the output again from where it was made")
 
 
 def check_output(store: OutputStore) -> None:

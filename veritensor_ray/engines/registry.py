@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any, cast
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import UsageError
+from veritensor_ray.imports import Guard
+from veritensor_ray.uris import real_bases
 
 BUILT_IN = {
     "signatures": "veritensor_ray.engines.signatures:Signatures",
@@ -32,7 +36,7 @@ def available(settings: Settings) -> dict[str, str]:
     for point in entry_points(group=ENTRY_POINTS):
         found.setdefault(point.name, point.value)
     for plugin in settings.plugins:
-        engine: Any = _class(plugin)
+        engine: Any = _class(plugin, settings)
         found.setdefault(engine.name, plugin)
     return found
 
@@ -51,15 +55,34 @@ def selected(settings: Settings) -> list[str]:
 def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
     """Engines by name, not loaded yet."""
     known = available(settings)
-    return [_class(known[name])(settings) for name in names]
+    return [_class(known[name], settings)(settings) for name in names]
 
 
-def _class(spec: str) -> Callable[[Settings], Engine]:
+def _class(spec: str, settings: Settings) -> Callable[[Settings], Engine]:
     module, _, name = spec.partition(":")
     try:
-        return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
+        with _folder_of_plugins(settings):
+            return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError) as error:
-        raise UsageError(f"engine {spec!r} cannot be imported: {error}") from None
+        raise UsageError(
+            f"engine {spec!r} cannot be imported: {error}. Install its package, or name the folder of its module with plugin_folder"
+        ) from None
+
+
+@contextlib.contextmanager
+def _folder_of_plugins(settings: Settings) -> Iterator[None]:
+    """Its modules can be imported, behind all others. Raises UsageError for a folder within the corpus: whoever wrote that may have written it."""
+    folder = settings.plugin_folder
+    if folder is None:
+        yield
+        return
+    if Guard(*real_bases(settings.sources)).within(folder):
+        raise UsageError(f"plugin_folder {folder} lies in the corpus, and nothing from there is run; move your plugins to another folder")
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def needing_models(engines: Sequence[Engine]) -> list[str]:

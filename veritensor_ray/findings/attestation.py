@@ -83,6 +83,7 @@ def check(store: OutputStore, trusted: TrustList) -> Verified:
 
     Raises IncompleteOutput; SignatureError that names the first object that differs, and says how.
     """
+    _refuse_links(store)
     with _asked(store.uri, "read"):
         ended, signed_by_someone = store.exists(RUN), store.exists(NAME)
     if not ended:
@@ -109,6 +110,17 @@ def check(store: OutputStore, trusted: TrustList) -> Verified:
     return Verified(keys, statement["predicate"], len(signed))
 
 
+def _refuse_links(store: OutputStore) -> None:
+    """A link leads elsewhere tomorrow, so what was checked through one is not what a reader finds."""
+    folder = store.local
+    if folder is None:
+        return
+    below = (path for name in FOLDERS for path in (folder / name).rglob("*"))
+    for path in (*(folder / name for name in (RUN, NAME, *FOLDERS)), *below):
+        if path.is_symlink():
+            raise SignatureError(f"{path} is a link, and what was signed had none. Get the output again from where it was made")
+
+
 def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Verified]:
     """The same for an audit, or for the last complete sweep of a state; of that also where it is.
 
@@ -123,6 +135,8 @@ def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Ve
     except StoreError as error:
         raise SignatureError(f"{error}; or check one sweep: {store.uri}/sweeps/ID") from None
     folder = folder_of(store, str(sweep))
+    if folder.local is not None and (folder.local.is_symlink() or folder.local.parent.is_symlink()):
+        raise SignatureError(f"{folder.uri} is reached through a link, and what was signed was not. Get the state again")
     verified = check(folder, trusted)
     if verified.predicate.get("scan_id") != sweep:
         raise SignatureError(f"{folder.uri} holds another sweep: {verified.predicate.get('scan_id')} was signed. Get the state again")

@@ -14,7 +14,7 @@ from typing import Any
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
-from veritensor_ray.corpus.stores import OutputStore, is_local
+from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.policy import Judge
@@ -22,6 +22,7 @@ from veritensor_ray.findings.redact import name_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.uris import is_local
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")

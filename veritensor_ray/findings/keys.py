@@ -11,11 +11,15 @@ from pathlib import Path
 from veritensor_ray.config import resolve_secret
 from veritensor_ray.errors import CannotRunError
 
+_LEAST = 16  # characters
+
 
 def site_key(named: str | None) -> bytes:
     """The key behind `env:NAME` or `file:/path`, or this user's own. Raises CannotRunError when it cannot be made or read."""
     value = resolve_secret(named)
     if value is not None:
+        if str(named).startswith("file:"):
+            _check_private(Path(str(named).removeprefix("file:")))
         return _usable(value, str(named))
     path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "veritensor-ray" / "site.key"
     try:
@@ -30,6 +34,7 @@ def site_key(named: str | None) -> bytes:
                 pass
             finally:
                 temporary.unlink()
+        _check_private(path)
         return _usable(path.read_text().strip(), str(path))
     except OSError as error:
         raise CannotRunError(
@@ -38,10 +43,18 @@ def site_key(named: str | None) -> bytes:
 
 
 def _usable(value: str, place: str) -> bytes:
-    """An empty key would make plain hashes of the evidence."""
-    if not value:
-        raise CannotRunError(f"the site key in {place} is empty; put a long random text there")
+    """Whoever can guess the key can find the evidence behind an id by trying, as with a plain hash."""
+    if len(value) < _LEAST:
+        raise CannotRunError(
+            f"the site key in {place} has {len(value)} characters; put at least {_LEAST} random ones there: openssl rand -hex 32"
+        )
     return value.encode()
+
+
+def _check_private(path: Path) -> None:
+    """A group may read it, as the secrets of a pod do; everybody may not."""
+    if path.stat().st_mode & 0o007:
+        raise CannotRunError(f"every user of this machine can reach the site key {path}; take that away: chmod o-rwx {path}")
 
 
 def key_id(key: bytes) -> str:

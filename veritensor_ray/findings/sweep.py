@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.corpus.stores import OutputStore, is_local
+from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings.collect import Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
@@ -24,6 +24,7 @@ from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TREN
 from veritensor_ray.findings.state import TABLES, folder_of, latest
 from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.uris import is_local
 
 _ROWS = 20_000
 _REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is known, so that it can be reopened

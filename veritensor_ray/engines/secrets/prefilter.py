@@ -20,7 +20,9 @@ class Prefilter:
             for word, group in words:
                 lines.append(f"${len(self._groups)} = {_quoted(word)}{flag}")
                 self._groups.append(group)
-        self._compiled: Any = yara.compile(source="rule words { strings:\n" + "\n".join(lines) + "\ncondition: any of them }")
+        self._compiled: Any = yara.compile(
+            source="rule words { strings:\n" + "\n".join(lines) + "\ncondition: any of them }", includes=False
+        )
 
     def find(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Group and place of every word, in no order. A word that stands there a million times is seen so often and no more."""

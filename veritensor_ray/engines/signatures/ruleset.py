@@ -19,7 +19,8 @@ from veritensor_ray.errors import UsageError
 from veritensor_ray.hits import Rule
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
-_EXTERNALS = {"extension": "", "offset": 0}
+# An `include` could name any file of the machine, and its text would be no part of the digest.
+_OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}
 _CATEGORIES = (
     "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
     "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
@@ -99,10 +100,10 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
         return RuleSet(None, {}, {})
     for name, source in sources.items():
         try:
-            yara.compile(source=source, externals=_EXTERNALS)
+            yara.compile(source=source, **_OPTIONS)
         except yara.Error as error:
             raise UsageError(f"rules: {name}.yar does not compile: {error}") from None
-    compiled = yara.compile(sources=dict(sources), externals=_EXTERNALS)
+    compiled = yara.compile(sources=dict(sources), **_OPTIONS)
     rules: dict[str, Rule] = {}
     ids: dict[tuple[str, str], str] = {}
     restricted, views = {}, {}
@@ -123,9 +124,7 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
 
 def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Namespace, name and meta of each rule; compiled rules come without their namespace, but in the order of the sources."""
-    names = [
-        (namespace, rule.identifier) for namespace, source in sources.items() for rule in yara.compile(source=source, externals=_EXTERNALS)
-    ]
+    names = [(namespace, rule.identifier) for namespace, source in sources.items() for rule in yara.compile(source=source, **_OPTIONS)]
     for (namespace, name), rule in zip(names, compiled, strict=True):
         yield namespace, name, rule.meta
 

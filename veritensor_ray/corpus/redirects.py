@@ -1,0 +1,52 @@
+"""Keeps an HTTP source where it is: a server may redirect within its own origin, or to a store that the configuration names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+from veritensor_ray.errors import StoreError
+
+
+def names(prefix: str, uri: str) -> bool:
+    """Whether a prefix of the configuration's `stores` covers a URI: `http://a` covers `http://a/b`, but not `http://a.example` or a port."""
+    whole = "/" in prefix.partition("://")[2] or prefix.endswith("://")  # a host or bucket, or a protocol, has to be named to its end
+    return uri.startswith(prefix) and (whole or uri[len(prefix) :][:1] in ("", "/" if "://" in prefix else ":"))
+
+
+def leading(error: BaseException) -> str | None:
+    """The refusal that an error was caused by: fsspec makes a file that does not exist out of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, StoreError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+@functools.cache
+def refused_but_for(prefixes: tuple[str, ...]) -> tuple[Any, ...]:
+    """Trace configurations for an aiohttp session that raise StoreError at any other redirect. Raises ImportError without aiohttp.
+
+    One object for equal prefixes, since fsspec keeps a session for each different one.
+    """
+    import aiohttp
+    from yarl import URL
+
+    async def check(_session: Any, _context: Any, seen: Any) -> None:
+        location = seen.response.headers.get("Location") or seen.response.headers.get("URI") or ""
+        source, target = seen.response.url, seen.response.url.join(URL(location))
+        if target.is_absolute() and source.origin() != target.origin() and not _named(str(target), prefixes):
+            raise StoreError(
+                f"{source.origin()} redirects to {target.origin()}, which is not followed; name that under `stores:` in the "
+                "configuration if it belongs to the corpus"
+            )
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(check)
+    return (tracing,)
+
+
+def _named(uri: str, prefixes: Iterable[str]) -> bool:
+    return any(names(prefix, uri) for prefix in prefixes)
