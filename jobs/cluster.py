@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import sys
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -98,11 +97,26 @@ def start(settings: Settings) -> bool:
 
 @contextlib.contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep the handler of whoever started this process: Ray's own ends it in the middle of a call into its C++."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(before) and threading.current_thread() is threading.main_thread():
+    """Keep the handler of whoever started this process, if there is one; a signal in the block is dealt with at its end.
+
+    Ray puts two of its own in its place: one in Python that ends the process in the middle of whatever it does, and one in C++ that
+    prints a trace and aborts.
+    """
+    from ray._private import utils
+
+    before, received = signal.getsignal(signal.SIGTERM), []
+    if not callable(before):
+        yield
+        return
+    ray_sets, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _handler: None
+    signal.signal(signal.SIGTERM, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = ray_sets
         signal.signal(signal.SIGTERM, before)
+    for number, frame in received:
+        before(number, frame)
 
 
 @contextlib.contextmanager

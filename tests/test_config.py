@@ -190,25 +190,56 @@ def test_secrets_resolve_where_they_are_used(tmp_path: Path, monkeypatch: pytest
     [
         (["."], True),
         (["*.md"], True),
-        (["corpus", "../here"], True),
+        (["a.md", "b.md"], True),  # what a shell makes of *.md
+        (["corpus"], True),  # whoever packed the folder may have packed the file beside it
+        (["corpus/*.md"], True),
+        (["corpus/../corpus/a.md"], True),
+        (["/elsewhere", "../here"], True),
         (["veritensor-ray.yaml"], True),
-        (["corpus"], False),
-        (["corpus/*.md"], False),
+        ([".."], True),
+        (["local://{here}"], True),
+        (["file://{here}/a.md"], True),
+        (["~/here"], True),
+        (["~/to-here"], True),  # a link
+        (["/"], True),
+        (["../there"], False),
+        (["~/there/*"], False),
         (["s3://bucket/here"], False),
         ([], False),
     ],
 )
-def test_a_file_of_the_corpus_is_no_configuration(
+def test_a_file_that_nobody_named_stands_apart_from_the_corpus(
     sources: list[str], refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever put a file into the corpus would say what is scanned of it."""
-    (tmp_path / "here" / "corpus").mkdir(parents=True)
+    for name in ("here/corpus", "there"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "to-here").symlink_to("here")
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path / "here")
     Path("veritensor-ray.yaml").write_text("exclude: ['*']\n")
-    flags = {"sources": sources}
+    flags = {"sources": [source.format(here=tmp_path / "here") for source in sources]}
     if refused:
-        with pytest.raises(UsageError, match=r"veritensor-ray.yaml here lies in the corpus .*, name it with --config, else start"):
+        with pytest.raises(UsageError, match=r"veritensor-ray.yaml was found in the working directory, .* name it with --config"):
             load_settings(None, flags, {})
     else:
-        assert load_settings(None, flags, {}).exclude == ["*"]
-    assert load_settings("veritensor-ray.yaml", flags, {}).exclude == ["*"], "named, it is the user's"
+        found = load_settings(None, flags, {})
+        assert (found.exclude, found.found) == (["*"], str(tmp_path / "here" / "veritensor-ray.yaml"))
+    named = load_settings("veritensor-ray.yaml", flags, {})
+    assert (named.exclude, named.found) == (["*"], None), "named, it is the user's"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("notify: {command: touch /tmp/x}", "notify.command"),
+        ("plugins: ['evil:Engine']", "plugins"),
+        ("plugin_folder: plugins", "plugin_folder"),
+        ("trusted_keys: mine.json", "trusted_keys"),
+    ],
+)
+def test_what_is_run_or_believed_comes_from_a_file_that_is_named(text: str, key: str) -> None:
+    Path("veritensor-ray.yaml").write_text(text)
+    with pytest.raises(UsageError, match=rf"sets {key}, which only a file that is named may do: give --config veritensor-ray.yaml"):
+        load_settings(None, {}, {})
+    load_settings("veritensor-ray.yaml", {}, {})

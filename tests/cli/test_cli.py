@@ -477,3 +477,70 @@ def test_what_nobody_expected_is_no_finding(monkeypatch: pytest.MonkeyPatch, cap
 
 def _breaking(*_: object, **__: object) -> None:
     raise PermissionError(13, "Permission denied", "\x1b[2J")
+
+
+PLANTED = "notify: {{command: touch {0}}}\n"
+
+
+@pytest.mark.parametrize("sources", [["a.txt", "b.txt"], ["."], ["local://{here}"], ["~/corpus"]])
+def test_a_planted_configuration_runs_nothing(
+    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, trace = tmp_path / "corpus", tmp_path / "trace"
+    here.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (here / name).write_text("hello\n")
+    (here / "veritensor-ray.yaml").write_text(PLANTED.format(trace))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(here)
+    given = [source.format(here=here) for source in sources]
+    assert call(monkeypatch, "submit", *given, "--engines", "signatures", "--output", str(tmp_path / "out")) == 2
+    (here / "veritensor-ray.yaml").write_text("exclude: ['*']\n")
+    assert call(monkeypatch, "submit", *given, "--engines", "signatures", "--output", str(tmp_path / "out")) == 2
+    (here / "veritensor-ray.yaml").unlink()
+    (here / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
+    assert call(monkeypatch, "submit", *given, "--engines", "signatures", "--output", str(tmp_path / "out")) == 2
+    said = capsys.readouterr().err
+    assert [word in said for word in ("sets notify.command", "name it with --config", "name it with --policy")] == [True] * 3
+    assert not trace.exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.ray
+def test_files_that_nobody_named_are_in_the_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
+) -> None:
+    for name in ("here", "corpus"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "corpus" / "a.txt").write_text("hello\n")
+    (tmp_path / "here" / "veritensor-ray.yaml").write_text("engines: [signatures]\n")
+    (tmp_path / "here" / "policy.yaml").write_text("rules: []\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert call(monkeypatch, "submit", "../corpus", "--output", str(tmp_path / "out")) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    found = [f"{kind} {tmp_path}/here/{name}, found in the working directory" for kind, name in KINDS_OF_FILES]
+    assert first.endswith(f"profile embedded · {' · '.join(found)}")
+
+
+KINDS_OF_FILES = (("configuration", "veritensor-ray.yaml"), ("policy", "policy.yaml"))
+
+
+@pytest.mark.ray
+def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
+    """Whoever stops a service sends SIGTERM, and reads the exit code."""
+    (tmp_path / "corpus").mkdir()
+    for number in range(2000):  # a shard each, so that the run is under way for long enough
+        (tmp_path / "corpus" / f"{number}.txt").write_text("hello\n")
+    options = ("--engines", "signatures", "--output", str(tmp_path / "out"), "--config", str(tmp_path / "config.yaml"))
+    (tmp_path / "config.yaml").write_text("limits: {shard_artifacts: 1}\n")
+    command = [sys.executable, "-P", "-m", "veritensor_ray", "submit", str(tmp_path / "corpus"), *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        assert run.stderr is not None
+        said = ""
+        for line in run.stderr:
+            said += line
+            if "scanning" in line:
+                run.terminate()
+        assert run.wait() == 143, said
+    assert said.splitlines()[-1] == "veritensor-ray: terminated; the same command resumes where this one stopped"
+    assert "***" not in said, "Ray's handler in C++ prints a trace and aborts"

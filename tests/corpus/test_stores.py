@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.config import Store
+from veritensor_ray.corpus.redirects import names
 from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, filesystem
 from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.uris import is_local
@@ -64,10 +66,48 @@ def test_credentials_in_a_uri_are_refused_and_not_repeated(uri: str) -> None:
     assert not any(secret in str(caught.value) for secret in ("secret", "word", "abc", "AKIA"))
 
 
-@pytest.mark.parametrize("uri", ["nonsense://x", "s4://bucket"])
-def test_an_unknown_protocol(uri: str) -> None:
-    with pytest.raises(UsageError, match=f"no store for {uri.partition('://')[0]}://"):
+OTHERS = (
+    "nonsense://x",
+    "s4://b",
+    "zip://a::/x.zip",
+    "reference://",
+    "ftp://h/x",
+    "dir://x",
+    "github://o:r@",
+    "simplecache::file:///x",
+    "FILE:///x",
+)
+
+
+@pytest.mark.parametrize("uri", OTHERS)
+def test_a_protocol_that_is_no_store(uri: str) -> None:
+    """What fsspec knows besides the stores reads other files through this machine."""
+    with pytest.raises(
+        UsageError, match=f"^{re.escape(uri.partition('://')[0])}:// is not a store that can be used here; there are: a path, s3://, "
+    ):
         filesystem(uri, {})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "uri", "covers"),
+    [
+        ("s3", "s3://b/k", True),
+        ("s3", "s3a://b/k", False),
+        ("s3://", "s3://b/k", True),
+        ("s3://b", "s3://b", True),
+        ("s3://b", "s3://b/k", True),
+        ("s3://b", "s3://bucket/k", False),
+        ("s3://b/team-", "s3://b/team-a/k", True),
+        ("http://h", "http://h/x", True),
+        ("http://h", "http://h.example/x", False),
+        ("http://h", "http://h:8080/x", False),
+        ("http://h:80", "http://h:8080/x", False),
+        ("http://h", "http://h@evil/x", False),
+    ],
+)
+def test_a_prefix_of_stores_covers_whole_names(prefix: str, uri: str, covers: bool) -> None:
+    """Its endpoint and secrets are for that host or bucket alone."""
+    assert names(prefix, uri) is covers
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +155,7 @@ def test_options_come_from_the_configuration(monkeypatch: pytest.MonkeyPatch, ur
 
     monkeypatch.setattr(fsspec, "filesystem", capture)
     filesystem(uri, {uri.partition("://")[0]: Store(endpoint="http://wrong"), uri[:-1]: store})  # the longest prefix counts
+    seen.get("client_kwargs", {}).pop("trace_configs", None)  # tests/corpus/test_redirects.py
     assert {name: value for name, value in seen.items() if name not in ("use_listings_cache", "skip_instance_cache")} == options
 
 

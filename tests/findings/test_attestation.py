@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -158,6 +159,27 @@ def test_what_commands_read_is_what_is_checked(output: Path, trusted: TrustList)
     shutil.copy(output / "findings/part-00000.parquet", output / "findings/below/x.parquet")
     assert api.open(output).findings.num_rows == 4
     assert "findings/below/x.parquet is extra" in refused(output, trusted)
+
+
+@pytest.mark.parametrize("name", ["findings", "run.json", "attestation.json", "ledger/part-00000.parquet"])
+def test_a_link_is_not_what_was_signed(name: str, output: Path, trusted: TrustList, tmp_path: Path) -> None:
+    """It leads to the same bytes now, and elsewhere once it was checked."""
+    (output / name).rename(tmp_path / "moved")
+    (output / name).symlink_to(tmp_path / "moved")
+    assert f"{output / name} is a link" in refused(output, trusted)
+
+
+@pytest.mark.parametrize("name", ["run.json", "attestation.json", "findings/more.parquet"])
+def test_a_named_pipe_is_not_waited_for(name: str, output: Path, trusted: TrustList) -> None:
+    (output / name).unlink(missing_ok=True)
+    os.mkfifo(output / name)
+    if name == "findings/more.parquet":
+        assert "findings/more.parquet is extra" in refused(output, trusted)
+        with pytest.raises(StoreError, match="is not a regular file"):
+            OutputStore(str(output)).dataset("findings")
+    else:
+        with pytest.raises(StoreError, match=rf"{output / name} is not a regular file"):
+            check(OutputStore(str(output)), trusted)
 
 
 def test_several_faults_are_counted(output: Path, trusted: TrustList) -> None:

@@ -36,23 +36,45 @@ def test_without_a_configuration_folder_it_is_below_home(tmp_path: Path, monkeyp
 
 def test_named_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("SITE", "from the environment")
-    (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
+    (tmp_path / "key").write_text("from a file of mine\n", encoding="utf-8")
+    (tmp_path / "key").chmod(0o600)
     assert site_key("env:SITE") == b"from the environment"
-    assert site_key(f"file:{tmp_path}/key") == b"from a file"
+    assert site_key(f"file:{tmp_path}/key") == b"from a file of mine"
     assert not home.exists(), "no key is made where one is named"
 
 
-def test_a_key_that_is_not_there_or_empty_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+@pytest.mark.parametrize(("key", "characters"), [("", 0), ("k", 1), ("fifteen letters", 15)])
+def test_a_key_that_can_be_guessed_is_refused(
+    key: str, characters: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("SITE", key)
+    home.mkdir(parents=True)
+    for path in (tmp_path / "key", home / "site.key"):
+        path.write_text(f"{key}\n", encoding="utf-8")
+        path.chmod(0o600)
+    for named, place in (("env:SITE", "env:SITE"), (f"file:{tmp_path}/key", "key"), (None, "site.key")):
+        with pytest.raises(CannotRunError, match=rf"{place} has {characters} characters; put at least 16 random ones there"):
+            site_key(named)
+
+
+@pytest.mark.parametrize(("mode", "usable"), [(0o600, True), (0o640, True), (0o440, True), (0o644, False), (0o604, False), (0o602, False)])
+def test_a_key_that_everybody_can_reach_is_refused(mode: int, usable: bool, tmp_path: Path, home: Path) -> None:
+    """A group may read it: a pod's secrets are mounted so."""
+    home.mkdir(parents=True)
+    for path, named in ((tmp_path / "key", f"file:{tmp_path}/key"), (home / "site.key", None)):
+        path.write_text("0123456789abcdef")
+        path.chmod(mode)
+        if usable:
+            assert site_key(named) == b"0123456789abcdef"
+        else:
+            with pytest.raises(CannotRunError, match=f"chmod o-rwx {path}"):
+                site_key(named)
+
+
+def test_a_key_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SITE", raising=False)
     with pytest.raises(UsageError, match="env:SITE is not set"):
         site_key("env:SITE")
-    monkeypatch.setenv("SITE", "")
-    (tmp_path / "key").write_text("\n", encoding="utf-8")
-    home.mkdir(parents=True)
-    (home / "site.key").touch()
-    for named, place in (("env:SITE", "env:SITE"), (f"file:{tmp_path}/key", "key"), (None, "site.key")):
-        with pytest.raises(CannotRunError, match=rf"{place} is empty"):
-            site_key(named)
 
 
 def test_a_folder_that_cannot_be_written_has_a_remedy(tmp_path: Path) -> None:

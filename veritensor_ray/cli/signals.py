@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Iterator
+from types import FrameType
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 _received: set[int] = set()
@@ -12,7 +13,7 @@ _received: set[int] = set()
 
 @contextlib.contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """A block in which SIGTERM raises KeyboardInterrupt, by way of SIGINT: asyncio and Ray know how to end at that one."""
+    """A block in which SIGTERM does what SIGINT does: asyncio cancels what is under way, and KeyboardInterrupt follows."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -21,10 +22,14 @@ def sigterm_as_interrupt() -> Iterator[None]:
         _received.clear()
 
 
-def _interrupt(number: int, _frame: object) -> None:
-    if number not in _received:  # whoever asks twice gets one orderly end
-        _received.add(number)
-        signal.raise_signal(signal.SIGINT)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if number in _received:
+        return  # whoever asks twice gets one orderly end
+    _received.add(number)
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a shell has its background jobs ignore SIGINT
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)  # called, not raised as a signal: an event loop that waits would not notice that
 
 
 def ending() -> tuple[str, int]:

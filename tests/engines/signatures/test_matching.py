@@ -227,6 +227,8 @@ def test_rules_of_several_folders_and_files_are_all_there(tmp_path: Path) -> Non
         ("rule broken }", r"rules: sub/own\.yar does not compile: line 1: syntax error"),
         ("rule a { condition: $x }", r"rules: sub/own\.yar does not compile: line 1: undefined string"),
         ("rule a { condition: unknown_name }", r"rules: sub/own\.yar does not compile"),
+        ('include "/etc/passwd"', r"rules: sub/own\.yar does not compile: line 1: includes are disabled$"),
+        ('include "beside.inc"', r"rules: sub/own\.yar does not compile: line 1: includes are disabled$"),
     ],
 )
 def test_a_rule_that_does_not_compile_is_named(source: str, message: str, tmp_path: Path) -> None:
