@@ -235,10 +235,9 @@ def test_a_file_that_nobody_named_stands_apart_from_the_corpus(
         ("notify: {command: touch /tmp/x}", "notify.command"),
         ("plugins: ['evil:Engine']", "plugins"),
         ("plugin_folder: plugins", "plugin_folder"),
-        ("trusted_keys: mine.json", "trusted_keys"),
     ],
 )
-def test_what_is_run_or_believed_comes_from_a_file_that_is_named(text: str, key: str) -> None:
+def test_what_is_run_comes_from_a_file_that_is_named(text: str, key: str) -> None:
     Path("veritensor-ray.yaml").write_text(text)
     with pytest.raises(UsageError, match=rf"sets {key}, which only a file that is named may do: give --config veritensor-ray.yaml"):
         load_settings(None, {}, {})

@@ -45,8 +45,8 @@ def _named_secret(value: Any) -> Any:
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
 _DEFAULT_FILE = "veritensor-ray.yaml"
-# What runs something, or says whom to believe: not from a file that only lies where somebody works.
-_ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
+# What runs something: not from a file that only lies where somebody works.
+_ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"))
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -355,7 +355,7 @@ def check_apart(file: Path, sources: Sequence[str], flag: str) -> None:
 
 
 def _from_file(path: Path, named: bool) -> dict[str, Any]:
-    """The keys in a configuration file. Raises UsageError; also for one that was only found and names what is run or believed."""
+    """The keys in a configuration file. Raises UsageError; also for one that was only found and names what is run."""
     if not path.exists():
         raise UsageError(f"configuration file {path} does not exist")
     try:

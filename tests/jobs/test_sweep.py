@@ -357,7 +357,8 @@ def _another_corpus(corpus: Corpus) -> dict[str, Any]:
 
 def _another_key(corpus: Corpus) -> dict[str, Any]:
     corpus.sweep()
-    (corpus.rules / "key").write_text("another key")
+    (corpus.rules / "key").write_text("another site key")
+    (corpus.rules / "key").chmod(0o600)
     return {"site_key": f"file:{corpus.rules / 'key'}"}
 
 
@@ -390,7 +391,7 @@ def test_what_cannot_run_says_why(
 def test_a_policy_in_the_corpus_has_to_be_named(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(corpus.folder)
     (corpus.folder / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
-    with pytest.raises(UsageError, match=r"policy.yaml here lies in the corpus .* name it with --policy"):
+    with pytest.raises(UsageError, match=r"policy.yaml was found in the working directory, .* name it with --policy"):
         corpus.sweep()
     assert corpus.sweep(policy="policy.yaml")["suppressed"] == 5
 
