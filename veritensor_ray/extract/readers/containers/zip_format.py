@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.decoders import DICTIONARY, Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.extract.streams import Window
 
@@ -244,6 +245,10 @@ class Data:
             self.size += len(piece)
             yield piece
         self.ended = True
+
+    def counted(self, copies: Copies) -> Iterator[bytes]:
+        """The same on the archive's account. Raises LimitExceeded."""
+        return (copies if self._entry.method == STORED else copies.budget).pieces(iter(self))
 
     def _pieces(self) -> Iterator[bytes]:
         entry, window = self._entry, self._window

@@ -156,18 +156,18 @@ def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
 
 class _Records:
     def __init__(self, walk: Step, codec: str, source: Source) -> None:
-        self._walk, self._unpack, self._source = walk, _UNPACK[codec], source
-        self._blobs = Blobs()
+        self._walk, self._codec, self._source = walk, codec, source
+        self._blobs = Blobs(source.budget)
         self._found, self._rows, self._binary = Found(), list[int](), list[Value]()
-        self._damaged = self._bad = self._packed = self._unpacked = self._waiting = 0
+        self._damaged = self._bad = self._waiting = 0
         self.row = 0
 
     def read(self, count: int, packed: bytes) -> Iterator[Item]:
         """The records of a block; given off with those of others."""
         behind = min(self.row + count, _LAST_ROW)
         try:
-            data = self._unpack(packed)
-            self._bound(len(packed), len(data))
+            data = _UNPACK[self._codec](packed)
+            self._source.budget.add(len(data) if self._codec != "null" else 0)
             yield from self._walked(data, range(self.row, behind))
         except _BROKEN:
             self._damaged += 1
@@ -197,13 +197,6 @@ class _Records:
         if found.texts:
             yield Block(found.texts, row=rows, column=found.columns, decoded_via=self._source.via)
         yield from self._blobs.read(binary, self._source.via)
-
-    def _bound(self, packed: int, unpacked: int) -> None:
-        self._packed += packed
-        self._unpacked += unpacked
-        limits = self._source.limits
-        if self._unpacked > 10 << 20 and self._unpacked > limits.expanded_ratio * self._packed:
-            raise LimitExceeded("expanded_ratio", f"Avro blocks expand to more than {limits.expanded_ratio} times their size")
 
     def gaps(self) -> Iterator[Gap]:
         """What was wrong with blocks and values."""

@@ -21,7 +21,7 @@ _NAMES = 10_000
 def read_tfrecord(source: Source) -> Iterator[Item]:
     """`row` is the number of the record, `column` the feature."""
     records = _Records(source.file)
-    blobs, names = Blobs(), dict[str, None]()
+    blobs, names = Blobs(source.budget), dict[str, None]()
     waiting: list[Value] = []
     size = 0
     damage: ReadError | None = None

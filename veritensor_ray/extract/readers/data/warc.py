@@ -113,7 +113,7 @@ def read_warc(source: Source) -> Iterator[Item]:
 
 class _Reader:
     def __init__(self, source: Source) -> None:
-        self._file = _Lines(source.file)
+        self._file, self._budget = _Lines(source.file), source.budget
         self._texts = {view: _Texts(view) for view in ("visible", "metadata")}
         self._lost = 0
         self._unread: dict[str, int] = {}
@@ -185,7 +185,7 @@ class _Reader:
         about = http_body.fields(head)
         if not stream.peek(1):
             return
-        body, unread = http_body.decoded(stream, about)
+        body, unread = http_body.decoded(stream, about, self._budget)
         if unread:
             self._unread[unread] = self._unread.get(unread, 0) + 1
         yield Member(self._name(address), body, opaque=unread is not None)

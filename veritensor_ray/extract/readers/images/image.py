@@ -21,7 +21,7 @@ def read_image(source: Source) -> Iterator[Item]:
     data = source.file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
-    parts = parts_of(data)
+    parts = parts_of(data, source.budget)
     texts = _png_texts(data, parts, source) if parts and data[:1] == b"\x89" else _opened(data, parts, source)
     yield Block([""], images=[data])
     if texts:

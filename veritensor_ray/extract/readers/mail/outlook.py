@@ -147,6 +147,7 @@ def _rich_body(ole: Compound, stream: str, number: str, kind: str, page: str, pa
         if rtf is None:
             yield Gap("the formatted text is not packed as it should be", location=part or None)
         else:
+            ole.budget.add(len(rtf))
             yield Member(f"{name}.rtf", io.BytesIO(rtf))
 
 

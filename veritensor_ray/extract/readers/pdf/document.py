@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
 from veritensor_ray.extract.source import Item, Member
@@ -107,15 +108,17 @@ def pages_with_appearances(objects: Objects) -> frozenset[int] | None:
     return None if any(number not in pages for number in found) else frozenset(pages[number] for number in found)
 
 
-def read_document(objects: Objects, file: BinaryIO, unlocked: tuple[Objects, BinaryIO] | None = None) -> Iterator[Item]:
+def read_document(objects: Objects, file: BinaryIO, budget: Budget, unlocked: tuple[Objects, BinaryIO] | None = None) -> Iterator[Item]:
     """Texts as blocks of view `metadata` or `comment`, files as members.
 
     `unlocked`: for a copy of an encrypted document, the original, whose properties may stand in it unencrypted.
     """
     pages = _pages_of_annotations(objects)
-    properties = _properties(objects, file) if unlocked is None else [*_properties(objects, file, True), *_properties(*unlocked, True)]
-    yield from _blocks([*_strings(objects, pages), *_script_streams(objects, file), *_actions(objects, pages), *properties])
-    yield from _members(objects, file)
+    properties = [*_properties(objects, file, budget, maybe=unlocked is not None)]
+    if unlocked is not None:
+        properties += _properties(*unlocked, budget, maybe=True)
+    yield from _blocks([*_strings(objects, pages), *_script_streams(objects, file, budget), *_actions(objects, pages), *properties])
+    yield from _members(objects, file, budget)
     yield from _bounds(objects)
 
 
@@ -145,9 +148,9 @@ def _strings(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
             yield _Text(text, column, page, "comment" if key in _COMMENTS else "metadata")
 
 
-def _script_streams(objects: Objects, file: BinaryIO) -> Iterator[_Text]:
+def _script_streams(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[_Text]:
     for number in sorted({int(found) for found in _SCRIPT_REF.findall(objects.text)} & objects.streams.keys())[:_MOST_OTHERS]:
-        content = opened(file, objects.streams[number])
+        content = opened(file, objects.streams[number], budget)
         text = to_text(content.read(_SCRIPT_BYTES)) if content else None
         if text:
             yield from _script(text, f"object {number}.JS", None)
@@ -179,11 +182,11 @@ def _actions(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
         yield _Text(text, f"object {number}.{match[1].decode()}", pages.get(number), "metadata", notice)
 
 
-def _properties(objects: Objects, file: BinaryIO, maybe: bool = False) -> Iterator[_Text]:
+def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -> Iterator[_Text]:
     """Texts of XMP packets, without the markup; `maybe`: they may be encrypted, and are then found elsewhere."""
     packets = [(number, stream) for number, stream in objects.streams.items() if _METADATA.search(stream.about)]
     for number, stream in packets[:_MOST_OTHERS]:
-        content = opened(file, stream)
+        content = opened(file, stream, budget)
         packet = content.read(_SCRIPT_BYTES) if content else b""
         if b"<" not in packet[:100].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]:
             if not maybe:
@@ -219,7 +222,7 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
             )
 
 
-def _members(objects: Objects, file: BinaryIO) -> Iterator[Item]:
+def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]:
     """Files that the document carries, and the XML of its forms."""
     names = dict(_file_names(objects))
     for number, stream in objects.streams.items():
@@ -230,7 +233,7 @@ def _members(objects: Objects, file: BinaryIO) -> Iterator[Item]:
             names.setdefault(int(reference), f"xfa {int(reference)}.xml")
     for number, name in names.items():
         found_stream = objects.streams.get(number)
-        content = opened(file, found_stream) if found_stream else None
+        content = opened(file, found_stream, budget) if found_stream else None
         if content:
             yield Member(name, content)
         else:
