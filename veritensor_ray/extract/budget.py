@@ -38,10 +38,10 @@ class Budget:
         if self._bytes > self._most and (error := self.error):
             raise error
 
-    def pieces(self, made: Iterator[bytes]) -> Iterator[bytes]:
-        """The same pieces, counted. The one that is too much is given out; LimitExceeded comes behind it."""
+    def pieces(self, made: Iterator[bytes], known: int = 0) -> Iterator[bytes]:
+        """The same pieces, counted from byte `known` on. The one that is too much is given out; LimitExceeded comes behind it."""
         self.add(0)
-        yield from _counted(made, self.add)
+        yield from _counted(made, self.add, known)
 
     def member(self, depth: int) -> None:
         """Count a file at `depth`, 1 for those in the artifact itself. Raises LimitExceeded."""
@@ -65,15 +65,16 @@ class Copies:
         if count > own:
             self.budget.add(count - own)
 
-    def pieces(self, copied: Iterator[bytes]) -> Iterator[bytes]:
+    def pieces(self, copied: Iterator[bytes], known: int = 0) -> Iterator[bytes]:
         """As for `Budget`."""
-        return _counted(copied, self.add)
+        return _counted(copied, self.add, known)
 
 
-def _counted(pieces: Iterator[bytes], add: Callable[[int], None]) -> Iterator[bytes]:
+def _counted(pieces: Iterator[bytes], add: Callable[[int], None], known: int) -> Iterator[bytes]:
     for piece in pieces:
+        old, known = min(known, len(piece)), max(0, known - len(piece))
         try:
-            add(len(piece))
+            add(len(piece) - old)
         except LimitExceeded:
             yield piece
             raise

@@ -169,7 +169,7 @@ class Extraction:
         if self._transcribed:
             return
         reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
-        if kind.media_type.startswith("image/"):
+        if kind.media_type.startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason = "skipped", reason
         outcome.coverage["ocr"] = (NO_READER, reason)
 

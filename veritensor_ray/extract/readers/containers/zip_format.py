@@ -246,9 +246,9 @@ class Data:
             yield piece
         self.ended = True
 
-    def counted(self, copies: Copies) -> Iterator[bytes]:
-        """The same on the archive's account. Raises LimitExceeded."""
-        return (copies if self._entry.method == STORED else copies.budget).pieces(iter(self))
+    def counted(self, copies: Copies, known: int = 0) -> Iterator[bytes]:
+        """The same on the archive's account, from byte `known` on. Raises LimitExceeded."""
+        return (copies if self._entry.method == STORED else copies.budget).pieces(iter(self), known)
 
     def _pieces(self) -> Iterator[bytes]:
         entry, window = self._entry, self._window

@@ -47,6 +47,7 @@ class Package:
             raise ReadError("the package ends early or is damaged: it has no central directory")
         self._directory = directory
         self._copies = Copies(source.budget, self._size)
+        self._counted: dict[str, int] = {}  # how much of a part: some are looked into before they are read
         self._entries: dict[str, Entry] = {}
         self._folders: list[Entry] = []
         self._report = Report()
@@ -87,7 +88,11 @@ class Package:
         if entry.method not in _METHODS:
             raise ReadError(f"{name} is compressed by a method that packages do not use ({entry.method})")
         data = Data(entry, Window(self._file, local.data, entry.packed))
-        yield from data.counted(self._copies)
+        known = self._counted.get(name, 0)
+        try:
+            yield from data.counted(self._copies, known)
+        finally:
+            self._counted[name] = max(known, data.size)
         if verdict := data.verdict():
             self._report.notice(verdict[0], f"{name}: {verdict[1]}")
             self._report.gap(verdict[1], name)
