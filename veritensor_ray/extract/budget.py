@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded
 
-SMALL = 10 << 20  # bytes that may come out of next to nothing
+SMALL = bounds.SMALL
 SHARED = ("expanded_bytes", "expanded_ratio", "members")  # bounds of all files together: where one is reached, nothing more is read
 
 

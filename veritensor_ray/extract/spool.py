@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 
 CHUNK = 1 << 20
-IN_MEMORY = 64 << 20
+IN_MEMORY = bounds.HELD  # what is more goes to the disk
 
 
 def spooled(stream: BinaryIO, pulse: Callable[[], None]) -> tuple[BinaryIO, ReadError | None]:

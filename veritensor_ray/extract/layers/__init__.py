@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.found import Found
@@ -16,9 +17,9 @@ from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.mapped import Mapped, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
 
-DEPTH = 3
+DEPTH = bounds.LAYERS
 _EVERYTHING = (characters.VIA, *encodings.ALL)
-_MOST = 2_000  # decoded texts of one block: a file made of nothing but encoded words is read in bounded time
+_MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
 
 
 def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Iterator[Item]:
@@ -53,6 +54,7 @@ def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Itera
             else:
                 yield parent.block(found)
             if left <= 0:
+                yield Gap(f"only {_MOST} encoded texts of a block were decoded", location=parent.name or None, bound="layer_texts")
                 return
 
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.containers.sevenzip_coders import AES, METHODS, Coder, chain
 from veritensor_ray.extract.streams import Pieces, Window
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
-_HEADER = 64 << 20  # bytes of a header, as stored and as decoded
+_HEADER = bounds.ARCHIVE_HEADER  # bytes, as stored and as decoded
 _CODERS = 8  # in a folder
 _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, _SIZES, _COUNTS = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
@@ -159,7 +160,7 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
 
 def _bounded(length: int) -> None:
     if length > _HEADER:
-        raise LimitExceeded("members", f"the header has more than {_HEADER} bytes")
+        raise LimitExceeded("archive_header", f"the header has more than {_HEADER} bytes")
 
 
 def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import PIECE
@@ -15,7 +16,7 @@ from veritensor_ray.extract.readers.containers.tar_format import BLOCK, Header, 
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 
-_EXTENDED = 1 << 20  # bytes of an extended header that are read; a path has 4096 at most
+_EXTENDED = bounds.TAR_HEADER  # a path has 4096 bytes at most
 _ZEROS = bytes(PIECE)
 _LINKS = {"1": True, "2": False}
 _DEVICES = "346"
@@ -125,7 +126,7 @@ class _Archive:
         """Take in a header that is about the entry behind it, or about all of them."""
         start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
         if found.size > _EXTENDED:
-            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read")
+            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read", bound="tar_header")
             if self._at > self._size:
                 raise TarError("the archive ends in the middle of an extended header")
             return

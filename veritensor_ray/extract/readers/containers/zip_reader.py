@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.decoders import BROKEN, PIECE
@@ -35,7 +36,7 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import PYTORCH
 
-_TWICE = 64 << 20  # bytes read more than once: of entries that share their data, and of damaged ones that nothing gives the size of
+_TWICE = bounds.SHARED_DATA
 _DESCRIPTOR = 24  # bytes behind a streamed entry
 _LINK = 4096
 _SIGNED = b"APK Sig Block 42"
@@ -107,7 +108,7 @@ class _Archive:
         if shared:
             self._report.notice("archive-bomb", f"{entry.name}: shares its data with other entries")
             if self._twice <= 0:
-                self._report.gap("not read: it shares its data with other entries", entry.name)
+                self._report.gap("not read: it shares its data with other entries", entry.name, bound="shared_data")
                 return
         yield from self._content(entry, local, shared)
 

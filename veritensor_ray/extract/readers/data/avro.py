@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import zstandard
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.data import snappy
 from veritensor_ray.extract.readers.data.avro_schema import Compiler, Found, Step, number, stretch
@@ -19,8 +20,8 @@ from veritensor_ray.extract.readers.data.blobs import Blobs, Value
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 64 << 20  # a block, packed or not
-_HEADER = 16 << 20
+_LARGEST = bounds.BLOCK
+_HEADER = bounds.AVRO_HEADER
 _PIECE = 1 << 16
 _LAST_ROW = 1 << 62  # what a block says of its records is not trusted
 _BATCH_TEXTS, _BATCH_CHARS = 4096, 4 << 20

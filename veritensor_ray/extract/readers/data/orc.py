@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data import orc_runs, protobuf, snappy
@@ -25,8 +26,8 @@ _STRING, _BINARY, _LIST, _MAP, _STRUCT, _UNION, _VARCHAR, _CHAR = 7, 8, 10, 11, 
 _TEXT = (_STRING, _VARCHAR, _CHAR)
 _PRESENT, _DATA, _LENGTH, _DICTIONARY = range(4)
 _NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD = 0, 1, 2, 4, 5
-_HELD = 64 << 20  # of a stream that is held whole, of one value, and of what a chunk expands to
-_VALUES = 50_000_000  # in a column of a stripe
+_HELD = bounds.STRIPE  # of a stream that is held whole, of one value, and of what a chunk expands to
+_VALUES = bounds.STRIPE_ROWS  # in a column of a stripe
 _TYPES, _DEPTH = 20_000, 50
 _BATCH_VALUES, _BATCH_BYTES = 4096, 4 << 20
 _BROKEN = (

@@ -12,6 +12,7 @@ from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
@@ -19,9 +20,9 @@ from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
-_IN_MEMORY = 64 << 20
-_SPOOLED = 64 << 30
-_LARGEST_CELL = 64 << 20
+_IN_MEMORY = bounds.HELD
+_SPOOLED = bounds.SQLITE
+_LARGEST_CELL = bounds.CELL
 _CHUNK = 1 << 20
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
 _SHORT_CELL = 8192  # of values that are read many at once, in bounded memory

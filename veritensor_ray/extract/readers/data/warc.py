@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.data import http_body
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
 _HEAD_BYTES = 64 << 10
-_TEXT_BYTES = 64 << 20
+_TEXT_BYTES = bounds.HELD
 _BATCH_TEXTS, _BATCH_CHARS = 1024, 4 << 20
 _PIECE = 1 << 16
 _BEGIN = re.compile(rb"WARC/[01]\.\d+\r?\n")

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.images.image_parts import Parts, exif_values, left_over, parts_of
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block
 
-_LARGEST = 64 << 20
+_LARGEST = bounds.IMAGE
 
 
 def read_image(source: Source) -> Iterator[Item]:

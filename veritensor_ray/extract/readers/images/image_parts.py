@@ -12,13 +12,14 @@ from typing import Any
 
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.data.strings import readable
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 
-_INFLATED = 4 << 20  # of one text, and four times as much of all of them
+_INFLATED = bounds.IMAGE_TEXT  # of one text, and four times as much of all of them
 _FEWEST_TRAILING = 16  # bytes that are not zero: less is padding or a stray line end
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
@@ -19,11 +20,11 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Block, Gap
 
-_HELD = 64 << 20
+_HELD = bounds.HDF5
 _STEP = 4096  # items of a dataset at once
 _FEW = 64  # values that are not worth a block of their own
 _CHARS = 4 << 20
-_ITEMS = 20_000_000  # of one dataset
+_ITEMS = bounds.HDF5_ITEMS
 _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
 
 

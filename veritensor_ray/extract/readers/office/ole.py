@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import olefile
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
@@ -24,10 +25,10 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.segments import Block, Gap
 
-_STREAM = 64 << 20
-_STREAMS = 10_000
+_STREAM = bounds.OLE_STREAM
+_STREAMS = bounds.OLE_STREAMS
 _TIMES = 8  # some streams are looked at more than once
-_UNSEEKABLE = 64 << 20
+_UNSEEKABLE = bounds.UNSEEKABLE
 # Streams that hold no content of their own.
 _SERVICE = frozenset(
     {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.containers.report import Report
@@ -27,9 +28,9 @@ from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
-_PART = 512 << 20  # of XML in one part; it is streamed, so this bounds time and not memory
-_TOTAL = 2 << 30  # of XML in all parts, and of the texts that came of it
-_UNSEEKABLE = 64 << 20
+_PART = bounds.PART  # of XML in one part; it is streamed, so this bounds time and not memory
+_TOTAL = bounds.DOCUMENT  # of XML in all parts, and of the texts that came of it
+_UNSEEKABLE = bounds.UNSEEKABLE
 _DESCRIPTOR = 24  # bytes behind a streamed entry
 _SCRAMBLED = ".odttf"  # fonts whose first bytes are arbitrary
 _METHODS = (STORED, DEFLATED)  # all that packages may use

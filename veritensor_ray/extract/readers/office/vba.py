@@ -6,14 +6,15 @@ import codecs
 import struct
 from collections.abc import Callable, Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.office.macros import macro_blocks
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 16 << 20  # of a module's source
-_MODULES = 2000
-_TOTAL = 64 << 20
+_LARGEST = bounds.MACRO  # of a module's source
+_MODULES = bounds.MACROS
+_TOTAL = 4 * bounds.MACRO
 _CODEPAGE, _NAME, _STREAM, _OFFSET = 0x0003, 0x0019, 0x001A, 0x0031
 _VERSION = 0x0009  # the one record whose length is not what it says
 _SIGNATURE = b"\x00Attribut"  # how the compressed source of every module begins
@@ -33,6 +34,8 @@ def read_project(streams: dict[str, str], open_stream: Open, budget: Budget) -> 
         except ReadError as error:
             yield Gap(f"macro module {name[:100]} cannot be read: {error}")
             continue
+        if len(source) >= _LARGEST:
+            yield Gap(f"only the beginning of macro module {name[:100]} was read", bound="macro_bytes")
         total += len(source)
         if total > _TOTAL or len(modules) >= _MODULES:
             yield Gap("more macros than are read", bound="macro_bytes")

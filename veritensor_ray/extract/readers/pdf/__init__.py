@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf import library as pdfium
@@ -16,7 +17,7 @@ from veritensor_ray.extract.readers.pdf.pages import Report, read_page
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
-_MOST_PAGES = 100_000
+_MOST_PAGES = bounds.PDF_PAGES
 _MARK_WITHIN = 1024 + 5
 _BLANK = b"\x00\t\n\f\r "
 _PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is closed

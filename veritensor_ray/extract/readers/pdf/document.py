@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
@@ -73,10 +74,10 @@ _NAMES = frozenset(
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
 _NOTICE_CHARS = 4000
-_SCRIPT_BYTES = 4 << 20
+_SCRIPT_BYTES = bounds.PDF_STREAM
 _BATCH = 4096
-_MOST_STRINGS = 200_000
-_MOST_OTHERS = 2_000  # scripts, actions, properties: each
+_MOST_STRINGS = bounds.PDF_STRINGS
+_MOST_OTHERS = bounds.PDF_ACTIONS  # scripts, actions, properties: each
 _FILE_NAME_KEYS = ("UF", "F", "Desc")
 
 
@@ -152,6 +153,8 @@ def _script_streams(objects: Objects, file: BinaryIO, budget: Budget) -> Iterato
     for number in sorted({int(found) for found in _SCRIPT_REF.findall(objects.text)} & objects.streams.keys())[:_MOST_OTHERS]:
         content = opened(file, objects.streams[number], budget)
         text = to_text(content.read(_SCRIPT_BYTES)) if content else None
+        if content and content.read(1):
+            yield _Text("", f"object {number}.JS", None, "cut")
         if text:
             yield from _script(text, f"object {number}.JS", None)
         else:
@@ -188,6 +191,8 @@ def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -
     for number, stream in packets[:_MOST_OTHERS]:
         content = opened(file, stream, budget)
         packet = content.read(_SCRIPT_BYTES) if content else b""
+        if content and content.read(1):
+            yield _Text("", f"object {number}.Metadata", None, "cut")
         if b"<" not in packet[:100].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]:
             if not maybe:
                 yield _Text("", f"object {number}.Metadata", None, "gap")
@@ -205,6 +210,10 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
     for text in texts:
         groups.setdefault((text.page, text.view), []).append(text)
     for (page, view), group in groups.items():
+        if view == "cut":
+            for text in group:
+                yield Gap(f"only the first {_SCRIPT_BYTES} bytes of the stream were read", location=text.column, bound="pdf_stream_bytes")
+            continue
         if view == "gap":
             for text in group:
                 yield Gap("the stream is packed in a way that is not undone here", location=text.column)

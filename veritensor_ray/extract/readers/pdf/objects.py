@@ -13,10 +13,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 
 _WINDOW = 16 << 20
-_MOST_BYTES = 64 << 20  # of objects, streams not counted
+_MOST_BYTES = bounds.PDF_OBJECTS  # of objects, streams not counted
 _SPACE = rb"[\x00\t\n\f\r ]"
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"+\d{1,5}" + _SPACE + rb"+obj(?![A-Za-z])")
 # An object stands behind another one or behind a revision; to search for these words is ten times as fast as for any number.
