@@ -82,6 +82,7 @@ CSS_RULES = _fixed("css_rules", 100_000, "rules", "rules of style sheets that ar
 MACRO = _fixed("macro_bytes", 16 << 20, "bytes", "the source of a macro module; all modules together: four times as much")
 MACROS = _fixed("macros", 2_000, "modules", "macro modules of a project")
 OLE_STREAMS = _fixed("ole_streams", 10_000, "streams", "of an OLE file")
+OLE_SETS = _fixed("ole_property_sets", 4, "sets", "of properties in a stream of an OLE file; the format has two")
 OLE_PICTURES = _fixed("ole_pictures", 5_000, "pictures", "pictures in an old office document")
 WORD_PIECES = _fixed("word_pieces", 2_000_000, "pieces", "pieces of text of an old Word document")
 XLS_SHEETS = _fixed("xls_sheets", 5_000, "sheets", "of an old Excel workbook")

@@ -97,6 +97,16 @@ def macros(content: bytes) -> bytes:
     return ole({"VBA/Module1": begin + (struct.pack("<H", 0xB003) + b"\x02a\xff\x0f") * (len(content) // 4099 + 1)})
 
 
+def properties(content: bytes) -> bytes:
+    """Properties of an OLE file that are all the same bytes; together they are as long as `content`."""
+    text = content[:50_000]
+    count = len(content) // len(text) + 1
+    head = struct.pack("<II", 0, count) + b"".join(struct.pack("<II", 100 + i, 8 + 8 * count) for i in range(count))
+    value = struct.pack("<II", 0x1E, len(text)) + text
+    begin = struct.pack("<HHI16sI", 0xFFFE, 0, 0, b"", 2) + struct.pack("<16sI", b"", 68) * 2
+    return ole({"\x05DocumentSummaryInformation": begin + head + value, "WordDocument": bytes(600)})
+
+
 def columns(content: bytes) -> bytes:
     """An ORC file of strings."""
     out = io.BytesIO()
@@ -154,6 +164,7 @@ ROADS = {
     "epub": squeezed("a.epub", lambda data: packed(("mimetype", b"application/epub+zip"), ("a", data))),
     "ppt": squeezed("a.ppt", slides),
     "VBA": Road("a.doc", macros),
+    "OLE properties": Road("a.doc", properties),
     "PDF attachment": squeezed("a.pdf", lambda data: pdf(b"", stream(data, ATTACHED, packed=True))),
     "PDF objects": Road("a.pdf", lambda data: pdf(b"", packed_objects([9], [b"<</Contents(%b)>>" % data]))),
     "base64": Road("a.txt", lambda data: encoded(gzip.compress(data)), encoded),
@@ -226,7 +237,7 @@ PART = "<p>" + "some words of text " * 520_000 + "</p>"
 @pytest.mark.parametrize(
     ("name", "data", "limits", "bound"),
     [
-        ("a.zip", packed(*((f"{i}.txt.gz", gzip.compress(bytes(9_900_000))) for i in range(40))), {}, "expanded_ratio"),
+        ("a.zip", packed(*((f"{i}.txt.gz", gzip.compress(b" " * 9_900_000)) for i in range(40))), {}, "expanded_ratio"),
         ("a.zip", packed(*((f"{i}.xml", PART.encode()) for i in range(6))), {"expanded_bytes": "20MB"}, "expanded_bytes"),
         ("a.docx", docx("", **{f"part{i}__xml": PART for i in range(6)}), {"expanded_bytes": "20MB"}, "expanded_bytes"),
         (

@@ -107,13 +107,16 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
     for path in compound.paths:
         if path in SUMMARIES:
             try:
-                found = list(property_texts(compound.open(path), path == SUMMARIES[0]))
+                data = compound.open(path)
+                for name, text in property_texts(data, path == SUMMARIES[0], Copies(compound.budget, len(data))):
+                    remote = name == "template" and is_remote(text)
+                    texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
+                    if texts.full:
+                        yield from texts.take()
+            except LimitExceeded as error:
+                yield Gap(str(error), location=shown(path), bound=error.bound)
             except ReadError as error:
                 yield Gap(str(error), location=shown(path))
-                continue
-            for name, text in found:
-                remote = name == "template" and is_remote(text)
-                texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
     yield from texts.take()
 
 
