@@ -136,7 +136,8 @@ class Visit:
         if isinstance(item, Gap):
             gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
             self._outcome.add_gap(gap)
-            yield from self._end(gap.bound, about, gap.member)
+            if self.budget.error:  # a reader said itself what ended it
+                yield from self._end(gap.bound, about, gap.member)
         elif isinstance(item, Member):
             yield from self._member(item, about, depth + 1)
         else:
