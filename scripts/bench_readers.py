@@ -366,6 +366,7 @@ CASES = (
 def read_with_ours(path: Path) -> int:
     """Size of all that our reader gives: texts, and the bytes of members."""
     from veritensor_ray.config import Limits
+    from veritensor_ray.extract.budget import Budget
     from veritensor_ray.extract.readers import reader_for
     from veritensor_ray.extract.refine import refined
     from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
@@ -381,7 +382,7 @@ def read_with_ours(path: Path) -> int:
         stream: Any = file
         kind, via = refined(sniff(head, path.suffix, whole=len(head) < HEAD_BYTES), file), None
         if kind.media_type in COMPRESSED:
-            stream, via = decompressed(file, kind.media_type, Limits())
+            stream, via = decompressed(file, kind.media_type, Budget(Limits(), path.stat().st_size))
             kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], ".txt", whole=False)
         reader = reader_for(kind)
         if reader is None:

@@ -70,24 +70,26 @@ class Section(BaseModel):
 
 
 class Limits(Section):
-    """Bounds. What a bound cuts off becomes a gap with the bound's name."""
+    """Bounds. What a bound cuts off becomes a gap with the bound's name; `bounds` has those that are fixed."""
 
-    batch_bytes: ByteSize = ByteSize(32_000_000)
-    batch_rows: int = Field(4096, ge=1)
-    shard_bytes: ByteSize = ByteSize(32_000_000)
-    shard_artifacts: int = Field(300, ge=1)
-    split_bytes: ByteSize = ByteSize(64_000_000)
-    artifact_seconds: float = Field(300, gt=0, description="without progress")
-    worker_memory: ByteSize | None = None
-    segment_chars: int = Field(262_144, ge=4096)
-    overlap_chars: int = Field(1024, ge=0)
-    expanded_bytes: ByteSize = ByteSize(50_000_000_000)
-    expanded_ratio: int = Field(1000, ge=1)
+    batch_bytes: ByteSize = Field(ByteSize(32_000_000), description="text in a batch that travels to a model actor")
+    batch_rows: int = Field(4096, ge=1, description="segments in a batch")
+    shard_bytes: ByteSize = Field(ByteSize(32_000_000), description="what a shard holds, and a part of a split artifact")
+    shard_artifacts: int = Field(300, ge=1, description="artifacts in a shard")
+    split_bytes: ByteSize = Field(ByteSize(64_000_000), description="larger artifacts are split where that loses nothing")
+    artifact_seconds: float = Field(300, gt=0, description="seconds of a worker without progress")
+    worker_memory: ByteSize | None = Field(None, description="bytes that a worker may allocate")
+    segment_chars: int = Field(262_144, ge=4096, description="longer texts are cut into segments that overlap")
+    overlap_chars: int = Field(1024, ge=0, description="characters that the next segment repeats")
+    expanded_bytes: ByteSize = Field(
+        ByteSize(50_000_000_000), description="bytes that are made out of one artifact, by whatever packs them"
+    )
+    expanded_ratio: int = Field(1000, ge=1, description="the same as a multiple of the artifact's size")
     members: int = Field(100_000, ge=1, description="files inside one artifact, at all depths")
-    depth: int = Field(8, ge=1, description="of files in files")
-    json_depth: int = Field(200, ge=1)
-    image_pixels: int = Field(100_000_000, ge=1)
-    hits_per_rule: int = Field(10_000, ge=1, description="rows per artifact and rule")
+    depth: int = Field(8, ge=1, description="how deep files are packed in files")
+    json_depth: int = Field(200, ge=1, description="how deep JSON is nested; what is deeper is read as text")
+    image_pixels: int = Field(100_000_000, ge=1, description="pixels of a picture")
+    hits_per_rule: int = Field(10_000, ge=1, description="rows of findings for an artifact and rule")
 
 
 class Resources(Section):

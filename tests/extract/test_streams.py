@@ -17,6 +17,7 @@ import zstandard
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import gzip_notes
 from veritensor_ray.extract.streams import CHUNK, Pieces, decoded, decompressed
 
@@ -36,7 +37,7 @@ packed = pytest.mark.parametrize("media_type", PACKERS)
 
 def unpack(data: bytes, media_type: str, limits: Limits | None = None) -> tuple[bytes, Exception | None]:
     """What comes out, and what ended it."""
-    stream, _ = decompressed(io.BytesIO(data), media_type, limits or Limits())
+    stream, _ = decompressed(io.BytesIO(data), media_type, Budget(limits or Limits(), len(data)))
     out = bytearray()
     try:
         while piece := stream.read(65_536):
@@ -123,7 +124,7 @@ BOMBS = {name: pack(BOMB) for name, pack in PACKERS.items() if name != "applicat
     [("expanded_bytes", Limits(expanded_bytes=3_000_000), 3_000_000), ("expanded_ratio", Limits(expanded_ratio=100), 24 << 20)],
 )
 def test_a_bomb_stops_at_the_bound_and_in_bounded_memory(media_type: str, bound: str, limits: Limits, at_most: int) -> None:
-    stream, _ = decompressed(io.BytesIO(BOMBS[media_type]), media_type, limits)
+    stream, _ = decompressed(io.BytesIO(BOMBS[media_type]), media_type, Budget(limits, len(BOMBS[media_type])))
     size = 0
     tracemalloc.start()
     with pytest.raises(LimitExceeded) as caught:

@@ -12,10 +12,11 @@ import inflate64
 import lz4.frame
 import zstandard
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 
 PIECE = 1 << 20
-DICTIONARY = 1 << 28  # memory that a header may ask for; `xz -9` takes 64 MB
+DICTIONARY = bounds.DICTIONARY  # `xz -9` takes 64 MB
 
 # What these libraries raise for data that is none of theirs.
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError, RuntimeError)

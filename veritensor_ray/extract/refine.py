@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import olefile
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.containers.zip_format import Data, Entry, entries, find_directory, local_header
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.streams import Pieces, Window
@@ -18,7 +19,7 @@ from veritensor_ray.media_types import NPZ, PYTORCH
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument."
 _MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
-_ENTRIES = 100_000  # that are looked at
+_ENTRIES = bounds.SNIFFED_ENTRIES
 _TYPES = "[Content_Types].xml"
 _DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part, too
 _FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from veritensor_ray.config import Limits
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.segments import Block, Gap
 
@@ -27,7 +29,7 @@ class Source:
     `file` is seekable unless `via` names a compression that it comes out of; it stands at the beginning. `row_groups` limits a
     Parquet file to some of its row groups; a byte range is already cut to whole lines. `name_says` is the media type that the name
     promises: a reader of text complains about malformed content only where the name promised it. `name` is the last component of
-    its path.
+    its path. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
     """
 
     file: BinaryIO
@@ -41,6 +43,20 @@ class Source:
     name_says: str | None = None
     name: str = ""
     counts: Counts = field(default_factory=Counts)
+    budget: Budget = field(default=None)  # type: ignore[assignment]  # never None once it is made
+
+    def __post_init__(self) -> None:
+        if self.budget is None:
+            object.__setattr__(self, "budget", Budget(self.limits, _size(self.file, self.limits)))
+
+
+def _size(file: BinaryIO, limits: Limits) -> int:
+    """Bytes of a file that stands at its beginning. Of a stream there may be any number: no ratio is suspicious."""
+    if not file.seekable():
+        return int(limits.expanded_bytes)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,21 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import BROKEN, COMPRESSIONS
 
 CHUNK = 1 << 20
 
 
 class _Bounded(io.RawIOBase):
-    """What comes out of a decompressor, counted: a bomb ends at `expanded_bytes` or at `expanded_ratio` times what went in.
+    """What comes out of a decompressor, counted.
 
     What comes before a damaged place or a bound is given out first; the read after it raises.
     """
 
-    def __init__(self, pieces: Iterator[bytes], packed: BinaryIO, limits: Limits, via: str) -> None:
-        self._pieces, self._packed, self._limits, self._via = pieces, packed, limits, via
+    def __init__(self, pieces: Iterator[bytes], budget: Budget, via: str) -> None:
+        self._pieces, self._via = budget.pieces(pieces), via
         self._rest = memoryview(b"")
         self._out = 0
         self._end: ReadError | None = None
@@ -51,12 +51,9 @@ class _Bounded(io.RawIOBase):
             memory = "emory usage limit" in str(error)  # liblzma's words
             said = f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}"
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
+        except ReadError as error:  # of a bound, or of the stream that this one comes out of
+            self._end = error
         self._out += len(self._rest)
-        limits = self._limits
-        if self._out > limits.expanded_bytes:
-            self._end = LimitExceeded("expanded_bytes", f"{self._via} stream expands to more than {limits.expanded_bytes} bytes")
-        elif self._out > 10 * CHUNK and self._out > limits.expanded_ratio * max(1, self._packed.tell()):
-            self._end = LimitExceeded("expanded_ratio", f"{self._via} stream expands to more than {limits.expanded_ratio} times its size")
 
 
 class _Stream(io.BufferedReader):
@@ -88,10 +85,10 @@ def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def decompressed(file: BinaryIO, media_type: str, limits: Limits) -> tuple[io.BufferedReader, str]:
+def decompressed(file: BinaryIO, media_type: str, budget: Budget) -> tuple[io.BufferedReader, str]:
     """A buffered stream of what `file` holds, and the name of the compression. Reading raises ReadError or LimitExceeded."""
     via, opener = COMPRESSIONS[media_type]
-    return _Stream(_Bounded(opener(file), file, limits, via), CHUNK), via
+    return _Stream(_Bounded(opener(file), budget, via), CHUNK), via
 
 
 class Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.values import Blob, Called, Name
 
 PIECE = 1 << 20  # characters or bytes of long texts
@@ -13,7 +14,7 @@ PIECE = 1 << 20  # characters or bytes of long texts
 class Budget:
     """Operations that are left, for a whole file."""
 
-    left: int = 1_000_000
+    left: int = bounds.PICKLE_STEPS
 
 
 class Broken(Exception):

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.window import Window
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
-LONGEST = 64 << 20  # of one text
-_PAIRS, _TENSORS, _DIMENSIONS, _NESTED = 1_000_000, 10_000_000, 4, 4
+LONGEST = bounds.GGUF_TEXT
+_PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
 _CHUNK = 4096  # texts of an array at once
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-LARGEST = 64 << 20
+from veritensor_ray import bounds
+
+LARGEST = bounds.HELD
 
 
 class Malformed(Exception):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.values import DULL, Called, Name
 
-_ENTRIES = 1 << 19
-_CHARS = 64 << 20
+_ENTRIES = bounds.PICKLE_MEMO
+_CHARS = bounds.HELD
 _LONGEST = 256  # of a module's or an attribute's name
-_SPARSE = 100_000
+_SPARSE = bounds.PICKLE_SPARSE
 
 
 class Memo:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.window import Window
 
-LONGEST = 64 << 20  # of one text
+LONGEST = bounds.ONNX_TEXT
 _DEPTH = 64  # of messages in messages: graphs in attributes of nodes of graphs
 TEXT, DATA = "text", "data"
 _PAIR = "Pair"

@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.events import PIECE, Broken, Budget, Call, Doubtful, Event, Raw, Text
 from veritensor_ray.formats.memo import Memo
 from veritensor_ray.formats.stack import Stack
@@ -19,7 +20,7 @@ from veritensor_ray.formats.values import DULL, Blob, Called, Many, Name, array_
 from veritensor_ray.formats.window import Window
 
 HEAD = 1024  # bytes of a string that the stack keeps
-_LINE = 16 << 20  # of a text in protocol 0 that is kept
+_LINE = bounds.PICKLE_LINE
 _ARRAYS = ("joblib.numpy_pickle.NumpyArrayWrapper", "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^\n])")
 _UNICODE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")

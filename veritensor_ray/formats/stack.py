@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from veritensor_ray import bounds
 from veritensor_ray.formats.values import DULL
 
-_ITEMS = 1 << 17
+_ITEMS = bounds.PICKLE_STACK
 _MARKS = 10_000
 
 

@@ -6,8 +6,10 @@ import io
 import os
 from typing import BinaryIO
 
+from veritensor_ray import bounds
+
 CHUNK = 1 << 18
-HELD = 64 << 20
+HELD = bounds.PICKLE
 
 
 class Window:

@@ -132,8 +132,19 @@ class Extraction:
             outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
             outcome.bytes_scanned = opened.size
         groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
-        source = Source(opened.file(), kind, self._limits, extension, None, groups, row.part == 0, offset, about.declared_type, about.name)
-        yield from visit.texts(source, about, 0)
+        source = Source(
+            opened.file(),
+            kind,
+            self._limits,
+            extension,
+            row_groups=groups,
+            first_part=row.part == 0,
+            byte_base=offset,
+            name_says=about.declared_type,
+            name=about.name,
+            budget=visit.budget,
+        )
+        yield from visit.artifact(source, about)
         outcome.lines, outcome.rows, outcome.chars = source.counts.lines, source.counts.rows, source.counts.chars
         if visit.images:
             self._images(outcome, kind, visit.images)
@@ -158,7 +169,7 @@ class Extraction:
         if self._transcribed:
             return
         reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
-        if kind.media_type.startswith("image/"):
+        if kind.media_type.startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason = "skipped", reason
         outcome.coverage["ocr"] = (NO_READER, reason)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from veritensor_ray.config import Limits
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import SHARED, Budget
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.containers.zip_format import find_directory
@@ -21,7 +22,7 @@ from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
 from veritensor_ray.extract.source import Item, Member, Reader, Source
-from veritensor_ray.extract.spool import Budget, edges, sha256, spooled
+from veritensor_ray.extract.spool import edges, sha256, spooled
 from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
@@ -51,8 +52,21 @@ class Visit:
 
     def __init__(self, tools: Tools, outcome: Outcome, size: int) -> None:
         self._tools, self._outcome = tools, outcome
-        self._budget = Budget(tools.limits, size)
+        self.budget = Budget(tools.limits, size)
+        self._ended = self._noticed = False
         self.images = 0
+
+    def artifact(self, source: Source, about: FileInfo) -> Iterator[pa.RecordBatch]:
+        """Segments of the artifact and of everything inside it. A bound of all files together is in the outcome, whoever met it."""
+        try:
+            yield from self.texts(source, about, 0)
+        except LimitExceeded as error:
+            yield from self._broken(error, about, None)
+        except ReadError:
+            if self.budget.error is None:
+                raise
+        if not self._ended and (spent := self.budget.error):  # a reader took it for damage
+            yield from self._broken(spent, about, None)
 
     def engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
         """Run them on one file; a fault of one costs the others nothing."""
@@ -93,7 +107,7 @@ class Visit:
                 self._no_reader(source, about)
             return
         yield from self._read(reader, source, about, depth)
-        if appended and not self._budget.spent:
+        if appended and not self._ended:
             source.file.seek(0)
             yield from self._read(read_zip, source, about, depth)
 
@@ -115,19 +129,22 @@ class Visit:
             for item in items:
                 self._tools.pulse()
                 yield from self._item(item, identity, about, depth)
-                if self._budget.spent:
+                if self._ended:
                     return
 
     def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         if isinstance(item, Gap):
-            self._outcome.add_gap(replace(item, member=_inside(about, item.member) if item.member else about.member))
+            gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
+            self._outcome.add_gap(gap)
+            if self.budget.error:  # a reader said itself what ended it
+                yield from self._end(gap.bound, about, gap.member)
         elif isinstance(item, Member):
             yield from self._member(item, about, depth + 1)
         else:
             self.images += len(item.images or ())
             batch = to_batch(item, identity, self._tools.limits)
             yield batch
-            for layer in layers(item, batch.column("text") if batch.num_rows == len(item.texts) else None):
+            for layer in layers(item, self.budget, batch.column("text") if batch.num_rows == len(item.texts) else None):
                 if isinstance(layer, Block):
                     yield to_batch(layer, identity, self._tools.limits)
                 else:
@@ -141,8 +158,8 @@ class Visit:
 
     def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
-        self._budget.member(depth)
-        file, broken = spooled(member.file, self._budget, self._tools.pulse)
+        self.budget.member(depth)
+        file, broken = spooled(member.file, self._tools.pulse)
         with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
                 yield from self._guarded(self._file(file, about, member.opaque, depth), about, about.member)
@@ -161,11 +178,16 @@ class Visit:
             self._outcome.add_gap(Gap(f"{type(error).__name__}: {error}"[:300], member=name))
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
-        """A gap for what could not be unpacked; where a bound of all files together ended it, the visit ends."""
+        """A gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
         self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
-        self._budget.spent |= bound in ("expanded_bytes", "expanded_ratio", "members")
-        if bound == "expanded_ratio":
+        yield from self._end(bound, about, name)
+
+    def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+        """Where a bound of all files together was reached the visit ends, and a bomb is noticed, once."""
+        self._ended |= bound in SHARED
+        if bound == "expanded_ratio" and not self._noticed:
+            self._noticed = True
             yield to_batch(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self._tools.limits)
 
     def _file(self, file: BinaryIO, about: FileInfo, opaque: bool, depth: int) -> Iterator[pa.RecordBatch]:
@@ -181,12 +203,13 @@ class Visit:
         )
         self.engines_over_bytes(file, about)
         file.seek(0)
-        source = Source(file, kind, self._tools.limits, about.extension, name_says=about.declared_type, name=about.name)
+        promised = about.declared_type
+        source = Source(file, kind, self._tools.limits, about.extension, name_says=promised, name=about.name, budget=self.budget)
         yield from self.texts(source, about, depth, opaque)
 
     def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """What a compression holds: text is read as a stream, anything else is a file inside the file."""
-        stream, via = decompressed(source.file, source.kind.media_type, self._tools.limits)
+        stream, via = decompressed(source.file, source.kind.media_type, self.budget)
         name = _stem(about.name)
         extension = FileInfo(name, None, "").extension
         kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)

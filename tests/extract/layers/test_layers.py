@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritensor_ray.config import Limits
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.source import Member
 from veritensor_ray.segments import Block, Gap, Origin
@@ -23,10 +25,15 @@ SELECTORS = "".join(chr(0xE0100 + b - 16) if b >= 16 else chr(0xFE00 + b) for b 
 BITS = "".join("\u200b" if bit == "0" else "\u200c" for byte in EVIL.encode() for bit in f"{byte:08b}")
 
 
+def account() -> Budget:
+    """Room for everything here."""
+    return Budget(Limits(), 1 << 20)
+
+
 def under(text: str) -> list[tuple[str | None, str, str]]:
     """Encoding, decoded text and the original characters that it points at, of everything under `text`."""
     found = []
-    for block in layers(Block([text], line=1)):
+    for block in layers(Block([text], line=1), account()):
         if isinstance(block, Block):
             assert block.view == "decoded"
             assert block.origins is not None
@@ -83,14 +90,14 @@ def test_layers_end_at_a_depth(layer: int) -> None:
     for _ in range(layer):
         text = _base64(text)
     assert (EVIL in [entry[1] for entry in under(text)]) is (layer <= 3)
-    assert [item.bound for item in layers(Block([text])) if isinstance(item, Gap)] == ["layers"] * (layer > 3)
+    assert [item.bound for item in layers(Block([text]), account()) if isinstance(item, Gap)] == ["layers"] * (layer > 3)
 
 
 def test_a_place_is_exact_character_by_character_where_nothing_was_changed() -> None:
     text = "one\ntwo ig\u200bnore three"
     ((_, decoded, _),) = under(text)
     assert decoded == "one\ntwo ignore three"
-    (block,) = layers(Block([text], line=5, start=100))
+    (block,) = layers(Block([text], line=5, start=100), account())
     assert isinstance(block, Block)
     assert block.origins == [[Origin(0, 100, 110, 5), Origin(10, 111, 121, 6)]]
 
@@ -99,7 +106,7 @@ def test_origins_of_the_parent_are_followed() -> None:
     """A reader's text that was put together from two places, with something under it."""
     token = _base64(EVIL)
     parent = Block([f"see {token}"], origins=[[Origin(0, 50, 54, 3), Origin(4, 200, 200 + len(token), 9)]])
-    (block,) = layers(parent)
+    (block,) = layers(parent, account())
     assert isinstance(block, Block)
     assert block.origins is not None
     assert (block.origins[0][0].start, block.origins[0][-1].end, block.origins[0][0].line) == (200, 200 + len(token), 9)
@@ -108,7 +115,7 @@ def test_origins_of_the_parent_are_followed() -> None:
 def test_places_of_cells_are_kept() -> None:
     texts = ["plain", _base64(EVIL), "plain", None, EVIL.encode().hex()]
     block = Block(pa.array(texts), row=pa.array([7, 8, 9, 10, 11]), column="note", part="sheet")
-    found = [b for b in layers(block) if isinstance(b, Block)]
+    found = [b for b in layers(block, account()) if isinstance(b, Block)]
     assert [(b.row, b.column, b.part, b.decoded_via) for b in found] == [(8, "note", "sheet", "base64"), (11, "note", "sheet", "hex")]
 
 
@@ -123,7 +130,7 @@ def test_places_of_cells_are_kept() -> None:
 )
 @pytest.mark.parametrize("encode", [lambda d: base64.b64encode(d).decode(), bytes.hex])
 def test_a_file_written_as_text_is_a_member(content: bytes, encode: Callable[[bytes], str]) -> None:
-    (member,) = layers(Block([f"blob: {encode(content)}"], row=4, column="data"))
+    (member,) = layers(Block([f"blob: {encode(content)}"], row=4, column="data"), account())
     assert isinstance(member, Member)
     assert (member.file.read(), member.name.startswith("4/data/")) == (content, True)
 
@@ -154,7 +161,7 @@ def test_a_text_of_encoded_words_is_read_in_bounded_time() -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_taken(text: str) -> None:
-    for block in layers(Block([text.encode("utf-8", "replace").decode()], line=1)):
+    for block in layers(Block([text.encode("utf-8", "replace").decode()], line=1), account()):
         if isinstance(block, Block):
             assert block.origins is not None
             assert all(0 <= o.start <= o.end <= len(text) for o in block.origins[0])
@@ -164,5 +171,5 @@ def test_ordinary_sources_hold_little(request: pytest.FixtureRequest) -> None:
     """Our own code: what is decoded costs every engine time."""
     files = sorted((Path(request.config.rootpath) / "veritensor_ray").rglob("*.py"))
     texts = [file.read_text() for file in files if "layers" not in file.parts]
-    decoded = [b for text in texts for b in layers(Block([text], line=1)) if isinstance(b, Block)]
+    decoded = [b for text in texts for b in layers(Block([text], line=1), account()) if isinstance(b, Block)]
     assert sum(len(str(b.texts[0])) for b in decoded) < 0.05 * sum(map(len, texts))

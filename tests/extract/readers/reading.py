@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.config import Limits
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Member, Source
@@ -27,8 +28,9 @@ def reader_source(data: bytes, kind: Kind, limits: Limits | None = None, packed:
     """A Source over bytes."""
     limits = limits or Limits()
     if packed:
-        stream, about["via"] = decompressed(io.BytesIO(data), packed, limits)
-        return Source(stream, kind, limits, **about)
+        budget = Budget(limits, len(data))
+        stream, about["via"] = decompressed(io.BytesIO(data), packed, budget)
+        return Source(stream, kind, limits, budget=budget, **about)
     return Source(io.BytesIO(data), kind, limits, **about)
 
 

@@ -18,7 +18,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.extract.readers.pdf_builder import FONT, packed_objects, pdf, stream, text, write
 from tests.extract.readers.reading import flat, members, read, reader_source, reasons, until_error
+from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers import pdf as reader
 from veritensor_ray.extract.readers.pdf import document, objects, pages, read_pdf
 from veritensor_ray.extract.sniff import Kind, sniff
@@ -404,10 +406,10 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_windows_cut_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
     data = (FILES / "garden.pdf").read_bytes() + pdf(b"x" * 500, stream(b"attached" * 50, b"/Type/EmbeddedFile"), JS)
-    whole = objects.find_objects(io.BytesIO(data))
+    whole = objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
     for size in (1000, 1500, 4096, 5003):
         monkeypatch.setattr(objects, "_WINDOW", size)
-        found = objects.find_objects(io.BytesIO(data))
+        found = objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
         assert SCRIPT.replace("(", "\\(").replace(")", "\\)").encode() in found.text
         assert {k: (v.offset, v.length) for k, v in found.streams.items()} == {k: (v.offset, v.length) for k, v in whole.streams.items()}
 

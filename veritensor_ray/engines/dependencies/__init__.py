@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from veritensor_ray import bounds
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.dependencies import rules
@@ -22,8 +23,8 @@ from veritensor_ray.engines.dependencies.records import Group, grouped
 from veritensor_ray.models.store import ModelStore
 from veritensor_ray.segments import Gap
 
-LARGEST = 64 << 20
-MOST = 500_000  # dependencies of one manifest
+LARGEST = bounds.MANIFEST
+MOST = bounds.DEPENDENCIES
 NOTEBOOK = "application/x-ipynb+json"
 _INSTALLS = re.compile(rb"\b(?:pip|uv|npm|pnpm|yarn)\b[^\n]{0,80}?\b(?:install|add|i)\b")
 _MALICIOUS_UNPINNED = 0.9

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
 from veritensor_ray.engines.modelfiles.pickles import PickleScan
 from veritensor_ray.engines.modelfiles.policy import Policy, digest_source
 from veritensor_ray.engines.modelfiles.rules import RULES
+from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.formats import npy
 from veritensor_ray.media_types import EXECUTABLES, TYPE1_FONT, UNKNOWN
 from veritensor_ray.models.store import ModelStore
@@ -138,7 +140,7 @@ class ModelFiles:
             yield from PickleScan(self._policy, base=header.offset).scan(file)
 
     def _template(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        data = file.read(4 * 1_000_000 + 1)
+        data = file.read(4 * bounds.TEMPLATE + 1)
         return headers.scan_template(data.decode("utf-8", "replace"), 0, chat="chat_template" in (about.member or about.path))
 
     def _config(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
@@ -151,7 +153,10 @@ class ModelFiles:
         except (ValueError, RecursionError):
             yield Gap("configuration that is no valid JSON was not checked", engine=self.name)
             return
-        yield from self._findings(configs.check(top, about.name, self._policy), data)
+        try:
+            yield from self._findings(configs.check(top, about.name, self._policy), data)
+        except LimitExceeded as error:
+            yield Gap(str(error), engine=self.name, bound=error.bound)
 
     def _findings(self, findings: Iterable[configs.Finding], data: bytes) -> Iterator[Hit]:
         for found in findings:

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.policy import Policy, runs_code
+from veritensor_ray.errors import LimitExceeded
 
-LARGEST = 16 << 20
+LARGEST = bounds.CONFIG
 _REMOTE, _ADAPTER, _LAMBDA, _MODULE, _TARGET = (
     f"modelfiles.{name}" for name in ("remote-code", "adapter-base", "keras-lambda", "keras-module", "config-target")
 )
@@ -20,7 +22,7 @@ _LIBRARIES = frozenset(
 )
 _KERAS = ("keras", "tf_keras", "tensorflow", "keras_core", "keras_cv", "keras_nlp", "keras_hub", "builtins")
 _YAML_TARGET = re.compile(rb"^[ \t-]*[\"']?_target_[\"']?[ \t]*:[ \t]*[\"']?([\w.]{1,300})", re.MULTILINE)
-_NODES = 2_000_000
+_NODES = bounds.CONFIG_NODES
 
 
 class Finding(NamedTuple):
@@ -72,6 +74,8 @@ def _objects(top: Any) -> Iterator[Pairs]:
             stack.extend(inner for _, inner in reversed(value) if isinstance(inner, list))
         elif isinstance(value, list):
             stack.extend(inner for inner in reversed(value) if isinstance(inner, list))
+    if stack:
+        raise LimitExceeded("config_nodes", f"only {_NODES} values of the configuration were checked")
 
 
 def _texts(value: Any, level: int = 0) -> Iterator[str]:

@@ -9,6 +9,7 @@ from veritensor_ray.engines.modelfiles import configs
 from veritensor_ray.engines.modelfiles.configs import Finding
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
 from veritensor_ray.engines.modelfiles.policy import Policy
+from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Gap
 
@@ -32,7 +33,10 @@ def _keras(root: object, policy: Policy) -> Iterator[Finding | Gap]:
     except (ValueError, RecursionError):
         yield Gap("modelfiles: the attribute model_config is no valid JSON", engine="modelfiles")
         return
-    yield from configs.check(top, "model_config", policy)
+    try:
+        yield from configs.check(top, "model_config", policy)
+    except LimitExceeded as error:
+        yield Gap(str(error), engine="modelfiles", bound=error.bound)
 
 
 def _elsewhere(root: object) -> Iterator[Finding]:

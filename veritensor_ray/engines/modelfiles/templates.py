@@ -12,8 +12,10 @@ from jinja2 import Environment, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-LARGEST = 1_000_000  # characters
-_NODES = 200_000
+from veritensor_ray import bounds
+
+LARGEST = bounds.TEMPLATE
+_NODES = bounds.TEMPLATE_NODES
 _FOLDED = 1000
 _DEPTH = 12
 ESCAPE, FILES, UNREADABLE = "modelfiles.template-escape", "modelfiles.template-file-access", "modelfiles.template-unreadable"

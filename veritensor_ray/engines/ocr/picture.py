@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from veritensor_ray import bounds
 from veritensor_ray.config import Ocr
 from veritensor_ray.errors import LimitExceeded, ReadError
 
@@ -21,7 +22,7 @@ _FAINT = 60  # local contrast, in grey levels, below which a region is stretched
 _CLEAR = 110  # ... and above which it stays as it is
 _WEAKEST = 5
 _CELL = 8
-_WALKED = 200  # frames of an animation that are looked at
+_WALKED = bounds.OCR_WALKED
 
 
 @dataclass(frozen=True, slots=True)

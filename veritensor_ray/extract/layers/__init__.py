@@ -9,21 +9,23 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray import bounds
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.found import Found
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.mapped import Mapped, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
 
-DEPTH = 3
+DEPTH = bounds.LAYERS
 _EVERYTHING = (characters.VIA, *encodings.ALL)
-_MOST = 2_000  # decoded texts of one block: a file made of nothing but encoded words is read in bounded time
+_MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
 
 
-def layers(block: Block, array: pa.Array | None = None) -> Iterator[Item]:
+def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Iterator[Item]:
     """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
 
-    `array` are the block's texts as an Arrow array, where the caller has it already.
+    `array` are the block's texts as an Arrow array, where the caller has it already. Raises LimitExceeded of `budget`.
     """
     if block.images is not None or not len(block.texts):
         return
@@ -45,12 +47,14 @@ def layers(block: Block, array: pa.Array | None = None) -> Iterator[Item]:
             if found.deeper:
                 yield Gap("encoded in more layers than are decoded", location=parent.name + found.via, bound="layers")
             left -= 1
+            budget.add(len(found.mapped.text if found.content is None else found.content))
             if isinstance(found.content, bytes):
                 at = parent.place(found.mapped).starts[0]
                 yield Member(f"{parent.name}{found.via}@{at}", io.BytesIO(found.content))
             else:
                 yield parent.block(found)
             if left <= 0:
+                yield Gap(f"only {_MOST} encoded texts of a block were decoded", location=parent.name or None, bound="layer_texts")
                 return
 
 

@@ -158,9 +158,9 @@ def test_bounds_of_xml(body: str, bound: str) -> None:
 def test_a_part_that_expands_too_much() -> None:
     data = docx("<w:p><w:r><w:t>before</w:t></w:r></w:p>" + "<w:p/>" * 2_000_000)
     _, gaps = read(data, DOCX, Limits(expanded_ratio=100))
-    assert [gap.bound for gap in gaps] == ["expanded_ratio"]
+    assert {gap.bound for gap in gaps} == {"expanded_ratio"}
     _, gaps = read(data, DOCX, Limits(expanded_bytes=1_000_000))
-    assert [gap.bound for gap in gaps] == ["expanded_bytes"]
+    assert {gap.bound for gap in gaps} == {"expanded_bytes"}
 
 
 def test_all_parts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

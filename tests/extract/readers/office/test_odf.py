@@ -207,7 +207,7 @@ def test_files_in_flat_xml_that_are_damaged_or_too_many(monkeypatch: pytest.Monk
     data = flat_xml(file("QUJD") + file("A") + file("QUJD" * 10))
     monkeypatch.setattr("veritensor_ray.extract.readers.office.odffiles._BYTES", 20)
     assert members(data, FLAT) == {"object 1": b"ABC"}
-    assert [(gap.bound, gap.count) for gap in read(data, FLAT)[1]] == [("document_bytes", 1), (None, 1)]
+    assert [(gap.bound, gap.count) for gap in read(data, FLAT)[1]] == [("embedded_bytes", 1), (None, 1)]
 
 
 def test_flat_xml_is_recognised_by_its_root() -> None:

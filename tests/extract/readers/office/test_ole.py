@@ -13,7 +13,9 @@ import pytest
 
 from tests.extract.readers.office.building import FILES, OLE, ole
 from tests.extract.readers.reading import flat, members, read, reader_source, reasons, until_error
+from veritensor_ray.config import Limits
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.office import vba
 from veritensor_ray.extract.readers.office.unlocked import unlocked
 
@@ -58,7 +60,7 @@ def directory(*modules: tuple[str, int]) -> bytes:
     ],
 )
 def test_decompression(data: bytes, expected: bytes) -> None:
-    assert vba.decompress(data, 0) == expected
+    assert vba.decompress(data, 0, Budget(Limits(), len(data))) == expected
 
 
 def project(source: bytes = SOURCE, listed: bool = True) -> dict[str, bytes]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
+from veritensor_ray import bounds
 from veritensor_ray.engines.dependencies.manifests.places import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 from veritensor_ray.engines.dependencies.model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
 
-_LARGEST = 4 << 20  # characters: a megabyte of YAML takes seconds
-_ITEMS = 100_000  # aliases let a small file list the same thing for ever
+_LARGEST = bounds.CONDA  # characters: a megabyte of YAML takes seconds
+_ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing for ever
 _SPEC = re.compile(r"(?:[\w./:-]+::)?([A-Za-z0-9_][\w.-]*)\s*(?:\[[^\]]*\])?\s*(.*)\Z", re.DOTALL)
 _EXACT = re.compile(r"={1,2}\s*([0-9][A-Za-z0-9._!+-]*)(?:=[\w.*-]+)?\s*\Z")
 # No tags, no numbers, no dates, no merge keys: every scalar is text, and an alias is one more reference.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import bcj
 
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.extract.streams import Pieces
 
@@ -93,11 +94,13 @@ _BRANCHES: dict[bytes, Callable[[int], Any]] = {
     **dict.fromkeys((b"\x03\x03\x08\x05", b"\x09"), bcj.SparcDecoder),
 }
 _ZSTD = b"\x04\xf7\x11\x01"
+_COPY, _DELTA = b"\x00", b"\x03"
+_OF_EQUAL_SIZE = frozenset((_COPY, _DELTA, *_BRANCHES))  # of what goes in and what comes out
 METHODS: dict[bytes, Callable[[bytes, int], Decoder]] = {
-    b"\x00": lambda properties, size: _Copy(),
+    _COPY: lambda properties, size: _Copy(),
     b"\x21": _lzma2,
     b"\x03\x01\x01": _lzma1,
-    b"\x03": lambda properties, size: _Delta(properties[0] + 1),
+    _DELTA: lambda properties, size: _Delta(properties[0] + 1),
     b"\x04\x01\x08": lambda properties, size: Inflate(),
     b"\x04\x01\x09": lambda properties, size: Inflate64(),
     b"\x04\x02\x02": lambda properties, size: bz2.BZ2Decompressor(),
@@ -106,12 +109,14 @@ METHODS: dict[bytes, Callable[[bytes, int], Decoder]] = {
 }
 
 
-def chain(coders: Sequence[Coder], read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """What the coders, the first to be applied first, make of packed bytes."""
+def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget) -> Iterator[bytes]:
+    """What the coders, the first to be applied first, make of packed bytes. Raises LimitExceeded."""
     pieces: Iterator[bytes] = iter(())
     try:
         for coder in coders:
             pieces = _step(coder, read)
+            if coder.method not in _OF_EQUAL_SIZE:
+                pieces = budget.pieces(pieces)
             read = Pieces(pieces).read1
         yield from pieces
     except (IndexError, OverflowError) as error:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.containers.sevenzip_coders import AES, METHODS, Coder, chain
 from veritensor_ray.extract.streams import Pieces, Window
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
-_HEADER = 64 << 20  # bytes of a header, as stored and as decoded
+_HEADER = bounds.ARCHIVE_HEADER  # bytes, as stored and as decoded
 _CODERS = 8  # in a folder
 _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, _SIZES, _COUNTS = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
@@ -122,15 +124,15 @@ class _Cursor:
         return [int.from_bytes(self.take(4), "little") if known else None for known in self.all_or_bits(count)]
 
 
-def listing(file: BinaryIO, members: int) -> Listing:
+def listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     """The header of an archive. Raises ReadError; Encrypted where even the names need a password."""
     try:
-        return _listing(file, members)
+        return _listing(file, members, budget)
     except (IndexError, ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ReadError(f"the header is damaged: {error}") from None
 
 
-def _listing(file: BinaryIO, members: int) -> Listing:
+def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     size = file.seek(0, 2)
     file.seek(0)
     front = file.read(32)
@@ -152,16 +154,16 @@ def _listing(file: BinaryIO, members: int) -> Listing:
             return _header(cursor, members)
         if kind != _ENCODED:
             break
-        data = _decoded(file, cursor)
+        data = _decoded(file, cursor, budget)
     raise ReadError("the header is of an unknown kind")
 
 
 def _bounded(length: int) -> None:
     if length > _HEADER:
-        raise LimitExceeded("members", f"the header has more than {_HEADER} bytes")
+        raise LimitExceeded("archive_header", f"the header has more than {_HEADER} bytes")
 
 
-def _decoded(file: BinaryIO, cursor: _Cursor) -> bytes:
+def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
     folders = _streams(cursor)
     if not folders:
         raise ValueError("packed header without data")
@@ -169,7 +171,7 @@ def _decoded(file: BinaryIO, cursor: _Cursor) -> bytes:
     if problem := folder.problem():
         raise problem
     _bounded(folder.size)
-    data = Pieces(unpacked(file, folder)).read(folder.size)
+    data = Pieces(unpacked(file, folder, budget)).read(folder.size)
     if len(data) < folder.size or (folder.crc is not None and zlib.crc32(data) != folder.crc):
         raise ValueError("its packed form does not decode")
     return data
@@ -350,6 +352,6 @@ def _files(cursor: _Cursor, members: int) -> list[File]:
     return [File(name.replace("\\", "/"), stream, none, flags) for name, stream, none, flags in rows]
 
 
-def unpacked(file: BinaryIO, folder: Folder) -> Iterator[bytes]:
+def unpacked(file: BinaryIO, folder: Folder, budget: Budget) -> Iterator[bytes]:
     """What comes out of a folder, in bounded pieces."""
-    return chain(folder.coders, Window(file, folder.start, folder.packed).read)
+    return chain(folder.coders, Window(file, folder.start, folder.packed).read, budget)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import Comments, Report
@@ -15,7 +16,7 @@ from veritensor_ray.extract.readers.containers.tar_format import BLOCK, Header, 
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 
-_EXTENDED = 1 << 20  # bytes of an extended header that are read; a path has 4096 at most
+_EXTENDED = bounds.TAR_HEADER  # a path has 4096 bytes at most
 _ZEROS = bytes(PIECE)
 _LINKS = {"1": True, "2": False}
 _DEVICES = "346"
@@ -38,7 +39,7 @@ class _Next:
 
 class _Archive:
     def __init__(self, source: Source) -> None:
-        self._file, self._limits = source.file, source.limits
+        self._file, self._limits, self._budget = source.file, source.limits, source.budget
         self._size = self._file.seek(0, 2)
         self._report, self._comments = Report(), Comments()
         self._everywhere: dict[str, str] = {}
@@ -125,7 +126,7 @@ class _Archive:
         """Take in a header that is about the entry behind it, or about all of them."""
         start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
         if found.size > _EXTENDED:
-            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read")
+            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read", bound="tar_header")
             if self._at > self._size:
                 raise TarError("the archive ends in the middle of an extended header")
             return
@@ -146,9 +147,9 @@ class _Archive:
         window = Window(self._file, start, size)
         whole = records.get("GNU.sparse.realsize") or records.get("GNU.sparse.size")
         if found.kind == "S":
-            yield from _spread(window, sparse, found.real_size)
+            yield from _spread(window, sparse, found.real_size, self._budget)
         elif whole is not None:
-            yield from _spread(window, sparse or sparse_map(records, window), _number(whole, 0))
+            yield from _spread(window, sparse or sparse_map(records, window), _number(whole, 0), self._budget)
         else:
             yield from window.pieces()
 
@@ -157,13 +158,13 @@ def _number(value: str | None, otherwise: int) -> int:
     return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else otherwise
 
 
-def _spread(window: Window, parts: list[tuple[int, int]], size: int) -> Iterator[bytes]:
-    """A sparse file: its parts at their places, zeros between them."""
+def _spread(window: Window, parts: list[tuple[int, int]], size: int, budget: Budget) -> Iterator[bytes]:
+    """A sparse file: its parts at their places, zeros between them, which are made here."""
     at = 0
     for place, length in [*parts, (size, 0)]:
         if place < at:
             raise ReadError("the map of a sparse file goes backwards")
-        yield from (_ZEROS[: end - begin] for begin, end in pairwise([*range(at, place, PIECE), place]))
+        yield from budget.pieces(_ZEROS[: place - begin] for begin in range(at, place, PIECE))
         left = length
         while left:
             data = window.read(min(left, PIECE))

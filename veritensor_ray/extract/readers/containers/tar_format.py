@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import BinaryIO, NamedTuple
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray import bounds
+from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.streams import Window
 
 BLOCK = 512
-_PARTS = 100_000  # of a sparse file
+_PARTS = bounds.SPARSE_PARTS
 _RECORD = re.compile(rb"(\d{1,7}) ")
 
 
@@ -94,17 +95,25 @@ def pax_records(data: bytes) -> tuple[dict[str, str], list[tuple[int, int]]]:
 def sparse_map(records: dict[str, str], window: Window) -> list[tuple[int, int]]:
     """Where the parts of a sparse file belong: in a record, or in lines before its data that fill whole blocks."""
     if (listed := records.get("GNU.sparse.map")) is not None:
-        return _pairs(listed.split(",")[: 2 * _PARTS])
+        values = listed.split(",")
+        _few(len(values) // 2)
+        return _pairs(values)
     blocks = [window.read(BLOCK)]
     first = blocks[0].partition(b"\n")[0]
-    if not first.isdigit() or len(first) > 7 or int(first) > _PARTS:
+    if not first.isdigit() or len(first) > 7:
         raise ReadError("the map of a sparse file is damaged")
+    _few(int(first))
     lines = 1 + 2 * int(first)
     seen = blocks[0].count(b"\n")
     while seen < lines and blocks[-1]:
         blocks.append(window.read(BLOCK))
         seen += blocks[-1].count(b"\n")
     return _pairs([line.decode("latin-1") for line in b"".join(blocks).split(b"\n")[1:lines]])
+
+
+def _few(parts: int) -> None:
+    if parts > _PARTS:
+        raise LimitExceeded("sparse_parts", f"a sparse file has more than {_PARTS} parts")
 
 
 def _pairs(values: list[str]) -> list[tuple[int, int]]:
@@ -119,7 +128,8 @@ def old_sparse(file: BinaryIO, found: Header, at: int) -> tuple[list[tuple[int, 
     parts = _slots(found.block, 386, 4)
     more = found.block[482]
     file.seek(at)
-    while more and len(parts) < _PARTS:
+    while more:
+        _few(len(parts))
         block = file.read(BLOCK)
         if len(block) < BLOCK:
             raise TarError("the archive ends in the middle of the map of a sparse file")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.decoders import DICTIONARY, Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.extract.streams import Window
 
@@ -21,7 +23,7 @@ DESCRIPTOR = b"PK\x07\x08"
 ENCRYPTED, STREAMED = 1, 8  # bits of an entry's flags
 STORED, DEFLATED, AES = 0, 8, 99
 _NAME = 4096  # bytes of a name that are kept
-_DIRECTORY = 64 << 20  # bytes of a central directory that are read
+_DIRECTORY = bounds.ARCHIVE_HEADER
 _MAX32 = 0xFFFFFFFF
 
 _CENTRAL = struct.Struct("<4s4B4H3L5H2L")
@@ -244,6 +246,10 @@ class Data:
             self.size += len(piece)
             yield piece
         self.ended = True
+
+    def counted(self, copies: Copies, known: int = 0) -> Iterator[bytes]:
+        """The same on the archive's account, from byte `known` on. Raises LimitExceeded."""
+        return (copies if self._entry.method == STORED else copies.budget).pieces(iter(self), known)
 
     def _pieces(self) -> Iterator[bytes]:
         entry, window = self._entry, self._window

@@ -7,7 +7,9 @@ from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.decoders import BROKEN, PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import Comments, Report
@@ -34,7 +36,7 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import PYTORCH
 
-_TWICE = 64 << 20  # bytes read more than once: of entries that share their data, and of damaged ones that nothing gives the size of
+_TWICE = bounds.SHARED_DATA
 _DESCRIPTOR = 24  # bytes behind a streamed entry
 _LINK = 4096
 _SIGNED = b"APK Sig Block 42"
@@ -54,6 +56,7 @@ class _Archive:
         self._seen: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[int, int]] = []  # where entries begin, and end with their descriptors
         self._twice = _TWICE
+        self._copies = Copies(source.budget, self._size)
         self._headers, self._descriptors = _Finder(self._file, LOCAL), _Finder(self._file, DESCRIPTOR)
         self._tries = self._limits.members
 
@@ -105,7 +108,7 @@ class _Archive:
         if shared:
             self._report.notice("archive-bomb", f"{entry.name}: shares its data with other entries")
             if self._twice <= 0:
-                self._report.gap("not read: it shares its data with other entries", entry.name)
+                self._report.gap("not read: it shares its data with other entries", entry.name, bound="shared_data")
                 return
         yield from self._content(entry, local, shared)
 
@@ -137,11 +140,11 @@ class _Archive:
     def _member(self, name: str, data: Data) -> Member:
         parts = name.split("/")
         opaque = self._torch and (parts[-2:-1] in (["data"], ["constants"]) or name.endswith(".storage"))
-        return Member(name, cast("BinaryIO", Pieces(iter(data))), opaque)
+        return Member(name, cast("BinaryIO", Pieces(data.counted(self._copies))), opaque)
 
     def _link(self, entry: Entry, data: Data) -> None:
         try:
-            target = Pieces(iter(data)).read(_LINK).decode("utf-8", "replace")
+            target = Pieces(data.counted(self._copies)).read(_LINK).decode("utf-8", "replace")
         except ReadError as error:
             self._report.gap(str(error), entry.name)
             return
@@ -156,7 +159,7 @@ class _Archive:
             return False
         data = Data(entry, Window(self._file, local.data, entry.packed))
         try:
-            for _ in islice(data, 16):
+            for _ in islice(data.counted(self._copies), 16):
                 pass
         except BROKEN:
             return False

@@ -20,7 +20,7 @@ _BATCH_ROWS = 1024
 
 def read_parquet(source: Source) -> Iterator[Item]:
     """Row groups one at a time; `row` counts from the beginning of the file also in a part of it."""
-    blobs = Blobs(pictures=True)
+    blobs = Blobs(source.budget, pictures=True)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
@@ -53,7 +53,7 @@ def read_arrow_stream(source: Source) -> Iterator[Item]:
 
 def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
     """Batches of rows, and the metadata of the file where there is some."""
-    blobs = Blobs(pictures=True)
+    blobs = Blobs(source.budget, pictures=True)
     row = 0
     try:
         for batch in batches:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import zstandard
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.data import snappy
 from veritensor_ray.extract.readers.data.avro_schema import Compiler, Found, Step, number, stretch
@@ -19,8 +20,8 @@ from veritensor_ray.extract.readers.data.blobs import Blobs, Value
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 64 << 20  # a block, packed or not
-_HEADER = 16 << 20
+_LARGEST = bounds.BLOCK
+_HEADER = bounds.AVRO_HEADER
 _PIECE = 1 << 16
 _LAST_ROW = 1 << 62  # what a block says of its records is not trusted
 _BATCH_TEXTS, _BATCH_CHARS = 4096, 4 << 20
@@ -156,18 +157,18 @@ def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
 
 class _Records:
     def __init__(self, walk: Step, codec: str, source: Source) -> None:
-        self._walk, self._unpack, self._source = walk, _UNPACK[codec], source
-        self._blobs = Blobs()
+        self._walk, self._codec, self._source = walk, codec, source
+        self._blobs = Blobs(source.budget)
         self._found, self._rows, self._binary = Found(), list[int](), list[Value]()
-        self._damaged = self._bad = self._packed = self._unpacked = self._waiting = 0
+        self._damaged = self._bad = self._waiting = 0
         self.row = 0
 
     def read(self, count: int, packed: bytes) -> Iterator[Item]:
         """The records of a block; given off with those of others."""
         behind = min(self.row + count, _LAST_ROW)
         try:
-            data = self._unpack(packed)
-            self._bound(len(packed), len(data))
+            data = _UNPACK[self._codec](packed)
+            self._source.budget.add(len(data) if self._codec != "null" else 0)
             yield from self._walked(data, range(self.row, behind))
         except _BROKEN:
             self._damaged += 1
@@ -197,13 +198,6 @@ class _Records:
         if found.texts:
             yield Block(found.texts, row=rows, column=found.columns, decoded_via=self._source.via)
         yield from self._blobs.read(binary, self._source.via)
-
-    def _bound(self, packed: int, unpacked: int) -> None:
-        self._packed += packed
-        self._unpacked += unpacked
-        limits = self._source.limits
-        if self._unpacked > 10 << 20 and self._unpacked > limits.expanded_ratio * self._packed:
-            raise LimitExceeded("expanded_ratio", f"Avro blocks expand to more than {limits.expanded_ratio} times their size")
 
     def gaps(self) -> Iterator[Gap]:
         """What was wrong with blocks and values."""

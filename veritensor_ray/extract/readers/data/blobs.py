@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import filetype
 import numpy as np
 
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.data.strings import readable
 from veritensor_ray.extract.readers.images.image_parts import described
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
@@ -77,8 +78,8 @@ def is_picture(data: bytes) -> bool:
 class Blobs:
     """Sorts binary values: texts in blocks, files as members, pictures too unless they are to be images; the rest is counted by column."""
 
-    def __init__(self, pictures: bool = False) -> None:
-        self._pictures = pictures
+    def __init__(self, budget: Budget, pictures: bool = False) -> None:
+        self._budget, self._pictures = budget, pictures
         self._unread: Counter[str] = Counter()
 
     def read(self, values: Iterable[Value], via: str | None = None, part: str | None = None) -> Iterator[Item]:
@@ -94,7 +95,7 @@ class Blobs:
             magic = len(data) >= _SHORTEST_MAGIC and by_magic(data[:HEAD_BYTES]) is not None
             if self._pictures and is_picture(data):
                 images.append(value)
-                yield from described(data, value.row, value.column, value.name)
+                yield from described(data, value.row, value.column, value.name, self._budget)
             elif not magic and (text := as_text(data)) is not None:
                 texts.append((text, value))
             elif not magic and is_numbers(data):

@@ -8,6 +8,7 @@ import zlib
 from typing import Any, BinaryIO, cast
 
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.budget import Budget
 
 _HEAD_BYTES = 64 << 10
 _PIECE = 1 << 16
@@ -41,14 +42,14 @@ def fields(text: str) -> dict[str, str]:
     return found
 
 
-def decoded(stream: io.BufferedReader, about: dict[str, str]) -> tuple[BinaryIO, str | None]:
+def decoded(stream: io.BufferedReader, about: dict[str, str], budget: Budget) -> tuple[BinaryIO, str | None]:
     """The body, and the name of a coding that it still has and nobody here can undo."""
     body = stream
     if about.get("transfer-encoding", "").lower().endswith("chunked") and _chunk_size(stream.peek(32)[:32].partition(b"\n")[0]) is not None:
         body = io.BufferedReader(_Chunked(body), _PIECE)
     coding = about.get("content-encoding", "").lower().strip()
     if coding == "deflate":
-        return cast("BinaryIO", io.BufferedReader(_Inflated(body), _PIECE)), None
+        return cast("BinaryIO", io.BufferedReader(_Inflated(body, budget), _PIECE)), None
     return cast("BinaryIO", body), None if coding in _OWN_MAGIC else coding[:40]
 
 
@@ -95,8 +96,8 @@ class _Chunked(io.RawIOBase):
 class _Inflated(io.RawIOBase):
     """A deflated body, with or without the header of zlib; one that is neither as it stands."""
 
-    def __init__(self, inner: io.BufferedReader) -> None:
-        self._inner, self._started = inner, False
+    def __init__(self, inner: io.BufferedReader, budget: Budget) -> None:
+        self._inner, self._budget, self._started = inner, budget, False
         self._packer: Any = None
         self._data = b""
 
@@ -123,6 +124,7 @@ class _Inflated(io.RawIOBase):
         except zlib.error as error:
             raise ReadError(f"deflated body is damaged: {error}") from None
         self._data = self._packer.unused_data if self._packer.eof else self._packer.unconsumed_tail
+        self._budget.add(len(data))
         return bytes(data)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.data.json_reader import read_json
 from veritensor_ray.extract.source import Source
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 256 << 20
+_LARGEST = bounds.NOTEBOOK
 
 
 def read_notebook(source: Source) -> Iterator[Block | Gap]:

@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import zstandard
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data import orc_runs, protobuf, snappy
 from veritensor_ray.extract.readers.data.arrow import utf8
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
@@ -24,8 +26,8 @@ _STRING, _BINARY, _LIST, _MAP, _STRUCT, _UNION, _VARCHAR, _CHAR = 7, 8, 10, 11, 
 _TEXT = (_STRING, _VARCHAR, _CHAR)
 _PRESENT, _DATA, _LENGTH, _DICTIONARY = range(4)
 _NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD = 0, 1, 2, 4, 5
-_HELD = 64 << 20  # of a stream that is held whole, of one value, and of what a chunk expands to
-_VALUES = 50_000_000  # in a column of a stripe
+_HELD = bounds.STRIPE  # of a stream that is held whole, of one value, and of what a chunk expands to
+_VALUES = bounds.STRIPE_ROWS  # in a column of a stripe
 _TYPES, _DEPTH = 20_000, 50
 _BATCH_VALUES, _BATCH_BYTES = 4096, 4 << 20
 _BROKEN = (
@@ -60,7 +62,7 @@ class _Stripe:
 def read_orc(source: Source) -> Iterator[Item]:
     """A column of a stripe that does not decode costs no other."""
     try:
-        file = _File(source.file)
+        file = _File(source.file, source.budget)
     except _BROKEN as error:
         raise ReadError(f"not a whole ORC file: {str(error)[:200]}") from None
     reader = _Reader(file, source)
@@ -74,9 +76,10 @@ def read_orc(source: Source) -> Iterator[Item]:
 class _File:
     """The tail of the file: types, stripes and metadata."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
+    def __init__(self, file: BinaryIO, budget: Budget) -> None:
+        self.file, self.budget = file, budget
         self.size = file.seek(0, io.SEEK_END)
+        self._copies = Copies(budget, self.size)
         self.types: list[_Type] = []
         self.stripes: list[_Stripe] = []
         self.metadata: dict[str, str] = {}
@@ -116,10 +119,16 @@ class _File:
         """The next piece of a stream, unpacked, and how many bytes of the file it took."""
         if self.codec == _NONE:
             size = min(left, 1 << 20)
+            self._copies.add(size)
             return self._piece(at, size), size
         head = int.from_bytes(self._piece(at, 3), "little")
         packed = self._piece(at + 3, min(head >> 1, left - 3))
-        return packed if head & 1 else _unpacked(packed, self.codec, self.most), 3 + len(packed)
+        data = packed if head & 1 else _unpacked(packed, self.codec, self.most)
+        if head & 1:
+            self._copies.add(len(data))
+        else:
+            self.budget.add(len(data))
+        return data, 3 + len(packed)
 
 
 def _type(value: bytes) -> _Type:
@@ -184,9 +193,8 @@ class _Stream:
 
 class _Reader:
     def __init__(self, file: _File, source: Source) -> None:
-        self.blobs = Blobs(pictures=True)
+        self.blobs = Blobs(source.budget, pictures=True)
         self._file, self._source = file, source
-        self._left = max(_HELD, source.limits.expanded_ratio * file.size)
         self._row = 0
         self._stripe = _Stripe({})
         self._wanted = self._with_text()
@@ -261,9 +269,6 @@ class _Reader:
                 yield from self._given(values, some, path, made.kind == _BINARY)
 
     def _given(self, values: Any, rows: Any, path: str, is_binary: bool) -> Iterator[Item]:
-        self._left -= values.nbytes
-        if self._left < 0:
-            raise LimitExceeded("expanded_ratio", f"columns hold more than {self._source.limits.expanded_ratio} times the size of the file")
         if is_binary:
             cells = zip(values.to_pylist(), rows.tolist(), strict=True)
             yield from self.blobs.read(Value(value, row, path, f"row {row} {path}") for value, row in cells)
@@ -279,6 +284,7 @@ class _Reader:
         stream = _Stream(self._file, *self._stripe.streams.get((number, _DATA), (0, 0)))
         for first, last in _stretches(lengths):
             offsets = np.concatenate(([0], np.cumsum(lengths[first:last])))
+            self._file.budget.add(offsets.nbytes)  # a run of lengths may stand for any number of empty values
             yield _array(stream.read(int(offsets[-1])), offsets), rows[first:last]
 
     def _dictionary(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
@@ -294,7 +300,9 @@ class _Reader:
         if np.any((chosen < 0) | (chosen >= size)):
             raise ValueError("a value is not in its dictionary")
         for first, last in _stretches(lengths[chosen]):
-            yield entries.take(pa.array(chosen[first:last])), rows[first:last]
+            values = entries.take(pa.array(chosen[first:last]))
+            self._file.budget.add(values.nbytes)  # made of the dictionary, however often
+            yield values, rows[first:last]
 
     def _lengths(self, number: int, count: int, bound: bool = True) -> Any:
         if not count:

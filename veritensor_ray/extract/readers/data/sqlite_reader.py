@@ -12,15 +12,17 @@ from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
-_IN_MEMORY = 64 << 20
-_SPOOLED = 64 << 30
-_LARGEST_CELL = 64 << 20
+_IN_MEMORY = bounds.HELD
+_SPOOLED = bounds.SQLITE
+_LARGEST_CELL = bounds.CELL
 _CHUNK = 1 << 20
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
 _SHORT_CELL = 8192  # of values that are read many at once, in bounded memory
@@ -60,7 +62,7 @@ def read_sqlite(source: Source) -> Iterator[Item]:
     database, file, size = _opened(source.file)
     reader = None
     try:
-        reader = _Tables(database, size)
+        reader = _Tables(database, size, source.budget)
         yield from _schema(reader.entries)
         for _, name, sql in reader.entries:
             yield from reader.read(name, sql)
@@ -159,16 +161,15 @@ def _schema(entries: list[list[str]]) -> Iterator[Block]:
 class _Tables:
     """Reads tables one after the other."""
 
-    def __init__(self, database: sqlite3.Connection, size: int) -> None:
+    def __init__(self, database: sqlite3.Connection, size: int, budget: Budget) -> None:
         _lock_down(database, size)
         self.entries = [[_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
-        self.blobs, self._index_blobs = Blobs(), Blobs()  # nobody misses what is not read of an index
+        self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # nobody misses what is not read of an index
         self.rows = 0
         self.damaged = False
         self.too_long = 0
         self._database = database
-        self._rows_left = 1000 + size  # a row takes more than a byte; pages that are part of many trees make more rows
-        self._chars_left = 64 * size + (1 << 20)
+        self._copies = Copies(budget, size)
         self._indexes = set(_index_tables(self.entries))
 
     def gaps(self) -> Iterator[Gap]:
@@ -209,9 +210,6 @@ class _Tables:
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
         for some in self._stored(table):
-            self._rows_left -= len(some)
-            if self._rows_left < 0:
-                raise LimitExceeded("expanded_ratio", "tables have more rows than the file has bytes: its pages are in several tables")
             _, *columns = zip(*some, strict=True)
             held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
             texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as they are stored
@@ -229,7 +227,8 @@ class _Tables:
                 kept = [bool(text) and type(text) in _TEXTS for text in texts]
                 texts, rows, called = ([*compress(every, kept)] for every in (texts, rows, called))
             first += len(some)
-            self._spend(sum(map(len, texts)) + sum(len(value.data) for value in binary))
+            # a row takes a byte at least; pages that are part of many trees make more than the file holds
+            self._copies.add(len(some) + sum(map(len, texts)) + sum(len(value.data) for value in binary))
             if texts:
                 yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
             yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
@@ -238,11 +237,6 @@ class _Tables:
             yield Gap(
                 f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"table {table.name}"[:200], count=bad
             )
-
-    def _spend(self, chars: int) -> None:
-        self._chars_left -= chars
-        if self._chars_left < 0:
-            raise LimitExceeded("expanded_ratio", "tables hold more than 64 times the size of the file: its pages are in several tables")
 
     def _stored(self, table: _Table) -> Iterator[list[tuple[Any, ...]]]:
         """Row numbers and values, some thousand at a time. NOT INDEXED: an index may hold other values than the table does."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.readers.text import read_text
@@ -21,7 +22,7 @@ from veritensor_ray.segments import Block, Gap
 
 _CELLS = 4096
 _CHARS = 4 << 20
-_FIELD = 256 << 20
+_FIELD = bounds.CSV_FIELD
 _STEP = 16  # rows read at once: any of them may be long
 
 

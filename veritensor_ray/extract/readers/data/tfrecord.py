@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.crc32c import crc32c, is_record_head, masked
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
@@ -13,7 +14,7 @@ from veritensor_ray.extract.readers.data.protobuf import example_values
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 64 << 20
+_LARGEST = bounds.RECORD
 _BATCH_VALUES, _BATCH_BYTES = 4096, 4 << 20
 _NAMES = 10_000
 
@@ -21,7 +22,7 @@ _NAMES = 10_000
 def read_tfrecord(source: Source) -> Iterator[Item]:
     """`row` is the number of the record, `column` the feature."""
     records = _Records(source.file)
-    blobs, names = Blobs(), dict[str, None]()
+    blobs, names = Blobs(source.budget), dict[str, None]()
     waiting: list[Value] = []
     size = 0
     damage: ReadError | None = None

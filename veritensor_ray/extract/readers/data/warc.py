@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.data import http_body
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
 _HEAD_BYTES = 64 << 10
-_TEXT_BYTES = 64 << 20
+_TEXT_BYTES = bounds.HELD
 _BATCH_TEXTS, _BATCH_CHARS = 1024, 4 << 20
 _PIECE = 1 << 16
 _BEGIN = re.compile(rb"WARC/[01]\.\d+\r?\n")
@@ -113,7 +114,7 @@ def read_warc(source: Source) -> Iterator[Item]:
 
 class _Reader:
     def __init__(self, source: Source) -> None:
-        self._file = _Lines(source.file)
+        self._file, self._budget = _Lines(source.file), source.budget
         self._texts = {view: _Texts(view) for view in ("visible", "metadata")}
         self._lost = 0
         self._unread: dict[str, int] = {}
@@ -185,7 +186,7 @@ class _Reader:
         about = http_body.fields(head)
         if not stream.peek(1):
             return
-        body, unread = http_body.decoded(stream, about)
+        body, unread = http_body.decoded(stream, about, self._budget)
         if unread:
             self._unread[unread] = self._unread.get(unread, 0) + 1
         yield Member(self._name(address), body, opaque=unread is not None)

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.images.image_parts import Parts, exif_values, left_over, parts_of
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block
 
-_LARGEST = 64 << 20
+_LARGEST = bounds.IMAGE
 
 
 def read_image(source: Source) -> Iterator[Item]:
@@ -21,7 +22,7 @@ def read_image(source: Source) -> Iterator[Item]:
     data = source.file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
-    parts = parts_of(data)
+    parts = parts_of(data, source.budget)
     texts = _png_texts(data, parts, source) if parts and data[:1] == b"\x89" else _opened(data, parts, source)
     yield Block([""], images=[data])
     if texts:

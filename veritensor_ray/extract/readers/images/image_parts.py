@@ -12,11 +12,14 @@ from typing import Any
 
 from PIL import Image
 
+from veritensor_ray import bounds
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.data.strings import readable
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 
-_INFLATED = 4 << 20  # of one text, and four times as much of all of them
+_INFLATED = bounds.IMAGE_TEXT  # of one text, and four times as much of all of them
 _FEWEST_TRAILING = 16  # bytes that are not zero: less is padding or a stray line end
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)
@@ -28,12 +31,14 @@ _SILENT = b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP bKGD hIST pHY
 
 @dataclass(slots=True)
 class Parts:
-    """Texts with their keys, where the picture ends (None: its end was not found), and what was left out."""
+    """Texts with their keys, where the picture ends (None: its end was not found), and what was left out, or what ended it."""
 
+    budget: Budget
     texts: list[tuple[str, str]] = field(default_factory=list)
     end: int | None = None
     too_long: int = 0
     inflated: int = 0
+    spent: LimitExceeded | None = None
 
     def add(self, key: str, value: Any) -> None:
         text = value if isinstance(value, str) else _decoded(value)
@@ -49,15 +54,19 @@ class Parts:
         except zlib.error:
             return packed
         self.inflated += len(data)
+        try:
+            self.budget.add(len(data))
+        except LimitExceeded as error:  # the picture is read all the same
+            self.spent = error
         self.too_long += bool(packer.unconsumed_tail)
         return data
 
 
-def parts_of(data: bytes) -> Parts | None:
+def parts_of(data: bytes, budget: Budget) -> Parts | None:
     """None for other formats."""
     for magic, look in _FORMATS.items():
         if data.startswith(magic):
-            parts = Parts()
+            parts = Parts(budget)
             look(data, parts)
             return parts
     return None
@@ -65,6 +74,8 @@ def parts_of(data: bytes) -> Parts | None:
 
 def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterator[Item]:
     """What stands behind the end of the picture, with a notice unless it is what cameras put there; and what was not read of its texts."""
+    if parts.spent:
+        yield Gap(str(parts.spent), bound=parts.spent.bound)
     if parts.too_long:
         yield Gap(f"{parts.too_long} packed texts are too long to be read whole", bound="image_text_bytes", count=parts.too_long)
     rest = data[parts.end :] if parts.end is not None else b""
@@ -75,9 +86,9 @@ def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterato
     yield Member(name, io.BytesIO(rest))
 
 
-def described(data: bytes, row: int | None, column: str, name: str) -> Iterator[Item]:
+def described(data: bytes, row: int | None, column: str, name: str, budget: Budget) -> Iterator[Item]:
     """Texts and trailing data of a picture in a table."""
-    parts = parts_of(data)
+    parts = parts_of(data, budget)
     if parts is None:
         return
     if parts.texts:

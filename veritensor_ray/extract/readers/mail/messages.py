@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from email.message import Message
 from typing import NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.mail.mime import Part, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 64 << 20
-_DEPTH = 50
-_PARTS = 10_000
+_LARGEST = bounds.MAIL
+_DEPTH = bounds.MAIL_DEPTH
+_PARTS = bounds.MAIL_PARTS
 _SHOWN = frozenset({"from", "to", "cc", "subject"})  # what every program shows
 _STRUCTURAL = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 _LONG = 200

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.mail.mime import decoded
 from veritensor_ray.extract.readers.office.ole import Compound
@@ -35,7 +36,7 @@ _COLUMNS = {
 }
 _SHOWN = frozenset({_SUBJECT, "0C1A", "0E04", "0E03", _BODY})
 _DEPTH = 20
-_MOST_RTF = 64 << 20
+_MOST_RTF = bounds.HELD
 _CODE_PAGES = (0x3FDE, 0x3FFD)  # of the internet form, of the strings
 _PREFIX = (
     rb"{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans Serif"
@@ -147,6 +148,9 @@ def _rich_body(ole: Compound, stream: str, number: str, kind: str, page: str, pa
         if rtf is None:
             yield Gap("the formatted text is not packed as it should be", location=part or None)
         else:
+            ole.budget.add(len(rtf))
+            if len(rtf) >= _MOST_RTF:
+                yield Gap(f"only the first {_MOST_RTF} bytes of the body were unpacked", location=name, bound="held_bytes")
             yield Member(f"{name}.rtf", io.BytesIO(rtf))
 
 

@@ -6,6 +6,8 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from veritensor_ray import bounds
+
 Declarations = Mapping[str, str]
 NONE: Declarations = {}
 
@@ -22,7 +24,7 @@ _ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})[ \t\n\r\f]?|\\(.)", re.DOTALL)
 _PIECE = re.compile(r"([^{}]*+)([{}]|$)")
 _COMPOUND = re.compile(r"(\*|[a-z][a-z0-9-]*)?((?:[.#][\w-]+)*)", re.IGNORECASE)
 _LONGEST = 4096
-_RULES = 100_000
+_RULES = bounds.CSS_RULES
 _PAIRED = 8  # classes of one element that rules for two of them are looked up for
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.elements import RAW_ELEMENTS
 
 TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(8)
 Token = tuple[int, int, int, str, str]  # kind, offset in the file, line, source text, name
-LARGEST = 64 << 20  # characters of one token, or of HTML that is held at once
+LARGEST = bounds.MARKUP  # characters of one token, or of HTML that is held at once
 _CHUNK = 1 << 20
 
 _LONG = frozenset({"textarea", "title"})  # raw ones whose references are decoded

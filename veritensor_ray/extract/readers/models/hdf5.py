@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fields
 from veritensor_ray.extract.sniff import TEXT_MAGIC, by_magic
@@ -18,11 +20,11 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Block, Gap
 
-_HELD = 64 << 20
+_HELD = bounds.HDF5
 _STEP = 4096  # items of a dataset at once
 _FEW = 64  # values that are not worth a block of their own
 _CHARS = 4 << 20
-_ITEMS = 20_000_000  # of one dataset
+_ITEMS = bounds.HDF5_ITEMS
 _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
 
 
@@ -36,7 +38,7 @@ def read_hdf5(source: Source) -> Iterator[Item]:
         file = io.BytesIO(data)
     try:
         with hdf5.opened(file) as root:
-            yield from _Walk().items(root)
+            yield from _Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
     except hdf5.Malformed as error:
         raise ReadError(str(error)) from None
 
@@ -44,7 +46,8 @@ def read_hdf5(source: Source) -> Iterator[Item]:
 class _Walk:
     """Through all groups, each object once."""
 
-    def __init__(self) -> None:
+    def __init__(self, copies: Copies) -> None:
+        self._copies = copies
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
 
     def items(self, root: Any) -> Iterator[Item]:
@@ -89,6 +92,7 @@ class _Walk:
         if item.size > _ITEMS:
             yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
         for first, part in _parts(item):
+            self._copies.add(_bytes(part))  # chunks may be packed, and many items one and the same
             if (texts := _only_texts(part)) is not None:
                 yield from self._visible.take()
                 index = np.flatnonzero(pc.binary_length(texts).to_numpy())
@@ -116,6 +120,14 @@ def _parts(item: Any) -> Iterator[tuple[int, Any]]:
     step = max(1, _STEP // width)
     for first in range(0, min(item.shape[0], max(1, _ITEMS // width)), step):
         yield first, item[first : first + step]
+
+
+def _bytes(part: Any) -> int:
+    """Of all values of a part, those of any length too."""
+    if isinstance(part, np.ndarray) and part.dtype.kind != "O":
+        return int(part.nbytes)
+    values = part.reshape(-1) if isinstance(part, np.ndarray) else part
+    return sum(len(value) for value in values if isinstance(value, (bytes, str)))
 
 
 def _only_texts(part: Any) -> pa.Array | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.models.collecting import Gathered, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import array_parts, as_texts, text_fields
@@ -13,7 +14,7 @@ from veritensor_ray.extract.readers.models.pickle_strings import read_pickles
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.formats import npy
 
-_ITEM = 64 << 20  # bytes of one item of the array
+_ITEM = bounds.NPY_ITEM
 
 
 def read_npy(source: Source) -> Iterator[Item]:

@@ -6,12 +6,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from veritensor_ray import bounds
+
 _HEADER, _FOOTER, _FILEPASS, _CONTINUE = 0x14, 0x15, 0x2F, 0x3C
 _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX = 0x85, 0xEB, 0x1AE, 0x1B6
 _CONTINUED = (0xFC, 0x5D, 0xEC, 0x7F)  # strings and objects: what continues them is not theirs that came before
 _WANTED = frozenset({_HEADER, _FOOTER, _FILEPASS, _CONTINUE, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, *_CONTINUED})
-_MOST = 100_000
-_DRAWING_BYTES = 64 << 20
+_MOST = bounds.XLS_RECORDS
+_DRAWING_BYTES = bounds.XLS_DRAWINGS
 _DDE = "\x03"  # between program and topic in the path of a link
 
 
@@ -25,6 +27,7 @@ class Extras:
     links: list[str] = field(default_factory=list)
     macro_sheets: list[str] = field(default_factory=list)
     drawings: bytes = b""
+    cut: str | None = None  # the bound that more of them are beyond
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -69,6 +72,8 @@ def extras(data: bytes) -> Extras:
             if _DDE in path:
                 found.links.append(path.replace(_DDE, "|"))
     found.drawings = bytes(drawings)
+    kept = (found.boxes, found.headers, found.macro_sheets, found.links)
+    found.cut = "xls_records" if max(map(len, kept)) >= _MOST else "xls_drawings" if len(drawings) >= _DRAWING_BYTES else None
     return found
 
 

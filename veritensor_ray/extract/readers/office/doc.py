@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts
@@ -15,7 +16,7 @@ from veritensor_ray.segments import Block, Gap, Origin
 
 _MAGIC = 0xA5EC
 _OLDEST = 0x00C1  # the first version with Unicode and a piece table in a stream of its own
-_PIECES = 2_000_000
+_PIECES = bounds.WORD_PIECES
 _LENGTHS = 0x4C
 # The parts of the text in their order, the view of each, by the counts of characters in the file's header.
 _PARTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.office.generic import Leaves, wordy
 from veritensor_ray.extract.readers.office.macros import macro_blocks
@@ -18,7 +19,7 @@ from veritensor_ray.segments import Block, Gap
 
 _MANIFEST = "META-INF/manifest.xml"
 _CHUNK = 1 << 18
-_MODULE = 16 << 20  # characters of a macro's source
+_MODULE = bounds.MACRO  # characters of a macro's source
 # Documents whose styles hold placeholders, where those of texts and sheets hold headers.
 _PAGES = ("application/vnd.oasis.opendocument.presentation", "application/vnd.oasis.opendocument.graphics")
 _SCRIPTS = ("Scripts/", "Basic/")
@@ -55,6 +56,11 @@ class _Module(Walker):
         self._size += len(text)
         if self._size <= _MODULE:
             self._pieces.append(text)
+
+    @property
+    def cut(self) -> bool:
+        """Whether there is more."""
+        return self._size > _MODULE
 
     @property
     def source(self) -> str:
@@ -116,6 +122,8 @@ def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item
 
         done.add(name)
         yield from read_xml(package, name, Reading(texts, choose))
+        if module.cut:
+            yield Gap("only the beginning of a macro module was read", location=name, bound="macro_bytes")
         if module.source:
             modules.append((module.name or name, module.source))
     yield from macro_blocks(modules)

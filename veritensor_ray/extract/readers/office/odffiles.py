@@ -7,10 +7,11 @@ import binascii
 import io
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Gap
 
-_BYTES = 64 << 20  # of all files of one document, which are kept until its XML has been read
+_BYTES = bounds.EMBEDDED  # of all files of one document, which are kept until its XML has been read
 
 
 class EncodedFiles:
@@ -46,6 +47,6 @@ class EncodedFiles:
         for number, data in enumerate(self._files, 1):
             yield Member(f"object {number}", io.BytesIO(data))
         if self._lost:
-            yield Gap(f"files in the XML beyond {_BYTES} bytes were not read", bound="document_bytes", count=self._lost)
+            yield Gap(f"files in the XML beyond {_BYTES} bytes were not read", bound="embedded_bytes", count=self._lost)
         if self._damaged:
             yield Gap("files in the XML are damaged", count=self._damaged)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.office.wordstyles import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, attribute
 
-_STYLES = 200_000
+_STYLES = bounds.STYLES
 _PARENTS = 20
 _TINY = 0.0354  # centimetres: one point
 _LENGTH = re.compile(r"(-?\d{1,9}(?:\.\d{1,20})?)(cm|mm|in|pt|pc|px)?")

@@ -6,11 +6,14 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 import olefile
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
 from veritensor_ray.extract.readers.office.native import native
 from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, property_texts
@@ -22,21 +25,21 @@ from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.segments import Block, Gap
 
-_STREAM = 64 << 20
-_STREAMS = 10_000
+_STREAM = bounds.OLE_STREAM
+_STREAMS = bounds.OLE_STREAMS
 _TIMES = 8  # some streams are looked at more than once
-_UNSEEKABLE = 64 << 20
+_UNSEEKABLE = bounds.UNSEEKABLE
 # Streams that hold no content of their own.
 _SERVICE = frozenset(
     {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}
 )
 _LOCKABLE = frozenset({"encryptedpackage", "workbook", "book"})
 _OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
-_DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]] = {
+_Read = Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]
+_DOCUMENTS: dict[str, _Read] = {
     "worddocument": doc.read_doc,
     "workbook": xls.read_xls,
     "book": xls.read_xls,
-    "powerpoint document": ppt.read_ppt,
 }
 _PROJECT = "vbaproject.bin"
 _FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
@@ -54,6 +57,9 @@ class Compound:
                 raise LimitExceeded("unseekable_bytes", f"an OLE file inside a stream is larger than {_UNSEEKABLE} bytes")
             file = io.BytesIO(data)
         self._file, self._size, self._read = file, file.seek(0, io.SEEK_END), 0
+        self.budget = source.budget
+        self._copies = Copies(source.budget, self._size)
+        self._opened: set[str] = set()
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -70,6 +76,9 @@ class Compound:
         size = self._size_of(path)
         if size > self._size:
             raise ReadError(f"{shown(path)} claims to be larger than its file")
+        if path not in self._opened:
+            self._opened.add(path)
+            self._copies.add(size)
         self._read += size
         if self._read > _TIMES * self._size + _STREAM:
             raise LimitExceeded("ole_stream_bytes", "the streams share their bytes: together they are many times as large as the file")
@@ -98,13 +107,16 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
     for path in compound.paths:
         if path in SUMMARIES:
             try:
-                found = list(property_texts(compound.open(path), path == SUMMARIES[0]))
+                data = compound.open(path)
+                for name, text in property_texts(data, path == SUMMARIES[0], Copies(compound.budget, len(data))):
+                    remote = name == "template" and is_remote(text)
+                    texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
+                    if texts.full:
+                        yield from texts.take()
+            except LimitExceeded as error:
+                yield Gap(str(error), location=shown(path), bound=error.bound)
             except ReadError as error:
                 yield Gap(str(error), location=shown(path))
-                continue
-            for name, text in found:
-                remote = name == "template" and is_remote(text)
-                texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
     yield from texts.take()
 
 
@@ -148,12 +160,13 @@ def _is_macro(storage: str, projects: set[str]) -> bool:
 def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: bool) -> Generator[Item, None, int]:
     """Everything in one storage; returns how many of its streams nobody understands."""
     part, known = shown(storage), False
-    for name, reader in _DOCUMENTS.items():
+    readers: dict[str, _Read] = {**_DOCUMENTS, "powerpoint document": partial(ppt.read_ppt, budget=compound.budget)}
+    for name, reader in readers.items():
         if name in streams and not (name == "book" and "workbook" in streams):
             known = True
             yield from _guarded(reader(streams, compound.open, part), part)
     if storage.lower().rpartition("/")[2] == "vba" or "_vba_project" in streams:
-        yield from _guarded(vba.read_project(streams, compound.open), part)
+        yield from _guarded(vba.read_project(streams, compound.open, compound.budget), part)
     unknown = 0
     for name, path in streams.items():
         if name in _SERVICE or (known and name in _OWN):

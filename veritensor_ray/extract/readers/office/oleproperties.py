@@ -6,62 +6,72 @@ import codecs
 import struct
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.budget import Copies
+
 SUMMARIES = ("\x05SummaryInformation", "\x05DocumentSummaryInformation")
 _SUMMARY = {2: "title", 3: "subject", 4: "author", 5: "keywords", 6: "comments", 7: "template", 8: "last_saved_by", 18: "application"}
 _DOCUMENT = {2: "category", 3: "presentation_target", 13: "parts", 14: "manager", 15: "company", 26: "content_type", 27: "content_status"}
 _BYTES, _WIDE, _VECTOR, _VARIANT = 0x1E, 0x1F, 0x1000, 0x0C
-_SETS, _PROPERTIES, _ITEMS = 4, 2000, 2000
+_SETS = bounds.OLE_SETS
 _UTF16 = 1200
 
 
-def property_texts(data: bytes, summary: bool) -> Iterator[tuple[str, str]]:
-    """Name and text of each property that is a text; those that the author defined have the name that they were given."""
+def property_texts(data: bytes, summary: bool, copies: Copies) -> Iterator[tuple[str, str]]:
+    """Name and text of each property that is a text; those that the author defined have the name that they were given.
+
+    Properties may share their bytes: `copies` counts them. Raises LimitExceeded.
+    """
     count = _number(data, 24)
     for number in range(min(count, _SETS)):
         start = _number(data, 28 + 20 * number + 16)
-        yield from _set(data[start:], (_SUMMARY if summary else _DOCUMENT) if not number else {})
+        yield from _set(data[start:], (_SUMMARY if summary else _DOCUMENT) if not number else {}, copies)
+    if count > _SETS:
+        raise LimitExceeded("ole_property_sets", f"{count} sets of properties; {_SETS} are read")
 
 
-def _set(data: bytes, names: dict[int, str]) -> Iterator[tuple[str, str]]:
-    found = dict(struct.iter_unpack("<II", data[8 : 8 + 8 * min(_number(data, 4), _PROPERTIES, max(0, len(data) - 8) // 8)]))
+def _set(data: bytes, names: dict[int, str], copies: Copies) -> Iterator[tuple[str, str]]:
+    found = dict(struct.iter_unpack("<II", data[8 : 8 + 8 * min(_number(data, 4), max(0, len(data) - 8) // 8)]))
     codec = _codec(_number(data, found[1] + 4) & 0xFFFF) if 1 in found else "cp1252"
     if not names and 0 in found:
-        names = dict(_dictionary(data, found[0], codec))
+        names = dict(_dictionary(data, found[0], codec, copies))
     for key, at in found.items():
         if key in names or (key > 1 and not names):
-            for text in _value(data, at, codec):
+            for text in _value(data, at, codec, copies):
                 if text.strip():
                     yield names.get(key, f"property {key}"), text
 
 
-def _value(data: bytes, at: int, codec: str) -> Iterator[str]:
+def _value(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[str]:
     """The texts of one value: one, or those of a vector."""
     kind = _number(data, at) & 0xFFFF
     if kind in (_BYTES, _WIDE):
-        yield _text(data, at + 4, kind == _WIDE, codec)[0]
+        yield _text(data, at + 4, kind == _WIDE, codec, copies)[0]
     elif kind & _VECTOR and kind & 0xFFF in (_BYTES, _WIDE):
-        count, at = min(_number(data, at + 4), _ITEMS), at + 8
+        count, at = _number(data, at + 4), at + 8
         for _ in range(count):
             if at >= len(data):
                 break
-            text, at = _text(data, at, kind & 0xFFF == _WIDE, codec)
+            text, at = _text(data, at, kind & 0xFFF == _WIDE, codec, copies)
             yield text
 
 
-def _dictionary(data: bytes, at: int, codec: str) -> Iterator[tuple[int, str]]:
-    count, at = min(_number(data, at), _ITEMS), at + 4
+def _dictionary(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[tuple[int, str]]:
+    count, at = _number(data, at), at + 4
     for _ in range(count):
         if at >= len(data):
             break
         key = _number(data, at)
-        text, at = _text(data, at + 4, codec == "utf-16-le", codec)
+        text, at = _text(data, at + 4, codec == "utf-16-le", codec, copies)
         yield key, text[:200]
 
 
-def _text(data: bytes, at: int, wide: bool, codec: str) -> tuple[str, int]:
+def _text(data: bytes, at: int, wide: bool, codec: str, copies: Copies) -> tuple[str, int]:
     """A text behind its length, and where the next one stands: wide ones are filled up to four bytes."""
     size = _number(data, at) * (2 if wide else 1)
     raw = data[at + 4 : at + 4 + size]
+    copies.add(4 + len(raw))
     return raw.decode("utf-16-le" if wide else codec, "replace").rstrip("\x00"), at + 4 + size + (-size % 4 if wide else 0)
 
 

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.package import Package
@@ -15,7 +16,7 @@ from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attrib
 from veritensor_ray.extract.source import Item
 from veritensor_ray.segments import Block, Gap
 
-_RELATIONS = 200_000
+_RELATIONS = bounds.RELATIONS
 _FONTS = (".odttf", ".ttf", ".otf", ".fntdata")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf", ".tif", ".tiff", ".bmp", ".svg", *_FONTS)
 _XML = (".xml", ".rels", ".vml")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, cast
 
-from veritensor_ray.config import Limits
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.containers.report import Report
 from veritensor_ray.extract.readers.containers.zip_format import (
     DEFLATED,
@@ -27,10 +28,9 @@ from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
-_PART = 512 << 20  # of XML in one part; it is streamed, so this bounds time and not memory
-_TOTAL = 2 << 30  # of XML in all parts, and of the texts that came of it
-_UNSEEKABLE = 64 << 20
-_SMALL = 10 << 20  # below it no ratio is suspicious
+_PART = bounds.PART  # of XML in one part; it is streamed, so this bounds time and not memory
+_TOTAL = bounds.DOCUMENT  # of XML in all parts, and of the texts that came of it
+_UNSEEKABLE = bounds.UNSEEKABLE
 _DESCRIPTOR = 24  # bytes behind a streamed entry
 _SCRAMBLED = ".odttf"  # fonts whose first bytes are arbitrary
 _METHODS = (STORED, DEFLATED)  # all that packages may use
@@ -40,7 +40,6 @@ class Package:
     """The parts of a document by name, in the order of the archive; the second of one name is called `name#2`."""
 
     def __init__(self, source: Source) -> None:
-        self.limits: Limits = source.limits
         self._spent = 0
         self._file = source.file if source.file.seekable() else _in_memory(source.file)
         self._size = self._file.seek(0, io.SEEK_END)
@@ -48,11 +47,14 @@ class Package:
         if directory is None:
             raise ReadError("the package ends early or is damaged: it has no central directory")
         self._directory = directory
+        self._copies = Copies(source.budget, self._size)
+        self._counted: dict[str, int] = {}  # how much of a part: some are looked into before they are read
         self._entries: dict[str, Entry] = {}
         self._folders: list[Entry] = []
         self._report = Report()
         seen: dict[str, int] = {}
-        for entry in islice(entries(self._file, directory), self.limits.members + 1):
+        members = source.limits.members
+        for entry in islice(entries(self._file, directory), members + 1):
             if entry.name.endswith("/") and not entry.size:
                 self._folders.append(entry)
                 continue
@@ -61,8 +63,8 @@ class Package:
             if count > 1:
                 self._report.notice("duplicate-member", name)
             self._entries[name if count == 1 else f"{name}#{count}"] = entry
-        if len(self._entries) > self.limits.members:
-            raise LimitExceeded("members", f"the package has more than {self.limits.members} parts")
+        if len(self._entries) > members:
+            raise LimitExceeded("members", f"the package has more than {members} parts")
         if directory.rival:
             self._report.notice("tampered-archive", "two central directories: programs differ in which one they read")
 
@@ -86,15 +88,12 @@ class Package:
             raise ReadError(f"{name} is encrypted")
         if entry.method not in _METHODS:
             raise ReadError(f"{name} is compressed by a method that packages do not use ({entry.method})")
-        limits, packed, read = self.limits, max(1, min(entry.packed, self._size)), 0
         data = Data(entry, Window(self._file, local.data, entry.packed))
-        for piece in data:
-            read += len(piece)
-            if read > limits.expanded_bytes:
-                raise LimitExceeded("expanded_bytes", f"{name} expands to more than {limits.expanded_bytes} bytes")
-            if read > _SMALL and read > limits.expanded_ratio * packed:
-                raise LimitExceeded("expanded_ratio", f"{name} expands to more than {limits.expanded_ratio} times its size")
-            yield piece
+        known = self._counted.get(name, 0)
+        try:
+            yield from data.counted(self._copies, known)
+        finally:
+            self._counted[name] = max(known, data.size)
         if verdict := data.verdict():
             self._report.notice(verdict[0], f"{name}: {verdict[1]}")
             self._report.gap(verdict[1], name)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.source import Member
+from veritensor_ray.segments import Gap
 
 _MAGICS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"))
 _HEADS = (25, 41)  # a record's header, one or two digests of 16 bytes, and a byte
 _KINDS = range(0xF01A, 0xF02B)
-_MOST = 5000
+_MOST = bounds.OLE_PICTURES
 
 
-def pictures(data: bytes, part: str) -> Iterator[Member]:
+def pictures(data: bytes, part: str) -> Iterator[Member | Gap]:
     """PNG and JPEG files that a picture's record stands in front of."""
     found = 0
     for magic, extension in _MAGICS:
@@ -24,6 +26,8 @@ def pictures(data: bytes, part: str) -> Iterator[Member]:
                 found += 1
                 yield Member(f"{part} {found}.{extension}", io.BytesIO(data[at : at + size]))
             at = data.find(magic, at + max(1, size))
+    if found >= _MOST:
+        yield Gap(f"only {_MOST} pictures were taken", bound="ole_pictures")
 
 
 def _size(data: bytes, at: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.budget import Budget
+from veritensor_ray.extract.decoders import Inflate, pumped
 from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.extract.streams import Pieces
 from veritensor_ray.segments import Block, Gap
 
 _ENCRYPTED = b"\xdf\xc4\xd1\xf3"
@@ -17,20 +20,19 @@ _CHARS, _BYTES, _STRING = 0x0FA0, 0x0FA8, 0x0FBA
 _SLIDE, _NOTES, _MASTER, _HANDOUT, _LIST, _PERSIST = 0x03EE, 0x03F0, 0x03F8, 0x0FC9, 0x0FF0, 0x03F3
 _SHOW, _COMMENT, _OBJECT = 0x03F9, 0x2EE0, 0x1011
 _HIDDEN = 0x04
-_OBJECT_BYTES = 64 << 20
 _DEPTH = 100
 _LISTS = {0: "slide", 1: "master", 2: "notes"}
 _VIEWS = {"slide": "visible", "notes": "comment", "master": "metadata", "handout": "metadata"}
 
 
-def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str) -> Iterator[Item]:
+def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str, budget: Budget) -> Iterator[Item]:
     """Slides, notes and masters are counted as they come in the file."""
     if "current user" in streams and open_stream(streams["current user"])[12:16] == _ENCRYPTED:
         reason = "the presentation is encrypted: its text cannot be read"
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
         yield Gap(reason, location=storage or None)
         return
-    yield from _Walk(storage).read(open_stream(streams["powerpoint document"]))
+    yield from _Walk(storage, budget).read(open_stream(streams["powerpoint document"]))
     if "pictures" in streams:
         yield from pictures(open_stream(streams["pictures"]), "picture")
 
@@ -38,8 +40,8 @@ def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
 class _Walk:
     """Through the records: a container is a header whose records follow."""
 
-    def __init__(self, storage: str) -> None:
-        self._storage = storage
+    def __init__(self, storage: str, budget: Budget) -> None:
+        self._storage, self._budget = storage, budget
         self._texts = Texts(storage or None)
         self._counts: dict[str, int] = {}
         self._kind = ""
@@ -62,7 +64,7 @@ class _Walk:
             body = data[at + 8 : at + 8 + size]
             if kind == _OBJECT:
                 self._objects += 1
-                yield from _object(body, version >> 4, f"object {self._objects}")
+                yield from _object(body, version >> 4, f"object {self._objects}", self._budget)
             else:
                 self._atom(kind, body)
             if self._texts.full:
@@ -117,12 +119,10 @@ class _Walk:
             self._texts.add(text, "comment" if self._comment else "metadata", column=None if self._comment else "name")
 
 
-def _object(body: bytes, compressed: int, name: str) -> Iterator[Item]:
+def _object(body: bytes, compressed: int, name: str, budget: Budget) -> Iterator[Item]:
     """An embedded OLE file, which may be the presentation's macros."""
+    file: BinaryIO = io.BytesIO(body)
     if compressed == 1:
-        try:
-            body = zlib.decompressobj().decompress(body[4:], _OBJECT_BYTES)
-        except zlib.error as error:
-            yield Gap(f"an embedded object is damaged: {error}")
-            return
-    yield Member(name, io.BytesIO(body))
+        file.seek(4)
+        file = cast("BinaryIO", Pieces(budget.pieces(pumped(Inflate(15), file.read))))
+    yield Member(name, file)

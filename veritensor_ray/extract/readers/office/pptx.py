@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.office.drawing import Drawing
 from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
@@ -17,7 +18,7 @@ from veritensor_ray.segments import Gap
 _MAIN = "ppt/presentation.xml"
 _LAYOUTS = frozenset({"sldLayout", "sldMaster", "notesMaster", "handoutMaster"})
 _DRAWINGS = frozenset({"chartSpace", "dataModel", "drawing", "sld", "notes", "userShapes"})
-_SLIDES = 100_000
+_SLIDES = bounds.SHEETS
 
 
 class _Presentation(Leaves):

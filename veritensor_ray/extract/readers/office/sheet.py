@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
 from veritensor_ray.extract.readers.office.texts import Texts, column_name
 from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, Walker, attribute
 
-_SHARED_CHARS = 64 << 20
-_SHARED = 4_000_000
+_SHARED_CHARS = bounds.HELD
+_SHARED = bounds.SHARED_STRINGS
 _LONG = 1000  # characters of a text whose repeats are not read again and again
 _REPEATS = 10
 _HIDDEN_RANGES = 2000

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.wordstyles import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 
 _T = TypeVar("_T")
-_FORMATS = 200_000
+_FORMATS = bounds.STYLES
 _INDEXED = {"0": "000000", "1": "FFFFFF", "8": "000000", "9": "FFFFFF"}
 _THEME = {"0": "FFFFFF", "1": "000000"}  # light 1 and dark 1: what all but a few themes make of them
 _WHITE = "FFFFFF"

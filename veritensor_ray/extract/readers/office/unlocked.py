@@ -9,9 +9,11 @@ from typing import BinaryIO
 
 import msoffcrypto
 
+from veritensor_ray import bounds
+
 _BY_ITSELF = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7: what Excel encrypts with when no password is given
-_LARGEST = 64 << 20
-_ROUNDS = 1_000_000  # of the key's derivation; Office writes 100,000
+_LARGEST = bounds.HELD
+_ROUNDS = bounds.KEY_ROUNDS  # of the key's derivation; Office writes 100,000
 _SPIN = re.compile(rb'spinCount="(\d{1,20})"')
 
 

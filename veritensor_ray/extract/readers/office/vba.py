@@ -6,13 +6,15 @@ import codecs
 import struct
 from collections.abc import Callable, Iterator
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray import bounds
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.office.macros import macro_blocks
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = 16 << 20  # of a module's source
-_MODULES = 2000
-_TOTAL = 64 << 20
+_LARGEST = bounds.MACRO  # of a module's source
+_MODULES = bounds.MACROS
+_TOTAL = 4 * bounds.MACRO
 _CODEPAGE, _NAME, _STREAM, _OFFSET = 0x0003, 0x0019, 0x001A, 0x0031
 _VERSION = 0x0009  # the one record whose length is not what it says
 _SIGNATURE = b"\x00Attribut"  # how the compressed source of every module begins
@@ -20,16 +22,20 @@ _SIGNATURE = b"\x00Attribut"  # how the compressed source of every module begins
 Open = Callable[[str], bytes]
 
 
-def read_project(streams: dict[str, str], open_stream: Open) -> Iterator[Block | Gap]:
+def read_project(streams: dict[str, str], open_stream: Open, budget: Budget) -> Iterator[Block | Gap]:
     """The modules of one VBA storage. `streams` has its streams' paths by their names in lower case."""
     modules: list[tuple[str, str]] = []
     total = 0
-    for name, stream, offset, codec in _listed(streams, open_stream):
+    for name, stream, offset, codec in _listed(streams, open_stream, budget):
         try:
-            source = decompress(open_stream(streams[stream]), offset).decode(codec, "replace")
+            source = decompress(open_stream(streams[stream]), offset, budget).decode(codec, "replace")
+        except LimitExceeded:
+            raise
         except ReadError as error:
             yield Gap(f"macro module {name[:100]} cannot be read: {error}")
             continue
+        if len(source) >= _LARGEST:
+            yield Gap(f"only the beginning of macro module {name[:100]} was read", bound="macro_bytes")
         total += len(source)
         if total > _TOTAL or len(modules) >= _MODULES:
             yield Gap("more macros than are read", bound="macro_bytes")
@@ -38,12 +44,14 @@ def read_project(streams: dict[str, str], open_stream: Open) -> Iterator[Block |
     yield from macro_blocks(modules)
 
 
-def _listed(streams: dict[str, str], open_stream: Open) -> Iterator[tuple[str, str, int, str]]:
+def _listed(streams: dict[str, str], open_stream: Open, budget: Budget) -> Iterator[tuple[str, str, int, str]]:
     """Name, stream, offset and codec of each module; those that the directory hides are found by how they begin."""
     codec, found = "cp1252", list[tuple[str, str, int]]()
     if "dir" in streams:
         try:
-            codec, found = _directory(decompress(open_stream(streams["dir"]), 0))
+            codec, found = _directory(decompress(open_stream(streams["dir"]), 0, budget))
+        except LimitExceeded:
+            raise
         except ReadError:
             found = []
     seen = set()
@@ -90,8 +98,8 @@ def _codec(page: int) -> str:
         return "cp1252"
 
 
-def decompress(data: bytes, offset: int) -> bytes:
-    """A compressed container that begins at `offset`. Raises ReadError; what came before a damaged chunk is kept."""
+def decompress(data: bytes, offset: int, budget: Budget) -> bytes:
+    """A compressed container that begins at `offset`. Raises ReadError, and LimitExceeded; what came before a damaged chunk is kept."""
     if not 0 <= offset < len(data) or data[offset] != 1:
         raise ReadError("no compressed container")
     out = bytearray()
@@ -107,6 +115,7 @@ def decompress(data: bytes, offset: int) -> bytes:
             out += data[at + 2 : min(len(data), at + 2 + 4096)]
             end = at + 2 + 4096
         at = end
+    budget.add(len(out))
     return bytes(out[:_LARGEST])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import xlrd
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.formulas import cell_notice
 from veritensor_ray.extract.readers.office.biff import Extras, extras
@@ -16,10 +17,10 @@ from veritensor_ray.extract.readers.office.texts import Texts, column_name
 from veritensor_ray.extract.source import Item
 from veritensor_ray.segments import Block, Gap
 
-_ROWS = 10_000_000  # of all sheets: a sheet of one cell may claim all of its rows
-_SHEETS = 5000
+_ROWS = bounds.XLS_ROWS  # of all sheets: a sheet of one cell may claim all of its rows
+_SHEETS = bounds.XLS_SHEETS
 _WHITE = (255, 255, 255)
-_NAMES = 20_000
+_NAMES = bounds.XLS_NAMES
 _RISKY = "=+-@\t\r"
 
 
@@ -35,6 +36,8 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     yield from _around(found, f"{storage} workbook".strip())
     if found.macro_sheets:
         yield Gap("formulas of Excel 4.0 macro sheets are not decoded", count=len(found.macro_sheets), coverage="no-reader")
+    if found.cut:
+        yield Gap("there are more text boxes, headers, links or drawings than are read", bound=found.cut)
     yield from pictures(found.drawings, "picture")
     notes: set[str] = set()
     damage: ReadError | None = None
@@ -97,12 +100,14 @@ def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
         book.unload_sheet(number)
 
 
-def _names(book: Any) -> Iterator[Block]:
+def _names(book: Any) -> Iterator[Block | Gap]:
     texts = Texts("workbook")
     for name in book.name_obj_list[:_NAMES]:
         itself = str(name.name).lower().startswith(("auto_open", "auto_close")) or (name.builtin and name.name in ("\x01", "\x02"))
         texts.add(str(name.name), "metadata", column="defined name", notice="macro-suspicious" if itself and name.macro else None)
     yield from texts.take()
+    if len(book.name_obj_list) > _NAMES:
+        yield Gap(f"only {_NAMES} names were read", bound="xls_names")
 
 
 def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str]) -> Iterator[Block]:

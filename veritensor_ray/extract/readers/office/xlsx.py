@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.formulas import formula_notice
 from veritensor_ray.extract.readers.office.drawing import Drawing
 from veritensor_ray.extract.readers.office.generic import Leaves
@@ -18,7 +19,7 @@ from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
 
 _MAIN = "xl/workbook.xml"
-_SHEETS = 100_000
+_SHEETS = bounds.SHEETS
 _GRIDS = frozenset({"worksheet", "macrosheet", "chartsheet", "dialogsheet"})
 _DRAWINGS = frozenset({"chartSpace", "dataModel", "drawing", "wsDr", "userShapes"})
 _STARTS_ITSELF = ("auto_open", "auto_close", "auto_activate", "auto_deactivate")

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.segments import Block, Gap
 
-_DEPTH = 2000
-_NAMES = 50_000
-_TOKEN = 8 << 20
+_DEPTH = bounds.XML_DEPTH
+_NAMES = bounds.XML_NAMES
+_TOKEN = bounds.XML_TOKEN
 _OVERFLOW = 4 << 20  # bytes after which a text that has not ended may be given off in pieces
 
 Attributes = dict[str, str]

@@ -7,7 +7,9 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.document import has_annotations_over_text, has_hidden_layers, pages_with_appearances, read_document
 from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
@@ -15,7 +17,7 @@ from veritensor_ray.extract.readers.pdf.pages import Report, read_page
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
-_MOST_PAGES = 100_000
+_MOST_PAGES = bounds.PDF_PAGES
 _MARK_WITHIN = 1024 + 5
 _BLANK = b"\x00\t\n\f\r "
 _PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is closed
@@ -24,6 +26,7 @@ _PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is
 def read_pdf(source: Source) -> Iterator[Item]:
     """What belongs to the document first, then page by page; `start` is a character of the page's text as PDFium orders it."""
     file, size = _seekable(source.file)
+    budget = source.budget
     yield from _before(file)
     try:
         document = pdfium.open_document(file, size)
@@ -32,24 +35,27 @@ def read_pdf(source: Source) -> Iterator[Item]:
         yield Gap(str(error))
         return
     except ReadError:  # other viewers may open it
-        yield from read_document(find_objects(file), file)
+        yield from read_document(find_objects(file, budget), file, budget)
         raise
     try:
         handle = pdfium.address(document.raw)
         with pdfium.LOCK:
-            objects, about = _objects(file, handle)
-            unlocked = (find_objects(file), file) if about is not file and pdfium.is_encrypted(handle) else None
+            objects, about = _objects(file, handle, budget)
+            unlocked = (find_objects(file, budget), file) if about is not file and pdfium.is_encrypted(handle) else None
             count = len(document)
         if objects.broken:
             yield Gap(f"some objects were not searched: {objects.broken}")
-        yield from read_document(objects, about, unlocked)
+        yield from read_document(objects, about, budget, unlocked)
         report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects))
         del objects, about, unlocked
         for index in range(min(count, _MOST_PAGES)):
             if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:
                 document.close()
                 document = pdfium.open_document(file, size)
-            yield from read_page(pdfium.address(document.raw), index, report)
+            for item in read_page(pdfium.address(document.raw), index, report):
+                yield item
+                if isinstance(item, Block):  # PDFium inflates it, and several pages may show the same
+                    budget.add(sum(map(len, item.texts)) + sum(map(len, item.images or ())))
         yield from report.gaps()
         if count > _MOST_PAGES:
             yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
@@ -76,15 +82,15 @@ def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:
     return io.BytesIO(data), len(data)
 
 
-def _objects(file: BinaryIO, document: int) -> tuple[Objects, BinaryIO]:
+def _objects(file: BinaryIO, document: int, budget: Budget) -> tuple[Objects, BinaryIO]:
     """The objects, and the file that their streams stand in: the PDF, or PDFium's copy of one that is encrypted or oddly packed."""
     encrypted = pdfium.is_encrypted(document)
     if not encrypted:
-        objects = find_objects(file)
+        objects = find_objects(file, budget)
         if not objects.broken:
             return objects, file
     copy = pdfium.copy(document, pdfium.IN_MEMORY)
     if copy is None:
         return (Objects(broken="the document is too large to be copied") if encrypted else objects), file
     file = io.BytesIO(copy)
-    return find_objects(file), file
+    return find_objects(file, budget), file

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pypdfium2.raw as raw
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.library import Boxes, Numbers
 
-_MOST_PAIRS = 5_000_000
+_MOST_PAIRS = bounds.PDF_COVERS
 _PAIRS_AT_ONCE = 500_000
 _CONTRAST = 32  # of 255: less than that against what lies below may not be seen
 _OPAQUE = 100  # of 255

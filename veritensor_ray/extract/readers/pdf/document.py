@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from veritensor_ray import bounds
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
 from veritensor_ray.extract.source import Item, Member
@@ -72,10 +74,10 @@ _NAMES = frozenset(
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
 _NOTICE_CHARS = 4000
-_SCRIPT_BYTES = 4 << 20
+_SCRIPT_BYTES = bounds.PDF_STREAM
 _BATCH = 4096
-_MOST_STRINGS = 200_000
-_MOST_OTHERS = 2_000  # scripts, actions, properties: each
+_MOST_STRINGS = bounds.PDF_STRINGS
+_MOST_OTHERS = bounds.PDF_ACTIONS  # scripts, actions, properties: each
 _FILE_NAME_KEYS = ("UF", "F", "Desc")
 
 
@@ -107,15 +109,17 @@ def pages_with_appearances(objects: Objects) -> frozenset[int] | None:
     return None if any(number not in pages for number in found) else frozenset(pages[number] for number in found)
 
 
-def read_document(objects: Objects, file: BinaryIO, unlocked: tuple[Objects, BinaryIO] | None = None) -> Iterator[Item]:
+def read_document(objects: Objects, file: BinaryIO, budget: Budget, unlocked: tuple[Objects, BinaryIO] | None = None) -> Iterator[Item]:
     """Texts as blocks of view `metadata` or `comment`, files as members.
 
     `unlocked`: for a copy of an encrypted document, the original, whose properties may stand in it unencrypted.
     """
     pages = _pages_of_annotations(objects)
-    properties = _properties(objects, file) if unlocked is None else [*_properties(objects, file, True), *_properties(*unlocked, True)]
-    yield from _blocks([*_strings(objects, pages), *_script_streams(objects, file), *_actions(objects, pages), *properties])
-    yield from _members(objects, file)
+    properties = [*_properties(objects, file, budget, maybe=unlocked is not None)]
+    if unlocked is not None:
+        properties += _properties(*unlocked, budget, maybe=True)
+    yield from _blocks([*_strings(objects, pages), *_script_streams(objects, file, budget), *_actions(objects, pages), *properties])
+    yield from _members(objects, file, budget)
     yield from _bounds(objects)
 
 
@@ -145,10 +149,12 @@ def _strings(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
             yield _Text(text, column, page, "comment" if key in _COMMENTS else "metadata")
 
 
-def _script_streams(objects: Objects, file: BinaryIO) -> Iterator[_Text]:
+def _script_streams(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[_Text]:
     for number in sorted({int(found) for found in _SCRIPT_REF.findall(objects.text)} & objects.streams.keys())[:_MOST_OTHERS]:
-        content = opened(file, objects.streams[number])
+        content = opened(file, objects.streams[number], budget)
         text = to_text(content.read(_SCRIPT_BYTES)) if content else None
+        if content and content.read(1):
+            yield _Text("", f"object {number}.JS", None, "cut")
         if text:
             yield from _script(text, f"object {number}.JS", None)
         else:
@@ -179,12 +185,14 @@ def _actions(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
         yield _Text(text, f"object {number}.{match[1].decode()}", pages.get(number), "metadata", notice)
 
 
-def _properties(objects: Objects, file: BinaryIO, maybe: bool = False) -> Iterator[_Text]:
+def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -> Iterator[_Text]:
     """Texts of XMP packets, without the markup; `maybe`: they may be encrypted, and are then found elsewhere."""
     packets = [(number, stream) for number, stream in objects.streams.items() if _METADATA.search(stream.about)]
     for number, stream in packets[:_MOST_OTHERS]:
-        content = opened(file, stream)
+        content = opened(file, stream, budget)
         packet = content.read(_SCRIPT_BYTES) if content else b""
+        if content and content.read(1):
+            yield _Text("", f"object {number}.Metadata", None, "cut")
         if b"<" not in packet[:100].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]:
             if not maybe:
                 yield _Text("", f"object {number}.Metadata", None, "gap")
@@ -202,6 +210,10 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
     for text in texts:
         groups.setdefault((text.page, text.view), []).append(text)
     for (page, view), group in groups.items():
+        if view == "cut":
+            for text in group:
+                yield Gap(f"only the first {_SCRIPT_BYTES} bytes of the stream were read", location=text.column, bound="pdf_stream_bytes")
+            continue
         if view == "gap":
             for text in group:
                 yield Gap("the stream is packed in a way that is not undone here", location=text.column)
@@ -219,7 +231,7 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
             )
 
 
-def _members(objects: Objects, file: BinaryIO) -> Iterator[Item]:
+def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]:
     """Files that the document carries, and the XML of its forms."""
     names = dict(_file_names(objects))
     for number, stream in objects.streams.items():
@@ -230,7 +242,7 @@ def _members(objects: Objects, file: BinaryIO) -> Iterator[Item]:
             names.setdefault(int(reference), f"xfa {int(reference)}.xml")
     for number, name in names.items():
         found_stream = objects.streams.get(number)
-        content = opened(file, found_stream) if found_stream else None
+        content = opened(file, found_stream, budget) if found_stream else None
         if content:
             yield Member(name, content)
         else:

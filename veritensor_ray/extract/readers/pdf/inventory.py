@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pypdfium2.raw as raw
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.covers import doubted
 from veritensor_ray.extract.readers.pdf.library import Box, Boxes, Matrix, Numbers
 
-MOST_OBJECTS = 50_000
+MOST_OBJECTS = bounds.PDF_PAGE_OBJECTS
 _DEPTH = 12
 _TINY = 1.0  # points
 _FORM = raw.FPDF_PAGEOBJ_FORM

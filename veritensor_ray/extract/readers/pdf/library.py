@@ -19,10 +19,11 @@ import pypdfium2
 import pypdfium2.raw as raw
 from pypdfium2_raw import bindings
 
+from veritensor_ray.bounds import PDF
 from veritensor_ray.errors import ReadError
 
 LOCK = threading.RLock()
-IN_MEMORY = 64 << 20
+IN_MEMORY = PDF
 Matrix = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 Pixels = npt.NDArray[np.uint8]

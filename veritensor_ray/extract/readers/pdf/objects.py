@@ -13,8 +13,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from veritensor_ray import bounds
+from veritensor_ray.extract.budget import Budget
+
 _WINDOW = 16 << 20
-_MOST_BYTES = 64 << 20  # of objects, streams not counted
+_MOST_BYTES = bounds.PDF_OBJECTS  # of objects, streams not counted
 _SPACE = rb"[\x00\t\n\f\r ]"
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"+\d{1,5}" + _SPACE + rb"+obj(?![A-Za-z])")
 # An object stands behind another one or behind a revision; to search for these words is ten times as fast as for any number.
@@ -70,14 +73,14 @@ class Objects:
         return self.starts[at - 1] if at else 0, self.starts[at] if at < len(self.starts) else len(self.text)
 
 
-def find_objects(file: BinaryIO) -> Objects:
-    """Search the whole file, a window at a time."""
-    return _Search(file).run()
+def find_objects(file: BinaryIO, budget: Budget) -> Objects:
+    """Search the whole file, a window at a time. Raises LimitExceeded."""
+    return _Search(file, budget).run()
 
 
 class _Search:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, budget: Budget) -> None:
+        self._file, self._budget = file, budget
         self._found = Objects()
         self._bodies: list[bytes] = []
         self._size = 0
@@ -170,6 +173,7 @@ class _Search:
             if stream.filters:
                 inflater = zlib.decompressobj()
                 data = inflater.decompress(data, _MOST_BYTES)
+                self._budget.add(len(data))
                 self._found.too_many |= bool(inflater.unconsumed_tail)
             head = list(map(int, data[:first].split()[: 2 * count]))
         except (zlib.error, ValueError):
@@ -219,8 +223,9 @@ def _unescaped(code: bytes) -> bytes:
 class StreamFile(io.RawIOBase):
     """The data of a stream, inflated where they are deflated, a piece at a time."""
 
-    def __init__(self, file: BinaryIO, stream: Stream) -> None:
+    def __init__(self, file: BinaryIO, stream: Stream, budget: Budget) -> None:
         self._file, self._at, self._end = file, stream.offset, stream.offset + stream.length
+        self._budget = budget
         self._inflater = zlib.decompressobj() if stream.filters else None
 
     def readable(self) -> bool:
@@ -241,6 +246,7 @@ class StreamFile(io.RawIOBase):
             except zlib.error:  # what a viewer shows of it was read
                 return b""
             if data or not packed:
+                self._budget.add(len(data))
                 return data
         return b""
 
@@ -251,8 +257,8 @@ class StreamFile(io.RawIOBase):
         return data
 
 
-def opened(file: BinaryIO, stream: Stream) -> BinaryIO | None:
-    """The content of a stream, or None where its filters are not undone here."""
+def opened(file: BinaryIO, stream: Stream, budget: Budget) -> BinaryIO | None:
+    """The content of a stream, or None where its filters are not undone here. Reading raises LimitExceeded."""
     if stream.filters in ([], [b"FlateDecode"]) and b"/Predictor" not in stream.about:
-        return io.BufferedReader(StreamFile(file, stream))
+        return io.BufferedReader(StreamFile(file, stream, budget))
     return None

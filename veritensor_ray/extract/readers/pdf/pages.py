@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pypdfium2.raw as raw
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.inventory import DOUBTFUL, HIDDEN, NEUTRAL, VISIBLE, Inventory, take
@@ -19,9 +20,9 @@ from veritensor_ray.extract.readers.pdf.pictures import picture, pixel_size
 from veritensor_ray.extract.readers.pdf.seen import settle
 from veritensor_ray.segments import Block, Gap, Origin
 
-_RENDERED_PAGES = 500
-_COMPARED_PAGES = 500
-_PICTURES = 200
+_RENDERED_PAGES = bounds.PDF_RENDERED
+_COMPARED_PAGES = bounds.PDF_COMPARED
+_PICTURES = bounds.PDF_PICTURES
 _DOTS = 150 / 72  # pixels a point
 _SIDE = 4000  # pixels
 _FEW = 20  # characters: what a stamp leaves on a scanned page

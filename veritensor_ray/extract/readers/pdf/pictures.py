@@ -8,10 +8,11 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.extract.readers.pdf import library as pdfium
 
-_LARGEST = 100_000_000  # pixels
-_MOST_BYTES = 64 << 20
+_LARGEST = bounds.PDF_PIXELS
+_MOST_BYTES = bounds.PDF_PICTURE
 Key = tuple[int, int, int, int]
 
 

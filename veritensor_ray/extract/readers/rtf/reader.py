@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, same
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph
@@ -15,7 +16,7 @@ from veritensor_ray.extract.readers.rtf import codepages, objects, words
 from veritensor_ray.extract.readers.rtf.sink import Sink
 from veritensor_ray.extract.source import Item, Member, Source
 
-LARGEST = 64 << 20  # bytes of a file that are read
+LARGEST = bounds.RTF
 _DEPTH = 2000
 _TOKEN = re.compile(
     r"\\([a-zA-Z]{1,32})(-?\d{1,9})? ?|((?:\\'[0-9a-fA-F]{2})+)|\\([^a-zA-Z])|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\|\Z", re.DOTALL
