@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.config import Limits
+from veritensor_ray.errors import LimitExceeded, ReadError
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -101,6 +102,11 @@ class Gap:
     bound: str | None = None
     count: int = 1
     coverage: str | None = None
+
+    @classmethod
+    def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
+        """What could not be read because of an error, with the bound where one was exceeded."""
+        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.engines.base import Engine
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.containers.zip_format import find_directory
@@ -155,10 +155,8 @@ class Visit:
             yield from batches
         except ReadError as error:
             yield from self._broken(error, about, name)
-        except MemoryError:
-            self._outcome.add_gap(Gap("needs more memory than worker_memory allows", member=name))
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
-            self._outcome.add_gap(Gap(f"{type(error).__name__}: {error}"[:300], member=name))
+            self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked; where a bound of all files together ended it, the visit ends."""

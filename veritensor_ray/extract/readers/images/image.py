@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.readers.images.image_parts import Parts, exif_values, left_over, parts_of
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block
@@ -48,7 +48,7 @@ def _opened(data: bytes, parts: Parts | None, source: Source) -> list[tuple[str,
     except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
         raise LimitExceeded("image_pixels", f"image has too many pixels: {error}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
+        raise as_read_error(error, "not a whole image") from None
 
 
 def _check_pixels(width: int, height: int, source: Source) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import olefile
 
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
 from veritensor_ray.extract.readers.office.native import native
 from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, property_texts
@@ -61,7 +61,7 @@ class Compound:
                 self._ole: Any = olefile.OleFileIO(file)
                 self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
         except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
-            raise ReadError(f"not a whole OLE file: {error}") from None
+            raise as_read_error(error, "not a whole OLE file") from None
         if len(self.paths) > _STREAMS:
             raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
 
@@ -78,7 +78,7 @@ class Compound:
         try:
             return bytes(self._ole.openstream(path.split("/")).read())
         except Exception as error:  # noqa: BLE001  # as above
-            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+            raise as_read_error(error, f"{shown(path)} cannot be read") from None
 
     def unlocked(self, root: dict[str, str]) -> BinaryIO | None:
         """The document in it without its encryption, where Office opens that without a question."""
@@ -89,7 +89,7 @@ class Compound:
         try:
             return int(self._ole.get_size(path.split("/")))
         except Exception as error:  # noqa: BLE001  # as above
-            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+            raise as_read_error(error, f"{shown(path)} cannot be read") from None
 
 
 def _properties(compound: Compound) -> Iterator[Block | Gap]:
@@ -100,7 +100,7 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
             try:
                 found = list(property_texts(compound.open(path), path == SUMMARIES[0]))
             except ReadError as error:
-                yield Gap(str(error), location=shown(path))
+                yield Gap.of(error, shown(path))
                 continue
             for name, text in found:
                 remote = name == "template" and is_remote(text)
@@ -173,10 +173,8 @@ def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
     """What is wrong with one storage does not cost the others."""
     try:
         yield from items
-    except LimitExceeded as error:
-        yield Gap(str(error), location=part or None, bound=error.bound)
     except ReadError as error:
-        yield Gap(str(error), location=part or None)
+        yield Gap.of(error, part or None)
 
 
 def _file(compound: Compound, path: str, opaque: bool) -> Iterator[Item]:
