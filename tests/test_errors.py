@@ -34,7 +34,7 @@ def caught(raising: Callable[[], object]) -> Exception:
         (caught(lambda: [][1]), f"{ENDS} (IndexError)"),
         (caught(lambda: np.frombuffer(b"abc", np.uint16)), f"{VALUE} (ValueError)"),
         (caught(lambda: b"\xff".decode()), "characters in it do not decode (UnicodeDecodeError)"),
-        (caught(lambda: {}["4111111111111111"]), f"{STRUCTURE} (KeyError)"),
+        (caught(lambda: dict[str, int]()["4111111111111111"]), f"{STRUCTURE} (KeyError)"),
         (caught(lambda: None.sheets), f"{STRUCTURE} (AttributeError)"),  # type: ignore[attr-defined]
         (RecursionError(), "it is nested too deeply (RecursionError)"),
         (AssertionError(), f"{STRUCTURE} (AssertionError)"),

@@ -11,6 +11,7 @@ _FROM_LINE = re.compile(rb"From [^\r\n]{0,300}\d\d:\d\d(?::\d\d)?[^\r\n]{0,60}\r
 _AHEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]{0,9}\r?\n){0,9}(>?From (?!:)[^\r\n]{1,300}\r?\n)?")
 _TELLING = frozenset((b"from", b"received", b"return-path", b"message-id", b"delivered-to", b"mime-version", b"reply-to"))
 _KNOWN = _TELLING | frozenset((b"to", b"cc", b"subject", b"date", b"sender", b"content-type", b"x-mailer"))
+_MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more
 _UNSPECIFIC = ("text/plain", MESSAGE, MAILBOX)
 
 
@@ -23,7 +24,7 @@ def mail_type(head: bytes, named: str) -> str | None:
     ahead = header_begin(head)
     fields = _fields(head, ahead)
     enough = 1 if named != "text/plain" else 3
-    if not fields & _TELLING or len(fields & _KNOWN) < enough:
+    if not fields & _TELLING or (len(fields & _KNOWN) < enough and not fields >= _MIME):
         return None
     return MAILBOX if head.startswith(b"From ") else MESSAGE
 

@@ -120,7 +120,10 @@ class Visit:
 
     def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         if isinstance(item, Gap):
-            self._outcome.add_gap(replace(item, member=_inside(about, item.member) if item.member else about.member))
+            gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
+            self._outcome.add_gap(gap)
+            if gap.body and gap.member is None:
+                self._without_body(gap.reason)
         elif isinstance(item, Member):
             yield from self._member(item, about, depth + 1)
         else:
@@ -197,6 +200,13 @@ class Visit:
                 yield from self._broken(error, about, about.member)
         else:
             yield from self._member(Member(name, stream), about, depth + 1)
+
+    def _without_body(self, reason: str) -> None:
+        """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
+        self._outcome.bodiless = reason
+        for engine in (*self._tools.bench.text, *self._tools.models):
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, ("", None))[0] == COMPLETE:
+                self._outcome.coverage[engine.name] = (NO_READER, reason)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""

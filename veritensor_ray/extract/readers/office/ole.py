@@ -38,6 +38,15 @@ _DOCUMENTS: dict[str, Callable[[dict[str, str], Callable[[str], bytes], str], It
     "book": xls.read_xls,
     "powerpoint document": ppt.read_ppt,
 }
+_BODIES = frozenset({*_DOCUMENTS, "\x01ole10native", "package"})  # at the root: a file that has none of them is something else
+_FOREIGN = {  # by a stream or storage that no other kind has
+    "visiodocument": "Visio drawings",
+    "quill": "Publisher documents",
+    "matost": "Works documents",
+    "bodytext": "Hangul documents",
+    "tbkd": "Project plans",
+    "onenote": "OneNote sections",
+}
 _PROJECT = "vbaproject.bin"
 _FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
@@ -136,8 +145,13 @@ def read_ole(source: Source) -> Iterator[Item]:
     unknown = 0
     for storage, streams in storages.items():
         unknown += yield from _storage(compound, storage, streams, _is_macro(storage, projects))
-    if unknown:
-        yield Gap(f"no reader for this kind of OLE file: {unknown} streams", coverage="no-reader", count=unknown)
+    own = not root.keys().isdisjoint(_BODIES) or "" in projects
+    if unknown or (not own and storages.keys() == {""} and root.keys() <= _SERVICE):
+        what = next(
+            (kind for name, kind in _FOREIGN.items() if any(name in path.lower().split("/") for path in compound.paths)),
+            "this kind of OLE file",
+        )
+        yield Gap(f"no reader for {what}: {unknown} streams", coverage="no-reader", count=max(1, unknown), body=not own)
 
 
 def _is_macro(storage: str, projects: set[str]) -> bool:
@@ -164,8 +178,8 @@ def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: b
             yield from _guarded(_form(compound, path), part)
         else:
             beside = known or macro or name.startswith(("\x02olepres", "\x03"))
-            unknown += not beside and name != "package"
-            yield from _guarded(_file(compound, path, beside), part)
+            unread = yield from _file(compound, path, beside)
+            unknown += unread and name != "package"
     return unknown
 
 
@@ -177,11 +191,19 @@ def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
         yield Gap.of(error, part or None)
 
 
-def _file(compound: Compound, path: str, opaque: bool) -> Iterator[Item]:
-    if data := compound.open(path):
-        if by_magic(data[:512]) in EXECUTABLES:
-            yield Block([shown(path)], view="metadata", notice="embedded-program")
+def _file(compound: Compound, path: str, opaque: bool) -> Generator[Item, None, bool]:
+    """A stream as a file of its own; returns whether nobody expects to make sense of it."""
+    try:
+        data = compound.open(path)
+    except ReadError as error:
+        yield Gap.of(error, shown(path))
+        return not opaque
+    kind = by_magic(data[:512])
+    if kind in EXECUTABLES:
+        yield Block([shown(path)], view="metadata", notice="embedded-program")
+    if data:
         yield Member(shown(path), io.BytesIO(data), opaque)
+    return not opaque and kind is None
 
 
 def _form(compound: Compound, path: str) -> Iterator[Block]:
