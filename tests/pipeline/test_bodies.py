@@ -11,10 +11,11 @@ import veritensor_ray as vr
 from tests.extract.readers.office.building import ole, opendocument, package, xlsx
 from tests.extract.readers.office.test_ole import doc, native, project, properties, string
 
+Parts = dict[str, str | bytes]
 SUMMARY = {"\x05SummaryInformation": properties((4, string("Ada Lovelace")))}
-SHEET = {"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\x83\x01\x00", "xl/worksheets/sheet1.bin": b"\x81\x01\x00"}
-PROPERTIES = {"docProps/core.xml": "<?xml version='1.0'?><p><creator>Ada Lovelace</creator></p>"}
-IWORK = {"Index/Document.iwa": b"\x00\x10\x00\x00 text", "Index/Tables/DataList.iwa": b"\x00\x10", "preview.jpg": b"\xff\xd8\xff"}
+SHEET: Parts = {"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\x83\x01\x00", "xl/worksheets/sheet1.bin": b"\x81\x01\x00"}
+PROPERTIES: Parts = {"docProps/core.xml": "<?xml version='1.0'?><p><creator>Ada Lovelace</creator></p>"}
+IWORK: Parts = {"Index/Document.iwa": b"\x00\x10\x00\x00 text", "Index/Tables/DataList.iwa": b"\x00\x10", "preview.jpg": b"\xff\xd8\xff"}
 UNREAD = {
     "binary workbook": ("a.xlsb", package(SHEET | PROPERTIES), "no reader for binary workbooks: 2 parts"),
     "Visio": ("a.vsd", ole(SUMMARY | {"VisioDocument": b"\x00V"}), "no reader for Visio drawings: 1 streams"),
@@ -88,10 +89,10 @@ def test_a_package_without_its_body_is_partial(name: str, data: bytes, part: str
 
 def test_an_encrypted_book_is_partial() -> None:
     listed = "<e><CipherReference URI='a.xhtml'/><CipherReference URI='font.otf'/></e>"
-    book = {"mimetype": "application/epub+zip", "META-INF/encryption.xml": listed, "a.xhtml": b"\x01\xfe" * 9}
+    book: Parts = {"mimetype": "application/epub+zip", "META-INF/encryption.xml": listed, "a.xhtml": b"\x01\xfe" * 9}
     found = row("a.epub", package(book, zipfile.ZIP_STORED))
     assert (found["status"], found["reason"]) == ("partial", "the book is encrypted: 1 parts cannot be read")
-    scrambled = book | {"META-INF/encryption.xml": listed.replace("a.xhtml", "b.otf"), "a.xhtml": "<html>text</html>"}
+    scrambled: Parts = book | {"META-INF/encryption.xml": listed.replace("a.xhtml", "b.otf"), "a.xhtml": "<html>text</html>"}
     assert row("a.epub", package(scrambled, zipfile.ZIP_STORED))["status"] == "scanned"
 
 

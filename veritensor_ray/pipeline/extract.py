@@ -89,7 +89,10 @@ class Extraction:
             yield from self._read(outcome, row, opened)
             opened.check_unchanged()
         except LimitExceeded as error:
-            outcome.add_gap(Gap.of(error))
+            if opened is None:
+                self._unreadable(outcome, error)
+            else:
+                outcome.add_gap(Gap.of(error))
         except ReadError as error:
             self._unreadable(outcome, error)
         except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
