@@ -41,14 +41,22 @@ def read_parquet(source: Source) -> Iterator[Item]:
     yield from blobs.gaps()
 
 
+_PIECE = 1 << 20
+
+
 def read_arrow_file(source: Source) -> Iterator[Item]:
     """The Arrow file format, which is also Feather version 2."""
     yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source))
 
 
 def read_arrow_stream(source: Source) -> Iterator[Item]:
-    """The Arrow streaming format."""
+    """The Arrow streaming format. Its end is eight bytes: what stands behind them is nothing that a program would read."""
     yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
+    rest = 0
+    while piece := source.file.read(_PIECE):
+        rest += len(piece)
+    if rest:
+        yield Gap(f"{rest} bytes behind the end of the stream were not read")
 
 
 def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:

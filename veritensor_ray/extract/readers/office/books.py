@@ -26,7 +26,8 @@ def read_epub(source: Source) -> Iterator[Item]:
 
 def _locked(source: Source) -> Iterator[Item]:
     try:
-        listed = Package(source).head(_ENCRYPTION, _LISTED)
+        package = Package(source)
+        listed = package.head(_ENCRYPTION, _LISTED) if _ENCRYPTION in package else b""
     except ReadError:
         return  # what is wrong with the archive is said when its entries are read
     count = sum(name.lower().endswith(_TEXTS) for name in set(_REFERENCE.findall(listed)))

@@ -71,6 +71,8 @@ class Compound:
                 self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
         except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
             raise as_read_error(error, "not a whole OLE file") from None
+        if not self.paths:
+            raise ReadError("not a whole OLE file: there is no stream in it")
         if len(self.paths) > _STREAMS:
             raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
 
