@@ -6,17 +6,18 @@ import html
 import os
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
 from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.corpus.stores import OutputStore, Stores, absolute
+from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.redact import visible, without_credentials
 from veritensor_ray.findings.state import TABLES, night, results
 from veritensor_ray.imports import Guard
@@ -43,19 +44,17 @@ def scan(
 
     The same call again resumes an audit that was cut short. Raises UsageError or CannotRunError.
     """
-    sources = [str(one) for one in ([source] if isinstance(source, (str, Path)) else source)]
+    sources = _sources(source)
+    named = None if output is None else _path(output, "the output")
     with Guard(*real_bases(sources)):
-        return _scan(sources, output, config, options)
+        return _scan(sources, named, config, options)
 
 
-def _scan(sources: list[str], output: str | Path | None, config: str | None, options: Mapping[str, Any]) -> Audit:
+def _scan(sources: list[str], output: str | None, config: str | None, options: Mapping[str, Any]) -> Audit:
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
 
-    flags = dict(options) | {
-        "sources": sources,
-        "output": str(output) if output else default_output(sources, str(options.get("job", "audit"))),
-    }
+    flags = dict(options) | {"sources": sources, "output": output or default_output(sources, str(options.get("job", "audit")))}
     settings = load_settings(config, flags)
     (sweep if settings.job == "sweep" else audit)(settings)
     return open(str(settings.output), stores=settings.stores)
@@ -66,11 +65,47 @@ def open(output: str | Path, *, sweep: str | None = None, stores: Stores | None 
 
     Raises IncompleteOutput for a run that has not ended, or for a folder that is none; UsageError for a sweep that is not there.
     """
-    store = OutputStore(absolute(str(output)), stores if stores is not None else load_settings().stores)
+    output = _path(output, "what is opened")
+    store = OutputStore(absolute(output), stores if stores is not None else load_settings().stores)
     if sweep is not None:
+        if not isinstance(sweep, str):
+            raise UsageError(f"`sweep` is the id of a sweep as text, not {_described(sweep)}; `veritensor-ray sweeps` lists them")
         chosen = night(store, sweep)
         return Audit(chosen.store, chosen.run)
-    return Audit(*results(store, str(output)))
+    return Audit(*results(store, output))
+
+
+def _sources(source: object) -> list[str]:
+    """Sources as the configuration has them. Raises UsageError for what names none: data in memory is no corpus."""
+    several = isinstance(source, (list, tuple, set, frozenset, Iterator)) and not hasattr(source, "read")
+    sources = [_path(one, "a source") for one in (cast("Iterable[object]", source) if several else (source,))]
+    if not sources:
+        raise UsageError("there is nothing to scan: the list of sources is empty. Name a folder, a file or a URI")
+    return sources
+
+
+def _path(what: object, role: str) -> str:
+    """A path or URI as text. Raises UsageError that says what to pass."""
+    if isinstance(what, (str, os.PathLike)) and (text := os.fsdecode(what)):
+        return text
+    got = "an empty name" if isinstance(what, str) else _described(what)
+    raise UsageError(f"{role} is a path or a URI, not {got}. {_remedy(what)}")
+
+
+def _described(what: object) -> str:
+    kind = type(what)
+    return "None" if what is None else kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _remedy(what: object) -> str:
+    """What to pass in place of an object that is neither text nor bytes nor a path."""
+    if any(hasattr(what, name) for name in ("to_parquet", "to_table", "schema", "dtypes", "to_frame")):
+        return "Write a table to a Parquet file and pass its path: veritensor_ray.scan(PATH) or veritensor_ray.inspect(Path(PATH))"
+    if hasattr(what, "read"):
+        return "Pass the path of an open file, or inspect what its read() returns"
+    if isinstance(what, (list, tuple, set, frozenset, dict)):
+        return "Inspect the texts one by one, or write them to a file and pass its path"
+    return "Pass a pathlib.Path or text for a file, a folder or a URI; inspect also takes text and bytes themselves"
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +121,9 @@ class Audit:
         )
 
     def dataset(self, name: str) -> ds.Dataset:
-        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends."""
+        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends. Raises UsageError."""
+        if name not in self.tables:
+            raise UsageError(f"there is no table {name!r} here; there are {', '.join(self.tables)}")
         return self.store.dataset(name)
 
     @property
@@ -219,22 +256,23 @@ class Inspection:
         return f"<p>{status}</p><table><tr><th>severity</th><th>rule</th><th>evidence</th></tr>{rows}</table>"
 
 
-def inspect(what: str | bytes | Path, *, name: str | None = None, config: str | None = None, **options: Any) -> Inspection:
-    """Scan one text, file or piece of bytes in this process, without Ray.
+def inspect(
+    what: str | bytes | bytearray | memoryview | os.PathLike[str], *, name: str | None = None, config: str | None = None, **options: Any
+) -> Inspection:
+    """Scan one text, file or piece of bytes in this process, without Ray. Raises UsageError for anything else: that would pass unread.
 
     A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
     expected to be. Engines stay loaded for the next call, and a bundle is verified when it is first used.
     """
+    path, data = _file_or_bytes(what)
     with Guard():
-        return _inspected(what, name, load_settings(config, options))
+        return _inspected(path, data, name, load_settings(config, options))
 
 
-def _inspected(what: str | bytes | Path, name: str | None, given: Settings) -> Inspection:
+def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
     settings, bundle = _with_bundle(given)
-    path = Path(what) if isinstance(what, Path) or (isinstance(what, str) and _is_file(what)) else None
     if path is not None:
         return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)
-    data = what.encode("utf-8", "surrogatepass") if isinstance(what, str) else bytes(what) if isinstance(what, bytes) else b""
     import fsspec
 
     memory, folder = fsspec.filesystem("memory"), f"/veritensor-{uuid.uuid4().hex}"
@@ -244,6 +282,20 @@ def _inspected(what: str | bytes | Path, name: str | None, given: Settings) -> I
         return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle)
     finally:
         memory.rm(folder, recursive=True)
+
+
+def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
+    """The file that is meant, or the bytes to scan. Raises UsageError for what is neither."""
+    if isinstance(what, (bytes, bytearray, memoryview)):
+        return None, bytes(what)
+    text = os.fsdecode(what) if isinstance(what, (str, os.PathLike)) else _path(what, "what is inspected")
+    if _is(text, os.path.isdir):
+        raise UsageError(
+            f"{text} is a folder, and inspect takes one file: veritensor_ray.scan audits folders. Pass a text of that name as bytes"
+        )
+    if isinstance(what, str) and not _is(text, os.path.isfile):
+        return None, what.encode("utf-8", "surrogatepass")
+    return Path(text), b""
 
 
 def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
@@ -265,8 +317,9 @@ def _activated(
     return settings, active.id if active else None
 
 
-def _is_file(text: str) -> bool:
-    return len(text) < 4096 and "\0" not in text and "\n" not in text and os.path.isfile(text)  # noqa: PTH113  # Path() raises for odd text
+def _is(text: str, kind: Callable[[str], bool]) -> bool:
+    """`kind` is a test of os.path: pathlib raises for odd text."""
+    return len(text) < 4096 and "\0" not in text and "\n" not in text and kind(text)
 
 
 def _inspect(settings: Settings, bundle: str | None) -> Inspection:

@@ -15,9 +15,14 @@ VeritensorError
 └── ReadError                   one artifact cannot be read, wholly or in part; becomes a ledger entry
     ├── ChangedDuringRun        it is not what was planned any more
     └── LimitExceeded           a bound on size, depth, ratio or count cut it off
+
+Malformed (a ValueError) is what our own parsers of formats raise; readers turn it, and what libraries raise, into a ReadError (`as_read_error`).
 """
 
 from __future__ import annotations
+
+import re
+import struct
 
 
 class VeritensorError(Exception):
@@ -94,3 +99,41 @@ class LimitExceeded(ReadError):
 
     def __reduce__(self) -> tuple[type[LimitExceeded], tuple[str, str]]:
         return LimitExceeded, (self.bound, str(self))
+
+
+class Malformed(ValueError):
+    """Something is not as its format demands; the message says what."""
+
+
+_MEMORY = re.compile(
+    r"malloc of size \d+ failed|bad_alloc|out of memory|cannot allocate memory|unable to allocate|memory usage limit", re.IGNORECASE
+)
+# What Python's own errors come to in a parser. Their messages are about code, and quote whatever stands in the file.
+_MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (RecursionError, "it is nested too deeply"),
+    (UnicodeError, "characters in it do not decode"),
+    ((IndexError, EOFError, struct.error), "it ends early, or a length or position in it is wrong"),
+    ((ValueError, ArithmeticError), "a number or value in it is not possible"),
+    (Exception, "its structure is not what its format demands"),
+)
+_ADDRESS = re.compile(r" <[^<>]* at 0x[0-9a-f]+>")  # of an object, which some messages name
+_SHOWN = 200
+
+
+def as_read_error(error: BaseException, what: str) -> ReadError:
+    """A library's error in our words. `what` says what was read and what became of it, such as `the sheet cannot be read`.
+
+    The first line of what a library says in an error of its own is kept; of Python's errors only the kind. Where memory ran out, the
+    result is a LimitExceeded, whatever class and words the library has for that.
+    """
+    if isinstance(error, ReadError):
+        return error
+    said = _ADDRESS.sub("", " ".join(str(error).partition("\n")[0].split()))[:_SHOWN]
+    if isinstance(error, MemoryError) or _MEMORY.search(said):
+        return LimitExceeded("worker_memory", "reading it needs more memory than limits.worker_memory allows")
+    kind = type(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = error.strerror
+    elif not said or (kind is not OSError and kind.__module__ == "builtins") or kind is struct.error:
+        said = f"{next(meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds))} ({kind.__name__})"
+    return ReadError(f"{what}: {said}")

@@ -28,6 +28,7 @@ UNKNOWN = "application/octet-stream"
 TYPE1_FONT = "application/x-font-type1"
 PYTORCH = "application/x-pytorch"  # a zip with a pickle and the tensors that it names
 NPZ = "application/x-npz"
+IWORK = "application/vnd.apple.iwork"  # Pages, Numbers and Keynote
 TFRECORD = "application/x-tfrecord"
 
 TEXT_TYPES = {
@@ -78,6 +79,8 @@ TEXT_TYPES = {
     ".conf": "text/plain",
     ".env": "text/plain",
     ".eml": "message/rfc822",
+    ".mht": "message/rfc822",
+    ".mhtml": "message/rfc822",
     ".mbox": "application/mbox",
     ".properties": "text/plain",
     ".c": "text/plain",

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.config import Limits
+from veritensor_ray.errors import LimitExceeded, ReadError
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -91,7 +92,8 @@ class Gap:
     """Something that was not read, or not checked by `engine`; a reader yields it and goes on.
 
     `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
-    `partial`, and the artifact is none the less complete.
+    `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
+    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`.
     """
 
     reason: str
@@ -101,6 +103,12 @@ class Gap:
     bound: str | None = None
     count: int = 1
     coverage: str | None = None
+    body: bool = False
+
+    @classmethod
+    def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
+        """What could not be read because of an error, with the bound where one was exceeded."""
+        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None)
 
 
 @dataclass(frozen=True, slots=True)

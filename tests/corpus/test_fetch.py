@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from veritensor_ray.corpus import fetch
 from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.errors import ChangedDuringRun, ReadError
+from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
 
 DATA = b"one\ntwo\nthree\n"
 
@@ -201,6 +205,87 @@ def test_whatever_a_store_raises_is_a_read_error(memory: Any, monkeypatch: pytes
     monkeypatch.setattr(type(memory), "open", broken)
     with pytest.raises(ReadError, match=r"cannot read .*: the store has a bad day"):
         OpenArtifact(row, root, {})
+
+
+class Server(BaseHTTPRequestHandler):
+    """Objects by their path: `/ranges/…`, `/none/…` (says that it reads no ranges), `/ignores/…` (says nothing), `/endless/…` (no size)."""
+
+    body = DATA
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        way, asked = self.path.split("/")[1], re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        part = self.body[int(asked[1]) : int(asked[2]) + 1] if asked and way == "ranges" else self.body
+        self.send_response(206 if asked and way == "ranges" else 200)
+        if way != "endless":
+            self.send_header("Content-Length", str(len(part)))
+        if way == "none":
+            self.send_header("Accept-Ranges", "none")
+        self.end_headers()
+        if self.command == "GET":
+            with contextlib.suppress(ConnectionError):  # a client that has seen enough
+                self.wfile.write(part)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("way", ["ranges", "none", "ignores", "endless"])
+@pytest.mark.parametrize("block", [8 << 20, 5])
+def test_a_server_that_reads_no_ranges(server: str, kept: str, way: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "_BLOCK", block)
+    artifact = opened(f"{server}/{way}/a.txt")
+    file = artifact.file()
+    file.seek(8)
+    assert (file.read(5), artifact.size) == (b"three", len(DATA))
+    assert artifact.edges(3) == (b"one", DATA[3:])
+    assert artifact.content_id() == hashlib.sha256(DATA).hexdigest()
+    artifact.check_unchanged()
+    artifact.close()
+
+
+@pytest.mark.parametrize("way", ["none", "endless"])
+def test_what_can_only_be_read_in_one_piece_has_a_bound(server: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "UNRANGED_BYTES", 10)
+    with pytest.raises(LimitExceeded, match="its server reads no ranges, and it is larger than 10 bytes") as caught:
+        opened(f"{server}/{way}/a.txt")
+    assert caught.value.bound == "unranged_bytes"
+
+
+def test_an_object_of_such_a_server_that_changed(server: str) -> None:
+    with pytest.raises(ChangedDuringRun):
+        opened(f"{server}/none/a.txt", size=5)
+
+
+@pytest.mark.parametrize("path", ["/proc/version", "/proc/self/status", "/proc/uptime", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_files_whose_size_the_system_does_not_say(path: str) -> None:
+    if not Path(path).exists():
+        pytest.skip("no such file on this machine")
+    row, root = planned(path)
+    row.mtime = 1.0 if row.size == 0 else row.mtime  # those of /proc are made anew for every look
+    artifact = OpenArtifact(row, root, {})
+    data = artifact.file().read()
+    assert data and artifact.size == len(data) and artifact.content_id() == hashlib.sha256(data).hexdigest()
+    artifact.check_unchanged()
+    artifact.close()
+
+
+def test_such_a_file_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "UNSIZED_BYTES", 5)
+    with pytest.raises(LimitExceeded, match="the system does not say how large it is, and it is larger than 5 bytes") as caught:
+        opened("/proc/version")
+    assert caught.value.bound == "unsized_bytes"
 
 
 @settings(max_examples=100, deadline=None)

@@ -28,6 +28,15 @@ LINE = b"From a@example.org Mon Jan  1 10:00:00 2024\n"
         (LINE + HEADER + b"\n" + bytes(200), ".mbox", "application/mbox"),
         (b"From here on it is 10:00 o'clock\nText: no\n", "", "text/plain"),
         (b"From the start\n", "", "text/plain"),
+        # the line before the header without a date, or quoted; a byte order mark or empty lines before it
+        (b"From a@b\n" + HEADER + b"\ntext", "", "application/mbox"),
+        (b"From a@b\r\n" + HEADER + b"\r\ntext", ".txt", "application/mbox"),
+        (b"From a@b\nSubject: x\nFrom: y\n\ntext", ".eml", "application/mbox"),
+        (b"From a@b\nSubject: x\n\ntext", ".txt", "text/plain"),
+        (b">From a@b Mon Jan 1\n" + HEADER + b"\ntext", "", "message/rfc822"),
+        (b"\xef\xbb\xbf" + HEADER + b"\ntext", "", "message/rfc822"),
+        (b"\r\n\r\n" + HEADER + b"\ntext", "", "message/rfc822"),
+        (b"From a@b\nThe meeting: at ten\n", "", "text/plain"),
     ],
 )
 def test_mail_by_its_header(head: bytes, extension: str, media_type: str) -> None:

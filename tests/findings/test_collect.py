@@ -211,7 +211,13 @@ def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
     ]
     rest = found[-1]
     assert (rest["location"], rest["evidence"], rest["confidence"], rest["severity"]) == (None, None, None, "medium")
-    assert rest["message"] == "7 more findings of this rule in this artifact (see rollup)"
+    remedy = "For a row each, set limits.hits_per_rule to 10 or more and scan again"
+    assert rest["message"] == f"7 more findings of this rule in this artifact are only counted (see rollup). {remedy}"
+    (ledger,) = run.table("ledger")
+    assert (ledger["status"], ledger["gaps_total"], {entry["status"] for entry in ledger["coverage"]}) == ("scanned", 1, {COMPLETE})
+    assert [(gap["engine"], gap["bound"], gap["reason"]) for gap in ledger["gaps"]] == [
+        ("test", "hits_per_rule", f"3 of 10 findings of {RULE.id} have a row of their own. {remedy}")
+    ]
     assert len({row["finding_id"] for row in found}) == 6
     assert result["severity"] == {"critical": 2, "medium": 10}
     assert {line["rule_id"]: line["count"] for line in result["rules"]} == {RULE.id: 10, WORSE.id: 2}

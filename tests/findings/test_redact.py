@@ -187,6 +187,17 @@ def test_names_keep_all_but_credentials(name: str, safe: str) -> None:
         ("'ContentSecurityPolicyHeader' is unknown", "'ContentSecurityPolicyHeader' is unknown"),
         ("cannot read 'http://u:p@h/x' \x1b", "cannot read 'http://***@h/x' \\x1b"),
         ("card '4111 1111 1111 1111'", "card '41** **** **** ****'"),
+        # numbers of our own sentences, and numbers that only stand in one
+        ("more than 1000000000000000 bytes", "more than 1000000000000000 bytes"),
+        (
+            "the files in it come to more than 4111111111111111 bytes; rest",
+            "the files in it come to more than 4111111111111111 bytes; rest",
+        ),
+        ("only the first 4111111111111111 characters", "only the first 4111111111111111 characters"),
+        ("4111111111111111 expands to more than 5000000000000 bytes", "41************** expands to more than 5000000000000 bytes"),
+        ("'more than 4111111111111111 bytes' is cut", "'more than 41************** bytes' is cut"),
+        ("more than 4111111111111111", "more than 41**************"),
+        ("4111111111111111 bytes", "41************** bytes"),
     ],
 )
 def test_reasons_are_redacted_with_what_they_quote(reason: str, safe: str) -> None:

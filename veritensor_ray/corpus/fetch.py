@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
@@ -14,10 +15,14 @@ from veritensor_ray.corpus import redirects
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.corpus.stores import Stores, denied, filesystem
-from veritensor_ray.errors import ChangedDuringRun, ReadError
+from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.uris import is_local
 
 IN_MEMORY = 64 << 20
+UNSIZED_BYTES = 64 << 20  # of a file whose size the system does not say
+UNRANGED_BYTES = 4 << 30  # of an object that can only be read in one piece, and stands in a temporary file meanwhile
+_BLOCK = 8 << 20
+_CHUNK = 1 << 20
 
 
 class Throttle:
@@ -25,7 +30,7 @@ class Throttle:
 
     def __init__(self, rate: float | None, pulse: Callable[[], None] = lambda: None) -> None:
         self.piece = max(1 << 16, int(rate / 4)) if rate else None  # bytes that one read may take
-        self._rate, self._pulse = rate, pulse
+        self._rate, self.pulse = rate, pulse
         self._free = 0.0  # the moment from which on the next byte may go through
 
     def take(self, count: int) -> None:
@@ -35,7 +40,7 @@ class Throttle:
         now = time.monotonic()
         while now < self._free:
             time.sleep(min(1.0, self._free - now))
-            self._pulse()
+            self.pulse()
             now = time.monotonic()
         self._free = now + count / self._rate
 
@@ -94,6 +99,22 @@ class HashingFile(io.RawIOBase):
         return self._hash.hexdigest()
 
 
+def _seeks(handle: Any) -> bool:
+    """Whether a store's file can be read from anywhere: servers of http may know no size, or give all of it whatever is asked for."""
+    size = getattr(handle, "size", -1)
+    if size is None:
+        return False
+    if not type(handle).__module__.startswith("fsspec.implementations.http") or size <= min(_BLOCK, IN_MEMORY):
+        return True
+    try:
+        handle.seek(size - 1)
+        handle.read(1)
+        handle.seek(0)
+    except ValueError:
+        return False
+    return True
+
+
 class OpenArtifact:
     """An artifact, or a range of it, open for reading. Small ones are read once, into memory."""
 
@@ -101,6 +122,7 @@ class OpenArtifact:
         self.row, self._throttle = row, throttle
         self._local = is_local(root.uri)
         self._uri = root.uri
+        self._unsized: bytes | None = None  # all of a file whose size the system does not say
         try:
             self._handle = self._open_local() if self._local else self._open_store(stores)
         except (ChangedDuringRun, ReadError):
@@ -116,8 +138,11 @@ class OpenArtifact:
         self._hashing: HashingFile | None = None
         self._digest: str | None = None
         self._data = b""
-        if self.size <= IN_MEMORY:
+        if self._unsized is not None:
+            self._data, self.size = self._unsized, len(self._unsized)
+        elif self.size <= IN_MEMORY:
             self._data = self._slurp(start)
+            self.size = len(self._data)
         else:
             self._hashing = HashingFile(self._handle, start, end, throttle)
 
@@ -131,20 +156,48 @@ class OpenArtifact:
             os.close(descriptor)
             raise ChangedDuringRun("changed during the run: it is not a regular file any more")
         try:
+            self._unsized = self._without_size(descriptor)
             self._check_local(descriptor)
-        except ChangedDuringRun:
+        except ReadError:
             os.close(descriptor)
             raise
         return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # closed by close(); a descriptor, not a path
 
+    def _without_size(self, descriptor: int) -> bytes | None:
+        """All of a file that has no size and is not empty: those of /proc are made when they are read, and so are their times."""
+        if self.row.size or os.fstat(descriptor).st_size:
+            return None
+        pieces, count = list[bytes](), 0
+        while piece := self._piece(descriptor):
+            count += len(piece)
+            if count > UNSIZED_BYTES:
+                reason = f"the system does not say how large it is, and it is larger than {UNSIZED_BYTES} bytes: not a stored file"
+                raise LimitExceeded("unsized_bytes", reason)
+            pieces.append(piece)
+        return b"".join(pieces) if pieces and not os.fstat(descriptor).st_size else None
+
+    def _piece(self, descriptor: int) -> bytes:
+        try:
+            return os.read(descriptor, _CHUNK)
+        except OSError as error:
+            raise ReadError(f"{denied(self._name(), 'read', error)} (the system does not say how large it is: not a stored file)") from None
+
     def _check_local(self, descriptor: int) -> None:
         info = os.fstat(descriptor)
+        if self._unsized is not None:
+            return
         if info.st_size != self.row.size or (self.row.mtime is not None and info.st_mtime != self.row.mtime):
             raise ChangedDuringRun("changed during the run")
 
     def _open_store(self, stores: Stores) -> BinaryIO:
         fs, _ = filesystem(self._uri, stores)
-        handle = fs.open(os.fsdecode(self.row.path), "rb", block_size=8 << 20)
+        path = os.fsdecode(self.row.path)
+        handle = fs.open(path, "rb", block_size=_BLOCK)
+        if not _seeks(handle):
+            if handle.size is not None:
+                handle.close()
+                handle = fs.open(path, "rb", block_size=0)
+            return self._in_one_piece(cast("BinaryIO", handle))
         details = getattr(handle, "details", None) or {}
         etag = str(details.get("ETag") or details.get("etag") or "").strip('"')
         if (self.row.etag and etag and etag != self.row.etag) or (
@@ -156,15 +209,48 @@ class OpenArtifact:
             handle.seek(0)
         return cast("BinaryIO", handle)
 
+    def _in_one_piece(self, stream: BinaryIO) -> BinaryIO:
+        """A copy that can be read from anywhere, of an object whose server gives only all of it."""
+        target = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by close()
+        try:
+            self._copy(stream, target)
+        except BaseException:
+            target.close()
+            raise
+        finally:
+            stream.close()
+        return target
+
+    def _copy(self, stream: BinaryIO, target: BinaryIO) -> None:
+        count = 0
+        while piece := stream.read(_CHUNK):
+            self._throttle.take(len(piece))
+            self._throttle.pulse()
+            count += target.write(piece)
+            if count > UNRANGED_BYTES:
+                reason = f"its server reads no ranges, and it is larger than {UNRANGED_BYTES} bytes: nothing of it was scanned"
+                raise LimitExceeded("unranged_bytes", reason)
+        if self.row.size not in (None, count):
+            raise ChangedDuringRun("changed during the run")
+        self.row.size = count
+        target.seek(0)
+
     def _slurp(self, start: int) -> bytes:
         try:
             self._handle.seek(start)
             data = _whole(self._handle, self.size, self._throttle)
         except OSError as error:
             raise ReadError(denied(self._name(), "read", error)) from None
-        if len(data) < self.size:
+        if len(data) < self.size and not self._is_made_up(start):
             raise ChangedDuringRun("changed during the run: it is shorter now")
         return data
+
+    def _is_made_up(self, start: int) -> bool:
+        """Whether a whole local file has less in it than its size says, now as before: those of /sys have the size of a page."""
+        if not self._local or start:
+            return False
+        info = os.fstat(self._handle.fileno())
+        return info.st_size == self.row.size and info.st_blocks == 0
 
     def file(self) -> BinaryIO:
         """A fresh view of it, at its beginning."""

@@ -7,8 +7,11 @@ import re
 MESSAGE, MAILBOX = "message/rfc822", "application/mbox"
 _FIELD = re.compile(rb"([!-9;-~]{1,76}):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?:\r?\n|\Z)")
 _FROM_LINE = re.compile(rb"From [^\r\n]{0,300}\d\d:\d\d(?::\d\d)?[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)")
+# What may stand before a header: a byte order mark, empty lines, the line of a mailbox without its date, or quoted as mail in mail is.
+_AHEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]{0,9}\r?\n){0,9}(>?From (?!:)[^\r\n]{1,300}\r?\n)?")
 _TELLING = frozenset((b"from", b"received", b"return-path", b"message-id", b"delivered-to", b"mime-version", b"reply-to"))
 _KNOWN = _TELLING | frozenset((b"to", b"cc", b"subject", b"date", b"sender", b"content-type", b"x-mailer"))
+_MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more
 _UNSPECIFIC = ("text/plain", MESSAGE, MAILBOX)
 
 
@@ -18,9 +21,24 @@ def mail_type(head: bytes, named: str) -> str | None:
         return None
     if mailbox := _FROM_LINE.match(head):
         return MAILBOX if _fields(head, mailbox.end()) & _KNOWN else None
-    fields = _fields(head, 0)
+    ahead = header_begin(head)
+    fields = _fields(head, ahead)
     enough = 1 if named != "text/plain" else 3
-    return MESSAGE if fields & _TELLING and len(fields & _KNOWN) >= enough else None
+    if not fields & _TELLING or (len(fields & _KNOWN) < enough and not fields >= _MIME):
+        return None
+    return MAILBOX if head.startswith(b"From ") else MESSAGE
+
+
+def header_begin(data: bytes) -> int:
+    """Where the header begins: behind what may stand before it, if a field follows that."""
+    ahead = _AHEAD.match(data)
+    return ahead.end() if ahead and _FIELD.match(data, ahead.end()) else 0
+
+
+def is_known_field(line: bytes) -> bool:
+    """Whether a line begins a field that mail has."""
+    field = _FIELD.match(line)
+    return field is not None and field[1].lower() in _KNOWN
 
 
 def _fields(head: bytes, at: int) -> set[bytes]:

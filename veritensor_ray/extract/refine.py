@@ -14,7 +14,7 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.readers.containers.zip_format import Data, Entry, entries, find_directory, local_header
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.media_types import NPZ, PYTORCH
+from veritensor_ray.media_types import IWORK, NPZ, PYTORCH
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument."
@@ -66,6 +66,8 @@ def _zip(file: BinaryIO) -> str | None:
         parts = (name for name in found if name.startswith(("word/", "xl/", "ppt/")))
         if media_type := next((_PARTS[part] for name in parts if (part := _DIGITS.sub("", name)) in _PARTS), None):
             return media_type
+    if any(name.startswith("Index/") and name.endswith(".iwa") for name in found):
+        return IWORK
     if any(name.count("/") <= 1 and name.endswith("data.pkl") for name in found):
         return PYTORCH
     return NPZ if found and all(name.endswith(".npy") for name in found) else None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from veritensor_ray.config import SEVERITIES
@@ -116,7 +117,7 @@ class Assembled:
             same = found["evidence_key"], found["member"]
             yield self._finding(found, ordinals[same], 1)
             ordinals[same] += 1
-        for rule, tally in sorted(self._by_rule().items()):
+        for rule, tally in sorted(self._by_rule.items()):
             if tally["count"] > shown[rule]:
                 rest = tally["count"] - shown[rule]
                 blank = dict.fromkeys(("member", "confidence", "evidence", "evidence_before", "evidence_after"))
@@ -127,9 +128,8 @@ class Assembled:
                     "location": None,
                     "evidence_key": b"more",
                 }
-                yield self._finding(
-                    {**blank, **more, "message": f"{rest} more findings of this rule in this artifact (see rollup)"}, 0, rest
-                )
+                message = f"{rest} more findings of this rule in this artifact are only counted (see rollup). {_all_of(tally['count'])}"
+                yield self._finding({**blank, **more, "message": message}, 0, rest)
 
     def _placed(self) -> Iterator[dict[str, Any]]:
         """Findings of all parts; positions that a part counted from its own beginning are counted from the artifact's."""
@@ -171,6 +171,7 @@ class Assembled:
             "detected_at": self._now,
         }
 
+    @cached_property
     def _by_rule(self) -> dict[str, dict[str, Any]]:
         totals: dict[str, dict[str, Any]] = {}
         for line in self.rollup():
@@ -209,6 +210,8 @@ class Assembled:
             status, reason = worst["status"], worst["reason"]
         severities = [line["severity"] for part in self.parts for line in part["rollup"]]
         base = root.uri.rstrip("/") if is_local(root.uri) else root.uri
+        unlisted = self._only_counted()
+        sums = {name: sum(part[name] for part in self.parts) for name in ("bytes_scanned", "segments", "gaps_total", "seconds")}
         return {
             "artifact": row.artifact,
             "uri": f"{base}/{row.artifact.removeprefix(root.prefix)}",
@@ -220,12 +223,28 @@ class Assembled:
             "media_type": next((part["media_type"] for part in self.parts if part["media_type"]), None),
             "status": "unreadable" if status == "unlisted" else status,
             "reason": reason,
-            **{name: sum(part[name] for part in self.parts) for name in ("bytes_scanned", "segments", "gaps_total", "seconds")},
+            **sums,
+            "gaps_total": sums["gaps_total"] + len(unlisted),
             "coverage": _coverage([part["coverage"] for part in self.parts]),
-            "gaps": [gap for part in self.parts for gap in part["gaps"]][:MAX_GAPS],
+            "gaps": [*unlisted, *(gap for part in self.parts for gap in part["gaps"])][:MAX_GAPS],
             "findings": findings,
             "max_severity": _worst(severities) if severities else None,
         }
+
+    def _only_counted(self) -> list[dict[str, Any]]:
+        """A gap for each rule with more findings than the table has rows of it. All was scanned, so they make nothing partial."""
+        most = self.info.hits_per_rule
+        return [
+            {"member": None, "location": None, "engine": rule.partition(".")[0], "bound": "hits_per_rule"}
+            | {"reason": f"{most} of {tally['count']} findings of {rule} have a row of their own. {_all_of(tally['count'])}"}
+            for rule, tally in sorted(self._by_rule.items())
+            if tally["count"] > most
+        ]
+
+
+def _all_of(count: int) -> str:
+    """How to get a row for every finding of a rule."""
+    return f"For a row each, set limits.hits_per_rule to {count} or more and scan again"
 
 
 def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:

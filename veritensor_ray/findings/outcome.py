@@ -48,6 +48,7 @@ class Outcome:
     incomplete: bool = False
     by_design: Counter[str] = field(default_factory=Counter)  # reasons of gaps that are nobody's fault, of files inside it
     unread: str | None = None  # the reason of the first gap that is no engine's
+    bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
 
     def add_gap(self, gap: Gap) -> None:
@@ -82,6 +83,8 @@ class Outcome:
                 self.status = "partial"
                 first = next((gap.reason for gap in self.gaps if gap.coverage is None), None)
                 self.reason = self.reason or first or next(iter(incomplete), None) or self.unread
+            elif self.bodiless is not None:
+                self.status, self.reason = "skipped", self.bodiless
             else:
                 self.status = "scanned"
                 self.reason = self.reason or self._without_reader()

@@ -79,6 +79,9 @@ _NAMED_QUERY = re.compile(
 )
 _EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}(?=$|[/!])")
 _QUOTED = re.compile(r"'[^'\n]*(?:'|$)|\"[^\"\n]*(?:\"|$)")
+_BOUND = re.compile(
+    rf"(?:{_QUOTED.pattern})|\b(?:than|above|beyond|first) (?P<number>\d{{1,20}})(?= (?:bytes|characters|rows|entries|pixels|parts)\b)"
+)
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
 INNER = re.compile(r"(?<=\w)\w")
@@ -104,7 +107,15 @@ def _without_given(text: str) -> str:
 
 def reason_safe(text: str) -> str:
     """What an exception or an archive says is the attacker's text: redacted, what it quotes too, and writable as UTF-8."""
-    return visible(_QUOTED.sub(lambda match: without_random(match.group()), without_credentials(mask(text))))
+    return visible(_QUOTED.sub(lambda match: without_random(match.group()), without_credentials(_with_bounds(text, mask(text)))))
+
+
+def _with_bounds(text: str, masked: str) -> str:
+    """The masked text with the numbers of our own sentences about bounds: a size in bytes may look like a card. What is quoted stays masked."""
+    for found in _BOUND.finditer(text):
+        start, end = found.span("number")
+        masked = masked[:start] + text[start:end] + masked[end:] if found["number"] else masked
+    return masked
 
 
 def without_random(text: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import NameReader, Transcriber
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
@@ -89,23 +89,24 @@ class Extraction:
             yield from self._read(outcome, row, opened)
             opened.check_unchanged()
         except LimitExceeded as error:
-            outcome.add_gap(Gap(str(error), bound=error.bound))
+            if opened is None:
+                self._unreadable(outcome, error)
+            else:
+                outcome.add_gap(Gap.of(error))
         except ReadError as error:
-            self._unreadable(outcome, str(error))
-        except MemoryError:
-            self._unreadable(outcome, "needs more memory than worker_memory allows")
+            self._unreadable(outcome, error)
         except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
-            self._unreadable(outcome, f"{type(error).__name__}: {error}"[:300])
+            self._unreadable(outcome, as_read_error(error, "the file cannot be read"))
         finally:
             if opened is not None:
                 opened.close()
 
-    def _unreadable(self, outcome: Outcome, reason: str) -> None:
+    def _unreadable(self, outcome: Outcome, error: ReadError) -> None:
         """Nothing was read: unreadable. Something was: a gap."""
         outcome.same_as = None
-        if (outcome.segments == 0 and outcome.members == 0) or reason.startswith("changed during the run"):
-            outcome.status, outcome.reason = "unreadable", reason
-        outcome.add_gap(Gap(reason))
+        if (outcome.segments == 0 and outcome.members == 0) or isinstance(error, ChangedDuringRun):
+            outcome.status, outcome.reason = "unreadable", str(error)
+        outcome.add_gap(Gap.of(error))
 
     def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
         head, tail = opened.edges(HEAD_BYTES)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.engines.base import Engine
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import SHARED, Budget
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
@@ -138,6 +138,8 @@ class Visit:
             self._outcome.add_gap(gap)
             if self.budget.error:  # a reader said itself what ended it
                 yield from self._end(gap.bound, about, gap.member)
+            if gap.body and gap.member is None:
+                self._without_body(gap.reason)
         elif isinstance(item, Member):
             yield from self._member(item, about, depth + 1)
         else:
@@ -172,10 +174,8 @@ class Visit:
             yield from batches
         except ReadError as error:
             yield from self._broken(error, about, name)
-        except MemoryError:
-            self._outcome.add_gap(Gap("needs more memory than worker_memory allows", member=name))
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
-            self._outcome.add_gap(Gap(f"{type(error).__name__}: {error}"[:300], member=name))
+            self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked."""
@@ -222,6 +222,13 @@ class Visit:
                 yield from self._broken(error, about, about.member)
         else:
             yield from self._member(Member(name, stream), about, depth + 1)
+
+    def _without_body(self, reason: str) -> None:
+        """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
+        self._outcome.bodiless = reason
+        for engine in (*self._tools.bench.text, *self._tools.models):
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, ("", None))[0] == COMPLETE:
+                self._outcome.coverage[engine.name] = (NO_READER, reason)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""

@@ -28,7 +28,6 @@ READERS: dict[str, Reader] = {
     "text/x-ssa": subtitles.read_lines,
     "text/x-microdvd": subtitles.read_lines,
     "application/rtf": rtf.read_rtf,
-    "application/epub+zip": zip_reader.read_zip,
     "text/csv": table.read_csv,
     "text/tab-separated-values": table.read_csv,
     "application/vnd.apache.parquet": arrow.read_parquet,

@@ -240,6 +240,38 @@ def test_a_mailbox_is_its_messages() -> None:
     assert members(MAILBOX, BOX, packed=None) and read(b"", BOX) == ([], [])
 
 
+ATTACHED = multipart(PLAIN + b"text", b'Content-Type: text/csv; name="a.csv"\r\nContent-Transfer-Encoding: base64\r\n\r\nbG9zdA==')
+
+
+@pytest.mark.parametrize("ahead", [b"From a@b\r\n", b"From a@b Monday\n", b"From nobody\n"])
+def test_a_mailbox_whose_lines_have_no_date(ahead: bytes) -> None:
+    kind = sniff(ahead + ATTACHED, ".eml")
+    assert members(ahead + ATTACHED, kind) == {"message 1.eml": ATTACHED}
+    assert flat(read(ahead + ATTACHED, kind)[0], "view") == [(ahead.decode().strip(), "metadata")]
+    box = ahead + ATTACHED + b"\r\nFrom c@d\r\n" + ATTACHED + b"\r\nFrom c@d\r\nit is said\r\n"
+    assert list(members(box, kind)) == ["message 1.eml", "message 2.eml"]
+
+
+@pytest.mark.parametrize("ahead", [b">From a@b Mon\r\n", b"\xef\xbb\xbf", b"\r\n \r\n", b"\xef\xbb\xbf\r\n>From a@b\n"])
+def test_what_stands_before_a_header_does_not_hide_it(ahead: bytes) -> None:
+    kind = sniff(ahead + ATTACHED, ".eml")
+    assert (kind.media_type, members(ahead + ATTACHED, kind)) == ("message/rfc822", {"a.csv": b"lost"})
+    blocks, gaps = read(ahead + ATTACHED, kind)
+    assert gaps == [] and ("A letter", 3 + ahead.count(b"\n")) in flat(blocks, "line")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (ATTACHED.replace(b"--XX--", b""), "the boundary that ends the parts is missing: the message may be cut off"),
+        (ATTACHED[:-40], "the boundary that ends the parts is missing: the message may be cut off"),
+        (b"??\n" + ATTACHED, "the message does not begin with its header: parts and encodings in it are read as plain text"),
+    ],
+)
+def test_a_message_that_is_damaged_says_so(data: bytes, reason: str) -> None:
+    assert reasons(read(data, KIND)[1]) == [reason]
+
+
 def test_a_mailbox_needs_the_memory_of_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     message = b"From a@b.c Mon Jan  1 10:00:00 2024\nSubject: x\n\n" + b"text of it\n" * 2_000 + b"\n"
     data = message * 40

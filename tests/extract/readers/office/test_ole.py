@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import zlib
+from functools import reduce
 from typing import Any
 
 import msoffcrypto
@@ -190,6 +191,45 @@ def test_records_of_a_presentation() -> None:
         ("really?", None, "comment"),
     ]
     assert members(data, OLE)["object 1"] == inner
+
+
+def slides(second: bytes) -> bytes:
+    """Three slides in a document, the second of which has `second` between two texts."""
+    said = [atom(0xFA8, text) for text in (b"first", b"before", b"behind", b"third")]
+    inside = [said[0], said[1] + second + said[2], said[3]]
+    return ole({"PowerPoint Document": atom(0x3E8, b"".join(atom(0x3EE, one, 15) for one in inside), 15), "Pictures": picture(PNG)})
+
+
+PNG = b"\x89PNG\r\n\x1a\nimage"
+WRONG = "records claim to be longer than what holds them"
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (atom(0xFA9, b"style"), None),
+        (struct.pack("<HHI", 0, 0xFA9, 5000), f"1 {WRONG}: 14 bytes may not have been read"),
+        (struct.pack("<HHI", 0, 0xFA9, 0xFFFFFFFF), f"1 {WRONG}: 14 bytes may not have been read"),
+        (struct.pack("<HHI", 15, 0xF00D, 5000), f"1 {WRONG}: 0 bytes may not have been read"),
+        (struct.pack("<HHI", 0, 0xFA8, 5000), f"1 {WRONG}: 14 bytes may not have been read"),
+        (struct.pack("<HHI", 0, 0xFA9, 8), f"1 {WRONG}: 6 bytes may not have been read"),
+        (reduce(lambda inner, _: atom(0xF00D, inner, 15), range(300), atom(0xFA8, b"deep")), None),
+    ],
+)
+def test_a_record_of_a_wrong_length_costs_no_more_than_its_slide(record: bytes, reason: str | None) -> None:
+    data = slides(record)
+    found = texts(data, "part")
+    assert {("first", "slide 1"), ("before", "slide 2"), ("third", "slide 3")} <= set(found)
+    told = reasons(read(data, OLE)[1])
+    assert told == ([reason] if reason else [])
+    assert ("behind" in "".join(text for text, _ in found)) or "slide 2" in str([gap.location for gap in read(data, OLE)[1]])
+    assert members(data, OLE)["picture 1.png"] == PNG
+
+
+def test_a_presentation_that_is_cut_off_says_so() -> None:
+    whole = atom(0x3E8, atom(0x3EE, atom(0xFA8, b"first"), 15) + atom(0x3EE, atom(0xFA8, b"second" * 1000), 15), 15)
+    blocks, gaps = read(ole({"PowerPoint Document": whole[:-500]}), OLE)
+    assert (flat(blocks)[0], [gap.location for gap in gaps]) == ("first", ["slide 2"])
 
 
 def picture(data: bytes) -> bytes:

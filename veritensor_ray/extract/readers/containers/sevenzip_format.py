@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.containers.sevenzip_coders import AES, METHODS, Coder, chain
 from veritensor_ray.extract.streams import Pieces, Window
@@ -110,7 +110,7 @@ class _Cursor:
         """A number of things, each of which takes room in what is left."""
         value = self.number()
         if value * bytes_each > len(self.data) - self.at:
-            raise ValueError("the header counts more things than it can hold")
+            raise Malformed("the header counts more things than it can hold")
         return value
 
     def bits(self, count: int) -> list[bool]:
@@ -129,7 +129,7 @@ def listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     try:
         return _listing(file, members, budget)
     except (IndexError, ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise ReadError(f"the header is damaged: {error}") from None
+        raise as_read_error(error, "the header is damaged") from None
 
 
 def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
@@ -166,14 +166,14 @@ def _bounded(length: int) -> None:
 def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
     folders = _streams(cursor)
     if not folders:
-        raise ValueError("packed header without data")
+        raise Malformed("packed header without data")
     folder = folders[0]
     if problem := folder.problem():
         raise problem
     _bounded(folder.size)
     data = Pieces(unpacked(file, folder, budget)).read(folder.size)
     if len(data) < folder.size or (folder.crc is not None and zlib.crc32(data) != folder.crc):
-        raise ValueError("its packed form does not decode")
+        raise Malformed("its packed form does not decode")
     return data
 
 
@@ -189,7 +189,7 @@ def _header(cursor: _Cursor, members: int) -> Listing:
             while cursor.byte():
                 cursor.take(cursor.number())
         else:
-            raise ValueError(f"unknown property {kind}")
+            raise Malformed(f"unknown property {kind}")
     return Listing(folders, files)
 
 
@@ -207,7 +207,7 @@ def _streams(cursor: _Cursor) -> list[Folder]:
             _divide(cursor, folders)
             divided = True
         else:
-            raise ValueError(f"unknown property {kind}")
+            raise Malformed(f"unknown property {kind}")
     if not divided:
         for folder in folders:
             folder.parts = [Part(folder.size, folder.crc)]
@@ -221,7 +221,7 @@ def _place(folders: list[Folder], used: list[int], start: int, sizes: list[int])
     for folder, count in zip(folders, used, strict=True):
         mine = sizes[at : at + count]
         if len(mine) < count:
-            raise ValueError("packed streams are missing")
+            raise Malformed("packed streams are missing")
         folder.start, folder.packed = start, mine[0] if mine else 0
         start, at = start + sum(mine), at + count
 
@@ -235,19 +235,19 @@ def _pack(cursor: _Cursor) -> tuple[int, list[int]]:
         elif kind == _CRC:
             cursor.checksums(count)
         else:
-            raise ValueError(f"unknown property {kind}")
+            raise Malformed(f"unknown property {kind}")
     return start, sizes
 
 
 def _unpack(cursor: _Cursor) -> tuple[list[Folder], list[int]]:
     if cursor.byte() != _FOLDER:
-        raise ValueError("no folders")
+        raise Malformed("no folders")
     count = cursor.count(2)
     if cursor.byte():
-        raise ValueError("folders stand elsewhere")
+        raise Malformed("folders stand elsewhere")
     raw = [_coders(cursor) for _ in range(count)]
     if cursor.byte() != _SIZES:
-        raise ValueError("no sizes")
+        raise Malformed("no sizes")
     folders = []
     for coders, order, outputs, _ in raw:
         sizes = [cursor.number() for _ in range(outputs)]
@@ -256,7 +256,7 @@ def _unpack(cursor: _Cursor) -> tuple[list[Folder], list[int]]:
         folders.append(Folder(ordered if simple else [*coders[1:], *ordered], simple))
     while (kind := cursor.byte()) != _END:
         if kind != _CRC:
-            raise ValueError(f"unknown property {kind}")
+            raise Malformed(f"unknown property {kind}")
         for folder, crc in zip(folders, cursor.checksums(count), strict=True):
             folder.crc = crc
     return folders, [used for _, _, _, used in raw]
@@ -269,7 +269,7 @@ def _coders(cursor: _Cursor) -> tuple[list[Coder], list[int] | None, int, int]:
     coders, inputs, outputs = [], 0, 0
     count = cursor.number()
     if not 0 < count <= _CODERS:
-        raise ValueError(f"a folder with {count} coders")
+        raise Malformed(f"a folder with {count} coders")
     for _ in range(count):
         flags = cursor.byte()
         method = cursor.take(flags & 15)
@@ -278,7 +278,7 @@ def _coders(cursor: _Cursor) -> tuple[list[Coder], list[int] | None, int, int]:
         coders.append(Coder(method, properties))
         inputs, outputs = inputs + ins, outputs + outs
         if max(inputs, outputs) > 4 * _CODERS or flags & 0x80:
-            raise ValueError("a folder with too many streams")
+            raise Malformed("a folder with too many streams")
     bonds = {cursor.number(): cursor.number() for _ in range(outputs - 1)}
     packed = inputs - len(bonds)
     if packed > 1:
@@ -294,7 +294,7 @@ def _order(count: int, bonds: dict[int, int]) -> list[int]:
     while order and order[-1] in after and len(order) < count:
         order.append(after[order[-1]])
     if len(order) != count or len(set(order)) != count or max(order) >= count:
-        raise ValueError("coders are not a chain")
+        raise Malformed("coders are not a chain")
     return order
 
 
@@ -305,14 +305,14 @@ def _divide(cursor: _Cursor, folders: list[Folder]) -> None:
     if kind == _COUNTS:
         counts = [cursor.number() for _ in folders]
         if sum(counts) > _HEADER // 4:
-            raise ValueError("too many files")
+            raise Malformed("too many files")
         kind = cursor.byte()
     sizes: list[list[int]] = []
     for folder, count in zip(folders, counts, strict=True):
         some = [cursor.number() for _ in range(count - 1)] if kind == _SIZE else [0] * (count - 1)
         sizes.append([*some, folder.size - sum(some)] if count else [])
         if count and sizes[-1][-1] < 0:
-            raise ValueError("files are larger than their folder")
+            raise Malformed("files are larger than their folder")
     if kind == _SIZE:
         kind = cursor.byte()
     known = [folder.crc is not None and count == 1 for folder, count in zip(folders, counts, strict=True)]
@@ -338,7 +338,7 @@ def _files(cursor: _Cursor, members: int) -> list[File]:
             files = inner.bits(sum(empty))
         elif kind == _NAMES:
             if inner.byte():
-                raise ValueError("names stand elsewhere")
+                raise Malformed("names stand elsewhere")
             names = inner.data[1:].decode("utf-16-le", "replace").split("\x00", count)[:count]
         elif kind == _ATTRIBUTES:
             known = inner.all_or_bits(count)

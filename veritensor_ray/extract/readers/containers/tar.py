@@ -76,6 +76,8 @@ class _Archive:
             self._skip_zeros()
             self._file.seek(self._at)
             block = self._file.read(BLOCK)
+        if not block and self._at and not self._ended:
+            self._report.gap("the archive has no end mark: it may be cut off")
         if not block:
             return None
         found = header(block)

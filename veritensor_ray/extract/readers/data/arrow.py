@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
@@ -37,8 +37,11 @@ def read_parquet(source: Source) -> Iterator[Item]:
             yield from _metadata(file.schema_arrow.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
-        raise ReadError(f"not a whole Parquet file: {_first_line(error)}") from None
+        raise as_read_error(error, "not a whole Parquet file") from None
     yield from blobs.gaps()
+
+
+_PIECE = 1 << 20
 
 
 def read_arrow_file(source: Source) -> Iterator[Item]:
@@ -47,8 +50,13 @@ def read_arrow_file(source: Source) -> Iterator[Item]:
 
 
 def read_arrow_stream(source: Source) -> Iterator[Item]:
-    """The Arrow streaming format."""
+    """The Arrow streaming format. Its end is eight bytes: what stands behind them is nothing that a program would read."""
     yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
+    rest = 0
+    while piece := source.file.read(_PIECE):
+        rest += len(piece)
+    if rest:
+        yield Gap(f"{rest} bytes behind the end of the stream were not read")
 
 
 def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
@@ -65,7 +73,7 @@ def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes,
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
-        raise ReadError(f"not a whole Arrow file: {_first_line(error)}") from None
+        raise as_read_error(error, "not a whole Arrow file") from None
     yield from blobs.gaps()
 
 
@@ -112,10 +120,6 @@ def _as_bytes(kind: pa.DataType) -> pa.DataType:
 
 
 _BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
 
 
 def _has_text(kind: pa.DataType) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import zstandard
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.extract.readers.data import snappy
 from veritensor_ray.extract.readers.data.avro_schema import Compiler, Found, Step, number, stretch
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
@@ -40,7 +40,7 @@ def read_avro(source: Source) -> Iterator[Item]:
     try:
         walk = Compiler().compile(json.loads(header.get("avro.schema", b"")))
     except (ValueError, RecursionError) as error:
-        raise ReadError(f"not a whole Avro file: no schema ({str(error)[:200]})") from None
+        raise as_read_error(error, "not a whole Avro file: no schema") from None
     records = _Records(walk, codec, source)
     try:
         for count, packed in file.blocks(sync):
@@ -125,7 +125,7 @@ def _header(file: _File) -> tuple[dict[str, bytes], bytes]:
         except ValueError as error:
             size *= 4
             if size > _HEADER or file.fill(size) < size // 4:
-                raise ReadError(f"not a whole Avro file: {error}") from None
+                raise as_read_error(error, "not a whole Avro file") from None
 
 
 def _parsed_header(file: _File) -> tuple[dict[str, bytes], bytes]:
@@ -143,7 +143,7 @@ def _parsed_header(file: _File) -> tuple[dict[str, bytes], bytes]:
             begin, at = stretch(data, at)
             found[key] = data[begin:at]
     if len(data) - at < 16:
-        raise ValueError("its header ends early")
+        raise Malformed("its header ends early")
     file.at = at + 16
     return found, data[at : at + 16]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from veritensor_ray.errors import Malformed
 from veritensor_ray.extract.readers.data.protobuf import varint
 
 _NODES = 20_000
@@ -44,7 +45,7 @@ def stretch(data: bytes, at: int) -> tuple[int, int]:
     """Where bytes with their length before them begin and end."""
     size, at = number(data, at)
     if not 0 <= size <= len(data) - at:
-        raise ValueError("a value is longer than its block")
+        raise Malformed("a value is longer than its block")
     return at, at + size
 
 
@@ -60,13 +61,13 @@ class Compiler:
         """ValueError for what is no schema."""
         self._nodes += 1
         if self._nodes > _NODES:
-            raise ValueError(f"the schema has more than {_NODES} parts")
+            raise Malformed(f"the schema has more than {_NODES} parts")
         if isinstance(schema, list):
             return _union([self.compile(branch, path, namespace) for branch in schema])
         if isinstance(schema, str):
             return _primitive(schema, path) or self._again(schema, path, namespace)
         if not isinstance(schema, dict):
-            raise ValueError("a type that is neither name, list nor object")  # noqa: TRY004  # about the data, not about a caller
+            raise Malformed("a type that is neither name, list nor object")  # about the data, not about a caller
         kind = schema.get("type")
         if kind == "array":
             return _array(self.compile(schema.get("items"), f"{path}[]"[-256:], namespace))
@@ -90,14 +91,14 @@ class Compiler:
         if schema["type"] == "fixed":
             size = schema.get("size")
             if not isinstance(size, int) or size < 0:
-                raise ValueError("a fixed type without size")
+                raise Malformed("a fixed type without size")
             return _fixed(size, None if schema.get("logicalType") in _NUMBERS else path)
         entry: list[Step] = []
         around = self._open.get(name)
         self._open[name] = entry
         fields = schema.get("fields")
         if not isinstance(fields, list):
-            raise ValueError("a record without fields")  # noqa: TRY004  # about the data, not about a caller
+            raise Malformed("a record without fields")  # about the data, not about a caller
         entry.append(_record([self._field(item, path, namespace) for item in fields]))
         if around is None:
             del self._open[name]
@@ -107,14 +108,14 @@ class Compiler:
 
     def _field(self, item: Any, path: str, namespace: str) -> Step:
         if not isinstance(item, dict):
-            raise ValueError("a field that is no object")  # noqa: TRY004  # about the data, not about a caller
+            raise Malformed("a field that is no object")  # about the data, not about a caller
         name = str(item.get("name", ""))
         return self.compile(item.get("type"), (f"{path}.{name}" if path else name)[-256:], namespace)
 
     def _again(self, name: str, path: str, namespace: str) -> Step:
         full = name if name in self._named else f"{namespace}.{name}"
         if full not in self._named:
-            raise ValueError(f"an unknown type {name[:100]}")
+            raise Malformed(f"an unknown type {name[:100]}")
         if full in self._open:
             entry = self._open[full]
             return lambda data, at, found: entry[0](data, at, found)
@@ -133,7 +134,7 @@ def _long(data: bytes, at: int, _: Found) -> int:
         if data[at] < 0x80:
             return at + 1
         at += 1
-    raise ValueError("a number without end")
+    raise Malformed("a number without end")
 
 
 def _string(path: str) -> Step:
@@ -157,7 +158,7 @@ def _bytes(path: str) -> Step:
 def _fixed(size: int, path: str | None) -> Step:
     def step(data: bytes, at: int, found: Found) -> int:
         if size > len(data) - at:
-            raise ValueError("a value is longer than its block")
+            raise Malformed("a value is longer than its block")
         if path is not None:
             found.binary.append((path, data[at : at + size]))
         return at + size
@@ -169,7 +170,7 @@ def _union(branches: list[Step]) -> Step:
     def step(data: bytes, at: int, found: Found) -> int:
         chosen, at = number(data, at)
         if not 0 <= chosen < len(branches):
-            raise ValueError("a union has no such branch")
+            raise Malformed("a union has no such branch")
         return branches[chosen](data, at, found)
 
     return step

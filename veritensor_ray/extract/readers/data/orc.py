@@ -14,7 +14,7 @@ import pyarrow as pa
 import zstandard
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, Malformed, as_read_error
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data import orc_runs, protobuf, snappy
 from veritensor_ray.extract.readers.data.arrow import utf8
@@ -64,7 +64,7 @@ def read_orc(source: Source) -> Iterator[Item]:
     try:
         file = _File(source.file, source.budget)
     except _BROKEN as error:
-        raise ReadError(f"not a whole ORC file: {str(error)[:200]}") from None
+        raise as_read_error(error, "not a whole ORC file") from None
     reader = _Reader(file, source)
     for stripe in file.stripes:
         yield from reader.read(stripe)
@@ -88,7 +88,7 @@ class _File:
         self.codec, length = _number(about.get(2, 0)), _number(about.get(1, 0))
         self.most = min(_HELD, _number(about.get(3, 1 << 18)))
         if self.codec not in (_NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD):
-            raise ValueError(f"no reader for compression {self.codec}")
+            raise Malformed(f"no reader for compression {self.codec}")
         for number, value in protobuf.fields(self.whole(self.size - 1 - tail[0] - length, length)):
             self._field(number, value)
 
@@ -103,11 +103,11 @@ class _File:
             item = dict(protobuf.fields(value))
             self.metadata[_text(item.get(1, b""))[:256]] = _text(item.get(2, b""))
         if len(self.types) > _TYPES:
-            raise ValueError(f"more than {_TYPES} types")
+            raise Malformed(f"more than {_TYPES} types")
 
     def _piece(self, at: int, length: int) -> bytes:
         if at < 0 or length < 0 or at + length > self.size:
-            raise ValueError("a part lies outside of the file")
+            raise Malformed("a part lies outside of the file")
         self.file.seek(at)
         return self.file.read(length)
 
@@ -145,7 +145,7 @@ def _type(value: bytes) -> _Type:
 
 def _number(value: bytes | int) -> int:
     if isinstance(value, bytes):
-        raise ValueError("bytes in place of a number")  # noqa: TRY004  # about the data, not about a caller
+        raise Malformed("bytes in place of a number")  # about the data, not about a caller
     return value
 
 
@@ -185,7 +185,7 @@ class _Stream:
         if whole and have >= size:
             raise LimitExceeded("stripe_bytes", f"a stream holds more than {_HELD} bytes")
         if not whole and have < size:
-            raise ValueError("a stream ends early")
+            raise Malformed("a stream ends early")
         data = b"".join(pieces)
         self._rest = data[size:]
         return data[:size]
@@ -219,7 +219,7 @@ class _Reader:
                 self._footer(stripe)
                 yield from self._column(0, "", np.arange(self._row, self._row + rows, dtype=np.int64), 0)
         except _BROKEN as error:
-            yield Gap(f"a stripe does not decode: {str(error)[:200]}", location=f"rows from {self._row}")
+            yield Gap.of(as_read_error(error, "a stripe does not decode"), f"rows from {self._row}")
         self._row += rows
         self._source.counts.rows += rows
 
@@ -245,12 +245,12 @@ class _Reader:
                 rows = rows[orc_runs.bits(self._all(number, _PRESENT), len(rows))]
             yield from self._values(number, path, rows, depth)
         except _BROKEN as error:
-            yield Gap(f"a column does not decode: {str(error)[:200]}", location=f"column {path}, rows from {self._row}"[:200])
+            yield Gap.of(as_read_error(error, "a column does not decode"), f"column {path}, rows from {self._row}"[:200])
 
     def _values(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
         made = self._file.types[number]
         if depth > _DEPTH or any(child <= number for child in made.children):
-            raise ValueError("types are nested too deeply, or in each other")
+            raise Malformed("types are nested too deeply, or in each other")
         if made.kind == _STRUCT:
             for child, name in zip(made.children, made.names, strict=False):
                 yield from self._column(child, (f"{path}.{name}" if path else name)[-256:], rows, depth + 1)
@@ -290,15 +290,15 @@ class _Reader:
     def _dictionary(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
         kind, size = self._encoding(number)
         if size > _VALUES:
-            raise ValueError("a dictionary is too long")
+            raise Malformed("a dictionary is too long")
         lengths = self._lengths(number, size)
         offsets, data = np.concatenate(([0], np.cumsum(lengths))), self._all(number, _DICTIONARY)
         if offsets[-1] > len(data):
-            raise ValueError("a dictionary ends early")
+            raise Malformed("a dictionary ends early")
         entries = _array(data, offsets)
         chosen = orc_runs.numbers(self._all(number, _DATA), len(rows), kind >= 2)
         if np.any((chosen < 0) | (chosen >= size)):
-            raise ValueError("a value is not in its dictionary")
+            raise Malformed("a value is not in its dictionary")
         for first, last in _stretches(lengths[chosen]):
             values = entries.take(pa.array(chosen[first:last]))
             self._file.budget.add(values.nbytes)  # made of the dictionary, however often
@@ -309,7 +309,7 @@ class _Reader:
             return np.zeros(0, np.int64)
         found = orc_runs.numbers(self._all(number, _LENGTH), count, self._encoding(number)[0] >= 2)
         if np.any((found < 0) | (found > _HELD)) or (bound and int(found.sum()) > max(_VALUES, _HELD)):
-            raise ValueError("lengths are too large")
+            raise Malformed("lengths are too large")
         return found
 
     def _all(self, number: int, kind: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from veritensor_ray.errors import Malformed
 from veritensor_ray.extract.readers.data.protobuf import varint
 
 _WIDTHS = [*range(1, 25), 26, 28, 30, 32, 40, 48, 56, 64]
@@ -38,7 +39,7 @@ def numbers(data: bytes, count: int, second_version: bool) -> Any:
     have = at = 0
     while have < count:
         if at >= len(data):
-            raise ValueError("a stream of numbers ends early")
+            raise Malformed("a stream of numbers ends early")
         piece, at = (_second if second_version else _first)(data, at)
         pieces.append(piece)
         have += len(piece)
@@ -94,7 +95,7 @@ def _patched(data: bytes, at: int, length: int, width: int) -> tuple[Any, int]:
     for item in found.tolist():
         place += item >> patch_width & ((1 << gap_width) - 1)
         if place >= length:
-            raise ValueError("a patch lies behind its run")
+            raise Malformed("a patch lies behind its run")
         values[place] |= _wrapped((item & ((1 << patch_width) - 1)) << width)
     return values + _wrapped(base), at
 
@@ -117,5 +118,5 @@ def _wrapped(value: int) -> Any:
 
 def _enough(data: bytes | bytearray, count: int) -> bytes | bytearray:
     if len(data) < count:
-        raise ValueError("a stream ends early")
+        raise Malformed("a stream ends early")
     return data[:count]

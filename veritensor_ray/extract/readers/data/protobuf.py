@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from veritensor_ray.errors import Malformed
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -14,7 +16,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         key, at = varint(data, at)
         number, wire = key >> 3, key & 7
         if not number:
-            raise ValueError("a field without number")
+            raise Malformed("a field without number")
         if wire == _VARINT:
             value, at = varint(data, at)
             yield number, value
@@ -24,9 +26,9 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         elif wire in (_FIXED64, _FIXED32):
             size = 8 if wire == _FIXED64 else 4
         else:
-            raise ValueError("a field of an unknown type")
+            raise Malformed("a field of an unknown type")
         if size > len(data) - at:
-            raise ValueError("a field is longer than its message")
+            raise Malformed("a field is longer than its message")
         piece = data[at : at + size]
         yield number, piece if wire == _BYTES else int.from_bytes(piece, "little")
         at += size
@@ -42,7 +44,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise ValueError("a number without end")
+    raise Malformed("a number without end")
 
 
 def varints(data: bytes) -> Iterator[int]:
@@ -58,7 +60,7 @@ def example_values(data: bytes) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     for number, value in fields(data):
         if number not in (1, 2):
-            raise ValueError("no such field in an example")
+            raise Malformed("no such field in an example")
         for name, content in _entries(_bytes(value)):
             if number == 1:
                 found += _feature(name, content)
@@ -72,10 +74,10 @@ def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Keys and values of a message that is nothing but a map."""
     for number, entry in fields(data):
         if number != 1:
-            raise ValueError("no such field in a map of features")
+            raise Malformed("no such field in a map of features")
         parts = dict(fields(_bytes(entry)))
         if not parts.keys() <= {1, 2}:
-            raise ValueError("no such field in an entry of a map")
+            raise Malformed("no such field in an entry of a map")
         yield _bytes(parts.get(1, b"")).decode("utf-8", "replace"), _bytes(parts.get(2, b""))
 
 
@@ -84,7 +86,7 @@ def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
     values: list[bytes] = []
     for kind, content in fields(data):
         if kind not in (1, 2, 3):
-            raise ValueError("no such kind of feature")
+            raise Malformed("no such kind of feature")
         if kind == 1:
             values += [_bytes(value) for _, value in fields(_bytes(content))]
     return [(name if len(values) == 1 else f"{name}[{i}]", value) for i, value in enumerate(values)]
@@ -92,5 +94,5 @@ def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
 
 def _bytes(value: bytes | int) -> bytes:
     if isinstance(value, int):
-        raise ValueError("a number in place of bytes")  # noqa: TRY004  # about the data, not about a caller
+        raise Malformed("a number in place of bytes")  # about the data, not about a caller
     return value

@@ -72,7 +72,19 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         yield Gap(f"the schema cannot be read ({_line(error)}); the file was searched for readable strings")
     finally:
         database.close()
+    if missing := _missing(file, size):
+        yield Gap(f"the file is {missing} bytes shorter than its header says")
     yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
+
+
+def _missing(file: BinaryIO, size: int) -> int:
+    """How many bytes the file lacks. Programs before SQLite 3.7 left the number of pages as it was: then the change counters differ."""
+    if not file.seekable():
+        return 0
+    file.seek(0)
+    head = file.read(100)
+    page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+    return max(0, (65536 if page == 1 else page) * pages - size) if head[24:28] == head[92:96] else 0
 
 
 def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:

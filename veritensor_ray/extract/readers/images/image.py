@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 
 from PIL import Image
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.readers.images.image_parts import Parts, exif_values, left_over, parts_of
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.segments import Block
+from veritensor_ray.segments import Block, Gap
 
 _LARGEST = bounds.IMAGE
+_DAMAGE = re.compile(r"corrupt|truncated|skipping tag|too large", re.IGNORECASE)  # in what Pillow warns of
 
 
 def read_image(source: Source) -> Iterator[Item]:
@@ -23,12 +25,18 @@ def read_image(source: Source) -> Iterator[Item]:
     if len(data) > _LARGEST:
         raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
     parts = parts_of(data, source.budget)
-    texts = _png_texts(data, parts, source) if parts and data[:1] == b"\x89" else _opened(data, parts, source)
+    damaged = False
+    if parts and data[:1] == b"\x89":
+        texts = _png_texts(data, parts, source)
+    else:
+        texts, damaged = _opened(data, parts, source)
     yield Block([""], images=[data])
     if texts:
         yield Block([text for _, text in texts], column=[key for key, _ in texts], view="metadata")
     if parts:
         yield from left_over(data, parts)
+    elif damaged:
+        yield Gap("metadata of the picture is damaged or cut off, and not all of it was read")
 
 
 def _png_texts(data: bytes, parts: Parts, source: Source) -> list[tuple[str, str]]:
@@ -38,18 +46,19 @@ def _png_texts(data: bytes, parts: Parts, source: Source) -> list[tuple[str, str
     return parts.texts
 
 
-def _opened(data: bytes, parts: Parts | None, source: Source) -> list[tuple[str, str]]:
-    """Texts in the metadata; formats that are not taken apart here have them from Pillow."""
+def _opened(data: bytes, parts: Parts | None, source: Source) -> tuple[list[tuple[str, str]], bool]:
+    """Texts in the metadata, and whether Pillow leaves some of them out: formats that are not taken apart here have them from it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the bound on pixels below is ours
+        with warnings.catch_warnings(record=True) as said:  # the bound on pixels below is ours
+            warnings.simplefilter("always")
             image = Image.open(io.BytesIO(data))
             _check_pixels(*image.size, source)
-            return parts.texts if parts else list(_metadata(image))
+            texts = parts.texts if parts else list(_metadata(image))
+            return texts, any(_DAMAGE.search(str(warning.message)) for warning in said)
     except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
         raise LimitExceeded("image_pixels", f"image has too many pixels: {error}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
+        raise as_read_error(error, "not a whole image") from None
 
 
 def _check_pixels(width: int, height: int, source: Source) -> None:

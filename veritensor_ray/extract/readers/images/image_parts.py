@@ -78,6 +78,8 @@ def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterato
         yield Gap(str(parts.spent), bound=parts.spent.bound)
     if parts.too_long:
         yield Gap(f"{parts.too_long} packed texts are too long to be read whole", bound="image_text_bytes", count=parts.too_long)
+    if parts.end is None:
+        yield Gap("the picture has no end: it is cut off or damaged, and not all of it was read")
     rest = data[parts.end :] if parts.end is not None else b""
     if len(rest) - rest.count(0) < _FEWEST_TRAILING:
         return

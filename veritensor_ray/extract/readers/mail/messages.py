@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.mail_head import header_begin, is_known_field
 from veritensor_ray.extract.readers.mail.mime import Part, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
@@ -22,10 +23,12 @@ _SHOWN = frozenset({"from", "to", "cc", "subject"})  # what every program shows
 _STRUCTURAL = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 _LONG = 200
 _MAILBOX_LINE = re.compile(rb"From \S[^\r\n]{0,300}\d\d:\d\d[^\r\n]{0,60}\r?\n")
+_MAILBOX_BARE = re.compile(rb"From [^\s@]{1,64}@[^\s@]{1,255}[ \t]*\r?\n")  # some programs leave out the date
 _ARMOR = "-----BEGIN PGP MESSAGE-----"
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "multipart/encrypted"})
 _AS_TEXT = frozenset({"message/delivery-status", "message/disposition-notification", "message/external-body", "message/partial"})
 _ENVELOPES = 1000
+_ENCODED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*[bq]", re.IGNORECASE | re.MULTILINE)
 _LINE = 1 << 16
 
 
@@ -48,7 +51,10 @@ def read_mail(source: Source) -> Iterator[Item]:
 
 
 def _message(data: bytes, source: Source) -> Iterator[Item]:
-    ahead, count = [_Place(0, len(data), "", 0, 1)], 0
+    begin = header_begin(data)
+    if data[:begin].strip():
+        yield Block([decoded(data[:begin], "utf-8-sig")[0].strip()], column="envelope", line=1, view="metadata")
+    ahead, count = [_Place(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
     while ahead:
         place = ahead.pop()
         count += 1
@@ -56,6 +62,8 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
             yield Gap(f"only {_PARTS} parts were read", bound="mail_parts")
             return
         part = read_part(data, place.begin, place.end, place.line)
+        if not part.fields and not place.path and _ENCODED.search(data):
+            yield Gap("the message does not begin with its header: parts and encodings in it are read as plain text")
         yield from _header(part, place.path)
         about = part.about
         kind = _kind(about)
@@ -66,8 +74,10 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
             if place.depth >= _DEPTH:
                 yield Gap("parts are nested too deeply; the rest is read as text", location=_location(place.path), bound="mail_depth")
             else:
-                places = split_parts(data, part.begin, part.end, boundary, _PARTS)
+                places, closed = split_parts(data, part.begin, part.end, boundary, _PARTS)
                 yield from _around(data, places, place.path)
+                if not closed and len(places) > 1:
+                    yield Gap("the boundary that ends the parts is missing: the message may be cut off", location=_location(place.path))
                 if len(places) > 1:
                     ahead += reversed(_inner(data, places, place))
                     continue
@@ -207,13 +217,20 @@ def _envelopes(found: list[tuple[str, str, int]]) -> Block:
 
 
 def _messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
-    """Envelope line, its number, the message, whether it was cut. A new one begins behind an empty line."""
+    """Envelope line, its number, the message, whether it was cut. A new one begins behind an empty line.
+
+    Lines without a date count where the first line has none either, and only before a field that mail has.
+    """
     envelope, began, line, cut, after_blank = b"", 1, 0, False, True
     message = bytearray()
     whole = True  # whether the last piece ended a line
-    while piece := source.file.readline(_LINE):
+    piece = source.file.readline(_LINE)
+    bare = piece.startswith(b"From ") and not _MAILBOX_LINE.match(piece)
+    while piece:
+        following = source.file.readline(_LINE)
         line += whole
-        if whole and after_blank and _MAILBOX_LINE.match(piece):
+        first = _MAILBOX_LINE.match(piece) or (bare and (line == 1 or _MAILBOX_BARE.match(piece)) and is_known_field(following))
+        if whole and after_blank and first:
             if message or envelope:
                 yield envelope, began, bytes(message), cut
             envelope, began, message, cut = piece, line, bytearray(), False
@@ -223,6 +240,7 @@ def _messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
             message += piece
         after_blank = whole and not piece.strip()
         whole = piece.endswith(b"\n")
+        piece = following
     source.counts.lines += line
     if message or envelope:
         yield envelope, began, bytes(message), cut

@@ -143,8 +143,11 @@ def _from_uuencode(body: bytes) -> bytes:
     return b"".join(found)
 
 
-def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> list[tuple[int, int]]:
-    """Preamble, parts and epilogue between the lines of the boundary; only the first where there is none of these."""
+def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> tuple[list[tuple[int, int]], bool]:
+    """Preamble, parts and epilogue between the lines of the boundary; only the first where there is none of these.
+
+    And whether the last of these lines is there, or left out only because there are more than `most` parts.
+    """
     line = re.compile(rb"(?:\A|(?<=\n))--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
     places: list[tuple[int, int]] = []
     last, at = begin, begin
@@ -154,8 +157,8 @@ def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> 
         if found[1]:
             break
     else:
-        return [*places, (last, end), (end, end)] if places else [(begin, end)]
-    return [*places, (last, end)]
+        return [*places, (last, end), (end, end)] if places else [(begin, end)], len(places) > most
+    return [*places, (last, end)], True
 
 
 def _without_newline(data: bytes, begin: int, end: int) -> int:

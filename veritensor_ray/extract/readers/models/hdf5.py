@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fields
@@ -80,7 +80,7 @@ class _Walk:
         except (LimitExceeded, ReadError):
             raise
         except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to; the other datasets are still read
-            yield Gap(f"cannot be read: {type(error).__name__}: {str(error)[:200]}", location=found.path)
+            yield Gap.of(as_read_error(error, "the dataset cannot be read"), found.path)
 
     def _dataset(self, item: Any, path: str) -> Iterator[Item]:
         place = hdf5.stored_elsewhere(item)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from veritensor_ray.extract.readers.office import docx, odf, ole, pptx, xlsx
+from veritensor_ray.extract.readers.office import books, docx, odf, ole, pptx, xlsx
 from veritensor_ray.extract.source import Reader
+from veritensor_ray.media_types import IWORK
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument."
@@ -22,6 +23,8 @@ OFFICE: dict[str, Reader] = {
     f"{_ODF}text-web": odf.read_odf,
     f"{_ODF}database": odf.read_odf,
     "application/vnd.oasis.opendocument.flat-xml": odf.read_flat,
+    "application/epub+zip": books.read_epub,
+    IWORK: books.read_iwork,
     "application/msword": ole.read_ole,
     "application/vnd.ms-excel": ole.read_ole,
     "application/vnd.ms-powerpoint": ole.read_ole,

@@ -48,12 +48,16 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     if int.from_bytes(data[:2], "little") != _MAGIC or int.from_bytes(data[2:4], "little") < _OLDEST:
         first, last = struct.unpack_from("<II", data, 0x18)
         text = data[first : min(last, len(data))].decode("cp1252", "replace")
+        if not text or last > len(data):
+            yield Gap("the text of the document is not where its header says, or ends early", location=storage or None)
         yield from _part(text, f"{storage} body".strip(), "visible")
         return
     table = "1table" if flags & 0x0200 else "0table"
     if table not in streams:
         raise ReadError("the document has no table stream: its text cannot be put together")
-    text = _pieces(data, open_stream(streams[table]))
+    text, lost = _pieces(data, open_stream(streams[table]))
+    if lost:
+        yield Gap(f"{lost} characters of the text lie beyond the end of the document", location=storage or None)
     lengths = struct.unpack_from("<8i", data, _LENGTHS)
     at = 0
     for (part, view), length in zip(_PARTS, lengths, strict=True):
@@ -66,8 +70,8 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
             yield from pictures(open_stream(streams[name]), "picture")
 
 
-def _pieces(data: bytes, table: bytes) -> str:
-    """All text, put together from its pieces."""
+def _pieces(data: bytes, table: bytes) -> tuple[str, int]:
+    """All text, put together from its pieces, and how many characters of them are not there."""
     at, size = struct.unpack_from("<II", data, 0x1A2) if len(data) >= 0x1AA else (0, 0)
     clx = table[at : at + size]
     at = 0
@@ -93,7 +97,8 @@ def _pieces(data: bytes, table: bytes) -> str:
         else:
             start = place & 0x3FFFFFFF
             found.append(data[start : start + 2 * length].decode("utf-16-le", "replace"))
-    return "".join(found)
+    text = "".join(found)
+    return text, max(0, total - len(text))
 
 
 def _part(text: str, part: str, view: str) -> Iterator[Block]:

@@ -29,6 +29,7 @@ def read_docx(source: Source) -> Iterator[Item]:
     styles = Styles()
     if name := document.part(main, "styles", "word/styles.xml"):
         yield from (item for item in read_xml(document.package, name, only(styles)) if isinstance(item, Gap))
+    yield from document.bodiless(main)
     if document.take(main):
         yield from read_xml(document.package, main, _reading(main, "body", styles))
     for name in document.xml_left():

@@ -97,6 +97,8 @@ def read_odf(source: Source) -> Iterator[Item]:
             if name in names:
                 done.add(name)
                 yield from _body(package, name, f"{folder} {part}".strip(), styles, view)
+    if package.lacks("content.xml"):
+        yield Gap("the document has no body: its part content.xml is missing or empty")
     yield from _macros(package, [name for name in names if name.startswith("Basic/") and name.endswith(".xml")], done)
     for name in names:
         if name not in done:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import olefile
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
 from veritensor_ray.extract.readers.office.native import native
@@ -41,6 +41,15 @@ _DOCUMENTS: dict[str, _Read] = {
     "workbook": xls.read_xls,
     "book": xls.read_xls,
 }
+_BODIES = frozenset({*_DOCUMENTS, "\x01ole10native", "package"})  # at the root: a file that has none of them is something else
+_FOREIGN = {  # by a stream or storage that no other kind has
+    "visiodocument": "Visio drawings",
+    "quill": "Publisher documents",
+    "matost": "Works documents",
+    "bodytext": "Hangul documents",
+    "tbkd": "Project plans",
+    "onenote": "OneNote sections",
+}
 _PROJECT = "vbaproject.bin"
 _FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
@@ -67,7 +76,9 @@ class Compound:
                 self._ole: Any = olefile.OleFileIO(file)
                 self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
         except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
-            raise ReadError(f"not a whole OLE file: {error}") from None
+            raise as_read_error(error, "not a whole OLE file") from None
+        if not self.paths:
+            raise ReadError("not a whole OLE file: there is no stream in it")
         if len(self.paths) > _STREAMS:
             raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
 
@@ -87,7 +98,7 @@ class Compound:
         try:
             return bytes(self._ole.openstream(path.split("/")).read())
         except Exception as error:  # noqa: BLE001  # as above
-            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+            raise as_read_error(error, f"{shown(path)} cannot be read") from None
 
     def unlocked(self, root: dict[str, str]) -> BinaryIO | None:
         """The document in it without its encryption, where Office opens that without a question."""
@@ -98,7 +109,7 @@ class Compound:
         try:
             return int(self._ole.get_size(path.split("/")))
         except Exception as error:  # noqa: BLE001  # as above
-            raise ReadError(f"{shown(path)} cannot be read: {error}") from None
+            raise as_read_error(error, f"{shown(path)} cannot be read") from None
 
 
 def _properties(compound: Compound) -> Iterator[Block | Gap]:
@@ -116,7 +127,7 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
             except LimitExceeded as error:
                 yield Gap(str(error), location=shown(path), bound=error.bound)
             except ReadError as error:
-                yield Gap(str(error), location=shown(path))
+                yield Gap.of(error, shown(path))
     yield from texts.take()
 
 
@@ -148,8 +159,13 @@ def read_ole(source: Source) -> Iterator[Item]:
     unknown = 0
     for storage, streams in storages.items():
         unknown += yield from _storage(compound, storage, streams, _is_macro(storage, projects))
-    if unknown:
-        yield Gap(f"no reader for this kind of OLE file: {unknown} streams", coverage="no-reader", count=unknown)
+    own = not root.keys().isdisjoint(_BODIES) or "" in projects
+    if unknown or (not own and storages.keys() == {""} and root.keys() <= _SERVICE):
+        what = next(
+            (kind for name, kind in _FOREIGN.items() if any(name in path.lower().split("/") for path in compound.paths)),
+            "this kind of OLE file",
+        )
+        yield Gap(f"no reader for {what}: {unknown} streams", coverage="no-reader", count=max(1, unknown), body=not own)
 
 
 def _is_macro(storage: str, projects: set[str]) -> bool:
@@ -177,8 +193,8 @@ def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: b
             yield from _guarded(_form(compound, path), part)
         else:
             beside = known or macro or name.startswith(("\x02olepres", "\x03"))
-            unknown += not beside and name != "package"
-            yield from _guarded(_file(compound, path, beside), part)
+            unread = yield from _file(compound, path, beside)
+            unknown += unread and name != "package"
     return unknown
 
 
@@ -186,17 +202,23 @@ def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
     """What is wrong with one storage does not cost the others."""
     try:
         yield from items
-    except LimitExceeded as error:
-        yield Gap(str(error), location=part or None, bound=error.bound)
     except ReadError as error:
-        yield Gap(str(error), location=part or None)
+        yield Gap.of(error, part or None)
 
 
-def _file(compound: Compound, path: str, opaque: bool) -> Iterator[Item]:
-    if data := compound.open(path):
-        if by_magic(data[:512]) in EXECUTABLES:
-            yield Block([shown(path)], view="metadata", notice="embedded-program")
+def _file(compound: Compound, path: str, opaque: bool) -> Generator[Item, None, bool]:
+    """A stream as a file of its own; returns whether nobody expects to make sense of it."""
+    try:
+        data = compound.open(path)
+    except ReadError as error:
+        yield Gap.of(error, shown(path))
+        return not opaque
+    kind = by_magic(data[:512])
+    if kind in EXECUTABLES:
+        yield Block([shown(path)], view="metadata", notice="embedded-program")
+    if data:
         yield Member(shown(path), io.BytesIO(data), opaque)
+    return not opaque and kind is None
 
 
 def _form(compound: Compound, path: str) -> Iterator[Block]:

@@ -90,6 +90,11 @@ class Document:
         """The part that the package begins with."""
         return next((name for kind, name in self.related("").values() if kind == "officeDocument"), usual)
 
+    def bodiless(self, main: str) -> Iterator[Gap]:
+        """A gap where the part that the package begins with is not there, or is empty; others are read all the same."""
+        if self.package.lacks(main):
+            yield Gap(f"the document has no body: its part {main} is missing or empty"[:300])
+
     def take(self, name: str) -> bool:
         """Whether `name` is there and has not been read; it counts as read from now on."""
         if name not in self.package or name in self._done:

@@ -33,6 +33,7 @@ _TOTAL = bounds.DOCUMENT  # of XML in all parts, and of the texts that came of i
 _UNSEEKABLE = bounds.UNSEEKABLE
 _DESCRIPTOR = 24  # bytes behind a streamed entry
 _SCRAMBLED = ".odttf"  # fonts whose first bytes are arbitrary
+_NOTHING = 2  # bytes that nothing is deflated to
 _METHODS = (STORED, DEFLATED)  # all that packages may use
 
 
@@ -75,6 +76,10 @@ class Package:
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
+
+    def lacks(self, name: str) -> bool:
+        """Whether a part is not there, or there is nothing in it."""
+        return name not in self._entries or self._entries[name].packed <= _NOTHING
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes of a part as they are decompressed; the sizes in the directory are claims. Raises what `Pieces` turns into ReadError."""

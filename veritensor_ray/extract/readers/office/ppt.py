@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import BinaryIO, cast
 
-from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import Inflate, pumped
 from veritensor_ray.extract.readers.office.pictures import pictures
@@ -21,6 +21,7 @@ _SLIDE, _NOTES, _MASTER, _HANDOUT, _LIST, _PERSIST = 0x03EE, 0x03F0, 0x03F8, 0x0
 _SHOW, _COMMENT, _OBJECT = 0x03F9, 0x2EE0, 0x1011
 _HIDDEN = 0x04
 _DEPTH = 100
+_NAMED = 20
 _LISTS = {0: "slide", 1: "master", 2: "notes"}
 _VIEWS = {"slide": "visible", "notes": "comment", "master": "metadata", "handout": "metadata"}
 
@@ -38,7 +39,7 @@ def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
 
 
 class _Walk:
-    """Through the records: a container is a header whose records follow."""
+    """Through the records: a container is a header whose records follow. What claims to be longer than its container ends with that."""
 
     def __init__(self, storage: str, budget: Budget) -> None:
         self._storage, self._budget = storage, budget
@@ -46,22 +47,31 @@ class _Walk:
         self._counts: dict[str, int] = {}
         self._kind = ""
         self._hidden = self._comment = False
-        self._at = self._objects = 0
+        self._at = self._objects = self._wrong = 0
+        self._lost: dict[str, int] = {}  # bytes by part
 
     def read(self, data: bytes) -> Iterator[Item]:
-        at, ends = 0, list[tuple[int, int]]()
+        at, ends = 0, [(len(data), -1)]
         while at + 8 <= len(data):
-            while ends and at >= ends[-1][0]:
+            while at >= ends[-1][0]:
                 self._leave(ends.pop()[1])
+            if at + 8 > ends[-1][0]:
+                at = self._cut(at, ends[-1][0])
+                continue
             version = int.from_bytes(data[at : at + 2], "little")
             kind = int.from_bytes(data[at + 2 : at + 4], "little")
             size = int.from_bytes(data[at + 4 : at + 8], "little")
-            if version & 0x0F == 0x0F and len(ends) < _DEPTH:
-                ends.append((at + 8 + size, kind))
-                self._enter(kind, version >> 4)
+            end = at + 8 + size
+            if version & 0x0F == 0x0F:
+                if len(ends) < _DEPTH:  # of what is deeper the records are read all the same, as if they stood here
+                    ends.append((min(end, ends[-1][0]), kind))
+                    self._wrong += end > ends[-1][0]
+                    self._enter(kind, version >> 4)
                 at += 8
                 continue
-            body = data[at + 8 : at + 8 + size]
+            if end > ends[-1][0]:
+                end = self._cut(at + 8, ends[-1][0])
+            body = data[at + 8 : end]
             if kind == _OBJECT:
                 self._objects += 1
                 yield from _object(body, version >> 4, f"object {self._objects}", self._budget)
@@ -69,10 +79,21 @@ class _Walk:
                 self._atom(kind, body)
             if self._texts.full:
                 yield from self._texts.take()
-            at += 8 + size
+            at = end
         yield from self._texts.take()
-        if at > len(data):
-            raise ReadError("the presentation ends in the middle of a record")
+        if self._wrong:
+            where = ", ".join(islice(self._lost, _NAMED)) or self._storage or None
+            reason = (
+                f"{self._wrong} records claim to be longer than what holds them: {sum(self._lost.values())} bytes may not have been read"
+            )
+            yield Gap(reason, location=where, count=self._wrong)
+
+    def _cut(self, at: int, end: int) -> int:
+        """Note that from `at` to the end of the container nothing can be made out; returns that end."""
+        self._wrong += 1
+        part = self._texts.part or "between slides"
+        self._lost[part] = self._lost.get(part, 0) + end - at
+        return end
 
     def _begin(self, kind: str) -> None:
         count = self._counts[kind] = self._counts.get(kind, 0) + 1

@@ -108,6 +108,7 @@ def read_pptx(source: Source) -> Iterator[Item]:
     document = Document(Package(source))
     yield from document.relations()
     main, presentation = document.main(_MAIN), _Presentation()
+    yield from document.bodiless(main)
     if document.take(main):
         yield from read_xml(document.package, main, only(presentation))
     slides = _Slides(document, presentation.size)

@@ -9,7 +9,7 @@ from typing import Any
 import xlrd
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.readers.formulas import cell_notice
 from veritensor_ray.extract.readers.office.biff import Extras, extras
 from veritensor_ray.extract.readers.office.pictures import pictures
@@ -66,13 +66,13 @@ def _around(found: Extras, part: str) -> Iterator[Block]:
 
 def _open(data: bytes) -> Any:
     """xlrd raises whatever a hostile file makes it; formats are worth a second try without them."""
-    problem = ""
+    problem = ReadError("")
     for formats in (True, False):
         try:
             return xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), formatting_info=formats, on_demand=True, ragged_rows=True)
         except Exception as error:  # noqa: BLE001  # see above
-            problem = f"{type(error).__name__}: {error}"[:200]
-    raise ReadError(f"the workbook cannot be read: {problem}")
+            problem = as_read_error(error, "the workbook cannot be read")
+    raise problem
 
 
 def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
@@ -86,7 +86,7 @@ def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
         try:
             sheet = book.sheet_by_index(number)
         except Exception as error:  # noqa: BLE001  # as above
-            yield Gap(f"a sheet cannot be read: {type(error).__name__}: {error}"[:200], location=title)
+            yield Gap.of(as_read_error(error, "a sheet cannot be read"), title)
             continue
         rows += sheet.nrows
         if rows > _ROWS:
@@ -96,7 +96,7 @@ def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
             yield from _cells(book, sheet, texts, notes)
         except Exception as error:  # noqa: BLE001  # of a damaged workbook xlrd's objects lack what they ought to have
             yield from texts.take()
-            yield Gap(f"a sheet cannot be read to its end: {type(error).__name__}: {error}"[:200], location=title)
+            yield Gap.of(as_read_error(error, "a sheet cannot be read to its end"), title)
         book.unload_sheet(number)
 
 

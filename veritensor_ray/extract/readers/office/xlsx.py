@@ -125,6 +125,7 @@ def read_xlsx(source: Source) -> Iterator[Item]:
     package = document.package
     yield from document.relations()
     main, workbook, formats, shared = document.main(_MAIN), _Workbook(), CellFormats(), SharedStrings()
+    yield from document.bodiless(main)
     if document.take(main):
         yield from read_xml(package, main, only(workbook))
     if name := document.part(main, "styles", "xl/styles.xml"):
@@ -175,5 +176,5 @@ def read_xlsb(source: Source) -> Iterator[Item]:
         name for name in document.package.names if name.lower().endswith(".bin") and name.count("/") >= 1 and "vba" not in name.lower()
     ]
     if binary:
-        yield Gap(f"no reader for binary sheets: {len(binary)} parts", coverage="no-reader", count=len(binary))
+        yield Gap(f"no reader for binary workbooks: {len(binary)} parts", coverage="no-reader", count=len(binary), body=True)
     yield from read_left(document, {})
