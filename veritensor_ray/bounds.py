@@ -31,6 +31,10 @@ def _fixed(name: str, value: int, unit: str, what: str) -> int:
 HELD = _fixed(
     "held_bytes", 64 << 20, "bytes", "a text, value or file in a file that is held in memory whole and has no row of its own here"
 )
+UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not say, as in /proc")
+UNRANGED = _fixed(
+    "unranged_bytes", 4 << 30, "bytes", "an object whose server gives no ranges of it: it stands in a temporary file meanwhile"
+)
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that comes out of a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "a picture")
 MAIL = _fixed("mail_bytes", HELD, "bytes", "a message")
@@ -69,6 +73,7 @@ LAYER_TEXTS = _fixed("layer_texts", 2_000, "texts", "what is found under encodin
 PART = _fixed("part_bytes", 512 << 20, "bytes", "the XML of a part of a document; it is streamed, so this bounds time")
 DOCUMENT = _fixed("document_bytes", 2 << 30, "bytes", "the XML of all parts of a document, and the texts that come of it")
 EMBEDDED = _fixed("embedded_bytes", HELD, "bytes", "the files that stand in the XML of a flat OpenDocument")
+ENCRYPTION_LIST = _fixed("encryption_list", 4 << 20, "bytes", "the list of what is encrypted in an EPUB")
 RELATIONS = _fixed("relations", 200_000, "relations", "of a part of a document")
 XML_TOKEN = _fixed("xml_token", 8 << 20, "bytes", "one tag of a document's XML")
 XML_DEPTH = _fixed("xml_depth", 2_000, "elements", "how deep a document's XML is nested")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.corpus import redirects
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
@@ -18,9 +19,9 @@ from veritensor_ray.corpus.stores import Stores, denied, filesystem
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.uris import is_local
 
-IN_MEMORY = 64 << 20
-UNSIZED_BYTES = 64 << 20  # of a file whose size the system does not say
-UNRANGED_BYTES = 4 << 30  # of an object that can only be read in one piece, and stands in a temporary file meanwhile
+IN_MEMORY = bounds.HELD  # what is more is read piece by piece
+UNSIZED_BYTES = bounds.UNSIZED
+UNRANGED_BYTES = bounds.UNRANGED
 _BLOCK = 8 << 20
 _CHUNK = 1 << 20
 

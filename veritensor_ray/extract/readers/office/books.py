@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.readers.office.package import Package
@@ -12,7 +13,7 @@ from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _ENCRYPTION = "META-INF/encryption.xml"
-_LISTED = 4 << 20  # of the list of what is encrypted
+_LISTED = bounds.ENCRYPTION_LIST
 _REFERENCE = re.compile(rb"CipherReference\s[^>]{0,2000}?URI\s{0,9}=\s{0,9}[\"']([^\"']{1,1000})")
 _TEXTS = (b".xhtml", b".html", b".htm", b".xml", b".ncx", b".opf", b".svg")  # fonts are often scrambled, and nothing is lost by it
 
