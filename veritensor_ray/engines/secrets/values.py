@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.engines.secrets.checks import entropy
+from veritensor_ray.secret_kinds.checks import entropy
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, trigrams
 
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
