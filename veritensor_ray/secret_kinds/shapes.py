@@ -13,3 +13,4 @@ PASSWORD_HASH = re.compile(
 )
 DISCORD = re.compile(r"\.[\w-]{6}\.[\w-]{27,38}(?![\w-])", re.ASCII)
 DISCORD_HEAD = re.compile(r"(?<![\w-])[MNO][\w-]{23,25}\Z", re.ASCII)
+DISCORD_TOKEN = re.compile(r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}", re.ASCII)
