@@ -21,10 +21,9 @@ from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
-from veritensor_ray.findings.strings import without_values_of_parts
+from veritensor_ray.findings.strings import unsealed
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.tables import TableWriter
-from veritensor_ray.findings.values import Values
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
@@ -93,23 +92,14 @@ class Assembled:
     def __init__(self, info: RunInfo, site_key: bytes, planned: list[PlanRow], parts: list[dict[str, Any]]) -> None:
         self.info, self.key, self.planned, self.parts = info, site_key, planned, parts
         self.row = planned[0]
-        for part in parts:
-            for found in part["findings"]:
-                found["name"] = unseal(site_key, found["member_sealed"]) if found["member_sealed"] else found["member"]
-        self._hide_values()
+        if len(parts) > 1:
+            unsealed(parts, site_key)
+        for found in (found for part in parts for found in part["findings"]):
+            found["name"] = unseal(site_key, found["member_sealed"]) if found["member_sealed"] else found["member"]
         self.content_id, self.content_id_kind = self._content_id()
         started = info.about.get("started_at")
         self._now = datetime.now(UTC)
         self._seen = datetime.fromisoformat(started) if started else self._now
-
-    def _hide_values(self) -> None:
-        """What one part found, the others must not show."""
-        values = Values()
-        for part in self.parts:
-            if part["values_sealed"] is not None:
-                values.merge(Values.loaded(unseal(self.key, part["values_sealed"])))
-        for part in self.parts if values else ():
-            without_values_of_parts(part, values, self.key)
 
     def _content_id(self) -> tuple[str | None, str | None]:
         if len(self.parts) > 1 and self.row.kind in BYTE_RANGES:

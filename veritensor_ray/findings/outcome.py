@@ -6,10 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from veritensor_ray.findings.keys import seal
 from veritensor_ray.findings.neighbours import conceal
 from veritensor_ray.findings.recorder import Recorded
-from veritensor_ray.findings.strings import cleaned
+from veritensor_ray.findings.strings import cleaned, sealed
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
@@ -96,11 +95,9 @@ class Outcome:
         return next((reason for reason, _ in self.by_design.most_common(1)), None)
 
     def row(self, fingerprints: dict[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
-        """The row of the commit (schema COMMIT); one of several parts tells the others, sealed, what not to show."""
-        values = self.recorded.values
-        return cleaned(self._raw(fingerprints), values, site_key) | {
-            "values_sealed": seal(site_key, values.dumped()) if parts > 1 and values else None
-        }
+        """The row of the commit (schema COMMIT), with nothing secret in it."""
+        row = cleaned(self._raw(fingerprints), self.recorded.values, site_key)
+        return sealed(row, self.recorded.values, site_key) if parts > 1 else row
 
     def _raw(self, fingerprints: dict[str, str]) -> dict[str, Any]:
         """The row as it was found: it goes nowhere but through `cleaned`."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.places import Columns
-from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, visible
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
 from veritensor_ray.findings.values import Values
 from veritensor_ray.hits import FileInfo, Hit, Rule
 from veritensor_ray.media_types import is_text_type
@@ -23,6 +23,9 @@ from veritensor_ray.secret_kinds.uris import without_credentials
 
 _MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
+_INSIDE = re.compile(
+    rf"[\w+/=.*-]{{{_MARGIN},}}", re.ASCII
+)  # what begins before it, without a break, may be the inside of any key or token
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
 
@@ -96,7 +99,7 @@ class Recorder:
                 evidence = self._evidence(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
             else:
                 text, start, end = _text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
-                evidence = self._evidence(artifact, text, start, end, hit.rule)
+                evidence = self._evidence(artifact, text, start, end, hit.rule, hit.start > start)
             place = _Place(artifact, about.member, None)
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
             if lines is not None:
@@ -107,10 +110,10 @@ class Recorder:
     def _recorded(self, artifact: int) -> Recorded:
         return self.by_artifact.setdefault(artifact, Recorded())
 
-    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str) -> _Evidence:
-        """What is shown of a hit; what must not be shown anywhere else is remembered."""
+    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> _Evidence:
+        """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
         category, note = self._rules[rule].category, self._recorded(artifact).values.note
-        evidence = _evidence(text, start, end, category, note)
+        evidence = _evidence(text, start, end, category, note, is_cut)
         if category in (SECRET, PERSONAL):
             note(category, evidence.raw)
         return evidence
@@ -167,7 +170,7 @@ class _Evidence:
     after: str
 
 
-def _evidence(text: str, start: int, end: int, category: str, note: Note) -> _Evidence:
+def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> _Evidence:
     """The hit and what stands around it, redacted as one text before it is cut.
 
     Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
@@ -175,6 +178,9 @@ def _evidence(text: str, start: int, end: int, category: str, note: Note) -> _Ev
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
     masked = mask(text[left:right], note)
+    inside = _INSIDE.match(masked) if left or is_cut else None
+    if inside is not None:
+        masked = stars(inside.group()) + masked[inside.end() :]
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),

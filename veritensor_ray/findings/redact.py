@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 from veritensor_ray.media_types import declared_type
-from veritensor_ray.secret_kinds.shapes import DISCORD_TOKEN, PASSWORD_HASH, PUTTY_KEY
+from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PUTTY_KEY
 from veritensor_ray.secret_kinds.tokens import TOKENS
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -18,10 +18,11 @@ Note = Callable[[str, str], None]  # told of each value that is masked: what it 
 
 _LOGIN = re.compile(r"(?<=://)[^\s/@:'\"<>]{0,256}:(?P<value>[^\s/'\"<>]{1,256})(?=@)|(?<=://)(?=[^\s/@:]*\d)[^\s/@:'\"<>]{20,256}(?=@)")
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END|\Z)")
+_NEXT = r"(?:=?\r?\n|\\n|\?=\s{1,3}=\?[\w-]{1,20}\?[qbQB]\?)"  # a line's end, in a mail perhaps
 _BODY = re.compile(  # the inside of such a block
-    r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{0,76}(?:(?:\r?\n|\\n)[A-Za-z0-9+/]{60,76})+={0,2}(?:(?:\r?\n|\\n)[A-Za-z0-9+/]{1,76}={0,2})?"
+    rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{0,76}}(?:{_NEXT}[A-Za-z0-9+/]{{56,76}}(?![A-Za-z0-9+/]))+={{0,2}}(?:{_NEXT}[A-Za-z0-9+/]{{1,76}}={{0,2}})?"
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?(?![A-Za-z0-9])")
+_IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?")
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 _CARD_OF_NAME = re.compile(
     r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
@@ -29,15 +30,15 @@ _CARD_OF_NAME = re.compile(
 _SSN = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 # What is hidden whole or but for two characters, for whoever has to find it; each with a word that is in whatever it matches.
-_WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0), ("\n", _BODY, 0), ("\\n", _BODY, 0))
-_MARKED = (("$", PASSWORD_HASH, 2), (".", DISCORD_TOKEN, 2))
+_WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0))
+_MARKED = (("\n", _BODY, 0), ("\\n", _BODY, 0), ("$", ANY_PASSWORD_HASH, 2), (".", ANY_DISCORD_TOKEN, 2))
 _PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
 _TOKENS = tuple((hint, token) for token in TOKENS for hint in token.hints)
 
 _ASSIGNED = re.compile(
     r"""
     (?:(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)
-       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\?["']?(?:(?:bearer|basic)\s+)?
+       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\{0,3}["']{0,2}(?:(?:bearer|basic)\s+)?
      | \bbearer\s+(?=[\w.~+/=-]{16}))
     (?P<value>(?<=")[^"\n]{4,256}|(?<=')[^'\n]{4,256}|[^\s"'<>]{6,})
     """,
@@ -173,7 +174,7 @@ def _is_iban(text: str) -> bool:
 
 def _address(found: re.Match[str]) -> str:
     """An address, but not `icon@2x.png`; the extension of a file behind it stays."""
-    labels = found.group().rpartition("@")[2].split(".")
+    labels = found.group().rpartition("@")[2].partition("_")[0].split(".")
     while labels and (declared_type(f".{labels[-1].lower()}") or labels[-1].lower() in ("bin", "dat", "tmp", "bak")):
         labels.pop()
     if len(labels) < 2 or not labels[0][:1].isalpha() or not labels[-1].isalpha():

@@ -164,7 +164,7 @@ COMMIT = pa.schema(
         ("seconds", pa.float64()),
         ("findings", pa.list_(COMMITTED_FINDING)),
         ("rollup", pa.list_(COMMITTED_ROLLUP)),
-        ("values_sealed", pa.binary()),  # of a part: what the other parts must not show
+        ("sealed", pa.binary()),  # of one of several parts: all its texts, and what the other parts must not show
     ],
     metadata={"veritensor_ray.commit": SCHEMA_VERSION},
 )

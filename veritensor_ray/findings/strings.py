@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.findings.keys import seal
+from veritensor_ray.findings.keys import seal, unseal
 from veritensor_ray.findings.redact import name_safe, reason_safe, tagged, visible
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.findings.values import Values, without_values
@@ -65,17 +66,41 @@ def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, A
         if place.column.path not in NAMES and place.column.path not in _REDACTED:
             place.put(reason_safe(place.text))
     _hide(row, places, values, site_key, safe)
-    for found, name in zip(row["findings"], names, strict=True):
-        found["member_sealed"] = None if found["member"] == name else seal(site_key, name)
+    _seal_names(row, names, site_key)
     for gap in row["gaps"]:
         gap["member"] = gap["member"] and visible(gap["member"])
     return row
 
 
-def without_values_of_parts(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
-    """A row that was cleaned, without the values that were found in other parts of its artifact."""
-    _hide(row, list(_texts(row, _columns())), values, site_key, {})
-    return row
+def sealed(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
+    """A row of one part of several: another part may know what this one must not show, so its texts wait, sealed, for who sees all parts."""
+    places = list(_texts(row, _columns()))
+    waiting = json.dumps([[place.text for place in places], values.kinds])
+    for place in places:
+        place.put("")
+    return row | {"sealed": seal(site_key, waiting)}
+
+
+def unsealed(parts: Sequence[dict[str, Any]], site_key: bytes) -> None:
+    """Give the rows of all parts their texts again, without the values that any of them found."""
+    values, all_places = Values(), []
+    for row in parts:
+        texts, kinds = json.loads(unseal(site_key, row["sealed"]))
+        all_places.append(list(_texts(row, _columns())))
+        for place, text in zip(all_places[-1], texts, strict=True):
+            place.put(text)
+        values.merge(Values(kinds))
+    for row, places in zip(parts, all_places, strict=True):
+        names = [found["member"] for found in row["findings"]]
+        _hide(row, places, values, site_key, {})
+        _seal_names(row, names, site_key)
+
+
+def _seal_names(row: dict[str, Any], names: Sequence[str | None], site_key: bytes) -> None:
+    """Findings are told apart by the whole name of their member, of which only who has the key sees more than is shown."""
+    for found, name in zip(row["findings"], names, strict=True):
+        if name is not None and found["member"] != name:
+            found["member_sealed"] = found.get("member_sealed") or seal(site_key, name)
 
 
 def _hide(row: dict[str, Any], places: Sequence[_Place], values: Values, site_key: bytes, safe: Mapping[str, str]) -> None:

@@ -104,15 +104,6 @@ class Values:
         for value, kind in other.kinds.items():
             self._keep(kind, value)
 
-    def dumped(self) -> str:
-        """As one text, for `loaded`."""
-        return json.dumps(self.kinds)
-
-    @staticmethod
-    def loaded(text: str) -> Values:
-        """What was dumped."""
-        return Values(json.loads(text))
-
     def _keep(self, kind: str, value: str) -> None:
         known = self.kinds.get(value)
         if (known is None and len(self.kinds) < MOST) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
@@ -208,7 +199,7 @@ class _Search:
             for size in self._lengths.get(text[at : at + _HEAD], ()):
                 form = text[at : at + size]
                 kind = self._exact.get(form)
-                if kind is None or ((kind == PERSONAL or form.isalpha()) and (inside or _goes_on(text, at + size))):
+                if kind is None or len(form) < size or ((kind == PERSONAL or form.isalpha()) and (inside or _goes_on(text, at + size))):
                     continue
                 done = at + size
                 yield at, done, kind
