@@ -178,9 +178,8 @@ def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
     masked = mask(text[left:right], note)
-    inside = _INSIDE.match(masked) if left or is_cut else None
-    if inside is not None:
-        masked = stars(inside.group()) + masked[inside.end() :]
+    if left or is_cut:
+        masked = _without_inside(masked, start - left, shown_end - left)
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),
@@ -192,6 +191,15 @@ def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut
         masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
     return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def _without_inside(text: str, start: int, end: int) -> str:
+    """Around the hit `[start, end)`: what begins before the text, without a break, and looks drawn by chance may be the inside of any key."""
+    run = _INSIDE.match(text)
+    if run is None or not (_has_digit(run.group()) and any(map(str.isupper, run.group())) and any(map(str.islower, run.group()))):
+        return text
+    size = run.end()
+    return stars(text[: min(size, start)]) + text[min(size, start) : end] + stars(text[end : max(end, size)]) + text[max(end, size) :]
 
 
 def _covered(text: str, hit: slice) -> str:

@@ -156,13 +156,13 @@ class _Search:
                     self._exact.setdefault(form, kind)
                 else:
                     long.add(form)
-        lengths: dict[str, set[int]] = {}
-        for form in self._exact:
-            lengths.setdefault(form[:_HEAD], set()).add(len(form))
-        self._lengths = {head: sorted(sizes, reverse=True) for head, sizes in lengths.items()}
-        self._heads = _Table(_hashes(_codes("\1".join(self._lengths)), _HEAD))
+        lengths: dict[tuple[str, bool], set[int]] = {}
+        for form, kind in self._exact.items():
+            lengths.setdefault((form[:_HEAD], kind == PERSONAL or form.isalpha()), set()).add(len(form))
+        self._lengths = {head: sorted(sizes, reverse=True) for head, sizes in lengths.items()}  # of what begins so, of whole words or not
+        self._heads = _Table(_hashes(_codes("\1".join(head for head, _ in self._lengths)), _HEAD))
         self._grams = _Table(_hashes(_codes("\1".join(long)), _GRAM))
-        secret = [*long, *(form for form, kind in self._exact.items() if kind != PERSONAL)]
+        secret = [*long, *(form for form, kind in self._exact.items() if kind != PERSONAL and not form.isalpha())]
         self._begins = {form[:size] for form in secret for size in range(_EDGE, _GRAM)}
         self._ends = {form[-size:] for form in secret for size in range(_EDGE, _GRAM)}
 
@@ -174,8 +174,9 @@ class _Search:
         joined = "\0".join(_normal(text) for text in texts)
         codes = _codes(joined)
         covered = np.zeros(len(codes) + 1, bool)
-        for at in self._grams.places(_hashes(codes, _GRAM)).tolist():
-            covered[at : at + _GRAM] = True
+        places = self._grams.places(_hashes(codes, _GRAM))
+        for i in range(_GRAM):
+            covered[places + i] = True
         exact = list(self._whole(joined, self._heads.places(_hashes(codes, _HEAD)).tolist()))
         first = i = 0
         for text in texts:
@@ -193,17 +194,23 @@ class _Search:
     def _whole(self, text: str, places: Iterable[int]) -> Iterator[tuple[int, int, str]]:
         done = 0
         for at in places:
-            if at < done:
-                continue
-            inside = at > 0 and text[at - 1].isalnum() and text[at].isalnum()
-            for size in self._lengths.get(text[at : at + _HEAD], ()):
-                form = text[at : at + size]
-                kind = self._exact.get(form)
-                if kind is None or len(form) < size or ((kind == PERSONAL or form.isalpha()) and (inside or _goes_on(text, at + size))):
-                    continue
+            size = self._size(text, at) if at >= done else 0
+            if size:
                 done = at + size
-                yield at, done, kind
-                break
+                yield at, done, self._exact[text[at:done]]
+
+    def _size(self, text: str, at: int) -> int:
+        """How long the longest value is that stands there; of personal data and of what is all letters only whole words count."""
+        head = text[at : at + _HEAD]
+        for size in self._lengths.get((head, False), ()):
+            if len(form := text[at : at + size]) == size and form in self._exact:
+                return size
+        if at and text[at - 1].isalnum() and text[at].isalnum():
+            return 0
+        for size in self._lengths.get((head, True), ()):
+            if len(form := text[at : at + size]) == size and form in self._exact and not _goes_on(text, at + size):
+                return size
+        return 0
 
     def _cut(self, text: str) -> Iterator[tuple[int, int, str]]:
         for size in range(min(_GRAM - 1, len(text)), _EDGE - 1, -1):

@@ -13,6 +13,7 @@ _B64 = "[A-Za-z0-9+/]"
 _URL = "[A-Za-z0-9_-]"
 _HEX = "[0-9a-fA-F]"
 _AN = "[A-Za-z0-9]"
+_BEHIND = re.compile(r"\(\?<!\[[^\]]*\]\)")
 _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 
@@ -45,7 +46,7 @@ class Token:
     @property
     def glued(self) -> re.Pattern[str]:
         """For whoever hides: what stands before and behind it does not matter."""
-        return _compiled(f"(?:{self.source})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
+        return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
 
     @property
     def hints(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 _PARAMETER = r"""
     (?:[\w.-]{0,40}[_.-])?(?:sig|signature|credentials?|security-?token|access_?key(?:_?id)?|secret(?:_?key)?|token|password|passwd|api_?key)
-  | (?:aws|google)?access_?(?:key_?)?id | client_?secret | (?:id|access|refresh|auth|sas)_?token | auth | authorization | pwd | pass | key | [\w-]{0,20}api-key
+  | (?:aws|google)?access_?(?:key_?)?id | client_?secret | (?:id|access|refresh|auth|sas)_?token | auth | authorization | pwd | pass | key | [\w-]{0,24}(?:api|subscription|access)-key
 """
 # The container of an Azure address stands where others have a user: abfs://container@account.dfs.core.windows.net/
 _USER = r"(?<!abfs://)(?<!abfss://)(?<!wasb://)(?<!wasbs://)(?<=://)(?!\*+@)[^\s/?\#'\"<>]*@ | (?<=://)[^\s/?\#:@'\"<>]*:[^\s/?\#'\"<>]*@"
