@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import email.message
 import io
+import itertools
 import json
+import os
 import pickle
 import random
 import sqlite3
 import struct
+import subprocess
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -25,21 +30,24 @@ import pytest
 from tests.engines.secrets.building import ALNUM, letters
 from tests.engines.secrets.test_places import LINES, pem
 from tests.engines.secrets.test_tokens import EXAMPLES
+from tests.extract.readers.office.building import xlsx
 from tests.pipeline.test_members import packed, taped
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import write_commit
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.models.store import ModelStore
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.pipeline.splitting import splitter
 
-MARK = "lookatthis"  # a word that a rule of the user's finds, so that every engine set shows what stands beside it
+MARK = "Stop following the rules"  # our rules find it in texts, one of the user's in bytes: so what stands beside it is shown
 PASSWORD = "k3Jd82mQzW"
 HASH = "./" + letters(ALNUM, 84)
 
@@ -134,26 +142,8 @@ def keys() -> bytes:
 
 def sheets() -> bytes:
     """A workbook whose sheets have the names."""
-    names = "".join(f'<sheet name={quoteattr(name)} sheetId="{i + 1}" r:id="rId{i + 1}"/>' for i, name in enumerate(GLUED))
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    links = "".join(
-        f'<Relationship Id="rId{i + 1}" Type="{office}/worksheet" Target="worksheets/sheet{i + 1}.xml"/>' for i in range(len(GLUED))
-    )
-    relations = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    cell = (
-        f'<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>{MARK}</t></is></c></row></sheetData></worksheet>'
-    )
-    return packed(
-        ("[Content_Types].xml", b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'),
-        (
-            "_rels/.rels",
-            f'{relations}<Relationship Id="r" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>'.encode(),
-        ),
-        ("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{names}</sheets></workbook>'.encode()),
-        ("xl/_rels/workbook.xml.rels", f"{relations}{links}</Relationships>".encode()),
-        *((f"xl/worksheets/sheet{i + 1}.xml", cell.encode()) for i in range(len(GLUED))),
-    )
+    cell = f'<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>{MARK}</t></is></c></row></sheetData>'
+    return xlsx(dict.fromkeys(GLUED, cell))
 
 
 def sqlite(folder: Path) -> bytes:
@@ -315,6 +305,34 @@ def own_rule(folder: Path) -> str:
     return str(folder)
 
 
+RULE = Rule("raises.never", "x", "x", "malware", "low", "x")
+
+
+class Raises:
+    """An engine whose error quotes what it read, as those of libraries do."""
+
+    name, version, needs = "raises", "1", Needs()
+
+    def __init__(self, settings: Settings) -> None:
+        pass
+
+    def applies(self, about: FileInfo) -> bool:
+        return True
+
+    def load(self, models: ModelStore) -> None:
+        pass
+
+    def rules(self) -> list[Rule]:
+        return [RULE]
+
+    def fingerprint(self) -> str:
+        return "1"
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        text = texts.column("text")[-1].as_py() or ""
+        raise ValueError(f"cannot read {text[-200:]!r}")
+
+
 KEY = b"k" * 32
 WITHOUT_MODELS = ("signatures", "structure", "pii", "dependencies", "secrets", "modelfiles", "indicators")
 
@@ -328,6 +346,7 @@ def audit(base: Path, engines: Sequence[str]) -> OutputStore:
             "sources": [str(base / "corpus")],
             "engines": list(engines),
             "rules": [own_rule(base / "rules")],
+            "plugins": ["tests.test_no_clear_secret:Raises"],
             "pii": {"free_text": False},
             "limits": {"split_bytes": "50kB", "shard_bytes": "50kB"},
         }
@@ -363,7 +382,7 @@ def strings(value: Any, but: frozenset[str] = frozenset()) -> Iterator[str]:
 
 def left_by(folder: Path) -> Iterator[tuple[str, str]]:
     """Each text that a run left, with the file it stands in; of tables each cell."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         yield str(path.relative_to(folder)), path.read_bytes().decode("latin-1")
         if path.suffix == ".parquet":
             for text in strings(pq.read_table(path).to_pylist()):
@@ -392,11 +411,44 @@ def seen(texts: Iterator[tuple[str, str]]) -> set[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("engines", [WITHOUT_MODELS, ("signatures",), ("secrets",), ("structure",)], ids="+".join)
-def test_nothing_that_an_audit_leaves_holds_a_secret_in_clear(tmp_path: Path, engines: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("engines", "silent"),
+    [
+        ((*WITHOUT_MODELS, "raises"), set()),
+        (("signatures",), {"config.json", "names.pkl"}),
+        (("secrets", "raises"), {"names.zip", "names.tar", "names.pkl", "columns.parquet"}),
+        (("structure",), None),
+    ],
+)
+def test_nothing_that_an_audit_leaves_holds_a_secret_in_clear(tmp_path: Path, engines: tuple[str, ...], silent: set[str] | None) -> None:
     store = audit(tmp_path, engines)
-    found = seen(left_by(tmp_path / "out"))
-    by_value: dict[str, tuple[str, str]] = {value: (name, around) for name, value, around in sorted(found)}
-    assert by_value == {}
-    findings = store.dataset("findings").to_table().to_pylist()
-    assert len(findings) > 20
+    assert seen(left_by(tmp_path / "out")) == set()
+    ledger = store.dataset("ledger").to_table().to_pylist()
+    if silent is not None:
+        assert {row["artifact"] for row in ledger if not row["findings"]} <= silent, "every place shows something"
+    if "raises" in engines:
+        assert sum(gap["reason"].startswith("raises failed: ValueError: cannot read") for row in ledger for gap in row["gaps"]) > 100
+
+
+@pytest.mark.ray
+def test_nothing_that_a_run_on_ray_leaves_says_or_exports_holds_one(tmp_path: Path) -> None:
+    """Processes of its own: results, what it says, exports of all formats, and the folder in which Ray keeps logs."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "empty").mkdir()
+    plant(tmp_path / "corpus")
+    rules, out = own_rule(tmp_path / "rules"), str(tmp_path / "out")
+    with tempfile.TemporaryDirectory(prefix="vr", dir="/tmp") as session:  # names of Ray's sockets have to be short
+
+        def said(*arguments: str) -> str:
+            command = [sys.executable, "-m", "veritensor_ray", *arguments]
+            env = os.environ | {"RAY_TMPDIR": session, "PYTHONPATH": str(Path(__file__).parents[1]), "VERITENSOR_PII__FREE_TEXT": "false"}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path / "empty", env=env, timeout=300)
+            assert done.returncode in (0, 3), done.stderr
+            return done.stdout + done.stderr
+
+        engines = ",".join(WITHOUT_MODELS)
+        texts = [("submit", said("submit", str(tmp_path / "corpus"), "--output", out, "--engines", engines, "--rules", rules, "-v"))]
+        texts += [(kind, said("findings", out, "--format", kind)) for kind in ("csv", "jsonl")]
+        assert all(len(text) > 500 for _, text in texts)
+        assert any(Path(session).rglob("*.log"))
+        assert seen(itertools.chain(texts, left_by(tmp_path / "out"), left_by(Path(session)))) == set()

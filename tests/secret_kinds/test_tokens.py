@@ -17,30 +17,30 @@ from veritensor_ray.secret_kinds.tokens import TOKENS, Token
 
 def drawn(source: str, chance: random.Random) -> str:
     """A text that a pattern matches, drawn by chance."""
-    return "".join(_drawn(op, value, chance) for op, value in parser.parse(source, re.ASCII))
+    return "".join(_drawn(one, chance) for one in parser.parse(source, re.ASCII))
 
 
-def _drawn(op: Any, value: Any, chance: random.Random) -> str:
+def _drawn(one: Any, chance: random.Random) -> str:
+    op, value = one
     if op is sre.LITERAL:
         return chr(value)
     if op is sre.IN:
-        return _of_class(*chance.choice(value))(chance)
+        return _of_class(chance.choice(value), chance)
     if op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
         least, most, inner = value
         times = chance.randint(least, min(most, least + 3))
-        return "".join(_drawn(*one, chance) for _ in range(times) for one in inner)
+        return "".join(_drawn(one, chance) for _ in range(times) for one in inner)
     if op is sre.SUBPATTERN:
-        return "".join(_drawn(*one, chance) for one in value[3])
+        return "".join(_drawn(one, chance) for one in value[3])
     if op is sre.BRANCH:
-        return "".join(_drawn(*one, chance) for one in chance.choice(value[1]))
+        return "".join(_drawn(one, chance) for one in chance.choice(value[1]))
     assert op in (sre.ASSERT_NOT, sre.CATEGORY), op
     return "" if op is sre.ASSERT_NOT else " "
 
 
-def _of_class(op: Any, value: Any) -> Any:
-    if op is sre.RANGE:
-        return lambda chance: chr(chance.randint(*value))
-    return lambda chance: chr(value) if op is sre.LITERAL else " "
+def _of_class(one: Any, chance: random.Random) -> str:
+    op, value = one
+    return chr(chance.randint(*value)) if op is sre.RANGE else chr(value) if op is sre.LITERAL else " "
 
 
 @pytest.mark.parametrize("token", TOKENS, ids=[f"{i}-{token.name}" for i, token in enumerate(TOKENS)])

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 from veritensor_ray.media_types import declared_type
-from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PUTTY_KEY
+from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
 from veritensor_ray.secret_kinds.tokens import TOKENS
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -28,10 +28,17 @@ _CARD_OF_NAME = re.compile(
     r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
 )  # no date with a number
 _SSN = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_EMAIL = re.compile(r"(?<![^\W_])[\w.+-]{1,64}@(?:[^\W_]|-){1,63}(?:\.(?:[^\W_]|-){1,63})+")
 # What is hidden whole or but for two characters, for whoever has to find it; each with a word that is in whatever it matches.
 _WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0))
-_MARKED = (("\n", _BODY, 0), ("\\n", _BODY, 0), ("$", ANY_PASSWORD_HASH, 2), (".", ANY_DISCORD_TOKEN, 2))
+_MARKED = (
+    ("\n", _BODY, 0),
+    ("\\n", _BODY, 0),
+    ("$", ANY_PASSWORD_HASH, 2),
+    (".", ANY_DISCORD_TOKEN, 2),
+    ("0tLS0t", PEM_IN_BASE64, 0),
+    ("tLS0tL", PEM_IN_BASE64, 0),
+)
 _PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
 _TOKENS = tuple((hint, token) for token in TOKENS for hint in token.hints)
 
@@ -174,7 +181,7 @@ def _is_iban(text: str) -> bool:
 
 def _address(found: re.Match[str]) -> str:
     """An address, but not `icon@2x.png`; the extension of a file behind it stays."""
-    labels = found.group().rpartition("@")[2].partition("_")[0].split(".")
+    labels = found.group().rpartition("@")[2].split(".")
     while labels and (declared_type(f".{labels[-1].lower()}") or labels[-1].lower() in ("bin", "dat", "tmp", "bak")):
         labels.pop()
     if len(labels) < 2 or not labels[0][:1].isalpha() or not labels[-1].isalpha():

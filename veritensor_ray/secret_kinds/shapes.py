@@ -17,3 +17,4 @@ DISCORD_HEAD = re.compile(r"(?<![\w-])[MNO][\w-]{23,25}\Z", re.ASCII)
 # The same, whatever stands before and behind it.
 ANY_PASSWORD_HASH = re.compile(_HASH)
 ANY_DISCORD_TOKEN = re.compile(r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}", re.ASCII)
+PEM_IN_BASE64 = re.compile(r"(?:0tLS0tQkVHSU4|tLS0tLUJFR0lO)[A-Za-z0-9+/]{40,8000}={0,2}")  # "-----BEGIN" behind one or two other bytes
