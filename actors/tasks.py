@@ -85,7 +85,7 @@ def commit(
         for outcome in found:
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
-    return write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints))
+    return write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.config import Settings, resolve_secret
-from veritensor_ray.corpus.stores import absolute
+from veritensor_ray.corpus.stores import absolute, check_credentials
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.uris import is_local
 
 PREFIX = "veritensor-"
@@ -61,6 +61,7 @@ def entrypoint(settings: Settings) -> str:
     """
     if not settings.sources or not settings.output:
         raise UsageError("a run on a cluster needs at least one source and --output: a URI, or a path that all nodes see")
+    check_credentials(settings)
     paths = [*settings.sources, settings.output, *settings.rules, *settings.iocs, settings.dependencies.database or "/"]
     paths += [path for path in (settings.policy, settings.metrics, settings.notify.ca_bundle) if path]
     paths += [
@@ -71,7 +72,7 @@ def entrypoint(settings: Settings) -> str:
     if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:
         raise UsageError(f"{relative[0]} is looked up on the cluster's nodes: give an absolute path there, or a URI")
     given = settings.model_dump(mode="json", exclude_unset=True, exclude=_CLIENT_ONLY)
-    given["sources"] = [absolute(source) for source in settings.sources]  # refuses credentials
+    given["sources"] = [absolute(source) for source in settings.sources]
     if settings.deadline:
         given["deadline"] = deadline_at(settings.deadline, datetime.now().astimezone()).isoformat(timespec="seconds")
     if settings.cluster.wait_resources:
@@ -103,7 +104,11 @@ class Client:
             if not known.over:
                 return known, False
             self._asked(lambda: self._ray.delete_job(name))  # an ended run gives its name back; its results are in its output
-        about = {"job": settings.job, "output": without_credentials(str(settings.output)), "sources": " ".join(settings.sources)}
+        about = {
+            "job": settings.job,
+            "output": without_credentials(str(settings.output)),
+            "sources": without_credentials(" ".join(settings.sources)),
+        }
         self._asked(lambda: self._ray.submit_job(entrypoint=command, submission_id=name, metadata=about))
         return self.get(name), True
 

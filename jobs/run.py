@@ -20,14 +20,13 @@ from veritensor_ray.config import Settings, check_apart
 from veritensor_ray.corpus.lease import Lease, lease
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_credentials, check_output, denied
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.policy_file import DEFAULT
-from veritensor_ray.findings.redact import without_credentials
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster, preflight
@@ -38,6 +37,7 @@ from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.signing import load_private_key
 from veritensor_ray.uris import real_bases
 
@@ -133,6 +133,7 @@ def _checked(settings: Settings) -> Settings:
     """The settings of something that can run, with a deadline that means the same everywhere. Raises UsageError, CannotRunError."""
     if not settings.sources or not settings.output:
         raise UsageError("a run needs at least one source and an output")
+    check_credentials(settings)
     if settings.sign_key:
         load_private_key(settings.sign_key)  # a key that is not there must not come out after hours of scanning
     if settings.deadline is None:

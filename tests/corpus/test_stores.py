@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from veritensor_ray.config import Store
+from veritensor_ray.config import Settings, Store
 from veritensor_ray.corpus.redirects import names
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_output, denied, filesystem
+from veritensor_ray.corpus.stores import OutputStore, absolute, check_credentials, check_output, denied, filesystem
 from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.uris import is_local
 
@@ -58,12 +58,42 @@ def test_a_home_folder() -> None:
         "https://host/x?a=1&X-Amz-Signature=abc",
         "https://host/x?TOKEN=abc",
         "abfs://c@a/x?access_key=abc",
+        "http://ghp_abc@host/x",
+        "s3://b/k?AWSAccessKeyId=AKIA123&Signature=abc",
+        "https://host/x?X-Goog-Signature=abc",
+        "https://host/x?api_key=abc",
+        "zip://a::https://user:word@host/x",
     ],
 )
 def test_credentials_in_a_uri_are_refused_and_not_repeated(uri: str) -> None:
     with pytest.raises(UsageError, match="must not carry credentials") as caught:
         absolute(uri)
     assert not any(secret in str(caught.value) for secret in ("secret", "word", "abc", "AKIA"))
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"sources": ["/x", "http://user:word@host/x"]}, "a source"),
+        ({"output": "s3://bucket/x?Signature=word"}, "output"),
+        ({"policy": "https://host/policy.yaml?token=word"}, "policy"),
+        ({"notify": {"url": "https://user:word@host/hook"}}, "notify.url"),
+        ({"notify": {"url": "https://host/hook?key=word"}}, "notify.url"),
+        ({"notify": {"command": "curl https://user:word@host/"}}, "notify.command"),
+        ({"stores": {"s3://a/": {"endpoint": "http://user:word@minio:9000"}}}, "stores.endpoint"),
+        ({"stores": {"https://user:word@host/": {"region": "x"}}}, "stores"),
+    ],
+)
+def test_no_setting_carries_credentials(given: dict[str, Any], what: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{what} must not carry credentials.* env:NAME or file:/path$") as caught:
+        check_credentials(Settings.model_validate(given))
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+def test_settings_without_credentials() -> None:
+    named = {"url": "env:HOOK", "secret": "file:/x"}
+    check_credentials(Settings.model_validate({"sources": ["s3://b/x", "/a?token=1"], "notify": named, "pii": {"custom": []}}))
+    check_credentials(Settings())
 
 
 OTHERS = (

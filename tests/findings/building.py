@@ -83,7 +83,7 @@ class Run:
             row.shard = self._shard
         self.plan += rows
         write_commit(
-            self.store, self.info.run, self._shard, commit_table(rows, [outcome for _, outcome in artifacts], _fingerprints(self.info))
+            self.store, self.info.run, self._shard, commit_table(rows, [outcome for _, outcome in artifacts], _fingerprints(self.info), KEY)
         )
         self._shard += 1
 

@@ -152,7 +152,7 @@ def scan(context: Context, rows: list[PlanRow], fingerprints: dict[str, str], kn
         if texts is not None:
             results.append(scan_texts(context, workbench(context, models).only(chosen), texts))
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
-    return commit_table(rows, extraction.outcomes, fingerprints)
+    return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)
 
 
 def _tonight(settings: Settings, names: Iterable[str]) -> Tonight:

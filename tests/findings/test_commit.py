@@ -16,7 +16,7 @@ from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 
-from .building import RULE, batch
+from .building import KEY, RULE, batch
 
 
 def plan_row(artifact: str, part: int = 0) -> PlanRow:
@@ -46,13 +46,13 @@ ROWS = [plan_row("b"), plan_row("a"), plan_row("c", 1), plan_row("c", 2)]
 def test_every_planned_artifact_has_one_outcome(outcomes: list[tuple[str, int]], accepted: bool) -> None:
     made = [outcome(*place) for place in outcomes]
     if accepted:
-        table = commit_table(ROWS, made, {})
+        table = commit_table(ROWS, made, {}, KEY)
         assert table.column("artifact").to_pylist() == ["b", "a", "c", "c"], "in the order of the plan"
         assert table.column("part").to_pylist() == [0, 0, 1, 2]
         assert set(table.column("status").to_pylist()) == {"scanned"}, "settled"
     else:
         with pytest.raises(VeritensorError, match=r"shard 4: \d outcomes for 4 planned artifacts; not committed"):
-            commit_table(ROWS, made, {})
+            commit_table(ROWS, made, {}, KEY)
 
 
 def test_the_key_is_always_the_same_and_sorts() -> None:
@@ -68,7 +68,7 @@ def test_round_trip(tmp_path: Path) -> None:
     recorder = Recorder({RULE.id: RULE}, b"key", 10)
     recorder.text_hits("test", batch(["bad bad"], line=1, column="c"), [Hit(RULE.id, 0, 3, 0), Hit(RULE.id, 4, 7, 0)])
     made.recorded = recorder.by_artifact[0]
-    table = commit_table(ROWS[:1], [made], {"test": "f1"})
+    table = commit_table(ROWS[:1], [made], {"test": "f1"}, KEY)
     numbers = write_commit(store, "run", 4, table)
     assert numbers == {"shard": 4, "artifacts": 1, "bytes": 123, "severities": {"medium": 2}}
     (row,) = read_commit(store, "run", 4)
@@ -82,7 +82,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_writing_again_leaves_one_commit(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path))
     for _ in range(2):
-        write_commit(store, "run", 4, commit_table(ROWS[:1], [outcome("b")], {}))
+        write_commit(store, "run", 4, commit_table(ROWS[:1], [outcome("b")], {}, KEY))
     assert [path.name for path in (tmp_path / "_work/run/commits").iterdir()] == ["0000004.parquet"]
 
 
@@ -90,7 +90,7 @@ def test_what_is_committed_is_listed(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path))
     assert committed(store, "run") == set()
     for shard in (0, 7, 1234567):
-        write_commit(store, "run", shard, commit_table(ROWS[:1], [outcome("b")], {}))
+        write_commit(store, "run", shard, commit_table(ROWS[:1], [outcome("b")], {}, KEY))
     (tmp_path / "_work/run/commits/.0000009.parquet.1a2b.tmp").touch()  # of a process that died
     assert committed(store, "run") == {0, 7, 1234567}
     assert committed(store, "another") == set()

@@ -7,6 +7,8 @@ import pytest
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome
 from veritensor_ray.segments import Gap
 
+from .building import KEY
+
 Coverage = dict[str, tuple[str, str | None]]
 DONE: tuple[str, str | None] = (COMPLETE, None)
 UNREAD = Gap("3 rows do not parse")
@@ -68,9 +70,9 @@ def test_coverage_after_gaps(coverage: Coverage, gaps: tuple[Gap, ...], expected
 
 def test_settling_twice_changes_nothing() -> None:
     outcome = settled({"pii": DONE}, (UNREAD,))
-    before = outcome.row({})
+    before = outcome.row({}, KEY)
     outcome.settle()
-    assert outcome.row({}) == before
+    assert outcome.row({}, KEY) == before
 
 
 def test_gaps_are_bounded_and_counted_in_full() -> None:
@@ -81,7 +83,7 @@ def test_gaps_are_bounded_and_counted_in_full() -> None:
 def test_what_exceptions_and_archives_say_is_made_safe() -> None:
     hostile = "bad \x1b[2J \udcff s3://k:secret@b/x jane@example.com"
     outcome = settled({"pii": DONE}, (Gap(hostile, location=hostile, member="a\u202eb\ud800"),), reason=hostile)
-    row = outcome.row({"pii": "f1"})
+    row = outcome.row({"pii": "f1"}, KEY)
     safe = "bad \\x1b[2J \\udcff s3://********@b/x ja**************"
     assert (row["reason"], row["coverage"][0]["reason"], row["coverage"][0]["fingerprint"]) == (safe, safe, "f1")
     assert row["gaps"] == [{"member": "a\\u202eb\\ud800", "location": safe, "engine": None, "reason": safe, "bound": None}]

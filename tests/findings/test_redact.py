@@ -8,8 +8,9 @@ import pytest
 
 from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible, without_credentials
+from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible
 from veritensor_ray.hits import Hit
+from veritensor_ray.secret_kinds.uris import without_credentials
 
 from .building import RULE, batch, rows_of
 
@@ -101,6 +102,10 @@ def test_mask(text: str, masked: str) -> None:
         ("le mot de passe est ", "Secret123", ""),
         ("la contraseña es ", "Secreto123", ""),
         ("the api key is ", "abcd1234", ""),
+        ('{""client_secret"": ""', "Abcd1234", '""}'),
+        ("CREATE USER a IDENTIFIED BY '", "Abc123", "'"),
+        ("requests.get(u, auth=('bob', '", "Abc123", "'))"),
+        ("psexec host -u bob -p ", "Abc123", " cmd"),
         ("password was ", "CorrectHorse", ""),
     ],
 )
@@ -157,8 +162,24 @@ def test_hostile_text_takes_no_long_time(piece: str) -> None:
         ("normal.bin", "normal.bin"),
         ("photo@1096861.bin", "photo@1096861.bin"),
         ("report 2024-01-15 1096861234.bin", "report 2024-01-15 1096861234.bin"),
-        ("customer_4539148803436467.bin", "customer_4539148803436467.bin"),
-        ("anna@bank.com.bin", "anna@bank.com.bin"),
+        ("icon@2x.png", "icon@2x.png"),
+        (
+            "order 1700000000000 4539148803436468 DE00370400440532013000.bin",
+            "order 1700000000000 4539148803436468 DE00370400440532013000.bin",
+        ),
+        ("npm_config_registry_of_everything", "npm_config_registry_of_everything"),
+        ("secret_santa_participants_2024", "secret_santa_participants_2024"),
+        # what is proven by its checksum or its form
+        ("customer_4539148803436467.bin", "customer_45**************.bin"),
+        ("anna@bank.com.bin", "an***********.bin"),
+        ("to_anna@bank.example.org_2", "to" + "*" * 22 + "_2"),
+        ("DE89370400440532013000.pdf", "DE********************.pdf"),
+        ("219-09-9999", "21*********"),
+        ("my_ghp_" + "a1" * 18 + "_x", "my_gh" + "*" * 38 + "_x"),
+        ("sk_live_" + "a1" * 12, "sk" + "*" * 30),
+        ("npm_" + "a1" * 18, "np" + "*" * 38),
+        ("x_dckr_pat_" + "a1" * 12, "x_dc" + "*" * 31),
+        ("hvs." + "a1" * 12 + ".csv", "hv" + "*" * 26 + ".csv"),
         ("a\nb", "a\nb"),
         ("password=Xkb3FKaNQyyL.txt", "password=************.txt"),
         ("x/db_password=Xkb3FKaN.tar.gz", "x/db_password=************.gz"),
@@ -246,6 +267,8 @@ def test_visible(text: str, shown: str) -> None:
         ("abfs://container@account.dfs.core.windows.net/x", "abfs://container@account.dfs.core.windows.net/x"),
         ("http://host:80/a and mail@example.com", "http://host:80/a and mail@example.com"),
         ("/plain/path", "/plain/path"),
+        ("s3://b/k?AWSAccessKeyId=AK&Signature=x&Expires=1", "s3://b/k?&&Expires=1"),
+        ("get http://ghp_abc@host/x, then", "get http://host/x, then"),
     ],
 )
 def test_without_credentials(uri: str, safe: str) -> None:
@@ -276,3 +299,13 @@ def test_evidence_behind_a_long_private_key_shows_nothing_of_it() -> None:
         shown = row["evidence_before"] + row["evidence"] + row["evidence_after"]
         assert "*" in shown
         assert not any(piece in shown for piece in ("MIIE", "ygWyF8", "Iks0"))
+
+
+@pytest.mark.parametrize(("before", "shown"), [("aB3" * 200, False), ("a" * 600, True), ("aB3 " * 150, True)])
+def test_what_reaches_in_from_far_before_may_be_the_inside_of_a_key(before: str, shown: bool) -> None:
+    recorder = Recorder({RULE.id: RULE}, b"key", 10)
+    text = f"{before}bad{before}"
+    recorder.text_hits("test", batch([text]), [Hit(RULE.id, 600, 603, 0)])
+    (row,) = rows_of(recorder)
+    assert row["evidence"] == "bad"
+    assert (("*" not in row["evidence_before"]), ("*" not in row["evidence_after"])) == (shown, shown)

@@ -55,7 +55,7 @@ def extracted(
         assert not list(extraction.batches())
         for outcome in extraction.outcomes:
             outcome.settle()
-            outcomes.append({"same_as": outcome.same_as} | outcome.row({}))
+            outcomes.append({"same_as": outcome.same_as} | outcome.row({}, context.site_key))
     return outcomes
 
 

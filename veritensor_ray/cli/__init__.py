@@ -62,7 +62,8 @@ def _run() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    from veritensor_ray.findings.redact import visible, without_credentials
+    from veritensor_ray.findings.redact import visible
+    from veritensor_ray.secret_kinds.uris import without_credentials
 
     lines = "\n".join(visible(line) for line in without_credentials(message).splitlines())
     sys.stderr.write(f"veritensor-ray: {lines}\n")

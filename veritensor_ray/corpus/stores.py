@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import fsspec
 
-from veritensor_ray.config import Store, resolve_secret
+from veritensor_ray.config import Settings, Store, resolve_secret
 from veritensor_ray.corpus import redirects
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.secret_kinds.uris import credential_in
 from veritensor_ray.uris import is_local, local_path
 
 if TYPE_CHECKING:
@@ -50,13 +50,42 @@ _PERMISSIONS = {
 }
 
 
+_NAMED_STORES = "name them in the configuration under `stores:` as env:NAME or file:/path"
+_NAMED = "put the whole address into a variable or a file, and name it as env:NAME or file:/path"
+
+
 def absolute(uri: str) -> str:
     """Local paths absolute and without a scheme; other URIs unchanged but for a slash at the end. Raises UsageError on credentials."""
     if is_local(uri):
         return str(local_path(uri))
-    if re.match(r"\w+://[^/]*:[^/]*@", uri) or re.search(r"[?&](sig|X-Amz-Signature|token|access_key)=", uri, re.IGNORECASE):
-        raise UsageError("a URI must not carry credentials: name them in the configuration under `stores:` as env:NAME or file:/path")
+    _refuse_credentials("a URI", uri, _NAMED_STORES)
     return uri.rstrip("/")
+
+
+def check_credentials(settings: Settings) -> None:
+    """No setting that has an address in it carries a credential: settings travel to other machines, and into results. Raises UsageError."""
+    for key, text in _texts(settings.model_dump(mode="json", exclude_unset=True, exclude={"pii", "include", "exclude"})):
+        remedy = _NAMED if key.startswith(("notify", "cluster")) else _NAMED_STORES
+        _refuse_credentials("a source" if key == "sources" else key, text, remedy)
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a setting, with the keys that lead to it."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, key if "://" in str(name) else f"{key}.{name}".lstrip("."))
+            yield key, str(name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, key)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def _refuse_credentials(what: str, uri: str, remedy: str) -> None:
+    where = credential_in(uri) if "://" in uri else None
+    if where is not None:
+        raise UsageError(f"{what} must not carry credentials, and has some {where}: {remedy}")
 
 
 def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:

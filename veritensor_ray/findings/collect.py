@@ -17,10 +17,12 @@ from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.commit import read_commit
+from veritensor_ray.findings.keys import unseal
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.policy import Judge
-from veritensor_ray.findings.redact import name_safe
+from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.strings import unsealed
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.tables import TableWriter
 from veritensor_ray.uris import is_local
@@ -92,6 +94,10 @@ class Assembled:
     def __init__(self, info: RunInfo, site_key: bytes, planned: list[PlanRow], parts: list[dict[str, Any]]) -> None:
         self.info, self.key, self.planned, self.parts = info, site_key, planned, parts
         self.row = planned[0]
+        if len(parts) > 1:
+            unsealed(parts, site_key)
+        for found in (found for part in parts for found in part["findings"]):
+            found["name"] = unseal(site_key, found["member_sealed"]) if found["member_sealed"] else found["member"]
         self.content_id, self.content_id_kind = self._content_id()
         started = info.about.get("started_at")
         self._now = datetime.now(UTC)
@@ -114,13 +120,13 @@ class Assembled:
             if shown[rule] >= self.info.hits_per_rule:
                 continue
             shown[rule] += 1
-            same = found["evidence_key"], found["member"]
+            same = found["evidence_key"], found["name"]
             yield self._finding(found, ordinals[same], 1)
             ordinals[same] += 1
         for rule, tally in sorted(self._by_rule.items()):
             if tally["count"] > shown[rule]:
                 rest = tally["count"] - shown[rule]
-                blank = dict.fromkeys(("member", "confidence", "evidence", "evidence_before", "evidence_after"))
+                blank = dict.fromkeys(("member", "name", "confidence", "evidence", "evidence_before", "evidence_after"))
                 more = {
                     "rule_id": rule,
                     "engine": rule.partition(".")[0],
@@ -147,10 +153,9 @@ class Assembled:
     def _finding(self, found: dict[str, Any], ordinal: int, count: int) -> dict[str, Any]:
         rule = self.info.rules[found["rule_id"]]
         engine = self.info.engines.get(found["engine"], {})
-        same = content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['member'] or ''}\0{ordinal}\0{rule.id}")
+        same = content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['name'] or ''}\0{ordinal}\0{rule.id}")
         return {
-            "member": None if found["member"] is None else name_safe(found["member"]),
-            **{name: found.get(name) for name in ("location", "engine", "severity", "confidence", "message")},
+            **{name: found.get(name) for name in ("member", "location", "engine", "severity", "confidence", "message")},
             **{name: found.get(name) for name in ("evidence", "evidence_before", "evidence_after")},
             "finding_id": finding_id(self.key, self.row.artifact, same),
             "content_fingerprint": same,
@@ -208,6 +213,8 @@ class Assembled:
         if self.parts:
             worst = min(self.parts, key=lambda part: _STATUS_ORDER.index(part["status"]))
             status, reason = worst["status"], worst["reason"]
+        elif reason is not None:
+            reason = reason_safe(reason)  # the plan decided, and a store may have said why
         severities = [line["severity"] for part in self.parts for line in part["rollup"]]
         base = root.uri.rstrip("/") if is_local(root.uri) else root.uri
         unlisted = self._only_counted()
@@ -256,7 +263,7 @@ def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:
 def _place(found: dict[str, Any]) -> tuple[Any, ...]:
     at = found["location"] or {}
     numbers = tuple(-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
-    return (found["member"] or "", at.get("part") or "", *numbers, at.get("column") or "", found["rule_id"], at.get("end") or -1)
+    return (found["name"] or "", at.get("part") or "", *numbers, at.get("column") or "", found["rule_id"], at.get("end") or -1)
 
 
 def _worst(severities: Sequence[str]) -> str:

@@ -21,15 +21,16 @@ def commit_key(run: str, shard: int) -> str:
     return f"_work/{run}/commits/{shard:07d}.parquet"
 
 
-def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerprints: Mapping[str, str]) -> pa.Table:
-    """Outcomes in the order of the plan's rows. Raises VeritensorError when one is not there or is there twice."""
+def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerprints: Mapping[str, str], site_key: bytes) -> pa.Table:
+    """Outcomes in the order of the plan's rows, with nothing secret in them. Raises VeritensorError when one is not there or is there twice."""
     by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
     if len(by_place) != len(outcomes) or set(by_place) != {(row.artifact, row.part) for row in rows}:
         raise VeritensorError(f"shard {rows[0].shard}: {len(outcomes)} outcomes for {len(rows)} planned artifacts; not committed")
     ordered = [by_place[row.artifact, row.part] for row in rows]
     for outcome in ordered:
         outcome.settle()
-    return pa.Table.from_pylist([outcome.row(dict(fingerprints)) for outcome in ordered], schema=COMMIT)
+    committed = [outcome.row(dict(fingerprints), site_key, row.parts) for row, outcome in zip(rows, ordered, strict=True)]
+    return pa.Table.from_pylist(committed, schema=COMMIT)
 
 
 def write_commit(store: OutputStore, run: str, shard: int, table: pa.Table) -> dict[str, Any]:

@@ -7,10 +7,13 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from veritensor_ray.config import resolve_secret
 from veritensor_ray.errors import CannotRunError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 _LEAST = 16  # characters
 
 
@@ -60,3 +63,24 @@ def _check_private(path: Path) -> None:
 def key_id(key: bytes) -> str:
     """A name for a key that tells nothing about it."""
     return hmac.digest(key, b"key id", hashlib.sha256)[:6].hex()
+
+
+def seal(key: bytes, text: str) -> bytes:
+    """A text that only who has the site key can read; equal texts look equal."""
+    return _cipher(key).encrypt(text.encode("utf-8", "surrogatepass"), None)
+
+
+def unseal(key: bytes, sealed: bytes) -> str:
+    """What `seal` was given. Raises CannotRunError where it was sealed with another key, or changed."""
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return _cipher(key).decrypt(sealed, None).decode("utf-8", "surrogatepass")
+    except InvalidTag:
+        raise CannotRunError("what was committed does not fit the site key; use the key that the run was begun with, or --fresh") from None
+
+
+def _cipher(key: bytes) -> AESSIV:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    return AESSIV(hmac.digest(key, b"sealed", hashlib.sha512))

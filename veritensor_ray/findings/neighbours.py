@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from veritensor_ray.findings.redact import INNER, without_random
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, without_random
 
 EVIDENCE = 240
 CONTEXT = 120
-SECRET, PERSONAL = "secret", "pii"
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 _ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
 _SOLID = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")  # of a URI's credentials, what makes it one stays

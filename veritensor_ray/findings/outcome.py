@@ -8,7 +8,7 @@ from typing import Any
 
 from veritensor_ray.findings.neighbours import conceal
 from veritensor_ray.findings.recorder import Recorded
-from veritensor_ray.findings.redact import name_safe, reason_safe, visible
+from veritensor_ray.findings.strings import cleaned, sealed
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
@@ -97,8 +97,13 @@ class Outcome:
         """The commonest reason of what is missing by design; how much it is, the gaps say."""
         return next((reason for reason, _ in self.by_design.most_common(1)), None)
 
-    def row(self, fingerprints: dict[str, str]) -> dict[str, Any]:
-        """The row of the commit (schema COMMIT)."""
+    def row(self, fingerprints: dict[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
+        """The row of the commit (schema COMMIT), with nothing secret in it."""
+        row = cleaned(self._raw(fingerprints), self.recorded.values, site_key)
+        return sealed(row, self.recorded.values, site_key) if parts > 1 else row
+
+    def _raw(self, fingerprints: dict[str, str]) -> dict[str, Any]:
+        """The row as it was found: it goes nowhere but through `cleaned`."""
         names = (
             "artifact",
             "part",
@@ -113,19 +118,15 @@ class Outcome:
         )
         counters = ("lines", "rows", "chars", "gaps_total", "seconds")
         return {name: getattr(self, name) for name in (*names, *counters)} | {
-            "reason": _safe(self.reason),
             "coverage": [
-                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": _safe(reason)}
+                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason}
                 for name, (status, reason) in self.coverage.items()
             ],
-            "gaps": [
-                {name: _safe(getattr(gap, name)) for name in ("location", "engine", "reason", "bound")} | {"member": _safe_name(gap.member)}
-                for gap in self.gaps
-            ],
-            "findings": [_with_safe_column(row) for row in conceal(self.recorded.rows)],
+            "gaps": [{name: getattr(gap, name) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps],
+            "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(self.recorded.rows)],
             "rollup": [
                 {
-                    "column": None if column is None else name_safe(column),
+                    "column": column,
                     "rule_id": rule,
                     "count": tally.count,
                     "severity": tally.severity,
@@ -134,17 +135,3 @@ class Outcome:
                 for (column, rule), tally in self.recorded.tallies.items()
             ],
         }
-
-
-def _safe(text: str | None) -> str | None:
-    return None if text is None else reason_safe(text)
-
-
-def _safe_name(name: str | None) -> str | None:
-    return None if name is None else visible(name_safe(name))
-
-
-def _with_safe_column(row: dict[str, Any]) -> dict[str, Any]:
-    """The member's name stays as it is until collect: findings are told apart by it."""
-    column = (row["location"] or {}).get("column")
-    return row if column is None else row | {"location": row["location"] | {"column": name_safe(column)}}

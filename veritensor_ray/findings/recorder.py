@@ -15,12 +15,17 @@ import pyarrow as pa
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.places import Columns
-from veritensor_ray.findings.redact import INNER, mask, visible, without_credentials
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
+from veritensor_ray.findings.values import Values
 from veritensor_ray.hits import FileInfo, Hit, Rule
 from veritensor_ray.media_types import is_text_type
+from veritensor_ray.secret_kinds.uris import without_credentials
 
 _MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
+_INSIDE = re.compile(
+    rf"[\w+/=.*-]{{{_MARGIN},}}", re.ASCII
+)  # what begins before it, without a break, may be the inside of any key or token
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
 
@@ -40,16 +45,18 @@ class Tally:
 
 @dataclass(slots=True)
 class Recorded:
-    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING, and `shown` until they are committed) and tallies by column and rule."""
+    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING, and `shown` until they are committed), tallies by column and rule, and the values that must not be shown."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     tallies: dict[tuple[str | None, str], Tally] = field(default_factory=dict)
     per_rule: dict[str, int] = field(default_factory=dict)
+    values: Values = field(default_factory=Values)
 
     def merge(self, other: Recorded, limit: int) -> None:
         """Take over another stage's findings, at most `limit` rows a rule."""
         for row in other.rows:
             self.add_row(row, limit)
+        self.values.merge(other.values)
         for key, tally in other.tallies.items():
             self.tallies.setdefault(key, Tally()).add(tally.count, tally.severity, tally.keys)
 
@@ -78,7 +85,7 @@ class Recorder:
                 continue
             text = columns.text(row)
             shown, start, end = (text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
-            evidence = _evidence(shown, start, end, self._rules[hit.rule].category)
+            evidence = self._evidence(columns.artifact[row], shown, start, end, hit.rule)
             place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
             self._add(engine, hit, place, partial(self._in_text, columns, row, hit, text), evidence)
 
@@ -89,15 +96,27 @@ class Recorder:
         for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
             category = self._rules[hit.rule].category
             if hit.evidence is not None:
-                evidence = _evidence(hit.evidence, 0, len(hit.evidence), category)
+                evidence = self._evidence(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
             else:
-                evidence = _evidence_in_file(file, hit, category, "utf-8" if is_text else _BYTES_TO_TEXT)
+                text, start, end = _text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
+                evidence = self._evidence(artifact, text, start, end, hit.rule, hit.start > start)
             place = _Place(artifact, about.member, None)
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
             if lines is not None:
                 location["line"] = lines.at(hit.start)
             shown = Shown(category, hit.evidence is None, byte_end=about.offset + max(hit.end, hit.start))
             self._add(engine, hit, place, partial(dict, location=location, shown=shown), evidence)
+
+    def _recorded(self, artifact: int) -> Recorded:
+        return self.by_artifact.setdefault(artifact, Recorded())
+
+    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> _Evidence:
+        """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
+        category, note = self._rules[rule].category, self._recorded(artifact).values.note
+        evidence = _evidence(text, start, end, category, note, is_cut)
+        if category in (SECRET, PERSONAL):
+            note(category, evidence.raw)
+        return evidence
 
     def _in_text(self, columns: Columns, row: int, hit: Hit, text: str) -> dict[str, Any]:
         location = columns.location(row, hit, text)
@@ -113,7 +132,7 @@ class Recorder:
     def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
         severity = hit.severity or rule.severity
-        recorded = self.by_artifact.setdefault(place.artifact, Recorded())
+        recorded = self._recorded(place.artifact)
         key = evidence_key(self._key, hit.rule, evidence.raw)
         recorded.tallies.setdefault((place.column, hit.rule), Tally()).add(1, severity, (key,))
         if recorded.per_rule.get(hit.rule, 0) >= self._limit:
@@ -130,7 +149,7 @@ class Recorder:
                 "evidence_before": evidence.before,
                 "evidence_after": evidence.after,
                 "evidence_key": key,
-                "message": visible(without_credentials(mask(hit.message or rule.title))),
+                "message": visible(without_credentials(mask(hit.message or rule.title, recorded.values.note))),
             },
             self._limit,
         )
@@ -151,25 +170,36 @@ class _Evidence:
     after: str
 
 
-def _evidence(text: str, start: int, end: int, category: str) -> _Evidence:
+def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> _Evidence:
     """The hit and what stands around it, redacted as one text before it is cut.
 
     Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
     """
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
-    masked = mask(text[left:right])
+    masked = mask(text[left:right], note)
+    if left or is_cut:
+        masked = _without_inside(masked, start - left, shown_end - left)
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
-    if category == "pii":
+    if category == PERSONAL:
         masked = masked[: cut[1].start] + INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
-    elif category == "secret":
+    elif category == SECRET:
         masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
     return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def _without_inside(text: str, start: int, end: int) -> str:
+    """Around the hit `[start, end)`: what begins before the text, without a break, and looks drawn by chance may be the inside of any key."""
+    run = _INSIDE.match(text)
+    if run is None or not (_has_digit(run.group()) and any(map(str.isupper, run.group())) and any(map(str.islower, run.group()))):
+        return text
+    size = run.end()
+    return stars(text[: min(size, start)]) + text[min(size, start) : end] + stars(text[end : max(end, size)]) + text[max(end, size) :]
 
 
 def _covered(text: str, hit: slice) -> str:
@@ -196,15 +226,15 @@ def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
-def _evidence_in_file(file: BinaryIO, hit: Hit, category: str, encoding: str) -> _Evidence:
-    """What stands at the bytes of a hit, and around them."""
+def _text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
+    """What stands at the bytes of a hit and around them, and where in it the hit is."""
     first = max(0, hit.start - CONTEXT - _MARGIN)
     file.seek(first)
     data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
     before, found = data[: hit.start - first], data[hit.start - first : hit.end - first]
     after = data[hit.end - first :]
     texts = [part.decode(encoding, "replace") for part in (before, found, after)]
-    return _evidence("".join(texts), len(texts[0]), len(texts[0]) + len(texts[1]), category)
+    return "".join(texts), len(texts[0]), len(texts[0]) + len(texts[1])
 
 
 class _Lines:

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import unicodedata
+from collections.abc import Callable
 
-_SECRETS = re.compile(
-    r"""
-    (?P<url>(?<=://)[^\s/@:'"<>]{0,256}:[^\s/'"<>]{1,256}(?=@))  # user:password in a URI
-  | (?P<block>-----BEGIN\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END|\Z))
-  | (?P<body>(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{0,76}(?:(?:\r?\n|\\n)[A-Za-z0-9+/]{60,76})+={0,2}  # the inside of such a block
-       (?:(?:\r?\n|\\n)[A-Za-z0-9+/]{1,76}={0,2})?)
-  | (?P<token>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}
-       |\bsk-[A-Za-z0-9_-]{16,}|\bglpat-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{20,}|\bAIza[A-Za-z0-9_-]{30,}
-       |\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*)
-  | (?P<card>(?<!\d)(?:\d[ -]?){12,18}\d(?!\d))
-  | (?P<ssn>(?<!\d)\d{3}-\d{2}-\d{4}(?!\d))
-  | (?P<iban>\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\b)
-  | (?P<email>\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)
-    """,
-    re.VERBOSE,
+from veritensor_ray.media_types import declared_type
+from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
+from veritensor_ray.secret_kinds.tokens import TOKENS
+from veritensor_ray.secret_kinds.uris import without_credentials
+
+SECRET, PERSONAL, GIVEN = "secret", "pii", "given"  # what a masked value is; `GIVEN` is the weakest: it stands behind a word like password
+Note = Callable[[str, str], None]  # told of each value that is masked: what it is, and the value
+
+_LOGIN = re.compile(r"(?<=://)[^\s/@:'\"<>]{0,256}:(?P<value>[^\s/'\"<>]{1,256})(?=@)|(?<=://)(?=[^\s/@:]*\d)[^\s/@:'\"<>]{20,256}(?=@)")
+_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END|\Z)")
+_NEXT = r"(?:=?\r?\n|\\n|\?=\s{1,3}=\?[\w-]{1,20}\?[qbQB]\?)"  # a line's end, in a mail perhaps
+_BODY = re.compile(  # the inside of such a block
+    rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{0,76}}(?:{_NEXT}[A-Za-z0-9+/]{{56,76}}(?![A-Za-z0-9+/]))+={{0,2}}(?:{_NEXT}[A-Za-z0-9+/]{{1,76}}={{0,2}})?"
 )
-_WHOLE = ("url", "block", "body")  # of the others two characters stay, for whoever has to find them
+_IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?")
+_CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
+_CARD_OF_NAME = re.compile(
+    r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
+)  # no date with a number
+_SSN = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
+_EMAIL = re.compile(r"(?<![^\W_])[\w.+-]{1,64}@(?:[^\W_]|-){1,63}(?:\.(?:[^\W_]|-){1,63})+")
+# What is hidden whole or but for two characters, for whoever has to find it; each with a word that is in whatever it matches.
+_WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0))
+_MARKED = (
+    ("\n", _BODY, 0),
+    ("\\n", _BODY, 0),
+    ("$", ANY_PASSWORD_HASH, 2),
+    (".", ANY_DISCORD_TOKEN, 2),
+    ("0tLS0t", PEM_IN_BASE64, 0),
+    ("tLS0tL", PEM_IN_BASE64, 0),
+)
+_PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
+_TOKENS = tuple((hint, token) for token in TOKENS for hint in token.hints)
+
 _ASSIGNED = re.compile(
     r"""
     (?:(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)
-       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\?["']?(?:(?:bearer|basic)\s+)?
+       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\{0,3}["']{0,2}(?:(?:bearer|basic)\s+)?
      | \bbearer\s+(?=[\w.~+/=-]{16}))
     (?P<value>(?<=")[^"\n]{4,256}|(?<=')[^'\n]{4,256}|[^\s"'<>]{6,})
     """,
@@ -38,9 +58,11 @@ _GIVEN = re.compile(
       (?<![\w-])(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,2}|["'],\s{0,3})["']?(?!\d+:\d+\b)(?![a-z]:[\\/])[^\s:"'<>]{1,64}:(?!//)
     | \bcurl\s(?:[^\n]{0,120}?\s)?-u[^\s:"'<>]{1,64}:(?!//)
     | \b(?:mysql|mariadb)\w{0,12}\s(?:[^\n;|]{0,200}?\s)?-p["']?(?!ort\b|rotocol\b)(?=[^\s"'])
-    | \b(?:sshpass\s{1,3}-p|redis-cli\s(?:[^\n;|]{0,120}?\s)?-a)\s{0,3}["']?
+    | \b(?:sshpass\s{1,3}-p|redis-cli\s(?:[^\n;|]{0,120}?\s)?-a|psexec(?:\.exe)?\s(?:[^\n;|]{0,200}?\s)?-p)\s{0,3}["']?
     | (?<![\w-])--(?:password|passwd|pass|token|api-key|secret)\s{1,3}["']?(?!-)
     | \b(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:login\s{1,4}\S{1,64}\s{1,8})?(?:account\s{1,4}\S{1,64}\s{1,8})?password\s{1,4}
+    | \bidentified\s(?:with\s\w{1,40}\s)?by\s{1,3}['"]
+    | \b(?:auth\s?=\s?|login|basicauth|getconnection)\((?:\s{0,9}["'][^"'\n]{0,200}["']\s{0,9},){1,2}\s{0,9}["']
     )(?P<typed>[^\s"'|<>{}]{3,256})
   | (?:(?:password|passwd|passphrase|passcode|passwort|kennwort|losung|mot\ de\ passe|contraseña|senha|wachtwoord)
        (?:[ \t]{0,3}[:=][ \t]{0,3}|[ \t]{1,3}(?:(?:is|was|ist|lautet|est|es|è|é)(?:[ ](?:now|jetzt|still))?:?[ \t]{1,3})?)
@@ -52,30 +74,14 @@ _GIVEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# One of them is in whatever the expression above finds; most texts have none, and looking for words is cheap.
+# One of them is in whatever the two expressions above find; most texts have none, and looking for words is cheap.
+_ASSIGNED_HINTS = ("pass", "pwd", "secret", "token", "key", "authorization", "bearer")
 _GIVEN_HINTS = (
-    "-u",
-    "pass",
-    "mysql",
-    "mariadb",
-    "redis",
-    "-user",
-    "key",
-    "token",
-    "secret",
-    "kennwort",
-    "losung",
-    "mot de",
-    "contrase",
-    "senha",
-    "wachtwoord",
+    *("-u", "pass", "mysql", "mariadb", "redis", "psexec", "identified", "auth", "login", "getconnection", "key", "token", "secret"),
+    *("kennwort", "losung", "mot de", "contrase", "senha", "wachtwoord"),
 )
-_URI_CREDENTIALS = re.compile(
-    r"(?<=://)[^\s/]*:[^\s/]*@|(?<=[?&])(?:sig|token|access_key|X-Amz-Signature|X-Amz-Credential)=[^&\s]*", re.IGNORECASE
-)
-_NAMED_SECRETS = ("url", "block", "token")  # of a name the rest stays: it has to be found again
 _NAMED_QUERY = re.compile(
-    r"(?<=[?&])(?:[\w.-]{0,40}(?:token|key|sig|signature|credential|password|secret|pwd)=)(?P<value>[^&\s\"']+)", re.IGNORECASE
+    r"(?<=[?&])(?:[\w.-]{0,40}(?:token|key|keyid|sig|signature|credential|password|secret|pwd)=)(?P<value>[^&\s\"']+)", re.IGNORECASE
 )
 _EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}(?=$|[/!])")
 _QUOTED = re.compile(r"'[^'\n]*(?:'|$)|\"[^\"\n]*(?:\"|$)")
@@ -89,20 +95,35 @@ INNER = re.compile(r"(?<=\w)\w")
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
-def mask(text: str) -> str:
+def mask(text: str, note: Note | None = None) -> str:
     """The text with identifiers and secrets masked; as long as it was, so that offsets stay."""
-    return _without_given(_ASSIGNED.sub(_value, _SECRETS.sub(_known, text)))
+    masked = _marked(text, note)
+    for hint, pattern, keep in _PERSONAL:
+        if hint in masked:
+            masked = _starred(pattern, masked, text, PERSONAL, note, keep)
+    low = text.lower()
+    if any(hint in low for hint in _ASSIGNED_HINTS):
+        masked = _starred(_ASSIGNED, masked, text, GIVEN, note)
+    return _starred(_GIVEN, masked, text, GIVEN, note) if any(hint in low for hint in _GIVEN_HINTS) else masked
 
 
 def name_safe(name: str) -> str:
-    """A name of a member or column with credentials and tokens masked; numbers and dates stay, or it would not be found again."""
-    name = _SECRETS.sub(lambda match: _known(match) if match.lastgroup in _NAMED_SECRETS else match.group(), name)
-    return _without_given(_ASSIGNED.sub(_value_of_name, _NAMED_QUERY.sub(_value, name)))
+    """A name of a member, column or part with credentials, tokens and proven identifiers masked; other numbers and dates stay, or it would not be found again."""
+    masked = _marked(name, None)
+    if len(masked) > 6:
+        masked = _IBAN.sub(lambda found: _kept(found) if _is_iban(found.group()) else found.group(), masked)
+        masked = _CARD_OF_NAME.sub(lambda found: _kept(found) if _is_card(found.group()) else found.group(), masked)
+        masked = _EMAIL.sub(_address, _SSN.sub(_kept, masked)) if "@" in masked or "-" in masked else masked
+    masked = _ASSIGNED.sub(_value_of_name, _starred(_NAMED_QUERY, masked, name, SECRET, None))
+    return _starred(_GIVEN, masked, name, GIVEN, None) if any(hint in name.lower() for hint in _GIVEN_HINTS) else masked
 
 
-def _without_given(text: str) -> str:
-    low = text.lower()
-    return _GIVEN.sub(_value, text) if any(hint in low for hint in _GIVEN_HINTS) else text
+def tagged(shown: str, name: str, site_key: bytes) -> str:
+    """What is shown of a name, and where that is not the name itself a keyed digest of it, so that two names stay two."""
+    if shown == name:
+        return shown
+    mac = hmac.digest(site_key, b"name\0" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return f"{shown}~{mac[:3].hex()}"
 
 
 def reason_safe(text: str) -> str:
@@ -120,32 +141,75 @@ def _with_bounds(text: str, masked: str) -> str:
 
 def without_random(text: str) -> str:
     """The text with words that look drawn by chance masked: letters and digits in turns."""
-    return _RUN.sub(lambda match: _stars(match.group()) if _is_random(match.group()) else match.group(), text)
+    return _RUN.sub(lambda match: stars(match.group()) if _is_random(match.group()) else match.group(), text)
 
 
 def _is_random(word: str) -> bool:
     return any(map(str.isdigit, word)) and len(_CHANGE.findall(word)) >= 4
 
 
-def _known(match: re.Match[str]) -> str:
-    found, keep = match.group(), 0 if match.lastgroup in _WHOLE else 2
-    return found[:keep] + _stars(found[keep:])
+def _marked(text: str, note: Note | None) -> str:
+    """Without what is a secret by its own form, whatever stands around it."""
+    masked = text
+    for hint, pattern, keep in _WHOLE:
+        if hint in masked:
+            masked = _starred(pattern, masked, text, SECRET, note, keep)
+    for hint, token in _TOKENS:
+        if hint in masked:
+            masked = _starred(token.glued, masked, text, SECRET, note, 2)
+    for hint, pattern, keep in _MARKED:
+        if hint in masked:
+            masked = _starred(pattern, masked, text, SECRET, note, keep)
+    return masked
 
 
-def _value(match: re.Match[str]) -> str:
-    """All but the last group, which is the value."""
-    begin, end = match.span(match.lastgroup or 0)
-    return match.string[match.start() : begin] + _stars(match.string[begin:end]) + match.string[end : match.end()]
+def _starred(pattern: re.Pattern[str], masked: str, text: str, kind: str, note: Note | None, keep: int | None = None) -> str:
+    """What the pattern finds behind stars but for the first `keep` characters; without `keep` only its last group, which is the value."""
+
+    def star(found: re.Match[str]) -> str:
+        begin, end = found.span() if keep is not None else found.span(found.lastgroup or 0)
+        if note is not None:
+            note(kind, text[slice(*found.span(found.lastgroup or 0))])
+        begin = min(end, begin + (keep or 0))
+        return masked[found.start() : begin] + stars(masked[begin:end]) + masked[end : found.end()]
+
+    return pattern.sub(star, masked)
+
+
+def _kept(found: re.Match[str]) -> str:
+    return found.group()[:2] + stars(found.group()[2:])
+
+
+def _is_card(text: str) -> bool:
+    digits = [int(c) for c in reversed(text) if c.isdigit()]
+    return sum(digits[::2]) % 10 == -sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2]) % 10
+
+
+def _is_iban(text: str) -> bool:
+    plain = text.replace(" ", "")
+    return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+
+
+def _address(found: re.Match[str]) -> str:
+    """An address, but not `icon@2x.png`; the extension of a file behind it stays."""
+    labels = found.group().rpartition("@")[2].split(".")
+    while labels and (declared_type(f".{labels[-1].lower()}") or labels[-1].lower() in ("bin", "dat", "tmp", "bak")):
+        labels.pop()
+    if len(labels) < 2 or not labels[0][:1].isalpha() or not labels[-1].isalpha():
+        return found.group()
+    end = found.group().rindex("@") + 1 + len(".".join(labels))
+    return found.group()[:2] + stars(found.group()[2:end]) + found.group()[end:]
 
 
 def _value_of_name(match: re.Match[str]) -> str:
-    """The same, but for the file name extension and what stands behind it."""
+    """All but the value, of which the file name extension stays, and what stands behind it."""
     extension = _EXTENSION.search(match["value"], 1)
     kept = match["value"][extension.start() :] if extension else ""
-    return match.group()[: match.start("value") - match.start()] + _stars(match["value"][: len(match["value"]) - len(kept)]) + kept
+    return match.group()[: match.start("value") - match.start()] + stars(match["value"][: len(match["value"]) - len(kept)]) + kept
 
 
-def _stars(text: str) -> str:
+def stars(text: str) -> str:
+    """As many as there are characters; white space stays."""
     return "".join(c if c in " \n" else "*" for c in text)
 
 
@@ -163,8 +227,3 @@ def _shown(character: str) -> str:
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def without_credentials(uri: str) -> str:
-    """A URI or message with user names, passwords and signatures in URIs taken out."""
-    return _URI_CREDENTIALS.sub("", uri)

@@ -136,6 +136,7 @@ COMMITTED_FINDING = pa.struct(
         ("evidence_after", pa.string()),
         ("evidence_key", pa.binary()),
         ("message", pa.string()),
+        ("member_sealed", pa.binary()),  # the whole name, where it had to be masked: it tells findings apart
     ]
 )
 COMMITTED_ROLLUP = pa.struct(
@@ -163,6 +164,7 @@ COMMIT = pa.schema(
         ("seconds", pa.float64()),
         ("findings", pa.list_(COMMITTED_FINDING)),
         ("rollup", pa.list_(COMMITTED_ROLLUP)),
+        ("sealed", pa.binary()),  # of one of several parts: all its texts, and what the other parts must not show
     ],
     metadata={"veritensor_ray.commit": SCHEMA_VERSION},
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.stores import absolute
-from veritensor_ray.findings.redact import without_credentials
+from veritensor_ray.secret_kinds.uris import without_credentials
 
 # What changes results; everything else (where, how fast, how it is shown) does not.
 _RESULTS = (

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.corpus.stores import OutputStore
-from veritensor_ray.findings.neighbours import PERSONAL, SECRET
 from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
+from veritensor_ray.findings.redact import PERSONAL, SECRET
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 
 Trust = Literal["etag", "mtime", "content"]

@@ -80,4 +80,4 @@ def scan_shard(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[
         if texts is not None:
             results.append(scan_texts(context, workbench(context, models), texts, pulse))
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
-    return commit_table(rows, extraction.outcomes, fingerprints)
+    return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
-from veritensor_ray.engines.secrets import checks
-from veritensor_ray.engines.secrets.tokens import TOKENS
+from veritensor_ray.secret_kinds import checks
+from veritensor_ray.secret_kinds.tokens import TOKENS
 
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 UUID = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"

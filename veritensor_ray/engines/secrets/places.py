@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from veritensor_ray.engines.secrets import checks, values
+from veritensor_ray.engines.secrets import values
 from veritensor_ray.engines.secrets.words import STAND_IN
+from veritensor_ray.secret_kinds import checks
+from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, PASSWORD_HASH, PUTTY_KEY
 
 
 class Found(NamedTuple):
@@ -55,12 +57,9 @@ def private_keys(text: str, at: int, end_of_text: int) -> Iterator[Found]:
     )
 
 
-_PUTTY = re.compile(r"PuTTY-User-Key-File-[123]: [\w.-]+\s[\s\S]{0,6000}?Private-Lines: \d+\s[A-Za-z0-9+/=\s]{20,8000}")
-
-
 def putty_keys(text: str, at: int, end_of_text: int) -> Iterator[Found]:
     """A key file of PuTTY."""
-    found = _PUTTY.match(text, at, end_of_text)
+    found = PUTTY_KEY.match(text, at, end_of_text)
     if found:
         yield Found("private-key", at, found.end(), 0.97, "medium" if "Encryption: aes" in found.group() else None)
 
@@ -163,29 +162,17 @@ def netrc(text: str, at: int, end_of_text: int) -> Iterator[Found]:
         yield Found("password", found.start(1), found.end(1), 0.85, "high")
 
 
-_CRYPT = re.compile(
-    r"(?<![\w$])(?:\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$5\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"
-    r"|\$6\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}|\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43}"
-    r"|\$y\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}|\$argon2(?:id|i|d)\$v=\d+\$[\w=,]{5,40}\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{16,128}"
-    r"|\$krb5(?:asrep|tgs)\$\d\d\$[^\s\"']{60,4000})(?![./A-Za-z0-9])"
-)
-
-
 def password_hash(text: str, at: int, end_of_text: int) -> Iterator[Found]:
     """A hash of a password as Unix, Apache, bcrypt and Argon2 write it."""
-    found = _CRYPT.match(text, at, end_of_text)
+    found = PASSWORD_HASH.match(text, at, end_of_text)
     if found:
         yield Found("password-hash", at, found.end(), 0.85)
 
 
-_DISCORD = re.compile(r"\.[\w-]{6}\.[\w-]{27,38}(?![\w-])", re.ASCII)
-_DISCORD_HEAD = re.compile(r"(?<![\w-])[MNO][\w-]{23,25}\Z", re.ASCII)
-
-
 def discord_tokens(text: str) -> Iterator[Found]:
     """Bot tokens have no word to look for: three parts of known lengths."""
-    for tail in _DISCORD.finditer(text):
-        head = _DISCORD_HEAD.search(text, max(0, tail.start() - 27), tail.start())
+    for tail in DISCORD.finditer(text):
+        head = DISCORD_HEAD.search(text, max(0, tail.start() - 27), tail.start())
         if head and any(c.isdigit() for c in tail.group()):
             proven = checks.is_discord(head.group())
             yield Found("discord-token", head.start(), tail.end(), 0.95 if proven else 0.6, None if proven else "medium")

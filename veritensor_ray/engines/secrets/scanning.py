@@ -10,12 +10,13 @@ from dataclasses import replace
 import pyarrow as pa
 
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import assignments, checks, names, values
+from veritensor_ray.engines.secrets import assignments, names, values
 from veritensor_ray.engines.secrets.assignments import Value, Verdict
 from veritensor_ray.engines.secrets.places import PLACES, PLACES_ANY_CASE, Found, discord_tokens
 from veritensor_ray.engines.secrets.prefilter import Prefilter
-from veritensor_ray.engines.secrets.tokens import TOKENS, Token
 from veritensor_ray.engines.secrets.words import VENDORS
+from veritensor_ray.secret_kinds import checks
+from veritensor_ray.secret_kinds.tokens import TOKENS, Token
 
 _KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
 _CELL = 512

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.engines.secrets.checks import entropy
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, trigrams
+from veritensor_ray.secret_kinds.checks import entropy
 
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from veritensor_ray.engines.secrets import checks
+from veritensor_ray.secret_kinds import checks
 
 _B64 = "[A-Za-z0-9+/]"
 _URL = "[A-Za-z0-9_-]"
 _HEX = "[0-9a-fA-F]"
 _AN = "[A-Za-z0-9]"
+_BEHIND = re.compile(r"\(\?<!\[[^\]]*\]\)")
 _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `pattern` matches where one stands, or begins up to `back` before.
+    """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `source` matches where one stands, or begins up to `back` before.
 
-    `check` passed means proven; failed means that it is none where `strict`, else that it is only likely.
+    `check` passed means proven; failed means that it is none where `strict`, else that it is only likely. `loose` is what is hidden as
+    well, though too short to be reported: a token that was cut, or a form of earlier years.
     """
 
     rule: str
     name: str
     literals: tuple[str, ...]
-    pattern: re.Pattern[str]
+    source: str
     score: float = 0.9
     severity: str | None = None
     check: Callable[[str], bool] | None = None
     strict: bool = False
     back: int = 0
+    end: str = ""
+    loose: str | None = None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """For whoever reports: it stands by itself."""
+        before = "" if self.back else r"(?<![A-Za-z0-9_])"
+        return _compiled(f"{before}(?:{self.source}){self.end}")
+
+    @property
+    def glued(self) -> re.Pattern[str]:
+        """For whoever hides: what stands before and behind it does not matter."""
+        return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Plain words of which one is in every token of this kind."""
+        return tuple(word[1:].partition("[")[0] if "[" in word else word for word in self.literals)
+
+
+@functools.cache
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.ASCII)
 
 
 def _t(
     rule: str,
     name: str,
     literals: str,
-    pattern: str,
+    source: str,
     *,
     score: float = 0.9,
     severity: str | None = None,
@@ -45,11 +71,9 @@ def _t(
     strict: bool = False,
     back: int = 0,
     end: str = r"(?![A-Za-z0-9_-])",
+    loose: str | None = None,
 ) -> Token:
-    before = r"(?<![A-Za-z0-9_])" if not back else ""
-    return Token(
-        rule, name, tuple(literals.split()), re.compile(f"{before}(?:{pattern}){end}", re.ASCII), score, severity, check, strict, back
-    )
+    return Token(rule, name, tuple(literals.split()), source, score, severity, check, strict, back, end, loose)
 
 
 _ALNUM_END = "(?![A-Za-z0-9])"
@@ -59,7 +83,7 @@ TOKENS = (
     _t("aws-access-key", "AWS access key id", "AKIA ASIA ABIA ACCA A3T", r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}", severity="medium", end=r"(?![A-Za-z0-9_])"),
     _t("cloud-key", "Alibaba Cloud access key id", "LTAI", rf"LTAI{_AN}{{12,20}}", severity="medium"),
     _t("cloud-key", "Tencent Cloud secret id", "AKID", rf"AKID{_AN}{{32}}", severity="medium"),
-    _t("google-key", "Google API key", "AIza", rf"AIza{_URL}{{35}}", severity="medium"),
+    _t("google-key", "Google API key", "AIza", rf"AIza{_URL}{{35}}", severity="medium", loose=r"AIza[A-Za-z0-9_-]{30,}"),
     _t("google-key", "Google OAuth client secret", "GOCSPX-", rf"GOCSPX-{_URL}{{28}}"),
     _t("google-key", "Google OAuth access token", "ya29.", rf"ya29\.{_URL}{{40,1024}}", severity="medium"),
     _t("google-key", "Google OAuth refresh token", "1//0", rf"1//0{_URL}{{40,110}}"),
@@ -88,11 +112,11 @@ TOKENS = (
     _t("database-token", "Pinecone key", "pcsk_", rf"pcsk_{_AN}{{5,6}}_{_AN}{{60,70}}"),
     _t("age-secret-key", "age secret key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L0-9A-Z]{50,60}", score=0.98),
     # code hosting, builds, packages
-    _t("github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"gh[pous]_{_AN}{{36}}|ghr_{_AN}{{36,76}}", check=checks.crc_of_token, score=0.8),
-    _t("github-token", "GitHub fine-grained token", "github_pat_", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}", score=0.97),
+    _t("github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"gh[pous]_{_AN}{{36}}|ghr_{_AN}{{36,76}}", check=checks.crc_of_token, score=0.8, loose=r"gh[pousr]_[A-Za-z0-9]{20,}"),
+    _t("github-token", "GitHub fine-grained token", "github_pat_", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}", score=0.97, loose=r"github_pat_\w{20,}"),
     _t("gitlab-token", "GitLab token", "glpat- gldt- glrt- glft- glffct- glcbt- glwt- glsoat- glimt- GR1348941",
        rf"(?:glpat|gldt|glrt|glft|glffct|glwt)-{_URL}{{20}}(?:{_URL}{{0,280}}\.[0-9a-z.]{{8,20}})?|glcbt-(?:[0-9a-f]{{1,5}}_)?{_URL}{{20}}|glimt-{_URL}{{25}}"
-       rf"|glsoat-{_URL}{{19,49}}{_AN}|GR1348941{_URL}{{19,49}}{_AN}"),
+       rf"|glsoat-{_URL}{{19,49}}{_AN}|GR1348941{_URL}{{19,49}}{_AN}", loose=r"glpat-[A-Za-z0-9_-]{16,}"),
     _t("gitlab-token", "GitLab token", "glptt- glagent- gloas-", rf"glptt-{_URL}{{40}}|glagent-{_URL}{{50,1024}}|gloas-{_URL}{{64}}"),
     _t("bitbucket-token", "Bitbucket or Atlassian token", "ATATT3 ATCTT3 ATBB", r"AT[AC]TT3[A-Za-z0-9_=-]{100,250}|ATBB[A-Za-z0-9]{32}"),
     _t("ci-token", "CircleCI token", "CCIPAT_ CCIPRJ_", rf"CCI(?:PAT|PRJ)_{_URL}{{22}}_{_AN}{{40}}"),
@@ -111,10 +135,10 @@ TOKENS = (
     _t("docker-token", "Docker Hub token", "dckr_pat_ dckr_oat_", rf"dckr_[po]at_{_URL}{{24,36}}"),
     # models
     _t("openai-key", "OpenAI key", "T3BlbkFJ", rf"sk-(?:[a-z]{{2,12}}-)?{_URL}{{16,120}}?T3BlbkFJ{_URL}{{20,120}}", back=150, score=0.98),
-    _t("openai-key", "OpenAI style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8),
+    _t("openai-key", "OpenAI style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8, loose=r"sk-[A-Za-z0-9_-]{16,}"),
     _t("anthropic-key", "Anthropic key", "sk-ant-", rf"sk-ant-[a-z]{{2,8}}[0-9]{{2,3}}-{_URL}{{80,120}}", score=0.98),
     _t("ai-service-key", "OpenRouter key", "sk-or-", r"sk-or-(?:v1-)?[a-f0-9]{64}"),
-    _t("huggingface-token", "Hugging Face token", "hf_ api_org_", r"hf_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}|api_org_[A-Za-z]{34}"),
+    _t("huggingface-token", "Hugging Face token", "hf_ api_org_", r"hf_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}|api_org_[A-Za-z]{34}", loose=r"hf_[A-Za-z0-9]{20,}"),
     _t("ai-service-key", "Replicate token", "r8_", rf"r8_{_AN}{{37,45}}"),
     _t("ai-service-key", "Groq key", "gsk_", rf"gsk_{_AN}{{52}}"),
     _t("ai-service-key", "xAI key", "xai-", rf"xai-{_URL}{{70,90}}"),
@@ -124,7 +148,7 @@ TOKENS = (
     _t("ai-service-key", "ElevenLabs key", "sk_", r"sk_[a-f0-9]{48}"),
     # talk and mail
     _t("slack-token", "Slack token", "xoxb- xoxp- xoxa- xoxo- xoxr- xoxs- xoxe- xoxe.xox xoxc- xoxd-",
-       r"xox[abprosc]-(?:[0-9]{1,13}-)?[A-Za-z0-9-]{16,250}|xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,250}|xoxd-[A-Za-z0-9%+/=]{60,300}"),
+       r"xox[abprosc]-(?:[0-9]{1,13}-)?[A-Za-z0-9-]{16,250}|xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,250}|xoxd-[A-Za-z0-9%+/=]{60,300}", loose=r"xox[abprs]-[A-Za-z0-9-]{10,}"),
     _t("slack-token", "Slack app token", "xapp-", r"xapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,80}"),
     _t("webhook", "Slack webhook", "hooks.slack.com/", rf"hooks\.slack\.com/(?:services/T{_AN}{{8,11}}/B?{_AN}{{8,11}}/{_AN}{{20,26}}|(?:workflows|triggers)/{_AN}{{8,12}}/{_AN}{{8,24}}/[A-Za-z0-9/]{{20,60}})"),
     _t("webhook", "Discord webhook", "/api/webhooks/", rf"/api/webhooks/[0-9]{{17,20}}/{_URL}{{55,80}}", back=1),
@@ -188,6 +212,6 @@ TOKENS = (
     _t("provider-token", "PubNub secret key", "sec-c-", rf"sec-c-{_AN}{{48}}"),
     _t("provider-token", "Snowflake token", "ver:1-hint:", r"ver:1-hint:[0-9]{6,20}-ETMsDgAAA[A-Za-z0-9+/=]{100,400}", end=""),
     _t("jwt", "JSON Web Token", "eyJ", r"eyJ[A-Za-z0-9_-]{10,2000}={0,2}\.eyJ[A-Za-z0-9_-]{6,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,2000})?",
-       check=checks.is_jwt, strict=True, severity="medium", score=0.8),
+       check=checks.is_jwt, strict=True, severity="medium", score=0.8, loose=r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*"),
     _t("private-key", "Private key in base64", "LS0tLS1CRUdJTi", rf"LS0tLS1CRUdJTi{_B64}{{40,8000}}={{0,2}}", check=checks.is_pem_in_base64, strict=True, end=""),
 )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Where values that were found stand in other texts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from veritensor_ray.findings.redact import GIVEN, PERSONAL, SECRET, mask
+from veritensor_ray.findings.values import MOST, Values, without_values
+
+TOKEN = "Xk12ab34Cd56Ef78Gh90"
+PASSWORD = "hunter2!x"
+
+
+def hidden(text: str, *found: tuple[str, str]) -> str:
+    values = Values()
+    for kind, value in found:
+        values.note(kind, value)
+    return without_values([text], values).get(text, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text", "expected"),
+    [
+        (SECRET, PASSWORD, f"log in with {PASSWORD} please", "log in with ********* please"),
+        (SECRET, PASSWORD, f"log in with {PASSWORD.upper()}", "log in with *********"),
+        (SECRET, PASSWORD, f"x{PASSWORD}x {PASSWORD}", "x*********x *********"),
+        (SECRET, PASSWORD, "nothing here", "nothing here"),
+        (SECRET, f"'{PASSWORD}',", f"with {PASSWORD} only", "with ********* only"),
+        (SECRET, f"https://bob:{PASSWORD}@", f"with {PASSWORD}", "with *********"),
+        (SECRET, f"AccountKey={TOKEN}", f"with {TOKEN}", "with ********************"),
+        (SECRET, "two words7", "say two words7 or two\nwords7", "say *** ****** or ***\n******"),
+        # how others write it
+        (SECRET, 'a"b<c>&7', r"json a\"b<c>&7 html a&quot;b&lt;c&gt;&amp;7 uri a%22b%3Cc%3E%267", None),
+        (SECRET, "hunter2", r"h\x00u\x00n\x00t\x00e\x00r\x002", "*" * 31),
+        # a part of it
+        (SECRET, TOKEN, f"cut {TOKEN[:14]}", "cut **************"),
+        (SECRET, TOKEN, f"{TOKEN[4:]} cut", "**************** cut"),
+        (SECRET, TOKEN, f"cut {TOKEN[:6]}", "cut ******"),
+        (SECRET, TOKEN, f"{TOKEN[-5:]} cut", "***** cut"),
+        (SECRET, TOKEN, f"cut {TOKEN[:4]}", f"cut {TOKEN[:4]}"),
+        (SECRET, TOKEN, f"not {TOKEN[:9]} at the end", f"not {TOKEN[:9]} at the end"),
+        (SECRET, "line one of a long key\nline two of a long key", "has line two of a long key", "has **** *** ** * **** ***"),
+        # personal data: initials stay, and only whole words are masked
+        (PERSONAL, "Maria Gonzalez", "for Maria Gonzalez only", "for M**** G******* only"),
+        (PERSONAL, "Martin", "Martini for Martin", "Martini for M*****"),
+        (PERSONAL, "jane@example.com", "mailto:jane@example.com?x", "mailto:j***@e******.c**?x"),
+        # what would only be noise
+        (SECRET, "abc12", "abc12 is short", "abc12 is short"),
+        (SECRET, "password", "password: password", "password: password"),
+        (GIVEN, "required", "the token is required", "the token is required"),
+        (GIVEN, "letters", "letters are no digits", "letters are no digits"),
+        (GIVEN, "letters7", "letters7 are", "******** are"),
+        (SECRET, "letters", "letters here, and newsletters", "******* here, and newsletters"),
+        (SECRET, "******", "****** and", "****** and"),
+    ],
+)
+def test_where_a_value_is_hidden(kind: str, value: str, text: str, expected: str | None) -> None:
+    shown = hidden(text, (kind, value))
+    assert len(shown) == len(text)
+    assert shown == (expected if expected is not None else "json ********* html *********************** uri ****************")
+
+
+def test_redaction_tells_what_it_masked() -> None:
+    values = Values()
+    mask(f"password: {PASSWORD} ghp_{'a1' * 18} jane@example.com http://u:secretpw@host", values.note)
+    assert values.kinds == {PASSWORD: GIVEN, "ghp_" + "a1" * 18: SECRET, "jane@example.com": PERSONAL, "secretpw": SECRET}
+
+
+def test_the_strongest_kind_counts_wherever_it_comes_from() -> None:
+    one, two = Values(), Values()
+    one.note(GIVEN, "letters")
+    two.note(SECRET, "letters")
+    one.merge(two)
+    two.note(GIVEN, "letters")
+    assert one.kinds == two.kinds == {"letters": SECRET}
+
+
+def test_values_are_bounded() -> None:
+    values = Values()
+    for i in range(MOST + 100):
+        values.note(PERSONAL, f"value {i:07}")
+    assert len(values.kinds) == MOST
+
+
+@pytest.mark.parametrize(
+    "value", [lambda i: f"a{i:07x}z", lambda i: f"jane{i}@example.com", lambda i: "a" * (6 + i % 250) + str(i), lambda i: f"{i:040}"]
+)
+def test_many_values_in_many_texts_take_no_long_time(value: object) -> None:
+    assert callable(value)
+    found = [value(i) for i in range(4_000)]
+    values = Values()
+    for i, one in enumerate(found):
+        values.note(SECRET if i % 2 else PERSONAL, one)
+    texts = [f"{i} {one[:50]} and {'a' * 300} {found[-i][:50]} end" for i, one in enumerate(found)]
+    began = time.process_time()
+    changed = without_values(texts, values)
+    assert time.process_time() - began < 20
+    assert len(changed) > 3_900

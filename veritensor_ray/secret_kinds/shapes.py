@@ -1,0 +1,20 @@
+"""Secrets that no provider marked and that have a shape all the same: key files, hashes of passwords, tokens in three parts."""
+
+from __future__ import annotations
+
+import re
+
+PUTTY_KEY = re.compile(r"PuTTY-User-Key-File-[123]: [\w.-]+\s[\s\S]{0,6000}?Private-Lines: \d+\s[A-Za-z0-9+/=\s]{20,8000}")
+_HASH = (
+    r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$5\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"
+    r"|\$6\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}|\$apr1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$[89]\$[./A-Za-z0-9]{14}\$[./A-Za-z0-9]{43}"
+    r"|\$y\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}|\$argon2(?:id|i|d)\$v=\d+\$[\w=,]{5,40}\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{16,128}"
+    r"|\$krb5(?:asrep|tgs)\$\d\d\$[^\s\"']{60,4000}"
+)
+PASSWORD_HASH = re.compile(rf"(?<![\w$])(?:{_HASH})(?![./A-Za-z0-9])")
+DISCORD = re.compile(r"\.[\w-]{6}\.[\w-]{27,38}(?![\w-])", re.ASCII)
+DISCORD_HEAD = re.compile(r"(?<![\w-])[MNO][\w-]{23,25}\Z", re.ASCII)
+# The same, whatever stands before and behind it.
+ANY_PASSWORD_HASH = re.compile(_HASH)
+ANY_DISCORD_TOKEN = re.compile(r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}", re.ASCII)
+PEM_IN_BASE64 = re.compile(r"(?:0tLS0tQkVHSU4|tLS0tLUJFR0lO)[A-Za-z0-9+/]{40,8000}={0,2}")  # "-----BEGIN" behind one or two other bytes
