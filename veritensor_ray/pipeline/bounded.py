@@ -87,7 +87,7 @@ class Worker:
             command = [sys.executable, "-P", "-m", "veritensor_ray.pipeline.child", str(os.getpid())]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             self._process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]  # the overloads know no dict
-            self._said.clear()
+            self._said = deque(maxlen=_LAST_LINES)
             threading.Thread(target=_listen, args=(self._process.stderr, self._said), daemon=True).start()
         return self._process
 

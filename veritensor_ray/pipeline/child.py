@@ -32,20 +32,33 @@ _PLACES = 4  # workbenches that `context` keeps
 
 
 class Bounds:
-    """What this process may do for the request at hand: `pulse` says that there is progress, `memory` is what it may allocate."""
+    """What this process may do for the request at hand: go so long without a `pulse`, and allocate so much `memory`."""
 
     def __init__(self) -> None:
-        self.pulse: Callable[[], None] = lambda: None
-        self.memory: int | None = None
+        self._watchdog = Watchdog(0)
+        self._memory: int | None = None
         self._ours = False
         self._ready: list[object] = []
 
+    def renew(self, seconds: float, memory: int | None) -> None:
+        """Those of the next request."""
+        self._watchdog, self._memory = Watchdog(seconds), memory
+
     def bind(self) -> None:
         """From now on the bytes are an attacker's."""
-        self._ours |= bound_memory(self.memory)
+        self._ours |= bound_memory(self._memory)
+        self.pulse()
+
+    def pulse(self) -> None:
+        """There was progress."""
+        self._watchdog.pulse()
+
+    def rest(self) -> None:
+        """The request is done."""
+        self._watchdog.rest()
 
     def prepare(self, key: object, load: Callable[[], None]) -> None:
-        """Load without a bound on memory what belongs to `key`, where that was not done yet: the weights of models are no artifact's."""
+        """Load without bounds what belongs to `key`, where that was not done yet: the weights of models are no artifact's."""
         if key not in self._ready:
             if self._ours:
                 unbound_memory()
@@ -66,7 +79,6 @@ def scan(
     def load() -> None:
         for names in split_engines(context):
             workbench(context, names)
-            bounds.pulse()
 
     bounds.prepare((context.fingerprint, context.engines, context.settings.model_dump_json()), load)
     bounds.bind()
@@ -104,10 +116,8 @@ _FUNCTIONS: dict[str, Callable[..., Answer]] = {"scan": scan, "split": split}
 
 
 def _answered(bounds: Bounds, request: bytes) -> Answer:
-    function, arguments, seconds, bounds.memory = pickle.loads(request)  # noqa: S301  # our parent's, over a pipe that nobody else has
-    watchdog = Watchdog(seconds)
-    bounds.pulse = watchdog.pulse
-    watchdog.pulse()
+    function, arguments, seconds, memory = pickle.loads(request)  # noqa: S301  # our parent's, over a pipe that nobody else has
+    bounds.renew(seconds, memory)
     try:
         return _FUNCTIONS[function](bounds, *arguments)
     except LimitExceeded as error:
@@ -117,7 +127,7 @@ def _answered(bounds: Bounds, request: bytes) -> Answer:
     except Exception as error:  # noqa: BLE001  # the boundary of a request: whatever it is, the caller hears of it
         return {"error": "", "message": f"{type(error).__name__}: {error}"[:1000]}, b""
     finally:
-        watchdog.rest()
+        bounds.rest()
 
 
 def serve(requests: IO[bytes], answers: BinaryIO) -> None:

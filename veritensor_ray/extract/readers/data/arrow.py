@@ -35,11 +35,34 @@ class _Values(Blobs):
         self._ratio = source.limits.expanded_ratio
         self._left = max(_UNASKED, self._ratio * _size(source.file))
 
-    def take(self, count: int) -> None:
-        """So many bytes more. Raises LimitExceeded."""
-        self._left -= count
-        if self._left < 0:
-            raise LimitExceeded("expanded_ratio", f"columns hold more than {self._ratio} times the size of the file")
+    def fitting(self, column: pa.Array) -> int:
+        """How many values of a column of texts or bytes may still be read; fewer than all of them once, and then `exceeded` is to be raised."""
+        left, self._left = self._left, self._left - column.nbytes
+        if self._left >= 0:
+            return len(column)
+        return min(int(np.searchsorted(_ends(column), left, side="right")), len(column) - 1)
+
+    def exceeded(self) -> LimitExceeded:
+        """What ends the reading."""
+        return LimitExceeded("expanded_ratio", f"columns hold more than {self._ratio} times the size of the file")
+
+
+def _ends(column: pa.Array) -> Any:
+    """Bytes of the texts or binary values up to the end of each."""
+    return np.cumsum(pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64) + 4)
+
+
+def _portions(column: pa.Array) -> Iterator[tuple[int, int]]:
+    """Where to cut a column of texts or binary values, so that no piece has more than some megabytes."""
+    if column.nbytes <= _PIECE_BYTES:
+        yield 0, len(column)
+        return
+    ends, first = _ends(column), 0
+    while first < len(column):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + _PIECE_BYTES, side="right")))
+        yield first, last
+        first = last
 
 
 def _size(file: BinaryIO) -> int:
@@ -256,16 +279,25 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
     elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         for piece, some, here in _pieces(column, path, rows, _longest(column)):
             yield from _leaves(piece.cast(pa.string() if pa.types.is_string_view(kind) else pa.binary()), some, here, blobs)
-    elif _is_string(kind):
-        blobs.take(column.nbytes)
-        valid = column.is_valid()
-        texts, bad = utf8(column.cast(pa.string()).filter(valid))
-        yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
-        if bad:
-            yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
-    elif _is_binary(kind):
-        blobs.take(column.nbytes)
+    elif _is_string(kind) or _is_binary(kind):
+        fitting = blobs.fitting(column)
+        for first, last in _portions(column.slice(0, fitting)):
+            some = path if isinstance(path, str) else path.slice(first, last - first)
+            yield from _read(column.slice(first, last - first), some, rows[first:last], blobs)
+        if fitting < len(column):
+            raise blobs.exceeded()
+
+
+def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Texts, or binary values."""
+    if _is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
+        return
+    valid = column.is_valid()
+    texts, bad = utf8(column.cast(pa.string()).filter(valid))
+    yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
+    if bad:
+        yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
 
 
 def _as_list(views: pa.Array) -> pa.Array:

@@ -19,6 +19,7 @@ from veritensor_ray.extract.readers.pdf.objects import Objects, Stream
 
 MOST = 32 << 20  # of bytes drawn on one page; PDFium needs about 25 times as much
 _CALL, _TEXT = 300, 24  # what a form and a text cost more than their bytes, in bytes
+_TREE = (b"Parent", b"Kids")
 _PARENTS = 50  # of a page
 _PLAIN = 8 << 10  # packed bytes of content that cannot come near the bound
 _STRING_OPERATORS = (b"Tj", b"TJ", b"'", b'"')
@@ -138,7 +139,7 @@ class Drawn:
     def _reached(self, page: int) -> set[int]:
         """Objects that a page leads to, not by way of other pages."""
         seen: set[int] = set()
-        ahead = [page, *(inner for _, inner in self._inherited(page))]
+        ahead = [page, *(inner for name, inner in self._inherited(page) if name not in _TREE)]
         while ahead:
             number = ahead.pop()
             if number not in seen:
