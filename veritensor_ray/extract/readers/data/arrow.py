@@ -33,7 +33,8 @@ class _Values(Blobs):
     def __init__(self, source: Source) -> None:
         super().__init__(pictures=True)
         self._ratio = source.limits.expanded_ratio
-        self._left = max(_UNASKED, self._ratio * _size(source.file))
+        # the size of a stream is not known before its end; what it expands to is bounded where it comes from
+        self._left = max(_UNASKED, self._ratio * _size(source.file)) if source.file.seekable() else source.limits.expanded_bytes
 
     def fitting(self, column: pa.Array) -> int:
         """How many values of a column of texts or bytes may still be read; fewer than all of them once, and then `exceeded` is to be raised."""

@@ -59,11 +59,9 @@ class Drawn:
         return any(self._names(number) for number in self._forms)
 
     def _page(self, number: int) -> int:
-        body = self._body(number)
-        found = _CONTENTS.search(body)
-        if not found:
-            return 0
-        contents = [int(one) for one in _REFS.findall(found[1])] if found[1] is not None else [int(found[2])]
+        contents: list[int] = []
+        for listed, one in _CONTENTS.findall(self._body(number)):  # a key that stands there twice counts twice
+            contents += map(int, _REFS.findall(listed) if listed else [one])
         contents = [int(inner) for one in contents for inner in ([one] if one in self._objects.streams else _REFS.findall(self._body(one)))]
         streams = [self._objects.streams[one] for one in contents if one in self._objects.streams]
         named = self._of_forms(self._inherited(number))
