@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_the_process_is_kept_and_replaced() -> None:
     os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
     assert bounded.SHARED.pid != first
+
+
+def test_it_outlives_the_thread_that_asked_first() -> None:
+    thread = threading.Thread(target=vr.inspect, args=("harmless",), kwargs=OPTIONS)
+    thread.start()
+    thread.join()
+    first = bounded.SHARED.pid
+    assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
+    assert bounded.SHARED.pid == first
 
 
 def test_what_it_raises_is_raised_here(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from veritensor_ray.config import Settings
+from veritensor_ray.pipeline.fingerprint import describe
 from veritensor_ray.pipeline.limits import worker_memory
 
 CPUS = len(os.sched_getaffinity(0))
@@ -32,3 +34,7 @@ def test_a_share_of_what_control_groups_leave(groups: str | None, files: dict[st
     assert GIB <= found <= 4 * GIB
     if memory is not None:
         assert found <= memory * GIB
+
+
+def test_the_machine_is_no_part_of_a_fingerprint() -> None:
+    assert describe(Settings(), {}, "key")["settings"]["limits"]["worker_memory"] is None

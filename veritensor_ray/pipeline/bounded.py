@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import IO, Any
 
 import pyarrow as pa
@@ -83,12 +84,8 @@ class Worker:
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._process is None:
-            # not by multiprocessing, which imports the user's script again; -P: nothing is imported from the working directory
-            command = [sys.executable, "-P", "-m", "veritensor_ray.pipeline.child", str(os.getpid())]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            self._process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]  # the overloads know no dict
             self._said = deque(maxlen=_LAST_LINES)
-            threading.Thread(target=_listen, args=(self._process.stderr, self._said), daemon=True).start()
+            self._process = _started(self._said)
         return self._process
 
     @staticmethod
@@ -143,11 +140,32 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _listen(stream: IO[bytes], said: deque[bytes]) -> None:
-    """Keep the last lines: they explain a death, and are nothing for the user's terminal."""
-    with contextlib.suppress(OSError, ValueError), stream:
-        while line := stream.readline(_LINE):
-            said.append(line.rstrip())
+def _started(said: deque[bytes]) -> subprocess.Popen[bytes]:
+    """A process, and a thread that keeps its last lines: they explain a death, and are nothing for the user's terminal.
+
+    The thread starts it too, and lives as long: the kernel ends the process with the thread that started it, and the caller's may go.
+    """
+    # not by multiprocessing, which imports the user's script again; -P: nothing is imported from the working directory
+    command = [sys.executable, "-P", "-m", "veritensor_ray.pipeline.child", str(os.getpid())]
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def run() -> None:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        with contextlib.suppress(OSError, ValueError), process.stderr as stream:  # type: ignore[union-attr]  # a pipe
+            while line := stream.readline(_LINE):
+                said.append(line.rstrip())
+        process.wait()
+
+    threading.Thread(target=run, name="bounded", daemon=True).start()
+    try:
+        return started.result()
+    except OSError as error:
+        raise errors.CannotRunError(f"no process can be started: {error}") from None
 
 
 def _raised(name: str, message: str, bound: str) -> errors.VeritensorError:
