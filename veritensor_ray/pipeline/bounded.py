@@ -30,7 +30,7 @@ from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.pipeline.context import Context
 
-HEAD = struct.Struct("<II")  # lengths of the two parts of a message
+HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 _LARGEST = 1 << 30  # bytes of an answer
 _LAST_LINES, _LINE = 30, 2000
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Cannot allocate memory", "malloc of size", "OOM")
