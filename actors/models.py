@@ -9,9 +9,9 @@ from typing import Any
 
 import ray
 
-from veritensor_ray.actors.limits import Watchdog
 from veritensor_ray.errors import ModelError
 from veritensor_ray.pipeline.context import Context, Workbench, workbench
+from veritensor_ray.pipeline.limits import Watchdog
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import StageResult, read_images, scan_texts
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import ray
 
-from veritensor_ray.actors.limits import Watchdog, bound_memory
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.stores import OutputStore
@@ -21,6 +20,7 @@ from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.incremental import Known
+from veritensor_ray.pipeline.limits import Watchdog, bound_memory
 from veritensor_ray.pipeline.preflight import Report, examine
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine

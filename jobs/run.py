@@ -32,11 +32,11 @@ from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster, preflight
 from veritensor_ray.jobs.deadline import deadline_at
 from veritensor_ray.jobs.preflight import Fleet
+from veritensor_ray.pipeline.bounded import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.shard import split_engines
-from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.signing import load_private_key
 from veritensor_ray.uris import real_bases
@@ -194,9 +194,8 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
         check_source(root, settings.stores)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
-    rows = plan_rows(settings, parts["engines"], splitter(settings), report.planned, store.uri, decide)
-    with store.writer(f"_work/{run}/plan.parquet") as file:
-        totals = write_plan(rows, file)
+    with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
+        totals = write_plan(plan_rows(settings, parts["engines"], split, report.planned, store.uri, decide), file)
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}

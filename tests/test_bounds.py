@@ -17,7 +17,7 @@ LARGE = 100_000
 # Numbers that cut nothing off: sizes of pieces and batches, and what a format says of itself.
 PIECES = {
     "CHUNK", "PIECE", "PIECES", "CHARS", "BATCH_TEXTS", "BATCH_CHARS", "BATCH_BYTES", "BATCH_VALUES", "BATCH_CELLS", "BATCH_PIXELS",
-    "TEXTS", "WINDOW", "BUFFER", "FIRST", "OVERFLOW", "PAIRS_AT_ONCE", "CHUNK_CHARS",  # read or given off at once
+    "TEXTS", "WINDOW", "BUFFER", "FIRST", "OVERFLOW", "PAIRS_AT_ONCE", "CHUNK_CHARS", "PIECE_BYTES", "AT_ONCE", "POINTERS",  # read or given off at once
     "LENGTH", "LONGEST", "GROUP", "BIG", "SOURCE",  # longer ones are read in another way
     "REMEMBERED", "KNOWN", "STEPS",  # of what is not done twice, and how often a clock is looked at
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats

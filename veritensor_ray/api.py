@@ -27,6 +27,9 @@ from veritensor_ray.uris import real_bases
 if TYPE_CHECKING:
     import pandas as pd
 
+    from veritensor_ray.corpus.planning import PlanRow
+    from veritensor_ray.pipeline.context import Context
+
 # States of coverage that need no line of their own: nothing is missing, or the artifact's own status and reason tell.
 _BY_ARTIFACT = {"complete", "not-applicable", "partial", "missing", "quarantined", "no-reader"}
 _SHORTFALLS = {
@@ -260,10 +263,12 @@ class Inspection:
 def inspect(
     what: str | bytes | bytearray | memoryview | os.PathLike[str], *, name: str | None = None, config: str | None = None, **options: Any
 ) -> Inspection:
-    """Scan one text, file or piece of bytes in this process, without Ray. Raises UsageError for anything else: that would pass unread.
+    """Scan one text, file or piece of bytes in a process beside this one, without Ray. Raises UsageError for anything else: that would
+    pass unread.
 
     A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
-    expected to be. Engines stay loaded for the next call, and a bundle is verified when it is first used.
+    expected to be. Engines stay loaded there for the next call, and a bundle is verified when it is first used. What kills that process
+    is `quarantined` in the ledger, with the reason.
     """
     path, data = _file_or_bytes(what)
     with Guard():
@@ -280,7 +285,7 @@ def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings
     file = f"{folder}/{name or 'inspected'}"
     memory.pipe_file(file, data)
     try:
-        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle)
+        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle, {file: data})
     finally:
         memory.rm(folder, recursive=True)
 
@@ -323,7 +328,7 @@ def _is(text: str, kind: Callable[[str], bool]) -> bool:
     return len(text) < 4096 and "\0" not in text and "\n" not in text and kind(text)
 
 
-def _inspect(settings: Settings, bundle: str | None) -> Inspection:
+def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None) -> Inspection:
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.engines.registry import create, selected
@@ -332,7 +337,6 @@ def _inspect(settings: Settings, bundle: str | None) -> Inspection:
     from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.pipeline.fingerprint import describe, digest
-    from veritensor_ray.pipeline.shard import scan_shard
 
     key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
@@ -349,8 +353,24 @@ def _inspect(settings: Settings, bundle: str | None) -> Inspection:
     for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [])):
         if isinstance(entry, Shard):
             fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}
-            assembled = Assembled(info, key, entry.rows, scan_shard(context, entry.rows, fingerprints).to_pylist())
+            assembled = Assembled(info, key, entry.rows, _scanned(context, entry.rows, fingerprints, memory).to_pylist())
         else:
             assembled = Assembled(info, key, [entry], [])
     findings = list(assembled.findings())
     return Inspection(findings, assembled.ledger(len(findings)))
+
+
+def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:
+    """The rows of a commit; where the scanning process died, they say why."""
+    from veritensor_ray.findings.commit import commit_table
+    from veritensor_ray.findings.outcome import Outcome
+    from veritensor_ray.pipeline import bounded
+    from veritensor_ray.pipeline.shard import quarantine
+
+    try:
+        return bounded.scan(context, rows, fingerprints, memory)[0]
+    except bounded.Died as death:
+        outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
+        for outcome in outcomes:
+            quarantine(outcome, {"extract": str(death)}, context.engines)
+        return commit_table(rows, outcomes, fingerprints, context.site_key)

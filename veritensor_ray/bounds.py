@@ -103,6 +103,12 @@ PDF_OBJECTS = _fixed("pdf_object_bytes", HELD, "bytes", "the objects of a PDF, s
 PDF_STRINGS = _fixed("pdf_strings", 200_000, "strings", "strings of a PDF's objects; named `pdf_object_bytes`")
 PDF_ACTIONS = _fixed("pdf_actions", 2_000, "objects", "scripts, actions and properties of a PDF: each")
 PDF_STREAM = _fixed("pdf_stream_bytes", 4 << 20, "bytes", "a script or the properties of a PDF")
+PDF_DRAWN = _fixed(
+    "pdf_drawn_bytes",
+    32 << 20,
+    "bytes",
+    "the content of a page of a PDF, that of a form each time it is drawn; PDFium takes 25 times as much memory for it",
+)
 PDF_PAGE_OBJECTS = _fixed("pdf_page_objects", 50_000, "objects", "of a page that are searched for text which cannot be seen")
 PDF_COVERS = _fixed(
     "pdf_covers",
@@ -120,6 +126,8 @@ IMAGE_TEXT = _fixed("image_text_bytes", 4 << 20, "bytes", "a packed text of a pi
 SQLITE = _fixed("sqlite_bytes", 64 << 30, "bytes", "a SQLite database")
 AVRO_HEADER = _fixed("avro_header", 16 << 20, "bytes", "the header of an Avro file")
 STRIPE_ROWS = _fixed("stripe_rows", 50_000_000, "rows", "of a stripe of an ORC file")
+COLUMNS = _fixed("column_bytes", HELD, "bytes", "values of a table that rows share, before what is more of them counts as expanded")
+HDF5_FAILURES = _fixed("hdf5_failures", 8, "values", "of an HDF5 file that cannot be read; each may cost seconds, and all memory there is")
 HDF5_ITEMS = _fixed("hdf5_items", 20_000_000, "items", "of a dataset of an HDF5 file")
 GGUF_PAIRS = _fixed("gguf_pairs", 1_000_000, "pairs", "keys of a GGUF file")
 GGUF_TENSORS = _fixed("gguf_tensors", 10_000_000, "tensors", "of a GGUF file")

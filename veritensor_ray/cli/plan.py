@@ -32,8 +32,8 @@ def plan(
     from veritensor_ray.engines.registry import selected
     from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.keys import site_key
+    from veritensor_ray.pipeline.bounded import Splitter
     from veritensor_ray.pipeline.estimate import calibrate, survey
-    from veritensor_ray.pipeline.splitting import splitter
 
     settings = load_settings(config, flags | {"sources": source or None})
     if not settings.sources:
@@ -46,7 +46,8 @@ def plan(
         sys.stderr.flush()
 
     progress = listed if sys.stderr.isatty() else lambda _: None
-    found = survey(plan_rows(settings, names, splitter(settings), progress), {}, settings, names)
+    with Splitter(settings) as split:
+        found = survey(plan_rows(settings, names, split, progress), {}, settings, names)
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)

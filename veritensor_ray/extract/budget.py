@@ -33,6 +33,11 @@ class Budget:
         times = f", {self._limits.expanded_ratio} times its size" if self._bound == "expanded_ratio" and self._most > SMALL else ""
         return LimitExceeded(self._bound, f"what is packed in it comes to more than {self._most} bytes{times}; the rest was not read")
 
+    @property
+    def left(self) -> int:
+        """How many bytes may still be made."""
+        return max(0, self._most - self._bytes)
+
     def add(self, count: int) -> None:
         """Count bytes that were made. Raises LimitExceeded."""
         self._bytes += count
@@ -58,6 +63,11 @@ class Copies:
 
     def __init__(self, budget: Budget, size: int) -> None:
         self.budget, self._own = budget, size
+
+    @property
+    def left(self) -> int:
+        """How many bytes may still be copied."""
+        return self._own + self.budget.left
 
     def add(self, count: int) -> None:
         """Count bytes that were copied. Raises LimitExceeded."""

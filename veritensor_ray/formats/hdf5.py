@@ -2,25 +2,111 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from veritensor_ray import bounds
 
 LARGEST = bounds.HELD
+_HEAP = b"GCOL\x01\0\0\0"  # how a collection of values of variable length begins
+_HEAP_BYTES = bounds.HELD  # of one collection; HDF5 writes 4096 bytes, or what its one value needs
+_POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader asks for some thousand, of 16 bytes each
 
 
 class Malformed(Exception):
     """h5py refuses the file."""
 
 
-def opened(file: BinaryIO) -> Any:
+class Guarded(io.RawIOBase):
+    """The file as h5py reads it, but for values of variable length that cannot be: HDF5 makes room for whatever length they declare, and
+    2.0 loops for ever over a collection where one is longer than the rest, or no longer than nothing.
+
+    A pointer with such a length is given as empty, and counted in `too_long`; reading such a collection raises OSError.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, file.seek(0, io.SEEK_END)
+        self._at = 0
+        self._sound: set[int] = set()
+        self.too_long = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        before = min(self._at, len(_HEAP) - 1)  # a mark may begin in one read and end in the next
+        self._file.seek(self._at - before)
+        data = self._file.read(before + len(buffer) + len(_HEAP) - 1)
+        found = data.find(_HEAP)
+        while found >= 0:
+            self._check(self._at - before + found)
+            found = data.find(_HEAP, found + 1)
+        asked = data[before : before + len(buffer)]
+        if len(asked) <= _POINTERS:
+            asked = self._without_long(asked)
+        buffer[: len(asked)] = asked
+        self._at += len(asked)
+        return len(asked)
+
+    def _without_long(self, data: bytes) -> bytes:
+        """A pointer is four bytes of length, eight of a collection's address, and a number."""
+        for first in range(4, min(12, len(data))):
+            addresses = np.frombuffer(data[first : len(data) - (len(data) - first) % 8], "<u8")
+            for i in np.flatnonzero((addresses > 0) & (addresses < self._size)).tolist():
+                at = first + 8 * i - 4
+                if int.from_bytes(data[at : at + 4], "little") > self._size and self._is_heap(int(addresses[i])):
+                    self.too_long += 1
+                    data = data[:at] + bytes(4) + data[at + 4 :]
+        return data
+
+    def _is_heap(self, at: int) -> bool:
+        self._file.seek(at)
+        return self._file.read(len(_HEAP)) == _HEAP
+
+    def _check(self, at: int) -> None:
+        if at in self._sound:
+            return
+        self._file.seek(at + len(_HEAP))
+        size = int.from_bytes(self._file.read(8), "little")
+        # where sizes have four bytes, the second four are the first object's number and its references
+        width = 8 if size >> 32 == 0 else 4
+        size &= 0xFFFF_FFFF
+        if size > min(self._size - at, _HEAP_BYTES):
+            raise OSError(f"variable-length values at {at} say they have {size} bytes, more than the file")
+        self._file.seek(at)
+        heap = self._file.read(size)
+        head = 8 + width
+        place = head + -head % 8
+        while place + head <= size:
+            length = int.from_bytes(heap[place + 8 : place + head], "little")
+            # number 0 is free space, and its length counts its head
+            taken = length if heap[place : place + 2] == b"\0\0" else head + -head % 8 + length + -length % 8
+            if not head <= taken <= size - place:
+                raise OSError(f"a variable-length value at {at + place} says it has {length} bytes, which its collection has not")
+            place += taken
+        self._sound.add(at)
+
+
+def opened(file: BinaryIO | Guarded) -> Any:
     """An h5py.File over a file object. Raises Malformed."""
     import h5py
 
     try:
-        return h5py.File(file, "r", locking=False)
+        return h5py.File(file if isinstance(file, Guarded) else Guarded(file), "r", locking=False)
     except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
         raise Malformed(f"not a whole HDF5 file: {str(error)[:200]}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter, defaultdict
@@ -12,8 +13,8 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import create, needing_models
+from veritensor_ray.pipeline import bounded
 from veritensor_ray.pipeline.context import Context
-from veritensor_ray.pipeline.shard import scan_shard
 
 _FILES = 6  # per kind of file
 _BYTES = 400_000  # bigger ones are not sampled: the estimate must stay quick
@@ -71,21 +72,26 @@ def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Setting
 
 
 def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
-    """Scan the sampled files in this process and extrapolate; stops after 20 seconds."""
+    """Scan the sampled files in a bounded process and extrapolate; stops after 20 seconds. A kind whose samples kill it has no estimate."""
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), estimate.engines, site_key, "estimate")
     models = bool(needing_models(create(settings, estimate.engines)))
     began = time.monotonic()
     warm = not models
+    patience = min(settings.limits.artifact_seconds, _SECONDS)
     for media_type, kind in sorted(estimate.kinds.items(), key=lambda item: -item[1].bytes):
         if not kind.samples or time.monotonic() - began > _SECONDS:
             estimate.seconds[media_type] = None
             continue
         if not warm:
-            scan_shard(context, kind.samples[:1], {})  # loads the models, which is no part of the rate
+            with contextlib.suppress(bounded.Died):  # which the second time says
+                bounded.scan(context, kind.samples[:1], {}, seconds=patience)  # loads the models, which is no part of the rate
             warm = True
-        started = time.process_time()
-        table = scan_shard(context, kind.samples, {})
-        took = time.process_time() - started
+        try:
+            table, took = bounded.scan(context, kind.samples, {}, seconds=patience)
+        except bounded.Died as death:
+            estimate.seconds[media_type] = None
+            estimate.seen[media_type] = Counter([f"quarantined: {death}"])
+            continue
         size = sum(row.size or 0 for row in kind.samples)
         share = took / max(size, 1)
         estimate.seconds[media_type] = max(share * kind.bytes, took / len(kind.samples) * kind.artifacts if size == 0 else 0.0)

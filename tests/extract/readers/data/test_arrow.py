@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.extract.readers.images.test_image import PNG, chunk
-from tests.extract.readers.reading import flat, members, read, reader_source, split
-from veritensor_ray.errors import ReadError
+from tests.extract.readers.reading import flat, members, read, reader_source, split, until_error
+from veritensor_ray.config import Limits
+from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.sniff import Kind
 
 PARQUET = Kind("application/vnd.apache.parquet")
@@ -254,3 +256,52 @@ def test_damaged_files_raise_read_errors_only(kind: Kind) -> None:
 def test_what_is_no_parquet_says_so_in_a_line() -> None:
     with pytest.raises(ReadError, match="not a whole Parquet file: "):
         read(b"PAR1" + bytes(100), PARQUET)
+
+
+ONE, ROWS = "la " * 350_000, 200
+VIEW = struct.pack("<i4sii", len(ONE), ONE[:4].encode(), 0, 0)  # length, beginning, buffer, place in it
+SHARED = {
+    "dictionary": pa.DictionaryArray.from_arrays(pa.array([0] * ROWS, pa.int32()), pa.array([ONE])),
+    "dictionary of lists": pa.DictionaryArray.from_arrays(pa.array([0] * ROWS, pa.int32()), pa.array([[ONE]])),
+    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([ROWS], pa.int32()), pa.array([ONE])),
+    "list_view": pa.ListViewArray.from_arrays(pa.array([0] * ROWS, pa.int32()), pa.array([1] * ROWS, pa.int32()), pa.array([ONE])),
+    "string_view": pa.Array.from_buffers(pa.string_view(), ROWS, [None, pa.py_buffer(VIEW * ROWS), pa.py_buffer(ONE.encode())]),
+    "dense union": pa.UnionArray.from_dense(pa.array([0] * ROWS, pa.int8()), pa.array([0] * ROWS, pa.int32()), [pa.array([ONE])]),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "array", "options"),
+    [pytest.param(kind, array, {}, id=f"{kind.media_type[16:]} {name}") for kind in (FILE, STREAM) for name, array in SHARED.items()]
+    + [
+        pytest.param(PARQUET, SHARED["dictionary"], {}, id="parquet dictionary"),
+        pytest.param(PARQUET, SHARED["dictionary"], {"store_schema": False}, id="parquet dictionary of its own"),
+        pytest.param(
+            PARQUET, pa.array([ONE] * ROWS), {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}, id="parquet prefixes"
+        ),
+    ],
+)
+def test_rows_that_share_one_value_count_each(kind: Kind, array: Any, options: dict[str, Any]) -> None:
+    data = written(pa.table({"c": array}), kind, **options)
+    (blocks, _), error = until_error(reader_source(data, kind, Limits(expanded_ratio=2)), LimitExceeded)
+    assert isinstance(error, LimitExceeded)
+    assert error.bound == "expanded_ratio"
+    sizes = [sum(map(len, flat([block]))) for block in blocks]
+    assert 60_000_000 < sum(sizes) < 80_000_000  # `column_bytes`, and what any file may expand to
+    assert max(sizes) < 9_000_000
+
+
+@pytest.mark.parametrize("name", ["dictionary_page_offset", "no footer"])
+def test_a_footer_that_nobody_understands_means_few_rows_at_once(name: str) -> None:
+    data = bytearray(written(pa.table({"c": ["x"] * 3000}), PARQUET))
+    if name == "no footer":
+        data[-8:-4] = (1 << 31).to_bytes(4, "little")
+    shared = Shared(io.BytesIO(bytes(data)))
+    assert shared.rows_at_once(0 if name == "no footer" else 7, {"c"}, 1024) == 8
+
+
+def test_rows_at_once_follow_the_dictionaries() -> None:
+    table = pa.table({"long": ["x" * 1_000_000, "y"], "short": ["a", "b"], "number": [1, 2]})
+    shared = Shared(io.BytesIO(written(table, PARQUET)))
+    assert shared.rows_at_once(0, {"long", "short"}, 1024) == 134
+    assert shared.rows_at_once(0, {"short"}, 1024) == 1024

@@ -245,3 +245,16 @@ def test_damage(data: bytes) -> None:
         for bad in (data[:cut], bytes(changed)):
             with contextlib.suppress(ReadError, LimitExceeded):
                 reasons(read(bad, found)[1])
+
+
+def test_hdf5_gives_up_after_some_failures() -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w", libver="earliest") as root:
+        for number in range(20):
+            root.create_dataset(f"d{number:02}", data=["a text"], dtype=h5py.string_dtype())
+        root.attrs["z"] = np.bytes_(b"an attribute")
+    data = out.getvalue()
+    at = data.index(b"GCOL") + 24
+    blocks, gaps = read(data[:at] + (1 << 40).to_bytes(8, "little") + data[at + 8 :], kind("hdf5"))
+    assert [gap.bound for gap in gaps] == [None] * 8 + ["hdf5_failures"]
+    assert "an attribute" in flat(blocks)

@@ -1,26 +1,86 @@
-"""Parquet and Arrow (Feather): every text leaf of every column, however nested, without a Python object a cell."""
+"""Parquet and Arrow (Feather): every text leaf of every column, however nested, without a Python object a cell.
+
+Many rows may share one value: by a dictionary, a run, a view, a prefix. So rows are taken in pieces whose values are some megabytes when
+each row has its own, and all values together may be only so much more than the file.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.errors import as_read_error
+from veritensor_ray import bounds
+from veritensor_ray.errors import LimitExceeded, as_read_error
+from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _BATCH_ROWS = 1024
+_PIECE_ROWS = 65_536  # of a batch that the file itself made: one of no columns may say any number of rows
+_PIECE_BYTES = 8 << 20  # of values that share their bytes, when each row has its own
+_UNASKED = bounds.COLUMNS
+
+
+class _Values(Blobs):
+    """What came out of a file so far, on the artifact's account; the binary values are sorted as everywhere."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.budget, pictures=True)
+        # of a stream the size is not known before its end, and what it expands to is counted where it comes from
+        own = _size(source.file) if source.file.seekable() else int(source.limits.expanded_bytes)
+        self._copies = Copies(source.budget, max(_UNASKED, own))
+
+    def fitting(self, column: pa.Array) -> int:
+        """How many values of a column of texts or bytes may still be read; fewer than all of them once, and then `exceeded` is to be raised."""
+        left = self._copies.left
+        with contextlib.suppress(LimitExceeded):
+            self._copies.add(column.nbytes)
+        if column.nbytes <= left:
+            return len(column)
+        return min(int(np.searchsorted(_ends(column), left, side="right")), len(column) - 1)
+
+    def exceeded(self) -> LimitExceeded | None:
+        """What ends the reading."""
+        return self._copies.budget.error
+
+
+def _ends(column: pa.Array) -> Any:
+    """Bytes of the texts or binary values up to the end of each."""
+    return np.cumsum(pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64) + 4)
+
+
+def _portions(column: pa.Array) -> Iterator[tuple[int, int]]:
+    """Where to cut a column of texts or binary values, so that no piece has more than some megabytes."""
+    if column.nbytes <= _PIECE_BYTES:
+        yield 0, len(column)
+        return
+    ends, first = _ends(column), 0
+    while first < len(column):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + _PIECE_BYTES, side="right")))
+        yield first, last
+        first = last
+
+
+def _size(file: BinaryIO) -> int:
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return size
 
 
 def read_parquet(source: Source) -> Iterator[Item]:
     """Row groups one at a time; `row` counts from the beginning of the file also in a part of it."""
-    blobs = Blobs(source.budget, pictures=True)
+    blobs = _Values(source)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
@@ -29,7 +89,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
         if not columns:
             source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
             return
-        for batch in file.iter_batches(_BATCH_ROWS, row_groups=list(groups), columns=columns):
+        for batch in _batches(file, Shared(source.file), groups, columns):
             yield from _read_batch(batch, row, blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
@@ -42,6 +102,26 @@ def read_parquet(source: Source) -> Iterator[Item]:
 
 
 _PIECE = 1 << 20
+
+
+def _batches(file: pq.ParquetFile, shared: Shared, groups: range, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows together that are some megabytes, read a few at a time where values may be shared."""
+    for group in groups:
+        step = shared.rows_at_once(group, set(columns), _BATCH_ROWS)
+        waiting: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in file.iter_batches(step, row_groups=[group], columns=columns):
+            waiting.append(batch)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= _BATCH_ROWS or size >= _PIECE_BYTES:
+                yield _together(waiting)
+                waiting, rows, size = [], 0, 0
+        if waiting:
+            yield _together(waiting)
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def read_arrow_file(source: Source) -> Iterator[Item]:
@@ -61,7 +141,7 @@ def read_arrow_stream(source: Source) -> Iterator[Item]:
 
 def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
     """Batches of rows, and the metadata of the file where there is some."""
-    blobs = Blobs(source.budget, pictures=True)
+    blobs = _Values(source)
     row = 0
     try:
         for batch in batches:
@@ -147,19 +227,42 @@ def _metadata(metadata: dict[bytes, bytes]) -> Iterator[Block]:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
 
 
-def _read_batch(batch: pa.RecordBatch, row: int, blobs: Blobs) -> Iterator[Item]:
-    rows = np.arange(row, row + batch.num_rows, dtype=np.int64)
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        yield from _leaves(column, name, rows, blobs)
+def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Item]:
+    for first in range(0, batch.num_rows, _PIECE_ROWS):
+        piece = batch.slice(first, _PIECE_ROWS)
+        rows = np.arange(row + first, row + first + piece.num_rows, dtype=np.int64)
+        for name, column in zip(piece.schema.names, piece.columns, strict=True):
+            yield from _leaves(column, name, rows, blobs)
 
 
-def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> Iterator[Item]:
+def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Iterator[tuple[pa.Array, str | pa.Array, Any]]:
+    """The same in pieces of some megabytes; `each` is how long the longest value may be."""
+    step = max(1, _PIECE_BYTES // max(1, each))
+    for first in range(0, len(column), step):
+        some = path if isinstance(path, str) else path.slice(first, step)
+        yield column.slice(first, step), some, rows[first : first + step]
+
+
+def _longest(values: pa.Array) -> int:
+    """Bytes of the longest of some values, at most."""
+    if not len(values):
+        return 0
+    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+        lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]  # each leads a view
+        return int(lengths.max())
+    if _is_string(values.type) or _is_binary(values.type):
+        return int(pc.max(pc.binary_length(values)).as_py() or 0)
+    return int(values.nbytes)
+
+
+def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Blocks for the text leaves below `column`; `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         yield from _leaves(column.storage, path, rows, blobs)
     elif pa.types.is_dictionary(kind):
-        yield from _leaves(column.dictionary_decode(), path, rows, blobs) if _has_text(kind.value_type) else ()
+        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if _has_text(kind.value_type) else ():
+            yield from _leaves(piece.dictionary_decode(), some, here, blobs)
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
             yield from _leaves(pc.struct_field(column, i), _join(path, f".{kind.field(i).name}"), rows, blobs)
@@ -167,9 +270,12 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> 
         entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
         yield from _leaves(entries, _join(path, "[]"), inner, blobs)
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        yield from _leaves(_as_list(column), path, rows, blobs) if _has_text(kind.value_type) else ()
+        each = _longest(column.values) * int(pc.max(pc.list_value_length(column)).as_py() or 0)
+        for piece, some, here in _pieces(column, path, rows, each) if _has_text(kind.value_type) else ():
+            yield from _leaves(_as_list(piece), some, here, blobs)
     elif pa.types.is_run_end_encoded(kind):
-        yield from _leaves(pc.run_end_decode(column), path, rows, blobs) if _has_text(kind.value_type) else ()
+        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if _has_text(kind.value_type) else ():
+            yield from _leaves(pc.run_end_decode(piece), some, here, blobs)
     elif pa.types.is_union(kind):
         yield from _union(column, path, rows, blobs)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -180,14 +286,28 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> 
             yield from _leaves(
                 values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner, blobs
             )
-    elif _is_string(kind):
-        valid = column.is_valid()
-        texts, bad = utf8(column.cast(pa.string()).filter(valid))
-        yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
-        if bad:
-            yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
-    elif _is_binary(kind):
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        for piece, some, here in _pieces(column, path, rows, _longest(column)):
+            yield from _leaves(piece.cast(pa.string() if pa.types.is_string_view(kind) else pa.binary()), some, here, blobs)
+    elif _is_string(kind) or _is_binary(kind):
+        fitting = blobs.fitting(column)
+        for first, last in _portions(column.slice(0, fitting)):
+            some = path if isinstance(path, str) else path.slice(first, last - first)
+            yield from _read(column.slice(first, last - first), some, rows[first:last], blobs)
+        if fitting < len(column) and (error := blobs.exceeded()):
+            raise error
+
+
+def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Texts, or binary values."""
+    if _is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
+        return
+    valid = column.is_valid()
+    texts, bad = utf8(column.cast(pa.string()).filter(valid))
+    yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
+    if bad:
+        yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
 
 
 def _as_list(views: pa.Array) -> pa.Array:
@@ -196,14 +316,17 @@ def _as_list(views: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
 
 
-def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: Blobs) -> Iterator[Item]:
+def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Each value is of one of several types: the values of one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
+        child = column.field(i)
+        if not _has_text(child.type):
+            continue
         chosen = np.flatnonzero(codes == column.type.type_codes[i])
-        child = column.field(i).take(pa.array(chosen) if column.type.mode == "sparse" else column.offsets.take(pa.array(chosen)))
-        if _has_text(child.type):
-            yield from _leaves(child, path if isinstance(path, str) else path.take(pa.array(chosen)), rows[chosen], blobs)
+        labels = path if isinstance(path, str) else path.take(pa.array(chosen))
+        for piece, some, here in _pieces(pa.array(chosen), labels, rows[chosen], _longest(child)):
+            yield from _leaves(child.take(piece if column.type.mode == "sparse" else column.offsets.take(piece)), some, here, blobs)
 
 
 def utf8(texts: pa.Array) -> tuple[pa.Array, int]:

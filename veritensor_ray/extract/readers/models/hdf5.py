@@ -25,6 +25,7 @@ _STEP = 4096  # items of a dataset at once
 _FEW = 64  # values that are not worth a block of their own
 _CHARS = 4 << 20
 _ITEMS = bounds.HDF5_ITEMS
+_FAILURES = bounds.HDF5_FAILURES
 _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
 
 
@@ -36,11 +37,14 @@ def read_hdf5(source: Source) -> Iterator[Item]:
         if len(data) > _HELD:
             raise LimitExceeded("hdf5_bytes", f"an HDF5 file in {source.via} of more than {_HELD} bytes")
         file = io.BytesIO(data)
+    guarded = hdf5.Guarded(file)
     try:
-        with hdf5.opened(file) as root:
+        with hdf5.opened(guarded) as root:
             yield from _Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
     except hdf5.Malformed as error:
         raise ReadError(str(error)) from None
+    if guarded.too_long:
+        yield Gap("values of variable length say that they are longer than the file; they were not read", count=guarded.too_long)
 
 
 class _Walk:
@@ -49,9 +53,13 @@ class _Walk:
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
+        self._failures = 0
 
     def items(self, root: Any) -> Iterator[Item]:
         for found in hdf5.objects(root):
+            if self._failures >= _FAILURES:
+                yield Gap(f"{_FAILURES} values cannot be read; the others were not tried", location=found.path, bound="hdf5_failures")
+                break
             if isinstance(found, hdf5.Elsewhere):
                 yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path)
                 continue
@@ -68,6 +76,9 @@ class _Walk:
         for name, value in hdf5.attributes(found.item):
             column = f"{found.path}@{name}"
             if isinstance(value, Exception):
+                self._failures += 1
+                if self._failures >= _FAILURES:
+                    break
                 yield Gap(f"an attribute cannot be read: {str(value)[:200]}", location=column)
                 continue
             target = self._visible if name in _CONFIGS else self._metadata
@@ -80,6 +91,7 @@ class _Walk:
         except (LimitExceeded, ReadError):
             raise
         except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to; the other datasets are still read
+            self._failures += 1
             yield Gap.of(as_read_error(error, "the dataset cannot be read"), found.path)
 
     def _dataset(self, item: Any, path: str) -> Iterator[Item]:

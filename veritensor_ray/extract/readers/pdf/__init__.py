@@ -11,7 +11,13 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf import library as pdfium
-from veritensor_ray.extract.readers.pdf.document import has_annotations_over_text, has_hidden_layers, pages_with_appearances, read_document
+from veritensor_ray.extract.readers.pdf.document import (
+    has_annotations_over_text,
+    has_hidden_layers,
+    pages_that_draw_too_much,
+    pages_with_appearances,
+    read_document,
+)
 from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
 from veritensor_ray.extract.readers.pdf.pages import Report, read_page
 from veritensor_ray.extract.source import Item, Member, Source
@@ -46,7 +52,8 @@ def read_pdf(source: Source) -> Iterator[Item]:
         if objects.broken:
             yield Gap(f"some objects were not searched: {objects.broken}")
         yield from read_document(objects, about, budget, unlocked)
-        report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects))
+        heavy = pages_that_draw_too_much(objects, about)
+        report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects), heavy)
         del objects, about, unlocked
         for index in range(min(count, _MOST_PAGES)):
             if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:

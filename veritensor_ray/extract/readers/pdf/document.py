@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
+from veritensor_ray.extract.readers.pdf.drawn import Drawn
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
 from veritensor_ray.extract.source import Item, Member
@@ -88,6 +89,14 @@ class _Text(NamedTuple):
     view: str
     notice: str | None = None
     start: int = 0
+
+
+def pages_that_draw_too_much(objects: Objects, file: BinaryIO) -> frozenset[int] | None:
+    """Numbers of the pages that PDFium must not be shown; None for all, where it is not known which one it is."""
+    order = page_order(objects)
+    pages = {objects.number(match.start()) for match in _PAGE.finditer(objects.text)} | order.keys()
+    heavy = Drawn(objects, file).too_much(sorted(pages))
+    return None if any(number not in order for number in heavy) else frozenset(order[number] for number in heavy)
 
 
 def has_hidden_layers(objects: Objects) -> bool:
@@ -267,7 +276,7 @@ def _file_names(objects: Objects) -> Iterator[tuple[int, str]]:
 
 def _pages_of_annotations(objects: Objects) -> dict[int, int]:
     """The page (from 1) of each annotation that is an object, and of each page object."""
-    order = _page_order(objects)
+    order = page_order(objects)
     pages: dict[int, int] = {}
     arrays: dict[int, int] = {}
     for match in _PAGE.finditer(objects.text):
@@ -289,7 +298,7 @@ def _pages_of_annotations(objects: Objects) -> dict[int, int]:
     return pages
 
 
-def _page_order(objects: Objects) -> dict[int, int]:
+def page_order(objects: Objects) -> dict[int, int]:
     """Numbers of pages by their objects, along the tree of pages; a tree that loops is followed once."""
     kids = {objects.number(match.start()): [int(found) for found in _REFS.findall(match[1])] for match in _KIDS.finditer(objects.text)}
     roots = [

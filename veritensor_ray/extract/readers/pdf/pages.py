@@ -15,6 +15,7 @@ from PIL import Image
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.pdf import library as pdfium
+from veritensor_ray.extract.readers.pdf.drawn import MOST
 from veritensor_ray.extract.readers.pdf.inventory import DOUBTFUL, HIDDEN, NEUTRAL, VISIBLE, Inventory, take
 from veritensor_ray.extract.readers.pdf.pictures import picture, pixel_size
 from veritensor_ray.extract.readers.pdf.seen import settle
@@ -41,6 +42,7 @@ class Report:
     hidden_layers: bool = False
     annotated: bool = True
     appearances: frozenset[int] | None = frozenset()  # pages; None: perhaps on all
+    heavy: frozenset[int] | None = frozenset()  # pages that draw too much to be read; None: perhaps all
     rendered: int = 0
     compared: int = 0
     pictures: int = 0
@@ -48,6 +50,7 @@ class Report:
     not_compared: int = 0
     not_taken: int = 0
     crowded: int = 0
+    not_drawn: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
     known: set[tuple[int, int, int, int]] = field(default_factory=set)
 
@@ -56,6 +59,15 @@ class Report:
         if self.unreadable:
             first, count = self.unreadable[0], len(self.unreadable)
             yield Gap("the page cannot be read" if count == 1 else f"{count} pages cannot be read", location=f"page {first}", count=count)
+        if self.not_drawn:
+            first, count = self.not_drawn[0], len(self.not_drawn)
+            what = f"more than {MOST} bytes of content, forms within forms counted each time"
+            yield Gap(
+                f"the page draws {what}" if count == 1 else f"{count} pages draw {what}",
+                f"page {first}",
+                bound="pdf_drawn_bytes",
+                count=count,
+            )
         for count, bound, what in (
             (self.not_rendered, "pdf_rendered_pages", "pages without text were not rendered"),
             (self.not_compared, "pdf_compared_pages", "pages were not searched for text that cannot be seen"),
@@ -68,6 +80,9 @@ class Report:
 
 def read_page(document: int, index: int, report: Report) -> list[Block | Gap]:
     """Everything of one page; nothing of it is held when this returns."""
+    if report.heavy is None or index + 1 in report.heavy:
+        report.not_drawn.append(index + 1)
+        return []
     with pdfium.LOCK:
         page = pdfium.load_page(document, index)
         if not page:

@@ -1,0 +1,40 @@
+"""How much memory a worker may take where nobody says it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from veritensor_ray.config import Settings
+from veritensor_ray.pipeline.fingerprint import describe
+from veritensor_ray.pipeline.limits import worker_memory
+
+CPUS = len(os.sched_getaffinity(0))
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "memory"),
+    [
+        ("0::/box/inner\n", {"sys/fs/cgroup/box/inner/memory.max": "max", "sys/fs/cgroup/box/memory.max": str(2 * GIB * CPUS)}, 1.5),
+        ("0::/elsewhere\n", {"sys/fs/cgroup/memory.max": str(2 * GIB * CPUS)}, 1.5),
+        ("0::/\n", {"sys/fs/cgroup/memory.max": "100000000"}, 1),
+        ("4:memory:/box\n0::/\n", {"sys/fs/cgroup/memory/box/memory.limit_in_bytes": str(GIB * CPUS)}, 1),
+        ("4:memory:/\n", {"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        (None, {}, None),
+    ],
+)
+def test_a_share_of_what_control_groups_leave(groups: str | None, files: dict[str, str], memory: float | None, tmp_path: Path) -> None:
+    for name, text in {**files, **({"proc/self/cgroup": groups} if groups else {})}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = worker_memory(tmp_path)
+    assert GIB <= found <= 4 * GIB
+    if memory is not None:
+        assert found <= memory * GIB
+
+
+def test_the_machine_is_no_part_of_a_fingerprint() -> None:
+    assert describe(Settings(), {}, "key")["settings"]["limits"]["worker_memory"] is None

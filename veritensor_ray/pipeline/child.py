@@ -1,0 +1,160 @@
+"""The process that `bounded` starts: answers one request after the other under a watchdog and a bound on memory, and ends with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import Listed, Root
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.errors import LimitExceeded, VeritensorError
+from veritensor_ray.pipeline.bounded import HEAD, exactly
+from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.limits import Watchdog, bound_memory, unbound_memory
+from veritensor_ray.pipeline.shard import scan_shard, split_engines
+from veritensor_ray.pipeline.splitting import splitter
+
+Answer = tuple[dict[str, Any], bytes]
+_PR_SET_PDEATHSIG = 1
+_PLACES = 4  # workbenches that `context` keeps
+
+
+class Bounds:
+    """What this process may do for the request at hand: go so long without a `pulse`, and allocate so much `memory`."""
+
+    def __init__(self) -> None:
+        self._watchdog = Watchdog(0)
+        self._memory: int | None = None
+        self._ours = False
+        self._ready: list[object] = []
+
+    def renew(self, seconds: float, memory: int | None) -> None:
+        """Those of the next request."""
+        self._watchdog, self._memory = Watchdog(seconds), memory
+
+    def bind(self) -> None:
+        """From now on the bytes are an attacker's."""
+        self._ours |= bound_memory(self._memory)
+        self.pulse()
+
+    def pulse(self) -> None:
+        """There was progress."""
+        self._watchdog.pulse()
+
+    def rest(self) -> None:
+        """The request is done."""
+        self._watchdog.rest()
+
+    def prepare(self, key: object, load: Callable[[], None]) -> None:
+        """Load without bounds what belongs to `key`, where that was not done yet: the weights of models are no artifact's."""
+        if key not in self._ready:
+            if self._ours:
+                unbound_memory()
+                self._ours = False
+            load()
+            self._ready = [*self._ready[1 - _PLACES :], key]
+
+
+def scan(
+    bounds: Bounds,
+    context: Context,
+    rows: Sequence[PlanRow],
+    fingerprints: Mapping[str, str],
+    memory: Mapping[str, bytes],
+) -> Answer:
+    """A shard's table."""
+
+    def load() -> None:
+        for names in split_engines(context):
+            workbench(context, names)
+
+    bounds.prepare((context.fingerprint, context.engines, context.settings.model_dump_json()), load)
+    bounds.bind()
+    with _in_memory(memory):
+        started = time.process_time()
+        table = scan_shard(context, rows, fingerprints, bounds.pulse)
+        seconds = time.process_time() - started
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return {"seconds": seconds}, out.getvalue()
+
+
+@contextlib.contextmanager
+def _in_memory(files: Mapping[str, bytes]) -> Any:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    for path, data in files.items():
+        store.pipe_file(path, data)
+    try:
+        yield
+    finally:
+        for path in files:
+            store.rm(path)
+
+
+def split(bounds: Bounds, settings: Settings, entry: Listed, root: Root) -> Answer:
+    """Where a big artifact can be cut."""
+    bounds.bind()
+    return {"cuts": splitter(settings)(entry, root)}, b""
+
+
+_FUNCTIONS: dict[str, Callable[..., Answer]] = {"scan": scan, "split": split}
+
+
+def _answered(bounds: Bounds, request: bytes) -> Answer:
+    function, arguments, seconds, memory = pickle.loads(request)  # noqa: S301  # our parent's, over a pipe that nobody else has
+    bounds.renew(seconds, memory)
+    try:
+        return _FUNCTIONS[function](bounds, *arguments)
+    except LimitExceeded as error:
+        return {"error": "LimitExceeded", "message": str(error), "bound": error.bound}, b""
+    except VeritensorError as error:
+        return {"error": type(error).__name__, "message": str(error)}, b""
+    except Exception as error:  # noqa: BLE001  # the boundary of a request: whatever it is, the caller hears of it
+        return {"error": "", "message": f"{type(error).__name__}: {error}"[:1000]}, b""
+    finally:
+        bounds.rest()
+
+
+def serve(requests: IO[bytes], answers: BinaryIO) -> None:
+    """Until there are no more requests."""
+    bounds = Bounds()
+    while head := requests.read(HEAD.size):
+        small, data = _answered(bounds, exactly(requests, HEAD.unpack(head)[0]))
+        about = json.dumps(small).encode()
+        answers.write(HEAD.pack(len(about), len(data)))
+        answers.write(about)
+        answers.write(data)
+        answers.flush()
+
+
+def main(parent: int) -> None:
+    """Take the pipes for ourselves, so that no library writes into an answer, and serve."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died in between
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123  # a descriptor is wanted
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    with contextlib.suppress(BrokenPipeError, EOFError):
+        serve(requests, answers)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

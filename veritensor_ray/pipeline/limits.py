@@ -1,0 +1,76 @@
+"""Bounds that a process which decodes hostile bytes puts on itself, because only it knows whether it makes progress; it knows no Ray."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import sys
+from pathlib import Path
+
+_LEAST, _MOST = 1 << 30, 4 << 30
+_SHARE = 0.75  # of the memory is for all workers together
+
+
+class Watchdog:
+    """Ends this process when an artifact makes no progress for `seconds`; the driver's own timers would count queueing too."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def pulse(self) -> None:
+        """There was progress."""
+        faulthandler.dump_traceback_later(self._seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+
+    def rest(self) -> None:
+        """Waiting for others now, which is no lack of progress."""
+        faulthandler.cancel_dump_traceback_later()
+
+
+def bound_memory(allowance: int | None) -> bool:
+    """Let this process allocate `allowance` bytes more than it has now; beyond that, allocations raise MemoryError.
+
+    None: `worker_memory` of this machine. False where there is a bound already, be it the user's own: workers serve many tasks, and
+    what one leaves behind must not be the next one's start.
+    """
+    status = Path("/proc/self/status").read_text()
+    held = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_DATA, (held + (allowance or worker_memory()), hard))
+    return soft == resource.RLIM_INFINITY
+
+
+def unbound_memory() -> None:
+    """Take back what `bound_memory` did, to load what belongs to this process and not to an artifact."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, hard))
+
+
+def worker_memory(root: Path = Path("/")) -> int:
+    """What one worker may allocate where nobody says it: its share of this machine's memory, from 1 to 4 GiB.
+
+    The memory is the machine's, or what its control groups (both versions) leave to this process. `root`: of /proc and /sys.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    share = int(_SHARE * min([memory, *_control_groups(root)]) / len(os.sched_getaffinity(0)))
+    return max(_LEAST, min(_MOST, share))
+
+
+def _control_groups(root: Path) -> list[int]:
+    """Bounds of the groups that this process is in, and of those above."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found: list[int] = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            top, name = ("sys/fs/cgroup", "memory.max") if not controllers else ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            group = Path(path.lstrip("/"))
+            for folder in (group, *group.parents):  # a container may see its own group as the top, under the path that it has outside
+                file = root / top / folder / name
+                if file.is_file() and (text := file.read_text().strip()).isdigit():
+                    found.append(int(text))
+    return found
