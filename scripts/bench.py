@@ -124,6 +124,8 @@ def _synthetic() -> None:
     """Register a filesystem of a thousand folders with a thousand files each, of which nothing can be opened."""
     import fsspec
 
+    from veritensor_ray.corpus.stores import PROTOCOLS
+
     class Synthetic(fsspec.AbstractFileSystem):  # type: ignore[misc]  # fsspec is untyped
         protocol = "synthetic"
 
@@ -137,6 +139,7 @@ def _synthetic() -> None:
             return {"name": path, "type": "directory", "size": 0}
 
     fsspec.register_implementation("synthetic", Synthetic, clobber=True)
+    PROTOCOLS["synthetic"] = None
 
 
 def _planned(file: Path, engines: list[str], decide: Any = None) -> dict[str, Any]:
