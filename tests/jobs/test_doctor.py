@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from veritensor_ray.config import Settings
+from veritensor_ray.jobs.doctor import checks
+
 SCRIPT = """
 import json, sys
 from veritensor_ray.config import Settings
@@ -25,3 +30,19 @@ def test_a_store_is_tried_with_a_byte_and_nothing_is_decoded(tmp_path: Path) -> 
     found, decoders = json.loads(done.stdout)
     assert found == [["engine signatures", "ok"], ["engine structure", "ok"], [f"store {uri}", "ok"]]
     assert set(decoders) <= {"pyarrow.parquet"}  # the plan is one
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "state", "says"),
+    [
+        ("0123456789abcdef", 0o600, "ok", "id "),
+        ("0123456789abcdef", 0o644, "fails", "take that away: chmod o-rwx"),
+        ("k", 0o600, "fails", "put at least 16 random ones there"),
+    ],
+)
+def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "key").chmod(mode)
+    found = {one.name: one for one in checks(Settings(site_key=f"file:{tmp_path}/key", engines=["structure"], address="http://127.0.0.1:9"))}
+    assert found["site key"].state == state
+    assert says in found["site key"].detail
