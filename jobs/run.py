@@ -27,6 +27,7 @@ from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.policy_file import DEFAULT
+from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster, preflight
@@ -195,7 +196,8 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
     with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
-        totals = write_plan(plan_rows(settings, parts["engines"], split, report.planned, store.uri, decide), file)
+        rows = plan_rows(settings, parts["engines"], split, report.planned, store.uri, decide)
+        totals = write_plan((replace(row, reason=row.reason and reason_safe(row.reason)) for row in rows), file)
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}

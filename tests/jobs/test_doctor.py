@@ -43,6 +43,8 @@ def test_a_store_is_tried_with_a_byte_and_nothing_is_decoded(tmp_path: Path) -> 
 def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(key)
     (tmp_path / "key").chmod(mode)
-    found = {one.name: one for one in checks(Settings(site_key=f"file:{tmp_path}/key", engines=["structure"], address="http://127.0.0.1:9"))}
+    found = {
+        one.name: one for one in checks(Settings(site_key=f"file:{tmp_path}/key", engines=["structure"], address="http://127.0.0.1:9"))
+    }
     assert found["site key"].state == state
     assert says in found["site key"].detail

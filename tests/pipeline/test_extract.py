@@ -22,6 +22,7 @@ from PIL import Image
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_rows, shards_of
+from veritensor_ray.findings.strings import unsealed
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.pipeline.splitting import splitter
@@ -41,7 +42,9 @@ def scanned(source: Path, change: Callable[[], None] = lambda: None, limits: dic
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), engines, b"k", "tests.pipeline.test_extract")
     shards = [shard for shard in shards_of(list(plan_rows(settings, engines, splitter(settings)))) if isinstance(shard, Shard)]
     change()
-    return [part for shard in shards for part in zip(shard.rows, scan_shard(context, shard.rows, {}).to_pylist(), strict=True)]
+    parts = [part for shard in shards for part in zip(shard.rows, scan_shard(context, shard.rows, {}).to_pylist(), strict=True)]
+    unsealed([row for plan, row in parts if plan.parts > 1], b"k")
+    return parts
 
 
 def alone(tmp_path: Path, name: str, data: bytes, **options: Any) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Recorder:
                 "evidence_before": evidence.before,
                 "evidence_after": evidence.after,
                 "evidence_key": key,
-                "message": visible(without_credentials(mask(hit.message or rule.title, recorded.values.note))),
+                "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
             },
             self._limit,
         )

@@ -40,7 +40,10 @@ _MARKED = (
     ("tLS0tL", PEM_IN_BASE64, 0),
 )
 _PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
-_TOKENS = tuple((hint, token) for token in TOKENS for hint in token.hints)
+# No token is shorter than such a word, and in most texts there are few: only in them is looked for what tokens begin with.
+_LONG = re.compile(r"[\w./+=:~$?&;%!@-]{12,}")
+_SPACED = tuple((hint, token) for token in TOKENS if r"\s" in token.source for hint in token.hints)
+_TOKENS = tuple((hint, token) for token in TOKENS if r"\s" not in token.source for hint in token.hints)
 
 _ASSIGNED = re.compile(
     r"""
@@ -90,6 +93,8 @@ _BOUND = re.compile(
 )
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
+_SOLID = re.compile(r"[^ \n]")
+_SPACES = str.maketrans("\n\r\t", "   ")
 INNER = re.compile(r"(?<=\w)\w")
 # Unicode's Default_Ignorable_Code_Point, as far as Python calls them printable: variation selectors, fillers and the like.
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -154,9 +159,10 @@ def _marked(text: str, note: Note | None) -> str:
     for hint, pattern, keep in _WHOLE:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
-    for hint, token in _TOKENS:
-        if hint in masked:
-            masked = _starred(token.glued, masked, text, SECRET, note, 2)
+    long = "\n".join(_LONG.findall(masked))
+    likely = [token for hint, token in _TOKENS if hint in long] if long else []
+    for token in (*likely, *(token for hint, token in _SPACED if hint in masked)):
+        masked = _starred(token.glued, masked, text, SECRET, note, 2)
     for hint, pattern, keep in _MARKED:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
@@ -210,18 +216,19 @@ def _value_of_name(match: re.Match[str]) -> str:
 
 def stars(text: str) -> str:
     """As many as there are characters; white space stays."""
-    return "".join(c if c in " \n" else "*" for c in text)
+    return _SOLID.sub("*", text)
 
 
 def visible(text: str) -> str:
     """Control, bidirectional, zero-width and other invisible characters as escapes, so that no terminal or page obeys them."""
+    text = text.translate(_SPACES)
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(c) for c in text)
 
 
 def _shown(character: str) -> str:
-    if character in "\n\r\t" or unicodedata.category(character) == "Zs":
+    if unicodedata.category(character) == "Zs":
         return " "
     if character.isprintable() and not _IGNORABLE.match(character):
         return character
