@@ -197,7 +197,7 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     run, now = _next_id(digest(parts)[:6], previous)
     with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
         rows = plan_rows(settings, parts["engines"], split, report.planned, store.uri, decide)
-        totals = write_plan((replace(row, reason=row.reason and reason_safe(row.reason)) for row in rows), file)
+        totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
