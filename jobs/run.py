@@ -109,7 +109,7 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
     if given.policy is None and Path(DEFAULT).exists():
-        check_apart(Path(DEFAULT), given.sources, "--policy")
+        check_apart(Path(DEFAULT), given.sources, "--policy", given.follow_links)
     policy = load_policy(given.policy)
     settings, bundle = activate(given)
     bundle_id = bundle.id if bundle else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,55 @@ def test_a_file_that_nobody_named_stands_apart_from_the_corpus(
         ("notify: {command: touch /tmp/x}", "notify.command"),
         ("plugins: ['evil:Engine']", "plugins"),
         ("plugin_folder: plugins", "plugin_folder"),
+        ("trusted_keys: mine.json", "trusted_keys"),
     ],
 )
-def test_what_is_run_comes_from_a_file_that_is_named(text: str, key: str) -> None:
+def test_what_is_run_or_believed_comes_from_a_file_that_is_named(text: str, key: str) -> None:
     Path("veritensor-ray.yaml").write_text(text)
     with pytest.raises(UsageError, match=rf"sets {key}, which only a file that is named may do: give --config veritensor-ray.yaml"):
         load_settings(None, {}, {})
     load_settings("veritensor-ray.yaml", {}, {})
+
+
+def test_with_links_no_file_is_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link below a source may lead to the folder where somebody works."""
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    flags = {"sources": [str(tmp_path / "there")]}
+    for text, given in (("engines: [signatures]", flags | {"follow_links": True}), ("follow_links: true", flags)):
+        Path("veritensor-ray.yaml").write_text(text)
+        with pytest.raises(
+            UsageError, match=r"links of the corpus .* may lead there, so it may not be yours; if it is, name it with --config"
+        ):
+            load_settings(None, given, {})
+    assert load_settings(None, {"sources": ["s3://bucket"]}, {}).follow_links
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large"])
+def test_a_file_that_is_none_is_not_opened(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    if kind == "pipe":
+        os.mkfifo("veritensor-ray.yaml")
+    elif kind == "device":
+        Path("veritensor-ray.yaml").symlink_to("/dev/zero")
+    elif kind == "folder":
+        Path("veritensor-ray.yaml").mkdir()
+    else:
+        Path("veritensor-ray.yaml").write_bytes(b"#" * (5 << 20))
+    with pytest.raises(UsageError, match="name it with --config"):
+        load_settings(None, {"sources": ["."]}, {})
+    with pytest.raises(UsageError, match="name it with --config"):
+        load_settings(None, {}, {"VERITENSOR_SOURCES": "/elsewhere,."})
+    with pytest.raises(UsageError, match="is not a regular file of at most 4 MiB"):
+        load_settings(None, {"sources": ["../there"]}, {})
+
+
+def test_a_mistake_is_told_without_the_lines_of_the_file() -> None:
+    """The file may be a link to another one."""
+    Path("veritensor-ray.yaml").write_text("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE: x: y\n")
+    with pytest.raises(UsageError, match=r"^configuration file veritensor-ray\.yaml: line 2: ") as caught:
+        load_settings(None, {}, {})
+    assert "AKIA" not in str(caught.value)

@@ -45,8 +45,9 @@ def _named_secret(value: Any) -> Any:
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
 _DEFAULT_FILE = "veritensor-ray.yaml"
-# What runs something: not from a file that only lies where somebody works.
-_ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"))
+# What runs something, or says whom to believe: not from a file that only lies where somebody works.
+_ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
+_MOST_BYTES = 4 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -328,42 +329,55 @@ def load_settings(path: str | None = None, flags: Mapping[str, Any] | None = Non
     Raises UsageError that names the offending key and the nearest known one.
     """
     environ = os.environ if environ is None else environ
-    merged: dict[str, Any] = {}
+    given: dict[str, Any] = {}
+    for layer in (_from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
+        _merge(given, layer)
     file = Path(path or _DEFAULT_FILE)
-    from_file = _from_file(file, named=path is not None) if path or os.path.lexists(file) else {}
-    for layer in (from_file, _from_environment(environ), {k: v for k, v in (flags or {}).items() if v is not None}):
-        _merge(merged, layer)
+    found = path is None and os.path.lexists(file)
+    if found:  # before it is opened: it may be anything
+        check_apart(file, [str(one) for one in _split(given.get("sources")) or ()], "--config")
+    merged = _from_file(file, named=not found) if path or found else {}
+    _merge(merged, given)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise UsageError("\n".join(explain(error))) from None
-    if path is None and os.path.lexists(file):
-        check_apart(file, settings.sources, "--config")
+    if found:
+        check_apart(file, settings.sources, "--config", settings.follow_links)
         settings._found = str(file.absolute())
     if settings.plugin_folder is not None:
         settings = settings.model_copy(update={"plugin_folder": str(Path(settings.plugin_folder).expanduser().absolute())})
     return settings
 
 
-def check_apart(file: Path, sources: Sequence[str], flag: str) -> None:
-    """Raises UsageError for a file that nobody named and that stands in, above or below a source: whoever wrote that may have written it."""
+def check_apart(file: Path, sources: Sequence[str], flag: str, follow_links: bool = False) -> None:
+    """Raises UsageError for a file that nobody named and that stands in, above or below a source: whoever wrote that may have written it.
+
+    With `follow_links` a local source may reach any folder, so that no file is apart from it.
+    """
     standing = {Path(os.path.abspath(file)), Path(os.path.realpath(file))}  # noqa: PTH100  # of a link, where it is and where it leads
     for source, base in ((source, real_base(source)) for source in sources):
-        if base is not None and any(base in (one, *one.parents) or one.parent in base.parents for one in standing):
+        if base is not None and (follow_links or any(base in (one, *one.parents) or one.parent in base.parents for one in standing)):
             raise UsageError(
-                f"{file} was found in the working directory, beside or within the corpus {source}, so it may not be yours; if it is, name it "
-                f"with {flag} {file}, else start from another folder"
+                f"{file} was found in the working directory, and {'links of' if follow_links else 'beside or within'} the corpus {source}"
+                f"{' may lead there' if follow_links else ''}, so it may not be yours; if it is, name it with {flag} {file}, else start from "
+                "another folder"
             )
 
 
 def _from_file(path: Path, named: bool) -> dict[str, Any]:
-    """The keys in a configuration file. Raises UsageError; also for one that was only found and names what is run."""
+    """The keys in a configuration file. Raises UsageError; also for one that was only found and names what is run or believed."""
     if not path.exists():
         raise UsageError(f"configuration file {path} does not exist")
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise UsageError(f"configuration file {path} is not a regular file of at most {_MOST_BYTES >> 20} MiB")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"configuration file {path}: {error}") from None
+    except yaml.MarkedYAMLError as error:  # without the lines themselves: the file may be another one than it seems
+        at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UsageError(f"configuration file {path}: {at}{error.problem}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"configuration file {path}: {type(error).__name__}") from None
     if not isinstance(data or {}, dict):
         raise UsageError(f"configuration file {path}: the top level has to be a mapping of keys to values")
     for section, key in () if named else _ONLY_NAMED:

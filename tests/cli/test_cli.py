@@ -501,7 +501,7 @@ def test_a_planted_configuration_runs_nothing(
     (here / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
     assert call(monkeypatch, "submit", *given, "--engines", "signatures", "--output", str(tmp_path / "out")) == 2
     said = capsys.readouterr().err
-    assert [word in said for word in ("sets notify.command", "name it with --config", "name it with --policy")] == [True] * 3
+    assert [said.count(word) for word in ("name it with --config", "name it with --policy")] == [2, 1]
     assert not trace.exists()
     assert not (tmp_path / "out").exists()
 

@@ -319,3 +319,21 @@ def test_what_is_not_suppressed_has_an_empty_cell(output: str, monkeypatch: pyte
     assert call(monkeypatch, "findings", output, "--suppressed") == 0
     said = capsys.readouterr().out
     assert "S-1" in said and SECRET in said and "nan" not in said
+
+
+def test_a_policy_in_the_corpus_or_behind_a_link_has_to_be_named(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A source is only ever read."""
+    Path("policy.yaml").symlink_to(tmp_path / "victim")
+    (tmp_path / "victim").write_text("rules: []\n")
+    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
+    assert "is a link to another file; name the policy with --policy" in capsys.readouterr().err
+    Path("policy.yaml").unlink()
+    run = json.loads((Path(output) / "run.json").read_text())
+    (Path(output) / "run.json").write_text(json.dumps(run | {"sources": [str(Path.cwd())]}))
+    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
+    assert "name it with --policy" in capsys.readouterr().err
+    assert (tmp_path / "victim").read_text() == "rules: []\n"
+    assert not Path("policy.yaml").exists()
+    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, "--policy", "policy.yaml") == 0

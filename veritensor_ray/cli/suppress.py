@@ -48,7 +48,8 @@ def suppress(
     from pathlib import Path
 
     from veritensor_ray import api
-    from veritensor_ray.config import load_settings
+    from veritensor_ray.config import check_apart, load_settings
+    from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.policy import Policy, load_policy
     from veritensor_ray.findings.policy_edit import add_to_file
     from veritensor_ray.findings.policy_file import DEFAULT
@@ -57,6 +58,10 @@ def suppress(
     settings, today = load_settings(config), datetime.now(UTC).date()
     path = Path(policy or settings.policy or DEFAULT)
     audit = api.open(output, stores=settings.stores) if output else None
+    if not (policy or settings.policy):
+        check_apart(path, audit.run.get("sources", ()) if audit else (), "--policy")
+        if path.is_symlink():
+            raise UsageError(f"{path.absolute()} is a link to another file; name the policy with --policy")
     found = _found(audit, finding) if audit else None
     entry = _entry(_match(by, finding, found), reason, owner, _until(expires, today))
     if audit and found:

@@ -33,8 +33,6 @@ def verify(
     from veritensor_ray.signing import trust_list
 
     settings = load_settings(config, {"trusted_keys": trusted_keys})
-    if settings.found and settings.trusted_keys and not trusted_keys:
-        sys.stderr.write(f"the trusted keys come from {settings.found}, found in the working directory\n")
     try:
         where, verified = check_output(OutputStore(absolute(output), settings.stores), trust_list(settings.trusted_keys))
     except VeritensorError as error:
