@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,25 @@ def test_inspect_says_what_it_did_not_read() -> None:
 def test_the_public_names_are_these() -> None:
     assert sorted(vr.__all__) == ["Audit", "Inspection", "__version__", "inspect", "open", "scan"]
     assert all(getattr(vr, name) for name in vr.__all__)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["file:///x/att.txt", "local:///x/att.txt", "s3://b/k", "~/att.txt", "nosuch/att.txt", "/no/such/att.txt", "pipe", "gone", "/dev/null"],
+)
+def test_the_name_of_a_file_that_is_not_there_is_no_text(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is scanned would be the name, and the answer that the file is clean."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("gone").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="names a file, and there is no regular file there"):
+        vr.inspect(text, engines=["signatures"])
+
+
+@pytest.mark.parametrize("text", ["and/or", "see https://example.com/a for more", "a.b", "Hello ~/x", "1/2", "x" * 5000])
+def test_a_text_is_a_text(text: str) -> None:
+    assert vr.inspect(text, engines=["signatures"]).ledger["status"] == "scanned"
+
+
+def test_a_name_is_no_pattern() -> None:
+    assert vr.inspect(b"hello", name="x*?[a].txt", engines=["signatures"]).ledger["status"] == "scanned"

@@ -272,6 +272,7 @@ def test_a_real_actor_unpickles_nothing_and_connects_to_nothing(tmp_path: Path, 
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus/a.txt").write_text(ATTACK)
     flags = {"sources": [str(tmp_path / "corpus")], "output": str(tmp_path / "out"), "plugins": ["tests.test_offline:Witness"]}
+    flags["plugin_folder"] = str(Path(__file__).parents[1])
     settings = load_settings(flags=flags, environ={})
     assert selected(settings)[-1] == "witness"
     assert settings.resources.model_pools == "shared"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ _SHORTFALLS = {
     "unparsable": "{artifacts} with a manifest that cannot be parsed, wholly or in part",
     "no-reader": "not selected; {artifacts} with pictures whose text was not read",
 }
+# A text that is meant for a file: a URI, or a path without a space. Its name would be scanned, and the file taken for clean.
+_NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
+_WILDCARDS = re.compile(r"[*?\[]")  # a name is not a pattern
 _NO_MATCH = ("not included (include)", "excluded (exclude)", "the output of this run")
 
 
@@ -282,7 +286,7 @@ def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings
     import fsspec
 
     memory, folder = fsspec.filesystem("memory"), f"/veritensor-{uuid.uuid4().hex}"
-    file = f"{folder}/{name or 'inspected'}"
+    file = f"{folder}/{_WILDCARDS.sub('_', name or 'inspected')}"
     memory.pipe_file(file, data)
     try:
         return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle, {file: data})
@@ -300,6 +304,8 @@ def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
             f"{text} is a folder, and inspect takes one file: veritensor_ray.scan audits folders. Pass a text of that name as bytes"
         )
     if isinstance(what, str) and not _is(text, os.path.isfile):
+        if _is(text, os.path.lexists) or _NAMES_A_FILE.fullmatch(text):
+            raise UsageError(f"{text!r} names a file, and there is no regular file there. Pass its path, or a text that looks so as bytes")
         return None, what.encode("utf-8", "surrogatepass")
     return Path(text), b""
 

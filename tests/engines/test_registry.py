@@ -16,15 +16,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(autouse=True)
 def _not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(EXAMPLES)])
     monkeypatch.setattr(sys, "modules", {name: module for name, module in sys.modules.items() if name != "shouting_engine"})
 
 
 def test_a_plugin_from_the_folder_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(EXAMPLES.parent)
     settings = load_settings(None, {"plugins": ["shouting_engine:Shouting"], "plugin_folder": "examples", "engines": ["shouting"]}, {})
-    path = list(sys.path)
     assert [engine.name for engine in create(settings, selected(settings))] == ["shouting"]
-    assert (sys.path, settings.plugin_folder) == (path, str(EXAMPLES)), "absolute, so that workers find it as well"
+    assert (sys.path[-1], settings.plugin_folder) == (str(EXAMPLES), str(EXAMPLES)), "absolute, so that workers find it as well"
 
 
 def test_a_plugin_of_nowhere_has_a_remedy() -> None:

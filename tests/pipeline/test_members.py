@@ -78,7 +78,7 @@ TEXT = f"first line\n{EVIL}".encode()
 def test_members_are_scanned_where_they_stand(tmp_path: Path, name: str, data: bytes, expected: list[Any]) -> None:
     row = alone(tmp_path, name, data)
     assert found(row) == expected
-    assert row["status"] == "scanned"
+    assert row["status"] == ("skipped" if name == "setup.exe" else "scanned"), "no reader has seen the program itself"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def _run() -> None:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _fail(*ending())
+    except MemoryError as error:
+        _fail(f"this needs more memory than there is ({error}); results of ours are small, so look at where these come from", 4)
     except Exception as error:  # noqa: BLE001  # 1 would mean findings
         usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
         if usage is not None:

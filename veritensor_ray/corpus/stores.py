@@ -221,7 +221,7 @@ class OutputStore:
         if schema is not None and not fs.exists(f"{root}/{name}"):
             return ds.dataset(schema.empty_table())
         if self.local is not None:
-            if not (self.local / name).is_dir():
+            if (self.local / name).exists() and not (self.local / name).is_dir():
                 raise StoreError(f"{self.local / name} is not a folder of tables; get the output again from where it was made")
             for path in (self.local / name).rglob("*"):
                 if not path.is_dir():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -35,6 +34,7 @@ def available(settings: Settings) -> dict[str, str]:
     found = dict(BUILT_IN)
     for point in entry_points(group=ENTRY_POINTS):
         found.setdefault(point.name, point.value)
+    _find_plugins(settings)
     for plugin in settings.plugins:
         engine: Any = _class(plugin, settings)
         found.setdefault(engine.name, plugin)
@@ -61,28 +61,24 @@ def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
 def _class(spec: str, settings: Settings) -> Callable[[Settings], Engine]:
     module, _, name = spec.partition(":")
     try:
-        with _folder_of_plugins(settings):
-            return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
+        return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError) as error:
         raise UsageError(
             f"engine {spec!r} cannot be imported: {error}. Install its package, or name the folder of its module with plugin_folder"
         ) from None
 
 
-@contextlib.contextmanager
-def _folder_of_plugins(settings: Settings) -> Iterator[None]:
-    """Its modules can be imported, behind all others. Raises UsageError for a folder within the corpus: whoever wrote that may have written it."""
+def _find_plugins(settings: Settings) -> None:
+    """Put their folder on the import path, behind all others; it stays there, since a plug-in may import more when it works.
+
+    Raises UsageError for a folder within the corpus: whoever wrote that may have written it.
+    """
     folder = settings.plugin_folder
-    if folder is None:
-        yield
+    if folder is None or folder in sys.path:
         return
     if Guard(*real_bases(settings.sources)).within(folder):
         raise UsageError(f"plugin_folder {folder} lies in the corpus, and nothing from there is run; move your plugins to another folder")
     sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def needing_models(engines: Sequence[Engine]) -> list[str]:

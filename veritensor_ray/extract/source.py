@@ -29,7 +29,7 @@ class Source:
     `file` is seekable unless `via` names a compression that it comes out of; it stands at the beginning. `row_groups` limits a
     Parquet file to some of its row groups; a byte range is already cut to whole lines. `name_says` is the media type that the name
     promises: a reader of text complains about malformed content only where the name promised it. `name` is the last component of
-    its path. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
+    its path. `front_read` says that what stands in front of an archive was read as what it is. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
     """
 
     file: BinaryIO
@@ -42,6 +42,7 @@ class Source:
     byte_base: int | None = 0
     name_says: str | None = None
     name: str = ""
+    front_read: bool = True
     counts: Counts = field(default_factory=Counts)
     budget: Budget = field(default=None)  # type: ignore[assignment]  # never None once it is made
 

@@ -27,7 +27,7 @@ from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import FileInfo, Hit
-from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch
+from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.segments import Block, Gap, Identity, to_batch
 
@@ -101,10 +101,12 @@ class Visit:
         reader = reader_for(source.kind)
         appended = self._appended_zip(source)
         if reader is None:
-            if appended:
-                yield from self._read(read_zip, source, about, depth)
-            elif not opaque:
+            if appended:  # what stands in front of it is a member, since nobody else reads it
+                yield from self._read(read_zip, replace(source, front_read=False), about, depth)
+            if not appended and not opaque:
                 self._no_reader(source, about)
+            elif appended and not about.member and source.kind.media_type != UNKNOWN:
+                self._without_body(f"no reader for {source.kind.media_type}")
             return
         yield from self._read(reader, source, about, depth)
         if appended and not self._ended:

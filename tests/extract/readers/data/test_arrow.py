@@ -305,3 +305,18 @@ def test_rows_at_once_follow_the_dictionaries() -> None:
     shared = Shared(io.BytesIO(written(table, PARQUET)))
     assert shared.rows_at_once(0, {"long", "short"}, 1024) == 134
     assert shared.rows_at_once(0, {"short"}, 1024) == 1024
+
+
+@pytest.mark.parametrize("kind", [PARQUET, FILE])
+@pytest.mark.parametrize(
+    "array", [pa.array([b"planted words   "] * 2, pa.binary(16)), pa.array([b"planted words   "] * 2, pa.binary(16)).dictionary_encode()]
+)
+def test_bytes_of_a_fixed_size_are_read_too(kind: Kind, array: Any) -> None:
+    blocks, gaps = read(written(pa.table({"n": [1, 2], "c": array}), kind), kind)
+    assert "planted words" in " ".join(flat(blocks))
+    assert gaps == []
+
+
+def test_the_metadata_of_a_table_without_text_is_read() -> None:
+    blocks, _ = read(written(pa.table({"n": [1]}).replace_schema_metadata({"d": "planted words"}), PARQUET), PARQUET)
+    assert "planted words" in flat(blocks)

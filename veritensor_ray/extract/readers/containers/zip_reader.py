@@ -49,7 +49,7 @@ def read_zip(source: Source) -> Iterator[Item]:
 
 class _Archive:
     def __init__(self, source: Source) -> None:
-        self._file, self._limits = source.file, source.limits
+        self._file, self._limits, self._front_read = source.file, source.limits, source.front_read
         self._torch = source.kind.media_type == PYTORCH
         self._size = self._file.seek(0, 2)
         self._report, self._comments = Report(), Comments()
@@ -232,7 +232,7 @@ class _Archive:
         self._file.seek(0)
         foreign = at == 0 and self._file.read(2) != b"PK"  # another format in front, which has been read as what it is
         self._report.notice("archive-prefix" if foreign else "hidden-bytes", f"bytes {at} to {end}")
-        if not foreign:
+        if not foreign or not self._front_read:
             yield Member(f"bytes {at}-{end}", cast("BinaryIO", Pieces(Window(self._file, at, end - at).pieces())))
         yield from self._report.take()
 

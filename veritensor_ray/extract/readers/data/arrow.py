@@ -86,13 +86,12 @@ def read_parquet(source: Source) -> Iterator[Item]:
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
         columns = [name for name in file.schema_arrow.names if _has_text(file.schema_arrow.field(name).type)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
-        if not columns:
-            source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
-            return
-        for batch in _batches(file, Shared(source.file), groups, columns):
+        for batch in _batches(file, Shared(source.file), groups, columns) if columns else ():
             yield from _read_batch(batch, row, blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
+        if not columns:
+            source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
         if source.first_part and file.schema_arrow.metadata:
             yield from _metadata(file.schema_arrow.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -206,10 +205,10 @@ def _has_text(kind: pa.DataType) -> bool:
     if pa.types.is_nested(kind):
         return any(_has_text(kind.field(i).type) for i in range(kind.num_fields))
     if isinstance(kind, pa.BaseExtensionType):
-        return _has_text(kind.storage_type)
+        return kind.extension_name != "arrow.uuid" and _has_text(kind.storage_type)
     if pa.types.is_dictionary(kind):
         return _has_text(kind.value_type)
-    return bool(_is_string(kind) or _is_binary(kind))
+    return bool(_is_string(kind) or _is_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def _is_string(kind: pa.DataType) -> bool:
@@ -259,7 +258,9 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
     """Blocks for the text leaves below `column`; `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        yield from _leaves(column.storage, path, rows, blobs)
+        yield from _leaves(column.storage, path, rows, blobs) if _has_text(kind) else ()
+    elif pa.types.is_fixed_size_binary(kind):
+        yield from _leaves(column.cast(pa.binary()), path, rows, blobs)
     elif pa.types.is_dictionary(kind):
         for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if _has_text(kind.value_type) else ():
             yield from _leaves(piece.dictionary_decode(), some, here, blobs)
