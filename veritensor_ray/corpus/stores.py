@@ -221,10 +221,8 @@ class OutputStore:
         if schema is not None and not fs.exists(f"{root}/{name}"):
             return ds.dataset(schema.empty_table())
         if self.local is not None:
-            if (self.local / name).exists() and not (self.local / name).is_dir():
-                raise StoreError(f"{self.local / name} is not a folder of tables; get the output again from where it was made")
-            for path in (self.local / name).rglob("*"):
-                if not path.is_dir():
+            for path in (self.local / name, *(self.local / name).rglob("*")):
+                if path.exists() and not path.is_dir():
                     _regular(path).close()  # pyarrow would wait for a named pipe for ever
         return ds.dataset(f"{root}/{name}", schema=schema, filesystem=fs, format="parquet", exclude_invalid_files=False)
 
