@@ -166,3 +166,9 @@ def test_a_text_is_a_text(text: str) -> None:
 
 def test_a_name_is_no_pattern() -> None:
     assert vr.inspect(b"hello", name="x*?[a].txt", engines=["signatures"]).ledger["status"] == "scanned"
+
+
+def test_a_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    path = os.path.join(os.fsencode(tmp_path), b"bad\xff.txt")  # noqa: PTH118  # bytes
+    Path(os.fsdecode(path)).write_bytes(b"hello")
+    assert vr.inspect(os.fsdecode(path), engines=["signatures"]).ledger["status"] == "scanned"

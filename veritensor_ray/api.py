@@ -350,7 +350,8 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
         settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
     )
     starts = tuple(roots(settings.sources, settings.stores))
-    context = Context(settings, starts, tuple(engines), key, digest(parts))
+    # the roots say where it is; as JSON, which the cache of engines wants, not every name can be written
+    context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
     described = {
         engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
     }
