@@ -84,7 +84,7 @@ def open(output: str | Path, *, sweep: str | None = None, stores: Stores | None 
 
 
 def _sources(source: object) -> list[str]:
-    """Sources as the configuration has them. Raises UsageError for what names none: data in memory is no corpus."""
+    """Sources as the configuration has them. Raises UsageError for data in memory: that is not a corpus."""
     several = isinstance(source, (list, tuple, set, frozenset, Iterator)) and not hasattr(source, "read")
     sources = [_path(one, "a source") for one in (cast("Iterable[object]", source) if several else (source,))]
     if not sources:

@@ -15,7 +15,7 @@ from veritensor_ray.findings.redact import name_safe, reason_safe, tagged, visib
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.findings.values import Values, without_values
 
-# What is no text of the corpus: names of artifacts, which have to be found again (the one exception); digests and what stores call a
+# What does not come from the text of the corpus: names of artifacts, which have to be found again (the one exception); digests and what stores call a
 # version; words of closed sets, and names and fingerprints of engines and rules.
 AS_THEY_ARE = frozenset(
     (

@@ -99,7 +99,7 @@ class Worker:
             raise ValueError("an answer is too long")
         answer = json.loads(exactly(process.stdout, first))
         if not isinstance(answer, dict):
-            raise ValueError("an answer is no mapping")  # noqa: TRY004  # about what came, not about a caller
+            raise ValueError("an answer is not a mapping")  # noqa: TRY004  # about what came, not about a caller
         return answer, exactly(process.stdout, second)
 
     def _why(self, process: subprocess.Popen[bytes], seconds: float) -> str:

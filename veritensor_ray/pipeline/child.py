@@ -58,7 +58,7 @@ class Bounds:
         self._watchdog.rest()
 
     def prepare(self, key: object, load: Callable[[], None]) -> None:
-        """Load without bounds what belongs to `key`, where that was not done yet: the weights of models are no artifact's."""
+        """Load without bounds what belongs to `key`, unless that was done before: the weights of models are not the artifact's."""
         if key not in self._ready:
             if self._ours:
                 unbound_memory()
@@ -131,7 +131,7 @@ def _answered(bounds: Bounds, request: bytes) -> Answer:
 
 
 def serve(requests: IO[bytes], answers: BinaryIO) -> None:
-    """Until there are no more requests."""
+    """Answer requests until standard input ends."""
     bounds = Bounds()
     while head := requests.read(HEAD.size):
         small, data = _answered(bounds, exactly(requests, HEAD.unpack(head)[0]))

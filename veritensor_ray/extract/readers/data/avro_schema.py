@@ -108,7 +108,7 @@ class Compiler:
 
     def _field(self, item: Any, path: str, namespace: str) -> Step:
         if not isinstance(item, dict):
-            raise Malformed("a field that is no object")  # about the data, not about a caller
+            raise Malformed("a field that is not an object")  # about the data, not about a caller
         name = str(item.get("name", ""))
         return self.compile(item.get("type"), (f"{path}.{name}" if path else name)[-256:], namespace)
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from veritensor_ray import bounds
 
 _AT_ONCE = 128 << 20  # bytes of values in the rows that are decoded at once; with less, ordinary tables are slower
-_FEWEST = 8  # rows: many columns with a dictionary each are no attack
+_FEWEST = 8  # rows: many columns with a dictionary each are ordinary
 _FOOTER = bounds.HELD
 _HEADER = 64  # bytes that hold the beginning of a page's header
 _DEPTH = 16
