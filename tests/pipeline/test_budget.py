@@ -319,6 +319,32 @@ def test_pages_that_share_what_they_show(tmp_path: Path) -> None:
     ended(alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 100_000}), "expanded_bytes")
 
 
+LINES = b"0 0 m 9 9 l S\n" * 10_000
+PAGES = {
+    "one page listed again": (b"[%b]" % (b"3 0 R " * 40), b"/Contents 4 0 R", LINES),
+    "pages that share their content": (b"[%b]" % b" ".join(b"%d 0 R" % (6 + i) for i in range(40)), b"/Contents 4 0 R", LINES),
+    "pages that draw one form": (
+        b"[%b]" % b" ".join(b"%d 0 R" % (6 + i) for i in range(40)),
+        b"/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>",
+        b"/X Do",
+    ),
+    "a list elsewhere": (b"46 0 R", b"/Contents 4 0 R", LINES),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_that_draw_the_same_without_a_text(tmp_path: Path, name: str) -> None:
+    kids, page, content = PAGES[name]
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 900 900]%b>>" % page
+    tree = b"<</Type/Pages/Kids %b/Count 40>>" % kids
+    form = stream(LINES, b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]", packed=True)
+    data = write(
+        [b"<</Type/Catalog/Pages 2 0 R>>", tree, page, stream(content, packed=True), form, *[page] * 40, b"[%b]" % (b"3 0 R " * 40)]
+    )
+    ended(alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 2_000_000}), "expanded_bytes")
+    assert alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 9_000_000})["gaps"] == []
+
+
 @pytest.mark.parametrize("size", [20_000_000, 10**18])
 def test_the_holes_of_a_sparse_file_are_made(tmp_path: Path, size: int) -> None:
     out = io.BytesIO()
