@@ -103,7 +103,16 @@ class _Walk:
             return
         if item.size > _ITEMS:
             yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
-        for first, part in _parts(item):
+        step = _step(item)
+        chunk, row_of_chunks = hdf5.chunking(item)
+        if chunk:
+            if row_of_chunks > hdf5.CHUNKS and step < min(item.chunks[0], item.shape[0]):
+                what = f"its chunks are packed, and those that a row has part in come to {row_of_chunks} bytes; they were not read"
+                yield Gap(what, location=path, bound="held_bytes")
+                return
+            # those at the edge hold more than is in the dataset
+            self._copies.add(max(0, item.id.get_num_chunks() * chunk - item.size * item.id.get_type().get_size()))
+        for first, part in _parts(item, step):
             self._copies.add(_bytes(part))  # chunks may be packed, and many items one and the same
             if (texts := _only_texts(part)) is not None:
                 yield from self._visible.take()
@@ -123,14 +132,22 @@ def _holds_text(dtype: Any) -> bool:
     return "O" in inner or any(True for _ in text_fields(dtype))
 
 
-def _parts(item: Any) -> Iterator[tuple[int, Any]]:
-    """Some thousand values at a time, with the index of the first row."""
+def _step(item: Any) -> int:
+    """How many rows are read at once: some thousand values, of which not more than the bound on memory."""
+    width = _width(item)
+    return max(1, min(_STEP // width, bounds.HELD // (width * max(1, int(item.dtype.itemsize)))))
+
+
+def _width(item: Any) -> int:
+    return max(1, int(item.size) // max(1, int(item.shape[0]))) if item.shape else 1
+
+
+def _parts(item: Any, step: int) -> Iterator[tuple[int, Any]]:
+    """`step` rows at a time, with the index of the first."""
     if item.shape == ():
         yield 0, [item[()]]
         return
-    width = max(1, item.size // max(1, item.shape[0]))
-    step = max(1, _STEP // width)
-    for first in range(0, min(item.shape[0], max(1, _ITEMS // width)), step):
+    for first in range(0, min(item.shape[0], max(1, _ITEMS // _width(item))), step):
         yield first, item[first : first + step]
 
 
