@@ -262,7 +262,7 @@ def test_hdf5_a_chunk_is_unpacked_once(shape: tuple[int, ...], chunks: tuple[int
 
 
 def test_hdf5_a_chunk_of_which_little_is_used_is_counted() -> None:
-    (_, gaps), error = until_error(reader_source(chunked((100,), (600_000,), 100), kind("hdf5")), LimitExceeded)
+    (_, gaps), error = until_error(reader_source(chunked((100,), (600_000,), 100), kind("hdf5"), Limits(expanded_ratio=100)), LimitExceeded)
     assert (gaps, error.bound) == ([], "expanded_ratio")  # type: ignore[attr-defined]
 
 
