@@ -266,6 +266,21 @@ def test_hdf5_a_chunk_of_which_little_is_used_is_counted() -> None:
     assert (gaps, error.bound) == ([], "expanded_ratio")  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("name", "data"), [("npy", npy(np.arange(3))), ("safetensors", save({"a": torch.zeros(3)}))])
+def test_what_stands_behind_the_end_is_a_member(name: str, data: bytes) -> None:
+    assert members(data, kind(name)) == {}
+    assert members(data + b"words behind it", kind(name)) == {f"bytes {len(data)}-{len(data) + 15}": b"words behind it"}
+
+
+def test_hdf5_bytes_that_are_no_text_are_said() -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        file["a"] = np.array([("é" * 9).encode("latin-1"), b"words"])
+    blocks, gaps = read(out.getvalue(), kind("hdf5"))
+    assert "words" in flat(blocks)
+    assert [(gap.location, gap.count, gap.coverage) for gap in gaps] == [("/a", 1, "no-reader")]
+
+
 def test_faiss_has_no_text() -> None:
     data = b"IxF2" + struct.pack("<iqqq?i", 8, 2, 1 << 20, 1 << 20, True, 1) + bytes(64)
     assert sniff(data, ".faiss") == kind("faiss")

@@ -53,7 +53,8 @@ class _Walk:
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
-        self._failures = 0
+        self._failures = self._no_text = 0
+        self._no_text_at = ""
 
     def items(self, root: Any) -> Iterator[Item]:
         for found in hdf5.objects(root):
@@ -71,6 +72,9 @@ class _Walk:
             if found.is_dataset:
                 yield from self._guarded(found)
         yield from (*self._visible.take(), *self._metadata.take(), *self._names.take())
+        if self._no_text:
+            reason = f"{self._no_text} values of bytes are no text in UTF-8 and were not read"
+            yield Gap(reason, self._no_text_at, count=self._no_text, coverage="no-reader")
 
     def _attributes(self, found: hdf5.Found) -> Iterator[Item]:
         for name, value in hdf5.attributes(found.item):
@@ -83,7 +87,7 @@ class _Walk:
                 continue
             target = self._visible if name in _CONFIGS else self._metadata
             for number, one in enumerate(_flat(value)):
-                yield from _value(one, column, number if number else None, target)
+                yield from self._value(one, column, number if number else None, target)
 
     def _guarded(self, found: hdf5.Found) -> Iterator[Item]:
         try:
@@ -121,7 +125,20 @@ class _Walk:
                 continue
             for number, value in enumerate(part):
                 for one in _flat(value):
-                    yield from _value(one, path, first + number, self._visible)
+                    yield from self._value(one, path, first + number, self._visible)
+
+    def _value(self, value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
+        """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
+        if isinstance(value, bytes):
+            if by_magic(value[:1024]) and len(value) > 8:
+                yield from target.take()
+                yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
+                return
+            value = value.decode("utf-8", "replace")
+            if value.count("\ufffd") > 0.1 * len(value):
+                self._no_text, self._no_text_at = self._no_text + 1, self._no_text_at or column
+                return
+        yield from target.add(value.replace("\0", "\n"), column, row)
 
 
 def _holds_text(dtype: Any) -> bool:
@@ -196,16 +213,3 @@ def _flat(value: Any, level: int = 0) -> Iterator[Any]:
         yield value.tobytes()
     elif isinstance(value, (str, bytes)):
         yield value
-
-
-def _value(value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
-    """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
-    if isinstance(value, bytes):
-        if by_magic(value[:1024]) and len(value) > 8:
-            yield from target.take()
-            yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
-            return
-        value = value.decode("utf-8", "replace")
-        if value.count("\ufffd") > 0.1 * len(value):
-            return
-    yield from target.add(value.replace("\0", "\n"), column, row)
