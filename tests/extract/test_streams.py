@@ -18,7 +18,7 @@ import zstandard
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.decoders import gzip_notes
+from veritensor_ray.extract.decoders import Beside
 from veritensor_ray.extract.streams import CHUNK, Pieces, decoded, decompressed
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -143,19 +143,40 @@ def test_a_header_cannot_ask_for_any_amount_of_memory() -> None:
     assert isinstance(error, LimitExceeded)
 
 
+WORDS = b"words beside it"
+SKIPPED = b"\x53\x2a\x4d\x18" + struct.pack("<I", len(WORDS)) + WORDS
+ZSTD = zstandard.compress(b"text")
+LZ4 = lz4.frame.compress(b"text")
+
+
+def gz(flags: int, head: bytes) -> bytes:
+    """A gzip member whose header has these fields."""
+    plain = gzip.compress(b"text")
+    return plain[:3] + bytes([flags]) + plain[4:10] + head + plain[10:]
+
+
 @pytest.mark.parametrize(
-    ("head", "notes"),
+    ("kind", "data", "beside"),
     [
-        (gzip.compress(b"x"), {}),
-        (b"\x1f\x8b\x08\x08" + bytes(6) + b"a.txt\x00data", {"name": "a.txt"}),
-        (b"\x1f\x8b\x08\x1c" + bytes(6) + b"\x02\x00xxa.txt\x00words\x00data", {"name": "a.txt", "comment": "words"}),
-        (b"\x1f\x8b\x08\x1c", {}),
-        (b"\x1f\x8b\x08\x08" + bytes(6) + b"cut", {"name": "cut"}),
-        (b"PK\x03\x04" + bytes(40), {}),
+        ("gzip", gz(0, b""), b""),
+        ("gzip", gz(8, b"a.txt\0"), b""),
+        ("gzip", gz(8, b"b.txt\0"), b"b.txt\n"),
+        ("gzip", gz(28, b"\x02\0xxa.txt\0" + WORDS + b"\0"), b"xx\n" + WORDS + b"\n"),
+        ("gzip", gz(0, b"") + gz(16, WORDS + b"\0"), WORDS + b"\n"),
+        ("gzip", gz(16, 300_000 * WORDS + b"\0"), 300_000 * WORDS + b"\n"),
+        ("gzip", gz(4, b"\6\0BC\2\0\x1b\0"), b""),
+        ("zstd", ZSTD + SKIPPED, WORDS),
+        ("zstd", SKIPPED + ZSTD + SKIPPED, WORDS + WORDS),
+        ("x-lz4", LZ4 + SKIPPED, WORDS),
+        ("x-lz4", SKIPPED + LZ4 + SKIPPED + LZ4, WORDS + WORDS),
+        ("x-lz4", LZ4 + b"\x50\x2a\x4d\x18" + struct.pack("<I", 3_000_000) + bytes(3_000_000), bytes(3_000_000)),
     ],
 )
-def test_notes_in_a_gzip_header(head: bytes, notes: dict[str, str]) -> None:
-    assert gzip_notes(head) == notes
+def test_what_stands_beside_a_stream_is_kept(kind: str, data: bytes, beside: bytes) -> None:
+    kept = Beside("a.txt")
+    stream, _ = decompressed(io.BytesIO(data), f"application/{kind}", Budget(Limits(), len(data)), kept)
+    assert set(stream.read().split(b"text")) == {b""}
+    assert (bytes(kept.data), kept.cut) == (beside, False)
 
 
 def test_pieces_are_a_file_that_gives_everything_before_an_error_again_and_again() -> None:

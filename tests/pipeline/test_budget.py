@@ -123,6 +123,29 @@ def datasets(content: bytes) -> bytes:
     return out.getvalue()
 
 
+def shared(content: bytes) -> bytes:
+    """A workbook of ten sheets whose cells all show one text; together they show as much as `content` has."""
+    sheet = "<row>" + '<c t="s"><v>0</v></c>' * (len(content) // 10_000) + "</row>"
+    return xlsx({f"Sheet {i}": sheet for i in range(10)}, f"<si><t>{content[:1000].decode()}</t></si>")
+
+
+def shared_of_old(content: bytes) -> bytes:
+    """The same as a workbook of Excel 97, whose sheets are all the same records."""
+    table = struct.pack("<IIHB", 1, 1, 1000, 0) + content[:1000]
+    begin, end = biff(0x809, struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 6)), biff(0x0A, b"")
+    names = [f"Sheet {i}".encode() for i in range(10)]
+    length = len(begin) + sum(4 + 8 + len(name) for name in names) + 4 + len(table) + len(end)
+    sheets = b"".join(biff(0x85, struct.pack("<IHBB", length, 0, len(name), 0) + name) for name in names)
+    cells = b"".join(biff(0xFD, struct.pack("<HHHI", i, 0, 0, 0)) for i in range(len(content) // 10_000))
+    sheet = biff(0x809, struct.pack("<HHHHII", 0x600, 16, 0, 0, 0, 6)) + cells + end
+    return ole({"Workbook": begin + sheets + biff(0xFC, table) + end + sheet})
+
+
+def biff(kind: int, body: bytes) -> bytes:
+    """A record of an old workbook."""
+    return struct.pack("<HH", kind, len(body)) + body
+
+
 class Road(NamedTuple):
     """A name, a file that `made` packs a text into so that much comes out of little, and one that `holds` another file."""
 
@@ -160,6 +183,8 @@ ROADS = {
     "docx": Road("a.docx", lambda data: docx(paragraphs(data)), lambda file: docx("", embeddings____a=file)),
     "docx in zip": Road("a.zip", lambda data: zipped("a.docx", docx(paragraphs(data)))),
     "xlsx": Road("a.xlsx", lambda data: xlsx({"One": rows(data)})),
+    "XLSX, shared strings": Road("a.xlsx", shared),
+    "XLS, shared strings": Road("a.xls", shared_of_old),
     "odt": Road("a.odt", lambda data: opendocument("text", f"<text:p>{data.decode()}</text:p>")),
     "epub": squeezed("a.epub", lambda data: packed(("mimetype", b"application/epub+zip"), ("a", data))),
     "ppt": squeezed("a.ppt", slides),
@@ -292,6 +317,32 @@ def test_pages_that_share_what_they_show(tmp_path: Path) -> None:
     content = stream(b"".join(text("some words of text " * 4, y=800 - 8 * i, size=6) for i in range(90)), packed=True)
     data = write([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[%b]/Count %d>>" % (kids, pages), content, *[page] * pages, FONT])
     ended(alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 100_000}), "expanded_bytes")
+
+
+LINES = b"0 0 m 9 9 l S\n" * 10_000
+PAGES = {
+    "one page listed again": (b"[%b]" % (b"3 0 R " * 40), b"/Contents 4 0 R", LINES),
+    "pages that share their content": (b"[%b]" % b" ".join(b"%d 0 R" % (6 + i) for i in range(40)), b"/Contents 4 0 R", LINES),
+    "pages that draw one form": (
+        b"[%b]" % b" ".join(b"%d 0 R" % (6 + i) for i in range(40)),
+        b"/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>",
+        b"/X Do",
+    ),
+    "a list elsewhere": (b"46 0 R", b"/Contents 4 0 R", LINES),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_that_draw_the_same_without_a_text(tmp_path: Path, name: str) -> None:
+    kids, page, content = PAGES[name]
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 900 900]%b>>" % page
+    tree = b"<</Type/Pages/Kids %b/Count 40>>" % kids
+    form = stream(LINES, b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]", packed=True)
+    data = write(
+        [b"<</Type/Catalog/Pages 2 0 R>>", tree, page, stream(content, packed=True), form, *[page] * 40, b"[%b]" % (b"3 0 R " * 40)]
+    )
+    ended(alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 2_000_000}), "expanded_bytes")
+    assert alone(tmp_path, "a.pdf", data, engines=["structure"], limits={"expanded_bytes": 9_000_000})["gaps"] == []
 
 
 @pytest.mark.parametrize("size", [20_000_000, 10**18])

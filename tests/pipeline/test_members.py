@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import random
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from tests.pipeline.test_extract import EVIL, RULE, alone, parquet
 from veritensor_ray.testing import painted
@@ -164,3 +166,16 @@ def test_pictures_in_archives_are_for_the_transcriber(tmp_path: Path, pack: Call
     row = alone(tmp_path, "a.zip", pack(painted("see FINDME")), engines=["fake-local", "fake-ocr"], plugins=plugins)
     assert [(one["rule_id"], one["location"]["view"]) for one in row["findings"]] == [("fake-local.findme", "ocr")]
     assert row["findings"][0]["member"].endswith("p.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.txt.gz", (lambda plain: plain[:3] + b"\x10" + plain[4:10] + EVIL.encode() + b"\0" + plain[10:])(gzip.compress(b"some words"))),
+        ("a.tar.zst", zstandard.compress(taped(("a.txt", b"words"))) + b"\x5e\x2a\x4d\x18" + struct.pack("<I", len(EVIL)) + EVIL.encode()),
+    ],
+)
+def test_what_stands_beside_a_compressed_stream_is_read(tmp_path: Path, name: str, data: bytes) -> None:
+    row = alone(tmp_path, name, data)
+    assert (RULE, "beside the stream") in {(one["rule_id"], one["member"]) for one in row["findings"]}
+    assert row["gaps"] == []

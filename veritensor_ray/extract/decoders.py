@@ -16,6 +16,10 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 
 PIECE = 1 << 20
+HELD = bounds.HELD
+_GZIP_HEAD = 10
+_SKIPPED_HEAD = 8
+_BLOCK_SIZE = b"\x06\x00BC\x02\x00"  # the only extra field of every block of a file by bgzip, but for its number
 DICTIONARY = bounds.DICTIONARY  # `xz -9` takes 64 MB
 
 # What these libraries raise for data that is none of theirs.
@@ -88,13 +92,104 @@ class Inflate64:
         return b"".join(pieces)
 
 
+class Beside:
+    """What stands in a compressed file and is no part of what it holds: names, comments, frames to be skipped. `known` is a name that says nothing."""
+
+    def __init__(self, known: str = "") -> None:
+        self._known = known.encode()
+        self.data, self.cut = bytearray(), False
+
+    def add(self, data: bytes) -> None:
+        """Keep it, within the bound on memory."""
+        room = HELD - len(self.data)
+        self.data += data[:room]
+        self.cut |= len(data) > room
+
+    def gzip(self, head: bytes) -> bool:
+        """Keep what the header of a gzip member says besides (RFC 1952); whether the header is whole."""
+        if len(head) < _GZIP_HEAD:
+            return False
+        found, at = [], _GZIP_HEAD
+        if head[3] & 4:
+            end = at + 2 + int.from_bytes(head[at : at + 2], "little")
+            if len(head) < end:
+                return False
+            if not (end == at + 8 and head.startswith(_BLOCK_SIZE, at)):
+                found.append(head[at + 2 : end])
+            at = end
+        for flag in (8, 16):
+            if head[3] & flag:
+                end = head.find(b"\x00", at)
+                if end < 0:
+                    return False
+                found.append(head[at:end])
+                at = end + 1
+        for value in found:
+            if value != self._known:
+                self.add(value + b"\n")
+        return True
+
+
+class Gzip(Inflate):
+    """One gzip member; what its header says besides is kept."""
+
+    def __init__(self, beside: Beside) -> None:
+        super().__init__(31)
+        self._beside, self._head, self._whole = beside, b"", False
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if data and not self._whole:
+            self._head += data
+            self._whole = self._beside.gzip(self._head)
+            if len(self._head) > HELD and not self._whole:
+                self._whole = self._beside.cut = True
+            self._head = b"" if self._whole else self._head
+        return super().decompress(data, max_length)
+
+
+class Lz4:
+    """One LZ4 frame, or one that programs skip; that is kept. Its first bytes come with at least its mark."""
+
+    def __init__(self, beside: Beside) -> None:
+        self._beside = beside
+        self._frame: Any = None
+        self._skip, self._head, self._rest = 0, b"", b""
+        self.eof = False
+
+    @property
+    def needs_input(self) -> bool:
+        return self._frame is None or bool(self._frame.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._rest if self._frame is None else self._frame.unused_data or b""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if self._frame is None and not data.startswith(_skippable()) and not self._head:
+            self._frame = lz4.frame.LZ4FrameDecompressor()
+        if self._frame is not None:
+            piece: bytes = self._frame.decompress(data, max_length)
+            self.eof = self._frame.eof
+            return piece
+        if len(self._head) < _SKIPPED_HEAD:
+            missing = _SKIPPED_HEAD - len(self._head)
+            self._head, data = self._head + data[:missing], data[missing:]
+            self._skip = int.from_bytes(self._head[4:], "little")
+        self._beside.add(data[: self._skip])
+        self._rest = data[self._skip :]
+        self._skip = max(0, self._skip - len(data))
+        self.eof = len(self._head) == _SKIPPED_HEAD and not self._skip
+        return b""
+
+
 class Zstd:
     """Zstandard frames, one after the other, a block at a time (RFC 8878): no step makes more than 128 KB, and a frame that
     ends early raises EOFError. The library's own stream_reader takes that for the end.
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], beside: Beside | None = None) -> None:
         self._read, self._data, self._at = read, b"", 0
+        self._beside = beside
         self._frame: Any = None
         self._checksum = 0
 
@@ -139,7 +234,10 @@ class Zstd:
 
     def _skip(self, size: int) -> None:
         while size:
-            size -= len(self._take(min(size, PIECE)))
+            data = self._take(min(size, PIECE))
+            if self._beside:
+                self._beside.add(data)
+            size -= len(data)
 
 
 def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None) -> Iterator[bytes]:
@@ -179,21 +277,6 @@ def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iter
             raise ValueError("what comes behind its end is no stream")
 
 
-def gzip_notes(head: bytes) -> dict[str, str]:
-    """What the header of a gzip file says besides: `name` of the file that it was, and `comment` (RFC 1952)."""
-    if head[:2] != b"\x1f\x8b" or len(head) < 10:
-        return {}
-    flags, rest = head[3], head[10:]
-    if flags & 4:
-        rest = rest[2 + int.from_bytes(rest[:2], "little") :]
-    notes = {}
-    for flag, key in ((8, "name"), (16, "comment")):
-        if flags & flag:
-            value, _, rest = rest.partition(b"\x00")
-            notes[key] = value.decode("latin-1")
-    return notes
-
-
 def _xz(kind: int) -> Decoder:
     return lzma.LZMADecompressor(kind, memlimit=DICTIONARY)
 
@@ -220,12 +303,12 @@ def _skippable() -> tuple[bytes, ...]:
 
 
 # Media type to the name of the compression and what comes out of a file.
-COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO], Iterator[bytes]]]] = {
-    "application/gzip": ("gzip", lambda f: streams(f, lambda: Inflate(31), b"\x1f\x8b")),
-    "application/x-bzip2": ("bzip2", lambda f: streams(f, bz2.BZ2Decompressor, b"BZh")),
-    "application/x-xz": ("xz", lambda f: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
-    "application/x-lzma": ("lzma", lambda f: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
-    "application/zstd": ("zstd", lambda f: iter(Zstd(f.read))),
-    "application/x-lz4": ("lz4", lambda f: streams(f, lz4.frame.LZ4FrameDecompressor, b"\x04\x22\x4d\x18", *_skippable())),
-    "application/zlib": ("zlib", lambda f: streams(f, lambda: Inflate(15))),
+COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
+    "application/gzip": ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
+    "application/x-bzip2": ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),
+    "application/x-xz": ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
+    "application/x-lzma": ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
+    "application/zstd": ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
+    "application/x-lz4": ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *_skippable())),
+    "application/zlib": ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
 }

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.decoders import BROKEN, COMPRESSIONS
+from veritensor_ray.extract.decoders import BROKEN, COMPRESSIONS, Beside
 
 CHUNK = 1 << 20
 
@@ -85,10 +85,10 @@ def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def decompressed(file: BinaryIO, media_type: str, budget: Budget) -> tuple[io.BufferedReader, str]:
-    """A buffered stream of what `file` holds, and the name of the compression. Reading raises ReadError or LimitExceeded."""
+def decompressed(file: BinaryIO, media_type: str, budget: Budget, beside: Beside | None = None) -> tuple[io.BufferedReader, str]:
+    """A buffered stream of what `file` holds, and the name of the compression. `beside` has the rest once that is read. Reading raises ReadError or LimitExceeded."""
     via, opener = COMPRESSIONS[media_type]
-    return _Stream(_Bounded(opener(file), budget, via), CHUNK), via
+    return _Stream(_Bounded(opener(file, beside or Beside()), budget, via), CHUNK), via
 
 
 class Window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -15,6 +16,10 @@ LARGEST = bounds.HELD
 _HEAP = b"GCOL\x01\0\0\0"  # how a collection of values of variable length begins
 _HEAP_BYTES = bounds.HELD  # of one collection; HDF5 writes 4096 bytes, or what its one value needs
 _POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader asks for some thousand, of 16 bytes each
+
+
+CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; one that is larger is unpacked for every read of a part of it
+_SLOTS = 10_007  # for them: a prime, so that neighbours do not fall into one
 
 
 class Malformed(Exception):
@@ -106,7 +111,7 @@ def opened(file: BinaryIO | Guarded) -> Any:
     import h5py
 
     try:
-        return h5py.File(file if isinstance(file, Guarded) else Guarded(file), "r", locking=False)
+        return h5py.File(file if isinstance(file, Guarded) else Guarded(file), "r", locking=False, rdcc_nbytes=CHUNKS, rdcc_nslots=_SLOTS)
     except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
         raise Malformed(f"not a whole HDF5 file: {str(error)[:200]}") from None
 
@@ -216,3 +221,12 @@ def _sources(dataset: Any) -> str:
     if dataset.is_virtual:
         return ", ".join(str(source.file_name) for source in dataset.virtual_sources() if source.file_name != ".")
     return ", ".join(str(part[0]) for part in dataset.external or ())
+
+
+def chunking(dataset: Any) -> tuple[int, int]:
+    """Bytes of a chunk that has to be unpacked, and of all those that the rows of one have part in; 0 where none is packed."""
+    if not dataset.chunks or not dataset.id.get_create_plist().get_nfilters():
+        return 0, 0
+    chunk = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    beside = (math.ceil(size / step) for size, step in zip(dataset.shape[1:], dataset.chunks[1:], strict=True))
+    return chunk, chunk * math.prod(beside)

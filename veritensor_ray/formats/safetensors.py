@@ -27,6 +27,7 @@ class Header:
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unread: bool = False
+    end: int = 0  # of the last tensor in the file; 0 where that is not known
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -77,6 +78,7 @@ def _read(top: _Pairs, found: Header, room: int | None) -> None:
         else:
             spans.append((*span, name))
     found.problems += _layout(spans, room)
+    found.end = 8 + found.size + max((end for _, end, _ in spans), default=0)
 
 
 def _metadata(value: Any, found: Header) -> None:

@@ -15,6 +15,7 @@ from veritensor_ray.config import Limits
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import SHARED, Budget
+from veritensor_ray.extract.decoders import HELD, Beside
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.containers.zip_format import find_directory
@@ -210,9 +211,24 @@ class Visit:
         yield from self.texts(source, about, depth, opaque)
 
     def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
-        """What a compression holds: text is read as a stream, anything else is a file inside the file."""
-        stream, via = decompressed(source.file, source.kind.media_type, self.budget)
+        """What a compression holds, then what stands beside it: comments, and frames that programs skip."""
         name = _stem(about.name)
+        beside, broken = Beside(name), None
+        try:
+            yield from self._stream(source, about, name, beside, depth)
+        except ReadError as error:
+            broken = error
+        if beside.data and not self._ended:
+            yield from self._member(Member("beside the stream", io.BytesIO(beside.data), opaque=True), about, depth + 1)
+        if beside.cut:
+            reason = f"comments and skipped frames beside the stream have more than {HELD} bytes; the rest was not read"
+            self._outcome.add_gap(Gap(reason, member=about.member, bound="held_bytes"))
+        if broken:
+            raise broken
+
+    def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[pa.RecordBatch]:
+        """What a compression holds: text is read as a stream, anything else is a file inside the file."""
+        stream, via = decompressed(source.file, source.kind.media_type, self.budget, beside)
         extension = FileInfo(name, None, "").extension
         kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
         if kind.is_text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.extract.readers.reading import read
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf.document import pages_that_draw_too_much
+from veritensor_ray.extract.readers.pdf.drawn import Drawn
 from veritensor_ray.extract.readers.pdf.objects import find_objects
 from veritensor_ray.extract.sniff import Kind
 
@@ -28,7 +30,8 @@ def form(content: bytes, resources: bytes = b"", packed: bool = False) -> bytes:
 
 def counted(file: io.BytesIO) -> frozenset[int] | None:
     """The pages that draw too much; None where they cannot be told apart."""
-    return pages_that_draw_too_much(find_objects(file, Budget(Limits(), len(file.getbuffer()))), file)
+    objects = find_objects(file, Budget(Limits(), len(file.getbuffer())))
+    return pages_that_draw_too_much(objects, Drawn(objects, file))
 
 
 def calling(number: int) -> bytes:
@@ -42,6 +45,16 @@ def in85(content: bytes, resources: bytes) -> bytes:
     return stream(data, FORM + b"/Resources" + resources + b"/Filter[/ASCII85Decode/FlateDecode]")
 
 
+def run(content: bytes) -> bytes:
+    """Content as runs of one byte after the other."""
+    return b"".join(b"\x00%c" % byte for byte in content) + b"\x80"
+
+
+def runs(content: bytes, resources: bytes, filters: bytes = b"/RunLengthDecode", pack: Callable[[bytes], bytes] = bytes) -> bytes:
+    """A form packed as run lengths, and by `pack`."""
+    return stream(pack(run(content)), FORM + b"/Resources" + resources + b"/Filter" + filters)
+
+
 END = form(b"0 0 m")
 TOO_MUCH = {
     "one form very often": pdf(b"/X Do " * 200_000, END, forms=X6),
@@ -49,6 +62,14 @@ TOO_MUCH = {
     "forms in forms": pdf(MANY, form(MANY, calling(7)), END, forms=X6),
     "packed forms": pdf(MANY, form(MANY, calling(7), packed=True), END, forms=X6),
     "packed twice": pdf(MANY, in85(MANY, calling(7)), END, forms=X6),
+    "run lengths": pdf(MANY, runs(MANY, calling(7)), END, forms=X6),
+    "run lengths by their short name": pdf(MANY, runs(MANY, calling(7), b"/RL"), END, forms=X6),
+    "run lengths, deflated": pdf(MANY, runs(MANY, calling(7), b"[/FlateDecode/RunLengthDecode]", zlib.compress), END, forms=X6),
+    "an unknown packing": pdf(MANY, runs(MANY, calling(7), b"/LZWDecode"), END, forms=X6),
+    "a wrong checksum": pdf(
+        MANY, stream(zlib.compress(MANY)[:-4] + b"0000", FORM + b"/Filter/FlateDecode/Resources" + calling(7)), END, forms=X6
+    ),
+    "a small form that is large": pdf(b"/X Do " * 10, form(b"0 0 m " * 700_000, packed=True), forms=X6),
     "resources elsewhere": pdf(MANY, form(MANY, b" 8 0 R"), END, b"<</XObject 9 0 R>>", b"<</X 7 0 R>>", forms=X6),
     "no resources of its own": pdf(b"/X Do", form(b"/Y Do " * 1000), form(b"/Z Do " * 1000), END, forms=b"/X 6 0 R/Y 7 0 R/Z 8 0 R"),
     "itself": pdf(b"/X Do", form(b"/X Do", calling(6)), forms=X6),

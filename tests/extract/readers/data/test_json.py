@@ -226,6 +226,15 @@ def test_depth_costs_no_memory(data: bytes) -> None:
     assert peak < 64 << 20
 
 
+def test_a_giant_key_is_not_kept_for_every_depth() -> None:
+    data = b'{"' + b"k" * 1_000_000 + b'":' + b'{"a":' * 60 + b'"x"' + b"}" * 61
+    tracemalloc.start()
+    texts = [text for text in flat(read(data, LINES)[0]) if text == "x"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (texts, peak < 16 << 20) == (["x"], True)
+
+
 def test_lines_that_do_not_decode_are_said() -> None:
     blocks, gaps = read(b'{"a": "x"}\n{"a": "before \xff behind"}\n', Kind("application/jsonl", "utf-8"))
     assert "before \ufffd behind" in flat(blocks)

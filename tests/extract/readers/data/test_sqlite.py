@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ByteSize
 
 from tests.extract.readers.images.test_image import PNG
-from tests.extract.readers.reading import flat, members, read
-from veritensor_ray.errors import ReadError
+from tests.extract.readers.reading import flat, members, read, reader_source, until_error
+from veritensor_ray.config import Limits
+from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.data import sqlite_reader
 from veritensor_ray.extract.sniff import Kind, sniff
 
@@ -251,3 +253,18 @@ def test_damage_anywhere() -> None:
             read(data, SQLITE)
         except ReadError as error:
             assert "\n" not in str(error)
+
+
+def test_rows_that_are_read_again_and_again_are_counted() -> None:
+    """Two levels of pages of which each leads 300 times to the next; the last holds one row."""
+    leaf = database("PRAGMA page_size=4096", "CREATE TABLE t(a)", "INSERT INTO t VALUES(NULL)")
+    pages = [leaf[:4096]]
+    for child in (3, 4):
+        entries = b"".join(struct.pack(">IB", child, 1 + i % 100) for i in range(300))
+        begin = 4096 - len(entries)
+        head = struct.pack(">BHHHBI", 5, 0, 300, begin, 0, child) + b"".join(struct.pack(">H", begin + 5 * i) for i in range(300))
+        pages.append(head + bytes(begin - len(head)) + entries)
+    data = b"".join([*pages, leaf[4096:]])
+    data = data[:28] + struct.pack(">I", len(data) // 4096) + data[32:]
+    _, error = until_error(reader_source(data, SQLITE, Limits(expanded_bytes=ByteSize(1_000_000))), LimitExceeded)
+    assert getattr(error, "bound", None) == "expanded_bytes"

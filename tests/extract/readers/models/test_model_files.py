@@ -20,9 +20,12 @@ from safetensors.torch import save
 
 from tests.extract.readers.models.models import GGUF_ARRAY, GGUF_STRING, gguf
 from tests.extract.readers.reading import flat, members, read, reader_source, reasons, until_error
+from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
+from veritensor_ray.extract.source import Source
+from veritensor_ray.segments import Gap
 
 
 def kind(name: str) -> Kind:
@@ -217,6 +220,65 @@ def test_hdf5_a_file_among_many_texts_is_a_member(odd: bytes) -> None:
         expected = [(text.decode(), i, path) for path in ("/a", "/b") for i, text in enumerate(texts)]
         assert [row for row in rows if row[2] != "names"] == expected
         assert members(out.getvalue(), kind("hdf5")) == {"a@200": odd}
+
+
+class Counting(io.BytesIO):
+    """A file that counts the bytes read of it."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def chunked(shape: tuple[int, ...], chunks: tuple[int, ...], size: int) -> bytes:
+    """A packed dataset of random texts of `size` bytes, the last rows of which are not written."""
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        item = file.create_dataset("a", shape, f"S{size}", chunks=chunks, maxshape=(None, *shape[1:]), compression="gzip")
+        texts = np.random.default_rng(1).integers(97, 122, (100, *shape[1:], size), np.uint8)
+        item[:100] = texts.view(f"S{size}").reshape(100, *shape[1:])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "size", "times", "bounds"),
+    [
+        ((200_000,), (200_000,), 100, 3, []),  # one chunk for many parts
+        ((20_000, 4), (20_000, 1), 60, 3, []),
+        ((900_000,), (900_000,), 100, 1, ["held_bytes"]),
+    ],
+)
+def test_hdf5_a_chunk_is_unpacked_once(shape: tuple[int, ...], chunks: tuple[int, ...], size: int, times: int, bounds: list[str]) -> None:
+    data = chunked(shape, chunks, size)
+    file = Counting(data)
+    reader = reader_for(kind("hdf5"))
+    assert reader
+    found = list(reader(Source(file, kind("hdf5"), Limits())))
+    assert [item.bound for item in found if isinstance(item, Gap)] == bounds
+    assert file.count <= times * len(data)
+
+
+def test_hdf5_a_chunk_of_which_little_is_used_is_counted() -> None:
+    (_, gaps), error = until_error(reader_source(chunked((100,), (600_000,), 100), kind("hdf5"), Limits(expanded_ratio=100)), LimitExceeded)
+    assert (gaps, error.bound) == ([], "expanded_ratio")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "data"), [("npy", npy(np.arange(3))), ("safetensors", save({"a": torch.zeros(3)}))])
+def test_what_stands_behind_the_end_is_a_member(name: str, data: bytes) -> None:
+    assert members(data, kind(name)) == {}
+    assert members(data + b"words behind it", kind(name)) == {f"bytes {len(data)}-{len(data) + 15}": b"words behind it"}
+
+
+def test_hdf5_bytes_that_are_no_text_are_said() -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        file["a"] = np.array([("é" * 9).encode("latin-1"), b"words"])
+    blocks, gaps = read(out.getvalue(), kind("hdf5"))
+    assert "words" in flat(blocks)
+    assert [(gap.location, gap.count, gap.coverage) for gap in gaps] == [("/a", 1, "no-reader")]
 
 
 def test_faiss_has_no_text() -> None:

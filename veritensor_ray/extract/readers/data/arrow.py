@@ -20,6 +20,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.json_reader import shorten
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
@@ -231,7 +232,7 @@ def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Ite
         piece = batch.slice(first, _PIECE_ROWS)
         rows = np.arange(row + first, row + first + piece.num_rows, dtype=np.int64)
         for name, column in zip(piece.schema.names, piece.columns, strict=True):
-            yield from _leaves(column, name, rows, blobs)
+            yield from _leaves(column, shorten(name), rows, blobs)  # it stands beside every value of a list
 
 
 def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Iterator[tuple[pa.Array, str | pa.Array, Any]]:
@@ -266,7 +267,7 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
             yield from _leaves(piece.dictionary_decode(), some, here, blobs)
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
-            yield from _leaves(pc.struct_field(column, i), _join(path, f".{kind.field(i).name}"), rows, blobs)
+            yield from _leaves(pc.struct_field(column, i), _join(path, f".{shorten(kind.field(i).name)}"), rows, blobs)
     elif pa.types.is_map(kind):
         entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
         yield from _leaves(entries, _join(path, "[]"), inner, blobs)

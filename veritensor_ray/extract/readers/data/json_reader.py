@@ -221,6 +221,8 @@ def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[
 def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
     """Objects arrive as tuples of pairs, so that a key given twice is read twice."""
     kind = type(value)
+    if len(path) > _PATH:
+        path = shorten(path)
     if kind is str:
         collector.add(value, path, row)
     elif kind is list or kind is tuple:

@@ -24,6 +24,7 @@ _IN_MEMORY = bounds.HELD
 _SPOOLED = bounds.SQLITE
 _LARGEST_CELL = bounds.CELL
 _CHUNK = 1 << 20
+_ROW = 16  # bytes that a row counts beside its values, about what it takes in the file
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
 _SHORT_CELL = 8192  # of values that are read many at once, in bounded memory
 _STEPS = 100_000  # of SQLite's machine, between two looks at the bound
@@ -239,8 +240,8 @@ class _Tables:
                 kept = [bool(text) and type(text) in _TEXTS for text in texts]
                 texts, rows, called = ([*compress(every, kept)] for every in (texts, rows, called))
             first += len(some)
-            # a row takes a byte at least; pages that are part of many trees make more than the file holds
-            self._copies.add(len(some) + sum(map(len, texts)) + sum(len(value.data) for value in binary))
+            # pages that are part of many trees make more than the file holds
+            self._copies.add(_ROW * len(some) + sum(map(len, texts)) + sum(len(value.data) for value in binary))
             if texts:
                 yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
             yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])

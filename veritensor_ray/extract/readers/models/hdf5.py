@@ -53,7 +53,8 @@ class _Walk:
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
-        self._failures = 0
+        self._failures = self._no_text = 0
+        self._no_text_at = ""
 
     def items(self, root: Any) -> Iterator[Item]:
         for found in hdf5.objects(root):
@@ -71,6 +72,9 @@ class _Walk:
             if found.is_dataset:
                 yield from self._guarded(found)
         yield from (*self._visible.take(), *self._metadata.take(), *self._names.take())
+        if self._no_text:
+            reason = f"{self._no_text} values of bytes are no text in UTF-8 and were not read"
+            yield Gap(reason, self._no_text_at, count=self._no_text, coverage="no-reader")
 
     def _attributes(self, found: hdf5.Found) -> Iterator[Item]:
         for name, value in hdf5.attributes(found.item):
@@ -83,7 +87,7 @@ class _Walk:
                 continue
             target = self._visible if name in _CONFIGS else self._metadata
             for number, one in enumerate(_flat(value)):
-                yield from _value(one, column, number if number else None, target)
+                yield from self._value(one, column, number if number else None, target)
 
     def _guarded(self, found: hdf5.Found) -> Iterator[Item]:
         try:
@@ -103,7 +107,16 @@ class _Walk:
             return
         if item.size > _ITEMS:
             yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
-        for first, part in _parts(item):
+        step = _step(item)
+        chunk, row_of_chunks = hdf5.chunking(item)
+        if chunk:
+            if row_of_chunks > hdf5.CHUNKS and step < min(item.chunks[0], item.shape[0]):
+                what = f"its chunks are packed, and those that a row has part in come to {row_of_chunks} bytes; they were not read"
+                yield Gap(what, location=path, bound="held_bytes")
+                return
+            # those at the edge hold more than is in the dataset
+            self._copies.add(max(0, item.id.get_num_chunks() * chunk - item.size * item.id.get_type().get_size()))
+        for first, part in _parts(item, step):
             self._copies.add(_bytes(part))  # chunks may be packed, and many items one and the same
             if (texts := _only_texts(part)) is not None:
                 yield from self._visible.take()
@@ -112,7 +125,20 @@ class _Walk:
                 continue
             for number, value in enumerate(part):
                 for one in _flat(value):
-                    yield from _value(one, path, first + number, self._visible)
+                    yield from self._value(one, path, first + number, self._visible)
+
+    def _value(self, value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
+        """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
+        if isinstance(value, bytes):
+            if by_magic(value[:1024]) and len(value) > 8:
+                yield from target.take()
+                yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
+                return
+            value = value.decode("utf-8", "replace")
+            if value.count("\ufffd") > 0.1 * len(value):
+                self._no_text, self._no_text_at = self._no_text + 1, self._no_text_at or column
+                return
+        yield from target.add(value.replace("\0", "\n"), column, row)
 
 
 def _holds_text(dtype: Any) -> bool:
@@ -123,14 +149,22 @@ def _holds_text(dtype: Any) -> bool:
     return "O" in inner or any(True for _ in text_fields(dtype))
 
 
-def _parts(item: Any) -> Iterator[tuple[int, Any]]:
-    """Some thousand values at a time, with the index of the first row."""
+def _step(item: Any) -> int:
+    """How many rows are read at once: some thousand values, of which not more than the bound on memory."""
+    width = _width(item)
+    return max(1, min(_STEP // width, bounds.HELD // (width * max(1, int(item.dtype.itemsize)))))
+
+
+def _width(item: Any) -> int:
+    return max(1, int(item.size) // max(1, int(item.shape[0]))) if item.shape else 1
+
+
+def _parts(item: Any, step: int) -> Iterator[tuple[int, Any]]:
+    """`step` rows at a time, with the index of the first."""
     if item.shape == ():
         yield 0, [item[()]]
         return
-    width = max(1, item.size // max(1, item.shape[0]))
-    step = max(1, _STEP // width)
-    for first in range(0, min(item.shape[0], max(1, _ITEMS // width)), step):
+    for first in range(0, min(item.shape[0], max(1, _ITEMS // _width(item))), step):
         yield first, item[first : first + step]
 
 
@@ -179,16 +213,3 @@ def _flat(value: Any, level: int = 0) -> Iterator[Any]:
         yield value.tobytes()
     elif isinstance(value, (str, bytes)):
         yield value
-
-
-def _value(value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
-    """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
-    if isinstance(value, bytes):
-        if by_magic(value[:1024]) and len(value) > 8:
-            yield from target.take()
-            yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
-            return
-        value = value.decode("utf-8", "replace")
-        if value.count("\ufffd") > 0.1 * len(value):
-            return
-    yield from target.add(value.replace("\0", "\n"), column, row)

@@ -8,7 +8,7 @@ from typing import Any
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers.models.collecting import Gathered, in_blocks
+from veritensor_ray.extract.readers.models.collecting import Gathered, behind, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import array_parts, as_texts, text_fields
 from veritensor_ray.extract.readers.models.pickle_strings import read_pickles
 from veritensor_ray.extract.source import Item, Source
@@ -35,6 +35,7 @@ def read_npy(source: Source) -> Iterator[Item]:
     yield from gathered.take()
     if fields:
         yield from _texts(source, header, fields)
+    yield from behind(source.file, header.offset + header.dtype.itemsize * math.prod(header.shape))
 
 
 def _texts(source: Source, header: npy.Header, fields: list[tuple[str, ...]]) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names
+from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names, behind
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.formats import safetensors
 
@@ -25,5 +25,7 @@ def read_safetensors(source: Source) -> Iterator[Item]:
     for name in header.names:
         yield from names.add(name)
     yield from names.take()
+    if header.end:
+        yield from behind(source.file, header.end)
     if header.problems and not header.names and not header.metadata:
         raise ReadError(f"safetensors: {header.problems[0]}")

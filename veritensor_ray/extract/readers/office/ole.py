@@ -36,12 +36,9 @@ _SERVICE = frozenset(
 _LOCKABLE = frozenset({"encryptedpackage", "workbook", "book"})
 _OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
 _Read = Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]
-_DOCUMENTS: dict[str, _Read] = {
-    "worddocument": doc.read_doc,
-    "workbook": xls.read_xls,
-    "book": xls.read_xls,
-}
-_BODIES = frozenset({*_DOCUMENTS, "\x01ole10native", "package"})  # at the root: a file that has none of them is something else
+_BODIES = frozenset(
+    {"worddocument", "workbook", "book", "\x01ole10native", "package"}
+)  # at the root: a file that has none of them is something else
 _FOREIGN = {  # by a stream or storage that no other kind has
     "visiodocument": "Visio drawings",
     "quill": "Publisher documents",
@@ -176,7 +173,13 @@ def _is_macro(storage: str, projects: set[str]) -> bool:
 def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: bool) -> Generator[Item, None, int]:
     """Everything in one storage; returns how many of its streams nobody understands."""
     part, known = shown(storage), False
-    readers: dict[str, _Read] = {**_DOCUMENTS, "powerpoint document": partial(ppt.read_ppt, budget=compound.budget)}
+    sheets = partial(xls.read_xls, budget=compound.budget)
+    readers: dict[str, _Read] = {
+        "worddocument": doc.read_doc,
+        "workbook": sheets,
+        "book": sheets,
+        "powerpoint document": partial(ppt.read_ppt, budget=compound.budget),
+    }
     for name, reader in readers.items():
         if name in streams and not (name == "book" and "workbook" in streams):
             known = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
 from veritensor_ray.extract.readers.office.texts import Texts, column_name
 from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, Walker, attribute
@@ -13,6 +14,7 @@ _SHARED_CHARS = bounds.HELD
 _SHARED = bounds.SHARED_STRINGS
 _LONG = 1000  # characters of a text whose repeats are not read again and again
 _REPEATS = 10
+_COUNTED = 1 << 16  # characters that cells show before they are counted
 _HIDDEN_RANGES = 2000
 _SPOKEN = {
     "dataValidation": ("promptTitle", "prompt", "errorTitle", "error"),
@@ -26,10 +28,15 @@ _ON = frozenset({"1", "true"})
 
 
 class SharedStrings(Walker):
-    """`sharedStrings.xml`: texts by number. Those beyond the bound on memory are given off as they are, with their number as row."""
+    """`sharedStrings.xml`: texts by number. Those beyond the bound on memory are given off as they are, with their number as row.
 
-    def __init__(self) -> None:
+    What the cells of all sheets show of them is made once it is more than stands there.
+    """
+
+    def __init__(self, budget: Budget) -> None:
         super().__init__(Texts("shared strings"))
+        self._budget = budget
+        self._uncounted = 0  # characters shown, less those that stand there
         self.values: list[str] = []
         self.notices: dict[int, str] = {}
         self._size, self._count = 0, 0
@@ -59,8 +66,16 @@ class SharedStrings(Walker):
                 self.texts.add(text, row=number)
             return
         self.values.append(text)
+        self._uncounted -= len(text)
         if text and text[0] in _RISKY and (notice := cell_notice(text)):
             self.notices[number] = notice
+
+    def count(self, shown: int) -> None:
+        """Count characters that a cell shows. Raises LimitExceeded."""
+        self._uncounted += shown
+        if self._uncounted > _COUNTED:
+            count, self._uncounted = self._uncounted, 0
+            self._budget.add(count)
 
     def overflow(self) -> None:
         """A text without end."""
@@ -179,6 +194,7 @@ class Sheet(Walker):
             self._repeats[index] = self._repeats.get(index, 0) + 1
             if self._repeats[index] > _REPEATS:
                 return "", None
+        self._shared.count(len(text))
         return text, self._shared.notices.get(index)
 
     def _give_formula(self, formula: str, column: str) -> None:

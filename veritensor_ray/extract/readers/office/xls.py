@@ -10,6 +10,7 @@ import xlrd
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
+from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.formulas import cell_notice
 from veritensor_ray.extract.readers.office.biff import Extras, extras
 from veritensor_ray.extract.readers.office.pictures import pictures
@@ -24,8 +25,8 @@ _NAMES = bounds.XLS_NAMES
 _RISKY = "=+-@\t\r"
 
 
-def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str) -> Iterator[Item]:
-    """One workbook stream: what surrounds the sheets, the sheets with row and column, pictures."""
+def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str, budget: Budget) -> Iterator[Item]:
+    """One workbook stream: what surrounds the sheets, the sheets with row and column, pictures. Raises LimitExceeded."""
     data = open_stream(streams["workbook" if "workbook" in streams else "book"])
     found = extras(data)
     if found.encrypted:
@@ -42,7 +43,7 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     notes: set[str] = set()
     damage: ReadError | None = None
     try:
-        yield from _sheets(data, notes)
+        yield from _sheets(data, notes, Copies(budget, len(data)))  # cells share their texts
     except ReadError as error:
         damage = error
     boxes = [text for text in found.boxes if text.strip() and text not in notes]  # a note is a box, too
@@ -75,7 +76,7 @@ def _open(data: bytes) -> Any:
     raise problem
 
 
-def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
+def _sheets(data: bytes, notes: set[str], copies: Copies) -> Iterator[Block | Gap]:
     book = _open(data)
     yield from _names(book)
     rows = 0
@@ -93,7 +94,10 @@ def _sheets(data: bytes, notes: set[str]) -> Iterator[Block | Gap]:
             raise LimitExceeded("xls_rows", f"a workbook of more than {_ROWS} rows")
         texts = Texts(title)
         try:
-            yield from _cells(book, sheet, texts, notes)
+            yield from _cells(book, sheet, texts, notes, copies)
+        except LimitExceeded:
+            yield from texts.take()
+            raise
         except Exception as error:  # noqa: BLE001  # of a damaged workbook xlrd's objects lack what they ought to have
             yield from texts.take()
             yield Gap.of(as_read_error(error, "a sheet cannot be read to its end"), title)
@@ -110,13 +114,14 @@ def _names(book: Any) -> Iterator[Block | Gap]:
         yield Gap(f"only {_NAMES} names were read", bound="xls_names")
 
 
-def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str]) -> Iterator[Block]:
+def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str], copies: Copies) -> Iterator[Block]:
     unseen_columns = {index for index, info in sheet.colinfo_map.items() if info.hidden or info.width == 0}
     formats = _unseen_formats(book)
     for row in range(sheet.nrows):
         info = sheet.rowinfo_map.get(row)
         unseen_row = sheet.visibility != 0 or (info is not None and bool(info.hidden or info.height == 0))
         kinds, values = sheet.row_types(row), sheet.row_values(row)
+        copies.add(sum(len(value) for kind, value in zip(kinds, values, strict=True) if kind == xlrd.XL_CELL_TEXT))
         for index, (kind, value) in enumerate(zip(kinds, values, strict=True)):
             if kind not in (xlrd.XL_CELL_TEXT, xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE) or value == "":
                 continue

@@ -124,7 +124,7 @@ def read_xlsx(source: Source) -> Iterator[Item]:
     document = Document(Package(source))
     package = document.package
     yield from document.relations()
-    main, workbook, formats, shared = document.main(_MAIN), _Workbook(), CellFormats(), SharedStrings()
+    main, workbook, formats, shared = document.main(_MAIN), _Workbook(), CellFormats(), SharedStrings(source.budget)
     yield from document.bodiless(main)
     if document.take(main):
         yield from read_xml(package, main, only(workbook))

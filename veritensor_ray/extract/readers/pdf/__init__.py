@@ -12,12 +12,14 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.document import (
+    drawn_again,
     has_annotations_over_text,
     has_hidden_layers,
     pages_that_draw_too_much,
     pages_with_appearances,
     read_document,
 )
+from veritensor_ray.extract.readers.pdf.drawn import Drawn
 from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
 from veritensor_ray.extract.readers.pdf.pages import Report, read_page
 from veritensor_ray.extract.source import Item, Member, Source
@@ -52,13 +54,17 @@ def read_pdf(source: Source) -> Iterator[Item]:
         if objects.broken:
             yield Gap(f"some objects were not searched: {objects.broken}")
         yield from read_document(objects, about, budget, unlocked)
-        heavy = pages_that_draw_too_much(objects, about)
+        drawn = Drawn(objects, about)
+        heavy = pages_that_draw_too_much(objects, drawn)
+        again = drawn_again(objects, drawn, min(count, _MOST_PAGES), budget.left)
         report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects), heavy)
-        del objects, about, unlocked
+        del objects, about, unlocked, drawn
         for index in range(min(count, _MOST_PAGES)):
             if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:
                 document.close()
                 document = pdfium.open_document(file, size)
+            if index < len(again):
+                budget.add(again[index])
             for item in read_page(pdfium.address(document.raw), index, report):
                 yield item
                 if isinstance(item, Block):  # PDFium inflates it, and several pages may show the same

@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import chain, islice, repeat
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.readers.pdf.drawn import Drawn
+from veritensor_ray.extract.readers.pdf.drawn import MOST, Drawn
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
 from veritensor_ray.extract.source import Item, Member
@@ -19,6 +20,8 @@ _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
 _REFS = re.compile(rb"(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
 _PAGE = re.compile(rb"/Type" + _SPACE + rb"*+/Page(?![A-Za-z])")
+_PAGES = bounds.PDF_PAGES
+_STEPS = 10 * _PAGES  # through a tree of pages that may have few
 _CATALOG = re.compile(rb"/Type" + _SPACE + rb"*+/Catalog(?![A-Za-z])")
 _KIDS = re.compile(rb"/Kids" + _SPACE + rb"*+\[([^\[\]]*+)\]")
 _ROOT = re.compile(rb"/Pages" + _REF)
@@ -91,12 +94,28 @@ class _Text(NamedTuple):
     start: int = 0
 
 
-def pages_that_draw_too_much(objects: Objects, file: BinaryIO) -> frozenset[int] | None:
+def pages_that_draw_too_much(objects: Objects, drawn: Drawn) -> frozenset[int] | None:
     """Numbers of the pages that PDFium must not be shown; None for all, where it is not known which one it is."""
-    order = page_order(objects)
-    pages = {objects.number(match.start()) for match in _PAGE.finditer(objects.text)} | order.keys()
-    heavy = Drawn(objects, file).too_much(sorted(pages))
-    return None if any(number not in order for number in heavy) else frozenset(order[number] for number in heavy)
+    listed = _listed(objects)
+    heavy = set(drawn.too_much(sorted(_pages(objects).union(listed))))
+    return None if heavy - set(listed) else frozenset(at for at, number in enumerate(listed, 1) if number in heavy)
+
+
+def drawn_again(objects: Objects, drawn: Drawn, count: int, most: int) -> list[int]:
+    """Bytes that each of `count` pages draws though an earlier one drew them, up to the page that brings them above `most`."""
+    listed = _listed(objects)
+    unknown = max((cost for cost in map(drawn.page, _pages(objects)) if cost <= MOST), default=0) if count > len(listed) else 0
+    costs: list[int] = []
+    for cost in islice(chain(drawn.again(listed), repeat(unknown)), count):
+        costs.append(cost)
+        most -= cost
+        if most < 0:
+            break
+    return costs
+
+
+def _pages(objects: Objects) -> set[int]:
+    return {objects.number(match.start()) for match in _PAGE.finditer(objects.text)}
 
 
 def has_hidden_layers(objects: Objects) -> bool:
@@ -299,21 +318,29 @@ def _pages_of_annotations(objects: Objects) -> dict[int, int]:
 
 
 def page_order(objects: Objects) -> dict[int, int]:
-    """Numbers of pages by their objects, along the tree of pages; a tree that loops is followed once."""
+    """Numbers of pages by their objects; of one that is listed several times, the first."""
+    return {number: at for at, number in reversed([*enumerate(_listed(objects), 1)])}
+
+
+def _listed(objects: Objects) -> list[int]:
+    """The objects of the pages along the tree of pages, one that is listed twice twice; what loops or is beyond the bound is left out."""
     kids = {objects.number(match.start()): [int(found) for found in _REFS.findall(match[1])] for match in _KIDS.finditer(objects.text)}
     roots = [
         int(found[1]) for match in _CATALOG.finditer(objects.text) if (found := _ROOT.search(objects.text, *objects.span(match.start())))
     ]
-    order: dict[int, int] = {}
-    seen: set[int] = set()
-    ahead = roots[-1:]
-    while ahead:
-        number = ahead.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        if number in kids:
-            ahead += reversed(kids[number])
-        else:
-            order[number] = len(order) + 1
-    return order
+    listed: list[int] = []
+    above: set[int] = set()
+    ahead = [(number, False) for number in roots[-1:]]
+    steps = 0
+    while ahead and len(listed) < _PAGES and steps < _STEPS:
+        steps += 1
+        number, done = ahead.pop()
+        if done:
+            above.discard(number)
+        elif number not in kids:
+            listed.append(number)
+        elif number not in above:
+            above.add(number)
+            ahead.append((number, True))
+            ahead += ((kid, False) for kid in reversed(kids[number]))
+    return listed

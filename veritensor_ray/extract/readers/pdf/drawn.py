@@ -1,7 +1,8 @@
 """How much PDFium would have to draw on each page, counted before it does: a form may draw a form many times, and that one another.
 
 PDFium makes objects of all of it when it opens a page. What is counted are bytes of content, those of a form again each time it is drawn.
-Content is followed where it is plain, deflated, hexadecimal or base 85; what is packed otherwise, the worker's own bounds end.
+Content is followed where it is plain, deflated, hexadecimal, base 85 or run lengths. What is packed otherwise and may draw a form
+counts as too much; where it may draw none, the worker's own bounds end it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ _CALL, _TEXT = 300, 24  # what a form and a text cost more than their bytes, in 
 _TREE = (b"Parent", b"Kids")
 _PARENTS = 50  # of a page
 _PLAIN = 8 << 10  # packed bytes of content that cannot come near the bound
+_RUNS_END = 128
 _STRING_OPERATORS = (b"Tj", b"TJ", b"'", b'"')
 _SPACE = rb"[\x00\t\n\f\r ]"
+_PREDICTED = re.compile(rb"/Predictor" + _SPACE + rb"*+(?!1(?!\d))")
 _DO = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)" + _SPACE + rb"++Do(?![A-Za-z0-9])")
 _NAMED = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)" + _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
 _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
@@ -46,6 +49,9 @@ class Drawn:
         self._bodies = dict(zip(objects.numbers, objects.starts, strict=True))
         self._costs: dict[int, int] = {}
         self._calls: dict[int, tuple[int, Counter[tuple[int, ...]]]] = {}
+        self._known: dict[int, tuple[int, Counter[bytes]] | None] = {}
+        self._on_pages: dict[int, tuple[list[int], Named]] = {}
+        self._pages: dict[int, int] = {}
 
     def too_much(self, pages: Iterable[int]) -> list[int]:
         """Those of some pages (numbers of their objects) that draw more than MOST."""
@@ -53,26 +59,48 @@ class Drawn:
         for number in sorted(self._forms) if self._has_nested() else ():
             self._cost(number)
         heavy = {number for number, cost in self._costs.items() if cost > MOST}
-        return [page for page in pages if self._page(page) > MOST or (heavy and heavy & self._reached(page))]
+        return [page for page in pages if (not self._is_small(page) and self.page(page) > MOST) or (heavy and heavy & self._reached(page))]
+
+    def again(self, order: Iterable[int]) -> Iterator[int]:
+        """Of each page the bytes that an earlier one may have drawn, too: all of it where they share content, or where it draws forms.
+
+        Those that draw too much are not drawn.
+        """
+        used: set[int] = set()
+        for page in order:
+            contents, named = self._on_page(page)
+            cost = self.page(page) if named or not used.isdisjoint(contents) else 0
+            yield cost if cost <= MOST else 0
+            used.update(contents)
 
     def _has_nested(self) -> bool:
         """Whether forms may draw forms; else each is counted where it is drawn."""
         return any(self._names(number) for number in self._forms)
 
-    def _page(self, number: int) -> int:
-        contents: list[int] = []
-        for listed, one in _CONTENTS.findall(self._body(number)):  # a key that stands there twice counts twice
-            contents += map(int, _REFS.findall(listed) if listed else [one])
-        contents = [int(inner) for one in contents for inner in ([one] if one in self._objects.streams else _REFS.findall(self._body(one)))]
-        streams = [self._objects.streams[one] for one in contents if one in self._objects.streams]
-        named = self._of_forms(self._inherited(number))
-        if not named and sum(stream.length for stream in streams) <= _PLAIN:
-            return 0
-        total = 0
-        for stream in streams:
-            own, calls = self._counted(stream, named)
-            total += own + sum(count * (max(map(self._cost, forms)) + _CALL) for forms, count in calls.items())
-        return total
+    def _is_small(self, number: int) -> bool:
+        contents, named = self._on_page(number)
+        return not named and sum(self._objects.streams[one].length for one in contents) <= _PLAIN
+
+    def page(self, number: int) -> int:
+        """Bytes that a page draws, itself and by forms."""
+        if number not in self._pages:
+            contents, named = self._on_page(number)
+            counted = [self._counted(one, named) for one in contents]
+            self._pages[number] = sum(
+                own + sum(count * (max(map(self._cost, forms)) + _CALL) for forms, count in calls.items()) for own, calls in counted
+            )
+        return self._pages[number]
+
+    def _on_page(self, number: int) -> tuple[list[int], Named]:
+        """The streams that are the content of a page, and the forms among its resources."""
+        if number not in self._on_pages:
+            contents: list[int] = []
+            for listed, one in _CONTENTS.findall(self._body(number)):  # a key that stands there twice counts twice
+                contents += map(int, _REFS.findall(listed) if listed else [one])
+            streams = self._objects.streams
+            contents = [int(inner) for one in contents for inner in ([one] if one in streams else _REFS.findall(self._body(one)))]
+            self._on_pages[number] = [one for one in contents if one in streams], self._of_forms(self._inherited(number))
+        return self._on_pages[number]
 
     def _cost(self, number: int) -> int:
         """Bytes that a form draws, itself and by others; too many where it names itself, or is named by one that it draws."""
@@ -88,19 +116,32 @@ class Drawn:
                 self._costs[one] = min(own + inner, MOST + 1)
             elif one not in self._costs and one not in open_forms:
                 open_forms.add(one)
-                self._calls[one] = self._counted(self._objects.streams[one], self._names(one))
+                self._calls[one] = self._counted(one, self._names(one))
                 ahead.append((one, True))
                 ahead += ((form, False) for forms in self._calls[one][1] for form in forms)
         return self._costs[number]
 
-    def _counted(self, stream: Stream, named: Named) -> tuple[int, Counter[tuple[int, ...]]]:
+    def _counted(self, number: int, named: Named) -> tuple[int, Counter[tuple[int, ...]]]:
         """What a content costs by itself, and how often it draws each form."""
-        if not named and stream.length <= _PLAIN:
-            return stream.length, Counter()
-        data = _unpacked(self._file, stream)
-        own = len(data) + _TEXT * sum(data.count(operator) for operator in _STRING_OPERATORS)
-        calls = Counter(named[name] for name in _DO.findall(data) if name in named) if named else Counter[tuple[int, ...]]()
-        return own, calls
+        content = self._content(number)
+        if content is None:
+            return MOST + 1 if named else self._objects.streams[number].length, Counter()
+        calls = Counter[tuple[int, ...]]()
+        for name in content[1].keys() & named.keys():
+            calls[named[name]] += content[1][name]
+        return content[0], calls
+
+    def _content(self, number: int) -> tuple[int, Counter[bytes]] | None:
+        """What a content costs by itself, and how often each name in it that may be a form's; None where its packing is not undone here."""
+        if number not in self._known:
+            data = _unpacked(self._file, self._objects.streams[number])
+            if data is None:
+                self._known[number] = None
+            else:
+                own = len(data) + _TEXT * sum(data.count(operator) for operator in _STRING_OPERATORS)
+                names = self._everywhere
+                self._known[number] = own, Counter(name for name in _DO.findall(data) if name in names) if names else Counter()
+        return self._known[number]
 
     def _names(self, number: int) -> Named:
         """Forms among a form's resources; any of the document where it has no resources, as PDFium takes them from what is around."""
@@ -109,6 +150,8 @@ class Drawn:
 
     @cached_property
     def _everywhere(self) -> Named:
+        if not self._forms:
+            return {}
         whole = (self._objects.text, *(stream.about for stream in self._objects.streams.values()))
         return self._of_forms((name, int(inner)) for part in whole for name, inner in _NAMED.findall(part))
 
@@ -154,21 +197,35 @@ class Drawn:
         return b"" if start is None else self._objects.text[start : self._objects.span(start)[1]]
 
 
-def _unpacked(file: BinaryIO, stream: Stream) -> bytes:
-    """At most so much as decides; nothing where it is packed in a way that is not undone here."""
+def _unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
+    """At most so much as decides; None where it is packed in a way that is not undone here, or damaged: viewers show what they can."""
     file.seek(stream.offset)
     data = file.read(min(stream.length, MOST + 1))
+    if stream.filters and _PREDICTED.search(stream.about):
+        return None
     for name in stream.filters:
         try:
             if name == b"FlateDecode":
-                data = zlib.decompressobj().decompress(data, MOST + 1)
+                data = zlib.decompressobj(-15).decompress(data[2:], MOST + 1)  # whatever its checksum
+            elif name == b"RunLengthDecode":
+                data = _without_runs(data)
             elif name == b"ASCIIHexDecode":
                 digits = re.sub(rb"[^0-9A-Fa-f]", b"", data.partition(b">")[0])
                 data = binascii.unhexlify(digits + b"0"[: len(digits) % 2])
             elif name == b"ASCII85Decode":
                 data = base64.a85decode(data.partition(b"~>")[0].removeprefix(b"<~"), ignorechars=b" \t\n\r\v\f\0")
             else:
-                return b""
+                return None
         except (zlib.error, ValueError):
-            return b""
+            return None
     return data
+
+
+def _without_runs(data: bytes) -> bytes:
+    """Run lengths undone: a byte below 128 stands before so many and one more, one above before a byte that is repeated."""
+    out, at = bytearray(), 0
+    while at < len(data) and data[at] != _RUNS_END and len(out) <= MOST:
+        count = data[at]
+        out += data[at + 1 : at + 2 + count] if count < _RUNS_END else data[at + 1 : at + 2] * (257 - count)
+        at += count + 2 if count < _RUNS_END else 2
+    return bytes(out)

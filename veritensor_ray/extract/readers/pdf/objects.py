@@ -32,7 +32,7 @@ _NAME = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _LETTER = re.compile(rb"#[3-7]")
 _OBJECT_STREAM = re.compile(rb"/Type" + _SPACE + rb"*/ObjStm(?![A-Za-z])")
-_SHORT = {b"Fl": b"FlateDecode", b"AHx": b"ASCIIHexDecode", b"A85": b"ASCII85Decode"}
+_SHORT = {b"Fl": b"FlateDecode", b"AHx": b"ASCIIHexDecode", b"A85": b"ASCII85Decode", b"RL": b"RunLengthDecode"}
 
 
 @dataclass(frozen=True, slots=True)
