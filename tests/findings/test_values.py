@@ -12,8 +12,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from veritensor_ray import bounds
 from veritensor_ray.findings.redact import GIVEN, PERSONAL, SECRET, mask
-from veritensor_ray.findings.values import MOST, Values, without_values
+from veritensor_ray.findings.values import Values, without_values
 from veritensor_ray.findings.written import readings
 
 TOKEN = "Xk12ab34Cd56Ef78Gh90"
@@ -160,9 +161,12 @@ def test_the_strongest_kind_counts_wherever_it_comes_from() -> None:
 
 def test_values_are_bounded() -> None:
     values = Values()
-    for i in range(MOST + 100):
+    for i in range(bounds.VALUES + 100):
         values.note(PERSONAL, f"value {i:07}")
-    assert len(values.kinds) == MOST
+    assert len(values.kinds) == bounds.VALUES
+    values = Values()
+    values.note(SECRET, "ab" * bounds.VALUE)
+    assert list(values.kinds) == ["ab" * (bounds.VALUE // 2)]
 
 
 @pytest.mark.parametrize(

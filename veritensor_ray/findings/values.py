@@ -10,11 +10,11 @@ from unicodedata import normalize
 import numpy as np
 import numpy.typing as npt
 
+from veritensor_ray import bounds
 from veritensor_ray.findings.redact import GIVEN, INNER, PERSONAL, SECRET, stars, visible
 from veritensor_ray.findings.written import Reading, readings, unescaped
 
-MOST = 50_000  # values of an artifact; what is found beyond is masked where it stands, and no more
-SHORTEST, LONGEST = 6, 4096
+SHORTEST = 6
 _HEAD = 6  # values are looked up by their first characters
 _GRAM = 12  # so many characters of a secret that stand somewhere else are masked, however much of it is there
 _EDGE = 5  # a text may be cut within a value: so much of its beginning, or end, is masked there
@@ -90,7 +90,7 @@ class Values:
     def note(self, kind: str, value: str) -> None:
         """Remember a value. The kind is SECRET, PERSONAL or, where only a word before it says so, GIVEN."""
         if len(value) >= SHORTEST:
-            self._keep(kind, value[:LONGEST])
+            self._keep(kind, value[: bounds.VALUE])
 
     def merge(self, other: Values) -> None:
         """Take over what another stage found."""
@@ -99,7 +99,7 @@ class Values:
 
     def _keep(self, kind: str, value: str) -> None:
         known = self.kinds.get(value)
-        if (known is None and len(self.kinds) < MOST) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
+        if (known is None and len(self.kinds) < bounds.VALUES) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
             self.kinds[value] = kind
 
     def __bool__(self) -> bool:
