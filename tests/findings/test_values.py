@@ -135,6 +135,17 @@ def test_what_holds_no_value_stays_however_it_is_written(text: str) -> None:
     assert hidden(text, (SECRET, PASSWORD), (PERSONAL, "Maria Gonzalez")) == text
 
 
+@pytest.mark.parametrize("way", WRITTEN)
+def test_a_long_text_with_many_values_takes_no_long_time(way: str) -> None:
+    values = Values()
+    for i in range(2_000):
+        values.note(SECRET, f"a{i:07x}z")
+    text = WRITTEN[way](" ".join(values.kinds))
+    began = time.process_time()
+    assert without_values([text], values)[text].count("*") > len(text) / 3
+    assert time.process_time() - began < 5
+
+
 def test_letters_with_marks_are_one_however_they_are_put_together() -> None:
     for value in ("Pä$$wörd99ß", normalize("NFD", "Pä$$wörd99ß")):
         for form in ("NFC", "NFD"):

@@ -85,6 +85,13 @@ def _plain(escape: str) -> str:
 
 
 def _behind_escapes(text: str, start: int, end: int) -> tuple[int, int]:
+    starts, ends = _edges(text)
+    return starts[start], ends[end - 1]
+
+
+@functools.lru_cache(4)  # a long text may hold many values
+def _edges(text: str) -> tuple[list[int], list[int]]:
+    """Of each letter of what the text says, where in the text begins and ends what says so."""
     starts, ends, last = list[int](), list[int](), 0
     for escape in _ESCAPE.finditer(text):
         starts += range(last, escape.start())
@@ -97,7 +104,7 @@ def _behind_escapes(text: str, start: int, end: int) -> tuple[int, int]:
             ends += [last] * size
     starts += range(last, len(text))
     ends += range(last + 1, len(text) + 1)
-    return starts[start], ends[end - 1]
+    return starts, ends
 
 
 def _of_base64(run: str, at: int) -> Iterator[Reading]:
@@ -121,8 +128,13 @@ def _of_hex(run: str, at: int) -> Iterator[Reading]:
 
 
 def _behind_hex(run: str, at: int, first: int, start: int, end: int) -> tuple[int, int]:
-    places = [at + i for i, digit in enumerate(run) if digit not in " :"]
-    return places[first + 2 * start], places[first + 2 * end - 1] + 1
+    places = _places(run)
+    return at + places[first + 2 * start], at + places[first + 2 * end - 1] + 1
+
+
+@functools.lru_cache(4)
+def _places(run: str) -> list[int]:
+    return [at for at, digit in enumerate(run) if digit not in " :"]
 
 
 def _decoded(data: bytes, behind: Behind) -> Reading:
