@@ -395,8 +395,17 @@ def pieces(value: str) -> list[str]:
     return [body[at : at + 12] for at in range(0, max(1, len(body) - 11), 3)]
 
 
+def in_base64(value: str) -> Iterator[str]:
+    """Sixteen characters or so, from the middle of a secret, wherever in the encoded text they begin."""
+    middle = max(0, len(value) // 2 - 6)
+    for skipped in range(3):
+        piece = value[middle + skipped : middle + 12].encode()
+        yield base64.b64encode(piece[: len(piece) // 3 * 3]).decode()
+
+
 def seen(texts: Iterator[tuple[str, str]]) -> set[tuple[str, str, str]]:
     secret = {piece: value for _, value in PLANTED for piece in pieces(value)}
+    secret |= {piece: value for _, value in PLANTED for piece in (*in_base64(value), value[-12:].encode().hex()) if len(piece) >= 12}
     joined: dict[str, list[str]] = {}
     for name, text in texts:
         joined.setdefault(name, []).append(text)

@@ -144,6 +144,14 @@ CONDA = _fixed("conda_chars", 4 << 20, "characters", "a conda environment: a meg
 CONDA_ITEMS = _fixed("conda_items", 100_000, "entries", "of a conda environment: aliases let a small file list the same for ever")
 SNIFFED_ENTRIES = _fixed("sniffed_entries", 100_000, "entries", "entries of a zip that tell what kind of file it is")
 OCR_WALKED = _fixed("ocr.walked", 200, "frames", "frames of an animation that are compared; named `ocr.frames`")
+# Of results: these leave no gap, for nothing of the corpus goes unread.
+VALUES = _fixed(
+    "values",
+    50_000,
+    "values",
+    "secrets and personal data of an artifact that are remembered; those beyond are masked where they were found, and leave no gap",
+)
+VALUE = _fixed("value_chars", 4096, "characters", "of such a value that are remembered; leaves no gap, like `values`")
 
 FIXED = tuple(_table.values())
 _CUTS = (

@@ -182,6 +182,29 @@ def test_hits_in_files(data: bytes, hit: tuple[int, int], about: dict[str, Any],
     assert (row["evidence_before"], row["evidence"], row["evidence_after"]) == evidence
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ghp_" + "aB3d" * 9,
+        "jane.roe@mail.example.org",
+        "4539 1488 0343 6467",
+        'password = "kdJ82mQzWplVtR"',
+        "sk-proj-" + "aB3dE5fG7hJ9" * 10,
+        "postgres://app:kdJ82mQzWplVtR@",
+    ],
+)
+def test_bytes_that_are_text_of_several_bytes_a_character_are_masked_by_what_they_say(secret: str, codec: str) -> None:
+    for before in range(0, 60, 3):
+        parts = [b"\x7fELF" + bytes(100), f"{' ' * before}{secret} ".encode(codec), "bad".encode(codec), f" {secret}".encode(codec)]
+        start = sum(map(len, parts[:2]))
+        (row,) = in_file(b"".join(parts), (start, start + len(parts[2])))
+        shown = "".join(row[name] for name in ("evidence_before", "evidence", "evidence_after")).replace("\\x00", "")
+        value = secret.partition('"')[2] or secret.rpartition(":")[2]
+        assert "bad" in shown
+        assert not any(value[at : at + 5] in shown for at in range(len(value) - 4)), shown
+
+
 def test_hits_in_files_name_their_member() -> None:
     (row,) = in_file(b"bad", (0, 3), member="b/c.pkl")
     assert row["member"] == "b/c.pkl"

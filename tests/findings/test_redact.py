@@ -191,6 +191,21 @@ def test_hostile_text_takes_no_long_time(piece: str) -> None:
         ('=LINK("http://host/?password=Xkb3FKaN")', '=LINK("http://host/?password=********")'),
         ("curl -u bob:Xkb3FKaN x", "curl -u bob:******** x"),
         ("tokens/password.txt", "tokens/password.txt"),
+        # keys of JSON, joined by dots
+        ("password.kdJ82mQzWplVtR", "password." + "*" * 14),
+        ("db.token.kdJ82mQzWplVtR[0]", "db.token." + "*" * 14 + "[0]"),
+        ("api_keys[3].kdJ82mQzWplVtR.x", "api_keys[3]." + "*" * 14 + ".x"),
+        *(
+            (name, name)
+            for name in ("token.text", "password.hash", "key.id", "tokens.input_ids", "key.value2", "tokens[0].layer2", "secret.v1beta1")
+        ),
+        # written in another way
+        ("a/" + "".join(chr(ord(c) + 0xFEE0) for c in "ghp_" + "a1" * 18) + ".txt", "a/" + "*" * 40 + ".txt"),
+        ("\u200b".join("ghp_" + "a1" * 18), "*" * 79),
+        ("x/ghp%5F" + "a1" * 18 + "/y", "x/" + "*" * 42 + "/y"),
+        ("jane%40example.org.txt", "*" * 18 + ".txt"),
+        ("Z2hwX2ExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTFhMWExYTE=.txt", "*" * 52 + ".txt"),
+        *((name, name) for name in ("größe/ｆｕｌｌ.txt", "a%20b&amp;c", "%E4%B8%AD\u200b.txt", "Y29udHJhY3QgMjAyNA==.pdf")),
         ("", ""),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +27,9 @@ _BYTES_TO_TEXT = "latin-1"
 _INSIDE = re.compile(
     rf"[\w+/=.*-]{{{_MARGIN},}}", re.ASCII
 )  # what begins before it, without a break, may be the inside of any key or token
+_INSIDE_WIDE = re.compile(
+    rf"[\w+/=.*-]{{{_MARGIN // 4},}}", re.ASCII
+)  # the same of two or four bytes a character, of which NULs were taken out
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
 
@@ -177,25 +181,43 @@ def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut
     """
     shown_end = min(end, start + EVIDENCE)
     left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
-    masked = mask(text[left:right], note)
-    if left or is_cut:
-        masked = _without_inside(masked, start - left, shown_end - left)
+    window, wide = text[left:right], text.count("\0", left, right) * 3 > right - left
+    inside = _INSIDE if left or is_cut else None
+    masked = _masked(window, start - left, shown_end - left, note, inside)
+    if wide:
+        masked = _masked_wide(window, masked, start - left, shown_end - left, note, inside and _INSIDE_WIDE)
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
     if category == PERSONAL:
-        masked = masked[: cut[1].start] + INNER.sub("*", masked[cut[1]]) + masked[cut[1].stop :]
+        masked = masked[: cut[1].start] + (stars(masked[cut[1]]) if wide else INNER.sub("*", masked[cut[1]])) + masked[cut[1].stop :]
     elif category == SECRET:
         masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
     return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
 
 
-def _without_inside(text: str, start: int, end: int) -> str:
+def _masked(text: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
+    masked = mask(text, note)
+    return _without_inside(masked, start, end, inside) if inside else masked
+
+
+def _masked_wide(text: str, masked: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
+    """Bytes that are a text of two or four bytes a character, masked by what they say without their NULs as well."""
+    places = [at for at, character in enumerate(text) if character != "\0"]
+    said = "".join(text[at] for at in places)
+    shown = list(masked)
+    for at, character in zip(places, _masked(said, bisect_left(places, start), bisect_left(places, end), note, inside), strict=True):
+        if character == "*":
+            shown[at] = character
+    return "".join(shown)
+
+
+def _without_inside(text: str, start: int, end: int, inside: re.Pattern[str]) -> str:
     """Around the hit `[start, end)`: what begins before the text, without a break, and looks drawn by chance may be the inside of any key."""
-    run = _INSIDE.match(text)
+    run = inside.match(text)
     if run is None or not (_has_digit(run.group()) and any(map(str.isupper, run.group())) and any(map(str.islower, run.group()))):
         return text
     size = run.end()

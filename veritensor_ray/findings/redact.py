@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from veritensor_ray.findings.written import readings
 from veritensor_ray.media_types import declared_type
 from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
 from veritensor_ray.secret_kinds.tokens import TOKENS
@@ -45,12 +46,13 @@ _LONG = re.compile(r"[\w./+=:~$?&;%!@-]{12,}")
 _SPACED = tuple((hint, token) for token in TOKENS if r"\s" in token.source for hint in token.hints)
 _TOKENS = tuple((hint, token) for token in TOKENS if r"\s" not in token.source for hint in token.hints)
 
+_ASSIGNED_WORDS = "(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)"
 _ASSIGNED = re.compile(
-    r"""
-    (?:(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)
-       ["'\]\\]{0,4}\s{0,3}(?::=|=>|[=:])\s{0,3}\\{0,3}["']{0,2}(?:(?:bearer|basic)\s+)?
-     | \bbearer\s+(?=[\w.~+/=-]{16}))
-    (?P<value>(?<=")[^"\n]{4,256}|(?<=')[^'\n]{4,256}|[^\s"'<>]{6,})
+    rf"""
+    (?:{_ASSIGNED_WORDS}
+       ["'\]\\]{{0,4}}\s{{0,3}}(?::=|=>|[=:])\s{{0,3}}\\{{0,3}}["']{{0,2}}(?:(?:bearer|basic)\s+)?
+     | \bbearer\s+(?=[\w.~+/=-]{{16}}))
+    (?P<value>(?<=")[^"\n]{{4,256}}|(?<=')[^'\n]{{4,256}}|[^\s"'<>]{{6,}})
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -86,6 +88,10 @@ _GIVEN_HINTS = (
 _NAMED_QUERY = re.compile(
     r"(?<=[?&])(?:[\w.-]{0,40}(?:token|key|keyid|sig|signature|credential|password|secret|pwd)=)(?P<value>[^&\s\"']+)", re.IGNORECASE
 )
+_KEY_BELOW = re.compile(
+    rf"{_ASSIGNED_WORDS}s?(?:\[\d*\])?[.\[][\"']?(?P<value>[^\s.\[\]/\"']{{6,}})", re.IGNORECASE
+)  # of JSON, in the name of a column
+_COMPONENT = re.compile(r"[^/!]+")
 _EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}(?=$|[/!])")
 _QUOTED = re.compile(r"'[^'\n]*(?:'|$)|\"[^\"\n]*(?:\"|$)")
 _BOUND = re.compile(
@@ -114,11 +120,25 @@ def mask(text: str, note: Note | None = None) -> str:
 
 def name_safe(name: str) -> str:
     """A name of a member, column or part with credentials, tokens and proven identifiers masked; other numbers and dates stay, or it would not be found again."""
+    return _COMPONENT.sub(_not_written_otherwise, _safe(name))
+
+
+def _not_written_otherwise(component: re.Match[str]) -> str:
+    """Nothing but the extension of what says a secret in another way."""
+    name = component.group()
+    if all(_safe(reading.text) == reading.text for reading in readings(name)):
+        return name
+    extension = _EXTENSION.search(name, 1)
+    return stars(name[: extension.start()]) + name[extension.start() :] if extension else stars(name)
+
+
+def _safe(name: str) -> str:
     masked = _marked(name, None)
     if len(masked) > 6:
         masked = _IBAN.sub(lambda found: _kept(found) if _is_iban(found.group()) else found.group(), masked)
         masked = _CARD_OF_NAME.sub(lambda found: _kept(found) if _is_card(found.group()) else found.group(), masked)
         masked = _EMAIL.sub(_address, _SSN.sub(_kept, masked)) if "@" in masked or "-" in masked else masked
+    masked = _KEY_BELOW.sub(_random_key, masked)
     masked = _ASSIGNED.sub(_value_of_name, _starred(_NAMED_QUERY, masked, name, SECRET, None))
     return _starred(_GIVEN, masked, name, GIVEN, None) if any(hint in name.lower() for hint in _GIVEN_HINTS) else masked
 
@@ -212,6 +232,12 @@ def _value_of_name(match: re.Match[str]) -> str:
     extension = _EXTENSION.search(match["value"], 1)
     kept = match["value"][extension.start() :] if extension else ""
     return match.group()[: match.start("value") - match.start()] + stars(match["value"][: len(match["value"]) - len(kept)]) + kept
+
+
+def _random_key(match: re.Match[str]) -> str:
+    """A key below a word like password, if it looks drawn by chance: `password.hash` is the name of a column."""
+    start = match.start("value") - match.start()
+    return match.group()[:start] + stars(match["value"]) if _is_random(match["value"]) else match.group()
 
 
 def stars(text: str) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
+from veritensor_ray import bounds
 from veritensor_ray.findings.redact import GIVEN, INNER, PERSONAL, SECRET, stars, visible
+from veritensor_ray.findings.written import Reading, readings, unescaped
 
-MOST = 50_000  # values of an artifact; what is found beyond is masked where it stands, and no more
-SHORTEST, LONGEST = 6, 4096
+SHORTEST = 6
 _HEAD = 6  # values are looked up by their first characters
 _GRAM = 12  # so many characters of a secret that stand somewhere else are masked, however much of it is there
 _EDGE = 5  # a text may be cut within a value: so much of its beginning, or end, is masked there
@@ -76,12 +75,6 @@ _LOGIN = re.compile(r"://[^\s/:@]*:([^\s@]+)@")
 _ASSIGNED = re.compile(r"[\w$-]{2,30}\s?=\s?(\S+)")
 _TRIMMED = " \t\r\n\"'`,;.:!?()[]{}<>“”‘’«»"
 _LINES = re.compile(r"[\r\n]+|\\n")
-# How others write a text, and the signs that they write in another way.
-_WRITTEN: tuple[tuple[frozenset[str], Callable[[str], str]], ...] = (
-    (frozenset('"\\\n\t\r'), lambda text: json.dumps(text, ensure_ascii=False)[1:-1]),
-    (frozenset("<>&\"'"), html.escape),
-    (frozenset(" !\"#$%&'()*+,:;<=>?@[\\]^`{|}"), quote),
-)
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
 Codes = npt.NDArray[np.uint32]
@@ -97,7 +90,7 @@ class Values:
     def note(self, kind: str, value: str) -> None:
         """Remember a value. The kind is SECRET, PERSONAL or, where only a word before it says so, GIVEN."""
         if len(value) >= SHORTEST:
-            self._keep(kind, value[:LONGEST])
+            self._keep(kind, value[: bounds.VALUE])
 
     def merge(self, other: Values) -> None:
         """Take over what another stage found."""
@@ -106,7 +99,7 @@ class Values:
 
     def _keep(self, kind: str, value: str) -> None:
         known = self.kinds.get(value)
-        if (known is None and len(self.kinds) < MOST) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
+        if (known is None and len(self.kinds) < bounds.VALUES) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
             self.kinds[value] = kind
 
     def __bool__(self) -> bool:
@@ -120,9 +113,19 @@ def without_values(texts: Sequence[str], values: Values) -> dict[str, str]:
         return {}
     changed: dict[str, str] = {}
     for group in _groups(dict.fromkeys(text for text in texts if len(text) >= _EDGE)):
-        for text, ranges in search.found(group):
-            changed[text] = _hidden(text, ranges)
+        for at, ranges in search.found(group):
+            changed[group[at]] = _hidden(group[at], ranges)
+        said = [(text, reading) for text in group for reading in readings(text)]
+        for at, ranges in search.found([reading.text for _, reading in said]):
+            text, reading = said[at]
+            changed[text] = _hidden(changed.get(text, text), (_led_back(reading, *one) for one in ranges))
     return changed
+
+
+def _led_back(reading: Reading, start: int, end: int, kind: str) -> tuple[int, int, str]:
+    """Of a value that is written in another way nothing is shown: initials would be no initials."""
+    first, last = reading.behind(start, end)
+    return first, last, kind if last - first == end - start else SECRET
 
 
 def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -169,8 +172,8 @@ class _Search:
     def __bool__(self) -> bool:
         return bool(self._exact or len(self._grams.hashes))
 
-    def found(self, texts: Sequence[str]) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
-        """Each text with values in it, and where they stand, in order."""
+    def found(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int, str]]]]:
+        """The number of each text with values in it, and where they stand, in order."""
         joined = "\0".join(_normal(text) for text in texts)
         codes = _codes(joined)
         covered = np.zeros(len(codes) + 1, bool)
@@ -179,7 +182,7 @@ class _Search:
             covered[places + i] = True
         exact = list(self._whole(joined, self._heads.places(_hashes(codes, _HEAD)).tolist()))
         first = i = 0
-        for text in texts:
+        for number, text in enumerate(texts):
             last = first + len(text)
             ranges = [(start - first, end - first, SECRET) for start, end in _runs(covered[first:last], first)]
             while i < len(exact) and exact[i][0] < last:
@@ -188,7 +191,7 @@ class _Search:
                 i += 1
             ranges += self._cut(joined[first:last])
             if ranges:
-                yield text, ranges
+                yield number, ranges
             first = last + 1
 
     def _whole(self, text: str, places: Iterable[int]) -> Iterator[tuple[int, int, str]]:
@@ -228,15 +231,13 @@ def _goes_on(text: str, at: int) -> bool:
 
 
 def _forms(value: str, kind: str) -> Iterator[str]:
-    """The value, what of it is the secret alone, and how JSON, HTML, URIs and texts of two bytes a character write them."""
+    """The value, what of it is the secret alone, and both as readings and the fields of a form write them."""
     parts = {value, value.strip(_TRIMMED)}
     if kind != PERSONAL:
         parts |= {found[1] for pattern in (_LOGIN, _ASSIGNED) for found in pattern.finditer(value)}
         parts |= {line for line in _LINES.split(value) if len(line) >= 2 * _GRAM}
     for part in [one for one in parts if not one.isalnum()]:
-        parts |= {write(part) for signs, write in _WRITTEN if not signs.isdisjoint(part)}
-    if kind != PERSONAL and len(value) <= 64:
-        parts.add("\0".join(value))
+        parts |= {unescaped(part), unescaped(normalize("NFD", part)), normalize("NFC", part), part.replace(" ", "+")}
     for part in parts:
         form = _normal(visible(part))
         if len(form) < SHORTEST or form in _COMMON or not form.strip("*"):

@@ -68,6 +68,7 @@ def _base64(text: str) -> str:
         ("unicode", lambda t: t.replace("ignore", "ig\u200bno\u00adre"), EVIL),
         ("unicode", lambda t: t.replace("e", "е").replace("o", "ο"), EVIL),
         ("unicode", lambda t: "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in t), EVIL),
+        ("unicode", lambda t: "".join(chr(ord(c) + 0xFEE0) if c != " " else c for c in f"ghp_{t}!"), f"ghp_{EVIL}!"),
         ("unicode", lambda t: "".join(chr(0x1D41A + ord(c) - 97) if c.islower() else c for c in t), EVIL),
         ("unicode", lambda t: t.replace("ignore", "1gn0r3").replace("previous", "pr3v10us"), EVIL),
         ("base64+base64", lambda t: _base64(_base64(t)), EVIL),

@@ -20,9 +20,10 @@ _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u20
 _ALPHABETIC = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
 # between letters of scripts that never need one: Persian and the scripts of India write with joiners, and emoji are built with them
 _HIDDEN = re.compile(f"(?<=[{_ALPHABETIC}@._ -])[{_INVISIBLE}]+(?=[{_ALPHABETIC}@._ -])")
-_WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff]+")
+_WIDE_LETTER = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff]")
+_WIDE = re.compile(f"[\uff01-\uff5e{_WIDE_LETTER.pattern[1:]}+")  # signs as well, which stand between Chinese words alone
 _SUSPECT = re.compile(
-    f"{_HIDDEN.pattern}|{_WIDE.pattern[:-1]}{{2}}|[\u0370-\u052f]|[\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064]{{4}}"
+    f"{_HIDDEN.pattern}|{_WIDE_LETTER.pattern}{{2}}|[\u0370-\u052f]|[\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064]{{4}}"
 )
 _TOKEN = re.compile(r"\w{3,64}")
 _LATIN = re.compile("[A-Za-z]")
@@ -74,7 +75,7 @@ def look(text: str) -> Iterator[Found]:
                 if message:
                     yield Found(_standing_for(message, match.span()), via)
         mapped.sub(_HIDDEN, lambda _: "")
-        mapped.sub(_WIDE, lambda m: unicodedata.normalize("NFKC", m.group()))
+        mapped.sub(_WIDE, _narrow)
         if _GREEK_OR_CYRILLIC.search(mapped.text):
             mapped.sub(_TOKEN, _unmixed)
     mapped.sub(_LEET_TOKEN, _plain)
@@ -85,6 +86,10 @@ def _standing_for(message: str, span: tuple[int, int]) -> Mapped:
     mapped = Mapped(message)
     mapped.starts[:], mapped.ends[:] = span
     return mapped
+
+
+def _narrow(match: re.Match[str]) -> str | None:
+    return unicodedata.normalize("NFKC", match.group()) if _WIDE_LETTER.search(match.group()) else None
 
 
 def _unmixed(match: re.Match[str]) -> str | None:
