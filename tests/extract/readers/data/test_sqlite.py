@@ -255,6 +255,12 @@ def test_damage_anywhere() -> None:
             assert "\n" not in str(error)
 
 
+def test_what_stands_behind_the_last_page_is_a_member() -> None:
+    data = database("CREATE TABLE t(a)")
+    assert members(data, SQLITE) == {}
+    assert members(data + LONG.encode(), SQLITE) == {f"bytes {len(data)}-{len(data) + len(LONG)}": LONG.encode()}
+
+
 def test_rows_that_are_read_again_and_again_are_counted() -> None:
     """Two levels of pages of which each leads 300 times to the next; the last holds one row."""
     leaf = database("PRAGMA page_size=4096", "CREATE TABLE t(a)", "INSERT INTO t VALUES(NULL)")

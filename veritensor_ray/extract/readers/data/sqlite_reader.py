@@ -17,6 +17,7 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data.blobs import Blobs, Value
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
+from veritensor_ray.extract.readers.models.collecting import behind
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -73,19 +74,23 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         yield Gap(f"the schema cannot be read ({_line(error)}); the file was searched for readable strings")
     finally:
         database.close()
-    if missing := _missing(file, size):
-        yield Gap(f"the file is {missing} bytes shorter than its header says")
+    said = _said(file) or size
+    if said > size:
+        yield Gap(f"the file is {said - size} bytes shorter than its header says")
     yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
+    yield from behind(file, said)
 
 
-def _missing(file: BinaryIO, size: int) -> int:
-    """How many bytes the file lacks. Programs before SQLite 3.7 left the number of pages as it was: then the change counters differ."""
+def _said(file: BinaryIO) -> int:
+    """How long the file is by its header; 0 where that is not known. Programs before SQLite 3.7 left the number of pages as it was: then
+    the change counters differ.
+    """
     if not file.seekable():
         return 0
     file.seek(0)
     head = file.read(100)
     page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
-    return max(0, (65536 if page == 1 else page) * pages - size) if head[24:28] == head[92:96] else 0
+    return (65536 if page == 1 else page) * pages if head[24:28] == head[92:96] else 0
 
 
 def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
