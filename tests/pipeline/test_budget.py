@@ -235,13 +235,18 @@ def test_a_little_that_becomes_much_is_a_bomb(tmp_path: Path, road: str) -> None
     ended(seen(tmp_path, road, ROADS[road].made(words(11_000_000)), expanded_ratio=1), "expanded_ratio")
 
 
+def unread(row: dict[str, Any]) -> set[str]:
+    """Reasons of gaps; that no reader understands the program itself is one that stays."""
+    return {gap["reason"] for gap in row["gaps"]} - {"no reader for application/vnd.microsoft.portable-executable"}
+
+
 @holders
 def test_files_are_counted(tmp_path: Path, road: str) -> None:
     holds = ROADS[road].holds
     assert holds
     data = holds(packed(*((f"{i}.txt", b"some words") for i in range(9))))
     ended(seen(tmp_path, road, data, members=8), "members")
-    assert seen(tmp_path, road, data, members=20)["gaps"] == []
+    assert unread(seen(tmp_path, road, data, members=20)) == set()
 
 
 @holders
@@ -252,7 +257,7 @@ def test_files_in_files_end_at_a_depth(tmp_path: Path, road: str) -> None:
     for name in ("a.txt", "b.zip", "c.zip", "d.zip"):
         file = packed((name, file))
     ended(seen(tmp_path, road, holds(file), depth=3), "depth")
-    assert seen(tmp_path, road, holds(file), depth=8)["gaps"] == []
+    assert unread(seen(tmp_path, road, holds(file), depth=8)) == set()
 
 
 NOISE = random.Random(1).randbytes(30_000).hex().encode()
