@@ -358,10 +358,10 @@ def check_apart(file: Path, sources: Sequence[str], flag: str, follow_links: boo
     standing = {Path(os.path.abspath(file)), Path(os.path.realpath(file))}  # noqa: PTH100  # of a link, where it is and where it leads
     for source, base in ((source, real_base(source)) for source in sources):
         if base is not None and (follow_links or any(base in (one, *one.parents) or one.parent in base.parents for one in standing)):
+            why = f"links of the corpus {source} may lead there" if follow_links else f"it stands in, above or below the corpus {source}"
             raise UsageError(
-                f"{file} was found in the working directory, and {'links of' if follow_links else 'beside or within'} the corpus {source}"
-                f"{' may lead there' if follow_links else ''}, so it may not be yours; if it is, name it with {flag} {file}, else start from "
-                "another folder"
+                f"{file} was found in the working directory, and {why}, so it may not be yours; if it is, name it with {flag} {file}, else "
+                "start from another folder"
             )
 
 
