@@ -35,7 +35,9 @@ def test_a_plugin_of_nowhere_has_a_remedy() -> None:
 
 
 @pytest.mark.parametrize("source", [str(EXAMPLES), str(EXAMPLES.parent), f"local://{EXAMPLES}", f"{EXAMPLES.parent}/*"])
-def test_nothing_of_the_corpus_is_a_plugin(source: str) -> None:
+@pytest.mark.parametrize("known", [False, True], ids=["not on the path", "on the path already"])
+def test_nothing_of_the_corpus_is_a_plugin(source: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(EXAMPLES)] if known else sys.path)
     settings = Settings(plugins=["shouting_engine:Shouting"], plugin_folder=str(EXAMPLES), sources=[source])
     with pytest.raises(UsageError, match="lies in the corpus, and nothing from there is run"):
         selected(settings)

@@ -74,11 +74,12 @@ def _find_plugins(settings: Settings) -> None:
     Raises UsageError for a folder within the corpus: whoever wrote that may have written it.
     """
     folder = settings.plugin_folder
-    if folder is None or folder in sys.path:
+    if folder is None:
         return
     if Guard(*real_bases(settings.sources)).within(folder):
         raise UsageError(f"plugin_folder {folder} lies in the corpus, and nothing from there is run; move your plugins to another folder")
-    sys.path.append(folder)
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def needing_models(engines: Sequence[Engine]) -> list[str]:

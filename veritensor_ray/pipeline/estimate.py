@@ -84,7 +84,7 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
             continue
         if not warm:
             with contextlib.suppress(bounded.Died):  # which the second time says
-                bounded.scan(context, kind.samples[:1], {}, seconds=patience)  # loads the models, which is no part of the rate
+                bounded.scan(context, kind.samples[:1], {}, seconds=patience)  # loads the models, which does not count towards the rate
             warm = True
         try:
             table, took = bounded.scan(context, kind.samples, {}, seconds=patience)

@@ -73,7 +73,7 @@ class _Walk:
                 yield from self._guarded(found)
         yield from (*self._visible.take(), *self._metadata.take(), *self._names.take())
         if self._no_text:
-            reason = f"{self._no_text} values of bytes are no text in UTF-8 and were not read"
+            reason = f"{self._no_text} values of bytes are not UTF-8 text and were not read"
             yield Gap(reason, self._no_text_at, count=self._no_text, coverage="no-reader")
 
     def _attributes(self, found: hdf5.Found) -> Iterator[Item]:
