@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from veritensor_ray.errors import CannotRunError, SignatureError, UsageError
 from veritensor_ray.signing import (
     Signature,
+    TrustedKey,
     TrustList,
     change,
     key_id,
@@ -33,8 +34,6 @@ from veritensor_ray.signing import (
     trust_list,
     verify,
 )
-
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -152,7 +151,21 @@ def test_one_trusted_signature_suffices(keys: Path) -> None:
     assert _names(verify("it", "kind", b"payload", both, trusting(keys, "a", "b"))) == ["key a", "key b"]
     revoked = revoke(trusting(keys, "a", "b"), both[0].keyid, "lost")
     assert _names(verify("it", "kind", b"payload", both, revoked)) == ["key b"]
-    assert _names(verify("it", "kind", b"payload", both, trusting(keys, "a", "b", not_after=str(TODAY)))) == ["key a", "key b"]
+
+
+@pytest.mark.parametrize(
+    ("not_after", "moment", "counts"),
+    [
+        ("2026-03-01", "2026-03-01T23:59:59", True),  # a date is inclusive
+        ("2026-03-01", "2026-03-02T00:00:01", False),
+        ("2026-03-01T12:00:00", "2026-03-01T12:00:00", True),
+        ("2026-03-01T12:00:00", "2026-03-01T12:00:01", False),
+        (None, "9999-01-01T00:00:00", True),
+    ],
+)
+def test_when_a_key_expires(not_after: str | None, moment: str, counts: bool) -> None:
+    key = TrustedKey("id", "", "name", not_after)
+    assert key.objection(datetime.fromisoformat(moment).replace(tzinfo=UTC)) == ("" if counts else f"expired on {not_after}")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +176,7 @@ def test_one_trusted_signature_suffices(keys: Path) -> None:
         (lambda k: trusting(k, "a"), "", "it has no signature that counts. Have it signed"),
         (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "a", r"key {a} \(key a\) is revoked \(stolen\): get one"),
         (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "ab", r"is revoked \(stolen\): .*; key {b} is not in"),
-        (lambda k: trusting(k, "a", not_after=str(TODAY - timedelta(days=1))), "a", r"key {a} \(key a\) expired on \d{{4}}-"),
+        (lambda k: trusting(k, "a", not_after="2020-01-01"), "a", r"key {a} \(key a\) expired on \d{{4}}-"),
         (lambda k: trusting(k, "a", not_after="2020-01-01T00:00:00"), "a", "expired on 2020-01-01T00:00:00"),
     ],
 )
