@@ -10,7 +10,8 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
@@ -64,13 +65,14 @@ class Local(NamedTuple):
     data: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Directory:
-    """Where the central directory stands, `[start, end)`, and where the archive ends behind it.
+    """Where the central directory stands in `file`, `[start, end)`, and where the archive ends behind it.
 
     `rival`: the end record names another place where a directory stands, too: programs differ in which they take.
     """
 
+    file: BinaryIO
     start: int
     end: int
     after: int
@@ -78,6 +80,15 @@ class Directory:
     count: int
     comment: bytes
     rival: bool = False
+    _known: list[ZipEntry] = field(default_factory=list)
+    _more: Iterator[ZipEntry] | None = None
+
+    def first(self, count: int) -> list[ZipEntry]:
+        """The first entries, in order; fewer where there are no more, or the directory is damaged. Each is parsed once."""
+        if self._more is None:
+            self._more = _entries(self)
+        self._known += islice(self._more, max(0, count - len(self._known)))
+        return self._known[:count]
 
 
 def find_directory(file: BinaryIO) -> Directory | None:
@@ -108,8 +119,8 @@ def _directory(file: BinaryIO, at: int, record: bytes) -> Directory | None:
     text = record[_END.size : _END.size + comment]
     if places:
         start = places[0]
-        return Directory(start, end, after, start - offset, count, text, len(places) > 1)
-    return Directory(end, end, after, 0, 0, text) if not count and not length else None
+        return Directory(file, start, end, after, start - offset, count, text, len(places) > 1)
+    return Directory(file, end, end, after, 0, 0, text) if not count and not length else None
 
 
 def _end64(file: BinaryIO, at: int) -> Iterator[int]:
@@ -127,10 +138,9 @@ def _is_at(file: BinaryIO, place: int, signature: bytes) -> bool:
     return file.read(4) == signature
 
 
-def entries(file: BinaryIO, directory: Directory) -> Iterator[ZipEntry]:
-    """The entries of the directory, in order; they end early where it is damaged."""
-    file.seek(directory.start)
-    data = file.read(min(directory.end - directory.start, _DIRECTORY))
+def _entries(directory: Directory) -> Iterator[ZipEntry]:
+    directory.file.seek(directory.start)
+    data = directory.file.read(min(directory.end - directory.start, _DIRECTORY))
     at = 0
     while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
         fields = _CENTRAL.unpack_from(data, at)

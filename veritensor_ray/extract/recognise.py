@@ -1,23 +1,24 @@
-"""What a zip or an OLE file really is: documents, wheels and checkpoints are all one of the two; it reads their lists of entries, never their content."""
+"""What a file is: its first bytes, and for a zip or an OLE file, which documents and checkpoints are too, its list of entries; it reads no content."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import islice
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import olefile
 
 from veritensor_ray import bounds
-from veritensor_ray.extract.readers.containers.zip_format import Data, ZipEntry, entries, find_directory, local_header
-from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
+from veritensor_ray.extract.spool import edges
 from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.extract.zip_format import Data, Directory, ZipEntry, find_directory, local_header
 from veritensor_ray.media_types import IWORK, NPZ, PYTORCH
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument."
+_ZIP = "application/zip"
 _MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
 _ENTRIES = bounds.SNIFFED_ENTRIES
 _TYPES = "[Content_Types].xml"
@@ -39,27 +40,38 @@ _STREAMS = {
 }
 
 
-def refined(kind: Kind, file: BinaryIO) -> Kind:
-    """The kind of a file whose bytes only say which container it is; damaged ones stay what they were. Leaves `file` at its beginning."""
-    look = _LOOK.get(kind.media_type)
-    if look is None or not file.seekable():
-        return kind
-    file.seek(0)
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The kind of a file and its size in bytes; of a zip also its directory, where it has one."""
+
+    kind: Kind
+    size: int
+    directory: Directory | None = None
+
+
+def recognise(file: BinaryIO, extension: str) -> Recognised:
+    """What a seekable file is by its content; `extension` decides between kinds of text only. Leaves it at its beginning.
+
+    A damaged container stays the container that its first bytes name.
+    """
+    head, tail, size = edges(file, HEAD_BYTES)
+    kind = sniff(head, extension, tail, whole=size <= len(head))
+    look, directory, found = _LOOK.get(kind.media_type), None, None
     try:
-        found = look(file)
-    except Exception:  # noqa: BLE001  # both libraries raise whatever a hostile file makes them; its reader then says what is wrong
+        if kind.media_type == _ZIP and (directory := find_directory(file)):
+            found = _zipped(directory)
+        elif look is not None:
+            found = look(file)
+    except Exception:  # noqa: BLE001  # a hostile file makes libraries raise whatever it likes; its reader then says what is wrong
         found = None
     file.seek(0)
-    return replace(kind, media_type=found) if found else kind
+    return Recognised(Kind(found, kind.encoding, kind.bom) if found else kind, size, directory)
 
 
-def _zip(file: BinaryIO) -> str | None:
-    directory = find_directory(file)
-    if directory is None:
-        return None
-    found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in islice(entries(file, directory), _ENTRIES)}
+def _zipped(directory: Directory) -> str | None:
+    found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in directory.first(_ENTRIES)}
     if "mimetype" in found:
-        declared = _short(file, found["mimetype"])
+        declared = _short(directory.file, found["mimetype"])
         if declared == "application/epub+zip" or declared.startswith(_ODF):
             return declared
     if _TYPES in found:
@@ -90,4 +102,4 @@ def _xml(file: BinaryIO) -> str | None:
     return f"{_ODF}flat-xml" if _FLAT.search(file.read(16_384)) else None
 
 
-_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {"application/zip": _zip, "application/x-ole-storage": _ole, "text/xml": _xml}
+_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {"application/x-ole-storage": _ole, "text/xml": _xml}
