@@ -267,7 +267,7 @@ def resume(base: Path) -> dict[str, Any]:
     """How many shards a run repeats that was interrupted at 90 %, and how many may be in flight at once."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.jobs.audit import audit
-    from veritensor_ray.jobs.run import Silent
+    from veritensor_ray.jobs.reporting import Silent
 
     class Counter(Silent):
         def __init__(self, limit: int | None) -> None:

@@ -365,10 +365,11 @@ CASES = (
 
 def read_with_ours(path: Path) -> int:
     """Size of all that our reader gives: texts, and the bytes of members."""
+    from veritensor_ray.extract.refine import refined
+
     from veritensor_ray.config import Limits
     from veritensor_ray.extract.budget import Budget
     from veritensor_ray.extract.readers import reader_for
-    from veritensor_ray.extract.refine import refined
     from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
     from veritensor_ray.extract.source import Member, Source
     from veritensor_ray.extract.streams import decompressed

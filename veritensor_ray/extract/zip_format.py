@@ -119,8 +119,10 @@ def _directory(file: BinaryIO, at: int, record: bytes) -> Directory | None:
     text = record[_END.size : _END.size + comment]
     if places:
         start = places[0]
-        return Directory(file, start, end, after, start - offset, count, text, len(places) > 1)
-    return Directory(file, end, end, after, 0, 0, text) if not count and not length else None
+        return Directory(
+            file=file, start=start, end=end, after=after, shift=start - offset, count=count, comment=text, rival=len(places) > 1
+        )
+    return Directory(file=file, start=end, end=end, after=after, shift=0, count=0, comment=text) if not count and not length else None
 
 
 def _end64(file: BinaryIO, at: int) -> Iterator[int]:
@@ -153,7 +155,18 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
         if _MAX32 in (size, packed, offset):
             size, packed, offset = _wide(more, size, packed, offset)
         mode = external >> 16 if system in (3, 19) else 0
-        yield ZipEntry(_text(raw), raw, flags, method, crc, packed, size, offset + directory.shift, mode, data[at : at + comment])
+        yield ZipEntry(
+            name=_text(raw),
+            raw=raw,
+            flags=flags,
+            method=method,
+            crc=crc,
+            packed=packed,
+            size=size,
+            offset=offset + directory.shift,
+            mode=mode,
+            comment=data[at : at + comment],
+        )
         at += comment
 
 
@@ -204,7 +217,16 @@ def local_header(file: BinaryIO, offset: int) -> Local | None:
 def found_entry(local: Local, offset: int) -> ZipEntry:
     """An entry of which only the local header is known. One that was streamed gives its sizes only behind its data."""
     unknown = bool(local.flags & STREAMED) and not local.packed
-    return ZipEntry(_text(local.raw), local.raw, local.flags, local.method, local.crc, local.packed, -1 if unknown else local.size, offset)
+    return ZipEntry(
+        name=_text(local.raw),
+        raw=local.raw,
+        flags=local.flags,
+        method=local.method,
+        crc=local.crc,
+        packed=local.packed,
+        size=-1 if unknown else local.size,
+        offset=offset,
+    )
 
 
 def contradiction(entry: ZipEntry, local: Local) -> str | None:
