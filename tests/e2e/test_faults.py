@@ -79,23 +79,26 @@ def run_with_kills(arguments: dict[str, Path], kills: int, chosen: random.Random
     process = start(**arguments)
     plan = [VICTIMS[n % 3] for n in range(kills)]
     chosen.shuffle(plan)
-    deadline = time.monotonic() + 120 + 60 * kills
-    while time.monotonic() < deadline:
-        code = process.poll()
-        if code is not None and code >= 0:
-            return killed
-        if code is not None:
-            process = start(**arguments)
-        moment = time.monotonic() + chosen.uniform(0.5, 9.0 if plan and plan[0] == "driver" else 4.0)
-        while time.monotonic() < moment and process.poll() is None:
-            time.sleep(0.05)
-        if plan and process.poll() is None:
-            found = victims(psutil.Process(process.pid), plan[0])
-            if found:
-                chosen.choice(found).send_signal(signal.SIGKILL)
-                killed.append(plan.pop(0))
-    process.kill()
-    raise TimeoutError(f"not finished in time; killed so far: {killed}")
+    deadline = time.monotonic() + 400 + 60 * kills  # for a run that hangs, not for a busy machine
+    try:
+        while time.monotonic() < deadline:
+            code = process.poll()
+            if code is not None and code >= 0:
+                return killed
+            if code is not None:
+                process = start(**arguments)
+            moment = time.monotonic() + chosen.uniform(0.5, 9.0 if plan and plan[0] == "driver" else 4.0)
+            while time.monotonic() < moment and process.poll() is None:
+                time.sleep(0.05)
+            if plan and process.poll() is None:
+                found = victims(psutil.Process(process.pid), plan[0])
+                if found:
+                    chosen.choice(found).send_signal(signal.SIGKILL)
+                    killed.append(plan.pop(0))
+        raise TimeoutError(f"not finished in time; killed so far: {killed}")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def outcome(output: Path) -> dict[str, Any]:
