@@ -23,10 +23,10 @@ from tests.e2e.sweeps import Follower, World, differences, killed, rows, states
 @pytest.mark.usefixtures("local_ray")
 def test_every_night_the_state_equals_a_fresh_audit(tmp_path: Path, option: Callable[[str], Any]) -> None:
     from veritensor_ray.config import load_settings
-    from veritensor_ray.corpus.stores import OutputStore
     from veritensor_ray.findings.state import latest
     from veritensor_ray.jobs.audit import audit
     from veritensor_ray.jobs.sweep import sweep
+    from veritensor_ray.stores.outputs import OutputStore
 
     chosen = random.Random(option("seed"))
     world = first_night(tmp_path, chosen)
