@@ -428,7 +428,7 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "| format | file MB | MB per CPU s | peak MB | library | its MB per CPU s | its peak MB | ratio |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -456,14 +456,14 @@ def main() -> None:
             (ours, peak), (plain, plain_peak) = measured((read_with_ours, case.plain), path)
             row = {"name": case.name, "mb": path.stat().st_size / 1e6, "ours": ours, "peak": peak, "library": case.library}
             rows.append(row | {"plain": plain, "plain_peak": plain_peak})
-            print(_table(rows[-1:]).splitlines()[-1], flush=True)
+            print(table(rows[-1:]).splitlines()[-1], flush=True)
     if only:
         return
     (ROOT / "bench" / "readers.json").write_text(json.dumps(rows, indent=1) + "\n")
     (ROOT / "docs" / "readers-performance.md").write_text(
         "# How fast readers are\n\nWritten by `make bench-readers`. Each file is read in a process of its own, after a first reading that is not "
         "counted: characters of text handed out, no engine. A ratio above one means that we are faster than the plain call of the library.\n\n"
-        f"Machine: {processor()}, Python {platform.python_version()}.\n\n{_table(rows)}\n"
+        f"Machine: {processor()}, Python {platform.python_version()}.\n\n{table(rows)}\n"
     )
 
 

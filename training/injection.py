@@ -372,7 +372,7 @@ def calibrate(
 def run(
     data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, count: int, measure_only: bool, command: str
 ) -> None:
-    """What `train_embedded.py injection` does: train unless only measured, calibrate, describe, seal."""
+    """What `python -m training injection` does: train unless only measured, calibrate, describe, seal."""
     train_on = [d for d in documents if d.may_train]
     if measure_only:
         trained_on = json.loads((out / "calibration.json").read_text())["trained_on"]

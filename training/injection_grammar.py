@@ -1,4 +1,4 @@
-"""A grammar of generated attacks and of their innocent twins, and spot checks; train_embedded.py expands it."""
+"""A grammar of generated attacks and of their innocent twins, and spot checks; training expands it."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def calibrate(data: Path, out: Path, documents: Sequence[Document], seed: int, c
 def run(
     data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, count: int, measure_only: bool, command: str
 ) -> None:
-    """What `train_embedded.py pii` does: train unless only measured, calibrate, describe, seal."""
+    """What `python -m training pii` does: train unless only measured, calibrate, describe, seal."""
     samples = None if measure_only else fit(data, documents, out, seed, scale)
     facts = calibrate(data, out, documents, seed, count)
     about = {"layers": len(LAYERS), "words": WORDS, "window": LONGEST, "command": command}
