@@ -29,6 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--{name}", type=kind, default=default, help=said)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """They take minutes, root and strace, so they run only where -m names them; an expression such as "not ray" does not."""
+    if "e2e" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("e2e")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def option(pytestconfig: pytest.Config) -> Callable[[str], Any]:
     """An option by its name. A call that names another folder has the defaults."""
