@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.checks import Checks
-from tests.e2e.strace import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 BASE, WITH_PYTHON = "localhost/e2e-base:latest", "localhost/e2e-base-python:latest"
 
 

@@ -24,8 +24,7 @@ import pytest
 
 from tests.e2e import image_checks
 from tests.e2e.checks import Checks
-from tests.e2e.image_builder import BASE, WITH_PYTHON, Builder, bases, context
-from tests.e2e.strace import ROOT
+from tests.e2e.image_builder import BASE, ROOT, WITH_PYTHON, Builder, bases, context
 from tests.scripts import standins
 from tests.scripts.hub import Hub, serving
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.checks import Checks
-from tests.e2e.strace import ROOT
 from tests.e2e.sweeps import Follower, World, differences, killed, rows, states
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.e2e
