@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -93,7 +94,8 @@ class Gap:
 
     `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
     `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
-    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`.
+    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` is for what neither
+    `bound` nor `coverage` says, and is not damage.
     """
 
     reason: str
@@ -104,11 +106,19 @@ class Gap:
     count: int = 1
     coverage: str | None = None
     body: bool = False
+    code: ReasonCode | None = None
+
+    @property
+    def reason_code(self) -> ReasonCode:
+        """Why in a word, for whoever decides by it."""
+        if self.code is not None or self.bound is not None:
+            return self.code or ReasonCode.LIMIT
+        return ReasonCode.NO_READER if self.coverage == ReasonCode.NO_READER else ReasonCode.DAMAGED
 
     @classmethod
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
         """What could not be read because of an error, with the bound where one was exceeded."""
-        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None)
+        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
 
 
 @dataclass(frozen=True, slots=True)

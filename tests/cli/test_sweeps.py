@@ -15,7 +15,8 @@ from tests.findings.test_diff import RUN, A, X, Y, finding, write
 from veritensor_ray.corpus.lease import lease
 from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.attestation import attest
-from veritensor_ray.findings.state import TABLES, folder_of, latest, nights, publish
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import folder_of, latest, nights, publish
 from veritensor_ray.signing import change, load_public_key, new_key, trust
 
 NOW = datetime.now(UTC)

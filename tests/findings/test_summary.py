@@ -122,7 +122,7 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     run = counted(tmp_path)
     assert {name: run[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "engines")} == {
-        "schema_version": "1", "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
+        "schema_version": "2", "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
     }  # fmt: skip
     assert datetime.fromisoformat(run["finished_at"]) >= before
     assert run["policy"]["suppressions"] == []

@@ -17,12 +17,12 @@ from typing import Any
 
 from veritensor_ray.corpus.stores import OutputStore, denied
 from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError, VeritensorError
+from veritensor_ray.findings.schema import TABLES
 
 LATEST = "latest.json"
 SWEEPS = "sweeps"
 CURRENT = "current"
 _ID = re.compile(r"\w[\w.-]*", re.ASCII)  # and no path
-TABLES = ("findings", "ledger", "rollup", "resolved", "unverified", "known", "trends")
 
 
 @dataclass(frozen=True, slots=True)

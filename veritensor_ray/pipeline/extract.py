@@ -15,13 +15,14 @@ from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
-from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome, Verdict
 from veritensor_ray.hits import FileInfo
 from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.visit import Tools, Visit
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Batcher, Gap
 
 Pulse = Callable[[], None]
@@ -82,7 +83,7 @@ class Extraction:
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
         """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
         for name, reason in self._context.missing:
-            outcome.coverage[name] = (MISSING, reason)
+            outcome.coverage[name] = Verdict(MISSING, reason, ReasonCode.ENGINE_MISSING)
         opened: OpenArtifact | None = None
         try:
             opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle)
@@ -105,7 +106,7 @@ class Extraction:
         """Nothing was read: unreadable. Something was: a gap."""
         outcome.same_as = None
         if (outcome.segments == 0 and outcome.members == 0) or isinstance(error, ChangedDuringRun):
-            outcome.status, outcome.reason = "unreadable", str(error)
+            outcome.status, outcome.reason, outcome.reason_code = "unreadable", str(error), error.reason_code
         outcome.add_gap(Gap.of(error))
 
     def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
@@ -165,14 +166,14 @@ class Extraction:
     def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
         """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
         for name in self._tools.transcribers:
-            if outcome.coverage.get(name, (NOT_APPLICABLE, None))[0] == NOT_APPLICABLE:
-                outcome.coverage[name] = (COMPLETE, None)
+            if outcome.coverage.get(name, Verdict(NOT_APPLICABLE)).status == NOT_APPLICABLE:
+                outcome.coverage[name] = Verdict(COMPLETE)
         if self._transcribed:
             return
         reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
         if kind.media_type.startswith("image/") and not outcome.incomplete:
-            outcome.status, outcome.reason = "skipped", reason
-        outcome.coverage["ocr"] = (NO_READER, reason)
+            outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
+        outcome.coverage["ocr"] = Verdict(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
 
 def _alike(one: str, other: str, by_name: bool) -> bool:

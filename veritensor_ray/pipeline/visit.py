@@ -25,11 +25,12 @@ from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
 from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import edges, sha256, spooled
 from veritensor_ray.extract.streams import decompressed
-from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Verdict
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap, Identity, to_batch
 
 _MAY_CARRY = frozenset({"application/pdf", "application/x-pickle"})
@@ -83,7 +84,7 @@ class Visit:
                     engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
                 )
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300])]
+                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED)]
             for gap in found:
                 if isinstance(gap, Gap):
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
@@ -91,8 +92,8 @@ class Visit:
 
     def _cover(self, engine: Engine, applies: bool) -> None:
         """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
-        known = self._outcome.coverage.get(engine.name, (NOT_APPLICABLE, None))
-        self._outcome.coverage[engine.name] = (COMPLETE, None) if applies and known[0] == NOT_APPLICABLE else known
+        known = self._outcome.coverage.get(engine.name, Verdict(NOT_APPLICABLE))
+        self._outcome.coverage[engine.name] = Verdict(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
 
     def texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
@@ -183,7 +184,7 @@ class Visit:
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
-        self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
+        self._outcome.add_gap(Gap.of(error, member=name))
         yield from self._end(bound, about, name)
 
     def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
@@ -245,8 +246,8 @@ class Visit:
         """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
         self._outcome.bodiless = reason
         for engine in (*self._tools.bench.text, *self._tools.models):
-            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, ("", None))[0] == COMPLETE:
-                self._outcome.coverage[engine.name] = (NO_READER, reason)
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, Verdict("")).status == COMPLETE:
+                self._outcome.coverage[engine.name] = Verdict(NO_READER, reason, ReasonCode.NO_READER)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
@@ -255,8 +256,9 @@ class Visit:
             self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
             return
         self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
+        self._outcome.reason_code = ReasonCode.NO_READER
         for engine in self._tools.models:
-            self._outcome.coverage[engine.name] = (NO_READER, reason)
+            self._outcome.coverage[engine.name] = Verdict(NO_READER, reason, ReasonCode.NO_READER)
 
 
 def _inside(about: FileInfo, name: str) -> str:

@@ -35,6 +35,7 @@ from veritensor_ray.extract.readers.containers.zip_format import (
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import PYTORCH
+from veritensor_ray.reasons import ReasonCode
 
 _TWICE = bounds.SHARED_DATA
 _DESCRIPTOR = 24  # bytes behind a streamed entry
@@ -119,9 +120,9 @@ class _Archive:
             return
         if entry.encrypted and not self._plain(entry, local):
             self._report.notice("encrypted-member", entry.name)
-            self._report.gap("encrypted", entry.name)
+            self._report.gap("encrypted", entry.name, code=ReasonCode.ENCRYPTED)
         elif entry.method not in METHODS:
-            self._report.gap(f"no decoder for compression method {entry.method}", entry.name)
+            self._report.gap(f"no decoder for compression method {entry.method}", entry.name, code=ReasonCode.NO_READER)
         elif stat.S_ISLNK(entry.mode):
             self._link(entry, Data(entry, window))
         else:
@@ -146,7 +147,7 @@ class _Archive:
         try:
             target = Pieces(data.counted(self._copies)).read(_LINK).decode("utf-8", "replace")
         except ReadError as error:
-            self._report.gap(str(error), entry.name)
+            self._report.gap(str(error), entry.name, code=error.reason_code)
             return
         if kind := link_hazard(entry.name, target):
             self._report.notice(kind, f"{entry.name} -> {target}")
@@ -204,8 +205,10 @@ class _Archive:
             self._report.notice("ghost-member", entry.name)
         if entry.encrypted:
             self._report.notice("encrypted-member", entry.name)
+            self._report.gap("encrypted", entry.name, code=ReasonCode.ENCRYPTED)
+        elif entry.method not in METHODS:
+            self._report.gap(f"no decoder for compression method {entry.method}", entry.name, code=ReasonCode.NO_READER)
         if entry.encrypted or entry.method not in METHODS:
-            self._report.gap("encrypted" if entry.encrypted else f"no decoder for compression method {entry.method}", entry.name)
             return min(end, local.data + entry.packed)
         room = end - local.data
         if entry.size < 0 and entry.method == 0:  # nothing says where it ends

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import Encrypted, LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.containers.report import Report
 from veritensor_ray.extract.readers.containers.zip_format import (
@@ -26,6 +26,7 @@ from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import EXECUTABLES
+from veritensor_ray.reasons import ReasonCode
 
 _CHUNK = 1 << 18
 _PART = bounds.PART  # of XML in one part; it is streamed, so this bounds time and not memory
@@ -90,9 +91,9 @@ class Package:
         if wrong := contradiction(entry, local):
             self._report.notice("tampered-archive", f"{name}: {wrong}")
         if entry.encrypted:
-            raise ReadError(f"{name} is encrypted")
+            raise Encrypted(f"{name} is encrypted")
         if entry.method not in _METHODS:
-            raise ReadError(f"{name} is compressed by a method that packages do not use ({entry.method})")
+            raise ReadError(f"{name} is compressed by a method that packages do not use ({entry.method})", ReasonCode.NO_READER)
         data = Data(entry, Window(self._file, local.data, entry.packed))
         known = self._counted.get(name, 0)
         try:
