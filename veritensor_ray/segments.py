@@ -94,8 +94,8 @@ class Gap:
 
     `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
     `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
-    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` is for what neither
-    `bound` nor `coverage` says, and is not damage.
+    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` says why in a word: it
+    is given where neither `bound` nor `coverage` says so already, and it is not damage.
     """
 
     reason: str
@@ -108,12 +108,10 @@ class Gap:
     body: bool = False
     code: ReasonCode | None = None
 
-    @property
-    def reason_code(self) -> ReasonCode:
-        """Why in a word, for whoever decides by it."""
-        if self.code is not None or self.bound is not None:
-            return self.code or ReasonCode.LIMIT
-        return ReasonCode.NO_READER if self.coverage == ReasonCode.NO_READER else ReasonCode.DAMAGED
+    def __post_init__(self) -> None:
+        if self.code is None:
+            by_design = ReasonCode.NO_READER if self.coverage == ReasonCode.NO_READER else ReasonCode.DAMAGED
+            object.__setattr__(self, "code", by_design if self.bound is None else ReasonCode.LIMIT)
 
     @classmethod
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:

@@ -25,7 +25,7 @@ def died(reason: str) -> Verdict:
 
 
 def short(gap: Gap) -> Verdict:
-    return Verdict(PARTIAL, gap.reason, gap.reason_code)
+    return Verdict(PARTIAL, gap.reason, gap.code)
 
 
 def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None, reason: str | None = None) -> Outcome:

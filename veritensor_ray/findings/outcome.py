@@ -21,7 +21,7 @@ NOT_APPLICABLE = "not-applicable"
 MISSING = "missing"
 QUARANTINED = "quarantined"
 _INCOMPLETE = (PARTIAL, MISSING)
-_OF_GAPS = ("member", "location", "engine", "reason", "reason_code", "bound")
+_OF_GAPS = ("member", "location", "engine", "reason", "bound")
 
 
 class Verdict(NamedTuple):
@@ -58,7 +58,7 @@ class Outcome:
     gaps_total: int = 0
     fault: Gap | None = None  # the first one that is not by design
     # reasons of gaps that are nobody's fault, of files inside it
-    by_design: Counter[tuple[str, ReasonCode]] = field(default_factory=Counter)
+    by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
     unread: Gap | None = None  # the first one beside those that is no engine's
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
@@ -80,14 +80,14 @@ class Outcome:
         if gap.engine is None:
             self.unread = self.unread or gap
         if gap.engine and self.coverage.get(gap.engine, Verdict(COMPLETE)).status == COMPLETE:
-            self.coverage[gap.engine] = Verdict(PARTIAL, gap.reason, gap.reason_code)
+            self.coverage[gap.engine] = Verdict(PARTIAL, gap.reason, gap.code)
 
     def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
         """What is missing for everyone (a reader) is said of the artifact, what is missing for an engine in its coverage."""
         if engine is None:
-            self.by_design[gap.reason, gap.reason_code] += gap.count
+            self.by_design[gap.reason, gap.code] += gap.count
         elif self.coverage.get(engine, Verdict(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
-            self.coverage[engine] = Verdict(coverage, gap.reason, gap.reason_code)
+            self.coverage[engine] = Verdict(coverage, gap.reason, gap.code)
 
     def settle(self) -> None:
         """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
@@ -96,7 +96,7 @@ class Outcome:
         if self.unread is not None:  # what could not be read, no engine has seen
             for name, verdict in list(self.coverage.items()):
                 if verdict.status == COMPLETE:
-                    self.coverage[name] = Verdict(PARTIAL, self.unread.reason, self.unread.reason_code)
+                    self.coverage[name] = Verdict(PARTIAL, self.unread.reason, self.unread.code)
 
     def _settled(self) -> Verdict:
         """The status that follows from coverage and gaps, and why it is not `scanned`."""
@@ -105,7 +105,7 @@ class Outcome:
             said = "; ".join(f"{name}: {verdict.reason}" for name, verdict in quarantined.items())
             return Verdict("quarantined", said, next(iter(quarantined.values())).code)
         if self.fault is not None:
-            return Verdict("partial", self.fault.reason, self.fault.reason_code)
+            return Verdict("partial", self.fault.reason, self.fault.code)
         for name, verdict in self.coverage.items():
             if verdict.status in _INCOMPLETE:
                 return Verdict("partial", f"{name}: {verdict.reason}", verdict.code)
@@ -140,7 +140,7 @@ class Outcome:
                 {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
                 for name, (status, reason, code) in self.coverage.items()
             ],
-            "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} for gap in self.gaps],
+            "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in self.gaps],
             "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(self.recorded.rows)],
             "rollup": [
                 {
