@@ -89,8 +89,8 @@ def submit(
     flags |= {"cluster": _given(wait=wait, wait_resources=wait_resources), "resources": _given(max_cpus=max_cpus, max_gpus=max_gpus)}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
+    from veritensor_ray.announce import announce
     from veritensor_ray.config import load_settings
-    from veritensor_ray.jobs import conclude
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
 
@@ -109,13 +109,13 @@ def submit(
         sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
         raise typer.Exit(code) from None
     except Exception as error:  # of whatever kind: who watches has to hear of it
-        conclude.failed(settings, error, reporter.note)
+        announce.failed(settings, error, reporter.note)
         raise
     finally:
         close()
     _show(run, str(settings.output), settings.log_format)
     code = exit_code(run, settings)
-    conclude.ended(settings, run, code, reporter.note)
+    announce.ended(settings, run, code, reporter.note)
     raise typer.Exit(code)
 
 
@@ -137,12 +137,12 @@ def _given(**values: Any) -> dict[str, Any] | None:
 def _hand_over(settings: Settings) -> int:
     """Submit to a cluster; the exit code is the run's where somebody waits for it."""
     from veritensor_ray.cli.jobs import write
-    from veritensor_ray.jobs.remote import Client, entrypoint
+    from veritensor_ray.jobs.remote import JobsClient, entrypoint
 
     command = entrypoint(settings)  # what is wrong with it comes out before anything is asked
     if settings.policy is None and Path("policy.yaml").exists():
         sys.stderr.write("policy.yaml here is not used: the run reads the policy on the cluster, --policy names a path there\n")
-    client = Client(settings)
+    client = JobsClient(settings)
     run, new = client.submit(settings, command)
     sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
     if not settings.cluster.wait:
@@ -156,12 +156,12 @@ def _hand_over(settings: Settings) -> int:
 
 
 def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
-    from veritensor_ray.cli.progress import Bar, Json, Plain
+    from veritensor_ray.cli.progress import Bar, Json, PlainProgress
 
     if log_format == "json":
         return Json(), lambda: None
     if not sys.stderr.isatty() or verbose:
-        return Plain(verbose), lambda: None
+        return PlainProgress(verbose), lambda: None
     bar = Bar()
     return bar, bar.close
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from veritensor_ray import bounds
+from veritensor_ray.errors import Malformed
 
 LARGEST = bounds.HELD
 _HEAP = b"GCOL\x01\0\0\0"  # how a collection of values of variable length begins
@@ -20,10 +21,6 @@ _POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: th
 
 CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; one that is larger is unpacked for every read of a part of it
 _SLOTS = 10_007  # for them: a prime, so that neighbours do not fall into one
-
-
-class Malformed(Exception):
-    """h5py refuses the file."""
 
 
 class Guarded(io.RawIOBase):
@@ -132,7 +129,7 @@ def keras_config(root: Any) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Hdf5Item:
     """A group or dataset under its path."""
 
     path: str
@@ -157,7 +154,7 @@ class Damaged:
     reason: str
 
 
-def objects(root: Any) -> Iterator[Found | Elsewhere | Damaged]:
+def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
     """Every object once, whatever the links between groups; those to other files are named and not followed."""
     import h5py
 
@@ -174,7 +171,7 @@ def objects(root: Any) -> Iterator[Found | Elsewhere | Damaged]:
         except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
             yield Damaged(path, str(error)[:200])
             continue
-        yield Found(path, item, isinstance(item, h5py.Dataset))
+        yield Hdf5Item(path, item, isinstance(item, h5py.Dataset))
         inner: list[tuple[str, Any]] = []
         for name in names:
             yield from _follow(path, item, name, inner)

@@ -8,15 +8,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from veritensor_ray.errors import Malformed
+
 _HEADER = 65_536  # bytes; numpy itself takes 10,000 unless told to trust a file
 
 
-class Malformed(Exception):
-    """No header that numpy understands."""
-
-
 @dataclass(frozen=True, slots=True)
-class Header:
+class NpyHeader:
     """Shape and type of the array; `offset` is where its data begins, `objects` says that the data is a pickle."""
 
     shape: tuple[int, ...]
@@ -30,7 +28,7 @@ class Header:
         return bool(self.dtype.hasobject)
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: BinaryIO) -> NpyHeader:
     """The header; `file` stands at its beginning, and at the data afterwards. Raises Malformed."""
     lib = np.lib.format
     try:
@@ -41,4 +39,4 @@ def read_header(file: BinaryIO) -> Header:
             shape, fortran, dtype = read(file, max_header_size=_HEADER)
     except Exception as error:  # noqa: BLE001  # a header is a Python literal and the description of a type: both raise whatever they like
         raise Malformed(f"no npy header: {str(error).partition(chr(10))[0][:200]}") from None
-    return Header(shape, dtype, fortran, file.tell())
+    return NpyHeader(shape, dtype, fortran, file.tell())

@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 from veritensor_ray.errors import Encrypted, LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
-from veritensor_ray.extract.readers.containers.report import Report
-from veritensor_ray.extract.readers.containers.sevenzip_format import File, Folder, Part, listing, unpacked
+from veritensor_ray.extract.readers.containers.report import ArchiveReport
+from veritensor_ray.extract.readers.containers.sevenzip_format import ArchivedFile, Folder, FolderPart, listing, unpacked
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
 from veritensor_ray.reasons import ReasonCode
@@ -23,7 +23,7 @@ _LINK = 4096
 
 def read_7z(source: Source) -> Iterator[Item]:
     """A member for each file; folders that cannot be decoded are gaps."""
-    return _Archive(source).items()
+    return _SevenZip(source).items()
 
 
 class _Share:
@@ -42,11 +42,11 @@ class _Share:
             yield piece
 
 
-class _Archive:
+class _SevenZip:
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
-        self._report = Report()
-        self._seen: dict[str, Part] = {}
+        self._report = ArchiveReport()
+        self._seen: dict[str, FolderPart] = {}
 
     def items(self) -> Iterator[Item]:
         try:
@@ -60,20 +60,20 @@ class _Archive:
         for file in found.files:
             self._report.name(file.name)
             if file.stream:
-                yield from self._content(file, *next(parts, (ReadError("its data is in no folder"), Part(0, None))))
+                yield from self._content(file, *next(parts, (ReadError("its data is in no folder"), FolderPart(0, None))))
             elif not file.folder:
                 yield Member(file.name, io.BytesIO())
             yield from self._report.take()
         yield from self._report.rest()
 
-    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, Part]]:
+    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, FolderPart]]:
         """For each file with data the stream that it is the next part of, or why there is none."""
         for folder in folders:
             whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget))
             for part in folder.parts:
                 yield whole, part
 
-    def _content(self, file: File, whole: Pieces | ReadError, part: Part) -> Iterator[Item]:
+    def _content(self, file: ArchivedFile, whole: Pieces | ReadError, part: FolderPart) -> Iterator[Item]:
         if self._seen.setdefault(file.name, part) != part:
             self._report.notice("duplicate-member", file.name)
         if isinstance(whole, ReadError):
