@@ -18,7 +18,7 @@ from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Verdict
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.state import results
@@ -275,7 +275,9 @@ def test_the_ledger_has_a_row_for_everything_in_the_order_of_the_plan(run: Run) 
 def test_the_worst_part_decides_and_gaps_are_joined(run: Run) -> None:
     for part in range(3):
         made = outcome_of("big", ("good",), part)
-        made.coverage["other"] = [Verdict(NOT_APPLICABLE), Verdict(COMPLETE), Verdict(MISSING, "no model", ReasonCode.ENGINE_MISSING)][part]
+        made.coverage["other"] = [Standing(NOT_APPLICABLE), Standing(COMPLETE), Standing(MISSING, "no model", ReasonCode.ENGINE_MISSING)][
+            part
+        ]
         if part == 2:
             made.status, made.reason = "quarantined", "died twice"
         for i in range(60 * part):

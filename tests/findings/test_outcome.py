@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Verdict
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Standing
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 from .building import KEY
 
-Coverage = dict[str, Verdict]
-DONE, IDLE = Verdict(COMPLETE), Verdict(NOT_APPLICABLE)
+Coverage = dict[str, Standing]
+DONE, IDLE = Standing(COMPLETE), Standing(NOT_APPLICABLE)
 UNREAD = Gap("3 rows do not parse")
 FAILED = Gap("pii failed: ValueError", engine="pii", code=ReasonCode.ENGINE_FAILED)
 CUT, CLOSED = Gap("too deep", bound="depth"), Gap("encrypted", code=ReasonCode.ENCRYPTED)
-NO_MODEL = Verdict(MISSING, "no model", ReasonCode.ENGINE_MISSING)
-NO_OCR = Verdict(NO_READER, "ocr was not selected: text in 2 pictures was not read", ReasonCode.ENGINE_NOT_SELECTED)
+NO_MODEL = Standing(MISSING, "no model", ReasonCode.ENGINE_MISSING)
+NO_OCR = Standing(NO_READER, "ocr was not selected: text in 2 pictures was not read", ReasonCode.ENGINE_NOT_SELECTED)
 MP3 = Gap("no reader for audio/mpeg", member="a.mp3", coverage=NO_READER)
 
 
-def died(reason: str) -> Verdict:
-    return Verdict(QUARANTINED, reason, ReasonCode.PROCESS_DIED)
+def died(reason: str) -> Standing:
+    return Standing(QUARANTINED, reason, ReasonCode.PROCESS_DIED)
 
 
-def short(gap: Gap) -> Verdict:
-    return Verdict(PARTIAL, gap.reason, gap.code)
+def short(gap: Gap) -> Standing:
+    return Standing(PARTIAL, gap.reason, gap.code)
 
 
 def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None, reason: str | None = None) -> Outcome:
@@ -50,7 +50,7 @@ def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None
         ({"pii": DONE}, (FAILED,), "partial", FAILED.reason, "engine-failed"),
         ({"pii": DONE}, (FAILED, UNREAD), "partial", FAILED.reason, "engine-failed"),
         ({"pii": DONE, "injection": NO_MODEL}, (), "partial", "injection: no model", "engine-missing"),
-        ({"pii": Verdict(PARTIAL, "half", ReasonCode.DAMAGED)}, (), "partial", "pii: half", "damaged"),
+        ({"pii": Standing(PARTIAL, "half", ReasonCode.DAMAGED)}, (), "partial", "pii: half", "damaged"),
         ({"pii": DONE, "injection": died("died twice")}, (), "quarantined", "injection: died twice", "process-died"),
         ({"pii": died("a"), "injection": died("b")}, (UNREAD,), "quarantined", "pii: a; injection: b", "process-died"),
         # what the list of gaps has no place for decides all the same

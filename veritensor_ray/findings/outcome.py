@@ -24,8 +24,8 @@ _INCOMPLETE = (PARTIAL, MISSING)
 _OF_GAPS = ("member", "location", "engine", "reason", "bound")
 
 
-class Verdict(NamedTuple):
-    """What became of an artifact, by itself or for one engine, and why it is not all that was asked for: in a sentence, and in a word."""
+class Standing(NamedTuple):
+    """How an artifact stands, by itself or with one engine, and why no better: in a sentence, and in a word."""
 
     status: str
     reason: str | None = None
@@ -53,7 +53,7 @@ class Outcome:
     rows: int = 0
     chars: int = 0
     seconds: float = 0.0
-    coverage: dict[str, Verdict] = field(default_factory=dict)
+    coverage: dict[str, Standing] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
     fault: Gap | None = None  # the first one that is not by design
@@ -79,40 +79,40 @@ class Outcome:
         self.fault = self.fault or gap
         if gap.engine is None:
             self.unread = self.unread or gap
-        if gap.engine and self.coverage.get(gap.engine, Verdict(COMPLETE)).status == COMPLETE:
-            self.coverage[gap.engine] = Verdict(PARTIAL, gap.reason, gap.code)
+        if gap.engine and self.coverage.get(gap.engine, Standing(COMPLETE)).status == COMPLETE:
+            self.coverage[gap.engine] = Standing(PARTIAL, gap.reason, gap.code)
 
     def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
         """What is missing for everyone (a reader) is said of the artifact, what is missing for an engine in its coverage."""
         if engine is None:
             self.by_design[gap.reason, gap.code] += gap.count
-        elif self.coverage.get(engine, Verdict(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
-            self.coverage[engine] = Verdict(coverage, gap.reason, gap.code)
+        elif self.coverage.get(engine, Standing(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
+            self.coverage[engine] = Standing(coverage, gap.reason, gap.code)
 
     def settle(self) -> None:
         """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
         if self.status is None:
             self.status, self.reason, self.reason_code = self._settled()
         if self.unread is not None:  # what could not be read, no engine has seen
-            for name, verdict in list(self.coverage.items()):
-                if verdict.status == COMPLETE:
-                    self.coverage[name] = Verdict(PARTIAL, self.unread.reason, self.unread.code)
+            for name, standing in list(self.coverage.items()):
+                if standing.status == COMPLETE:
+                    self.coverage[name] = Standing(PARTIAL, self.unread.reason, self.unread.code)
 
-    def _settled(self) -> Verdict:
+    def _settled(self) -> Standing:
         """The status that follows from coverage and gaps, and why it is not `scanned`."""
-        quarantined = {name: verdict for name, verdict in self.coverage.items() if verdict.status == QUARANTINED}
+        quarantined = {name: standing for name, standing in self.coverage.items() if standing.status == QUARANTINED}
         if quarantined:
-            said = "; ".join(f"{name}: {verdict.reason}" for name, verdict in quarantined.items())
-            return Verdict("quarantined", said, next(iter(quarantined.values())).code)
+            said = "; ".join(f"{name}: {standing.reason}" for name, standing in quarantined.items())
+            return Standing("quarantined", said, next(iter(quarantined.values())).code)
         if self.fault is not None:
-            return Verdict("partial", self.fault.reason, self.fault.code)
-        for name, verdict in self.coverage.items():
-            if verdict.status in _INCOMPLETE:
-                return Verdict("partial", f"{name}: {verdict.reason}", verdict.code)
+            return Standing("partial", self.fault.reason, self.fault.code)
+        for name, standing in self.coverage.items():
+            if standing.status in _INCOMPLETE:
+                return Standing("partial", f"{name}: {standing.reason}", standing.code)
         if self.bodiless is not None:
-            return Verdict("skipped", self.bodiless, ReasonCode.NO_READER)
+            return Standing("skipped", self.bodiless, ReasonCode.NO_READER)
         # the commonest reason of what is missing by design; how much it is, the gaps say
-        return Verdict("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))
+        return Standing("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))
 
     def row(self, fingerprints: dict[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
         """The row of the commit (schema COMMIT), with nothing secret in it."""

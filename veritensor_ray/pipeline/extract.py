@@ -16,7 +16,7 @@ from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
-from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome, Verdict
+from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.rescan import Known
@@ -83,7 +83,7 @@ class Extraction:
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
         """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
         for name, reason in self._context.missing:
-            outcome.coverage[name] = Verdict(MISSING, reason, ReasonCode.ENGINE_MISSING)
+            outcome.coverage[name] = Standing(MISSING, reason, ReasonCode.ENGINE_MISSING)
         opened: OpenArtifact | None = None
         try:
             opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle)
@@ -166,14 +166,14 @@ class Extraction:
     def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
         """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
         for name in self._tools.transcribers:
-            if outcome.coverage.get(name, Verdict(NOT_APPLICABLE)).status == NOT_APPLICABLE:
-                outcome.coverage[name] = Verdict(COMPLETE)
+            if outcome.coverage.get(name, Standing(NOT_APPLICABLE)).status == NOT_APPLICABLE:
+                outcome.coverage[name] = Standing(COMPLETE)
         if self._transcribed:
             return
         reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
         if kind.media_type.startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
-        outcome.coverage["ocr"] = Verdict(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
+        outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
 
 def _alike(one: str, other: str, by_name: bool) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.commit import commit_table
-from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Verdict
+from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorded
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
@@ -64,7 +64,7 @@ def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[st
         if stage == "extract":
             outcome.status, outcome.reason, outcome.reason_code = "quarantined", reason, code
         for name in engines if stage == "extract" else [name for name in stage.split("+") if name in engines]:
-            outcome.coverage[name] = Verdict(QUARANTINED, reason, code)
+            outcome.coverage[name] = Standing(QUARANTINED, reason, code)
 
 
 def scan_shard(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], pulse: Pulse = lambda: None) -> pa.Table:

@@ -26,7 +26,7 @@ from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
 from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import edges, sha256, spooled
 from veritensor_ray.extract.streams import decompressed
-from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Verdict
+from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
@@ -92,8 +92,8 @@ class Visit:
 
     def _cover(self, engine: Engine, applies: bool) -> None:
         """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
-        known = self._outcome.coverage.get(engine.name, Verdict(NOT_APPLICABLE))
-        self._outcome.coverage[engine.name] = Verdict(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
+        known = self._outcome.coverage.get(engine.name, Standing(NOT_APPLICABLE))
+        self._outcome.coverage[engine.name] = Standing(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
 
     def texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
@@ -246,8 +246,8 @@ class Visit:
         """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
         self._outcome.bodiless = reason
         for engine in (*self._tools.bench.text, *self._tools.models):
-            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, Verdict("")).status == COMPLETE:
-                self._outcome.coverage[engine.name] = Verdict(NO_READER, reason, ReasonCode.NO_READER)
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, Standing("")).status == COMPLETE:
+                self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
@@ -258,7 +258,7 @@ class Visit:
         self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
         self._outcome.reason_code = ReasonCode.NO_READER
         for engine in self._tools.models:
-            self._outcome.coverage[engine.name] = Verdict(NO_READER, reason, ReasonCode.NO_READER)
+            self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
 
 
 def _inside(about: FileInfo, name: str) -> str:
