@@ -14,6 +14,7 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.mail_head import header_begin, is_known_field
 from veritensor_ray.extract.readers.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _LARGEST = bounds.MAIL
@@ -69,7 +70,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         kind = _kind(about)
         boundary = _parameter(about, "boundary")
         if kind in _ENCRYPTED or (kind.endswith("pkcs7-mime") and "enveloped" in _parameter(about, "smime-type", "enveloped")):
-            yield Gap("the part is encrypted", location=_location(place.path))
+            yield Gap("the part is encrypted", location=_location(place.path), code=ReasonCode.ENCRYPTED)
         if kind.startswith("multipart/") and boundary:
             if place.depth >= _DEPTH:
                 yield Gap("parts are nested too deeply; the rest is read as text", location=_location(place.path), bound="mail_depth")
@@ -154,7 +155,7 @@ def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: i
     if bad:
         yield Gap(f"{bad} places do not decode as {charset[:40]} and were replaced", location=_location(place.path))
     if _ARMOR in text:
-        yield Gap("the text holds an encrypted message", location=_location(place.path))
+        yield Gap("the text holds an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
 
 
 def _location(path: str) -> str | None:
