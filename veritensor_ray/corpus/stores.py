@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import fsspec
 from veritensor_ray.config import Settings, Store, resolve_secret
 from veritensor_ray.corpus import redirects
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.retry import Again, persistent
 from veritensor_ray.secret_kinds.uris import credential_in
 from veritensor_ray.uris import is_local, local_path
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Stores = Mapping[str, Store]
 
-_ATTEMPTS = 10
 # The stores there are, each with the extra that installs its library; fsspec knows others, which nobody has tried here.
 PROTOCOLS: dict[str, str | None] = {
     "s3": "s3",
@@ -244,20 +244,22 @@ class OutputStore:
             return []
 
     def delete(self, name: str) -> None:
-        """Remove an object or a folder; nothing happens where there is none."""
+        """Remove an object or a folder; nothing happens where there is none. Raises StoreError where somebody goes on writing into it."""
+        try:
+            persistent(lambda: self._remove(name), retries=4, backoff=0.2, until=math.inf)
+        except Again:
+            raise StoreError(f"{self.uri}/{name} cannot be removed: something is written there all the time") from None
+
+    def _remove(self, name: str) -> None:
         fs, root = self._fs()
-        for attempt in range(_ATTEMPTS):
-            try:
-                fs.rm(f"{root}/{name}", recursive=True)
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                # a task of a run that was cut short may still be writing there
-                if error.errno != errno.ENOTEMPTY or attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        try:
+            fs.rm(f"{root}/{name}", recursive=True)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY:  # a task of a run that was cut short may still be writing
+                raise Again(str(error)) from None
+            raise
 
 
 def _regular(path: Path) -> BinaryIO:
