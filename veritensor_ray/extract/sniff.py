@@ -15,39 +15,12 @@ from typing import Any
 import numpy as np
 from charset_normalizer import from_bytes
 
+from veritensor_ray import media_types
 from veritensor_ray.extract.mail_head import mail_type
 from veritensor_ray.extract.record_head import is_record_head
 from veritensor_ray.extract.wide import few_controls, wide_encoding
 from veritensor_ray.formats import onnx, pickles
-from veritensor_ray.media_types import (
-    ARROW_STREAM,
-    BYTECODE,
-    CSV,
-    FAISS,
-    FORMATS,
-    HTML,
-    JSON,
-    JSONL,
-    LZ4,
-    LZMA,
-    NOTEBOOK,
-    ONNX,
-    PDF,
-    PICKLE,
-    PLAIN,
-    RTF,
-    SAFETENSORS,
-    SVG,
-    TAR,
-    TEXT_TYPES,
-    TFRECORD,
-    UNKNOWN,
-    WARC,
-    XML,
-    ZLIB,
-    ZSTD,
-    Format,
-)
+from veritensor_ray.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Format
 
 HEAD_BYTES = 65_536
 
@@ -55,7 +28,7 @@ _MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magi
 _FIRST_BYTES = frozenset(magic[:1] for place, magic, _ in _MAGIC if not place)
 _DEEPER = tuple((place, magic) for place, magic, _ in _MAGIC if place)
 _OPENINGS = tuple((re.compile(one.opening, re.IGNORECASE), one.media_type) for one in FORMATS if one.opening)
-_UNSPECIFIC = (PLAIN, XML, SVG)  # names of these say little: text that says itself what it is comes first
+_UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # names of these say little: text that says itself what it is comes first
 
 
 def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ...]]:
@@ -98,7 +71,7 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         text = head[bom:].decode(encoding, "ignore")
         return Kind(_text_type(text, extension, tail), encoding, bom)
     if b"%PDF-" in head[:1024]:  # viewers look for it that far
-        return Kind(PDF)
+        return Kind(media_types.PDF)
     return Kind(by_beginning(head) or UNKNOWN)
 
 
@@ -115,7 +88,7 @@ def _behind_skipped(head: bytes) -> str | None:
     while head[at + 1 : at + 4] == b"\x2a\x4d\x18" and head[at] & 0xF0 == 0x50:
         at += 8 + int.from_bytes(head[at + 4 : at + 8], "little")
     media_type = by_magic(head[at:]) if at else None
-    return media_type if media_type in (ZSTD, LZ4) else None
+    return media_type if media_type in (media_types.ZSTD, media_types.LZ4) else None
 
 
 def by_magic(head: bytes) -> str | None:
@@ -125,18 +98,18 @@ def by_magic(head: bytes) -> str | None:
             if head.startswith(magic, place) and not _excused(magic, head):
                 return media_type
     if _is_arrow_stream(head):
-        return ARROW_STREAM
+        return media_types.ARROW_STREAM
     if _is_pickle(head):
-        return PICKLE
+        return media_types.PICKLE
     if head[2:4] == b"\r\n" and head[5:8] == b"\x00\x00\x00" and head[4:5] in b"\x00\x01\x03" and head[16:17] in b"\xe3c":  # PEP 552
-        return BYTECODE
+        return media_types.BYTECODE
     if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
-        return SAFETENSORS
+        return media_types.SAFETENSORS
     if re.match(rb"WARC/[01]\.\d+\r?\n", head):
-        return WARC
+        return media_types.WARC
     if head[4:8] == bytes(4) and is_record_head(head[:12]):
-        return TFRECORD
-    return TAR if _is_tar(head) else _packed(head)
+        return media_types.TFRECORD
+    return media_types.TAR if _is_tar(head) else _packed(head)
 
 
 _PDF = re.compile(rb"%PDF-\d")
@@ -148,14 +121,14 @@ _TAIL = 2048
 def _behind_text(head: bytes, extension: str, tail: bytes, whole: bool) -> str | None:
     """Documents that programs open although text, blanks or a byte order mark stand before them."""
     if head[:1024].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf1"):
-        return RTF
+        return media_types.RTF
     begins = _PDF.search(head, 0, 1024)  # viewers look for it that far
     if begins is None or not _PDF_OBJECT.search(head, begins.end()):
         return None
     known = tail or (head if whole or len(head) < HEAD_BYTES else b"")
     if extension in TEXT_TYPES:  # a page about the format may show a file: it is one only if nothing comes after it
-        return PDF if _PDF_TRAILER.search(known[-_TAIL:]) else None
-    return PDF if not known or b"startxref" in known or b"%%EOF" in known else None
+        return media_types.PDF if _PDF_TRAILER.search(known[-_TAIL:]) else None
+    return media_types.PDF if not known or b"startxref" in known or b"%%EOF" in known else None
 
 
 _BEGINNINGS = (
@@ -191,9 +164,9 @@ def _is_tar(head: bytes) -> bool:
 def _packed(head: bytes) -> str | None:
     """Compressions whose magic is weak: they count where the beginning decodes."""
     if head[:1] == b"x" and head[1:2] in b"\x01\x5e\x9c\xda" and (head[1:2] != b"^" or _controls(head[:512])):
-        return ZLIB if _decompresses(zlib.decompressobj(), head) else None
+        return media_types.ZLIB if _decompresses(zlib.decompressobj(), head) else None
     if head[:1] == b"\x5d" and head[13:14] == b"\x00" and head[12:13] in b"\x00\xff":
-        return LZMA if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 28), head) else None
+        return media_types.LZMA if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 28), head) else None
     return None
 
 
@@ -213,10 +186,10 @@ def _is_arrow_stream(head: bytes) -> bool:
 def _by_structure(head: bytes, whole: bool) -> str | None:
     """The media type of model files whose first bytes are no magic number: what follows them has to fit."""
     if onnx.is_model(head):
-        return ONNX
+        return media_types.ONNX
     if _is_faiss(head):
-        return FAISS
-    return PICKLE if pickles.looks_like(head, whole) else None
+        return media_types.FAISS
+    return media_types.PICKLE if pickles.looks_like(head, whole) else None
 
 
 def _is_faiss(head: bytes) -> bool:
@@ -290,22 +263,22 @@ def _text_type(text: str, extension: str, tail: bytes) -> str:
     if extension in (".csv", ".tsv", ".tab"):
         return TEXT_TYPES[extension]
     if re.match(r"(<!--.*?-->\s*)?(<!doctype html|<html)", start, re.IGNORECASE | re.DOTALL):
-        return HTML
+        return media_types.HTML
     named = TEXT_TYPES.get(extension)
-    if named and named not in (JSON, JSONL, NOTEBOOK):
+    if named and named not in (media_types.JSON, media_types.JSONL, media_types.NOTEBOOK):
         return named
     if start.startswith("<?xml"):
-        return XML
-    return CSV if not extension and _is_table(text) else PLAIN
+        return media_types.XML
+    return media_types.CSV if not extension and _is_table(text) else PLAIN
 
 
 def _json_type(text: str, extension: str, tail: bytes) -> str:
     lines = [line for line in text.splitlines()[:4] if line.strip()]
     if extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(_is_json(line) for line in lines[:2])):
-        return JSONL
+        return media_types.JSONL
     if '"cells"' in text and ('"nbformat"' in text or b'"nbformat"' in tail or extension == ".ipynb"):
-        return NOTEBOOK
-    return JSON
+        return media_types.NOTEBOOK
+    return media_types.JSON
 
 
 def _is_json(line: str) -> bool:

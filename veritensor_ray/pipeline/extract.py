@@ -17,7 +17,7 @@ from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.hits import FileInfo
-from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
+from veritensor_ray.media_types import COMPRESSED, JSONL, declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
@@ -185,4 +185,4 @@ def _kind_of_part(row: PlanRow, extension: str, head: bytes) -> Kind | None:
     if row.kind not in BYTE_RANGES:
         return None
     bom = len(codecs.BOM_UTF8) if row.part == 0 and head.startswith(codecs.BOM_UTF8) else 0
-    return Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom)
+    return Kind(JSONL if row.kind == "jsonl" else text_type(extension), "utf-8", bom)
