@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from veritensor_ray.config import Notify, Settings, resolve_secret
 from veritensor_ray.findings.redact import visible
+from veritensor_ray.media_types import JSON
 from veritensor_ray.retry import Again, persistent, retry_after
 
 SECONDS = 60.0  # for everything
@@ -87,7 +88,7 @@ def _named(url: str | None) -> bool:
 def _once(client: Any, url: str, body: bytes, secret: str | None, timeout: float) -> None:
     import httpx
 
-    headers = {"Content-Type": "application/json", "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
+    headers = {"Content-Type": JSON, "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
     try:
         with client.stream("POST", url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
             status = response.status_code  # what it says besides is read by nobody
