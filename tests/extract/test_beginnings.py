@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.extract.readers.reading import read
-from veritensor_ray.extract.layers.encodings import may_be_file
-from veritensor_ray.extract.sniff import sniff
+from veritensor_ray.extract.sniff import may_be_file, sniff
 from veritensor_ray.media_types import FORMATS, UNKNOWN
 
 BODY = bytes(64) + bytes(range(256)) * 4  # neither text nor anything else

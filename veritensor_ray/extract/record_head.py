@@ -7,7 +7,7 @@ import google_crc32c
 
 def masked_sum(data: bytes) -> int:
     """The CRC-32C as TFRecord stores it: turned by 15 bits and moved, since sums of data that hold sums are weak."""
-    checksum = google_crc32c.value(bytes(data))
+    checksum: int = google_crc32c.value(bytes(data))
     return (((checksum >> 15) | (checksum << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
