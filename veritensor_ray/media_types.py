@@ -23,13 +23,9 @@ _OOXML = "application/vnd.openxmlformats-officedocument"
 DOCX, XLSX, PPTX = f"{_OOXML}.wordprocessingml.document", f"{_OOXML}.spreadsheetml.sheet", f"{_OOXML}.presentationml.presentation"
 XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
 OPEN_DOCUMENT = "application/vnd.oasis.opendocument."  # and what it is: `text`, `text-template`
+_ODF_KINDS = ("text", "spreadsheet", "presentation", "graphics", "chart", "formula", "image")
 ODF_TYPES = tuple(
-    OPEN_DOCUMENT + kind
-    for kind in (
-        *(f"{kind}{template}" for kind in ("text", "spreadsheet", "presentation", "graphics") for template in ("", "-template")),
-        *(f"{kind}{template}" for kind in ("chart", "formula", "image") for template in ("", "-template")),
-        *("text-master", "text-web", "database"),
-    )
+    OPEN_DOCUMENT + kind for kind in (*_ODF_KINDS, *(f"{kind}-template" for kind in _ODF_KINDS), "text-master", "text-web", "database")
 )
 FLAT_ODF = f"{OPEN_DOCUMENT}flat-xml"
 OLE, OLE_LOCKED, DOC = "application/x-ole-storage", "application/x-ole-encrypted", "application/msword"
@@ -88,6 +84,7 @@ def _late(media_type: str, title: str, family: Family, begins: bytes, extensions
 
 
 _PICKLES = ".pkl .pickle .joblib .pt .pth"  # and checkpoints: what they are packed in differs
+_ODF_NAMES = {f"{OPEN_DOCUMENT}text": ".odt", f"{OPEN_DOCUMENT}spreadsheet": ".ods", f"{OPEN_DOCUMENT}presentation": ".odp"}
 _LOCKABLE = ".docx .docm .xlsx .xlsm .xlsb .pptx .pptm"
 _ISO = rb"\x00\x00.{2}ftyp"  # ISO base media: a box with the brand, and brands it fits as well
 
@@ -128,10 +125,7 @@ FORMATS: tuple[Format, ...] = (
     _first(XLSX, "Excel", "document", ".xlsx .xlsm"),
     _first(XLSB, "Excel, binary", "document", ".xlsb"),
     _first(PPTX, "PowerPoint", "document", ".pptx .pptm"),
-    *(
-        _first(kind, f"OpenDocument {kind.removeprefix(OPEN_DOCUMENT)}", "document", named)
-        for kind, named in zip(ODF_TYPES, (".odt", "", ".ods", "", ".odp", *[""] * len(ODF_TYPES)), strict=False)
-    ),
+    *(_first(kind, f"OpenDocument {kind.removeprefix(OPEN_DOCUMENT)}", "document", _ODF_NAMES.get(kind, "")) for kind in ODF_TYPES),
     _first(FLAT_ODF, "OpenDocument, flat XML", "document"),
     _first(EPUB, "EPUB", "document", ".epub"),
     _first(IWORK, "Pages, Numbers, Keynote", "document"),
