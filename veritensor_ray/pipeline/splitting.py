@@ -15,7 +15,7 @@ from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers import READERS
-from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.extract.recognise import recognise
 from veritensor_ray.media_types import JSONL, PARQUET
 
 _SEARCH = 1 << 20
@@ -41,9 +41,7 @@ def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int
 
 
 def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
-    head, tail = opened.edges(HEAD_BYTES)
-    about = FileInfo(opened.row.artifact, opened.size, "")
-    kind = sniff(head, about.extension, tail, whole=False)
+    kind = recognise(opened.file(), FileInfo(opened.row.artifact, opened.size, "").extension).kind
     if kind.media_type == PARQUET:
         return _row_groups(opened.file(), target)
     if kind.encoding == "utf-8" and (kind.media_type == JSONL or kind.media_type not in READERS):
