@@ -365,11 +365,10 @@ CASES = (
 
 def read_with_ours(path: Path) -> int:
     """Size of all that our reader gives: texts, and the bytes of members."""
-    from veritensor_ray.extract.refine import refined
-
     from veritensor_ray.config import Limits
     from veritensor_ray.extract.budget import Budget
     from veritensor_ray.extract.readers import reader_for
+    from veritensor_ray.extract.recognise import recognise
     from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
     from veritensor_ray.extract.source import Member, Source
     from veritensor_ray.extract.streams import decompressed
@@ -378,17 +377,16 @@ def read_with_ours(path: Path) -> int:
 
     size = 0
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        file.seek(0)
+        found = recognise(file, path.suffix)
         stream: Any = file
-        kind, via = refined(sniff(head, path.suffix, whole=len(head) < HEAD_BYTES), file), None
+        kind, via = found.kind, None
         if kind.media_type in COMPRESSED:
             stream, via = decompressed(file, kind.media_type, Budget(Limits(), path.stat().st_size))
             kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], ".txt", whole=False)
         reader = reader_for(kind)
         if reader is None:
             raise SystemExit(f"no reader for {kind.media_type}")
-        for item in reader(Source(stream, kind, Limits(), path.suffix, via, name=path.name)):
+        for item in reader(Source(stream, kind, Limits(), path.suffix, via, name=path.name, directory=found.directory)):
             if isinstance(item, Member):
                 while data := item.file.read(1 << 20):
                     size += len(data)
