@@ -105,7 +105,11 @@ def test_help(
         (("plan",), 2, "at least one source"),
         (("submit", ".", "--address", "http://127.0.0.1:9"), 2, "at least one source and --output"),
         (("submit", ".", "--output", "/out", "--address", "http://127.0.0.1:9"), 2, "looked up on the cluster's nodes"),
-        (("submit", "/data", "--output", "/out", "--address", "http://127.0.0.1:9", "--deadline", "soon"), 2, "give HH:MM"),
+        (
+            ("submit", "/data", "--output", "/out", "--address", "http://127.0.0.1:9", "--deadline", "soon"),
+            2,
+            "a time of day such as 06:00",
+        ),
         (("jobs",), 2, "--address http://HEAD:8265"),
         (("verify", "/no/such/output"), 4, "no run.json"),
     ],
