@@ -1,0 +1,138 @@
+"""Which styles win for each element of a page: its style sheets, its own style, `!important`; it knows no text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from veritensor_ray.extract.readers.markup.matching import Element, Steps
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Rule, Sheet, Value
+from veritensor_ray.extract.readers.markup.values import Undecided, Variables
+from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State, within
+from veritensor_ray.segments import Gap
+
+_HEAD = ("head", "body", "frameset")
+_TABLE_PARTS = ("table", "tbody", "thead", "tfoot")
+_REASONS = {
+    "css_chars": "style sheets are longer than can be taken in",
+    "css_rules": "style sheets have too many rules",
+    "css_selector": "selectors of a style sheet are too long or too deep",
+    "css_siblings": "a style asks what stands beside an element among too many",
+    "css_steps": "selectors of a style sheet take too long to be matched",
+    "css_value": "variables of a style grow without end",
+}
+
+
+class Cascade:
+    """The styles of one page. What cannot be decided is counted, if it could have hidden something: the texts count as seen then."""
+
+    def __init__(self, sheet: Sheet, xml: bool) -> None:
+        self._sheet, self._xml = sheet, xml
+        self._steps = Steps()
+        self._undecided: Counter[str | None] = Counter()
+        self.rules = bool(sheet.rules)
+        self.repeats = not sheet.by_siblings  # the same tag in the same element gets the same styles
+        self._root = self._made("html", None)
+        self._body = self._made("body", self._root)
+
+    @property
+    def outermost(self) -> State:
+        """The state of what is in no element that the page names."""
+        return VISIBLE if self._xml else self._body.state
+
+    def around(self, name: str, parent: Element | None) -> Element | None:
+        """The element that a new one is in, with those whose tags a page may leave out."""
+        if self._xml or name == "html":
+            return parent
+        if parent is None or parent is self._root:
+            if name in _HEAD:
+                return self._root
+            if self._body.parent is not self._root:
+                self._body = self._made("body", self._root)
+            return self._body
+        if name in ("tr", "td", "th") and parent.tag in _TABLE_PARTS:
+            if parent.tag == "table":
+                last = parent.children[-1] if parent.children else None
+                parent = last if last and last.tag in _TABLE_PARTS else self._made("tbody", parent)
+            return parent if name == "tr" else self._made("tr", parent)
+        return parent
+
+    def element(self, tag: str, attrib: Mapping[str, str], parent: Element | None) -> Element:
+        """An element begins."""
+        self._steps.another_element()
+        element = Element(tag, attrib, parent, self._steps)
+        if tag == "html" and parent is None and not self._xml:
+            self._root = element
+        elif tag == "body" and parent is self._root:
+            self._body = element
+        return element
+
+    def _made(self, tag: str, parent: Element | None) -> Element:
+        """An element without a tag of its own."""
+        element = self.element(tag, {}, parent)
+        if parent is None:
+            element.state = replace(VISIBLE, variables=Variables(spend=self._steps.spend))
+        element.state = self.state(element.state, self.styles(element, {}, NONE), tag)
+        return element
+
+    def styles(self, element: Element | None, hints: dict[str, Value], own: Declarations) -> Declarations:
+        """What holds for an element: `hints` are attributes that are styles and give way to all others, `own` is its style attribute."""
+        rules = self._matching(element) if element and self.rules else []
+        if not rules:
+            return {**hints, **own} if hints else own
+        found = dict(hints)
+        rules.sort(key=Rule.weight)
+        for rule in rules:
+            found.update({name: value for name, value in rule.declarations.items() if not value.important})
+        found.update(own)
+        important = [rule for rule in rules if any(value.important for value in rule.declarations.values())]
+        for rule in sorted(important, key=Rule.important_weight):
+            found.update({name: value for name, value in rule.declarations.items() if value.important})
+        if important:
+            found.update({name: value for name, value in own.items() if value.important})
+        return found
+
+    def _matching(self, element: Element) -> list[Rule]:
+        found = []
+        try:
+            candidates = self._sheet.candidates(element.tag, element.id, element.classes)
+            self._steps.spend(len(element.classes) + len(candidates))
+            for rule in candidates:
+                try:
+                    if rule.selector.test(element):
+                        found.append(rule)
+                except Undecided as reason:
+                    self._count(reason.bound, rule.declarations)
+        except Undecided as reason:
+            self._undecided[reason.bound] += 1
+        return found
+
+    def state(self, around: State, styles: Declarations, tag: str) -> State:
+        """How an element with these styles is shown."""
+        if not styles:
+            return around
+        try:
+            return within(around, styles, tag)
+        except Undecided as reason:
+            self._undecided[reason.bound] += 1
+            return around
+
+    def _count(self, bound: str | None, declarations: Declarations) -> None:
+        """Something cannot be decided: that matters if the rule hides, or if it sets or holds a variable that may."""
+        try:
+            hides = any(name.startswith("--") or value.varies for name, value in declarations.items())
+            if hides or within(VISIBLE, declarations, "p").hidden:
+                self._undecided[bound] += 1
+        except Undecided:
+            self._undecided[bound] += 1
+
+    def gaps(self) -> Iterator[Gap]:
+        """What the styles say that could not be applied."""
+        for bound, declarations in self._sheet.unread:
+            self._count(bound, declarations)
+        if self._sheet.truncated:
+            self._undecided["css_chars"] += 1
+        for reason, count in self._undecided.items():
+            why = _REASONS.get(reason or "", "a selector asks what only a browser knows, or what follows an element")
+            yield Gap(f"{why}: text that it hides counts as visible", bound=reason, count=count)
