@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from veritensor_ray.extract.readers.markup.matching import Element, Steps
-from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Rule, Sheet, Value
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Rule, StyleSheet, Value
 from veritensor_ray.extract.readers.markup.values import Undecided, Variables
 from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State, within
 from veritensor_ray.segments import Gap
@@ -27,7 +27,7 @@ _REASONS = {
 class Cascade:
     """The styles of one page. What cannot be decided is counted, if it could have hidden something: the texts count as seen then."""
 
-    def __init__(self, sheet: Sheet, xml: bool) -> None:
+    def __init__(self, sheet: StyleSheet, xml: bool) -> None:
         self._sheet, self._xml = sheet, xml
         self._steps = Steps()
         self._undecided: Counter[str | None] = Counter()

@@ -15,7 +15,7 @@ from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_
 from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph, decoded_value
 from veritensor_ray.extract.readers.markup.reading import walked
-from veritensor_ray.extract.readers.markup.styles import Sheet
+from veritensor_ray.extract.readers.markup.styles import StyleSheet
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
@@ -47,9 +47,9 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
     yield from walked(page, chars, writer, xml=xml, html=True)
 
 
-def _style_sheets(text: str, xml: bool) -> Sheet:
+def _style_sheets(text: str, xml: bool) -> StyleSheet:
     """All of a page's own, wherever they stand: they hold for what comes before them too."""
-    sheet, at = Sheet(), 0
+    sheet, at = StyleSheet(), 0
     while found := _STYLE_SHEET.search(text, at):
         at = found.end()
         if not found.group(1):

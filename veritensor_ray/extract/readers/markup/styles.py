@@ -151,7 +151,7 @@ def _varies(tokens: Sequence[Node]) -> bool:
     return False
 
 
-class Sheet:
+class StyleSheet:
     """The rules of all style sheets of a page that hold for a screen. `unread` has what is said by rules whose selectors are not understood."""
 
     def __init__(self) -> None:
