@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from veritensor_ray.extract.readers.markup.matching import Element, Steps
-from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Rule, StyleSheet, Value
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, StyleRule, StyleSheet, Value
 from veritensor_ray.extract.readers.markup.values import Undecided, Variables
 from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State, within
 from veritensor_ray.segments import Gap
@@ -82,18 +82,18 @@ class Cascade:
         if not rules:
             return {**hints, **own} if hints else own
         found = dict(hints)
-        rules.sort(key=Rule.weight)
+        rules.sort(key=StyleRule.weight)
         for rule in rules:
             found.update({name: value for name, value in rule.declarations.items() if not value.important})
         found.update(own)
         important = [rule for rule in rules if any(value.important for value in rule.declarations.values())]
-        for rule in sorted(important, key=Rule.important_weight):
+        for rule in sorted(important, key=StyleRule.important_weight):
             found.update({name: value for name, value in rule.declarations.items() if value.important})
         if important:
             found.update({name: value for name, value in own.items() if value.important})
         return found
 
-    def _matching(self, element: Element) -> list[Rule]:
+    def _matching(self, element: Element) -> list[StyleRule]:
         found = []
         try:
             candidates = self._sheet.candidates(element.tag, element.id, element.classes)

@@ -89,7 +89,7 @@ def _is(name: str, value: list[Node]) -> bool:
 
 def _number(tokens: list[Node]) -> float | None:
     """A length, or a ratio as `16 / 9`."""
-    values = [length(token) for token in tokens if token != "/"]
+    values = [length(one) for one in tokens if one != "/"]
     if len(values) == 2 and values[0] is not None and values[1]:
         return values[0] / values[1]
     return values[0] if values else None

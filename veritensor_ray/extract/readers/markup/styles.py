@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cssselect2
 import tinycss2
@@ -16,6 +17,7 @@ from tinycss2.ast import FunctionBlock, LiteralToken, Node, WhitespaceToken
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.readers.markup.conditions import on_screen, supported
+from veritensor_ray.extract.readers.markup.elements import names
 from veritensor_ray.extract.readers.markup.values import Undecided, significant, split
 
 
@@ -36,12 +38,12 @@ _SIDES = ("top", "right", "bottom", "left")
 PROPERTIES: dict[str, tuple[str, ...]] = {
     **{
         name: (name,)
-        for name in (
+        for name in names(
             "background-color background-image background-clip bottom clip clip-path color content-visibility display filter font-size height "
             "left line-height margin-left margin-top mask-image mask-size max-height max-width opacity overflow-x overflow-y padding-bottom "
             "padding-top position right rotate scale text-indent text-shadow top transform translate visibility width zoom "
             "-webkit-text-fill-color"
-        ).split()
+        )
     },
     "background": ("background-color", "background-image", "background-clip"),
     "font": ("font-size", "line-height"),
@@ -85,7 +87,7 @@ _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class StyleRule:
     """A selector, and what it says. `layer` has the places of the layers that it is in, and infinity for what is in none."""
 
     selector: CompiledSelector
@@ -155,7 +157,7 @@ class StyleSheet:
     """The rules of all style sheets of a page that hold for a screen. `unread` has what is said by rules whose selectors are not understood."""
 
     def __init__(self) -> None:
-        self.rules: dict[str, list[Rule]] = {}  # by `#id`, `.class`, tag, or `*` for others
+        self.rules: dict[str, list[StyleRule]] = {}  # by `#id`, `.class`, tag, or `*` for others
         self.by_siblings = False  # whether a selector asks what stands beside an element
         self.unread: list[tuple[str | None, Declarations]] = []
         self.truncated = False
@@ -216,11 +218,11 @@ class StyleSheet:
             try:
                 for selector in _compiled(part):
                     if not selector.never_matches and selector.pseudo_element is None:
-                        self._keep(Rule(selector, places, self._count, declared), part)
+                        self._keep(StyleRule(selector, places, self._count, declared), part)
             except Undecided as reason:
                 self.unread.append((reason.bound, declared))
 
-    def _keep(self, rule: Rule, written: Sequence[Node]) -> None:
+    def _keep(self, rule: StyleRule, written: Sequence[Node]) -> None:
         selector = rule.selector
         if selector.id is not None:
             key = f"#{selector.id}"
@@ -231,7 +233,7 @@ class StyleSheet:
         self.rules.setdefault(key, []).append(rule)
         self.by_siblings |= _asks_for_siblings(written)
 
-    def candidates(self, tag: str, identity: str | None, classes: Iterable[str]) -> list[Rule]:
+    def candidates(self, tag: str, identity: str | None, classes: Iterable[str]) -> list[StyleRule]:
         """The rules that may hold for an element."""
         rules = self.rules
         found = [*rules.get(tag, ()), *rules.get("*", ())]
@@ -276,9 +278,9 @@ def _nested(selectors: Sequence[Node], around: Sequence[Node] | None) -> Sequenc
             found.append(LiteralToken(0, 0, ","))
         if len(found) > bounds.CSS_SELECTOR * _SELECTORS:
             break
-        if any(token == "&" for token in part):
-            for token in part:
-                found += outer if token == "&" else [token]
+        if any(one == "&" for one in part):
+            for one in part:
+                found += outer if one == "&" else [one]
         else:
             found += [*outer, WhitespaceToken(0, 0, " "), *part]
     return found
@@ -312,16 +314,16 @@ def _compiled(tokens: list[Node]) -> list[CompiledSelector]:
         raise Undecided from None  # the library's own ways to fail on what it does not know
 
 
-_MOMENTS = frozenset(
+_MOMENTS = names(
     "autofill default fullscreen in-range indeterminate invalid modal open out-of-range picture-in-picture placeholder-shown popover-open "
-    "user-invalid".split()
+    "user-invalid"
 )
 
 
 def _is_moment_or_part(tokens: Sequence[Node]) -> bool:
     """Whether a selector is of a moment that has not come, of one browser, or of a part of an element that holds no text of the page."""
-    for before, token in zip(tokens, tokens[1:], strict=False):
-        if before == ":" and (token == ":" or (token.type == "ident" and (token.value.startswith("-") or token.lower_value in _MOMENTS))):
+    for before, one in pairwise(tokens):
+        if before == ":" and (one == ":" or (one.type == "ident" and (one.value.startswith("-") or one.lower_value in _MOMENTS))):
             return True
     return False
 

@@ -92,14 +92,11 @@ def _replaced(tokens: Sequence[Node], value: Callable[[str], Sequence[Node] | No
             if token.type != "function":
                 found.append(token)
                 continue
-            inside: Sequence[Node] | None
-            if token.lower_name == "var":
-                inside = variable(significant(token.arguments), deep)
-            else:
-                inside = walk(token.arguments, deep + 1)
+            varies = token.lower_name == "var"
+            inside = variable(significant(token.arguments), deep) if varies else walk(token.arguments, deep + 1)
             if inside is None:
                 return None
-            found += inside if token.lower_name == "var" else [FunctionBlock(0, 0, token.name, list(inside))]
+            found += inside if varies else [FunctionBlock(0, 0, token.name, inside)]
         return found
 
     def variable(arguments: list[Node], deep: int) -> list[Node] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -273,7 +274,7 @@ def _transformed(name: str, numbers: list[float | None]) -> float:
     if name.startswith("rotate") and known:
         return _turned(name.removeprefix("rotate").lower(), known[0])
     if name == "matrix" and len(known) == 6:
-        return abs(known[0] * known[3] - known[1] * known[2]) ** 0.5
+        return math.sqrt(abs(known[0] * known[3] - known[1] * known[2]))
     return 1.0
 
 
@@ -329,7 +330,7 @@ def _is_empty_rectangle(sides: list[float | None]) -> bool:
 
 def _is_empty_shape(token: Node, size: float) -> bool:
     name = token.lower_name
-    arguments = split([one for one in significant(token.arguments)], ",")
+    arguments = split(significant(token.arguments))
     if name == "inset":
         insets = [length(one, size, 1.0) if one.type == "percentage" else 0.0 for one in arguments[0]]
         sides = [found or 0.0 for found in insets[: next((i for i, one in enumerate(arguments[0]) if one.type == "ident"), 4)]]
@@ -359,6 +360,6 @@ def _is_closed(values: _Values) -> bool:
         return True
     padding = max(values.length("padding-top") or 0.0, values.length("padding-bottom") or 0.0)
     lines = values.of("line-height")
-    after = next((i for i, token in enumerate(lines) if token == "/"), -1)
+    after = next((i for i, one in enumerate(lines) if one == "/"), -1)
     flat = bool(lines) and after + 1 < len(lines) and length(lines[after + 1], values.size) == 0 and (after >= 0 or len(lines) == 1)
     return (bool(narrow) or (flat and sizes["height"] is None)) and padding <= 1
