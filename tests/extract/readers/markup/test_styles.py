@@ -164,3 +164,54 @@ def test_what_looks_like_it_and_hides_nothing(way: str) -> None:
     found = items(WAYS[way][1].encode(), HTML)
     assert [text for item in found if not isinstance(item, Gap) and item.view == "visible" for text in item.texts] == ["X"]  # type: ignore[union-attr]
     assert not [item for item in found if isinstance(item, Gap)]
+
+
+def spent(source: str) -> tuple[float, set[str | None]]:
+    """What reading a page takes of a processor, and the bounds that it met."""
+    started = time.process_time()
+    found = items(source.encode(), HTML)
+    return time.process_time() - started, {item.bound for item in found if isinstance(item, Gap)}
+
+
+MANY = "".join(f"<b class=c{i}>x</b>" for i in range(3000))
+HOSTILE = {
+    "brackets in brackets": (page("(" * 100_000 + "a{" * 100_000), {"css_chars"}),
+    "rules in rules": (page("a{" * 50_000), {"css_chars"}),
+    "is in is": (page(":is(" * 5_000 + ".a" + ")" * 5_000 + "{display:none}"), {"css_selector"}),
+    "nth of nth": (page(":nth-child(1 of " * 5 + ".a" + ")" * 5 + "{display:none}"), {"css_selector"}),
+    "& twice at each level": (page(".a,.b{" + "& &,& & &{" * 14 + "display:none" + "}" * 15), {"css_selector", "css_chars"}),
+    "descendants of descendants": (page("* " * 60 + ".no .a{display:none}", "<i>" * 400 + "<p class=a>X</p>" * 50), {"css_steps"}),
+    "siblings of siblings": (page("b ~ b ~ b ~ b ~ .a{display:none}", "<b></b>" * 900 + "<p class=a>X</p>" * 50), {"css_steps"}),
+    "too many siblings": (page("p ~ .a{display:none}", "<b></b>" * 1_500 + "<p class=a>X</p>"), {"css_siblings"}),
+    "many rules for all": (page("".join(f"[x{i}]{{display:none}}" for i in range(15_000)), MANY), {"css_steps"}),
+    "too many rules": (page(".b{display:none}" * 21_000), {"css_rules"}),
+    "too much of a sheet": (page(".b{display:none}" * 70_000), {"css_chars", "css_rules"}),
+    "a number of many digits": (page(".a{left:" + "9" * 5_000 + "px}"), {"css_chars"}),
+    "variables that double": (
+        page(":root{--v0:none none;" + "".join(f"--v{i + 1}:var(--v{i}) var(--v{i});" for i in range(40)) + "} .a{display:var(--v40)}"), {"css_value"},
+    ),
+    "variables of each element": (page("b{" + "".join(f"--v{i}:{i};" for i in range(2000)) + "}", MANY), {"css_steps"}),
+    "arithmetic in arithmetic": (own("left:" + "calc(" * 20_000), {None}),
+    "the last of several": (page("p:last-child{display:none}"), {None}),
+    "what holds something": (page("p:has(b){display:none}"), {None}),
+    "a selector of tomorrow": (page("p:tomorrow{display:none}"), {None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_what_is_not_applied_is_said_and_takes_no_time(how: str) -> None:
+    source, expected = HOSTILE[how]
+    seconds, met = spent(source)
+    assert met == expected
+    assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    "css", ["li:last-child{margin:0}", "p:tomorrow{color:#333}", "p:has(b){color:red}", "::-webkit-scrollbar{display:none}"]
+)
+def test_what_is_not_applied_and_would_hide_nothing_is_no_gap(css: str) -> None:
+    assert spent(page(css, "<ul><li>a</ul><p>X<b>"))[1] == set()
+
+
+def test_every_bound_of_a_style_is_of_the_table() -> None:
+    assert {bound for _, met in HOSTILE.values() for bound in met} - {None} == {name for name in bounds.NAMES if name.startswith("css_")}

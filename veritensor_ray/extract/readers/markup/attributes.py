@@ -14,7 +14,7 @@ from veritensor_ray.extract.readers.markup.cascade import Cascade
 from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
 from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.paragraph import decoded_value, value_text
-from veritensor_ray.extract.readers.markup.styles import NONE, Value, declarations, hint
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Value, declarations, hint
 from veritensor_ray.extract.readers.markup.visibility import State, hiding
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Member
@@ -28,13 +28,14 @@ _REMEMBERED = 50_000
 _NAMELESS = 3  # attributes without value in one tag that are perhaps a sentence
 _MOST = 10_000  # attributes of one tag that are told apart; the whole tag is given off as well then
 _PAGE = ("html", "body")
+_HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
 
 class Attributes:
     """Reads start tags of one page."""
 
     def __init__(self, writer: Writer, cascade: Cascade) -> None:
-        self._writer, self._cascade = writer, cascade
+        self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
         self._known: set[int] = set()
         self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
@@ -46,7 +47,7 @@ class Attributes:
         if known := self._silent.get(key):
             return known[2:]
         values, silent = self._read(raw, start, line, name)
-        element = self._cascade.element(name, _decoded(values), around) if self._cascade.rules else None
+        element = self._cascade.element(name, _decoded(values), around, raw) if self._styled else None
         found = self._state(name, values, state, element, svg)
         if silent and self._cascade.repeats and len(raw) <= _SHORT and len(self._silent) < _REMEMBERED:
             self._silent[key] = state, around, found, element  # those before too, so that their ids are not others' one day
@@ -99,11 +100,11 @@ class Attributes:
             self._writer.add("hidden" if hidden else "visible" if shown else "metadata", text, origins, column)
 
     def _state(self, name: str, values: Mapping[str, str], state: State, element: Element | None, svg: bool) -> State:
-        hints = _hints(name, values, svg)
+        hints = _hints(name, values, svg) if svg or name == "dialog" or not _HINTING.isdisjoint(values) else NONE
         style = values.get("style")
         own = declarations(decoded_value(style)) if style else NONE
         if hints or own or element:
-            state = self._cascade.state(state, self._cascade.styles(element, hints, own), name)
+            state = self._cascade.state(state, element, hints, own, name)
         if svg and name in ("text", "tspan") and _unpainted(values):
             state = hiding(state)
         return state
@@ -113,7 +114,7 @@ def _decoded(values: Mapping[str, str]) -> dict[str, str]:
     return {name: decoded_value(value) for name, value in values.items()}
 
 
-def _hints(name: str, values: Mapping[str, str], svg: bool) -> dict[str, Value]:
+def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
     """Attributes that are styles; every style sheet is stronger."""
     found: dict[str, Value] = {}
     if ("hidden" in values and name not in _PAGE) or "popover" in values or (name == "dialog" and "open" not in values):

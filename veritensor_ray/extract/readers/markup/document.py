@@ -19,7 +19,8 @@ class Open:
         self._stack: list[tuple[str, State, Element | None]] = []
         self._scopes: list[Counter[str]] = [Counter()]  # open elements since the last barrier
         self._barriers: Counter[str] = Counter()
-        self._outermost = self.state = outermost
+        self._nothing = "", outermost, None
+        self.state = outermost
         self.element: Element | None = None
 
     def push(self, name: str, state: State, element: Element | None) -> None:
@@ -57,15 +58,12 @@ class Open:
             return
         while self._pop() != name:
             pass
-        self._innermost()
+        _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
 
     def _cut(self, index: int) -> None:
         while len(self._stack) > index:
             self._pop()
-        self._innermost()
-
-    def _innermost(self) -> None:
-        _, self.state, self.element = self._stack[-1] if self._stack else ("", self._outermost, None)
+        _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
 
     def _pop(self) -> str:
         name, _, element = self._stack.pop()

@@ -21,6 +21,7 @@ from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 
+_STYLE = re.compile("<style", re.IGNORECASE)
 # What holds a style sheet, and what may look as if it did: nothing in these is one.
 _STYLE_SHEET = re.compile(r"<!--|<(style|script|noscript|template|textarea|title|xmp|iframe)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
 _ENDS = {
@@ -49,7 +50,8 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
 
 def _style_sheets(text: str, xml: bool) -> StyleSheet:
     """All of a page's own, wherever they stand: they hold for what comes before them too."""
-    sheet, at = StyleSheet(), 0
+    sheet, first = StyleSheet(), _STYLE.search(text)
+    at = 0 if first else len(text)
     while found := _STYLE_SHEET.search(text, at):
         at = found.end()
         if not found.group(1):
@@ -73,6 +75,7 @@ class _Page:
 
     def __init__(self, writer: Writer, cascade: Cascade, xml: bool) -> None:
         self._writer, self._cascade, self._xml = writer, cascade, xml
+        self._styled = cascade.rules
         self._attributes = Attributes(writer, cascade)
         self._open = Open(cascade.outermost)
         self._visible = Paragraph(lambda text, origins, owned: writer.add("visible", text, origins, None, owned))
@@ -176,14 +179,13 @@ class _Page:
 
     def _shown(self, raw: str, start: int, line: int, name: str) -> tuple[State, Element | None]:
         """The state of an element that begins; what its attributes say is read on the way."""
-        state, element = self._open.state, None
-        around = None
-        if self._cascade.rules:
+        state, element, around = self._open.state, None, None
+        if self._styled:
             around = self._cascade.around(name, self._open.element)
             state = around.state if around else state
         if name == "svg":
             state = unknown_paper(state)  # what is drawn behind a text is not followed
-        if self._cascade.rules or len(raw) > len(name) + 3 or name == "dialog":
+        if len(raw) > len(name) + 3 or self._styled or name == "dialog":
             state, element = self._attributes.read(raw, start, line, name, state, around, self._svg > 0)
         if name in UNSEEN:
             state = hiding(state)

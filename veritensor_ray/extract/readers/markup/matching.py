@@ -47,7 +47,7 @@ class _Siblings:
 class Element:
     """An open element, or one before it. It is its own `etree_element`: a tag and attributes."""
 
-    __slots__ = ("_ancestors", "_steps", "attrib", "children", "classes", "count", "id", "index", "parent", "state", "tag")
+    __slots__ = ("_ancestors", "_steps", "attrib", "children", "classes", "count", "id", "index", "parent", "path", "state", "tag")
 
     in_html_document = True
     in_disabled_fieldset = False
@@ -60,7 +60,7 @@ class Element:
         self.classes = frozenset(attrib.get("class", "").split())
         self.state: State = parent.state if parent else VISIBLE
         self.children: list[Element] = []  # the first of them
-        self.count = self.index = 0
+        self.count = self.index = self.path = 0  # a path of 0 is none
         self._ancestors: tuple[Element, ...] | None = None
         if parent:
             self.index = parent.count

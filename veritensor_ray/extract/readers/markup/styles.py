@@ -94,6 +94,9 @@ class StyleRule:
     layer: tuple[float, ...]
     order: int
     declarations: Declarations
+    normal: Declarations
+    important: Declarations
+    beside: bool  # it asks what stands beside an element
 
     def weight(self) -> tuple[tuple[float, ...], tuple[int, int, int], int]:
         """The greatest wins."""
@@ -207,6 +210,8 @@ class StyleSheet:
 
     def _rule(self, selectors: Sequence[Node], declared: Declarations, layer: tuple[str, ...]) -> None:
         places = (*(self._layers[layer[:i]] for i in range(1, len(layer) + 1)), math.inf)
+        normal = {name: value for name, value in declared.items() if not value.important}
+        important = {name: value for name, value in declared.items() if value.important}
         parts = split(selectors)
         if len(parts) > _SELECTORS:
             self.unread.append(("css_selector", declared))
@@ -218,11 +223,13 @@ class StyleSheet:
             try:
                 for selector in _compiled(part):
                     if not selector.never_matches and selector.pseudo_element is None:
-                        self._keep(StyleRule(selector, places, self._count, declared), part)
+                        beside = _asks_for_siblings(part)
+                        self.by_siblings |= beside
+                        self._keep(StyleRule(selector, places, self._count, declared, normal, important, beside))
             except Undecided as reason:
                 self.unread.append((reason.bound, declared))
 
-    def _keep(self, rule: StyleRule, written: Sequence[Node]) -> None:
+    def _keep(self, rule: StyleRule) -> None:
         selector = rule.selector
         if selector.id is not None:
             key = f"#{selector.id}"
@@ -231,7 +238,6 @@ class StyleSheet:
         else:
             key = selector.lower_local_name or "*"
         self.rules.setdefault(key, []).append(rule)
-        self.by_siblings |= _asks_for_siblings(written)
 
     def candidates(self, tag: str, identity: str | None, classes: Iterable[str]) -> list[StyleRule]:
         """The rules that may hold for an element."""

@@ -28,7 +28,7 @@ _SIZES = ("width", "height", "max-width", "max-height")
 _FONT_SIZES = {
     "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0, "xxx-large": 48.0,
 }  # fmt: skip
-_WHOLE_PAGE = ("html", "body")  # hidden until a script has run: what a reader sees then is all of it
+WHOLE_PAGE = ("html", "body")  # hidden until a script has run: what a reader sees then is all of it
 _BOX = {"top": (0, 0, 0, 0), "right": (0, 1, 1, 1), "bottom": (0, 0, 2, 2), "left": (0, 1, 1, 3)}  # which of 1, 2, 3 or 4 values
 _AXES = {"inset-inline": ("left", "right"), "inset-block": ("top", "bottom"), "padding-block": ("padding-top", "padding-bottom")}
 _INHERIT = ("inherit", "unset", "revert", "revert-layer")
@@ -85,7 +85,7 @@ def within(state: State, styles: Declarations, name: str) -> State:
     through = _is_seen_through_letters(values)
     invisible = state.invisible
     gone = state.gone
-    if name not in _WHOLE_PAGE:
+    if name not in WHOLE_PAGE:
         shown = values.word("visibility")
         invisible = invisible if shown in ("", *_INHERIT) else shown in ("hidden", "collapse")
         gone = gone or _is_gone(values)
@@ -96,7 +96,7 @@ def within(state: State, styles: Declarations, name: str) -> State:
         invisible=invisible,
         size=size,
         scale=state.scale * _scale(values),
-        opacity=state.opacity if name in _WHOLE_PAGE else state.opacity * _opacity(values),
+        opacity=state.opacity if name in WHOLE_PAGE else state.opacity * _opacity(values),
         indented=state.indented if far is None else not -_OFF < far < 10 * _OFF,
         color=ink,
         fill=_fill(values, state.fill, ink),
