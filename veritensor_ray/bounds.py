@@ -85,7 +85,7 @@ SHARED_STRINGS = _fixed(
 STYLES = _fixed("styles", 200_000, "styles", "styles of a document that are remembered; text of those beyond counts as visible")
 # Of the styles of a page; text that those beyond a bound hide counts as visible.
 CSS_CHARS = _fixed("css_chars", 1 << 20, "characters", "all style sheets of a page")
-CSS_RULES = _fixed("css_rules", 20_000, "selectors", "selectors of the style sheets of a page")
+CSS_RULES = _fixed("css_rules", 10_000, "selectors", "selectors of the style sheets of a page")
 CSS_SELECTOR = _fixed("css_selector", 200, "tokens", "one selector; 6 levels of brackets, and 500 selectors of one rule")
 CSS_SIBLINGS = _fixed("css_siblings", 1_000, "elements", "elements in one element that selectors can look back at")
 CSS_STEPS = _fixed("css_steps", 500, "steps", "what matching of selectors may take for an element, on the average of a page so far")

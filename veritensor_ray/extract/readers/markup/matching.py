@@ -13,7 +13,7 @@ class Steps:
     """What may be spent on selectors: so much for each element on the average, whatever the page."""
 
     def __init__(self) -> None:
-        self._left = 0
+        self._left = 100 * bounds.CSS_STEPS  # the first elements have all the variables
 
     def another_element(self) -> None:
         """One more element has come."""
