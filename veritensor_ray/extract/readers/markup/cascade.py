@@ -139,7 +139,8 @@ class Cascade:
     def gaps(self) -> Iterator[Gap]:
         """What the styles say that could not be applied."""
         for bound, declarations in self._sheet.unread:
-            self._count(bound, declarations)
+            if bound not in self._undecided:
+                self._count(bound, declarations)
         if self._sheet.truncated:
             self._undecided["css_chars"] += 1
         for reason, count in self._undecided.items():
