@@ -174,7 +174,7 @@ def spent(source: str) -> tuple[float, set[str | None]]:
 
 
 MANY = "".join(f"<b class=c{i}>x</b>" for i in range(3000))
-HOSTILE = {
+HOSTILE: dict[str, tuple[str, set[str | None]]] = {
     "brackets in brackets": (page("(" * 100_000 + "a{" * 100_000), set()),
     "rules in rules": (page("a{" * 50_000), {"css_chars"}),
     "is in is": (page(":is(" * 5_000 + ".a" + ")" * 5_000 + "{display:none}"), {"css_selector"}),
