@@ -191,6 +191,7 @@ HOSTILE: dict[str, tuple[str, set[str | None]]] = {
         page(":root{--v0:none none;" + "".join(f"--v{i + 1}:var(--v{i}) var(--v{i});" for i in range(40)) + "} .a{display:var(--v40)}"), {"css_value"},
     ),
     "arithmetic in arithmetic": (own("margin-left:" + "calc(" * 20_000), {"css_value"}),
+    "colours in colours": (own("color:" + "light-dark(" * 20_000), set()),
     "the last of several": (page("p:last-child{display:none}"), {None}),
     "what holds something": (page("p:has(b){display:none}"), {None}),
     "a selector of tomorrow": (page("p:tomorrow{display:none}"), {None}),

@@ -10,6 +10,7 @@ from veritensor_ray.extract.readers.markup.matching import Element, Steps
 from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, StyleRule, StyleSheet
 from veritensor_ray.extract.readers.markup.values import Undecided, Variables
 from veritensor_ray.extract.readers.markup.visibility import VISIBLE, WHOLE_PAGE, State, within
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 _REMEMBERED, _SHORT = 50_000, 256
@@ -145,7 +146,9 @@ class Cascade:
             self._undecided["css_chars"] += 1
         for reason, count in self._undecided.items():
             why = _REASONS.get(reason or "", "a selector asks what only a browser knows, or what follows an element")
-            yield Gap(f"{why}: text that it hides counts as visible", bound=reason, count=count)
+            yield Gap(
+                f"{why}: text that it hides counts as visible", bound=reason, count=count, code=None if reason else ReasonCode.NO_READER
+            )
 
 
 def _winning(rules: list[StyleRule], hints: Declarations, own: Declarations) -> Declarations:

@@ -51,7 +51,7 @@ def color(token: Node, current: Color | None, deep: int = 0) -> Color | None:
     try:
         found = color5.parse_color(token)
         return current if found == "currentcolor" else _rgb(found) if found else None
-    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError):
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError, RecursionError):
         return None  # the library's own ways to fail on what is no colour
 
 

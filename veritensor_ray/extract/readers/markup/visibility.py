@@ -77,7 +77,7 @@ def within(state: State, styles: Declarations, name: str) -> State:
     variables = state.variables
     if custom := {one: value.tokens for one, value in styles.items() if one.startswith("--")}:
         variables = variables.within(custom)
-    values = _Values(styles, variables)
+    values = _Computed(styles, variables)
     size = _font_size(values, state.size)
     values.size = size
     ink = _ink(values, state)
@@ -120,7 +120,7 @@ def _is_hidden(state: State) -> bool:
     )
 
 
-class _Values:
+class _Computed:
     """The values of the properties of one element, with their variables in place."""
 
     def __init__(self, styles: Declarations, variables: Variables) -> None:
@@ -162,7 +162,7 @@ def _part(written: str, name: str, tokens: Sequence[Node]) -> Sequence[Node]:
     return tokens
 
 
-def _font_size(values: _Values, now: float) -> float:
+def _font_size(values: _Computed, now: float) -> float:
     tokens = values.of("font-size")
     for i, token in enumerate(tokens):
         word = token.lower_value if token.type == "ident" else ""
@@ -185,7 +185,7 @@ def _one_color(tokens: Sequence[Node], current: Color | None) -> Color | None:
     return next((found for token in tokens if (found := color(token, current))), None)
 
 
-def _ink(values: _Values, state: State) -> Color | None:
+def _ink(values: _Computed, state: State) -> Color | None:
     tokens = values.of("color")
     word = values.word("color")
     if not tokens or word in ("currentcolor", *_INHERIT):
@@ -193,7 +193,7 @@ def _ink(values: _Values, state: State) -> Color | None:
     return BLACK if word == "initial" else color(tokens[0], state.color) if len(tokens) == 1 else None
 
 
-def _fill(values: _Values, now: Color | None, ink: Color | None) -> Color | None:
+def _fill(values: _Computed, now: Color | None, ink: Color | None) -> Color | None:
     tokens = values.of("-webkit-text-fill-color")
     word = values.word("-webkit-text-fill-color")
     if not tokens or word in _INHERIT:
@@ -201,7 +201,7 @@ def _fill(values: _Values, now: Color | None, ink: Color | None) -> Color | None
     return None if word in ("currentcolor", "initial") else _one_color(tokens, ink)
 
 
-def _shadow(values: _Values, now: tuple[Color | None, ...], ink: Color | None) -> tuple[Color | None, ...]:
+def _shadow(values: _Computed, now: tuple[Color | None, ...], ink: Color | None) -> tuple[Color | None, ...]:
     tokens = values.of("text-shadow")
     word = values.word("text-shadow")
     if not tokens or word in _INHERIT:
@@ -209,7 +209,7 @@ def _shadow(values: _Values, now: tuple[Color | None, ...], ink: Color | None) -
     return () if word in ("none", "initial") else tuple(_one_color(part, ink) or ink for part in split(tokens))
 
 
-def _paper(values: _Values, now: Color | None, ink: Color | None) -> Color | None:
+def _paper(values: _Computed, now: Color | None, ink: Color | None) -> Color | None:
     ground = _one_color([token for token in values.of("background-color") if token.type != "url"], ink)
     if ground:
         now = over(ground, now)
@@ -227,12 +227,12 @@ def _colors_of(token: Node, ink: Color | None) -> list[Color]:
     return [found for one in token.arguments if (found := color(one, ink))]
 
 
-def _is_seen_through_letters(values: _Values) -> bool:
+def _is_seen_through_letters(values: _Computed) -> bool:
     """Whether the ground is painted where letters are and nowhere else; their own colour is clear then."""
     return any(token.type == "ident" and token.lower_value == "text" for token in values.of("background-clip"))
 
 
-def _opacity(values: _Values) -> float:
+def _opacity(values: _Computed) -> float:
     found = values.length("opacity", 0.01)
     opacity = 1.0 if found is None else min(max(found, 0.0), 1.0)
     for token in values.of("filter"):
@@ -242,7 +242,7 @@ def _opacity(values: _Values) -> float:
     return opacity
 
 
-def _scale(values: _Values) -> float:
+def _scale(values: _Computed) -> float:
     factors = [length(token, percent=0.01) for token in values.of("scale")[:2]]
     factors.append(values.length("zoom", 0.01) or None)  # nothing is as good as no zoom
     rotation = values.of("rotate")
@@ -278,7 +278,7 @@ def _transformed(name: str, numbers: list[float | None]) -> float:
     return 1.0
 
 
-def _is_gone(values: _Values) -> bool:
+def _is_gone(values: _Computed) -> bool:
     return (
         values.word("display") == "none"
         or values.word("content-visibility") == "hidden"
@@ -288,7 +288,7 @@ def _is_gone(values: _Values) -> bool:
     )
 
 
-def _is_elsewhere(values: _Values) -> bool:
+def _is_elsewhere(values: _Computed) -> bool:
     moved = [values.length("margin-left"), values.length("margin-top", HEIGHT / 100)]
     if values.word("position") in ("absolute", "fixed", "relative", "sticky"):
         moved += [
@@ -304,7 +304,7 @@ def _is_elsewhere(values: _Values) -> bool:
     return any(value is not None and (value <= -_OFF or value >= 10 * _OFF) for value in moved)
 
 
-def _is_clipped(values: _Values) -> bool:
+def _is_clipped(values: _Computed) -> bool:
     """Nothing is left of what is cut out of the element, or of the mask before it."""
     if values.word("position") in ("absolute", "fixed"):
         for token in values.of("clip"):
@@ -349,7 +349,7 @@ def _is_empty_shape(token: Node, size: float) -> bool:
     return name == "rect" and _is_empty_rectangle([length(one, size) for one in arguments[0][:4]])
 
 
-def _is_closed(values: _Values) -> bool:
+def _is_closed(values: _Computed) -> bool:
     """No room for the text, and what sticks out is cut off."""
     cut = any(values.word(name) in ("hidden", "clip", "scroll", "auto") for name in ("overflow-x", "overflow-y"))
     if not cut:
