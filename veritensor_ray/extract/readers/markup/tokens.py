@@ -38,9 +38,8 @@ def attributes(raw: str) -> Iterator[tuple[str, int, str | None]]:
     named = _NAME.match(raw, 1)
     for found in _ATTRIBUTE.finditer(raw, named.end() if named else 1, len(raw) - 1):
         group = found.lastindex
-        if group is None:
-            continue
-        yield found.group(1), found.start(group), None if group == 1 else found.group(group)
+        if group is not None:
+            yield found[1], found.start(group), None if group == 1 else found[group]
 
 
 def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
@@ -49,7 +48,7 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
     `xml` is for the syntax, `html` for the elements: XHTML has both.
     """
     at, line, raw, foreign = 0, 1, "", 0
-    pattern = _NEXT_XML if xml else _NEXT
+    search = (_NEXT_XML if xml else _NEXT).search
     while True:
         text = chars.text
         if raw:
@@ -64,15 +63,22 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
                 at = cut
             raw = ""
             continue
-        found = pattern.search(text, at)
-        start = found.start() if found else len(text)
-        if not found and not chars.ended:
-            tail = _TAIL.search(text, max(at, len(text) - 64))
-            start = tail.start() if tail else start
-        for cut in _cuts(text, at, start, _CHUNK) if start - at > _CHUNK else (start,) if start > at else ():
-            yield TEXT, chars.base + at, line, text[at:cut], ""
-            line += text.count("\n", at, cut)
-            at = cut
+        found = search(text, at)
+        if found:
+            start = found.start()
+        else:
+            tail = None if chars.ended else _TAIL.search(text, max(at, len(text) - 64))
+            start = tail.start() if tail else len(text)
+        if start - at > _CHUNK:
+            for cut in _cuts(text, at, start, _CHUNK):
+                yield TEXT, chars.base + at, line, text[at:cut], ""
+                line += text.count("\n", at, cut)
+                at = cut
+        elif start > at:
+            piece = text[at:start]
+            yield TEXT, chars.base + at, line, piece, ""
+            line += piece.count("\n")
+            at = start
         if not found:
             if chars.ended and at == len(text):
                 return
@@ -89,10 +95,13 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
                 at = _more(chars, at)
                 continue
             kind, end = kind if kind == COMMENT else BROKEN, len(text)
-        yield kind, chars.base + start, line, text[start:end], name
-        line += text.count("\n", start, end)
+        piece = text[start:end]
+        yield kind, chars.base + start, line, piece, name
+        line += piece.count("\n")
         at = end
-        if kind == START and html and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):
+        if not html:
+            continue
+        if kind == START and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):
             raw = name
         elif name in _FOREIGN:
             foreign = max(0, foreign + (kind == START and text[end - 2] != "/") - (kind == END))
