@@ -10,7 +10,7 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.elements import RAW_ELEMENTS
 
-TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(8)
+TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN, LAST = range(9)  # LAST: a text of one line and the end tag behind it
 Token = tuple[int, int, int, str, str]  # kind, offset in the file, line, source text, name
 LARGEST = bounds.MARKUP  # characters of one token, or of HTML that is held at once
 _CHUNK = 1 << 20
@@ -20,8 +20,11 @@ _FOREIGN = frozenset({"svg", "math"})
 _SPACE = r"\t\n\f\r "
 # A quotation mark counts only behind an equals sign; one that never closes is a character like any other.
 _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
-_NEXT, _NEXT_XML = (
-    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)({_INSIDE})?+|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]")
+# Most elements of XML that is data hold one text: it is found with the tag before it, if nothing in it stands for anything else.
+_LAST = r"[^\s<&]++(?: [^\s<&]++)*+</\2>"
+_NEXT, _NEXT_XHTML, _NEXT_XML = (
+    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)({_INSIDE})?+({last})?+|!--|!\[CDATA\[|[!?/])")
+    for first, last in (("[A-Za-z]", ""), (r"[^\W\d]", ""), (r"[^\W\d]", _LAST))
 )
 _NAME = re.compile(rf"[^{_SPACE}/>]+")
 _ATTRIBUTE = re.compile(
@@ -48,7 +51,7 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
     `xml` is for the syntax, `html` for the elements: XHTML has both.
     """
     at, line, raw, foreign = 0, 1, "", 0
-    search = (_NEXT_XML if xml else _NEXT).search
+    search = (_NEXT if not xml else _NEXT_XHTML if html else _NEXT_XML).search
     while True:
         text = chars.text
         if raw:
@@ -84,9 +87,9 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
                 return
             at = _more(chars, at)
             continue
-        slash, name, closed = found.groups()
+        slash, name, closed, last = found.groups()
         if name:
-            kind, end = END if slash else START, found.end() if closed else 0
+            kind, end = END if slash else START, found.end(3) if closed else 0
             name = name.lower() if html else name
         else:
             name, (kind, end) = "", _special(text, found.group(), start, xml or foreign > 0, xml)
@@ -99,6 +102,9 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
         yield kind, chars.base + start, line, piece, name
         line += piece.count("\n")
         at = end
+        if last:
+            yield LAST, chars.base + at, line, last, name
+            at += len(last)
         if not html:
             continue
         if kind == START and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):

@@ -67,6 +67,10 @@ class _Tree:
             self._text(raw, start, line)
         elif kind == t.START:
             self._start(raw, start, line, name)
+        elif kind == t.LAST:
+            self._belongs()
+            self._paragraph.plain(raw[: -len(name) - 3], start, line)
+            self._end(name)
         elif kind == t.END:
             self._end(name)
         elif kind == t.CDATA:
