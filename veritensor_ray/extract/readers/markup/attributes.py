@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
+from veritensor_ray.extract.readers.common.paragraph import decoded_value, value_text
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
-from veritensor_ray.extract.readers.markup.paragraph import decoded_value, value_text
 from veritensor_ray.extract.readers.markup.styles import StyleSheet, declarations
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, within
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Member
 
 _WORD = r"[^\W\d_]{2,}+"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, parsed, same
+from veritensor_ray.extract.readers.common.colors import BLACK, WHITE, Color, parsed, same
 from veritensor_ray.extract.readers.markup.styles import Declarations
 
 _LENGTH = re.compile(r"([+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))(?:e[+-]?\d{1,2})?\s*(px|pt|pc|in|cm|mm|em|rem|ex|ch|%|vw|vh|vmin|vmax)?")

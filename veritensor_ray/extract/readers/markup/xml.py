@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from veritensor_ray.extract.readers.data.json_reader import shorten
-from veritensor_ray.extract.readers.formulas import formula_notice
+from veritensor_ray.extract.readers.common.formulas import formula_notice
+from veritensor_ray.extract.readers.common.names import names
+from veritensor_ray.extract.readers.common.paragraph import Paragraph, value_text
+from veritensor_ray.extract.readers.common.paths import shorten
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration
-from veritensor_ray.extract.readers.markup.elements import BLOCKS, names
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph, value_text
+from veritensor_ray.extract.readers.markup.elements import BLOCKS
 from veritensor_ray.extract.readers.markup.reading import walked
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Origin

@@ -12,6 +12,7 @@ Color = tuple[float, float, float, float]  # red, green, blue from 0 to 255; opa
 BLACK: Color = (0.0, 0.0, 0.0, 1.0)
 WHITE: Color = (255.0, 255.0, 255.0, 1.0)
 _NEAR = 20  # of 255, in every channel
+_NEAR_WHITE = 0xF4  # in a document of Office
 _HEX = re.compile(r"#?([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
 _FUNCTION = re.compile(r"(rgb|hsl)a?\(([^()]{3,80})\)")
 _NUMBER = re.compile(r"(-?[\d.]{1,12})(%?)")
@@ -61,3 +62,11 @@ def same(ink: Color | None, paper: Color | None) -> bool:
     if ink is None:
         return False
     return ink[3] <= 0.1 or (paper is not None and all(abs(a - b) <= _NEAR for a, b in zip(ink[:3], paper[:3], strict=True)))
+
+
+def near_white(color: str) -> bool:
+    """Whether a colour of six hexadecimal digits, as documents of Office have them, cannot be told from white paper."""
+    try:
+        return len(color) == 6 and all(int(color[i : i + 2], 16) >= _NEAR_WHITE for i in (0, 2, 4))
+    except ValueError:
+        return False
