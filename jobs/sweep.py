@@ -12,9 +12,12 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import attest, check_output
-from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link, missed, night, prune, publish, surplus
+from veritensor_ray.findings.publishing import link, prune, publish
+from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, surplus
 from veritensor_ray.jobs import cluster
-from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
+from veritensor_ray.jobs.ready import Ready, ready
+from veritensor_ray.jobs.reporting import Reporter, Silent
+from veritensor_ray.jobs.run import Run, collected, info, plan, requests, scan
 from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list
@@ -140,9 +143,10 @@ class _Reading:
 
 
 def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether files are still taken apart as they were: by the same version, within the same limits."""
+    """Whether files are still taken apart as they were, and rows have the columns of today: by the same version, within the same limits."""
     theirs = before["fingerprint_parts"]
-    return bool(parts["version"] == theirs["version"] and parts["settings"]["limits"] == theirs["settings"]["limits"])
+    same = all(parts[name] == theirs.get(name) for name in ("version", "schema"))
+    return bool(same and parts["settings"]["limits"] == theirs["settings"]["limits"])
 
 
 def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:

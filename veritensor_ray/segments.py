@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.origins import Origin, cut_origins
+from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -49,18 +51,6 @@ SEGMENTS = pa.schema(
 )
 
 
-class Origin(NamedTuple):
-    """The characters from `at` on, up to the next origin's, come from `[start, end)` of the original, which begins in `line`.
-
-    Where both are as long, character by character; else each of them stands for the whole range.
-    """
-
-    at: int
-    start: int
-    end: int
-    line: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """What a reader yields: some texts (or images) and where they stand.
@@ -93,7 +83,8 @@ class Gap:
 
     `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
     `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
-    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`.
+    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` says why in a word: it
+    is given where neither `bound` nor `coverage` says so already, and it is not damage.
     """
 
     reason: str
@@ -104,11 +95,17 @@ class Gap:
     count: int = 1
     coverage: str | None = None
     body: bool = False
+    code: ReasonCode | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is None:
+            by_design = ReasonCode.NO_READER if self.coverage == ReasonCode.NO_READER else ReasonCode.DAMAGED
+            object.__setattr__(self, "code", by_design if self.bound is None else ReasonCode.LIMIT)
 
     @classmethod
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
         """What could not be read because of an error, with the bound where one was exceeded."""
-        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None)
+        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +161,6 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         origins=origins,
         notice=_take(block.notice, index),
     )
-
-
-def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
-    """The origins of `text[first:last]`."""
-    found = []
-    ends = [*(origin.at for origin in origins[1:]), len(text)]
-    for origin, until in zip(origins, ends, strict=True):
-        begin, end = max(origin.at, first), min(until, last)
-        if begin >= end:
-            continue
-        if until - origin.at == origin.end - origin.start:
-            start = origin.start + begin - origin.at
-            line = None if origin.line is None else origin.line + text.count("\n", origin.at, begin)
-            found.append(Origin(begin - first, start, start + end - begin, line))
-        else:
-            found.append(origin._replace(at=begin - first))
-    return found
 
 
 def _item(value: Any, i: int) -> Any:

@@ -63,18 +63,19 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 DEATHS = [
-    ("hang", "no progress for 1 s"),
-    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows"),
-    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows"),
-    ("exit", "the worker ended with 7 while reading it"),
+    ("hang", "no progress for 1 s", "timeout"),
+    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows", "process-died"),
+    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows", "process-died"),
+    ("exit", "the worker ended with 7 while reading it", "process-died"),
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), DEATHS)
-def test_a_death_is_told_and_the_next_text_is_read(text: str, reason: str) -> None:
+@pytest.mark.parametrize(("text", "reason", "code"), DEATHS)
+def test_a_death_is_told_and_the_next_text_is_read(text: str, reason: str, code: str) -> None:
     seen = vr.inspect(text, **OPTIONS)
     assert (seen.ledger["status"], seen.ledger["reason"]) == ("quarantined", reason)
-    assert [(one["engine"], one["status"]) for one in seen.ledger["coverage"]] == [("fragile", "quarantined")]
+    assert seen.ledger["reason_code"] == code
+    assert [(one["engine"], one["status"], one["reason_code"]) for one in seen.ledger["coverage"]] == [("fragile", "quarantined", code)]
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
 
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.events import PIECE, Broken, Call, Doubtful, Event, PickleText, Raw, WalkBudget
+from veritensor_ray.formats.events import PIECE, Broken, BrokenOff, Call, Doubtful, Event, PickleText, Raw, WalkBudget
 from veritensor_ray.formats.forward import ForwardView
 from veritensor_ray.formats.memo import Memo
 from veritensor_ray.formats.pickle_values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
@@ -28,7 +28,7 @@ _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v"
 _NUMBERS = re.compile(rb"\((?:[N\x88\x89]|K.|M..|J.{4}|G.{8})*+[eu]", re.DOTALL)
 
 
-class Walk:
+class PickleWalk:
     """One pickle, up to its STOP. `texts`: whether strings and bytes are events too.
 
     `budget`: operations that may be spent on looking at arrays as if they were opcodes; with none they are not. After the walk `faults` counts what a real unpickler would have refused, `operations` what was understood, `result` is the
@@ -55,13 +55,13 @@ class Walk:
         window, table, events = self._window, self._table, self._events
         while not self.stopped:
             if len(window.data) - window.at < 16 and not window.ensure(16) and window.at == len(window.data):
-                raise Broken("ends without STOP")
+                raise BrokenOff("ends without STOP")
             code = window.data[window.at]
             window.at += 1
             try:
                 table[code]()
             except (struct.error, IndexError):
-                raise Broken("ends within an opcode") from None
+                raise BrokenOff("ends within an opcode") from None
             self.operations += 1
             if events:
                 yield from events
@@ -74,7 +74,7 @@ class Walk:
     def _payload(self) -> Iterator[Event]:
         if self._nested:
             self._nested = False
-            yield from Walk(self._window, self._texts).events()
+            yield from PickleWalk(self._window, self._texts).events()
             return
         size, self._blob = self._blob, 0
         if self._raw:
@@ -86,7 +86,7 @@ class Walk:
         window = self._window.again() if self._budget else None
         if window is None or self._budget is None or self._budget.left <= 0:
             return
-        other = Walk(window, memo=self._memo.overlay())
+        other = PickleWalk(window, memo=self._memo.overlay())
         try:
             for event in other.events():
                 if isinstance(event, (Name, Call)):
@@ -144,7 +144,7 @@ class Walk:
 
     def _skip(self, size: int) -> None:
         if not self._window.skip(size):
-            raise Broken("ends within a value")
+            raise BrokenOff("ends within a value")
 
     def _long(self, form: str, size: int) -> None:
         length = self._number(form, size)
@@ -153,7 +153,7 @@ class Walk:
         if length <= HEAD:
             data = self._window.take(length)
             if len(data) < length:
-                raise Broken("ends within a value")
+                raise BrokenOff("ends within a value")
             self._push(int.from_bytes(data, "little", signed=True))
         else:
             self._skip(length)
@@ -162,7 +162,7 @@ class Walk:
     def _line(self, keep: int = 4096) -> bytes:
         found = self._window.line(keep)
         if found is None:
-            raise Broken("ends within a line")
+            raise BrokenOff("ends within a line")
         return found[0]
 
     def _decimal(self) -> None:
@@ -205,7 +205,7 @@ class Walk:
             if length > HEAD:
                 self._skip(length - len(data))
         if len(data) < min(length, HEAD):
-            raise Broken("ends within a string")
+            raise BrokenOff("ends within a string")
 
     def _long_text(self) -> Iterator[PickleText]:
         offset, left = self._rest or (0, 0)
@@ -215,7 +215,7 @@ class Walk:
         while left:
             data = self._window.take(min(PIECE, left))
             if not data:
-                raise Broken("ends within a string")
+                raise BrokenOff("ends within a string")
             left -= len(data)
             text = decoder.decode(data, left == 0)
             yield PickleText(text, offset if not start else None, start)
@@ -226,7 +226,7 @@ class Walk:
         offset = self._window.position
         found = self._window.line(_LINE if self._texts else HEAD)
         if found is None:
-            raise Broken("ends within a line")
+            raise BrokenOff("ends within a line")
         line = found[0].strip(b"\r ").strip(b"'\"") if literal else found[0]
         text = _unescaped(line, literal)
         if self._texts:
@@ -243,7 +243,7 @@ class Walk:
         value = Blob(window.position, length, window.data[window.at : window.at + min(length, 64)], before)
         if window.size is not None and window.position + length > window.size:
             self._push(value)
-            raise Broken("ends within a value")
+            raise BrokenOff("ends within a value")
         if self._texts:
             self._events.append(value)
         self._push(value)
@@ -410,7 +410,7 @@ def _unescaped(line: bytes, literal: bool) -> str:
 
 def _character(match: re.Match[str]) -> str:
     escaped = match[1]
-    if escaped[0] in "xuU":
+    if escaped[0] in "xuU" and len(escaped) > 1:
         code = int(escaped[1:], 16)
     elif escaped[0] in "01234567":
         code = int(escaped, 8)
@@ -419,7 +419,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-def _bind(walk: Walk) -> list[Callable[[], None]]:
+def _bind(walk: PickleWalk) -> list[Callable[[], None]]:
     """What to do for each of the 256 opcodes."""
     table: list[Callable[[], None]] = [walk._unknown] * 256
     for code, action in _actions(walk).items():
@@ -427,7 +427,7 @@ def _bind(walk: Walk) -> list[Callable[[], None]]:
     return table
 
 
-def _actions(w: Walk) -> dict[int, Callable[[], None]]:
+def _actions(w: PickleWalk) -> dict[int, Callable[[], None]]:
     named: dict[str, Callable[[], None]] = {
         "N": w._dull, "\x88": w._dull, "\x89": w._dull, "G": w._float, "F": w._fraction, "\x97": w._dull, "\x98": w._nothing,
         "J": lambda: w._int("<i", 4), "K": lambda: w._int("<B", 1), "M": lambda: w._int("<H", 2), "I": w._decimal, "L": w._decimal,

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from veritensor_ray.formats.events import Broken, Call, Event, WalkBudget
+from veritensor_ray.formats.events import Broken, BrokenOff, Call, Event, WalkBudget
 from veritensor_ray.formats.forward import ForwardView
-from veritensor_ray.formats.opcodes import Walk
+from veritensor_ray.formats.opcodes import PickleWalk
 from veritensor_ray.formats.pickle_values import Name
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
@@ -52,7 +52,7 @@ class Pickles:
                 yield Rest(self.window.position, tensors=True)
                 return
             start = self.window.position
-            walk = Walk(self.window, self._texts, self._budget)
+            walk = PickleWalk(self.window, self._texts, self._budget)
             marked = self.window.ensure(2) and self.window.data[self.window.at] == 0x80 and self.window.data[self.window.at + 1] <= 5
             reason = ""
             try:
@@ -80,9 +80,9 @@ def looks_like(head: bytes, whole: bool) -> bool:
     """
     if not head or head[0] not in _STARTS:
         return False
-    walk = Walk(ForwardView(io.BytesIO(head)))
+    walk = PickleWalk(ForwardView(io.BytesIO(head)))
     names = calls = 0
-    reason = ""
+    cut = False
     try:
         for event in walk.events():
             if walk.faults or (isinstance(event, Name) and not _is_path(event)):
@@ -92,12 +92,12 @@ def looks_like(head: bytes, whole: bool) -> bool:
             if calls:
                 return True
     except Broken as broken:
-        reason = str(broken)
+        cut = isinstance(broken, BrokenOff)
     if walk.faults:
         return False
     if walk.stopped:
         return names > 0 or (walk.memoized > 0 and walk.operations >= 6)
-    return not whole and reason.startswith("ends") and walk.memoized >= 5
+    return not whole and cut and walk.memoized >= 5
 
 
 def _is_path(name: Name) -> bool:

@@ -29,6 +29,7 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.pipeline.context import Context
+from veritensor_ray.reasons import ReasonCode
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 _LARGEST = 1 << 30  # bytes of an answer
@@ -37,7 +38,11 @@ _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Can
 
 
 class Died(errors.VeritensorError):
-    """The process died over a request; the message says why, as the reason of a ledger row."""
+    """The process died over a request; the message says why, as the reason of a ledger row, and `reason_code` in a word."""
+
+    def __init__(self, message: str, code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
+        super().__init__(message)
+        self.reason_code = code
 
 
 class Worker:
@@ -60,7 +65,7 @@ class Worker:
             try:
                 answer, data = self._exchanged(process, request)
             except (OSError, EOFError, ValueError):
-                raise Died(self._why(process, seconds)) from None
+                raise self._died(process, seconds) from None
             except BaseException:  # an interrupt leaves an answer behind that belongs to nobody
                 self._end(kill=True)
                 raise
@@ -102,19 +107,19 @@ class Worker:
             raise ValueError("an answer is not a mapping")  # noqa: TRY004  # about what came, not about a caller
         return answer, exactly(process.stdout, second)
 
-    def _why(self, process: subprocess.Popen[bytes], seconds: float) -> str:
+    def _died(self, process: subprocess.Popen[bytes], seconds: float) -> Died:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
         code = self._end(kill=True)
         said = b"\n".join(self._said).decode("utf-8", "replace")
         if "Timeout (" in said:
-            return f"no progress for {seconds:g} s"
+            return Died(f"no progress for {seconds:g} s", ReasonCode.TIMEOUT)
         if any(word in said for word in _NO_MEMORY):
-            return "needs more memory than worker_memory allows"
+            return Died("needs more memory than worker_memory allows")
         if code < 0:
             name = signal.Signals(-code).name if -code in {*signal.Signals} else str(-code)
-            return f"the worker died while reading it ({name}): a crash, or more memory than worker_memory allows"
-        return f"the worker ended with {code} while reading it"
+            return Died(f"the worker died while reading it ({name}): a crash, or more memory than worker_memory allows")
+        return Died(f"the worker ended with {code} while reading it")
 
     def _end(self, kill: bool = False) -> int:
         process, self._process = self._process, None

@@ -16,11 +16,12 @@ from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAY
 from veritensor_ray.extract.readers.markup.styles import StyleSheet, declarations
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, within
 from veritensor_ray.extract.source import Member
+from veritensor_ray.media_types import CSS, HTML, JAVASCRIPT, SVG
 
 _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
 _DATA = re.compile(r"\s{0,9}data:([\w.+-]{0,60}/[\w.+-]{0,60})?([^,]{0,200}),", re.IGNORECASE)
-_ENDINGS = {"text/html": ".html", "image/svg+xml": ".svg", "text/javascript": ".js", "application/javascript": ".js", "text/css": ".css"}
+_ENDINGS = {HTML: ".html", SVG: ".svg", JAVASCRIPT: ".js", "application/javascript": ".js", CSS: ".css"}
 _SHORT = 256  # a value of one word and at most so long is read once
 _REMEMBERED = 50_000
 _NAMELESS = 3  # attributes without value in one tag that are perhaps a sentence

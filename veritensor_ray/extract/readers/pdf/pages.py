@@ -19,7 +19,8 @@ from veritensor_ray.extract.readers.pdf.drawn import MOST
 from veritensor_ray.extract.readers.pdf.inventory import DOUBTFUL, HIDDEN, NEUTRAL, VISIBLE, Inventory, take
 from veritensor_ray.extract.readers.pdf.pictures import picture, pixel_size
 from veritensor_ray.extract.readers.pdf.seen import settle
-from veritensor_ray.segments import Block, Gap, Origin
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import Block, Gap
 
 _RENDERED_PAGES = bounds.PDF_RENDERED
 _COMPARED_PAGES = bounds.PDF_COMPARED
@@ -232,7 +233,7 @@ def _rendered(page: int, number: int, report: PageReport) -> Iterator[Block | Ga
     try:
         pixels = pdfium.render(page, max(1, round(width * scale)), max(1, round(height * scale)), grey=True)
     except ReadError as error:
-        yield Gap(str(error), location=f"page {number}")
+        yield Gap.of(error, f"page {number}")
         return
     if (pixels == pixels[0, 0]).all():
         return
