@@ -31,6 +31,12 @@ def visible(source: str) -> list[tuple[str, str | None]]:
         ("<d>a &lt; b &#65; &own; &amp;amp;</d>", [("a < b A &own; &amp;", "d")]),
         ("<größe>ü</größe>", [("ü", "größe")]),
         ("<Rec>x</Rec><rec>y</rec>", [("x", "Rec"), ("y", "rec")]),
+        ("<r><a/>one</r><b>two</b>three</b>", [("onetwothree", None)]),
+        ("<r><a x='1'>one</a><b y='2'>two words</b> tail</r>", [("onetwo words tail", "r")]),
+        ("<a> one</a><b>two  words</b><c>three\n</c>", [("onetwo words", "a"), ("three", "c")]),
+        ("<r><i>an</i><i>d</i><p>so</p></r>", [("and", "r/i"), ("so", "r/p")]),
+        ("<a>x</A></a>", [("x", "a")]),
+        ("<a>one</a >", [("one", "a")]),
         ("no markup at all", [("no markup at all", None)]),
         ("</x></y>text", [("text", None)]),
         (

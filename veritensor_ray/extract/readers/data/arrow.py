@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, as_read_error
 from veritensor_ray.extract.budget import Copies
+from veritensor_ray.extract.readers.common.paths import shorten
+from veritensor_ray.extract.readers.common.utf8 import utf8
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
-from veritensor_ray.extract.readers.data.json_reader import shorten
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
@@ -329,17 +330,6 @@ def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) ->
         labels = path if isinstance(path, str) else path.take(pa.array(chosen))
         for piece, some, here in _pieces(pa.array(chosen), labels, rows[chosen], _longest(child)):
             yield from _leaves(child.take(piece if column.type.mode == "sparse" else column.offsets.take(piece)), some, here, blobs)
-
-
-def utf8(texts: pa.Array) -> tuple[pa.Array, int]:
-    """The texts, and how many of them had to be mended: Parquet does not say that its strings are valid UTF-8."""
-    try:
-        texts.validate(full=True)
-    except pa.ArrowInvalid:
-        raw = texts.cast(pa.binary()).to_pylist()
-        mended = [value.decode("utf-8", "replace") for value in raw]
-        return pa.array(mended, pa.string()), sum(value != text.encode() for value, text in zip(raw, mended, strict=True))
-    return texts, 0
 
 
 def _first(path: str | pa.Array) -> str:

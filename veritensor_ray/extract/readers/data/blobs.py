@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.readers.data.printable import readable
+from veritensor_ray.extract.readers.common.printable import readable
 from veritensor_ray.extract.readers.images.image_parts import described
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_beginning, by_magic
 from veritensor_ray.extract.source import Item, Member

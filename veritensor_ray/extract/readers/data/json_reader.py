@@ -11,6 +11,7 @@ from typing import Any
 import ijson
 
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
@@ -19,7 +20,6 @@ from veritensor_ray.segments import Block, Gap
 
 _ROWS = 4096
 _CHARS = 4 << 20
-_PATH = 256
 _PIECE = 1 << 16
 _BLANK = b" \t\r\n\x00" + codecs.BOM_UTF8 + b"\xff\xfe"
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
@@ -27,11 +27,6 @@ _OPENS = ("start_map", "start_array")
 _NESTED = frozenset({list, tuple})
 _parsed = json.JSONDecoder(object_pairs_hook=tuple).decode
 _NO_ITEM = ("end_map", "end_array")
-
-
-def shorten(path: str) -> str:
-    """A path that can be repeated for every value below it: a key may be a megabyte long."""
-    return path if len(path) <= _PATH else f"{path[: _PATH // 2]}…{path[1 - _PATH // 2 :]}"
 
 
 class Collector:
@@ -50,7 +45,7 @@ class Collector:
     def add(self, text: str, path: str, row: int | None) -> bool:
         """Whether it is full now."""
         self._texts.append(text)
-        self._paths.append(path if len(path) <= _PATH else shorten(path))
+        self._paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
         self._rows.append(row)
         self._size += len(text)
         return self._size >= _CHARS or len(self._texts) >= _ROWS
@@ -146,7 +141,7 @@ def _strings(source: Source) -> Iterator[Block]:
                 if len(value) > LONG_KEY:
                     full = collector.add(value, base, row if is_array else None)
                 here = f"{base}.{value}" if base else value
-                if len(here) > _PATH:
+                if len(here) > LONGEST_PATH:
                     here = shorten(here)
             elif event in _NO_ITEM:
                 here = around.pop()
@@ -222,7 +217,7 @@ def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[
 def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
     """Objects arrive as tuples of pairs, so that a key given twice is read twice."""
     kind = type(value)
-    if len(path) > _PATH:
+    if len(path) > LONGEST_PATH:
         path = shorten(path)
     if kind is str:
         collector.add(value, path, row)

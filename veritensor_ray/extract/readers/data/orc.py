@@ -16,8 +16,8 @@ import zstandard
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, Malformed, as_read_error
 from veritensor_ray.extract.budget import Budget, Copies
+from veritensor_ray.extract.readers.common.utf8 import utf8
 from veritensor_ray.extract.readers.data import orc_runs, protobuf, snappy
-from veritensor_ray.extract.readers.data.arrow import utf8
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget, Copies
+from veritensor_ray.extract.readers.common.trailing import behind
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
-from veritensor_ray.extract.readers.models.collecting import behind
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap

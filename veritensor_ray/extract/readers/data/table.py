@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.readers.formulas import cell_notice, cell_notices
+from veritensor_ray.extract.readers.common.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import Undecodable

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.common.compound import Compound
 from veritensor_ray.extract.readers.mail.mime import decoded
-from veritensor_ray.extract.readers.office.ole import Compound
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap

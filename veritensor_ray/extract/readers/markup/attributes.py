@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
+from veritensor_ray.extract.readers.common.paragraph import decoded_value, value_text
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.cascade import Cascade
 from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
 from veritensor_ray.extract.readers.markup.matching import Element
-from veritensor_ray.extract.readers.markup.paragraph import decoded_value, value_text
 from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Value, declarations, hint
 from veritensor_ray.extract.readers.markup.visibility import State, hiding
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Member
 from veritensor_ray.media_types import CSS, HTML, JAVASCRIPT, SVG
 

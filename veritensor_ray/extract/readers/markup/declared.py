@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from veritensor_ray.extract.readers.markup.writer import Writer
+from veritensor_ray.extract.readers.common.writer import Writer
 
 _PLAIN = re.compile(r"<!doctype html>|<\?xml( version=.1\.[01].)?( encoding=.[\w-]{1,20}.)?( standalone=.\w{2,3}.)?\s?\?>", re.IGNORECASE)
 _EXTERNAL = re.compile(r"<!ENTITY\s++(?:%\s++)?[^\s\"'<>]{1,200}\s++SYSTEM\s++(?:\"[^\"]{0,2000}\"|'[^']{0,2000}')[^<>]{0,200}>?")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-
-def names(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from veritensor_ray.extract.readers.common.names import names
 
 # A paragraph ends where one of these begins or ends.
 BLOCKS = names(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from veritensor_ray.extract.readers.common.paragraph import Paragraph, decoded_value
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.attributes import Attributes
 from veritensor_ray.extract.readers.markup.cascade import Cascade
@@ -13,11 +15,9 @@ from veritensor_ray.extract.readers.markup.declared import read_declaration
 from veritensor_ray.extract.readers.markup.document import Open
 from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_SPACE, KNOWN, RAW_ELEMENTS, UNSEEN, VOID
 from veritensor_ray.extract.readers.markup.matching import Element
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph, decoded_value
 from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.styles import StyleSheet
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 

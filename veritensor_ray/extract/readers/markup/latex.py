@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from veritensor_ray.extract.readers.common.colors import WHITE, Color, same
+from veritensor_ray.extract.readers.common.paragraph import Paragraph
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup.characters import Characters
-from veritensor_ray.extract.readers.markup.colors import WHITE, Color, parsed, same
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph
+from veritensor_ray.extract.readers.markup.css_colors import parsed
 from veritensor_ray.extract.readers.markup.reading import finished
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 

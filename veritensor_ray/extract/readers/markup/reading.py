@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.characters import Characters
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Item
 
 

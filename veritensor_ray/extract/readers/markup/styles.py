@@ -16,8 +16,8 @@ from cssselect2.compiler import CompiledSelector
 from tinycss2.ast import FunctionBlock, LiteralToken, Node, WhitespaceToken
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.readers.common.names import names
 from veritensor_ray.extract.readers.markup.conditions import on_screen, supported
-from veritensor_ray.extract.readers.markup.elements import names
 from veritensor_ray.extract.readers.markup.values import Undecided, significant, split
 
 

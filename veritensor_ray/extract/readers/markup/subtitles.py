@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from veritensor_ray.extract.readers.common.paragraph import Paragraph, decoded_reference
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup.characters import Characters
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph, decoded_reference
 from veritensor_ray.extract.readers.markup.reading import finished
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 

@@ -1,4 +1,8 @@
-"""Markup to tokens with their places, for HTML and XML, in linear time whatever the input; it knows no element's meaning."""
+"""Markup to tokens with their places, for HTML and XML, in linear time whatever the input; it knows no element's meaning.
+
+XML that is well-formed goes this way too: expat, asked for the place of each tag, takes from a third longer to three times as long, for each
+tag then costs a call of Python and a slice, and where it gives up this tokenizer would have to go on all the same.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.elements import RAW_ELEMENTS
 
-TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(8)
+TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN, LAST = range(9)  # LAST: a text of one line and the end tag behind it
 Token = tuple[int, int, int, str, str]  # kind, offset in the file, line, source text, name
 LARGEST = bounds.MARKUP  # characters of one token, or of HTML that is held at once
 _CHUNK = 1 << 20
@@ -20,8 +24,11 @@ _FOREIGN = frozenset({"svg", "math"})
 _SPACE = r"\t\n\f\r "
 # A quotation mark counts only behind an equals sign; one that never closes is a character like any other.
 _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
-_NEXT, _NEXT_XML = (
-    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)({_INSIDE})?+|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]")
+# Most elements of XML that is data hold one text: it is found with the tag before it, if nothing in it stands for anything else.
+_LAST = r"[^\s<&]++(?: [^\s<&]++){0,7}+</\2>"
+_NEXT, _NEXT_XHTML, _NEXT_XML = (
+    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)({_INSIDE})?+({last})?+|!--|!\[CDATA\[|[!?/])")
+    for first, last in (("[A-Za-z]", ""), (r"[^\W\d]", ""), (r"[^\W\d]", _LAST))
 )
 _NAME = re.compile(rf"[^{_SPACE}/>]+")
 _ATTRIBUTE = re.compile(
@@ -38,9 +45,8 @@ def attributes(raw: str) -> Iterator[tuple[str, int, str | None]]:
     named = _NAME.match(raw, 1)
     for found in _ATTRIBUTE.finditer(raw, named.end() if named else 1, len(raw) - 1):
         group = found.lastindex
-        if group is None:
-            continue
-        yield found.group(1), found.start(group), None if group == 1 else found.group(group)
+        if group is not None:
+            yield found[1], found.start(group), None if group == 1 else found[group]
 
 
 def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
@@ -49,7 +55,7 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
     `xml` is for the syntax, `html` for the elements: XHTML has both.
     """
     at, line, raw, foreign = 0, 1, "", 0
-    pattern = _NEXT_XML if xml else _NEXT
+    search = (_NEXT if not xml else _NEXT_XHTML if html else _NEXT_XML).search
     while True:
         text = chars.text
         if raw:
@@ -64,23 +70,30 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
                 at = cut
             raw = ""
             continue
-        found = pattern.search(text, at)
-        start = found.start() if found else len(text)
-        if not found and not chars.ended:
-            tail = _TAIL.search(text, max(at, len(text) - 64))
-            start = tail.start() if tail else start
-        for cut in _cuts(text, at, start, _CHUNK) if start - at > _CHUNK else (start,) if start > at else ():
-            yield TEXT, chars.base + at, line, text[at:cut], ""
-            line += text.count("\n", at, cut)
-            at = cut
+        found = search(text, at)
+        if found:
+            start = found.start()
+        else:
+            tail = None if chars.ended else _TAIL.search(text, max(at, len(text) - 64))
+            start = tail.start() if tail else len(text)
+        if start - at > _CHUNK:
+            for cut in _cuts(text, at, start, _CHUNK):
+                yield TEXT, chars.base + at, line, text[at:cut], ""
+                line += text.count("\n", at, cut)
+                at = cut
+        elif start > at:
+            piece = text[at:start]
+            yield TEXT, chars.base + at, line, piece, ""
+            line += piece.count("\n")
+            at = start
         if not found:
             if chars.ended and at == len(text):
                 return
             at = _more(chars, at)
             continue
-        slash, name, closed = found.groups()
+        slash, name, closed, last = found.groups()
         if name:
-            kind, end = END if slash else START, found.end() if closed else 0
+            kind, end = END if slash else START, found.end(3) if closed else 0
             name = name.lower() if html else name
         else:
             name, (kind, end) = "", _special(text, found.group(), start, xml or foreign > 0, xml)
@@ -89,10 +102,16 @@ def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
                 at = _more(chars, at)
                 continue
             kind, end = kind if kind == COMMENT else BROKEN, len(text)
-        yield kind, chars.base + start, line, text[start:end], name
-        line += text.count("\n", start, end)
+        piece = text[start:end]
+        yield kind, chars.base + start, line, piece, name
+        line += piece.count("\n")
         at = end
-        if kind == START and html and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):
+        if last:
+            yield LAST, chars.base + at, line, last, name
+            at += len(last)
+        if not html:
+            continue
+        if kind == START and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):
             raw = name
         elif name in _FOREIGN:
             foreign = max(0, foreign + (kind == START and text[end - 2] != "/") - (kind == END))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from tinycss2.ast import Node
 
-from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, color, over, same
+from veritensor_ray.extract.readers.common.colors import BLACK, WHITE, Color, over, same
+from veritensor_ray.extract.readers.markup.css_colors import color
 from veritensor_ray.extract.readers.markup.styles import Declarations
 from veritensor_ray.extract.readers.markup.values import (
     HEIGHT,

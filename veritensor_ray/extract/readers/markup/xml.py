@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
-from veritensor_ray.extract.readers.data.json_reader import shorten
-from veritensor_ray.extract.readers.formulas import formula_notice
+from veritensor_ray.extract.readers.common.formulas import formula_notice
+from veritensor_ray.extract.readers.common.names import names
+from veritensor_ray.extract.readers.common.paragraph import Paragraph, value_text
+from veritensor_ray.extract.readers.common.paths import shorten
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration
-from veritensor_ray.extract.readers.markup.elements import BLOCKS, names
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph, value_text
+from veritensor_ray.extract.readers.markup.elements import BLOCKS
 from veritensor_ray.extract.readers.markup.reading import walked
-from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.origins import Origin
@@ -21,6 +23,7 @@ _FIRST = 1 << 20
 _DEPTH = 4096  # elements below that have the path of the one there
 _REMEMBERED = 100_000
 _SHORT = 256
+_LONGEST = 64  # more characters than any name has that means something here
 _MOST = 10_000  # attributes of one tag that are told apart
 # Parts of a sentence in HTML, DocBook, TEI, JATS, DITA, XLIFF and SVG.
 _INLINE = names(
@@ -65,6 +68,10 @@ class _Tree:
             self._text(raw, start, line)
         elif kind == t.START:
             self._start(raw, start, line, name)
+        elif kind == t.LAST:
+            self._belongs()
+            self._paragraph.plain(raw[: -len(name) - 3], start, line)
+            self._end(name)
         elif kind == t.END:
             self._end(name)
         elif kind == t.CDATA:
@@ -85,12 +92,16 @@ class _Tree:
         return self._paths[-1] if self._paths else None
 
     def _text(self, raw: str, start: int, line: int) -> None:
+        paragraph = self._paragraph
         if not raw.isspace():
             self._belongs()
-        elif self._paragraph.size and self._root > self._depth and "\n" in raw:
-            self._paragraph.end()
+        elif paragraph.size:
+            if self._root > self._depth and "\n" in raw:
+                paragraph.end()
+                return
+        elif raw.isascii():
             return
-        self._paragraph.flow(raw, start, line)
+        paragraph.flow(raw, start, line)
 
     def _belongs(self) -> None:
         if not self._paragraph.size or self._depth < self._root:
@@ -99,8 +110,8 @@ class _Tree:
 
     def _start(self, raw: str, start: int, line: int, name: str) -> None:
         if self._paragraph.size:
-            local = _local(name)
-            if local not in _INLINE and (self._root > self._depth or local in _PARAGRAPHS):
+            role = _role(name[-_LONGEST:])
+            if role is not _INLINE and (self._root > self._depth or role is _PARAGRAPHS):
                 self._paragraph.end()
         if len(raw) > len(name) + 3:
             self._attributes(raw, start, line, name)
@@ -110,34 +121,42 @@ class _Tree:
                 self._paths.append(shorten(f"{self._paths[-1]}/{name}") if self._paths else name[:_SHORT])
 
     def _attributes(self, raw: str, start: int, line: int, name: str) -> None:
-        seen = 0
+        seen, known, short, breaks = 0, self._known, name[:_SHORT], "\n" in raw
         if len(raw) > _MOST and raw.count("=") > _MOST:
-            self._writer.source("metadata", raw, start, line, name[:_SHORT])
+            self._writer.source("metadata", raw, start, line, short)
             return
         for attribute, at, value in t.attributes(raw):
-            line += raw.count("\n", seen, at)
-            seen = at
+            if breaks:
+                line += raw.count("\n", seen, at)
+                seen = at
             if not value or value.isspace() or attribute.startswith("xmlns"):
                 continue
             if len(value) <= _SHORT:
                 key = hash((name, attribute, value))
-                if key in self._known:
+                if key in known:
                     continue
-                if len(self._known) < _REMEMBERED:
-                    self._known.add(key)
+                if len(known) < _REMEMBERED:
+                    known.add(key)
             text, origins = value_text(value, start + at, line)
             # of a sheet in Excel's XML of 2003
             notice = formula_notice(text) if text[:1] == "=" and _local(attribute) == "formula" else None
-            self._writer.add("metadata", text, origins, f"{name[:_SHORT]}@{attribute[:_SHORT]}", notice=notice)
+            self._writer.add("metadata", text, origins, f"{short}@{attribute[:_SHORT]}", notice=notice)
 
     def _end(self, name: str) -> None:
         if not self._depth:
             return
-        if self._paragraph.size and (self._root > self._depth or _local(name) in _PARAGRAPHS):
+        if self._paragraph.size and (self._root > self._depth or _role(name[-_LONGEST:]) is _PARAGRAPHS):
             self._paragraph.end()
         if self._depth <= _DEPTH:
             self._paths.pop()
         self._depth -= 1
+
+
+@functools.lru_cache(4096)
+def _role(name: str) -> frozenset[str] | None:
+    """Which of the two sets an element is in."""
+    local = _local(name)
+    return _INLINE if local in _INLINE else _PARAGRAPHS if local in _PARAGRAPHS else None
 
 
 def _local(name: str) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.extract.source import Member
-from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.segments import Block
 
 _ROWS = 4096
@@ -22,13 +19,6 @@ def in_blocks(texts: pa.Array, rows: Any, column: str) -> Iterator[Block]:
     """Many texts at once, none of them empty, with the row of each."""
     for at in range(0, len(texts), _ROWS):
         yield Block(texts.slice(at, _ROWS), row=pa.array(rows[at : at + _ROWS]), column=column[:256])
-
-
-def behind(file: BinaryIO, end: int) -> Iterator[Member]:
-    """What stands behind the end of a format's own bytes in a file that is no stream: nothing that a program would read, so it may hide."""
-    size = file.seek(0, io.SEEK_END) if file.seekable() else 0
-    if size > end:
-        yield Member(f"bytes {end}-{size}", cast("BinaryIO", Pieces(Window(file, end, size - end).pieces())), opaque=True)
 
 
 class Gathered:

@@ -8,7 +8,8 @@ from typing import Any
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, Malformed, ReadError
-from veritensor_ray.extract.readers.models.collecting import Gathered, behind, in_blocks
+from veritensor_ray.extract.readers.common.trailing import behind
+from veritensor_ray.extract.readers.models.collecting import Gathered, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import array_parts, as_texts, text_fields
 from veritensor_ray.extract.readers.models.pickle_strings import read_pickles
 from veritensor_ray.extract.source import Item, Source

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.readers.data.arrow import utf8
+from veritensor_ray.extract.readers.common.utf8 import utf8
 
 _CHUNK = 4 << 20
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names, behind
+from veritensor_ray.extract.readers.common.trailing import behind
+from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.formats import safetensors
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veritensor_ray.extract.readers.common.colors import near_white
 from veritensor_ray.extract.readers.office.generic import is_number
 from veritensor_ray.extract.readers.office.paragraphs import Pieces, length_of, pieces_of, told
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.wordstyles import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 
 _LONGEST = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
+from veritensor_ray.extract.readers.common.formulas import cell_notice, formula_notice
 from veritensor_ray.extract.readers.office.generic import wordy
 from veritensor_ray.extract.readers.office.odffiles import EncodedFiles
 from veritensor_ray.extract.readers.office.odfgrid import Grid

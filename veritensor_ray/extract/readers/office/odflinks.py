@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veritensor_ray.extract.readers.formulas import formula_notice
+from veritensor_ray.extract.readers.common.formulas import formula_notice
 from veritensor_ray.extract.readers.office.generic import wordy
 from veritensor_ray.extract.readers.office.targets import is_remote
 from veritensor_ray.extract.readers.office.texts import Texts

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from veritensor_ray import bounds
-from veritensor_ray.extract.readers.office.wordstyles import near_white
+from veritensor_ray.extract.readers.common.colors import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, attribute
 
 _STYLES = bounds.STYLES

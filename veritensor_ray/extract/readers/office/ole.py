@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import olefile
-
-from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
+from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
+from veritensor_ray.extract.readers.common.compound import Compound, shown
 from veritensor_ray.extract.readers.office import doc, ppt, vba, xls
 from veritensor_ray.extract.readers.office.native import native
 from veritensor_ray.extract.readers.office.oleproperties import SUMMARIES, property_texts
@@ -26,10 +23,6 @@ from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
-_STREAM = bounds.OLE_STREAM
-_STREAMS = bounds.OLE_STREAMS
-_TIMES = 8  # some streams are looked at more than once
-_UNSEEKABLE = bounds.UNSEEKABLE
 # Streams that hold no content of their own.
 _SERVICE = frozenset(
     {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}
@@ -53,61 +46,10 @@ _FORM = ("f", "o")  # of a form in a macro project: what its controls are called
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
 
 
-class Compound:
-    """An OLE file whose streams are read whole, each within a bound."""
-
-    def __init__(self, source: Source) -> None:
-        file = source.file
-        if not file.seekable():
-            data = file.read(_UNSEEKABLE + 1)
-            if len(data) > _UNSEEKABLE:
-                raise LimitExceeded("unseekable_bytes", f"an OLE file inside a stream is larger than {_UNSEEKABLE} bytes")
-            file = io.BytesIO(data)
-        self._file, self._size, self._read = file, file.seek(0, io.SEEK_END), 0
-        self.budget = source.budget
-        self._copies = Copies(source.budget, self._size)
-        self._opened: set[str] = set()
-        file.seek(0)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._ole: Any = olefile.OleFileIO(file)
-                self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
-        except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
-            raise as_read_error(error, "not a whole OLE file") from None
-        if not self.paths:
-            raise ReadError("not a whole OLE file: there is no stream in it")
-        if len(self.paths) > _STREAMS:
-            raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
-
-    def open(self, path: str) -> bytes:
-        """A stream. Raises ReadError, and LimitExceeded for one that is larger than its file or than the bound."""
-        size = self._size_of(path)
-        if size > self._size:
-            raise ReadError(f"{shown(path)} claims to be larger than its file")
-        if path not in self._opened:
-            self._opened.add(path)
-            self._copies.add(size)
-        self._read += size
-        if self._read > _TIMES * self._size + _STREAM:
-            raise LimitExceeded("ole_stream_bytes", "the streams share their bytes: together they are many times as large as the file")
-        if size > _STREAM:
-            raise LimitExceeded("ole_stream_bytes", f"{shown(path)} is larger than {_STREAM} bytes")
-        try:
-            return bytes(self._ole.openstream(path.split("/")).read())
-        except Exception as error:  # noqa: BLE001  # as above
-            raise as_read_error(error, f"{shown(path)} cannot be read") from None
-
-    def unlocked(self, root: dict[str, str]) -> BinaryIO | None:
-        """The document in it without its encryption, where Office opens that without a question."""
-        info = self.open(root["encryptioninfo"]) if "encryptioninfo" in root else b""
-        return unlocked(self._file, info)
-
-    def _size_of(self, path: str) -> int:
-        try:
-            return int(self._ole.get_size(path.split("/")))
-        except Exception as error:  # noqa: BLE001  # as above
-            raise as_read_error(error, f"{shown(path)} cannot be read") from None
+def _unlocked(compound: Compound, root: dict[str, str]) -> BinaryIO | None:
+    """The document in it without its encryption, where Office opens that without a question."""
+    info = compound.open(root["encryptioninfo"]) if "encryptioninfo" in root else b""
+    return unlocked(compound.file, info)
 
 
 def _properties(compound: Compound) -> Iterator[Block | Gap]:
@@ -142,7 +84,7 @@ def read_ole(source: Source) -> Iterator[Item]:
         storage, _, name = path.rpartition("/")
         storages.setdefault(storage, {})[name.lower()] = path
     root = storages.get("", {})
-    if not root.keys().isdisjoint(_LOCKABLE) and (opened := compound.unlocked(root)) is not None:
+    if not root.keys().isdisjoint(_LOCKABLE) and (opened := _unlocked(compound, root)) is not None:
         yield Block(["encrypted with the password that Office tries by itself"], view="metadata", notice="default-password")
         yield Member("decrypted", opened)
         return
@@ -231,8 +173,3 @@ def _form(compound: Compound, path: str) -> Iterator[Block]:
         if texts.full:
             yield from texts.take()
     yield from texts.take()
-
-
-def shown(path: str) -> str:
-    """A path whose control characters are left out, as names of streams begin with one."""
-    return "".join(c for c in path if c.isprintable())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.readers.common.colors import near_white
 from veritensor_ray.extract.readers.office.drawing import Drawing
 from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.wordstyles import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, relation
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap

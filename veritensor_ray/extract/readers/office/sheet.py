@@ -6,7 +6,7 @@ import re
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.readers.formulas import cell_notice, formula_notice
+from veritensor_ray.extract.readers.common.formulas import cell_notice, formula_notice
 from veritensor_ray.extract.readers.office.texts import Texts, column_name
 from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, Walker, attribute
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.readers.common.colors import near_white
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.wordstyles import near_white
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 
 _T = TypeVar("_T")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from veritensor_ray.extract.readers.office.wordstyles import Styles, near_white
+from veritensor_ray.extract.readers.common.colors import near_white
+from veritensor_ray.extract.readers.office.wordstyles import Styles
 from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, attribute
 
 _FILLS = ("solidFill", "gradFill", "blipFill", "pattFill")

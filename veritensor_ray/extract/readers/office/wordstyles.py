@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from veritensor_ray.extract.readers.common.colors import near_white
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 
@@ -12,7 +13,6 @@ _OFF = frozenset({"0", "false", "off", "none"})
 _INHERITED = 20  # styles that a style may be based on, one on the other
 _STYLES = 50_000
 TINY = 2  # half points
-NEAR_WHITE = 0xF4
 
 
 @dataclass(slots=True)
@@ -45,14 +45,6 @@ class Look:
 def is_on(attrs: Attributes) -> bool:
     """A toggle is on unless it says otherwise."""
     return (attribute(attrs, "val") or "").lower() not in _OFF
-
-
-def near_white(colour: str) -> bool:
-    """Of six hexadecimal digits."""
-    try:
-        return len(colour) == 6 and all(int(colour[i : i + 2], 16) >= NEAR_WHITE for i in (0, 2, 4))
-    except ValueError:
-        return False
 
 
 def is_white(attrs: Attributes) -> bool:

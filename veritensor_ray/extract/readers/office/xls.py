@@ -11,7 +11,7 @@ import xlrd
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import Budget, Copies
-from veritensor_ray.extract.readers.formulas import cell_notice
+from veritensor_ray.extract.readers.common.formulas import cell_notice
 from veritensor_ray.extract.readers.office.biff import Extras, extras
 from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts, column_name

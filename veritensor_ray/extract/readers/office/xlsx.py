@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from veritensor_ray import bounds
-from veritensor_ray.extract.readers.formulas import formula_notice
+from veritensor_ray.extract.readers.common.formulas import formula_notice
 from veritensor_ray.extract.readers.office.drawing import Drawing
 from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
-from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, same
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph
-from veritensor_ray.extract.readers.markup.writer import Writer
+from veritensor_ray.extract.readers.common.colors import BLACK, WHITE, Color, same
+from veritensor_ray.extract.readers.common.paragraph import Paragraph
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.rtf import codepages, objects, words
 from veritensor_ray.extract.readers.rtf.sink import Sink
 from veritensor_ray.extract.source import Item, Member, Source

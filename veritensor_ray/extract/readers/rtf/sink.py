@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph
-from veritensor_ray.extract.readers.markup.writer import Writer
+from veritensor_ray.extract.readers.common.paragraph import Paragraph
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.rtf import words
 from veritensor_ray.origins import Origin
 

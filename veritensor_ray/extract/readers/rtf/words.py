@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from veritensor_ray.extract.readers.markup.elements import names
+from veritensor_ray.extract.readers.common.names import names
 
 
 class Destination(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.extract.readers.reading import flat, read
-from veritensor_ray.extract.readers.formulas import cell_notice, cell_notices
+from veritensor_ray.extract.readers.common.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.sniff import Kind
 
 

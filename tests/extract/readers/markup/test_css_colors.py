@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import ImageColor
 
-from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, parsed, same
+from veritensor_ray.extract.readers.common.colors import BLACK, WHITE, Color, same
+from veritensor_ray.extract.readers.markup.css_colors import parsed
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ class Paragraph:
         if self._space is not None:
             self._put_space()
         if self._end != start:
-            self._close()
+            if self._end >= 0:
+                self._close()
             self._at, self._start, self._line = self.size, start, line
         self._end = start + len(text)
         self._parts.append(text)

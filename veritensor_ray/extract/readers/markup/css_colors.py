@@ -1,4 +1,4 @@
-"""Colours of style sheets, and whether two of them look the same; it knows no style."""
+"""Colours as style sheets write them; it knows no style."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING
 from tinycss2 import color5, parse_one_component_value
 from tinycss2.ast import Node
 
+from veritensor_ray.extract.readers.common.colors import BLACK, WHITE, Color
 from veritensor_ray.extract.readers.markup.values import length, significant, split
 
 if TYPE_CHECKING:
     from tinycss2.color4 import Color as Parsed
 
-Color = tuple[float, float, float, float]  # red, green, blue from 0 to 255; opacity from 0 to 1
-BLACK: Color = (0.0, 0.0, 0.0, 1.0)
-WHITE: Color = (255.0, 255.0, 255.0, 1.0)
-_NEAR = 20  # of 255, in every channel
-_FAINT = 0.1
 _LONGEST = 256
 _DEEP = 8  # mixtures in mixtures
 _SYSTEM = {  # of a screen with light colours
@@ -102,23 +98,3 @@ def _mixed(arguments: Sequence[Node], current: Color | None, deep: int) -> Color
         return (0.0, 0.0, 0.0, 0.0)
     red, green, blue = ((x * a + y * b) / (a + b) for x, y in zip(one[:3], other[:3], strict=True))
     return (red, green, blue, (a + b) * min(whole, 1.0))
-
-
-def over(top: Color, ground: Color | None) -> Color | None:
-    """What is seen of a colour that lies on another; None where that is not known."""
-    if top[3] >= 1:
-        return top
-    if ground is None:
-        return None
-    red, green, blue = (a * top[3] + b * (1 - top[3]) for a, b in zip(top[:3], ground[:3], strict=True))
-    return (red, green, blue, 1.0)
-
-
-def same(ink: Color | None, paper: Color | None) -> bool:
-    """Whether nobody can read `ink` on `paper`; what is not known can be read."""
-    if ink is None:
-        return False
-    if ink[3] <= _FAINT:
-        return True
-    seen = over(ink, paper)
-    return paper is not None and seen is not None and all(abs(a - b) <= _NEAR for a, b in zip(seen[:3], paper[:3], strict=True))

@@ -1,0 +1,16 @@
+"""Arrow strings that may not be the UTF-8 that Arrow takes them for; it knows no format."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+
+def utf8(texts: pa.Array) -> tuple[pa.Array, int]:
+    """The texts, and how many of them had to be mended: Parquet does not say that its strings are valid UTF-8."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = texts.cast(pa.binary()).to_pylist()
+        mended = [value.decode("utf-8", "replace") for value in raw]
+        return pa.array(mended, pa.string()), sum(value != text.encode() for value, text in zip(raw, mended, strict=True))
+    return texts, 0
