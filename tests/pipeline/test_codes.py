@@ -19,8 +19,8 @@ def archive(*, encrypted: bool = False, method: int = 0, **members: bytes) -> by
     """A zip whose headers may say that its members are encrypted, or packed by a method that nobody knows."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
-        for name, data in members.items():
-            file.writestr(name.replace("_", "."), data)
+        for name, content in members.items():
+            file.writestr(name.replace("_", "."), content)
     data = bytearray(out.getvalue())
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = data.find(mark)
