@@ -136,3 +136,15 @@ def test_such_decisions_are_recognised(code: str) -> None:
 )
 def test_others_are_not(code: str) -> None:
     assert not any(decides_by_a_sentence(node) for node in ast.walk(ast.parse(code)))
+
+
+def test_the_page_names_every_floor_in_the_order_of_the_contract() -> None:
+    [contract] = [
+        one for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"] if one["type"] == "layers"
+    ]
+    floors = [name.strip() for layer in contract["layers"] for name in layer.split("|") if name.strip() != "__main__"]
+    section = (ROOT / "docs/architecture.md").read_text().partition("## The floors")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert listed == floors
+    there = {path.stem for path in (ROOT / "veritensor_ray").iterdir() if not path.name.startswith("__") and path.name != "py.typed"}
+    assert set(listed) == there

@@ -19,11 +19,10 @@ import pyarrow.dataset as ds
 from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.findings.redact import visible
+from veritensor_ray.findings.run_text import summary_text
 from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.findings.state import night, results
 from veritensor_ray.imports import Guard
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import real_bases
@@ -34,18 +33,9 @@ if TYPE_CHECKING:
     from veritensor_ray.corpus.planning import PlanRow
     from veritensor_ray.pipeline.context import Context
 
-# States of coverage that need no line of their own: nothing is missing, or the artifact's own status and reason tell.
-_BY_ARTIFACT = {"complete", "not-applicable", "partial", "missing", "quarantined", "no-reader"}
-_SHORTFALLS = {
-    "db_missing": "no advisory database for {artifacts}, or none with their ecosystem (veritensor-ray advisories import ZIP)",
-    "db_stale": "the advisory database is old for {artifacts} (veritensor-ray advisories import ZIP)",
-    "unparsable": "{artifacts} with a manifest that cannot be parsed, wholly or in part",
-    "no-reader": "not selected; {artifacts} with pictures whose text was not read",
-}
 # A text that is meant for a file: a URI, or a path without a space. Its name would be scanned, and the file taken for clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
 _WILDCARDS = re.compile(r"[*?\[]")  # a name is not a pattern
-_LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
 def scan(
@@ -206,51 +196,6 @@ class Audit:
         )
         head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>what</th></tr>"
         return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
-
-
-def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
-    """A run in plain lines: what was not covered first."""
-    totals, status = run["totals"], run["status"]
-    lines = [f"{totals.get('artifacts', 0):,} artifacts, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", "Not covered"]
-    lines += [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
-    lines += [f"  {line}" for line in missing_lines(run)]
-    lines += ["", f"Covered\n  {status.get('scanned', 0):>8,}  scanned", "", "Findings"]
-    lines += [f"  {count:>8,}  {severity}" for severity, count in run["severity"].items()] or ["  none"]
-    if rules and run["rules"]:
-        lines += ["", *(f"  {one['count']:>8,}  {one['rule_id']:<44} {visible(one['title'])}" for one in run["rules"])]
-    return "\n".join(lines)
-
-
-def missing_lines(run: Mapping[str, Any]) -> list[str]:
-    """What was not covered besides the reasons of artifacts, in sentences; one that says so where nothing is missing at all."""
-    if nothing_matched(run):
-        return [nothing_matched(run)]
-    lines = [
-        f"{visible(engine)}: {_shortfall(status, count)}"
-        for engine, counts in run["coverage"].items()
-        for status, count in counts.items()
-        if count and status not in (_BY_ARTIFACT if engine in run["engines"] else _BY_ARTIFACT - {"no-reader"})
-    ]
-    return lines or ([] if run["not_covered"] else ["nothing: every engine that applies has seen every byte"])
-
-
-def _shortfall(status: str, count: int) -> str:
-    artifacts = f"{count:,} artifact{'s' if count != 1 else ''}"
-    return _SHORTFALLS.get(status, "{status} in {artifacts} (see coverage in the ledger)").format(
-        artifacts=artifacts, status=visible(status)
-    )
-
-
-def nothing_matched(run: Mapping[str, Any]) -> str:
-    """A sentence if the corpus is empty, or if `include` and `exclude` leave nothing of it."""
-    codes: Mapping[str, int] = run.get("reason_codes", {})  # no output before schema 2 has them
-    left_out = sum(codes.get(code, 0) for code in _LEFT_OUT)
-    if left_out + codes.get(ReasonCode.OWN_OUTPUT, 0) < run["totals"].get("artifacts", 0):
-        return ""
-    where = visible(without_credentials(", ".join(run["sources"])))
-    if left_out:
-        return f"no artifact in {where} is left by include and exclude; nothing was scanned"
-    return f"no artifact was found in {where}; nothing was scanned"
 
 
 @dataclass(frozen=True)

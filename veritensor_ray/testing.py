@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, Rule, TextEngine, Transcriber
+from veritensor_ray.media_types import PLAIN, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import SEGMENTS, Block, Gap, Identity, to_batch
 
@@ -35,7 +36,7 @@ ODD_TEXTS: tuple[str | None, ...] = (
 
 def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.RecordBatch:
     """A batch of segments as an engine gets it."""
-    batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, "text/plain"), Limits(segment_chars=1 << 30))
+    batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, PLAIN), Limits(segment_chars=1 << 30))
     column = pa.array(texts, pa.string())
     return batch.set_column(batch.schema.get_field_index("text"), "text", column)
 
@@ -109,7 +110,7 @@ class EngineContract:
         if not isinstance(engine, FileEngine):
             return
         for data in (b"", b"\x00" * 100, bytes(range(256)) * 500, b"MZ", b"PK\x03\x04", *self.positive_files):
-            about = FileInfo("test.bin", len(data), "application/octet-stream")
+            about = FileInfo("test.bin", len(data), UNKNOWN)
             for hit in engine.scan_file(io.BytesIO(data), about):
                 if isinstance(hit, Gap):
                     continue
@@ -119,7 +120,7 @@ class EngineContract:
     def test_finds_its_positive_files(self) -> None:
         engine = self.loaded()
         for data in self.positive_files if isinstance(engine, FileEngine) else ():
-            assert list(engine.scan_file(io.BytesIO(data), FileInfo("test.bin", len(data), "application/octet-stream")))
+            assert list(engine.scan_file(io.BytesIO(data), FileInfo("test.bin", len(data), UNKNOWN)))
 
     def test_opens_no_connection(self, monkeypatch: Any) -> None:
         def refuse(*_: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Standing
+from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
@@ -88,9 +89,9 @@ def test_coverage_after_gaps(coverage: Coverage, gaps: tuple[Gap, ...], expected
 
 def test_settling_twice_changes_nothing() -> None:
     outcome = settled({"pii": DONE}, (UNREAD,))
-    before = outcome.row({}, KEY)
+    before = outcome_row(outcome, {}, KEY)
     outcome.settle()
-    assert outcome.row({}, KEY) == before
+    assert outcome_row(outcome, {}, KEY) == before
 
 
 def test_gaps_are_bounded_and_counted_in_full() -> None:
@@ -101,7 +102,7 @@ def test_gaps_are_bounded_and_counted_in_full() -> None:
 def test_what_exceptions_and_archives_say_is_made_safe() -> None:
     hostile = "bad \x1b[2J \udcff s3://k:secret@b/x jane@example.com"
     outcome = settled({"pii": DONE}, (Gap(hostile, location=hostile, member="a\u202eb\ud800"),), reason=hostile)
-    row = outcome.row({"pii": "f1"}, KEY)
+    row = outcome_row(outcome, {"pii": "f1"}, KEY)
     safe = "bad \\x1b[2J \\udcff s3://********@b/x ja**************"
     assert (row["reason"], row["coverage"][0]["reason"], row["coverage"][0]["fingerprint"]) == (safe, safe, "f1")
     assert row["gaps"] == [

@@ -14,6 +14,7 @@ from veritensor_ray.findings.collect import content_fingerprint
 from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.keys import seal, unseal
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.outgoing_texts import AS_THEY_ARE, NAMES, cleaned
 from veritensor_ray.findings.recorder import Recorder, evidence_key
 from veritensor_ray.findings.redact import SECRET
@@ -139,7 +140,7 @@ def test_what_is_sealed_needs_the_key() -> None:
 def test_a_row_can_be_made_twice() -> None:
     made = outcome_of("a", (f"worse {VALUE}", f"bad {VALUE}"), member=TOKEN)
     made.settle()
-    assert made.row({}, KEY) == made.row({}, KEY)
+    assert outcome_row(made, {}, KEY) == outcome_row(made, {}, KEY)
     assert isinstance(made, Outcome)
     assert commit_table([row_of(0, "a")], [made], {}, KEY).schema == COMMIT
     assert WORSE.category == SECRET

@@ -17,6 +17,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus import fetch
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Decider, Shard, plan_rows, shards_of
+from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.pipeline import rescan
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
@@ -55,7 +56,7 @@ def extracted(
         assert not list(extraction.batches())
         for outcome in extraction.outcomes:
             outcome.settle()
-            outcomes.append({"same_as": outcome.same_as} | outcome.row({}, context.site_key))
+            outcomes.append({"same_as": outcome.same_as} | outcome_row(outcome, {}, context.site_key))
     return outcomes
 
 

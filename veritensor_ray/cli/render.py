@@ -69,7 +69,7 @@ def duration(seconds: float) -> str:
 
 def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     """A finished run: what was not covered, what was found, where it is, what to type next."""
-    from veritensor_ray.api import missing_lines, nothing_matched
+    from veritensor_ray.findings.run_text import missing_lines, nothing_matched
 
     status, totals = run["status"], run["totals"]
     partly = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")

@@ -180,8 +180,8 @@ def exit_code(run: Mapping[str, Any], settings: Settings) -> int:
 
     The gate is on what the run found first, so that a sweep does not fail every night for what is known.
     """
-    from veritensor_ray.api import nothing_matched
     from veritensor_ray.config import SEVERITIES
+    from veritensor_ray.findings.run_text import nothing_matched
 
     severity, fail_on = run["severity" if settings.fail_on_all else "severity_new"], settings.fail_on
     if fail_on and any(SEVERITIES.index(name) >= SEVERITIES.index(fail_on) for name, count in severity.items() if count):

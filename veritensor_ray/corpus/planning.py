@@ -7,7 +7,6 @@ import hashlib
 import heapq
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,6 +16,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from veritensor_ray.ages import moment
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
 from veritensor_ray.errors import UsageError
@@ -219,14 +219,10 @@ def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
 def _since(value: str | None) -> float | None:
     if value is None:
         return None
-    age = re.fullmatch(r"(\d+)([smhdw])", value)
-    if age:
-        return time.time() - int(age[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[age[2]]
     try:
-        when = datetime.fromisoformat(value)
-    except ValueError:
-        raise UsageError(f"since: {value!r} is neither an ISO date nor an age like 7d or 12h") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        return moment(value, datetime.now(UTC), -1).timestamp()
+    except ValueError as error:
+        raise UsageError(f"since: {error}") from None
 
 
 def _rank(artifact: str) -> int:

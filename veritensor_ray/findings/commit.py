@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -29,7 +30,7 @@ def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerpri
     ordered = [by_place[row.artifact, row.part] for row in rows]
     for outcome in ordered:
         outcome.settle()
-    committed = [outcome.row(dict(fingerprints), site_key, row.parts) for row, outcome in zip(rows, ordered, strict=True)]
+    committed = [outcome_row(outcome, fingerprints, site_key, row.parts) for row, outcome in zip(rows, ordered, strict=True)]
     return pa.Table.from_pylist(committed, schema=COMMIT)
 
 

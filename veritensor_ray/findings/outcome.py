@@ -1,13 +1,11 @@
-"""What became of one planned artifact, from reading it to the row that a commit stores; it knows no engine."""
+"""What became of one planned artifact, and what status follows from it; it knows no engine."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from veritensor_ray.findings.concealment import conceal
-from veritensor_ray.findings.outgoing_texts import cleaned, sealed
 from veritensor_ray.findings.recorder import Recorded
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
@@ -21,7 +19,6 @@ NOT_APPLICABLE = "not-applicable"
 MISSING = "missing"
 QUARANTINED = "quarantined"
 _INCOMPLETE = (PARTIAL, MISSING)
-_OF_GAPS = ("member", "location", "engine", "reason", "bound")
 
 
 class Standing(NamedTuple):
@@ -113,43 +110,3 @@ class Outcome:
             return Standing("skipped", self.bodiless, ReasonCode.NO_READER)
         # the commonest reason of what is missing by design; how much it is, the gaps say
         return Standing("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))
-
-    def row(self, fingerprints: dict[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
-        """The row of the commit (schema COMMIT), with nothing secret in it."""
-        row = cleaned(self._raw(fingerprints), self.recorded.values, site_key)
-        return sealed(row, self.recorded.values, site_key) if parts > 1 else row
-
-    def _raw(self, fingerprints: dict[str, str]) -> dict[str, Any]:
-        """The row as it was found: it goes nowhere but through `cleaned`."""
-        names = (
-            "artifact",
-            "part",
-            "content_id",
-            "content_id_kind",
-            "same_as",
-            "media_type",
-            "status",
-            "reason",
-            "reason_code",
-            "bytes_scanned",
-            "segments",
-        )
-        counters = ("lines", "rows", "chars", "gaps_total", "seconds")
-        return {name: getattr(self, name) for name in (*names, *counters)} | {
-            "coverage": [
-                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
-                for name, (status, reason, code) in self.coverage.items()
-            ],
-            "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in self.gaps],
-            "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(self.recorded.rows)],
-            "rollup": [
-                {
-                    "column": column,
-                    "rule_id": rule,
-                    "count": tally.count,
-                    "severity": tally.severity,
-                    "keys": sorted(tally.keys),
-                }
-                for (column, rule), tally in self.recorded.tallies.items()
-            ],
-        }

@@ -410,7 +410,7 @@ def _unescaped(line: bytes, literal: bool) -> str:
 
 def _character(match: re.Match[str]) -> str:
     escaped = match[1]
-    if escaped[0] in "xuU":
+    if escaped[0] in "xuU" and len(escaped) > 1:
         code = int(escaped[1:], 16)
     elif escaped[0] in "01234567":
         code = int(escaped, 8)

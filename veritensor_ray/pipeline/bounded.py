@@ -53,6 +53,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._said: deque[bytes] = deque(maxlen=_LAST_LINES)
+        self._listener: threading.Thread | None = None
 
     def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
         """What `function` of veritensor_ray.pipeline.child answers: small values, and bytes.
@@ -90,7 +91,7 @@ class Worker:
             self._end()
         if self._process is None:
             self._said = deque(maxlen=_LAST_LINES)
-            self._process = _started(self._said)
+            self._process, self._listener = _started(self._said)
         return self._process
 
     @staticmethod
@@ -110,7 +111,9 @@ class Worker:
     def _died(self, process: subprocess.Popen[bytes], seconds: float) -> Died:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        code = self._end(kill=True)
+        code, listener = self._end(kill=True), self._listener
+        if listener is not None:
+            listener.join(10)  # until then its last lines, which say why, may not have arrived
         said = b"\n".join(self._said).decode("utf-8", "replace")
         if "Timeout (" in said:
             return Died(f"no progress for {seconds:g} s", ReasonCode.TIMEOUT)
@@ -145,7 +148,7 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _started(said: deque[bytes]) -> subprocess.Popen[bytes]:
+def _started(said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thread]:
     """A process, and a thread that keeps its last lines: they explain a death, and are nothing for the user's terminal.
 
     The thread starts it too, and lives as long: the kernel ends the process with the thread that started it, and the caller's may go.
@@ -166,9 +169,10 @@ def _started(said: deque[bytes]) -> subprocess.Popen[bytes]:
                 said.append(line.rstrip())
         process.wait()
 
-    threading.Thread(target=run, name="bounded", daemon=True).start()
+    thread = threading.Thread(target=run, name="bounded", daemon=True)
+    thread.start()
     try:
-        return started.result()
+        return started.result(), thread
     except OSError as error:
         raise errors.CannotRunError(f"no process can be started: {error}") from None
 

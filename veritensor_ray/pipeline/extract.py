@@ -15,7 +15,7 @@ from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
-from veritensor_ray.media_types import COMPRESSED, text_type
+from veritensor_ray.media_types import COMPRESSED, JSONL, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
@@ -144,4 +144,4 @@ def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
         return Share(first=first)
     mark = len(codecs.BOM_UTF8)
     bom = mark if first and opened.file().read(mark) == codecs.BOM_UTF8 else 0
-    return Share(Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)
+    return Share(Kind(JSONL if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)

@@ -31,12 +31,12 @@ from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
+from veritensor_ray.media_types import COMPRESSED, PDF, PICKLE, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap, Identity, to_batch
 
-_MAY_CARRY = frozenset({"application/pdf", "application/x-pickle"})
+_MAY_CARRY = frozenset({PDF, PICKLE})
 _BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
 
 

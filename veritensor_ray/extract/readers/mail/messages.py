@@ -14,6 +14,7 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.mail_head import header_begin, is_known_field
 from veritensor_ray.extract.readers.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.media_types import CSV, HTML, MESSAGE, PLAIN, XML
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
@@ -132,10 +133,10 @@ def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPl
         return
     charset = _parameter(about, "charset")
     is_text = kind.startswith(("text/", "multipart/")) or kind in _AS_TEXT
-    if kind == "text/html" and not name:
+    if kind == HTML and not name:
         text = decoded(body, charset)[0]
         yield Member(_member_name(place.path, ".html"), io.BytesIO(b"\xef\xbb\xbf" + text.encode("utf-8", "replace")))
-    elif is_text and not name and kind not in ("text/csv", "text/calendar", "text/rtf", "text/xml"):
+    elif is_text and not name and kind not in (CSV, "text/calendar", "text/rtf", XML):
         yield from _text(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
     else:
         yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
@@ -170,7 +171,7 @@ def _kind(about: Message) -> str:
     try:
         return about.get_content_type()
     except (ValueError, TypeError, IndexError, AttributeError):
-        return "text/plain"
+        return PLAIN
 
 
 def _parameter(about: Message, name: str, missing: str = "") -> str:
@@ -193,7 +194,7 @@ def _file_name(about: Message) -> str:
 
 
 def _extension(kind: str) -> str:
-    return ".eml" if kind == "message/rfc822" else mimetypes.guess_extension(kind, strict=False) or ""
+    return ".eml" if kind == MESSAGE else mimetypes.guess_extension(kind, strict=False) or ""
 
 
 def read_mailbox(source: Source) -> Iterator[Item]:

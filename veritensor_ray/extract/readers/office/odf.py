@@ -15,6 +15,7 @@ from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, walk
 from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.media_types import OPEN_DOCUMENT
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
@@ -22,7 +23,7 @@ _MANIFEST = "META-INF/manifest.xml"
 _CHUNK = 1 << 18
 _MODULE = bounds.MACRO  # characters of a macro's source
 # Documents whose styles hold placeholders, where those of texts and sheets hold headers.
-_PAGES = ("application/vnd.oasis.opendocument.presentation", "application/vnd.oasis.opendocument.graphics")
+_PAGES = (f"{OPEN_DOCUMENT}presentation", f"{OPEN_DOCUMENT}graphics")
 _SCRIPTS = ("Scripts/", "Basic/")
 
 

@@ -1,0 +1,54 @@
+"""An outcome as the row that a commit stores, with nothing secret in it; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from veritensor_ray.findings.concealment import conceal
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.outgoing_texts import cleaned, sealed
+
+_OF_GAPS = ("member", "location", "engine", "reason", "bound")
+
+
+def outcome_row(outcome: Outcome, fingerprints: Mapping[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
+    """The row of the commit (schema COMMIT), with nothing secret in it."""
+    row = cleaned(_raw(outcome, fingerprints), outcome.recorded.values, site_key)
+    return sealed(row, outcome.recorded.values, site_key) if parts > 1 else row
+
+
+def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """The row as it was found: it goes nowhere but through `cleaned`."""
+    names = (
+        "artifact",
+        "part",
+        "content_id",
+        "content_id_kind",
+        "same_as",
+        "media_type",
+        "status",
+        "reason",
+        "reason_code",
+        "bytes_scanned",
+        "segments",
+    )
+    counters = ("lines", "rows", "chars", "gaps_total", "seconds")
+    return {name: getattr(outcome, name) for name in (*names, *counters)} | {
+        "coverage": [
+            {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
+            for name, (status, reason, code) in outcome.coverage.items()
+        ],
+        "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
+        "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(outcome.recorded.rows)],
+        "rollup": [
+            {
+                "column": column,
+                "rule_id": rule,
+                "count": tally.count,
+                "severity": tally.severity,
+                "keys": sorted(tally.keys),
+            }
+            for (column, rule), tally in outcome.recorded.tallies.items()
+        ],
+    }
