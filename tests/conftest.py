@@ -31,3 +31,15 @@ def local_ray(_home: Path) -> Iterator[None]:
     started = cluster.start(settings)
     yield
     cluster.stop(settings, started)
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Where S3 answers on loopback (moto's server): one for all, so a test makes buckets of its own or begins with a reset."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

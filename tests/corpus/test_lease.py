@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import fsspec
 import pytest
 
@@ -47,6 +46,8 @@ def app() -> S3App:
 
 @pytest.fixture
 def s3(app: S3App, tmp_path: Path) -> Iterator[Make]:
+    import boto3
+
     (tmp_path / "secret").write_text("s")
     with s3_server(app) as endpoint:
         client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.engines.ocr.conftest import SETTINGS, batch, drawn, file
@@ -155,6 +154,8 @@ def test_unknown_languages_are_refused() -> None:
 
 
 def test_loads_without_pickle_network_or_home(ocr: Ocr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import torch
+
     model = ocr._described()  # converted by now
 
     def refuse(*_: object, **__: object) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import inflate64
 import pytest
-import torch
 import zstandard
 
 from tests.extract.readers.containers.gathering import ZIP, fuzzed, gather
@@ -149,6 +148,8 @@ def test_names_in_either_encoding(raw: bytes, name: str) -> None:
 
 
 def test_torch_checkpoints_hold_opaque_tensors() -> None:
+    import torch
+
     out = io.BytesIO()
     torch.save({"weight": torch.ones(3)}, out)
     found = gather(out.getvalue(), PYTORCH)
