@@ -10,7 +10,6 @@ import ray
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
@@ -19,11 +18,12 @@ from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.incremental import Known
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory
-from veritensor_ray.pipeline.preflight import Report, examine
+from veritensor_ray.pipeline.preflight import NodeReport, examine
+from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
+from veritensor_ray.stores.outputs import OutputStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def commit(
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def preflight(settings: Settings, scans: bool) -> Report:
+def preflight(settings: Settings, scans: bool) -> NodeReport:
     """What the node that this runs on says of itself; workers import what they need here, so a broken image says so before a shard."""
     return examine(settings, scans)
 

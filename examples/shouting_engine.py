@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 RULE = Rule(
     id="shouting.exclamation-marks",

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from veritensor_ray.config import Settings
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import OutputConflict
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.state import LATEST
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, check_same, collected, info, plan, ready, requests, scan
+from veritensor_ray.stores.outputs import OutputStore
 
 RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 

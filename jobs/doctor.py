@@ -141,9 +141,9 @@ def _stores(settings: Settings) -> Iterator[Check]:
 
 def _ray(settings: Settings) -> Iterator[Check]:
     if (settings.address or "").startswith(("http://", "https://")):
-        from veritensor_ray.jobs.remote import Client
+        from veritensor_ray.jobs.remote import JobsClient
 
-        runs = Client(settings).list()
+        runs = JobsClient(settings).list()
         yield Check(
             "cluster", "ok", f"the Jobs API at {settings.address} answers, and knows {len(runs)} runs; its nodes are looked at by `submit`"
         )

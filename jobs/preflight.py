@@ -8,7 +8,7 @@ from typing import Any
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, ModelError
-from veritensor_ray.pipeline.preflight import EngineSeen, Report, engines_here
+from veritensor_ray.pipeline.preflight import EngineSeen, NodeReport, engines_here
 
 _PATIENCE = 300.0  # seconds for one node: it may read gigabytes of models
 _SAME = "bring the same image and bundle to all nodes"
@@ -51,7 +51,7 @@ def everywhere(settings: Settings, bundle: str | None, note: Callable[[str], Non
     return _fleet(settings, {report.node: report.engines for report, scans in reports if scans})
 
 
-def _reports(settings: Settings) -> list[tuple[Report, bool]]:
+def _reports(settings: Settings) -> list[tuple[NodeReport, bool]]:
     """What each living node says, and whether it scans; in the order of their names."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -67,12 +67,12 @@ def _reports(settings: Settings) -> list[tuple[Report, bool]]:
     return sorted(((_answer(name, task), scans) for name, scans, task in asked), key=lambda one: one[0].node)
 
 
-def _answer(name: str, task: Any) -> Report:
+def _answer(name: str, task: Any) -> NodeReport:
     import ray
 
-    nothing = Report(name, "?", "?", None, (), (), ())
+    nothing = NodeReport(name, "?", "?", None, (), (), ())
     try:
-        report: Report = ray.get(task, timeout=_PATIENCE)
+        report: NodeReport = ray.get(task, timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
         return _with(nothing, f"{name} does not answer within {_PATIENCE:g} s; look at it, or take it out of the cluster")
     except ray.exceptions.RayError as error:
@@ -81,8 +81,10 @@ def _answer(name: str, task: Any) -> Report:
     return _with(report, *(f"{name}: {problem}" for problem in report.problems), node=name)
 
 
-def _with(report: Report, *problems: str, node: str = "") -> Report:
-    return Report(node or report.node, report.package, report.python, report.bundle, report.accelerators, report.engines, tuple(problems))
+def _with(report: NodeReport, *problems: str, node: str = "") -> NodeReport:
+    return NodeReport(
+        node or report.node, report.package, report.python, report.bundle, report.accelerators, report.engines, tuple(problems)
+    )
 
 
 def _name(node: Mapping[str, Any]) -> str:
@@ -90,7 +92,7 @@ def _name(node: Mapping[str, Any]) -> str:
     return f"{host} ({address})" if host and host != address else address
 
 
-def _problems(reports: Sequence[tuple[Report, bool]], bundle: str | None) -> Iterator[str]:
+def _problems(reports: Sequence[tuple[NodeReport, bool]], bundle: str | None) -> Iterator[str]:
     """What each node says of itself, and where they differ."""
     for report, _ in reports:
         yield from report.problems
@@ -109,11 +111,11 @@ def _problems(reports: Sequence[tuple[Report, bool]], bundle: str | None) -> Ite
             yield f"nodes differ in the engine {name}: {', '.join(f'{node} has {value}' for node, value in seen.items())}; {_SAME}"
 
 
-def _fingerprint(report: Report, name: str) -> str | None:
+def _fingerprint(report: NodeReport, name: str) -> str | None:
     return next((engine.fingerprint for engine in report.engines if engine.name == name), None)
 
 
-def _lines(reports: Sequence[tuple[Report, bool]]) -> list[str]:
+def _lines(reports: Sequence[tuple[NodeReport, bool]]) -> list[str]:
     """A table, a line for each node."""
     rows = [("node", "package", "python", "bundle", "GPUs", "engines")]
     for report, scans in reports:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.config import Settings, resolve_secret
-from veritensor_ray.corpus.stores import absolute, check_credentials
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.jobs.deadline import deadline_at
 from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.stores.filesystems import absolute, check_credentials
 from veritensor_ray.uris import is_local
 
 PREFIX = "veritensor-"
@@ -80,7 +80,7 @@ def entrypoint(settings: Settings) -> str:
     return f"veritensor-ray submit --address auto --settings {shlex.quote(json.dumps(given, separators=(',', ':')))}"
 
 
-class Client:
+class JobsClient:
     """A cluster's Jobs API. All methods raise CannotRunError with the remedy."""
 
     def __init__(self, settings: Settings) -> None:

@@ -17,10 +17,8 @@ from typing import Any, Protocol
 
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.config import Settings, check_apart
-from veritensor_ray.corpus.lease import Lease, lease
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_credentials, check_output, denied
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.commit import committed
@@ -36,10 +34,13 @@ from veritensor_ray.jobs.preflight import Fleet
 from veritensor_ray.pipeline.bounded import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
-from veritensor_ray.pipeline.incremental import Known
+from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.signing import load_private_key
+from veritensor_ray.stores.filesystems import absolute, check_credentials, denied
+from veritensor_ray.stores.lease import Lease, lease
+from veritensor_ray.stores.outputs import OutputStore, check_output
 from veritensor_ray.uris import real_bases
 
 

@@ -25,11 +25,11 @@ from ray.exceptions import (
 
 from veritensor_ray.actors.tasks import Pass, Step, commit, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.pool import Pool, StageLost
 from veritensor_ray.pipeline.context import Context
+from veritensor_ray.stores.outputs import OutputStore
 
 EXTRACT = "extract"
 _STRIKES = 2  # deaths at one artifact in one stage, each in a run of its own

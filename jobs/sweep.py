@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from veritensor_ray.config import Settings
-from veritensor_ray.corpus.stores import denied
 from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
@@ -17,8 +16,9 @@ from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
 from veritensor_ray.pipeline.fingerprint import differences
-from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list
+from veritensor_ray.stores.filesystems import denied
 
 
 def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:

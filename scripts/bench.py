@@ -98,7 +98,7 @@ def injection_actor(base: Path) -> dict[str, Any]:
     from veritensor_ray.engines.injection.network import Network
     from veritensor_ray.engines.injection.windows import from_table
     from veritensor_ray.jobs.audit import audit
-    from veritensor_ray.models.store import ModelStore
+    from veritensor_ray.models.model_store import ModelStore
     from veritensor_ray.testing import text_batch
 
     copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".rst"))  # formats whose text is the file as it stands
@@ -124,7 +124,7 @@ def _synthetic() -> None:
     """Register a filesystem of a thousand folders with a thousand files each, of which nothing can be opened."""
     import fsspec
 
-    from veritensor_ray.corpus.stores import PROTOCOLS
+    from veritensor_ray.stores.filesystems import PROTOCOLS
 
     class Synthetic(fsspec.AbstractFileSystem):  # type: ignore[misc]  # fsspec is untyped
         protocol = "synthetic"
@@ -191,8 +191,8 @@ def sweep_planning(base: Path) -> dict[str, Any]:
     """A sweep's plan of 1,000,000 unchanged artifacts, 20,000 findings among them, on a filesystem that opens nothing."""
     import multiprocessing
 
-    from veritensor_ray.corpus.stores import OutputStore
-    from veritensor_ray.pipeline.incremental import Previous, Tonight
+    from veritensor_ray.pipeline.rescan import Previous, Tonight
+    from veritensor_ray.stores.outputs import OutputStore
 
     _synthetic()
     writer = multiprocessing.get_context("spawn").Process(target=_night_before, args=(base,))

@@ -23,7 +23,7 @@ from veritensor_ray.bundle.create import Sources, create
 from veritensor_ray.bundle.importing import import_bundle
 from veritensor_ray.bundle.verify import contents, listed
 from veritensor_ray.config import Bundle, Settings
-from veritensor_ray.models.store import catalog, pinned_name
+from veritensor_ray.models.model_store import catalog, pinned_name
 from veritensor_ray.signing import change, load_private_key, load_public_key, new_key, trust, trust_list
 
 

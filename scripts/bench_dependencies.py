@@ -22,11 +22,11 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.dependencies import Dependencies
 from veritensor_ray.engines.dependencies.database import Database
-from veritensor_ray.engines.dependencies.importing import import_archives
-from veritensor_ray.engines.dependencies.lists import TARGETS, Lists, popular
+from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists, popular
 from veritensor_ray.engines.dependencies.model import PYPI, normal
+from veritensor_ray.engines.dependencies.osv_import import import_archives
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 COUNT = 100_000
 

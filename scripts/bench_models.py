@@ -32,7 +32,7 @@ from training.injection_samples import even, kept_for_measuring, labelled
 from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.engines.base import TextEngine
 from veritensor_ray.engines.registry import create
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 
 ROOT = Path(__file__).parent.parent

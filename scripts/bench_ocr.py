@@ -156,7 +156,7 @@ def engine() -> Callable[[bytes], str]:
 
     from veritensor_ray.config import Limits, Settings
     from veritensor_ray.engines.ocr import Ocr
-    from veritensor_ray.models.store import ModelStore
+    from veritensor_ray.models.model_store import ModelStore
     from veritensor_ray.segments import Block, Identity, to_batch
 
     ocr = Ocr(Settings())

@@ -20,9 +20,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
+from veritensor_ray.detection import Hit
 from veritensor_ray.engines.secrets import Secrets
-from veritensor_ray.hits import Hit
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 
 KINDS = (".py", ".js", ".ts", ".json", ".md", ".txt", ".rst", ".c", ".h", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".css", ".sh")

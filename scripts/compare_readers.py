@@ -24,7 +24,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction
 

@@ -13,7 +13,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from veritensor_ray.engines.dependencies.lists import TARGETS
+from veritensor_ray.engines.dependencies.known_names import TARGETS
 from veritensor_ray.engines.dependencies.model import NAMES, normal
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
 

@@ -30,11 +30,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from veritensor_ray.config import load_settings
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.state import latest
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
 from veritensor_ray.jobs.sweep import sweep
+from veritensor_ray.stores.outputs import OutputStore
 
 ENGINES = ("signatures", "structure", "pii", "dependencies", "secrets", "modelfiles", "indicators")
 OF_THE_RUN = ["scan_id", "detected_at", "state", "first_seen", "last_seen"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray import bounds
-from veritensor_ray.config import Limits, Ocr
+from veritensor_ray.config import Limits, OcrSettings
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "veritensor_ray"
@@ -76,8 +76,8 @@ def test_equal_bounds_have_one_value() -> None:
     assert not {row.name for row in bounds.FIXED} & set(bounds.CONFIGURED)
 
 
-@pytest.mark.parametrize("section", [Limits, Ocr])
-def test_every_setting_that_is_a_bound_says_what_it_bounds(section: type[Limits] | type[Ocr]) -> None:
+@pytest.mark.parametrize("section", [Limits, OcrSettings])
+def test_every_setting_that_is_a_bound_says_what_it_bounds(section: type[Limits] | type[OcrSettings]) -> None:
     assert [name for name, field in section.model_fields.items() if not field.description and name != "languages"] == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Engine, FileInfo, Hit, Rule
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import EngineContract, Obedient, ObedientTranscriber, SampleFile, painted
 

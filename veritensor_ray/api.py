@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from veritensor_ray.config import Settings, load_settings
-from veritensor_ray.corpus.stores import OutputStore, Stores, absolute
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.state import TABLES, night, results
 from veritensor_ray.imports import Guard
 from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.stores.filesystems import Stores, absolute
+from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import real_bases
 
 if TYPE_CHECKING:

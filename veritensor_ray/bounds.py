@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from veritensor_ray.config import Limits, Ocr
+from veritensor_ray.config import Limits, OcrSettings
 
 
 class Bound(NamedTuple):
@@ -166,7 +166,7 @@ _CUTS = (
     "hits_per_rule",
 )
 CONFIGURED = {name: Limits.model_fields[name] for name in _CUTS} | {
-    f"ocr.{name}": Ocr.model_fields[name] for name in ("pixels", "frames", "words", "seconds")
+    f"ocr.{name}": OcrSettings.model_fields[name] for name in ("pixels", "frames", "words", "seconds")
 }
 NAMES = frozenset(_table) | frozenset(CONFIGURED)
 

@@ -107,7 +107,7 @@ class Resources(Section):
     window_bytes: ByteSize = ByteSize(256_000_000)
 
 
-class Injection(Section):
+class InjectionSettings(Section):
     """Thresholds of the injection classifier; unset: those calibrated with the model.
 
     With `cascade` the transformer reads only windows that a cheap model finds suspicious, where the model has such a first stage.
@@ -143,7 +143,7 @@ class CustomPii(Section):
         return value
 
 
-class Pii(Section):
+class PiiSettings(Section):
     """Personal data: which passes run and what is reported."""
 
     free_text: bool = Field(True, description="names, addresses and the like, by the model; patterns run always")
@@ -160,7 +160,7 @@ class Pii(Section):
     custom: list[CustomPii] = []
 
 
-class Ocr(Section):
+class OcrSettings(Section):
     """How text is read out of images. What a bound cuts off becomes a gap with the bound's name."""
 
     languages: StringList = Field(["en"], min_length=1, description="en is the only one whose model ships")
@@ -194,7 +194,7 @@ class Osv(Section):
     ca_bundle: str | None = None
 
 
-class Dependencies(Section):
+class DependencySettings(Section):
     """What manifests and lock files are checked against."""
 
     database: str | None = Field(None, description="file made by `advisories import`; default: in this user's data folder")
@@ -303,10 +303,10 @@ class Settings(Section):
     bundle: Bundle = Bundle()
     limits: Limits = Limits()
     resources: Resources = Resources()
-    injection: Injection = Injection()
-    pii: Pii = Pii()
-    ocr: Ocr = Ocr()
-    dependencies: Dependencies = Dependencies()
+    injection: InjectionSettings = InjectionSettings()
+    pii: PiiSettings = PiiSettings()
+    ocr: OcrSettings = OcrSettings()
+    dependencies: DependencySettings = DependencySettings()
     modelfiles: Modelfiles = Modelfiles()
     stores: dict[str, Store] = {}
     _found: str | None = PrivateAttr(None)

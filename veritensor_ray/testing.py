@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import SEGMENTS, Block, Gap, Identity, to_batch
 
 ODD_TEXTS: tuple[str | None, ...] = (

@@ -69,7 +69,7 @@ def digests(out: Path, but: Sequence[str]) -> dict[str, str]:
 
 
 def seal(out: Path) -> None:
-    """The lock that `veritensor_ray.models.store` verifies before it loads the model."""
+    """The lock that `veritensor_ray.models.model_store` verifies before it loads the model."""
     (out / LOCK).write_text(json.dumps(digests(out, [LOCK]), indent=1) + "\n", "utf-8")
     for path in out.iterdir():
         path.chmod(0o644)

@@ -15,9 +15,9 @@ from typing import Any
 
 from tests.engines.dependencies.building import database
 from veritensor_ray.bundle.create import Created, Sources, create
-from veritensor_ray.bundle.manifest import MANIFEST, PAYLOAD_TYPE, SIGNATURE, File, Manifest, signature_file
+from veritensor_ray.bundle.manifest import MANIFEST, PAYLOAD_TYPE, SIGNATURE, BundledFile, BundleManifest, signature_file
 from veritensor_ray.config import Settings
-from veritensor_ray.models.store import catalog, pinned_name
+from veritensor_ray.models.model_store import catalog, pinned_name
 from veritensor_ray.signing import change, load_private_key, load_public_key, new_key, sign, trust
 
 RULE = 'rule acme_marker { meta: severity = "high" strings: $a = "acme-marker-7" condition: $a }'
@@ -139,7 +139,7 @@ def manifest_of(
     """A manifest of these contents, without parts, that names the signers."""
     public = [load_public_key(made.folder / f"{key}.pub")[0] for key in keys or ("new",)]
     signers = {hashlib.sha256(one).hexdigest()[:16]: base64.b64encode(one).decode() for one in public}
-    listed = {name: File(sha256=hashlib.sha256(data).hexdigest(), size=len(data)) for name, data in files.items()}
+    listed = {name: BundledFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data)) for name, data in files.items()}
     about: dict[str, Any] = {
         "format": "veritensor-ray bundle 1",
         "created": created,
@@ -148,4 +148,4 @@ def manifest_of(
         "parts": (),
         "files": listed,
     }
-    return Manifest.model_construct(**about | more).to_bytes()
+    return BundleManifest.model_construct(**about | more).to_bytes()

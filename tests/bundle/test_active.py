@@ -15,12 +15,12 @@ import pytest
 from tests.bundle.building import RULE, Zone, entry, manifest_of, models, packed, signed
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.bundle.importing import import_bundle
-from veritensor_ray.bundle.manifest import Part
+from veritensor_ray.bundle.manifest import BundlePart
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import BundleError, SignatureError
 from veritensor_ray.jobs.doctor import checks
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.signing import change, revoke
 
 
@@ -88,8 +88,8 @@ def test_a_bundle_without_models_leaves_hf_home(here: Zone) -> None:
     assert len(settings.rules) == 1
 
 
-def part(name: str, dated: str) -> Part:
-    return Part(name=name, kind="rules", source="s", revision="r", licence=None, size=1, files=1, dated=dated)
+def part(name: str, dated: str) -> BundlePart:
+    return BundlePart(name=name, kind="rules", source="s", revision="r", licence=None, size=1, files=1, dated=dated)
 
 
 def test_a_bundle_imported_during_a_run_changes_nothing(imported: Zone) -> None:

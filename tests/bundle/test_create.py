@@ -20,7 +20,7 @@ from tests.engines.dependencies.building import archive, record
 from veritensor_ray.bundle.create import Sources, create
 from veritensor_ray.bundle.importing import import_bundle
 from veritensor_ray.errors import BundleError, ModelError, UsageError, VeritensorError
-from veritensor_ray.models.store import catalog
+from veritensor_ray.models.model_store import catalog
 
 
 def test_the_manifest_tells_what_was_packed(here: Zone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.cli.test_cli import call
 from tests.findings.test_attestation import RUN, write
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.signing import change, load_public_key, new_key, trust
+from veritensor_ray.stores.outputs import OutputStore
 
 
 def test_what_verify_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

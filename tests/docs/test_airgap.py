@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks, missing_files, unknown_script_flags, wrong_commands
-from veritensor_ray.models.store import catalog, pinned_name
+from veritensor_ray.models.model_store import catalog, pinned_name
 
 AIRGAP, KUBERNETES = ROOT / "docs" / "airgap.md", ROOT / "docs" / "kubernetes.md"
 BLOCKS = [(page.name, block) for page in (AIRGAP, KUBERNETES) for block in blocks(page)]

@@ -36,6 +36,7 @@ from tests.extract.readers.office.test_ole import atom, doc, locked, properties,
 from tests.extract.readers.pdf_builder import PAGE, stream, text, write
 from tests.extract.readers.test_rtf import rtf
 from veritensor_ray.config import Limits
+from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers import READERS
 from veritensor_ray.extract.refine import refined
@@ -43,10 +44,9 @@ from veritensor_ray.extract.sniff import sniff
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.hits import FileInfo
 from veritensor_ray.media_types import text_type
 from veritensor_ray.pipeline.context import Workbench
-from veritensor_ray.pipeline.visit import Tools, Visit
+from veritensor_ray.pipeline.walk import Tools, Visit
 from veritensor_ray.segments import Gap
 
 CHANCE = random.Random(7)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow, write_plan
-from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.detection import Hit, Rule
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, Outcome
@@ -23,8 +23,8 @@ from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
-from veritensor_ray.hits import Hit, Rule
 from veritensor_ray.segments import Block, Identity, to_batch
+from veritensor_ray.stores.outputs import OutputStore
 
 
 def rule(name: str = "test.rule", **changes: Any) -> Rule:

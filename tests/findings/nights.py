@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, shards_of, write_plan
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.commit import commit_table, write_commit
@@ -25,9 +24,10 @@ from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.incremental import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.pipeline.shard import StageResult, merge, read_images, scan_texts, split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.stores.outputs import OutputStore
 
 KEY = b"the site key"
 OF_THE_RUN = ("scan_id", "detected_at", "state", "first_seen", "last_seen")

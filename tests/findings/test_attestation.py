@@ -19,11 +19,11 @@ import pytest
 
 from veritensor_ray import api
 from veritensor_ray.config import Store
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
 from veritensor_ray.findings import attestation
 from veritensor_ray.findings.attestation import NAME, attest, check
 from veritensor_ray.signing import TrustList, load_public_key, new_key, revoke, trust
+from veritensor_ray.stores.outputs import OutputStore
 
 RUN: dict[str, Any] = {
     "scan_id": "run-1",

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.corpus.listing import Root
+from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
@@ -22,7 +23,6 @@ from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.state import results
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.segments import Gap
 
 from .building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of

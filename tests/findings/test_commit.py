@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.detection import Hit
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.commit import commit_key, commit_table, committed, read_commit, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT
-from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
+from veritensor_ray.stores.outputs import OutputStore
 
 from .building import KEY, RULE, batch
 

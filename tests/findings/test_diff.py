@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.diff import STATES, Only, check, compare, notes
 from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.stores.outputs import OutputStore
 
 SCHEMAS = {"findings": FINDINGS, "ledger": LEDGER, "rollup": ROLLUP}
 OF_SWEEPS = SCHEMAS | {"resolved": FINDINGS, "unverified": FINDINGS, "known": KNOWN, "trends": TRENDS}

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.engines.dependencies.rules import RULES
+from veritensor_ray.engines.dependencies.dependency_rules import RULES
 from veritensor_ray.findings.lifecycle import _ADVISED, follow
 from veritensor_ray.findings.schema import COVERAGE, GAP
 

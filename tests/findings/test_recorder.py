@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE
+from veritensor_ray.detection import FileInfo, Hit
+from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
 from veritensor_ray.findings.recorder import Recorded, Recorder, evidence_key
-from veritensor_ray.hits import FileInfo, Hit
 
 from .building import RULE, batch, rows_of, rule
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE
+from veritensor_ray.detection import Hit
+from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible
-from veritensor_ray.hits import Hit
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 from .building import RULE, batch, rows_of

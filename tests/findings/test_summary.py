@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import database, rows, run_json
+from veritensor_ray.stores.outputs import OutputStore
 
 from .building import INFO, RULE, WORSE
 

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings import schema
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.state import TABLES, publish
-from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import painted
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veritensor_ray.formats.events import Broken, Text
+from veritensor_ray.formats.events import Broken, PickleText
+from veritensor_ray.formats.forward import ForwardView, Slice
 from veritensor_ray.formats.memo import Memo
 from veritensor_ray.formats.opcodes import Walk
+from veritensor_ray.formats.pickle_values import DULL, Name
 from veritensor_ray.formats.pickles import Ended, Pickles, Rest
-from veritensor_ray.formats.values import DULL, Name
-from veritensor_ray.formats.window import Slice, Window
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -33,8 +33,8 @@ def test_what_pickle_writes_is_walked_without_a_fault(value: Any, protocol: int)
     data = pickle.dumps(value, protocol)
     [ended] = [event for event in Pickles(io.BytesIO(data)).events() if isinstance(event, Ended)]
     assert (ended.end, ended.reason, ended.sure) == (len(data), "", True)
-    walk = Walk(Window(io.BytesIO(data)), texts=True)
-    texts = [event.text for event in walk.events() if isinstance(event, Text)]
+    walk = Walk(ForwardView(io.BytesIO(data)), texts=True)
+    texts = [event.text for event in walk.events() if isinstance(event, PickleText)]
     assert walk.faults == 0
     assert set(_strings(value)) <= set(texts)
 
@@ -109,11 +109,11 @@ def test_a_stream_that_does_not_seek() -> None:
 
 def test_lines_and_skips_across_chunks() -> None:
     data = random.Random(0).randbytes(1 << 20).replace(b"\n", b"") + b"\nrest"
-    window = Window(io.BytesIO(data))
+    window = ForwardView(io.BytesIO(data))
     assert window.line(10) == (data[:10], len(data) - 5)
     assert window.take(10) == b"rest"
     assert window.line(5) is None
-    window = Window(io.BytesIO(data))
+    window = ForwardView(io.BytesIO(data))
     assert window.skip(len(data) - 2)
     assert window.take(9) == b"st"
     assert not window.skip(1)
@@ -128,9 +128,9 @@ def test_a_slice_is_a_file() -> None:
 
 def test_names_that_the_stack_does_not_have() -> None:
     events = []
-    walk = Walk(Window(io.BytesIO(b"\x80\x04\x93N.")))
+    walk = Walk(ForwardView(io.BytesIO(b"\x80\x04\x93N.")))
     with pytest.raises(Broken):
-        events += list(Walk(Window(io.BytesIO(b"\x80\x04\x93"))).events())
+        events += list(Walk(ForwardView(io.BytesIO(b"\x80\x04\x93"))).events())
     events += list(walk.events())
     assert [event.resolved for event in events if isinstance(event, Name)] == [False]
     assert walk.faults == 2

@@ -7,16 +7,16 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import ModelError
 from veritensor_ray.jobs.preflight import _fleet, _lines, _problems
-from veritensor_ray.pipeline.preflight import EngineSeen, Report, examine
+from veritensor_ray.pipeline.preflight import EngineSeen, NodeReport, examine
 
 
 def engine(name: str = "pii", fingerprint: str = "f1", missing: str = "") -> EngineSeen:
     return EngineSeen(name, "1", None if missing else fingerprint, missing=missing)
 
 
-def report(node: str, engines: tuple[EngineSeen, ...] = (engine(),), bundle: str | None = "b1", **changes: str) -> Report:
+def report(node: str, engines: tuple[EngineSeen, ...] = (engine(),), bundle: str | None = "b1", **changes: str) -> NodeReport:
     about = {"package": "0.1.0", "python": "3.11.7"} | changes
-    return Report(node, about["package"], about["python"], bundle, (), engines, ())
+    return NodeReport(node, about["package"], about["python"], bundle, (), engines, ())
 
 
 HEAD = report("head", ())
@@ -32,10 +32,10 @@ HEAD = report("head", ())
         (report("w2", bundle=None), ["w2 has the bundle none, the driver b1"]),
         (report("w2", (engine(fingerprint="f2"),)), ["nodes differ in the engine pii: w1 has f1, w2 has f2"]),
         (report("w2", (engine(missing="no model"),)), []),  # the fleet decides what becomes of it
-        (Report("w2", "?", "?", None, (), (), ("w2: s3://a does not exist",)), ["w2: s3://a does not exist"]),
+        (NodeReport("w2", "?", "?", None, (), (), ("w2: s3://a does not exist",)), ["w2: s3://a does not exist"]),
     ],
 )
-def test_what_differs_is_named(worker: Report, says: list[str]) -> None:
+def test_what_differs_is_named(worker: NodeReport, says: list[str]) -> None:
     found = list(_problems([(HEAD, False), (report("w1"), True), (worker, True)], "b1"))
     assert len(found) == len(says)
     assert all(problem.startswith(start) for problem, start in zip(found, says, strict=True))

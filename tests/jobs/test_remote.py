@@ -12,7 +12,7 @@ import pytest
 
 from veritensor_ray.config import load_settings
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.jobs.remote import Client, entrypoint, submission_id
+from veritensor_ray.jobs.remote import JobsClient, entrypoint, submission_id
 
 BASE: dict[str, Any] = {"sources": ["s3://corpus"], "output": "s3://audits/a", "address": "http://head:8265"}
 
@@ -81,7 +81,7 @@ def test_one_output_has_one_name(one: str, other: str, same: bool) -> None:
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "token")
     with pytest.raises(CannotRunError, match=r"no Ray dashboard answers at http://127\.0\.0\.1:9"):
-        Client(load_settings(flags={"address": "http://127.0.0.1:9", "cluster": {"token": "env:TOKEN"}}, environ={}))
+        JobsClient(load_settings(flags={"address": "http://127.0.0.1:9", "cluster": {"token": "env:TOKEN"}}, environ={}))
 
 
 HEAVY = ("torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "easyocr_en_models")

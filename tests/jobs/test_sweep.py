@@ -16,7 +16,6 @@ import pytest
 
 import veritensor_ray as vr
 from veritensor_ray.config import load_settings
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, OutputConflict, SignatureError, UsageError, VeritensorError
 from veritensor_ray.findings.state import latest, nights
 from veritensor_ray.jobs import sweep as sweeping
@@ -24,6 +23,7 @@ from veritensor_ray.jobs.audit import audit
 from veritensor_ray.jobs.run import Silent
 from veritensor_ray.jobs.sweep import sweep
 from veritensor_ray.signing import new_key
+from veritensor_ray.stores.outputs import OutputStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -438,7 +438,7 @@ def test_a_clock_that_went_back_is_said(corpus: Corpus) -> None:
 
 
 def test_two_sweeps_over_one_state_do_not_overlap(corpus: Corpus) -> None:
-    from veritensor_ray.corpus.lease import lease
+    from veritensor_ray.stores.lease import lease
 
     corpus.sweep()
     with lease(OutputStore(str(corpus.state))), pytest.raises(LeaseHeld):

@@ -13,7 +13,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from veritensor_ray.cli import main
-from veritensor_ray.models import store
+from veritensor_ray.models import model_store
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -32,8 +32,8 @@ def table(capsys: pytest.CaptureFixture[str], key: str) -> dict[str, dict[str, A
 @pytest.fixture
 def only_injection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalog with the one role whose embedded model is always here."""
-    entry = store.catalog()["injection"]
-    monkeypatch.setattr(store, "catalog", lambda: {"injection": entry})
+    entry = model_store.catalog()["injection"]
+    monkeypatch.setattr(model_store, "catalog", lambda: {"injection": entry})
 
 
 @pytest.mark.parametrize("command", [(), ("list",), ("verify",), ("selftest",)])
@@ -47,7 +47,7 @@ def test_help(
 def test_importing_the_command_loads_nothing_heavy() -> None:
     code = "import sys, veritensor_ray.cli.models; print(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "transformers", "yaml", "veritensor_ray.models.store"} & set(loaded)
+    assert not {"torch", "transformers", "yaml", "veritensor_ray.models.model_store"} & set(loaded)
 
 
 def test_list_names_every_role(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,10 +70,10 @@ def test_verify_reports_every_fault(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert call(monkeypatch, "verify") == 0
     assert "ok" in capsys.readouterr().out
     embedded = tmp_path / "embedded"
-    shutil.copytree(Path(store.__file__).parent / "embedded/injection", embedded / "injection")
+    shutil.copytree(Path(model_store.__file__).parent / "embedded/injection", embedded / "injection")
     (embedded / "injection/tokenizer.json").write_text("{}")
     (embedded / "injection/config.json").unlink()
-    monkeypatch.setattr(store.ModelStore.__init__, "__defaults__", (embedded,))
+    monkeypatch.setattr(model_store.ModelStore.__init__, "__defaults__", (embedded,))
     assert call(monkeypatch, "verify", "--json") == 4
     faults = table(capsys, "role")["injection"]["faults"]
     assert [("config.json is missing" in fault, "tokenizer.json is changed" in fault) for fault in faults] == [(True, False), (False, True)]
@@ -96,7 +96,7 @@ class Fake:
 
         self.name, self._error, self.needs = name, error, Needs(model="injection")
 
-    def load(self, models: store.ModelStore) -> None:
+    def load(self, models: model_store.ModelStore) -> None:
         if self._error is not None:
             raise self._error
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models import store
+from veritensor_ray.models import model_store
 from veritensor_ray.models.easyocr_weights import convert, converted_folder, package_folder
 from veritensor_ray.models.lock import DIGESTS
-from veritensor_ray.models.store import ModelStore, catalog
+from veritensor_ray.models.model_store import ModelStore, catalog
 
 NAMES = ("craft_mlt_25k.safetensors", "english_g2.safetensors")
 
@@ -40,7 +40,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "detector": NAMES[0],
         "recognizer": NAMES[1],
     }
-    monkeypatch.setattr(store, "catalog", lambda: {"ocr": {"embedded": entry}})
+    monkeypatch.setattr(model_store, "catalog", lambda: {"ocr": {"embedded": entry}})
     monkeypatch.syspath_prepend(str(models.parent.parent))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return models

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 _READ = """
 import json, socket, sys

@@ -26,10 +26,10 @@ from veritensor_ray.cli import main
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models import store
+from veritensor_ray.models import model_store
 from veritensor_ray.models.lock import DIGESTS
+from veritensor_ray.models.model_store import ModelStore, catalog, pinned_name, roles
 from veritensor_ray.models.standard import LOCK
-from veritensor_ray.models.store import ModelStore, catalog, pinned_name, roles
 from veritensor_ray.pipeline.context import load
 
 # Role to engine, of what is registered; in the order of the catalog.
@@ -422,4 +422,4 @@ def test_every_registered_engine_with_a_model_is_in_the_table() -> None:
     assert ENGINES
     assert set(_NEEDS) <= set(roles())
     assert {role for role, _ in CASES} == set(ENGINES)
-    assert store.PROFILES == ("embedded", "standard")
+    assert model_store.PROFILES == ("embedded", "standard")

@@ -22,7 +22,7 @@ from PIL import Image
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_rows, shards_of
-from veritensor_ray.findings.strings import unsealed
+from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.pipeline.splitting import splitter

@@ -25,7 +25,7 @@ import yaml
 from tests.scripts import standins
 from tests.scripts.hub import Hub, serving
 from tests.scripts.tiny import COMMIT
-from veritensor_ray.models import store
+from veritensor_ray.models import model_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/download_models.py"
@@ -130,9 +130,9 @@ def test_folders_are_flat_whole_and_free_of_pickles(complete: tuple[Path, str, R
 
 def test_the_store_takes_what_the_download_leaves(complete: tuple[Path, str, Run], tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(complete[0].parent))
-    monkeypatch.setattr(store, "catalog", lambda: yaml.safe_load((tiny / "catalog.yaml").read_text()))
+    monkeypatch.setattr(model_store, "catalog", lambda: yaml.safe_load((tiny / "catalog.yaml").read_text()))
     for role in ("injection", "pii", "ocr"):
-        model = store.ModelStore("standard").model(role)
+        model = model_store.ModelStore("standard").model(role)
         assert model.folder == complete[0] / role
         assert model.name == json.loads((complete[0] / "models.lock.json").read_text())[role]["name"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from veritensor_ray.findings.redact import mask, name_safe
-from veritensor_ray.findings.values import Values
+from veritensor_ray.findings.sensitive_values import Values
 from veritensor_ray.secret_kinds.tokens import TOKENS, Token
 
 

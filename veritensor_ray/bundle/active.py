@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle import carrier, verify
-from veritensor_ray.bundle.manifest import ADVISORIES, Manifest, Part, ages
+from veritensor_ray.bundle.manifest import ADVISORIES, BundleManifest, BundlePart, ages
 from veritensor_ray.config import Bundle, Settings
 from veritensor_ray.errors import BundleError
 from veritensor_ray.signing import TrustedKey, TrustList, trust_list
@@ -24,7 +24,7 @@ class Active:
 
     id: str
     folder: Path
-    parts: tuple[Part, ...]
+    parts: tuple[BundlePart, ...]
     created: str
     keys: tuple[TrustedKey, ...]
     warnings: tuple[str, ...]
@@ -58,7 +58,7 @@ def linked(folder: Path, name: str = CURRENT) -> Path | None:
 
 def verified(
     folder: Path, trusted: TrustList, thorough: bool = True, progress: Callable[[int], None] = lambda done: None
-) -> verify.Verified:
+) -> verify.VerifiedBundle:
     """An imported bundle that is what its manifest says; without `thorough` no content is read. Raises SignatureError, BundleError."""
     found = verify.listed(carrier.folder(folder), trusted)
     if found.id != folder.name:
@@ -92,7 +92,7 @@ def activate(settings: Settings, *, thorough: bool = True) -> tuple[Settings, Ac
     )
 
 
-def _settings(settings: Settings, folder: Path, manifest: Manifest) -> tuple[dict[str, Any], list[str]]:
+def _settings(settings: Settings, folder: Path, manifest: BundleManifest) -> tuple[dict[str, Any], list[str]]:
     """What the bundle provides, and the keys that the user has set to something else."""
     kinds = {part.kind for part in manifest.parts}
     dependencies = settings.dependencies

@@ -30,7 +30,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CarriedFile:
     """A file of a bundle: `size` bytes of `file` from `offset` on."""
 
     name: str
@@ -68,7 +68,7 @@ class Carrier:
     path: Path
     manifest: bytes
     signature: bytes
-    entries: Iterator[Entry]
+    entries: Iterator[CarriedFile]
     again: str  # the remedy for what is not as it should be
 
 
@@ -85,14 +85,14 @@ def tar(path: Path) -> Carrier:
     return Carrier(path, manifest, signature, entries, _AGAIN)
 
 
-def _first(path: Path, entries: Iterator[Entry], name: str, most: int) -> bytes:
+def _first(path: Path, entries: Iterator[CarriedFile], name: str, most: int) -> bytes:
     entry = next(entries, None)
     if entry is None or entry.name != name:
         raise BundleError(f"{path} is no bundle: it does not begin with {MANIFEST} and {SIGNATURE}. Name a tar that `bundle create` made")
     return entry.read(most)
 
 
-def _listed(path: Path, size: int) -> Iterator[Entry]:
+def _listed(path: Path, size: int) -> Iterator[CarriedFile]:
     """The plain files of a tar. Extensions, which may rename what follows or be of any size, are refused with everything else."""
     with path.open("rb") as file:
         position = 0
@@ -109,7 +109,7 @@ def _listed(path: Path, size: int) -> Iterator[Entry]:
             yield entry
 
 
-def _header(path: Path, block: bytes, position: int) -> Entry:
+def _header(path: Path, block: bytes, position: int) -> CarriedFile:
     try:
         found = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, ValueError) as error:
@@ -118,7 +118,7 @@ def _header(path: Path, block: bytes, position: int) -> Entry:
     if found.type != tarfile.REGTYPE or found.size < 0:
         kind = _KINDS.get(found.type, "no plain file")
         raise BundleError(f"{found.name[:80]!r} in {path} is {kind}: a bundle holds plain files only. Make it with `bundle create`")
-    return Entry(found.name, found.size, path, position + BLOCK)
+    return CarriedFile(found.name, found.size, path, position + BLOCK)
 
 
 def _ends(path: Path, rest: bytes, left: int) -> None:
@@ -138,7 +138,7 @@ def folder(path: Path) -> Carrier:
     return Carrier(path, head[0], head[1], iter(entries.values()), "Import the bundle again")
 
 
-def _below(root: Path, prefix: str) -> Iterator[Entry]:
+def _below(root: Path, prefix: str) -> Iterator[CarriedFile]:
     try:
         with os.scandir(root / prefix) as found:
             children = sorted(found, key=lambda child: child.name)
@@ -147,7 +147,7 @@ def _below(root: Path, prefix: str) -> Iterator[Entry]:
             if child.is_dir(follow_symlinks=False):
                 yield from _below(root, f"{name}/")
             elif child.is_file(follow_symlinks=False):
-                yield Entry(name, child.stat(follow_symlinks=False).st_size, root / name)
+                yield CarriedFile(name, child.stat(follow_symlinks=False).st_size, root / name)
             else:
                 raise BundleError(f"{root / name} is a link, or no plain file. Remove it, or import the bundle again")
     except OSError as error:

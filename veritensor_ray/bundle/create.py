@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from veritensor_ray.bundle.carrier import BLOCK, Entry
+from veritensor_ray.bundle.carrier import BLOCK, CarriedFile
 from veritensor_ray.bundle.manifest import (
     ADVISORIES,
     FORMAT,
@@ -26,9 +26,9 @@ from veritensor_ray.bundle.manifest import (
     MANIFEST_BYTES,
     PAYLOAD_TYPE,
     SIGNATURE,
-    File,
-    Manifest,
-    Part,
+    BundledFile,
+    BundleManifest,
+    BundlePart,
     bundle_id,
     objection,
     signature_file,
@@ -61,7 +61,7 @@ class Created:
 
     id: str
     path: Path
-    manifest: Manifest
+    manifest: BundleManifest
     keys: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -72,7 +72,7 @@ class _Packing:
 
     sources: Sources
     day: str
-    parts: list[Part] = field(default_factory=list)
+    parts: list[BundlePart] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class _Packing:
             key: value for key, said in (("source", self.sources.source), ("licence", self.sources.licence)) if (value := said.get(name))
         }
         fields: dict[str, Any] = {"licence": None, "dated": self.day} | about | told
-        self.parts.append(Part(name=name, kind=kind, size=size, files=len(files), **fields))
+        self.parts.append(BundlePart(name=name, kind=kind, size=size, files=len(files), **fields))
         self.files.update(files)
 
 
@@ -124,8 +124,8 @@ def _moment() -> str:
 
 
 def _models(packing: _Packing) -> None:
+    from veritensor_ray.models.model_store import ModelStore, catalog
     from veritensor_ray.models.standard import LOCK, read_lock
-    from veritensor_ray.models.store import ModelStore, catalog
 
     if packing.sources.models is None:
         return
@@ -168,7 +168,7 @@ def _rules(packing: _Packing) -> None:
 def _names(packing: _Packing) -> None:
     import hashlib
 
-    from veritensor_ray.engines.dependencies.lists import ECOSYSTEMS, Lists
+    from veritensor_ray.engines.dependencies.known_names import ECOSYSTEMS, Lists
 
     by_key = {ecosystem.lower(): ecosystem for ecosystem in ECOSYSTEMS}
     for name, path in sorted(packing.sources.names.items()):
@@ -188,7 +188,7 @@ def _advisories(packing: _Packing, scratch: Path) -> None:
     import zipfile
 
     from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing
-    from veritensor_ray.engines.dependencies.importing import import_archives
+    from veritensor_ray.engines.dependencies.osv_import import import_archives
 
     given = packing.sources.advisories
     if not given:
@@ -215,10 +215,12 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
     entries = [_entry(name, path) for name, path in sorted(packing.files.items())]
     digests: dict[str, str] = {}
     each(entries, lambda entry, stop: digests.update({entry.name: digest(entry, progress, stop)}))
-    files = {entry.name: File(sha256=digests[entry.name], size=entry.size) for entry in entries}
+    files = {entry.name: BundledFile(sha256=digests[entry.name], size=entry.size) for entry in entries}
     parts = tuple(sorted(packing.parts, key=lambda part: part.name))
     signers = {key_id(public): base64.b64encode(public).decode() for public in sorted(map(public_bytes, keys))}
-    manifest = Manifest(format=FORMAT, created=moment, package_version=version("veritensor-ray"), signers=signers, parts=parts, files=files)
+    manifest = BundleManifest(
+        format=FORMAT, created=moment, package_version=version("veritensor-ray"), signers=signers, parts=parts, files=files
+    )
     data = manifest.to_bytes()
     if len(data) > MANIFEST_BYTES:
         raise UsageError(f"{len(files):,} files are too many for one bundle; join some of the rules")
@@ -235,14 +237,14 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
     return Created(bundle_id(data), output, manifest, tuple(one.keyid for one in signatures), tuple(packing.warnings))
 
 
-def _entry(name: str, path: Path) -> Entry:
+def _entry(name: str, path: Path) -> CarriedFile:
     if wrong := objection(name):
         raise UsageError(f"{path} cannot be packed: {wrong}. Rename it")
     real = path.resolve()
     about = real.stat()
     if not stat.S_ISREG(about.st_mode):
         raise UsageError(f"{path} is no plain file and cannot be packed. Remove it")
-    return Entry(name, about.st_size, real)
+    return CarriedFile(name, about.st_size, real)
 
 
 @contextmanager

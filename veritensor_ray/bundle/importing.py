@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 
 from veritensor_ray.bundle import carrier, verify
 from veritensor_ray.bundle.active import CURRENT, PREVIOUS, bundles_folder, is_id, linked, verified
-from veritensor_ray.bundle.carrier import Entry
-from veritensor_ray.bundle.manifest import MANIFEST, SIGNATURE, Manifest, ages
-from veritensor_ray.bundle.verify import Progress, Verified
+from veritensor_ray.bundle.carrier import CarriedFile
+from veritensor_ray.bundle.manifest import MANIFEST, SIGNATURE, BundleManifest, ages
+from veritensor_ray.bundle.verify import Progress, VerifiedBundle
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import BundleError, CannotRunError, SignatureError
 from veritensor_ray.signing import TrustList, trust_list
@@ -32,7 +32,7 @@ class Imported:
 
     id: str
     folder: Path
-    manifest: Manifest
+    manifest: BundleManifest
     previous: str | None
     copied: bool
     warnings: tuple[str, ...]
@@ -96,7 +96,7 @@ def _is_whole(folder: Path, trusted: TrustList) -> bool:
     return True
 
 
-def _older(before: Path | None, found: Verified, trusted: TrustList) -> list[str]:
+def _older(before: Path | None, found: VerifiedBundle, trusted: TrustList) -> list[str]:
     """A sentence where the bundle in use was newer: an old one, rightly signed, may be what somebody wants us to run."""
     if before is None or before.name == found.id:
         return []
@@ -111,7 +111,7 @@ def _older(before: Path | None, found: Verified, trusted: TrustList) -> list[str
     ]
 
 
-def _copy(found: Verified, carried: carrier.Carrier, folder: Path, progress: Progress) -> None:
+def _copy(found: VerifiedBundle, carried: carrier.Carrier, folder: Path, progress: Progress) -> None:
     """Into a folder that has another name until all of it is verified and on the disk."""
     free = shutil.disk_usage(folder).free
     if free < found.manifest.size + _SPARE:
@@ -138,7 +138,7 @@ def _copy(found: Verified, carried: carrier.Carrier, folder: Path, progress: Pro
         _clean(folder)
 
 
-def _copy_entry(found: Verified, entry: Entry, staging: Path, progress: Progress, stop: Event) -> None:
+def _copy_entry(found: VerifiedBundle, entry: CarriedFile, staging: Path, progress: Progress, stop: Event) -> None:
     with _new(staging / entry.name) as copy:
         verify.check(found, entry, verify.digest(entry, progress, stop, copy))
 

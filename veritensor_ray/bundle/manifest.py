@@ -27,7 +27,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Part(_Model):
+class BundlePart(_Model):
     """One of the things that were packed. `dated`: the day that its content is known to be current at."""
 
     name: str
@@ -50,22 +50,22 @@ class Part(_Model):
         return (today - date.fromisoformat(self.dated)).days
 
 
-class File(_Model):
+class BundledFile(_Model):
     """What a file has to be."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=0)
 
 
-class Manifest(_Model):
+class BundleManifest(_Model):
     """A bundle in words. `created` is a moment in UTC; `signers` are the public keys, in base64, of all who sign it, by id."""
 
     format: Literal["veritensor-ray bundle 1"]
     created: str
     package_version: str
     signers: dict[str, str]
-    parts: tuple[Part, ...]
-    files: dict[str, File]
+    parts: tuple[BundlePart, ...]
+    files: dict[str, BundledFile]
 
     @field_validator("signers")
     @classmethod
@@ -77,7 +77,7 @@ class Manifest(_Model):
 
     @field_validator("files")
     @classmethod
-    def _are_safe(cls, files: dict[str, File]) -> dict[str, File]:
+    def _are_safe(cls, files: dict[str, BundledFile]) -> dict[str, BundledFile]:
         for path in files:
             if wrong := objection(path):
                 raise ValueError(wrong)
@@ -126,7 +126,7 @@ def signature_file(signatures: Sequence[Signature]) -> bytes:
     return json.dumps({"payloadType": PAYLOAD_TYPE, "signatures": [one.as_json() for one in signatures]}, indent=1).encode() + b"\n"
 
 
-def opened(what: str, manifest: bytes, signature: bytes, trusted: TrustList) -> tuple[Manifest, tuple[TrustedKey, ...]]:
+def opened(what: str, manifest: bytes, signature: bytes, trusted: TrustList) -> tuple[BundleManifest, tuple[TrustedKey, ...]]:
     """The manifest and who signed it; nothing in it is looked at before a trusted signature fits. Raises SignatureError, BundleError."""
     try:
         envelope = json.loads(signature)
@@ -145,9 +145,9 @@ def opened(what: str, manifest: bytes, signature: bytes, trusted: TrustList) -> 
     return found, keys
 
 
-def _parsed(what: str, manifest: bytes) -> Manifest:
+def _parsed(what: str, manifest: bytes) -> BundleManifest:
     try:
-        return Manifest.model_validate_json(manifest)
+        return BundleManifest.model_validate_json(manifest)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -156,7 +156,7 @@ def _parsed(what: str, manifest: bytes) -> Manifest:
         ) from None
 
 
-def ages(what: str, manifest: Manifest, settings: BundleSettings) -> list[str]:
+def ages(what: str, manifest: BundleManifest, settings: BundleSettings) -> list[str]:
     """A sentence for each part that is old. Raises BundleError for one that is too old."""
     today, said = datetime.now(UTC).date(), []
     for part in sorted(manifest.parts, key=lambda part: part.dated):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from threading import Event
 
 from veritensor_ray.bundle import manifest as manifests
-from veritensor_ray.bundle.carrier import Carrier, Entry
-from veritensor_ray.bundle.manifest import Manifest, bundle_id
+from veritensor_ray.bundle.carrier import CarriedFile, Carrier
+from veritensor_ray.bundle.manifest import BundleManifest, bundle_id
 from veritensor_ray.errors import BundleError
 from veritensor_ray.signing import TrustedKey, TrustList
 
@@ -21,24 +21,24 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedBundle:
     """A bundle whose signature counts and whose files are all there with their sizes; `entries` by name."""
 
     id: str
-    manifest: Manifest
+    manifest: BundleManifest
     keys: tuple[TrustedKey, ...]
-    entries: dict[str, Entry]
+    entries: dict[str, CarriedFile]
     again: str
 
 
-def listed(carrier: Carrier, trusted: TrustList) -> Verified:
+def listed(carrier: Carrier, trusted: TrustList) -> VerifiedBundle:
     """The signature first, then names and sizes. Raises SignatureError, BundleError."""
     manifest, keys = manifests.opened(str(carrier.path), carrier.manifest, carrier.signature, trusted)
-    return Verified(bundle_id(carrier.manifest), manifest, keys, _matched(carrier, manifest), carrier.again)
+    return VerifiedBundle(bundle_id(carrier.manifest), manifest, keys, _matched(carrier, manifest), carrier.again)
 
 
-def _matched(carrier: Carrier, manifest: Manifest) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
+def _matched(carrier: Carrier, manifest: BundleManifest) -> dict[str, CarriedFile]:
+    found: dict[str, CarriedFile] = {}
     for entry in carrier.entries:
         expected, shown = manifest.files.get(entry.name), f"{carrier.path}: {entry.name[:80]!r}"
         if expected is None:
@@ -54,19 +54,19 @@ def _matched(carrier: Carrier, manifest: Manifest) -> dict[str, Entry]:
     return found
 
 
-def contents(found: Verified, progress: Progress = lambda done: None) -> None:
+def contents(found: VerifiedBundle, progress: Progress = lambda done: None) -> None:
     """Every digest. Raises BundleError for the first that differs."""
     each(found.entries.values(), lambda entry, stop: check(found, entry, digest(entry, progress, stop)))
 
 
-def check(found: Verified, entry: Entry, seen: str) -> None:
+def check(found: VerifiedBundle, entry: CarriedFile, seen: str) -> None:
     """Raises BundleError where the digest is not the manifest's."""
     if seen != found.manifest.files[entry.name].sha256:
         where = entry.file if entry.offset == 0 else f"{entry.name} in {entry.file}"
         raise BundleError(f"{where} is changed: its SHA-256 is not the one in the manifest of bundle {found.id}. {found.again}")
 
 
-def each(entries: Iterable[Entry], work: Callable[[Entry, Event], None]) -> None:
+def each(entries: Iterable[CarriedFile], work: Callable[[CarriedFile, Event], None]) -> None:
     """Do it for all, the big ones first, in a few threads; the first fault ends the others."""
     stop = Event()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="bundle") as pool:
@@ -79,7 +79,7 @@ def each(entries: Iterable[Entry], work: Callable[[Entry, Event], None]) -> None
             pool.shutdown(cancel_futures=True)
 
 
-def digest(entry: Entry, progress: Progress, stop: Event, copy: int | None = None) -> str:
+def digest(entry: CarriedFile, progress: Progress, stop: Event, copy: int | None = None) -> str:
     """SHA-256 of an entry, read once into one buffer; written to the descriptor `copy` on the way."""
     source, buffer, seen = entry.open(), memoryview(bytearray(min(BUFFER, max(1, entry.size)))), hashlib.sha256()
     try:

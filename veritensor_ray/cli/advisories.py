@@ -24,7 +24,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="The databas
 
 def import_archives(archives: Archives, output: Output = None, config: Config = None) -> None:
     """Make the database anew from OSV's archives. The old one stays until the new one is whole."""
-    from veritensor_ray.engines.dependencies.importing import import_archives as make
+    from veritensor_ray.engines.dependencies.osv_import import import_archives as make
 
     path = _path(output, config)
     report = make(archives, path)

@@ -15,7 +15,7 @@ from veritensor_ray.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
     from veritensor_ray.bundle.importing import Imported
-    from veritensor_ray.bundle.manifest import Manifest
+    from veritensor_ray.bundle.manifest import BundleManifest
 
 app = typer.Typer(
     help="Models, rules and advisories in one signed file that crosses the gap.",
@@ -131,7 +131,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     settings = load_settings(config)
     place, trusted = bundles_folder(settings.bundle), trust_list(settings.trusted_keys)
     found: dict[str, Any] = {"folder": str(place), CURRENT: None, PREVIOUS: None}
-    manifests: dict[str, Manifest] = {}
+    manifests: dict[str, BundleManifest] = {}
     for which in (CURRENT, PREVIOUS):
         folder: Path | None = None
         try:
@@ -202,7 +202,7 @@ def _progress(verb: str) -> Callable[[int], None]:
     return count
 
 
-def _about(name: str, manifest: Manifest) -> dict[str, Any]:
+def _about(name: str, manifest: BundleManifest) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     today = datetime.now(UTC).date()
@@ -217,7 +217,7 @@ def _about(name: str, manifest: Manifest) -> dict[str, Any]:
     } | {"parts": parts}
 
 
-def _parts(manifest: Manifest) -> None:
+def _parts(manifest: BundleManifest) -> None:
     from datetime import UTC, datetime
 
     from veritensor_ray.cli.render import console, size, table

@@ -14,7 +14,7 @@ from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
-    from veritensor_ray.findings.diff import Comparison, Counts, Only
+    from veritensor_ray.findings.diff import Comparison, DiffCounts, Only
 
 _OUTPUT = "an audit's output, a sweep's state (its last sweep), or STATE/sweeps/ID"
 
@@ -74,7 +74,7 @@ def _export(found: Comparison, only: Only, chosen: Sequence[str], kind: str) -> 
     export(found.rows(only, chosen), kind, ("state", *EXTRA))
 
 
-def _json(outputs: Sequence[Audit], said: Sequence[str], counts: Counts, batches: Any) -> None:
+def _json(outputs: Sequence[Audit], said: Sequence[str], counts: DiffCounts, batches: Any) -> None:
     from dataclasses import asdict
 
     first, second = (
@@ -86,7 +86,7 @@ def _json(outputs: Sequence[Audit], said: Sequence[str], counts: Counts, batches
     sys.stdout.write("\n")
 
 
-def _table(found: Comparison, counts: Counts, only: Only, chosen: Sequence[str], suppressed: bool, limit: int) -> None:
+def _table(found: Comparison, counts: DiffCounts, only: Only, chosen: Sequence[str], suppressed: bool, limit: int) -> None:
     from veritensor_ray.cli.render import console, table
 
     out = console()
@@ -113,7 +113,7 @@ def _table(found: Comparison, counts: Counts, only: Only, chosen: Sequence[str],
         )
 
 
-def _counted(counts: Counts) -> str:
+def _counted(counts: DiffCounts) -> str:
     words = [f"{count:,} {name}" for name, count in counts.states.items() if count or name in ("new", "resolved")]
     changed = [
         f"{count:,} {what}"

@@ -13,7 +13,7 @@ from veritensor_ray.cli.options import AsJson, Config, Profile
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from veritensor_ray.hits import Rule
+    from veritensor_ray.detection import Rule
 
 
 def engines(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:

@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
-    from veritensor_ray.jobs.remote import Client, Submission
+    from veritensor_ray.jobs.remote import JobsClient, Submission
 
 Address = Annotated[str | None, typer.Option(help="The cluster's Jobs API, http://HEAD:8265. Default: `address` of the configuration.")]
 Run = Annotated[str, typer.Argument(help="The run, as `submit` and `jobs` name it.")]
@@ -55,16 +55,16 @@ def stop(run: Run, address: Address = None, config: Config = None) -> None:
         raise typer.Exit(4)
 
 
-def connect(address: str | None, config: str | None) -> Client:
+def connect(address: str | None, config: str | None) -> JobsClient:
     """A client for the cluster that flag or configuration name."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
-    from veritensor_ray.jobs.remote import Client
+    from veritensor_ray.jobs.remote import JobsClient
 
     settings = load_settings(config, {"address": address})
     if not (settings.address or "").startswith(("http://", "https://")):
         raise UsageError("name the cluster's Jobs API with --address http://HEAD:8265")
-    return Client(settings)
+    return JobsClient(settings)
 
 
 def write(text: str) -> None:

@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config, Profile
 
 if TYPE_CHECKING:
-    from veritensor_ray.models.store import Status
+    from veritensor_ray.models.model_store import Status
 
 app = typer.Typer(
     help="Show, verify and try the models of a profile.", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -54,7 +54,7 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import available, create, needing_models
-    from veritensor_ray.models.store import ModelStore
+    from veritensor_ray.models.model_store import ModelStore
 
     settings, _ = activate(load_settings(config, {"profile": profile}))
     store = ModelStore.of(settings)
@@ -81,7 +81,7 @@ app.command("selftest")(selftest)
 def _statuses(profile: str | None, config: str | None, read: bool) -> list[Status]:
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
-    from veritensor_ray.models.store import ModelStore, roles
+    from veritensor_ray.models.model_store import ModelStore, roles
 
     settings, _ = activate(load_settings(config, {"profile": profile}), thorough=read)
     store = ModelStore.of(settings)

@@ -51,7 +51,7 @@ class _Counting:
         return f"{self.done}/{self.shards} shards · {size(self.scanned)} · {rate} · findings: {found} · {left}"
 
 
-class Plain(_Counting):
+class PlainProgress(_Counting):
     """Lines, for logs."""
 
     def __init__(self, verbose: bool = False) -> None:

@@ -136,12 +136,12 @@ def _given(**values: Any) -> dict[str, Any] | None:
 def _hand_over(settings: Settings) -> int:
     """Submit to a cluster; the exit code is the run's where somebody waits for it."""
     from veritensor_ray.cli.jobs import write
-    from veritensor_ray.jobs.remote import Client, entrypoint
+    from veritensor_ray.jobs.remote import JobsClient, entrypoint
 
     command = entrypoint(settings)  # what is wrong with it comes out before anything is asked
     if settings.policy is None and Path("policy.yaml").exists():
         sys.stderr.write("policy.yaml here is not used: the run reads the policy on the cluster, --policy names a path there\n")
-    client = Client(settings)
+    client = JobsClient(settings)
     run, new = client.submit(settings, command)
     sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
     if not settings.cluster.wait:
@@ -155,12 +155,12 @@ def _hand_over(settings: Settings) -> int:
 
 
 def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
-    from veritensor_ray.cli.progress import Bar, Json, Plain
+    from veritensor_ray.cli.progress import Bar, Json, PlainProgress
 
     if log_format == "json":
         return Json(), lambda: None
     if not sys.stderr.isatty() or verbose:
-        return Plain(verbose), lambda: None
+        return PlainProgress(verbose), lambda: None
     bar = Bar()
     return bar, bar.close
 

@@ -16,8 +16,8 @@ from veritensor_ray.cli.options import Config
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from veritensor_ray.corpus.stores import OutputStore
     from veritensor_ray.findings.state import Night
+    from veritensor_ray.stores.outputs import OutputStore
 
 State = Annotated[str, typer.Argument(help="A sweep's state: its --output.")]
 _SCANNED = ("new", "changed", "again")  # of a plan: what engines ran on, all of them or some
@@ -64,7 +64,7 @@ def purge(
 ) -> None:
     """Remove old sweeps from a state, and what sweeps that did not end have left there; never the last complete one."""
     from veritensor_ray.config import load_settings
-    from veritensor_ray.corpus.lease import lease
+    from veritensor_ray.stores.lease import lease
 
     before = _before(older_than, datetime.now(UTC))
     store = _opened(state, load_settings(config).stores)
@@ -80,10 +80,11 @@ def purge(
 
 def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
     """The store of a state. Raises UsageError for another kind of output; IncompleteOutput where there is none."""
-    from veritensor_ray.corpus.stores import OutputStore, absolute, denied
     from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
     from veritensor_ray.findings.state import LATEST
     from veritensor_ray.jobs.run import requests
+    from veritensor_ray.stores.filesystems import absolute, denied
+    from veritensor_ray.stores.outputs import OutputStore
 
     store = OutputStore(absolute(state), stores)
     try:
@@ -229,9 +230,9 @@ def _began(sweep: str) -> datetime | None:
 
 
 def _remove(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]) -> None:
-    from veritensor_ray.corpus.stores import denied
     from veritensor_ray.errors import StoreError
     from veritensor_ray.findings.state import prune
+    from veritensor_ray.stores.filesystems import denied
 
     try:
         prune(store, [name for name, _, _ in doomed])

@@ -11,7 +11,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
-    from veritensor_ray.findings.attestation import Verified
+    from veritensor_ray.findings.attestation import VerifiedResults
 
 Trusted = Annotated[str | None, typer.Option("--trusted-keys", help="List of keys that count; default: this user's own, see `keys`.")]
 
@@ -27,10 +27,11 @@ def verify(
     Exit codes: 0 the results are what a trusted key signed; 4 they are not, or nobody who is trusted signed them.
     """
     from veritensor_ray.config import load_settings
-    from veritensor_ray.corpus.stores import OutputStore, absolute
     from veritensor_ray.errors import VeritensorError
     from veritensor_ray.findings.attestation import check_output
     from veritensor_ray.signing import trust_list
+    from veritensor_ray.stores.filesystems import absolute
+    from veritensor_ray.stores.outputs import OutputStore
 
     settings = load_settings(config, {"trusted_keys": trusted_keys})
     try:
@@ -46,7 +47,7 @@ def verify(
         _show(found)
 
 
-def _about(output: str, verified: Verified) -> dict[str, Any]:
+def _about(output: str, verified: VerifiedResults) -> dict[str, Any]:
     keys = [{"id": key.id, "name": key.name} for key in verified.keys]
     return {"verified": True, "output": output, "signed_by": keys, "objects": verified.objects, **verified.predicate}
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from veritensor_ray import bounds
-from veritensor_ray.corpus import redirects
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.corpus.stores import Stores, denied, filesystem
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
+from veritensor_ray.stores import redirects
+from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.uris import is_local
 
 IN_MEMORY = bounds.HELD  # what is more is read piece by piece

@@ -14,8 +14,8 @@ from typing import Any
 
 from fsspec.utils import glob_translate
 
-from veritensor_ray.corpus.stores import Stores, absolute, denied, filesystem
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.uris import is_local
 
 _GLOB = re.compile(r"[*?\[]")

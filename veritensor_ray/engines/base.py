@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.hits import FileInfo, Hit, Rule
-from veritensor_ray.models.store import Model, ModelStore
+from veritensor_ray.detection import FileInfo, Hit, Rule
+from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import olefile
 
 from veritensor_ray import bounds
-from veritensor_ray.extract.readers.containers.zip_format import Data, Entry, entries, find_directory, local_header
+from veritensor_ray.extract.readers.containers.zip_format import Data, ZipEntry, entries, find_directory, local_header
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.media_types import IWORK, NPZ, PYTORCH
@@ -73,7 +73,7 @@ def _zip(file: BinaryIO) -> str | None:
     return NPZ if found and all(name.endswith(".npy") for name in found) else None
 
 
-def _short(file: BinaryIO, entry: Entry) -> str:
+def _short(file: BinaryIO, entry: ZipEntry) -> str:
     """A short entry as text."""
     local = local_header(file, entry.offset)
     if local is None:

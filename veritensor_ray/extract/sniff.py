@@ -18,7 +18,7 @@ from charset_normalizer import from_bytes
 
 from veritensor_ray.extract.crc32c import is_record_head
 from veritensor_ray.extract.mail_head import mail_type
-from veritensor_ray.extract.wide import few_controls, wide_encoding
+from veritensor_ray.extract.utf16 import few_controls, wide_encoding
 from veritensor_ray.formats import onnx, pickles
 from veritensor_ray.media_types import TEXT_TYPES, TFRECORD, TYPE1_FONT, UNKNOWN
 

@@ -56,7 +56,7 @@ class _Bounded(io.RawIOBase):
         self._out += len(self._rest)
 
 
-class _Stream(io.BufferedReader):
+class _Buffered(io.BufferedReader):
     """A buffered reader that keeps nothing back when the stream breaks in the middle of a read."""
 
     def readinto(self, buffer: Any) -> int:
@@ -88,7 +88,7 @@ def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
 def decompressed(file: BinaryIO, media_type: str, budget: Budget, beside: Beside | None = None) -> tuple[io.BufferedReader, str]:
     """A buffered stream of what `file` holds, and the name of the compression. `beside` has the rest once that is read. Reading raises ReadError or LimitExceeded."""
     via, opener = COMPRESSIONS[media_type]
-    return _Stream(_Bounded(opener(file, beside or Beside()), budget, via), CHUNK), via
+    return _Buffered(_Bounded(opener(file, beside or Beside()), budget, via), CHUNK), via
 
 
 class Window:

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from veritensor_ray.corpus.stores import OutputStore, denied, filesystem
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
 from veritensor_ray.findings.state import LATEST, TABLES, folder_of, latest
 from veritensor_ray.signing import Signature, TrustedKey, TrustList, load_private_key, sign, signatures_of, verify
+from veritensor_ray.stores.filesystems import denied, filesystem
+from veritensor_ray.stores.outputs import OutputStore
 
 NAME = "attestation.json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -31,7 +32,7 @@ _OF_SWEEPS = ("previous", "states")
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedResults:
     """Results that are what trusted keys signed."""
 
     keys: tuple[TrustedKey, ...]
@@ -78,7 +79,7 @@ def _envelope(payload: bytes, signatures: Sequence[Signature]) -> bytes:
     return json.dumps(envelope, indent=1).encode() + b"\n"
 
 
-def check(store: OutputStore, trusted: TrustList) -> Verified:
+def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
     """Compare the results with what a trusted key signed.
 
     Raises IncompleteOutput; SignatureError that names the first object that differs, and says how.
@@ -107,7 +108,7 @@ def check(store: OutputStore, trusted: TrustList) -> Verified:
     if found:
         more = f" (and {len(found) - 1:,} more objects differ)" if len(found) > 1 else ""
         raise SignatureError(f"{found[0]}{more}. Get the output again from where it was made, or scan again with --fresh")
-    return Verified(keys, statement["predicate"], len(signed))
+    return VerifiedResults(keys, statement["predicate"], len(signed))
 
 
 def _refuse_links(store: OutputStore) -> None:
@@ -121,7 +122,7 @@ def _refuse_links(store: OutputStore) -> None:
             raise SignatureError(f"{path} is a link, and what was signed had none. Get the output again from where it was made")
 
 
-def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Verified]:
+def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, VerifiedResults]:
     """The same for an audit, or for the last complete sweep of a state; of that also where it is.
 
     latest.json is not signed: it can lead to an older sweep, and what was signed says which one that is, but to no other folder.

@@ -15,16 +15,16 @@ from typing import Any
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.keys import unseal
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
+from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
-from veritensor_ray.findings.strings import unsealed
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}

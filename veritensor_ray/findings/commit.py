@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.schema import COMMIT
+from veritensor_ray.stores.outputs import OutputStore
 
 
 def commit_key(run: str, shard: int) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import database
+from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
 EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` beside those of FINDINGS
@@ -77,7 +77,7 @@ class Only:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class DiffCounts:
     """Numbers of findings. `states` and `suppressed` have all of STATES; a suppressed finding is in `suppressed` alone.
 
     Of those that persist or moved: `severity` has another severity than before, `hidden` is suppressed since, `shown` not any more.
@@ -102,13 +102,13 @@ class Comparison:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def counts(self, only: Only) -> Counts:
+    def counts(self, only: Only) -> DiffCounts:
         """How many findings there are of each state."""
         where, values = only.where()
         found = {one["state"]: one for one in self._connection.sql(_COUNTS.format(where=where), params=values).to_arrow_table().to_pylist()}
         sums = {name: sum(one[name] for one in found.values()) for name in ("severity", "hidden", "shown")}
         states, suppressed = ({name: found.get(name, {}).get(kind, 0) for name in STATES} for kind in ("counted", "suppressed"))
-        return Counts(states, suppressed, **sums)
+        return DiffCounts(states, suppressed, **sums)
 
     def rows(self, only: Only, states: Sequence[str], suppressed: bool = True, limit: int = 0) -> Iterator[pa.RecordBatch]:
         """Findings with the columns of FINDINGS and EXTRA, the worst of each state first, a few thousand in memory at a time.
@@ -190,4 +190,4 @@ def _listed(run: Mapping[str, Any]) -> str:
     return ", ".join(run.get("sources") or ()) or "none"
 
 
-__all__ = ["EXTRA", "STATES", "Comparison", "Counts", "Only", "check", "compare", "notes"]
+__all__ = ["EXTRA", "STATES", "Comparison", "DiffCounts", "Only", "check", "compare", "notes"]

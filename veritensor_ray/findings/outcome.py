@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from veritensor_ray.findings.neighbours import conceal
+from veritensor_ray.findings.concealment import conceal
+from veritensor_ray.findings.outgoing_texts import cleaned, sealed
 from veritensor_ray.findings.recorder import Recorded
-from veritensor_ray.findings.strings import cleaned, sealed
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100

@@ -99,7 +99,7 @@ class Judge:
         }
 
     def _judged(self, table: pa.Table) -> tuple[Any, Any]:
-        seen = _Seen(table)
+        seen = _Matched(table)
         matched = self._matched(seen)
         by = np.full(table.num_rows, -1, np.int64)  # numbers of suppressions, then of rules
         for number, rows in matched.items():
@@ -113,7 +113,7 @@ class Judge:
         labels = [one.name for one in self.policy.suppressions] + [f"policy:{number}" for number in range(1, len(self._rules) + 1)]
         return pc.coalesce(_chosen(SEVERITIES, severity), table["severity_original"]), _chosen(labels, by)
 
-    def _ruled(self, seen: _Seen, by: Rows) -> Rows:
+    def _ruled(self, seen: _Matched, by: Rows) -> Rows:
         """The rules' severities as numbers, -1 for none; what they turn off goes into `by`, unless something is there already."""
         severity, undecided = np.full(len(by), -1, np.int64), np.ones(len(by), bool)
         for number, rule in enumerate(self.policy.rules):
@@ -127,7 +127,7 @@ class Judge:
             self._turned_off += len(off)
         return severity
 
-    def _matched(self, seen: _Seen) -> dict[int, Rows]:
+    def _matched(self, seen: _Matched) -> dict[int, Rows]:
         """The rows of each suppression that has some, in the order of the file."""
         matched = {number: seen.narrowed(one, seen.all) for number, one in enumerate(self._suppressions) if not one.exact}
         for column, numbers in self._by_value.items():
@@ -150,7 +150,7 @@ def _chosen(names: Sequence[str], numbers: Rows) -> Any:
     return pa.array(list(names), pa.string()).take(pa.array(numbers, mask=numbers < 0))
 
 
-class _Seen:
+class _Matched:
     """A table as matchers look at it. Globs are tried once on each different name, and only on those of rows that are left."""
 
     def __init__(self, table: pa.Table) -> None:
@@ -203,7 +203,7 @@ class _Seen:
 
 def matches(one: Suppression, table: pa.Table) -> int:
     """How many rows of a table, which has at least COLUMNS, a suppression matches, expired or not."""
-    seen = _Seen(table)
+    seen = _Matched(table)
     return len(seen.narrowed(_matcher(one), seen.all))
 
 

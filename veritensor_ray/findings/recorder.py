@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.findings.neighbours import CONTEXT, EVIDENCE, Shown
-from veritensor_ray.findings.places import Columns
+from veritensor_ray.detection import FileInfo, Hit, Rule
+from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
+from veritensor_ray.findings.positions import Columns
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
-from veritensor_ray.findings.values import Values
-from veritensor_ray.hits import FileInfo, Hit, Rule
+from veritensor_ray.findings.sensitive_values import Values
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -77,7 +77,7 @@ class Recorder:
 
     def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int) -> None:
         self._rules, self._key, self._limit = rules, site_key, limit
-        self._seen = _Seen()
+        self._seen = _KeyCounts()
         self.by_artifact: dict[int, Recorded] = {}
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
@@ -90,13 +90,13 @@ class Recorder:
             text = columns.text(row)
             shown, start, end = (text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
             evidence = self._evidence(columns.artifact[row], shown, start, end, hit.rule)
-            place = _Place(columns.artifact[row], columns.value("member", row), columns.value("column", row))
+            place = _HitPlace(columns.artifact[row], columns.value("member", row), columns.value("column", row))
             self._add(engine, hit, place, partial(self._in_text, columns, row, hit, text), evidence)
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
         is_text = is_text_type(about.media_type)
-        lines = _Lines(file) if is_text else None
+        lines = _LineNumbers(file) if is_text else None
         for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
             category = self._rules[hit.rule].category
             if hit.evidence is not None:
@@ -104,7 +104,7 @@ class Recorder:
             else:
                 text, start, end = _text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
                 evidence = self._evidence(artifact, text, start, end, hit.rule, hit.start > start)
-            place = _Place(artifact, about.member, None)
+            place = _HitPlace(artifact, about.member, None)
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
             if lines is not None:
                 location["line"] = lines.at(hit.start)
@@ -133,7 +133,7 @@ class Recorder:
         )
         return {"location": location, "shown": shown}
 
-    def _add(self, engine: str, hit: Hit, place: _Place, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
+    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
         severity = hit.severity or rule.severity
         recorded = self._recorded(place.artifact)
@@ -160,7 +160,7 @@ class Recorder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _HitPlace:
     artifact: int
     member: str | None
     column: str | None
@@ -259,7 +259,7 @@ def _text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, in
     return "".join(texts), len(texts[0]), len(texts[0]) + len(texts[1])
 
 
-class _Lines:
+class _LineNumbers:
     """Lines of offsets in a file of text, asked in rising order; the file is read once."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -273,7 +273,7 @@ class _Lines:
         return self._line
 
 
-class _Seen:
+class _KeyCounts:
     """Where hits were, so that what is found in a text and again in what it decodes to, or in a notice of it, counts once: those come later."""
 
     _MOST = 20_000

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from veritensor_ray.findings.written import readings
+from veritensor_ray.findings.spellings import readings
 from veritensor_ray.media_types import declared_type
 from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
 from veritensor_ray.secret_kinds.tokens import TOKENS

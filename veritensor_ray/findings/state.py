@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from veritensor_ray.corpus.stores import OutputStore, denied
 from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError, VeritensorError
+from veritensor_ray.stores.filesystems import denied
+from veritensor_ray.stores.outputs import OutputStore
 
 LATEST = "latest.json"
 SWEEPS = "sweeps"

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.detection import Rule
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
-from veritensor_ray.hits import Rule
+from veritensor_ray.stores.outputs import OutputStore
 
 _REASONS = 50
 _MEMORY = "2GB"  # beyond it DuckDB uses the disk

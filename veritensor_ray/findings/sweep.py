@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.corpus.stores import OutputStore
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings.collect import Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
@@ -24,6 +23,7 @@ from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TREN
 from veritensor_ray.findings.state import TABLES, folder_of, latest
 from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
 _ROWS = 20_000

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.corpus.stores import OutputStore
+from veritensor_ray.stores.outputs import OutputStore
 
 _FLUSH_ROWS = 5_000
 _FILE_ROWS = 1_000_000

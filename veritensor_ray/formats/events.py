@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.values import Blob, Called, Name
+from veritensor_ray.formats.pickle_values import Blob, Called, Name
 
 PIECE = 1 << 20  # characters or bytes of long texts
 
 
 @dataclass(slots=True)
-class Budget:
+class WalkBudget:
     """Operations that are left, for a whole file."""
 
     left: int = bounds.PICKLE_STEPS
@@ -22,7 +22,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class PickleText:
     """A string, or a piece of one that begins `start` characters into it; `offset` is where the string's first byte stands."""
 
     text: str
@@ -55,4 +55,4 @@ class Doubtful:
     event: Name | Call
 
 
-Event = Name | Call | Text | Blob | Raw | Doubtful
+Event = Name | Call | PickleText | Blob | Raw | Doubtful

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.window import Window
+from veritensor_ray.formats.forward import ForwardView
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
@@ -22,7 +22,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class GgufTexts:
     """Texts under a key: one, or part of an array that begins at item `first`. `offset` is where the first one begins."""
 
     key: str
@@ -31,18 +31,18 @@ class Texts:
     first: int | None = None
 
 
-class Header:
+class GgufHeader:
     """Reads `file` from its beginning. `problems` is complete when `texts` has ended."""
 
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
-        self._window = Window(file)
+        self._window = ForwardView(file)
         self._size = size if size is not None else self._window.size
         self._order = "<"
         self._version = 0
         self.problems: list[str] = []
         self.alignment = 32
 
-    def texts(self) -> Iterator[Texts]:
+    def texts(self) -> Iterator[GgufTexts]:
         """Every text of the metadata, and names of tensors under the key `tensors`. Raises Malformed."""
         self._window.take(4)
         self._version = self._number("I")
@@ -59,7 +59,7 @@ class Header:
             yield from self._pair(keys)
         yield from self._tensors(tensors)
 
-    def _pair(self, keys: set[str]) -> Iterator[Texts]:
+    def _pair(self, keys: set[str]) -> Iterator[GgufTexts]:
         key = self._text()[0]
         if key in keys:
             self.problems.append(f"the key {key[:80]!r} twice")
@@ -69,7 +69,7 @@ class Header:
         kind = self._number("I")
         if kind == _STRING:
             text, offset = self._text()
-            yield Texts(key, [text], offset)
+            yield GgufTexts(key, [text], offset)
         elif kind == _ARRAY:
             yield from self._array(key, 1)
         elif key == "general.alignment" and kind == 4:
@@ -79,7 +79,7 @@ class Header:
         else:
             self._skip(_size(kind))
 
-    def _array(self, key: str, level: int) -> Iterator[Texts]:
+    def _array(self, key: str, level: int) -> Iterator[GgufTexts]:
         kind, count = self._number("I"), self._count()
         if kind == _STRING:
             yield from self._strings(key, count)
@@ -91,7 +91,7 @@ class Header:
         else:
             self._skip(count * _size(kind))
 
-    def _strings(self, key: str, count: int) -> Iterator[Texts]:
+    def _strings(self, key: str, count: int) -> Iterator[GgufTexts]:
         kept: list[str] = []
         chars, begin, first = 0, self._window.position, 0
         for number in range(count):
@@ -99,12 +99,12 @@ class Header:
             kept.append(text)
             chars += len(text)
             if len(kept) >= _CHUNK or chars > LONGEST // 16:
-                yield Texts(key, kept, begin, first)
+                yield GgufTexts(key, kept, begin, first)
                 kept, chars, begin, first = [], 0, self._window.position, number + 1
         if kept:
-            yield Texts(key, kept, begin, first)
+            yield GgufTexts(key, kept, begin, first)
 
-    def _tensors(self, count: int) -> Iterator[Texts]:
+    def _tensors(self, count: int) -> Iterator[GgufTexts]:
         names: list[str] = []
         furthest = 0
         for _ in range(count):
@@ -119,10 +119,10 @@ class Header:
                 self._note("a tensor that is not aligned")
             furthest = max(furthest, at)
             if len(names) >= _CHUNK:
-                yield Texts("tensors", names, offset)
+                yield GgufTexts("tensors", names, offset)
                 names = []
         if names:
-            yield Texts("tensors", names, self._window.position)
+            yield GgufTexts("tensors", names, self._window.position)
         end = self._window.position
         if self._size is not None and end + furthest > self._size:
             self._note(f"a tensor begins at byte {end + furthest}, the file ends at {self._size}")

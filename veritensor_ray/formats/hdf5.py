@@ -132,7 +132,7 @@ def keras_config(root: Any) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Hdf5Item:
     """A group or dataset under its path."""
 
     path: str
@@ -157,7 +157,7 @@ class Damaged:
     reason: str
 
 
-def objects(root: Any) -> Iterator[Found | Elsewhere | Damaged]:
+def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
     """Every object once, whatever the links between groups; those to other files are named and not followed."""
     import h5py
 
@@ -174,7 +174,7 @@ def objects(root: Any) -> Iterator[Found | Elsewhere | Damaged]:
         except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
             yield Damaged(path, str(error)[:200])
             continue
-        yield Found(path, item, isinstance(item, h5py.Dataset))
+        yield Hdf5Item(path, item, isinstance(item, h5py.Dataset))
         inner: list[tuple[str, Any]] = []
         for name in names:
             yield from _follow(path, item, name, inner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.values import DULL, Called, Name
+from veritensor_ray.formats.pickle_values import DULL, Called, Name
 
 _ENTRIES = bounds.PICKLE_MEMO
 _CHARS = bounds.HELD

@@ -16,7 +16,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class NpyHeader:
     """Shape and type of the array; `offset` is where its data begins, `objects` says that the data is a pickle."""
 
     shape: tuple[int, ...]
@@ -30,7 +30,7 @@ class Header:
         return bool(self.dtype.hasobject)
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: BinaryIO) -> NpyHeader:
     """The header; `file` stands at its beginning, and at the data afterwards. Raises Malformed."""
     lib = np.lib.format
     try:
@@ -41,4 +41,4 @@ def read_header(file: BinaryIO) -> Header:
             shape, fortran, dtype = read(file, max_header_size=_HEADER)
     except Exception as error:  # noqa: BLE001  # a header is a Python literal and the description of a type: both raise whatever they like
         raise Malformed(f"no npy header: {str(error).partition(chr(10))[0][:200]}") from None
-    return Header(shape, dtype, fortran, file.tell())
+    return NpyHeader(shape, dtype, fortran, file.tell())

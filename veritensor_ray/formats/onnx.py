@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.window import Window
+from veritensor_ray.formats.forward import ForwardView
 
 LONGEST = bounds.ONNX_TEXT
 _DEPTH = 64  # of messages in messages: graphs in attributes of nodes of graphs
@@ -55,7 +55,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class OnnxText:
     """A text in a field of a message; `too_long`: it was skipped."""
 
     message: str
@@ -87,9 +87,9 @@ class _Open:
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def texts(file: BinaryIO) -> Iterator[Text | Pair]:
+def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
     """Every text of a model, in order. Raises Malformed."""
-    window = Window(file)
+    window = ForwardView(file)
     stack = [_Open("Model", window.size)]
     while stack:
         here = stack[-1]
@@ -108,7 +108,7 @@ def texts(file: BinaryIO) -> Iterator[Text | Pair]:
             yield found
 
 
-def _field(window: Window, here: _Open, stack: list[_Open]) -> Text | None:
+def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | None:
     tag = _varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
@@ -131,19 +131,19 @@ def _field(window: Window, here: _Open, stack: list[_Open]) -> Text | None:
         return None
     if length > LONGEST:
         _skip(window, length)
-        return Text(here.message, name, "", window.position - length, too_long=True)
+        return OnnxText(here.message, name, "", window.position - length, too_long=True)
     offset, data = window.position, window.take(length)
     if len(data) < length:
         raise Malformed("ends within a text")
-    return Text(here.message, name, data.decode("utf-8", "replace"), offset)
+    return OnnxText(here.message, name, data.decode("utf-8", "replace"), offset)
 
 
-def _skip(window: Window, length: int) -> None:
+def _skip(window: ForwardView, length: int) -> None:
     if not window.skip(length):
         raise Malformed("ends within a field")
 
 
-def _varint(window: Window) -> int:
+def _varint(window: ForwardView) -> int:
     value = shift = 0
     window.ensure(10)
     while window.at < len(window.data) and shift < 70:
@@ -162,7 +162,7 @@ def is_model(head: bytes) -> bool:
 
     if head[:1] != b"\x08" or len(head) < 8:
         return False
-    window = Window(io.BytesIO(head))
+    window = ForwardView(io.BytesIO(head))
     try:
         while window.at < len(head):
             tag = _varint(window)
@@ -176,7 +176,7 @@ def is_model(head: bytes) -> bool:
     return False
 
 
-def _fits(window: Window, number: int, wire: int) -> bool:
+def _fits(window: ForwardView, number: int, wire: int) -> bool:
     if number in (1, 5) and wire == 0:
         return _varint(window) < (1000 if number == 1 else 1 << 63)
     if number not in (2, 3, 4, 6, 8, 14) or wire != 2:

@@ -13,11 +13,11 @@ import struct
 from collections.abc import Callable, Iterator
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.events import PIECE, Broken, Budget, Call, Doubtful, Event, Raw, Text
+from veritensor_ray.formats.events import PIECE, Broken, Call, Doubtful, Event, PickleText, Raw, WalkBudget
+from veritensor_ray.formats.forward import ForwardView
 from veritensor_ray.formats.memo import Memo
+from veritensor_ray.formats.pickle_values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
 from veritensor_ray.formats.stack import Stack
-from veritensor_ray.formats.values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
-from veritensor_ray.formats.window import Window
 
 HEAD = 1024  # bytes of a string that the stack keeps
 _LINE = bounds.PICKLE_LINE
@@ -35,7 +35,7 @@ class Walk:
     value that STOP returns.
     """
 
-    def __init__(self, window: Window, texts: bool = False, budget: Budget | None = None, memo: Memo | None = None) -> None:
+    def __init__(self, window: ForwardView, texts: bool = False, budget: WalkBudget | None = None, memo: Memo | None = None) -> None:
         self._window, self._texts, self._budget = window, texts, budget
         self._stack = Stack()
         self._push, self._pop, self._since_mark = self._stack.push, self._stack.pop, self._stack.since_mark
@@ -198,7 +198,7 @@ class Walk:
         data = self._window.take(length if self._texts else min(length, HEAD))
         text = data.decode("utf-8", "replace")
         if self._texts:
-            self._events.append(Text(text, offset))
+            self._events.append(PickleText(text, offset))
             self._push(text[:HEAD])
         else:
             self._push(text)
@@ -207,7 +207,7 @@ class Walk:
         if len(data) < min(length, HEAD):
             raise Broken("ends within a string")
 
-    def _long_text(self) -> Iterator[Text]:
+    def _long_text(self) -> Iterator[PickleText]:
         offset, left = self._rest or (0, 0)
         self._rest = None
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -218,7 +218,7 @@ class Walk:
                 raise Broken("ends within a string")
             left -= len(data)
             text = decoder.decode(data, left == 0)
-            yield Text(text, offset if not start else None, start)
+            yield PickleText(text, offset if not start else None, start)
             start += len(text)
 
     def _text_line(self, literal: bool) -> None:
@@ -230,7 +230,7 @@ class Walk:
         line = found[0].strip(b"\r ").strip(b"'\"") if literal else found[0]
         text = _unescaped(line, literal)
         if self._texts:
-            self._events.append(Text(text, None if b"\\" in line else offset + literal))
+            self._events.append(PickleText(text, None if b"\\" in line else offset + literal))
         self._push(text[:HEAD])
 
     def _bytes(self, form: str, size: int) -> None:
@@ -378,7 +378,7 @@ class Walk:
     def _persistent(self) -> None:
         offset, line = self._window.position, self._line()
         if self._texts:
-            self._events.append(Text(line.decode("latin-1"), offset))
+            self._events.append(PickleText(line.decode("latin-1"), offset))
         self._push(DULL)
 
     def _persistent_value(self) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from veritensor_ray.formats.events import Broken, Budget, Call, Event
+from veritensor_ray.formats.events import Broken, Call, Event, WalkBudget
+from veritensor_ray.formats.forward import ForwardView
 from veritensor_ray.formats.opcodes import Walk
-from veritensor_ray.formats.values import Name
-from veritensor_ray.formats.window import Window
+from veritensor_ray.formats.pickle_values import Name
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
 _TORCH_PICKLES = 5
@@ -40,9 +40,9 @@ class Pickles:
     """Walks through a file. `file` stands at the first pickle; positions count from there."""
 
     def __init__(self, file: BinaryIO, texts: bool = False) -> None:
-        self.window = Window(file)
+        self.window = ForwardView(file)
         self._texts = texts
-        self._budget = None if texts else Budget()
+        self._budget = None if texts else WalkBudget()
 
     def events(self) -> Iterator[Event | Ended | Rest]:
         """Everything in order: events of a pickle, its end, and so on; last what is left over, if anything is."""
@@ -80,7 +80,7 @@ def looks_like(head: bytes, whole: bool) -> bool:
     """
     if not head or head[0] not in _STARTS:
         return False
-    walk = Walk(Window(io.BytesIO(head)))
+    walk = Walk(ForwardView(io.BytesIO(head)))
     names = calls = 0
     reason = ""
     try:

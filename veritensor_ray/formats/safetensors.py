@@ -19,7 +19,7 @@ _BITS = {
 
 
 @dataclass(slots=True)
-class Header:
+class SafetensorsHeader:
     """`names` of tensors; `metadata` as pairs, a key given twice is there twice; `problems` in words, in the order they were met; `unread`: above READ."""
 
     size: int = 0
@@ -34,9 +34,9 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object with its keys as they stand."""
 
 
-def read_header(file: BinaryIO, size: int | None) -> Header:
+def read_header(file: BinaryIO, size: int | None) -> SafetensorsHeader:
     """The header of `file`, which stands at its beginning; `size` is the file's, where it is known."""
-    found = Header()
+    found = SafetensorsHeader()
     lead = file.read(8)
     found.size = int.from_bytes(lead, "little")
     if len(lead) < 8 or found.size > LARGEST:
@@ -61,7 +61,7 @@ def read_header(file: BinaryIO, size: int | None) -> Header:
     return found
 
 
-def _read(top: _Pairs, found: Header, room: int | None) -> None:
+def _read(top: _Pairs, found: SafetensorsHeader, room: int | None) -> None:
     names: set[str] = set()
     spans: list[tuple[int, int, str]] = []
     for name, value in top:
@@ -81,7 +81,7 @@ def _read(top: _Pairs, found: Header, room: int | None) -> None:
     found.end = 8 + found.size + max((end for _, end, _ in spans), default=0)
 
 
-def _metadata(value: Any, found: Header) -> None:
+def _metadata(value: Any, found: SafetensorsHeader) -> None:
     if not isinstance(value, _Pairs):
         found.problems.append("__metadata__ is no object")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.values import DULL
+from veritensor_ray.formats.pickle_values import DULL
 
 _ITEMS = bounds.PICKLE_STACK
 _MARKS = 10_000

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root
+from veritensor_ray.detection import Rule
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, ModelError
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.hits import Rule
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _SECONDS = 20.0
 
 
 @dataclass(slots=True)
-class Kind:
+class TypeTotals:
     """Artifacts of one media type, as their names say."""
 
     artifacts: int = 0
@@ -34,7 +34,7 @@ class Kind:
 class Estimate:
     """What a dry run saw. `seconds` maps media type to CPU seconds; None where nothing could be measured."""
 
-    kinds: dict[str, Kind]
+    kinds: dict[str, TypeTotals]
     left_out: Counter[str]
     shards: int
     engines: tuple[str, ...]
@@ -44,10 +44,10 @@ class Estimate:
 
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
     """Count a plan by kind of file. `name_type` is filled with what was looked up, extension to media type."""
-    from veritensor_ray.hits import FileInfo
+    from veritensor_ray.detection import FileInfo
     from veritensor_ray.media_types import declared_type
 
-    kinds: dict[str, Kind] = defaultdict(Kind)
+    kinds: dict[str, TypeTotals] = defaultdict(TypeTotals)
     left_out: Counter[str] = Counter()
     shards = 0
     chosen = random.Random(0)  # noqa: S311  # a sample, not a secret

@@ -10,18 +10,18 @@ import pyarrow as pa
 
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.detection import FileInfo
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.refine import refined
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
-from veritensor_ray.hits import FileInfo
 from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
-from veritensor_ray.pipeline.incremental import Known
+from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
-from veritensor_ray.pipeline.visit import Tools, Visit
+from veritensor_ray.pipeline.walk import Tools, Visit
 from veritensor_ray.segments import Batcher, Gap
 
 Pulse = Callable[[], None]

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.config import Settings
-from veritensor_ray.corpus.stores import absolute
 from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.stores.filesystems import absolute
 
 # What changes results; everything else (where, how fast, how it is shown) does not.
 _RESULTS = (

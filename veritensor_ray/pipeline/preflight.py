@@ -10,10 +10,11 @@ from importlib.metadata import version
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
-from veritensor_ray.corpus.stores import OutputStore, absolute, check_output
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import ModelError, VeritensorError
+from veritensor_ray.stores.filesystems import absolute
+from veritensor_ray.stores.outputs import OutputStore, check_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class EngineSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class NodeReport:
     """What a machine has. `problems` are sentences with a remedy: one is enough for a refusal."""
 
     node: str
@@ -40,7 +41,7 @@ class Report:
     problems: tuple[str, ...]
 
 
-def examine(settings: Settings, scans: bool = True) -> Report:
+def examine(settings: Settings, scans: bool = True) -> NodeReport:
     """Look at this machine; nothing raises. One that only drives and commits (`scans` is false) needs neither models nor accelerators."""
     seen: list[EngineSeen] = []
     problems: list[str] = []
@@ -56,7 +57,9 @@ def examine(settings: Settings, scans: bool = True) -> Report:
     except Exception as error:  # noqa: BLE001  # a plug-in or a library that this machine lacks; the report has to arrive
         problems.append(f"{type(error).__name__}: {error}"[:300])
     accelerators = tuple(_accelerators()) if scans else ()
-    return Report(platform.node(), version("veritensor-ray"), platform.python_version(), bundle, accelerators, tuple(seen), tuple(problems))
+    return NodeReport(
+        platform.node(), version("veritensor-ray"), platform.python_version(), bundle, accelerators, tuple(seen), tuple(problems)
+    )
 
 
 def engines_here(settings: Settings) -> list[EngineSeen]:

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.detection import Hit
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.hits import Hit
 from veritensor_ray.segments import SEGMENTS, Gap
 
 PIECE = 1 << 20

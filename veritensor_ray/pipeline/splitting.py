@@ -12,10 +12,10 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers import READERS
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-from veritensor_ray.hits import FileInfo
 
 _SEARCH = 1 << 20
 

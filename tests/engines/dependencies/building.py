@@ -12,8 +12,8 @@ from typing import Any
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.dependencies import Dependencies
-from veritensor_ray.engines.dependencies.importing import import_archives
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.engines.dependencies.osv_import import import_archives
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 
 

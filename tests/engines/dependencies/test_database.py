@@ -14,7 +14,7 @@ import pytest
 
 from tests.engines.dependencies.building import archive, database, record
 from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing
-from veritensor_ray.engines.dependencies.importing import import_archives
+from veritensor_ray.engines.dependencies.osv_import import import_archives
 from veritensor_ray.errors import CannotRunError, UsageError
 
 OSV = Path(__file__).resolve().parents[4] / "shared" / "data" / "osv" / "PyPI-all.zip"

@@ -18,7 +18,7 @@ from veritensor_ray.engines.dependencies import Dependencies
 from veritensor_ray.extract.readers.data.notebook import read_notebook
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 
 RECORDS = [
@@ -122,7 +122,7 @@ def test_an_old_database_is_used_and_said_to_be_old(tmp_path: Path) -> None:
 
 def test_an_ecosystem_that_the_database_lacks_is_said(tmp_path: Path) -> None:
     from tests.engines.dependencies.building import archive
-    from veritensor_ray.engines.dependencies.importing import import_archives
+    from veritensor_ray.engines.dependencies.osv_import import import_archives
 
     import_archives([archive(tmp_path / "all.zip", RECORDS[:5])], tmp_path / "db")
     one = engine(database=str(tmp_path / "db"))

@@ -14,7 +14,7 @@ import pytest
 from tests.engines.dependencies.building import database, engine, record, scan
 from tests.engines.dependencies.service import Osv, serving
 from veritensor_ray.config import Osv as Configuration
-from veritensor_ray.engines.dependencies.osv import Client
+from veritensor_ray.engines.dependencies.osv import OsvClient
 
 RECORDS = [
     record("PYSEC-1", aliases=["CVE-1"]),
@@ -135,20 +135,20 @@ def test_offline_is_the_default_and_asks_nobody(osv: Osv, tmp_path: Path) -> Non
 def test_one_refused_version_does_not_cost_the_others(osv: Osv) -> None:
     keys = [("PyPI", f"p{number}", "1.0") for number in range(20)]
     bad = ("PyPI", "p", "refuse-me")
-    reply = Client(Configuration(url=osv.url, backoff=0.01)).ask([*keys[:7], bad, *keys[7:], ("PyPI", "flask", "1.0")])
+    reply = OsvClient(Configuration(url=osv.url, backoff=0.01)).ask([*keys[:7], bad, *keys[7:], ("PyPI", "flask", "1.0")])
     assert reply.unanswered == {bad}
     assert set(reply.found) == {("PyPI", "flask", "1.0")}
 
 
 def test_many_queries_go_in_batches(osv: Osv) -> None:
-    reply = Client(Configuration(url=osv.url)).ask([("PyPI", f"p{number}", "1.0") for number in range(2_500)])
+    reply = OsvClient(Configuration(url=osv.url)).ask([("PyPI", f"p{number}", "1.0") for number in range(2_500)])
     assert not reply.unanswered
     assert osv.calls["batch"] == 3
 
 
 def test_pages_without_end_are_given_up(osv: Osv) -> None:
     osv.query = lambda query: {"vulns": [], "next_page_token": "again"}  # type: ignore[method-assign]
-    reply = Client(Configuration(url=osv.url)).ask([("PyPI", "requests", "1.0")])
+    reply = OsvClient(Configuration(url=osv.url)).ask([("PyPI", "requests", "1.0")])
     assert reply.unanswered
     assert osv.calls["batch"] == 100
 
@@ -156,7 +156,7 @@ def test_pages_without_end_are_given_up(osv: Osv) -> None:
 def test_time_runs_out(osv: Osv) -> None:
     osv.always = "429"
     started = time.monotonic()
-    reply = Client(Configuration(url=osv.url, seconds=0.2, backoff=5, retries=10, timeout=0.5)).ask([("PyPI", "requests", "1.0")])
+    reply = OsvClient(Configuration(url=osv.url, seconds=0.2, backoff=5, retries=10, timeout=0.5)).ask([("PyPI", "requests", "1.0")])
     assert reply.unanswered
     assert time.monotonic() - started < 3
 

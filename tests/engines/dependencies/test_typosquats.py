@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritensor_ray.engines.dependencies.lists import Lists, popular
+from veritensor_ray.engines.dependencies.known_names import Lists, popular
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes, distance, skeleton
 
 LISTS = Lists({})

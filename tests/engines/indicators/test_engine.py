@@ -12,7 +12,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.indicators import CHUNK, IndicatorEngine
 from veritensor_ray.errors import UsageError
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 
 DIGEST = hashlib.sha256(b"malware").hexdigest()

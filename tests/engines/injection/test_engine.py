@@ -16,9 +16,9 @@ from tests.engines.injection.building import ATTACK, CALM, HARMLESS, save_model
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Hit, PreparingEngine
 from veritensor_ray.engines.injection import RULE, Injection
-from veritensor_ray.engines.injection.windows import Window
+from veritensor_ray.engines.injection.windows import TokenWindow
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
@@ -145,10 +145,10 @@ def test_near_a_threshold_a_window_is_scored_alone(
     engine = make(**{level: probability(raw(make(), WEAK) + away)})
     scorer = engine._scorer
     assert scorer is not None
-    asked: list[Window] = []
+    asked: list[TokenWindow] = []
     kept = scorer.network.alone
 
-    def alone(window: Window) -> float:
+    def alone(window: TokenWindow) -> float:
         asked.append(window)
         return kept(window)
 

@@ -12,14 +12,14 @@ import pytest
 
 from tests.engines.injection.building import save_network
 from veritensor_ray.engines.injection.network import Network
-from veritensor_ray.engines.injection.windows import Window
+from veritensor_ray.engines.injection.windows import TokenWindow
 from veritensor_ray.errors import ModelError
 
 
-def windows(*sizes: int, seed: int = 1) -> list[Window]:
+def windows(*sizes: int, seed: int = 1) -> list[TokenWindow]:
     """Random tokens, framed."""
     rng = random.Random(seed)
-    return [Window(0, 0, 1, 0.0, [1, *(rng.randrange(4, 64) for _ in range(size - 2)), 2]) for size in sizes]
+    return [TokenWindow(0, 0, 1, 0.0, [1, *(rng.randrange(4, 64) for _ in range(size - 2)), 2]) for size in sizes]
 
 
 MANY = windows(*(3 + 7 * i % 60 for i in range(30)))

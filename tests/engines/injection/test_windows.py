@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests.engines.injection.building import ATTACK, CALM, SUSPICIOUS, linear, tokenizer
-from veritensor_ray.engines.injection.windows import MARGIN, WINDOWS, ZONE, Cutter, Window, from_table, packed, sentences
+from veritensor_ray.engines.injection.windows import MARGIN, WINDOWS, ZONE, Cutter, TokenWindow, from_table, packed, sentences
 
 ODD_WORDS = ["river", "garden,", "𝔘nder", "👍", "e\u0301tude", "忽略", "don't", "-", "(x)", "\U000e0041", "İ", "\n\n", "3.14"]
 
@@ -64,7 +64,7 @@ def test_little_is_enough(words: Tokenizer, text: str) -> None:
     assert [(window.start, window.end) for window in Cutter(words, 16, 8).windows([text])] == [(0, len(text))]
 
 
-def gated(words: Tokenizer, text: str, size: int = 512) -> list[Window]:
+def gated(words: Tokenizer, text: str, size: int = 512) -> list[TokenWindow]:
     """Windows so large that each is a whole zone."""
     return Cutter(words, size, size // 2, linear(SUSPICIOUS), -1.0).windows([text])
 
@@ -191,10 +191,10 @@ def test_neighbours_are_taken_together() -> None:
     assert pairs == [(one[0], other[1]) for one, other in pairwise(single)]
 
 
-def lengths(seed: int, count: int) -> list[Window]:
+def lengths(seed: int, count: int) -> list[TokenWindow]:
     """Windows whose numbers of tokens are as real ones are: many short, some long."""
     rng = random.Random(seed)
-    return [Window(0, 0, 1, 0.0, [1] * min(128, max(3, round(rng.lognormvariate(3.5, 1.0))))) for _ in range(count)]
+    return [TokenWindow(0, 0, 1, 0.0, [1] * min(128, max(3, round(rng.lognormvariate(3.5, 1.0))))) for _ in range(count)]
 
 
 @pytest.mark.parametrize("budget", [512, 2048, 4096])
@@ -214,6 +214,6 @@ def test_packed_pads_little(seed: int) -> None:
 
 
 def test_a_window_above_the_budget_stands_alone() -> None:
-    windows = [Window(0, 0, 1, 0.0, [1] * size) for size in (900, 3, 900)]
+    windows = [TokenWindow(0, 0, 1, 0.0, [1] * size) for size in (900, 3, 900)]
     assert list(packed(windows, 512)) == [[1], [0], [2]]
     assert list(packed([], 512)) == []

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from veritensor_ray.config import Settings
+from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.engines.modelfiles import ModelFiles
 from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-from veritensor_ray.hits import FileInfo, Hit
 from veritensor_ray.segments import Gap
 
 CANARY = "canary"

@@ -22,7 +22,7 @@ import pytest
 from picklescan.scanner import scan_pickle_bytes
 
 from tests.engines.modelfiles.building import Calls, attack, dumps, found, npy, scan, stack_global, text
-from veritensor_ray.hits import Hit
+from veritensor_ray.detection import Hit
 from veritensor_ray.segments import Gap
 
 SYSTEM = ("dangerous-pickle", "posix.system")
@@ -183,11 +183,11 @@ def test_big_payloads_are_skipped() -> None:
             self.at += len(data[:size])
             return data[:size]
 
+    from veritensor_ray.engines.modelfiles.judgement import NamePolicy
     from veritensor_ray.engines.modelfiles.pickles import PickleScan
-    from veritensor_ray.engines.modelfiles.policy import Policy
 
     file: Any = Huge()
-    hits = [hit.evidence for hit in PickleScan(Policy()).scan(file) if isinstance(hit, Hit)]
+    hits = [hit.evidence for hit in PickleScan(NamePolicy()).scan(file) if isinstance(hit, Hit)]
     assert hits == ["posix.system"]
     assert file.reads < 2 << 20
 

@@ -17,7 +17,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, TextEngine, Transcriber
 from veritensor_ray.engines.ocr import Ocr
 from veritensor_ray.errors import LimitExceeded, ModelError, ReadError, UsageError
-from veritensor_ray.models.store import Model, ModelStore
+from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import SEGMENTS
 
 

@@ -15,9 +15,9 @@ from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.pii import Pii
 from veritensor_ray.engines.pii.freetext import batches, labels_of, thresholds_of, window_words_of
-from veritensor_ray.engines.pii.joining import Found
+from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import EngineContract, text_batch
 
@@ -37,11 +37,11 @@ class Names:
     def __init__(self) -> None:
         self.read_texts: list[str] = []
 
-    def read(self, texts: Sequence[str]) -> list[list[Found]]:
+    def read(self, texts: Sequence[str]) -> list[list[PiiSpan]]:
         self.read_texts += texts
         return [
             [
-                Found("address" if "Road" in m.group() else "person", m.start(), m.end(), 0.9)
+                PiiSpan("address" if "Road" in m.group() else "person", m.start(), m.end(), 0.9)
                 for m in re.finditer("Maria Schneider|anna|8 Mill Road", text)
             ]
             for text in texts

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.pii.helpers import found
 from veritensor_ray.engines.pii.evasion import normalised, suspect
-from veritensor_ray.mapped import Mapped
+from veritensor_ray.origins import Mapped
 
 
 @pytest.mark.parametrize(

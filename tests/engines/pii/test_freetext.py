@@ -10,7 +10,7 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.pii.freetext import Gliner
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import Model
+from veritensor_ray.models.model_store import Model
 
 CALIBRATION = {"labels": {"person": "person", "address": "street address"}, "thresholds": {"default": 0.3}, "window_words": 20}
 TEXTS = ["Maria went home.", "x", "a longer text with words " * 4, "Maria went home."]

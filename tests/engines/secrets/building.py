@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.secrets import Secrets
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 
 ALNUM = string.ascii_letters + string.digits

@@ -19,7 +19,7 @@ from veritensor_ray.engines.signatures import Signatures
 from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, _compile, from_folders
 from veritensor_ray.errors import UsageError
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 
 

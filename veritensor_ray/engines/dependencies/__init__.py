@@ -13,14 +13,14 @@ import pyarrow as pa
 from veritensor_ray import bounds
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.engines.dependencies import rules
-from veritensor_ray.engines.dependencies.decoding import Text
+from veritensor_ray.engines.dependencies import dependency_rules
+from veritensor_ray.engines.dependencies.decoding import DecodedText
 from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
-from veritensor_ray.engines.dependencies.lists import Lists
+from veritensor_ray.engines.dependencies.known_names import Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
 from veritensor_ray.engines.dependencies.model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
 from veritensor_ray.engines.dependencies.records import Group, grouped
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 
 LARGEST = bounds.MANIFEST
@@ -64,7 +64,7 @@ class Dependencies:
 
     def rules(self) -> Sequence[Rule]:
         """All rules."""
-        return rules.RULES
+        return dependency_rules.RULES
 
     def role(self, path: str) -> Hashable:
         """The parser of such a manifest."""
@@ -77,7 +77,13 @@ class Dependencies:
 
     def fingerprint(self) -> str:
         """Version, rules, lists of names and the records in use."""
-        parts = (self.version, repr(rules.RULES), self._lists.digest(), self._knowledge.digest(), repr(self._configuration.allow))
+        parts = (
+            self.version,
+            repr(dependency_rules.RULES),
+            self._lists.digest(),
+            self._knowledge.digest(),
+            repr(self._configuration.allow),
+        )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
@@ -92,9 +98,9 @@ class Dependencies:
         elif len(data) > LARGEST:
             yield Gap(f"the manifest is larger than {LARGEST} bytes", engine=self.name, bound="manifest_bytes")
         else:
-            yield from self._manifest(parser, Text.of(data))
+            yield from self._manifest(parser, DecodedText.of(data))
 
-    def _manifest(self, parser: Parser, text: Text) -> Iterator[Hit | Gap]:
+    def _manifest(self, parser: Parser, text: DecodedText) -> Iterator[Hit | Gap]:
         manifest = Manifest()
         reason = ""
         try:
@@ -160,7 +166,7 @@ class Dependencies:
             malicious = malicious or group.malicious
             yield _advised(one, group, f"{one.shown} {group.names[0]}")
         if one.url is not None:
-            severity, message = rules.address_severity(one.url), rules.direct(one)
+            severity, message = dependency_rules.address_severity(one.url), dependency_rules.direct(one)
             yield Hit("dependencies.direct-url", one.start, one.end, severity=severity, message=message, evidence=one.url[:200])
         elif not malicious and one.ecosystem != CONDA:
             yield from self._squats(one)
@@ -169,22 +175,29 @@ class Dependencies:
         name = normal(one.ecosystem, one.name)
         squat = self._lists.of(one.ecosystem).check(name)
         if squat is not None and not any(fnmatchcase(name, pattern) for pattern in self._allow):
-            message = rules.typosquat(one, squat)
+            message = dependency_rules.typosquat(one, squat)
             yield Hit("dependencies.typosquat", one.start, one.end, severity=squat.severity, message=message, evidence=one.name)
 
 
 def _advised(one: Dependency, group: Group, evidence: str) -> Hit:
     if group.malicious:
         score = 1.0 if one.version else _MALICIOUS_UNPINNED
-        message = rules.malicious(one, group)
+        message = dependency_rules.malicious(one, group)
         return Hit("dependencies.malicious-package", one.start, one.end, score=score, message=message, evidence=evidence)
-    message = rules.vulnerability(one, group)
+    message = dependency_rules.vulnerability(one, group)
     return Hit("dependencies.known-vulnerability", one.start, one.end, severity=group.severity, message=message, evidence=evidence)
 
 
 def _index_hit(index: Index) -> Hit:
-    severity = rules.address_severity(index.url)
-    return Hit("dependencies.extra-index", index.start, index.end, severity=severity, message=rules.index(index), evidence=index.url[:200])
+    severity = dependency_rules.address_severity(index.url)
+    return Hit(
+        "dependencies.extra-index",
+        index.start,
+        index.end,
+        severity=severity,
+        message=dependency_rules.index(index),
+        evidence=index.url[:200],
+    )
 
 
 def _in_row(hit: Hit, row: int) -> Hit:

@@ -6,13 +6,13 @@ import codecs
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from veritensor_ray.hits import Hit
+from veritensor_ray.detection import Hit
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class DecodedText:
     """Decoded without loss: what is no UTF-8 stays as lone surrogates, which are in no name. `mark` bytes of a byte order mark go before."""
 
     value: str
@@ -20,7 +20,7 @@ class Text:
     mark: int
 
     @classmethod
-    def of(cls, data: bytes) -> Text:
+    def of(cls, data: bytes) -> DecodedText:
         """By its byte order mark (PowerShell writes UTF-16), else UTF-8."""
         for mark, encoding in _MARKS:
             if data.startswith(mark):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from veritensor_ray.config import Dependencies as Configuration
+from veritensor_ray.config import DependencySettings as Configuration
 from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing, default_path
 from veritensor_ray.engines.dependencies.model import PYPI, Dependency
 from veritensor_ray.engines.dependencies.records import Advisory
 from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:
-    from veritensor_ray.engines.dependencies.osv import Client
+    from veritensor_ray.engines.dependencies.osv import OsvClient
 
 Key = tuple[str, str, str | None]
 _ENGINE = "dependencies"
@@ -39,7 +39,7 @@ class Knowledge:
         self._path = Path(configuration.database).expanduser() if configuration.database else default_path()
         self._database: Database | None = None
         self._missing = ""
-        self._service: Client | None = None
+        self._service: OsvClient | None = None
 
     def open(self) -> None:
         """Find the database; make the client of the service if that is wanted."""
@@ -48,9 +48,9 @@ class Knowledge:
         except DatabaseMissing as error:
             self._database, self._missing = None, str(error)
         if self._configuration.online and self._service is None:
-            from veritensor_ray.engines.dependencies.osv import Client
+            from veritensor_ray.engines.dependencies.osv import OsvClient
 
-            self._service = Client(self._configuration.osv)
+            self._service = OsvClient(self._configuration.osv)
 
     def digest(self) -> str:
         """Of the records in use. What a service will say nobody knows: its address stands for it."""

@@ -48,7 +48,7 @@ class Unreachable(Exception):
         self.refused = refused
 
 
-class Client:
+class OsvClient:
     """Asks in batches. Holds one connection, made when it is first needed."""
 
     def __init__(self, configuration: Osv) -> None:

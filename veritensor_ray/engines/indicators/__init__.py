@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.engines.indicators.lists import NOTHING, Indicators, host_and_path, load_lists, refanged
+from veritensor_ray.engines.indicators.feeds import NOTHING, Indicators, host_and_path, load_lists, refanged
 from veritensor_ray.media_types import is_text_type
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 8 << 20
 _LONGEST = 2048  # characters of a URL that are looked at

@@ -16,9 +16,9 @@ from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
-from veritensor_ray.engines.injection.windows import Cutter, Window, from_table
+from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, from_table
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import ModelStore, known_answers
+from veritensor_ray.models.model_store import ModelStore, known_answers
 
 NEAR = 0.1  # log odds around a threshold; half precision moved scores by less
 # Where a reader sees nothing, or only a machine reads, an order is more likely an attack: log odds added to the score.
@@ -124,12 +124,12 @@ class Injection(WithModel):
             raise ModelError("the injection model is not loaded")
         return list(self._hits(self._scorer, texts, from_table(prepared)))
 
-    def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[Window]) -> Iterator[Hit]:
+    def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
         """One hit for each run of consecutive windows above the threshold."""
         medium, high = self._thresholds()
         prior = _Priors(texts)
-        best: tuple[float, Window] | None = None
-        last: Window | None = None
+        best: tuple[float, TokenWindow] | None = None
+        last: TokenWindow | None = None
         for window, raw in [*zip(windows, scorer.scores(windows), strict=True), (None, -math.inf)]:
             score = raw + prior.of(window.row) if window is not None else raw
             if window is not None and min(abs(score - medium), abs(score - high)) < NEAR:
@@ -142,7 +142,7 @@ class Injection(WithModel):
                 best = (score, window)
             last = window
 
-    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, best: tuple[float, Window], prior: float) -> Hit:
+    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, best: tuple[float, TokenWindow], prior: float) -> Hit:
         score, window = best
         medium, high = self._thresholds()
         start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium - prior)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.engines.injection.windows import Window, packed
+from veritensor_ray.engines.injection.windows import TokenWindow, packed
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.weights import check_finite
 
@@ -56,7 +56,7 @@ class Network:
         self.tokens = 0  # that were real, and
         self.computed = 0  # with padding
 
-    def score(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def score(self, windows: Sequence[TokenWindow]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Log odds of each window; equal windows are computed once per process."""
         keys = [hashlib.blake2b(np.asarray(window.ids, np.int32).tobytes(), digest_size=16).digest() for window in windows]
         new = {key: window for key, window in zip(keys, windows, strict=True) if key not in self._known}
@@ -67,11 +67,11 @@ class Network:
             self._known.popitem(last=False)
         return scores
 
-    def alone(self, window: Window) -> float:
+    def alone(self, window: TokenWindow) -> float:
         """The log odds of one window in a batch of its own, unpadded, in full precision: the same wherever it is computed."""
         return float(self._forward([window.ids], half=False)[0])
 
-    def _batches(self, windows: Sequence[Window]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def _batches(self, windows: Sequence[TokenWindow]) -> np.ndarray[Any, np.dtype[np.float64]]:
         scores = np.zeros(len(windows))
         for batch in packed(windows, self._budget):
             scores[batch] = self._fitting([windows[i].ids for i in batch])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from veritensor_ray.engines.injection.network import Network
-from veritensor_ray.engines.injection.windows import Cutter, Window, sentences
+from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Scorer:
     network: Network
     mix: tuple[float, float, float]
 
-    def scores(self, windows: Sequence[Window]) -> list[float]:
+    def scores(self, windows: Sequence[TokenWindow]) -> list[float]:
         """Log odds of an injection in each window."""
         return [self._mixed(window, deep) for window, deep in zip(windows, self.network.score(windows), strict=True)]
 
-    def alone(self, window: Window) -> float:
+    def alone(self, window: TokenWindow) -> float:
         """The same for one window, whatever stood beside it in a batch."""
         return self._mixed(window, self.network.alone(window))
 
@@ -46,6 +46,6 @@ class Scorer:
         start, end = ranges[best]
         return start, start + len(text[start:end].rstrip())
 
-    def _mixed(self, window: Window, deep: float) -> float:
+    def _mixed(self, window: TokenWindow, deep: float) -> float:
         a, b, c = self.mix
         return float(a * deep + b * window.linear + c)

@@ -35,7 +35,7 @@ WINDOWS = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TokenWindow:
     """A piece of a segment that the model reads at once: character range, log odds of the linear model, token ids."""
 
     row: int
@@ -58,9 +58,9 @@ class Cutter:
     linear: Linear | None = None
     gate: float | None = None
 
-    def windows(self, texts: Sequence[str | None]) -> list[Window]:
+    def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
         """Windows of all texts, in order."""
-        found: list[Window] = []
+        found: list[TokenWindow] = []
         zones = [(row, text, start, end) for row, text in enumerate(texts) if text for start, end in self._zones(text)]
         for chunk in _chunks(zones):
             found += self._tokenised(chunk)
@@ -89,7 +89,7 @@ class Cutter:
                 zones.append((start, end))
         return [(_word_start(text, start), end) for start, end in zones]
 
-    def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[Window]:
+    def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[TokenWindow]:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.size, stride=self.size - self.stride - 2)  # the overlap; two tokens frame a window
         encoded = self.tokenizer.encode_batch([text[start:end] for _, text, start, end in zones])
@@ -99,7 +99,7 @@ class Cutter:
                 if len(offsets) > 2:
                     begin, end = start + offsets[1][0], start + offsets[-2][1]
                     says = float(self.linear.scores(text[begin:end], [0], [end - begin])[0]) if self.linear else 0.0
-                    yield Window(row, begin, end, says, piece.ids)
+                    yield TokenWindow(row, begin, end, says, piece.ids)
 
 
 def _word_start(text: str, at: int) -> int:
@@ -108,9 +108,9 @@ def _word_start(text: str, at: int) -> int:
     return at if at == 0 or space < 0 else space + 1
 
 
-def from_table(table: pa.RecordBatch) -> list[Window]:
+def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
     """Windows of a table of schema WINDOWS."""
-    return [Window(*values) for values in zip(*(table.column(name).to_pylist() for name in WINDOWS.names), strict=True)]
+    return [TokenWindow(*values) for values in zip(*(table.column(name).to_pylist() for name in WINDOWS.names), strict=True)]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -121,7 +121,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return [*single, *pairs]
 
 
-def packed(windows: Sequence[Window], budget: int) -> Iterator[list[int]]:
+def packed(windows: Sequence[TokenWindow], budget: int) -> Iterator[list[int]]:
     """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
     batch: list[int] = []
     for i in sorted(range(len(windows)), key=lambda i: len(windows[i].ids)):

@@ -11,13 +11,13 @@ from veritensor_ray import bounds
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
+from veritensor_ray.engines.modelfiles.judgement import NamePolicy, digest_source
+from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
 from veritensor_ray.engines.modelfiles.pickles import PickleScan
-from veritensor_ray.engines.modelfiles.policy import Policy, digest_source
-from veritensor_ray.engines.modelfiles.rules import RULES
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.formats import npy
 from veritensor_ray.media_types import EXECUTABLES, TYPE1_FONT, UNKNOWN
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 
 _PICKLE_NAMES = frozenset(
@@ -63,7 +63,7 @@ class ModelFiles:
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:
-        self._policy = Policy(tuple(settings.modelfiles.allow))
+        self._policy = NamePolicy(tuple(settings.modelfiles.allow))
 
     def applies(self, about: FileInfo) -> bool:
         """To model files, to what may be a pickle, and to configuration."""
@@ -158,7 +158,7 @@ class ModelFiles:
         except LimitExceeded as error:
             yield Gap(str(error), engine=self.name, bound=error.bound)
 
-    def _findings(self, findings: Iterable[configs.Finding], data: bytes) -> Iterator[Hit]:
+    def _findings(self, findings: Iterable[configs.ConfigFinding], data: bytes) -> Iterator[Hit]:
         for found in findings:
             at = max(0, data.find(b'"' + found.key.encode("utf-8", "replace") + b'"'))
             yield _hit(found, at, at + len(found.key) + 2)
@@ -178,7 +178,7 @@ class ModelFiles:
                 yield _hit(found, 0, 8)
 
 
-def _hit(found: configs.Finding, start: int, end: int) -> Hit:
+def _hit(found: configs.ConfigFinding, start: int, end: int) -> Hit:
     """JSON may hold halves of characters, which no output can."""
     message, evidence = (text.encode("utf-8", "replace").decode() for text in (found.message, found.evidence[:1000]))
     return Hit(found.rule, start, end, severity=found.severity, message=message, evidence=evidence)

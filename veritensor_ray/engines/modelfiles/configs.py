@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.engines.modelfiles import templates
-from veritensor_ray.engines.modelfiles.policy import Policy, runs_code
+from veritensor_ray.engines.modelfiles.judgement import NamePolicy, runs_code
 from veritensor_ray.errors import LimitExceeded
 
 LARGEST = bounds.CONFIG
@@ -25,7 +25,7 @@ _YAML_TARGET = re.compile(rb"^[ \t-]*[\"']?_target_[\"']?[ \t]*:[ \t]*[\"']?([\w
 _NODES = bounds.CONFIG_NODES
 
 
-class Finding(NamedTuple):
+class ConfigFinding(NamedTuple):
     """`key` leads to the place in the file's text; `evidence` identifies the finding."""
 
     rule: str
@@ -48,7 +48,7 @@ def parse(data: bytes) -> Any:
     return json.loads(data.decode(json.detect_encoding(data), "replace").removeprefix("\ufeff"), object_pairs_hook=Pairs)
 
 
-def check(top: Any, name: str, policy: Policy) -> Iterator[Finding]:
+def check(top: Any, name: str, policy: NamePolicy) -> Iterator[ConfigFinding]:
     """Findings in a configuration file of that name."""
     if isinstance(top, Pairs):
         if name == "adapter_config.json":
@@ -87,14 +87,14 @@ def _texts(value: Any, level: int = 0) -> Iterator[str]:
             yield from _texts(item[1] if isinstance(value, Pairs) else item, level + 1)
 
 
-def _pair(key: str, value: Any) -> Iterator[Finding]:
+def _pair(key: str, value: Any) -> Iterator[ConfigFinding]:
     if key == "auto_map":
         yield from _auto_map(value)
     elif key == "trust_remote_code" and value is True:
-        yield Finding(_REMOTE, key, "trust_remote_code is set", key)
+        yield ConfigFinding(_REMOTE, key, "trust_remote_code is set", key)
     elif key == "custom_pipelines" and value:
         classes = [text for text in _texts(value) if re.fullmatch(r"[\w./-]+\.\w+", text)]
-        yield Finding(_REMOTE, key, f"custom pipelines: {', '.join(classes)[:200]}", key + ": " + ", ".join(classes))
+        yield ConfigFinding(_REMOTE, key, f"custom pipelines: {', '.join(classes)[:200]}", key + ": " + ", ".join(classes))
     elif key == "_target_" and isinstance(value, str) and runs_code(value):
         yield target(value)
     elif key in _TEMPLATES:
@@ -102,40 +102,40 @@ def _pair(key: str, value: Any) -> Iterator[Finding]:
             yield from _template(key, template)
 
 
-def target(value: str) -> Finding:
+def target(value: str) -> ConfigFinding:
     """A configuration that calls what runs code."""
-    return Finding(_TARGET, "_target_", f"_target_ is {value[:200]}", value[:300])
+    return ConfigFinding(_TARGET, "_target_", f"_target_ is {value[:200]}", value[:300])
 
 
-def _template(key: str, template: str) -> Iterator[Finding]:
+def _template(key: str, template: str) -> Iterator[ConfigFinding]:
     for found in templates.check(template):
-        yield Finding(found.rule, key, f"line {found.line} of the template: {found.what}", found.what, found.severity)
+        yield ConfigFinding(found.rule, key, f"line {found.line} of the template: {found.what}", found.what, found.severity)
 
 
-def _auto_map(value: Any) -> Iterator[Finding]:
+def _auto_map(value: Any) -> Iterator[ConfigFinding]:
     targets = [text for text in _texts(value) if text]
     foreign = [text for text in targets if "--" in text]
     own = [text for text in targets if "--" not in text]
     if own:
-        yield Finding(_REMOTE, "auto_map", f"code beside the model: {', '.join(own)[:200]}", ", ".join(own))
+        yield ConfigFinding(_REMOTE, "auto_map", f"code beside the model: {', '.join(own)[:200]}", ", ".join(own))
     for text in foreign[:100]:
-        yield Finding(_REMOTE, "auto_map", f"code from another repository: {text[:200]}", text, "high")
+        yield ConfigFinding(_REMOTE, "auto_map", f"code from another repository: {text[:200]}", text, "high")
 
 
-def _adapter(top: Pairs) -> Iterator[Finding]:
+def _adapter(top: Pairs) -> Iterator[ConfigFinding]:
     base = top.get("base_model_name_or_path")
     if isinstance(base, str) and base:
         kind = "an address" if "://" in base else "an absolute path" if re.match(r"[/\\~]|[A-Za-z]:[/\\]", base) else ""
         kind = kind or ("a path outside" if ".." in base.split("/") else "another repository" if "/" in base else "")
         if kind:
-            yield Finding(_ADAPTER, "base_model_name_or_path", f"the base model is {kind}: {base[:200]}", base)
+            yield ConfigFinding(_ADAPTER, "base_model_name_or_path", f"the base model is {kind}: {base[:200]}", base)
     mapping = top.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, Pairs) else None
     if isinstance(library, str) and library.split(".")[0] not in _LIBRARIES:
-        yield Finding(_REMOTE, "auto_mapping", f"the base model's class comes from {library[:200]}", library)
+        yield ConfigFinding(_REMOTE, "auto_mapping", f"the base model's class comes from {library[:200]}", library)
 
 
-def _pipeline(top: Pairs) -> Iterator[Finding]:
+def _pipeline(top: Pairs) -> Iterator[ConfigFinding]:
     """Diffusers: a component is a library and a class; another name is a module in the model's folder."""
     for key, value in top:
         if isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
@@ -144,33 +144,33 @@ def _pipeline(top: Pairs) -> Iterator[Finding]:
                 not key.startswith("_") and library in ("stable_diffusion", "deepfloyd_if", "kandinsky", "audioldm")
             )
             if not known:
-                yield Finding(_REMOTE, key, f"{key[:80]} is {value[1][:80]} of the module {value[0][:80]}", ".".join(value))
+                yield ConfigFinding(_REMOTE, key, f"{key[:80]} is {value[1][:80]} of the module {value[0][:80]}", ".".join(value))
 
 
-def _modules(top: list[Any]) -> Iterator[Finding]:
+def _modules(top: list[Any]) -> Iterator[ConfigFinding]:
     """Sentence Transformers: each module names its class."""
     for entry in top[:1000]:
         kind = entry.get("type") if isinstance(entry, Pairs) else None
         if isinstance(kind, str) and kind.split(".")[0] not in _LIBRARIES:
-            yield Finding(_REMOTE, "type", f"a module of the model is {kind[:200]}", kind)
+            yield ConfigFinding(_REMOTE, "type", f"a module of the model is {kind[:200]}", kind)
 
 
-def _keras(pairs: Pairs, policy: Policy) -> Iterator[Finding]:
+def _keras(pairs: Pairs, policy: NamePolicy) -> Iterator[ConfigFinding]:
     name, module, config = pairs.get("class_name"), pairs.get("module"), pairs.get("config")
     if name in ("Lambda", "__lambda__"):
         label = config.get("name") if isinstance(config, Pairs) else None
         if name == "Lambda" or not isinstance(config, Pairs) or config.get("code"):
-            yield Finding(_LAMBDA, str(name), f"{name} {label or ''} holds code".replace("  ", " "), f"{name} {label or ''}".strip())
+            yield ConfigFinding(_LAMBDA, str(name), f"{name} {label or ''} holds code".replace("  ", " "), f"{name} {label or ''}".strip())
     if not isinstance(module, str) or not isinstance(name, str) or not module:
         return
     called = config if name == "function" and isinstance(config, str) else name
     if policy.judge(module, called) == "dangerous":
-        yield Finding(_MODULE, "module", f"loading calls {module}.{called}"[:300], f"{module}.{called}", "critical")
+        yield ConfigFinding(_MODULE, "module", f"loading calls {module}.{called}"[:300], f"{module}.{called}", "critical")
     elif module.split(".")[0] not in _KERAS and policy.judge(module, called) == "unknown":
-        yield Finding(_MODULE, "module", f"loading imports {module}.{called}"[:300], f"{module}.{called}")
+        yield ConfigFinding(_MODULE, "module", f"loading imports {module}.{called}"[:300], f"{module}.{called}")
 
 
-def yaml_targets(data: bytes) -> Iterator[tuple[int, Finding]]:
+def yaml_targets(data: bytes) -> Iterator[tuple[int, ConfigFinding]]:
     """Targets of Hydra and NeMo with their offsets; the lines are read as they stand, no YAML is parsed."""
     for match in _YAML_TARGET.finditer(data):
         value = match[1].decode("ascii", "replace")

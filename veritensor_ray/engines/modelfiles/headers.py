@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray.detection import Hit
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
 from veritensor_ray.formats import gguf, onnx, safetensors
-from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 
 _SHOWN = 20  # problems of one file
@@ -27,7 +27,7 @@ def scan_safetensors(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
 
 def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
     """Lengths that do not fit, and chat templates."""
-    header = gguf.Header(file, size)
+    header = gguf.GgufHeader(file, size)
     try:
         for found in header.texts():
             if found.key.startswith("tokenizer.chat_template"):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from veritensor_ray.engines.modelfiles import configs
-from veritensor_ray.engines.modelfiles.configs import Finding
+from veritensor_ray.engines.modelfiles.configs import ConfigFinding
+from veritensor_ray.engines.modelfiles.judgement import NamePolicy
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
-from veritensor_ray.engines.modelfiles.policy import Policy
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Gap
@@ -16,7 +16,7 @@ from veritensor_ray.segments import Gap
 _SHOWN = 100
 
 
-def check(file: BinaryIO, policy: Policy) -> Iterator[Finding | Gap]:
+def check(file: BinaryIO, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
     """Findings; gaps for what h5py does not read."""
     try:
         with hdf5.opened(file) as root:
@@ -26,7 +26,7 @@ def check(file: BinaryIO, policy: Policy) -> Iterator[Finding | Gap]:
         yield Gap(f"modelfiles: {str(error)[:200]}", engine="modelfiles")
 
 
-def _keras(root: object, policy: Policy) -> Iterator[Finding | Gap]:
+def _keras(root: object, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
     text = hdf5.keras_config(root)
     try:
         top = configs.parse(text.encode("utf-8", "replace")) if text else None
@@ -39,19 +39,19 @@ def _keras(root: object, policy: Policy) -> Iterator[Finding | Gap]:
         yield Gap(str(error), engine="modelfiles", bound=error.bound)
 
 
-def _elsewhere(root: object) -> Iterator[Finding]:
+def _elsewhere(root: object) -> Iterator[ConfigFinding]:
     shown = 0
     for found in hdf5.objects(root):
         if isinstance(found, hdf5.Elsewhere):
             target, what = found.target.rpartition(":")[0], found.what
-        elif isinstance(found, hdf5.Found) and found.is_dataset:
+        elif isinstance(found, hdf5.Hdf5Item) and found.is_dataset:
             target, what = hdf5.stored_elsewhere(found.item), "a dataset with its data in another file"
         else:
             continue
         if target and shown < _SHOWN:
             shown += 1
             severity = "high" if any(leaves_folder(one) for one in target.split(", ")) else None
-            yield Finding(
+            yield ConfigFinding(
                 "modelfiles.hdf5-external-data",
                 found.path,
                 f"{found.path[:100]} is {what}: {target[:200]}",

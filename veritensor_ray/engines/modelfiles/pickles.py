@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from veritensor_ray.engines.modelfiles.policy import Policy, Verdict, is_module
+from veritensor_ray.detection import Hit
+from veritensor_ray.engines.modelfiles.judgement import NamePolicy, Verdict, is_module
 from veritensor_ray.formats.events import Call, Doubtful
+from veritensor_ray.formats.pickle_values import Blob, Many, Name, shown
 from veritensor_ray.formats.pickles import Ended, Pickles
-from veritensor_ray.formats.values import Blob, Many, Name, shown
-from veritensor_ray.hits import Hit
 from veritensor_ray.segments import Gap
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*")
@@ -22,7 +22,7 @@ _UFUNC = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Calls:
     """A distinct name in a pickle: where first, how often, what it was called with, and whether all calls of it were harmless."""
 
     first: Name
@@ -35,10 +35,10 @@ class _Seen:
 class PickleScan:
     """Judges the pickles of one file. `base`: where in the file the first one begins; `sure`: whether it is known to be one."""
 
-    def __init__(self, policy: Policy, base: int = 0, sure: bool = True) -> None:
+    def __init__(self, policy: NamePolicy, base: int = 0, sure: bool = True) -> None:
         self._policy, self._base, self._sure = policy, base, sure
-        self._seen: dict[str, _Seen] = {}
-        self._doubtful: dict[str, _Seen] = {}
+        self._seen: dict[str, _Calls] = {}
+        self._doubtful: dict[str, _Calls] = {}
         self._lost = 0
         self._distinct = 0
 
@@ -64,7 +64,7 @@ class PickleScan:
         else:
             self._call(self._doubtful, event)
 
-    def _refer(self, seen: dict[str, _Seen], name: Name) -> None:
+    def _refer(self, seen: dict[str, _Calls], name: Name) -> None:
         found = seen.get(str(name))
         if found is None:
             full = self._distinct >= _NAMES and self._policy.judge(name.module, name.name) != "dangerous"
@@ -72,10 +72,10 @@ class PickleScan:
                 self._lost += 1
                 return
             self._distinct += 1
-            found = seen[str(name)] = _Seen(name)
+            found = seen[str(name)] = _Calls(name)
         found.count += 1
 
-    def _call(self, seen: dict[str, _Seen], call: Call) -> None:
+    def _call(self, seen: dict[str, _Calls], call: Call) -> None:
         found = seen.get(str(call.function))
         if found is None:
             return
@@ -116,12 +116,12 @@ class PickleScan:
             yield self._broken(ended)
         self._seen, self._doubtful = {}, {}
 
-    def _verdict(self, seen: _Seen) -> Verdict:
+    def _verdict(self, seen: _Calls) -> Verdict:
         if seen.calls and seen.calls == seen.excused:
             return "harmless"
         return self._policy.judge(seen.first.module, seen.first.name)
 
-    def _hit(self, seen: _Seen, verdict: Verdict) -> Iterator[Hit]:
+    def _hit(self, seen: _Calls, verdict: Verdict) -> Iterator[Hit]:
         name = seen.first
         start, end = self._base + name.offset, self._base + name.end
         what = f"{name} is called with {seen.args}" if seen.args else f"{name} is referred to"

@@ -31,7 +31,7 @@ _LOADS = re.compile(r"{%-?\+?\s*(include|import|extends|from)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TemplateFinding:
     """What a template does, in which of its lines."""
 
     rule: str
@@ -51,40 +51,43 @@ class _Generation(Extension):
         return nodes.Scope(body, lineno=line)
 
 
-def check(template: str) -> list[Finding]:
+def check(template: str) -> list[TemplateFinding]:
     """Everything worth a word, each only once. Raises nothing."""
     if len(template) > LARGEST:
-        return [*_by_text(template), Finding(UNREADABLE, f"{len(template)} characters; {LARGEST} are read", 1)]
+        return [*_by_text(template), TemplateFinding(UNREADABLE, f"{len(template)} characters; {LARGEST} are read", 1)]
     environment = Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation], autoescape=True)
     try:
         tree = environment.parse(template)
         found = list(_walk(tree))
     except RecursionError:
-        return [*_by_text(template), Finding(UNREADABLE, "nested too deeply", 1)]
+        return [*_by_text(template), TemplateFinding(UNREADABLE, "nested too deeply", 1)]
     except Exception as error:  # noqa: BLE001  # the boundary of a template: numbers of any length and odd characters raise more than syntax errors
-        return [*_by_text(template), Finding(UNREADABLE, f"{str(error).partition(chr(10))[0][:200]}", getattr(error, "lineno", 1) or 1)]
-    first: dict[tuple[str, str], Finding] = {}
+        return [
+            *_by_text(template),
+            TemplateFinding(UNREADABLE, f"{str(error).partition(chr(10))[0][:200]}", getattr(error, "lineno", 1) or 1),
+        ]
+    first: dict[tuple[str, str], TemplateFinding] = {}
     for one in found:
         first.setdefault((one.rule, one.what), one)
     return list(first.values())
 
 
-def _by_text(template: str) -> Iterator[Finding]:
+def _by_text(template: str) -> Iterator[TemplateFinding]:
     """What can be said of a template that does not parse: another implementation may read it."""
     opened = re.search(r"{[{%]", template)
     for match in islice(_REACHING.finditer(template, opened.start()), 100) if opened else ():
-        yield Finding(ESCAPE, match[0], template.count("\n", 0, match.start()) + 1)
+        yield TemplateFinding(ESCAPE, match[0], template.count("\n", 0, match.start()) + 1)
     loads = _LOADS.search(template)
     if loads:
-        yield Finding(FILES, loads[1], template.count("\n", 0, loads.start()) + 1)
+        yield TemplateFinding(FILES, loads[1], template.count("\n", 0, loads.start()) + 1)
 
 
-def _walk(tree: nodes.Template) -> Iterator[Finding]:
+def _walk(tree: nodes.Template) -> Iterator[TemplateFinding]:
     known = _assigned(tree)
     for count, node in enumerate(_all(tree), 1):
         yield from _look(node, known)
         if count == _NODES:
-            yield Finding(UNREADABLE, f"more than {_NODES} nodes", node.lineno)
+            yield TemplateFinding(UNREADABLE, f"more than {_NODES} nodes", node.lineno)
 
 
 def _assigned(tree: nodes.Template) -> dict[str, str]:
@@ -108,7 +111,7 @@ def _all(tree: nodes.Node) -> Iterator[nodes.Node]:
         yield node
 
 
-def _look(node: nodes.Node, known: dict[str, str]) -> Iterator[Finding]:
+def _look(node: nodes.Node, known: dict[str, str]) -> Iterator[TemplateFinding]:
     if isinstance(node, nodes.Getattr):
         yield from _attribute(node.attr, node.lineno)
         yield from _of_global(node.node, node.attr, node.lineno)
@@ -117,42 +120,42 @@ def _look(node: nodes.Node, known: dict[str, str]) -> Iterator[Finding]:
         if text is not None:
             yield from _attribute(text, node.lineno)
         elif "__" in _pieces(node.arg, known):
-            yield Finding(ESCAPE, f"[{_pieces(node.arg, known)[:80]}…]", node.lineno)
+            yield TemplateFinding(ESCAPE, f"[{_pieces(node.arg, known)[:80]}…]", node.lineno)
         yield from _of_global(node.node, text or "…", node.lineno)
     elif isinstance(node, nodes.Filter) and node.name in _BY_NAME:
         yield from _filter(node, known)
     elif isinstance(node, nodes.Const) and isinstance(node.value, str) and (match := _REACHING.search(node.value)):
-        yield Finding(ESCAPE, match[0], node.lineno)
+        yield TemplateFinding(ESCAPE, match[0], node.lineno)
     elif isinstance(node, (nodes.Add, nodes.Concat)):
         text = _folded(node, known)
         if text and (match := _REACHING.search(text)):
-            yield Finding(ESCAPE, match[0], node.lineno)
+            yield TemplateFinding(ESCAPE, match[0], node.lineno)
     elif isinstance(node, (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         text = _folded(node.template, known)
-        yield Finding(FILES, f"{type(node).__name__.lower()} {text or ''}".strip(), node.lineno)
+        yield TemplateFinding(FILES, f"{type(node).__name__.lower()} {text or ''}".strip(), node.lineno)
 
 
-def _attribute(name: str, line: int) -> Iterator[Finding]:
+def _attribute(name: str, line: int) -> Iterator[TemplateFinding]:
     if _HIDDEN.search(name):
-        yield Finding(ESCAPE, name[:80], line)
+        yield TemplateFinding(ESCAPE, name[:80], line)
 
 
-def _of_global(node: nodes.Node, attribute: str, line: int) -> Iterator[Finding]:
+def _of_global(node: nodes.Node, attribute: str, line: int) -> Iterator[TemplateFinding]:
     """Functions that Jinja and web frameworks put into every template: what has an attribute of theirs taken is after their globals."""
     if isinstance(node, nodes.Name) and node.name in _GLOBALS and node.ctx == "load" and not _HIDDEN.search(attribute):
-        yield Finding(ESCAPE, f"{node.name}.{attribute[:80]}", line, severity="medium")
+        yield TemplateFinding(ESCAPE, f"{node.name}.{attribute[:80]}", line, severity="medium")
 
 
-def _filter(node: nodes.Filter, known: dict[str, str]) -> Iterator[Finding]:
+def _filter(node: nodes.Filter, known: dict[str, str]) -> Iterator[TemplateFinding]:
     arguments = [*node.args, *(keyword.value for keyword in node.kwargs)]
     for argument in arguments:
         text = _folded(argument, known)
         if text is not None:
             yield from _attribute(text, node.lineno)
         elif "__" in _pieces(argument, known):
-            yield Finding(ESCAPE, f"{node.name}({_pieces(argument, known)[:80]}…)", node.lineno)
+            yield TemplateFinding(ESCAPE, f"{node.name}({_pieces(argument, known)[:80]}…)", node.lineno)
     if node.name == "attr" and arguments and _folded(arguments[0], known) is None:
-        yield Finding(ESCAPE, "attr() of a computed name", node.lineno, severity="medium")
+        yield TemplateFinding(ESCAPE, "attr() of a computed name", node.lineno, severity="medium")
 
 
 def _pieces(node: nodes.Node, known: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from veritensor_ray import bounds
-from veritensor_ray.config import Ocr
+from veritensor_ray.config import OcrSettings
 from veritensor_ray.errors import LimitExceeded, ReadError
 
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
@@ -82,7 +82,7 @@ class Plane:
         return self.moved(np.asarray(grey, np.uint8), np.asarray(cv2.invertAffineTransform(there), float))
 
 
-def decode(data: bytes, settings: Ocr) -> Iterator[Image.Image]:
+def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
     """Frames that differ, upright as a viewer shows them, in RGB. Raises ReadError and LimitExceeded; `settings.frames` is for the caller."""
     try:
         with warnings.catch_warnings():

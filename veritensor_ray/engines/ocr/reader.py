@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.config import Ocr
+from veritensor_ray.config import OcrSettings
 from veritensor_ray.engines.ocr.boxes import Box, around, drift, lines, ordered, quads, slope, union
 from veritensor_ray.engines.ocr.networks import Networks
 from veritensor_ray.engines.ocr.picture import Grey, Plane
@@ -62,7 +62,7 @@ class Clock:
             raise LimitExceeded("ocr.seconds", f"reading the image took more than {self._seconds:g} s")
 
 
-def read(grey: Grey, networks: Networks, settings: Ocr, clock: Clock) -> list[Line]:
+def read(grey: Grey, networks: Networks, settings: OcrSettings, clock: Clock) -> list[Line]:
     """Lines in reading order."""
     edges = _edges(grey)
     if not edges.any():
@@ -98,7 +98,7 @@ def character_heights(edges: Array) -> tuple[Array, Array]:
     return short[kept], long[kept]
 
 
-def scales(edges: Array, settings: Ocr) -> list[float]:
+def scales(edges: Array, settings: OcrSettings) -> list[float]:
     """Magnifications for the detector: one for small characters, and one for giant ones where there are any."""
     short, weight = character_heights(edges)
     fits = settings.max_side / max(edges.shape)
@@ -113,7 +113,7 @@ def scales(edges: Array, settings: Ocr) -> list[float]:
     return [first, 50 / float(np.median(giants))] if len(giants) else [first]
 
 
-def find(plane: Plane, edges: Array, networks: Networks, settings: Ocr, clock: Clock) -> list[Array]:
+def find(plane: Plane, edges: Array, networks: Networks, settings: OcrSettings, clock: Clock) -> list[Array]:
     """Words: corners in the plane's coordinates."""
     words: list[Array] = []
     for scale in scales(edges, settings):
@@ -130,7 +130,7 @@ def _overlap(one: Box, other: Box) -> bool:
     return wide > 0 and high > 0 and wide * high > 0.3 * min(one.width * one.height, other.width * other.height)
 
 
-def _detect(grey: Grey, edges: Array, scale: float, networks: Networks, settings: Ocr, clock: Clock) -> list[Array]:
+def _detect(grey: Grey, edges: Array, scale: float, networks: Networks, settings: OcrSettings, clock: Clock) -> list[Array]:
     import cv2
 
     height, width = (max(1, round(side * scale)) for side in grey.shape)
@@ -188,7 +188,7 @@ def _directions(words: Sequence[Array], turned: bool) -> tuple[list[Array], list
     return [w for w, flat in zip(words, across, strict=True) if flat], [w for w, flat in zip(words, across, strict=True) if not flat]
 
 
-def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings: Ocr, clock: Clock) -> list[Line]:
+def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings: OcrSettings, clock: Clock) -> list[Line]:
     """Lines of words (corners in the original) that run across in `plane`, from left to right or upside down."""
     leaning = slope([plane.here(word) for word in words])
     nearly = plane.straightened(leaning) if _LEANING < abs(leaning) < _STEEPEST else plane

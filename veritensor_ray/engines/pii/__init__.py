@@ -12,10 +12,10 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.pii import chunks, custom, evasion, gate, patterns
 from veritensor_ray.engines.pii.freetext import Gliner, Reader, thresholds_of, window_words_of
-from veritensor_ray.engines.pii.joining import Found, Joined, pieces
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
 from veritensor_ray.engines.pii.merge import merged
-from veritensor_ray.engines.pii.rules import all_rules
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.engines.pii.pii_rules import all_rules
+from veritensor_ray.models.model_store import ModelStore
 
 _HIDDEN = 0.95  # confidence of what was hidden, in parts of what it would be in the open
 _GROUP = 4096  # chunks that wait for the model at once
@@ -75,22 +75,22 @@ class Pii(WithModel):
             hits += self._hits(joined, merged(found))
         return hits
 
-    def _structured(self, joined: Joined) -> Iterator[Found]:
+    def _structured(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         yield from patterns.find(joined, self._settings.pii)
         yield from custom.find(joined, self._settings.pii)
 
-    def _hidden(self, joined: Joined) -> Iterator[Found]:
+    def _hidden(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         """The same over segments that read differently once normalised. What stood in the open as well was found there."""
         for column, (start, text) in zip(joined.columns, joined.texts(), strict=True):
             mapped = evasion.normalised(text) if evasion.suspect(text) else None
             if mapped is None:
                 continue
-            for found in self._structured(Joined.of(mapped.text, column)):
+            for found in self._structured(JoinedBatch.of(mapped.text, column)):
                 first, last = mapped.original(found.start, found.end)
                 if text[first:last] != mapped.text[found.start : found.end]:
-                    yield Found(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail)
+                    yield PiiSpan(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail)
 
-    def _free(self, joined: Joined) -> Iterator[Found]:
+    def _free(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         if self._reader is None:
             return
         waiting: list[tuple[int, str]] = []
@@ -101,20 +101,20 @@ class Pii(WithModel):
                 waiting = []
         yield from self._read(self._reader, waiting)
 
-    def _chunks(self, joined: Joined, words: int) -> Iterator[tuple[int, str]]:
+    def _chunks(self, joined: JoinedBatch, words: int) -> Iterator[tuple[int, str]]:
         for start, text in joined.texts():
             for first, last in chunks.chunks(text, words):
                 if not self._settings.pii.gate or gate.possible(text[first:last]):
                     yield start + first, text[first:last]
 
     @staticmethod
-    def _read(reader: Reader, waiting: Sequence[tuple[int, str]]) -> Iterator[Found]:
+    def _read(reader: Reader, waiting: Sequence[tuple[int, str]]) -> Iterator[PiiSpan]:
         if waiting:
             for (start, _), spans in zip(waiting, reader.read([text for _, text in waiting]), strict=True):
                 for found in spans:
-                    yield Found(found.rule, start + found.start, start + found.end, found.score, found.detail)
+                    yield PiiSpan(found.rule, start + found.start, start + found.end, found.score, found.detail)
 
-    def _hits(self, joined: Joined, found: Iterable[Found]) -> Iterator[Hit]:
+    def _hits(self, joined: JoinedBatch, found: Iterable[PiiSpan]) -> Iterator[Hit]:
         for one in found:
             if one.score >= self._settings.pii.min_confidence:
                 i = joined.index(one.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from veritensor_ray.engines.pii.joining import Joined, words_of
+from veritensor_ray.engines.pii.joining import JoinedBatch, words_of
 
 _WIDTH = 64
 _BEHIND = 24
@@ -100,7 +100,7 @@ def kinds_of(words: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def context(joined: Joined, start: int, end: int) -> Mapping[str, int]:
+def context(joined: JoinedBatch, start: int, end: int) -> Mapping[str, int]:
     """What the words around a place speak of: kind to distance in words. A column's name is as near as the word before."""
     before = joined.before(start, _WIDTH)
     if len(before) == _WIDTH:

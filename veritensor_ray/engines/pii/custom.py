@@ -9,8 +9,8 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
-from veritensor_ray.config import CustomPii, Pii
-from veritensor_ray.engines.pii.joining import Found, Joined, words_of
+from veritensor_ray.config import CustomPii, PiiSettings
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.validators import CUSTOM
 from veritensor_ray.errors import UsageError
 
@@ -25,7 +25,7 @@ def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
 
 
-def check(settings: Pii) -> None:
+def check(settings: PiiSettings) -> None:
     """Raises UsageError, naming the key, for patterns that may take exponential time and for names given twice."""
     names = [one.name for one in settings.custom]
     for i, one in enumerate(settings.custom, 1):  # as messages about the configuration count
@@ -57,7 +57,7 @@ def _parts(argument: Any) -> Iterator[Any]:
             yield from _parts(part)
 
 
-def find(joined: Joined, settings: Pii) -> Iterator[Found]:
+def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     """Matches of all configured patterns; none crosses texts."""
     for one in settings.custom:
         pattern = compiled(one.pattern, one.ignore_case)
@@ -71,7 +71,7 @@ def find(joined: Joined, settings: Pii) -> Iterator[Found]:
                 at += PIECE
 
 
-def _held(joined: Joined, one: CustomPii, match: re.Match[str]) -> Iterator[Found]:
+def _held(joined: JoinedBatch, one: CustomPii, match: re.Match[str]) -> Iterator[PiiSpan]:
     if one.validator and not CUSTOM[one.validator](match.group()):
         return
     score = 0.95 if one.validator else 0.75
@@ -82,4 +82,4 @@ def _held(joined: Joined, one: CustomPii, match: re.Match[str]) -> Iterator[Foun
         if not any(word.lower() in words or (" " in word and word.lower() in phrases) for word in one.context):
             return
         score = 0.99 if one.validator else 0.9
-    yield Found(f"custom-{one.name}", match.start(), match.end(), score, one.name)
+    yield PiiSpan(f"custom-{one.name}", match.start(), match.end(), score, one.name)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from veritensor_ray.mapped import Mapped
+from veritensor_ray.origins import Mapped
 
 _WIDE = re.compile(
     r"[\uff01-\uff5e\U0001d400-\U0001d7ff\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000]"

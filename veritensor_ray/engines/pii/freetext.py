@@ -13,15 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from veritensor_ray.engines.pii.joining import Found
-from veritensor_ray.engines.pii.rules import FREE_TEXT
+from veritensor_ray.engines.pii.joining import PiiSpan
+from veritensor_ray.engines.pii.pii_rules import FREE_TEXT
 from veritensor_ray.errors import ModelError
-from veritensor_ray.models.store import known_answers
+from veritensor_ray.models.model_store import known_answers
 from veritensor_ray.models.weights import check_finite
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
-    from veritensor_ray.models.store import Model
+    from veritensor_ray.models.model_store import Model
 
 NEAR = 0.02
 _CHARACTERS = 3  # to a token, at least on average
@@ -34,7 +34,7 @@ class Reader(Protocol):
 
     window_words: int
 
-    def read(self, texts: Sequence[str]) -> list[list[Found]]:
+    def read(self, texts: Sequence[str]) -> list[list[PiiSpan]]:
         """What each text holds, with offsets in it, in order."""
 
 
@@ -76,7 +76,7 @@ class Gliner:
         self._thresholds = thresholds_of(model.settings, settings.pii.thresholds)
         self._floor = max(min(self._thresholds.values()) - NEAR, 0.01)
         self._budget = settings.pii.token_budget
-        self._known: OrderedDict[str, list[Found]] = OrderedDict()
+        self._known: OrderedDict[str, list[PiiSpan]] = OrderedDict()
         folder = str(model.folder)
         torch.set_num_threads(settings.resources.model_threads)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -97,7 +97,7 @@ class Gliner:
                 f"the pii model in {folder} fails its self-test: {span!r} is no {rule}, it sees {seen}. Bring the pinned model again"
             )
 
-    def read(self, texts: Sequence[str]) -> list[list[Found]]:
+    def read(self, texts: Sequence[str]) -> list[list[PiiSpan]]:
         """Equal texts are read once per process, in batches of like lengths; near a threshold again alone, in full precision."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         for batch in batches(new, self._budget):
@@ -119,7 +119,7 @@ class Gliner:
             bf16 = any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
         return torch.autocast(self._device, dtype=torch.bfloat16) if bf16 else nullcontext()
 
-    def _forward(self, texts: Sequence[str], precision: AbstractContextManager[Any]) -> list[list[Found]]:
+    def _forward(self, texts: Sequence[str], precision: AbstractContextManager[Any]) -> list[list[PiiSpan]]:
         import torch
 
         with torch.inference_mode(), precision:
@@ -128,14 +128,14 @@ class Gliner:
             )
         return [sorted(self._spans(entities, len(text)), key=lambda f: f.start) for entities, text in zip(predicted, texts, strict=True)]
 
-    def _spans(self, entities: Sequence[Mapping[str, Any]], length: int) -> Iterator[Found]:
+    def _spans(self, entities: Sequence[Mapping[str, Any]], length: int) -> Iterator[PiiSpan]:
         for entity in entities:
             rule, score = self._labels.get(entity["label"]), float(entity["score"])
             if math.isnan(score):
                 raise ModelError("the pii model's scores are no numbers. Bring the pinned model again")
             start, end = max(0, int(entity["start"])), min(length, int(entity["end"]))
             if rule and end > start:
-                yield Found(rule, start, end, min(round(score, 4), 1.0))
+                yield PiiSpan(rule, start, end, min(round(score, 4), 1.0))
 
 
 def batches(texts: Sequence[str], budget: int) -> Iterator[list[int]]:

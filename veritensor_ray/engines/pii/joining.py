@@ -18,7 +18,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PiiSpan:
     """Something at [start, end) of a buffer; `detail` says which kind of it."""
 
     rule: str
@@ -28,7 +28,7 @@ class Found:
     detail: str = ""
 
 
-class Joined(JoinedText):
+class JoinedBatch(JoinedText):
     """A buffer of texts; `rows` are their numbers in the batch, and `columns` name where each stands in a table, if it does."""
 
     def __init__(self, text: str, lengths: Lengths, rows: Sequence[int], columns: Sequence[str | None]) -> None:
@@ -37,9 +37,9 @@ class Joined(JoinedText):
         self.columns = columns
 
     @staticmethod
-    def of(text: str, column: str | None) -> Joined:
+    def of(text: str, column: str | None) -> JoinedBatch:
         """A buffer of one text."""
-        return Joined(text, np.array([len(text)]), [0], [column])
+        return JoinedBatch(text, np.array([len(text)]), [0], [column])
 
     def column_words(self, position: int) -> tuple[str, ...]:
         """The words of the column's name, in lower case."""
@@ -62,7 +62,7 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def pieces(texts: pa.Array, columns: pa.DictionaryArray) -> Iterator[Joined]:
+def pieces(texts: pa.Array, columns: pa.DictionaryArray) -> Iterator[JoinedBatch]:
     """The texts of a batch in buffers of about a million characters, without those that are empty."""
     lengths = text_lengths(texts)
     rows = np.flatnonzero(lengths)
@@ -70,4 +70,4 @@ def pieces(texts: pa.Array, columns: pa.DictionaryArray) -> Iterator[Joined]:
         texts, columns, lengths = texts.take(pa.array(rows)), columns.take(pa.array(rows)), lengths[rows]
     for start, end in cuts(lengths, BUFFER):
         some = slice(start, end)
-        yield Joined(str(buffer_of(texts[some]), "utf-8"), lengths[some], rows[some].tolist(), columns[some].to_pylist())
+        yield JoinedBatch(str(buffer_of(texts[some]), "utf-8"), lengths[some], rows[some].tolist(), columns[some].to_pylist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from veritensor_ray.engines.pii.joining import Found
+from veritensor_ray.engines.pii.joining import PiiSpan
 
 # What is proven by a checksum or a form of its own goes before what a model or a word near by says.
 _RANK = {
@@ -22,17 +22,17 @@ _RANK = {
 }
 
 
-def _key(found: Found) -> tuple[float, int, int, int, str]:
+def _key(found: PiiSpan) -> tuple[float, int, int, int, str]:
     strong = 0 if found.rule.startswith("custom-") else 1 if found.score >= 0.85 else 2 if found.score >= 0.6 else 3
     free = _RANK.get(found.rule, 2) == 4
     return (strong if not free else 4, _RANK.get(found.rule, 0), found.start - found.end, found.start, found.rule)
 
 
-def merged(candidates: Iterable[Found]) -> list[Found]:
+def merged(candidates: Iterable[PiiSpan]) -> list[PiiSpan]:
     """The strongest of those that overlap, in order of place. Neighbours stay apart; a longer one beats its equal."""
-    kept: list[Found] = []
+    kept: list[PiiSpan] = []
     for group in _groups(candidates):
-        taken: list[Found] = []
+        taken: list[PiiSpan] = []
         for found in sorted(group, key=_key):
             if not any(found.start < other.end and other.start < found.end for other in taken):
                 taken.append(found)
@@ -40,9 +40,9 @@ def merged(candidates: Iterable[Found]) -> list[Found]:
     return kept
 
 
-def _groups(candidates: Iterable[Found]) -> Iterator[list[Found]]:
+def _groups(candidates: Iterable[PiiSpan]) -> Iterator[list[PiiSpan]]:
     """Candidates that touch each other through overlaps: so merging stays linear."""
-    group: list[Found] = []
+    group: list[PiiSpan] = []
     end = -1
     for found in sorted({f for f in candidates if f.end > f.start}, key=lambda f: (f.start, f.end, f.rule, f.score)):
         if group and found.start >= end:

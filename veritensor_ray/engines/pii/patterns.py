@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 from stdnum import luhn
 
-from veritensor_ray.config import Pii
+from veritensor_ray.config import PiiSettings
 from veritensor_ray.engines.pii import phones
 from veritensor_ray.engines.pii.context import context
-from veritensor_ray.engines.pii.joining import Found, Joined, listed
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
 from veritensor_ray.engines.pii.validators import (
     TEST_CARDS,
@@ -30,7 +30,7 @@ from veritensor_ray.engines.pii.validators import (
 )  # fmt: skip
 
 
-def find(joined: Joined, settings: Pii) -> Iterator[Found]:
+def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     """All candidates that hold, overlapping ones too."""
     text = joined.text
     if "@" in text:
@@ -61,7 +61,7 @@ _ROLE = re.compile(
 _MESSAGE_ID = re.compile(r"(?:message-id|references|in-reply-to):?[\s<]*(?:<[^>]*>\s*)*<?$", re.IGNORECASE)
 
 
-def _emails(joined: Joined) -> Iterator[Found]:
+def _emails(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text = joined.text
     at = text.find("@")
     while at >= 0:
@@ -71,7 +71,7 @@ def _emails(joined: Joined) -> Iterator[Found]:
         at = text.find("@", at + 1)
 
 
-def _email(joined: Joined, at: int) -> Found | None:
+def _email(joined: JoinedBatch, at: int) -> PiiSpan | None:
     text = joined.text
     domain = _DOMAIN.match(text, at + 1)
     if not domain:
@@ -97,7 +97,7 @@ def _email(joined: Joined, at: int) -> Found | None:
         score = 0.6
     elif _MESSAGE_ID.search(joined.before(start, 200)):
         return None
-    return Found("email", start, domain.end(), score)
+    return PiiSpan("email", start, domain.end(), score)
 
 
 # --- runs of digits
@@ -115,7 +115,7 @@ _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
 
 
-def _numbers(joined: Joined, regions: tuple[str, ...]) -> Iterator[Found]:
+def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     text = joined.text
     for match in _RUN.finditer(text):
         start, end = match.span()
@@ -133,7 +133,7 @@ def _joined_on(text: str, start: int) -> bool:
     return text[start - 1] != "=" and start > 1 and text[start - 2].isalnum()
 
 
-def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> Iterator[Found]:
+def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     if _FLOAT.fullmatch(run):
         return
     count = sum(map(str.isdigit, run))
@@ -156,17 +156,17 @@ def _number(joined: Joined, run: str, start: int, regions: tuple[str, ...]) -> I
             if us_ssn(digits):
                 told = "ssn" in about()
                 if told or match[1] == match[2] == "-":
-                    yield Found("us-ssn", start + match.start(), start + match.end(), 0.99 if told else 0.85, "US social security number")
+                    yield PiiSpan("us-ssn", start + match.start(), start + match.end(), 0.99 if told else 0.85, "US social security number")
     inside = _GROUP_BEFORE.search(joined.before(start, 3)) is not None
     for offset, part in _parts(run):
         kind = NUMBERS.identify(part, about(), inside)
         if kind:
             identifier, length, score = kind
-            yield Found(identifier.rule, start + offset, start + offset + length, score, identifier.name)
+            yield PiiSpan(identifier.rule, start + offset, start + offset + length, score, identifier.name)
         yield from _phone(joined, part, start + offset, about, regions)
 
 
-def _cards(joined: Joined, run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[Found]:
+def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[PiiSpan]:
     for match in _CARD.finditer(run):
         digits = re.sub(r"\D", "", match.group())
         known = payment_card(digits)
@@ -181,7 +181,7 @@ def _cards(joined: Joined, run: str, start: int, about: Callable[[], dict[str, i
         score = 0.75 if not known else 0.99 if told else 0.92 if grouped else 0.75
         if digits in TEST_CARDS:
             score = min(score, 0.6)
-        yield Found(
+        yield PiiSpan(
             "payment-card", start + match.start(), start + match.end(), score, "published test number" if digits in TEST_CARDS else ""
         )
 
@@ -195,7 +195,7 @@ def _parts(run: str) -> Iterator[tuple[int, str]]:
         at += len(piece)
 
 
-def _phone(joined: Joined, part: str, start: int, about: Callable[[], dict[str, int]], regions: tuple[str, ...]) -> Iterator[Found]:
+def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[str, int]], regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     plain = part.isdigit()
     if part.startswith("(") and ")" not in part:
         part, start = part[1:], start + 1
@@ -217,7 +217,7 @@ def _phone(joined: Joined, part: str, start: int, about: Callable[[], dict[str, 
     score = phones.score(part, phone, prose or bool(joined.column_words(start) and phone is not None), regions)
     if score:
         end = start + len(part)
-        yield Found("phone", start, end + phones.extension(joined.after(end, 12)), round(score, 3))
+        yield PiiSpan("phone", start, end + phones.extension(joined.after(end, 12)), round(score, 3))
 
 
 # --- letters with digits
@@ -229,7 +229,7 @@ _SHAPE = re.compile(r"(?=[A-Za-z]{0,6}[- ]?[0-9])(?=(?:[A-Za-z-]*[0-9]){4}|[A-Za
 _IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 
 
-def _tokens(joined: Joined) -> Iterator[Found]:
+def _tokens(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text, done = joined.text, -1
     for match in _EDGE.finditer(text):
         at = match.start()
@@ -256,7 +256,7 @@ def _beginnings(text: str, start: int, at: int) -> Iterator[int]:
     yield start
 
 
-def _token(joined: Joined, start: int) -> Found | None:
+def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
     piece = joined.text[start : start + 48].partition("\n")[0]
     account = _IBAN.match(piece)
     if account and (length := iban_length(piece[:2])):
@@ -268,7 +268,7 @@ def _token(joined: Joined, start: int) -> Found | None:
         candidate = piece[:taken]
         mixed = not candidate.isupper() and not candidate.islower()
         if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
-            return Found("iban", start, start + taken, 0.99)
+            return PiiSpan("iban", start, start + taken, 0.99)
     if not _SHAPE.match(piece):
         return None
     kind = TOKENS.identify(piece, context(joined, start, start + 12))
@@ -277,7 +277,7 @@ def _token(joined: Joined, start: int) -> Found | None:
     identifier, length, score = kind
     if identifier.weak and piece[:length].isalpha():
         return None
-    return Found(identifier.rule, start, start + length, score, identifier.name)
+    return PiiSpan(identifier.rule, start, start + length, score, identifier.name)
 
 
 # --- addresses of machines
@@ -294,7 +294,7 @@ _MAC_DOTTED = re.compile(r"(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]
 _AGENT = re.compile(r"(?:[A-Za-z]/|[vV]\.? ?|[=~^<>]=? ?\"?)\Z")
 
 
-def _networks(joined: Joined, private: bool) -> Iterator[Found]:
+def _networks(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
     text = joined.text
     for match in _V4.finditer(text):
         found = _v4(joined, match, private)
@@ -312,7 +312,7 @@ def _networks(joined: Joined, private: bool) -> Iterator[Found]:
                 hexadecimal = re.search("[A-Fa-f]", candidate.group()) is not None
                 told = "mac" in context(joined, *candidate.span())
                 if hexadecimal or told:
-                    yield Found(
+                    yield PiiSpan(
                         "mac-address",
                         candidate.start(),
                         candidate.end(),
@@ -321,7 +321,7 @@ def _networks(joined: Joined, private: bool) -> Iterator[Found]:
                 done = candidate.end()
 
 
-def _v4(joined: Joined, match: re.Match[str], private: bool) -> Found | None:
+def _v4(joined: JoinedBatch, match: re.Match[str], private: bool) -> PiiSpan | None:
     start, end = match.span()
     scope = ip_scope(match.group())
     if scope is None or (scope == "private" and not private):
@@ -335,10 +335,10 @@ def _v4(joined: Joined, match: re.Match[str], private: bool) -> Found | None:
         return None
     if not told and (max(map(int, match.group().split("."))) < 40 or joined.after(end, 1) == "/"):
         return None  # numbers of versions and sections
-    return Found("ip-address", start, end, 0.95 if told else 0.8)
+    return PiiSpan("ip-address", start, end, 0.95 if told else 0.8)
 
 
-def _v6(joined: Joined, private: bool) -> Iterator[Found]:
+def _v6(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
     text, done = joined.text, -1
     for match in _V6.finditer(text):
         if match.start() < done:
@@ -360,7 +360,7 @@ def _v6(joined: Joined, private: bool) -> Iterator[Found]:
             continue
         scope = ip_scope(value)
         if scope == "public" or (scope == "private" and private):
-            yield Found("ip-address", start, start + len(value), 0.9 if full else 0.75)
+            yield PiiSpan("ip-address", start, start + len(value), 0.9 if full else 0.75)
 
 
 # --- crypto currencies
@@ -370,17 +370,17 @@ _NEW = re.compile(r"bc1(?<!\w...)[02-9ac-hj-np-z]{11,71}(?!\w)")
 _HEX = re.compile(r"0x(?<!\w..)[0-9A-Fa-f]{40}(?!\w)")
 
 
-def _crypto(joined: Joined) -> Iterator[Found]:
+def _crypto(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text = joined.text
     for match in _OLD.finditer(text):
         if base58check(match.group()):
-            yield Found("crypto-address", match.start(), match.end(), 0.99)
+            yield PiiSpan("crypto-address", match.start(), match.end(), 0.99)
     for match in _NEW.finditer(text) if "bc1" in text else ():
         if bech32(match.group()):
-            yield Found("crypto-address", match.start(), match.end(), 0.99)
+            yield PiiSpan("crypto-address", match.start(), match.end(), 0.99)
     for match in _HEX.finditer(text) if "0x" in text else ():
         if "crypto" in context(joined, *match.span()) and len(set(match.group())) > 4:
-            yield Found("crypto-address", match.start(), match.end(), 0.8)
+            yield PiiSpan("crypto-address", match.start(), match.end(), 0.8)
 
 
 # --- dates of birth
@@ -394,7 +394,7 @@ _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:
 _BIRTH = re.compile(r"bi?r?th|bor?n|d\W?o\W?b|geb|n[ée]|nai|nac|cump|bday", re.IGNORECASE)
 
 
-def _births(joined: Joined) -> Iterator[Found]:
+def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text = joined.text
     for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT):
         for match in pattern.finditer(text):
@@ -405,7 +405,7 @@ def _births(joined: Joined) -> Iterator[Found]:
                 continue
             distance = context(joined, start, end).get("dob")
             if distance is not None and distance <= 7:
-                yield Found("date-of-birth", match.start(), match.end(), round(0.95 - 0.01 * distance, 3))
+                yield PiiSpan("date-of-birth", match.start(), match.end(), round(0.95 - 0.01 * distance, 3))
 
 
 def _calendar(text: str) -> bool:

@@ -14,10 +14,10 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import words
-from veritensor_ray.engines.secrets.places import Found
-from veritensor_ray.engines.secrets.rules import all_rules
 from veritensor_ray.engines.secrets.scanning import Scanner, Where
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.engines.secrets.secret_rules import all_rules
+from veritensor_ray.engines.secrets.shaped import ShapedSecret
+from veritensor_ray.models.model_store import ModelStore
 
 __all__ = ["Secrets"]
 
@@ -65,10 +65,10 @@ class Secrets:
 _GENERIC = frozenset(("generic-key", "password", "http-authorization", "url-credentials"))
 
 
-def _hits(joined: JoinedBytes, found: Iterable[Found]) -> Iterator[Hit]:
+def _hits(joined: JoinedBytes, found: Iterable[ShapedSecret]) -> Iterator[Hit]:
     """Of what overlaps the more specific, then the better proven, then the longer one."""
     starts: list[int] = []
-    kept: dict[int, Found] = {}
+    kept: dict[int, ShapedSecret] = {}
     for one in sorted(found, key=lambda f: (f.rule in _GENERIC, -f.score, f.start - f.end, f.start, f.rule)):
         at = bisect.bisect_left(starts, one.end)  # what is kept does not overlap: only the last that begins before the end can reach in
         if at == 0 or kept[starts[at - 1]].end <= one.start:

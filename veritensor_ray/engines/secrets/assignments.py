@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from veritensor_ray.engines.secrets import values
-from veritensor_ray.engines.secrets.names import Kind, is_harmless, kind_of
+from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets.names import NameKind, is_harmless, kind_of
 from veritensor_ray.engines.secrets.words import STAND_IN, TYPES, listed
 
 ANY_CASE = (
@@ -73,7 +73,7 @@ _SYMBOL = re.compile(r"[^\w\s.\-]")
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class AssignedValue:
     """What was assigned, where it stands, and how."""
 
     text: str
@@ -102,7 +102,7 @@ def name_at(text: str, at: int, floor: int) -> tuple[int, int]:
     return at - len(before) + len(before.rstrip(_NAME_CHARACTERS)), found.end() if found else at
 
 
-def value_after(text: str, end: int) -> Value | None:
+def value_after(text: str, end: int) -> AssignedValue | None:
     """What is assigned to the name that ends there."""
     mark = _SEPARATOR.match(text, end)
     if mark is None:
@@ -118,35 +118,35 @@ def value_after(text: str, end: int) -> Value | None:
         inside = text[first:last]
         if last < 0 or "\n" in inside:
             return None
-        return Value(inside, first, True, way)
+        return AssignedValue(inside, first, True, way)
     bare = _BARE.match(text, mark.end())
     if bare is None or way in ("compare", "comma", "call", "space") or mark["wrapper"]:
         return None
     value = bare.group().rstrip(".:)]}!?" if way == "said" else ".:)]}")
     if way != "assign":
-        return Value(value, bare.start(), way == "xml", way)
+        return AssignedValue(value, bare.start(), way == "xml", way)
     if text[bare.end() : bare.end() + 1] in "<(" and bare.end() < len(text):
         return None
     cut = value.find("&")
-    return Value(value[:cut] if cut >= 4 else value, bare.start(), False, way)
+    return AssignedValue(value[:cut] if cut >= 4 else value, bare.start(), False, way)
 
 
-def loose_value(text: str, end: int) -> Value | None:
+def loose_value(text: str, end: int) -> AssignedValue | None:
     """A random value that follows a word for a key with hardly anything between."""
     found = _LOOSE.match(text, end)
-    return Value(found[1].rstrip("."), found.start(1), False, "loose") if found else None
+    return AssignedValue(found[1].rstrip("."), found.start(1), False, "loose") if found else None
 
 
-def vendor_value(text: str, end: int) -> Value | None:
+def vendor_value(text: str, end: int) -> AssignedValue | None:
     """A random value that follows the name of a service."""
     found = _BY_VENDOR.match(text, end)
-    return Value(found[1].rstrip("."), found.start(1), False, "vendor") if found else None
+    return AssignedValue(found[1].rstrip("."), found.start(1), False, "vendor") if found else None
 
 
-def judged(name: str, value: Value, extension: str) -> Verdict | None:
+def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     """What a value is under its name, in a file with that extension."""
     kind, text = kind_of(name), value.text
-    if kind is Kind.NONE or not 4 <= len(text) <= _MAX or values.is_stand_in(text) or values.is_code(text):
+    if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
         return None
     if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
         return None
@@ -154,29 +154,31 @@ def judged(name: str, value: Value, extension: str) -> Verdict | None:
     if not value.quoted and _CALL.search(text):
         return None
     if not value.quoted and (source or value.way == "option"):
-        if not name.startswith("--") and (not values.is_random(text) or (values.is_name(text) and values.naturalness(text) > 0.2)):
+        if not name.startswith("--") and (
+            not likelihood.is_random(text) or (likelihood.is_name(text) and likelihood.naturalness(text) > 0.2)
+        ):
             return None
-        if value.way == "option" and kind is not Kind.PASSWORD and not values.is_random(text):
+        if value.way == "option" and kind is not NameKind.PASSWORD and not likelihood.is_random(text):
             return None
     strict = value.way in ("comma", "call", "space", "compare", "option", "said")
     if value.way == "said" and (
-        kind is not Kind.PASSWORD or not (values.is_mixed(text) or (_SYMBOL.search(text) and any(map(str.isdigit, text))))
+        kind is not NameKind.PASSWORD or not (likelihood.is_mixed(text) or (_SYMBOL.search(text) and any(map(str.isdigit, text))))
     ):
         return None
-    if kind is Kind.PASSWORD and value.way in ("comma", "call") and text.isalpha():
+    if kind is NameKind.PASSWORD and value.way in ("comma", "call") and text.isalpha():
         return None
-    if kind is Kind.PASSWORD:
+    if kind is NameKind.PASSWORD:
         return _password(name, text, value, strict, extension)
-    score = 0.0 if strict and "_" in text and values.is_name(text) and values.naturalness(text) > 0.2 else _key(kind, text, strict)
+    score = 0.0 if strict and "_" in text and likelihood.is_name(text) and likelihood.naturalness(text) > 0.2 else _key(kind, text, strict)
     if not score:
         return None
-    if kind is Kind.SECRET and "aws" in name.lower() + extension and _AWS_SECRET.match(text) and not values.is_hex(text):
+    if kind is NameKind.SECRET and "aws" in name.lower() + extension and _AWS_SECRET.match(text) and not likelihood.is_hex(text):
         return Verdict("aws-secret-key", 0.95, "high")
-    if values.has_sequence(text):
+    if likelihood.has_sequence(text):
         return Verdict("generic-key", score * 0.6, "low")
-    if values.UUID.match(text) and score > 0.45 and name.lower().endswith("token"):
+    if likelihood.UUID.match(text) and score > 0.45 and name.lower().endswith("token"):
         score = 0.45  # most of these only tell requests apart
-    return Verdict("generic-key", score, "medium" if kind is Kind.SECRET and score >= 0.5 else "low")
+    return Verdict("generic-key", score, "medium" if kind is NameKind.SECRET and score >= 0.5 else "low")
 
 
 def _echoes(name: str, text: str) -> bool:
@@ -190,7 +192,7 @@ def _echoes(name: str, text: str) -> bool:
     )
 
 
-def _password(name: str, text: str, value: Value, strict: bool, extension: str) -> Verdict | None:
+def _password(name: str, text: str, value: AssignedValue, strict: bool, extension: str) -> Verdict | None:
     written = value.quoted or extension not in PROSE or "_" in name or name.isupper()  # and not said in a sentence
     score = password_score(text, strict, written)
     if not score:
@@ -201,21 +203,21 @@ def _password(name: str, text: str, value: Value, strict: bool, extension: str) 
 def password_score(text: str, strict: bool, written: bool) -> float:
     """How likely it is a password: random, mixed, a word with digits or symbols, a mere word."""
     core = text.rstrip(":?!.,…")
-    words = values.naturalness(core)
+    words = likelihood.naturalness(core)
     digits = sum(c.isdigit() for c in core)
-    if (strict and "_" in core and values.is_name(core)) or sum(map(str.isalnum, core)) < max(3, len(core) / 2):
+    if (strict and "_" in core and likelihood.is_name(core)) or sum(map(str.isalnum, core)) < max(3, len(core) / 2):
         return 0.0
     if " " in core.strip():
         return 0.35 if digits and words < 0.7 and len(core) < 24 and not strict else 0.0
-    if values.is_random(core) or values.is_mixed(core):
-        return 0.55 if values.has_sequence(core) else 0.8
+    if likelihood.is_random(core) or likelihood.is_mixed(core):
+        return 0.55 if likelihood.has_sequence(core) else 0.8
     if digits == len(core):
         return 0.35 if digits >= 6 and not strict else 0.0
     if _SYMBOL.search(core) and len(core) >= 6 and (digits or words < 0.9):
         return 0.6
     if digits and len(core) >= 5:
-        spelt = values.naturalness(core, letters_only=True)
-        if (spelt > 0.6 and (strict or not core.isalnum())) or (spelt > 0.8 and values.runs(core) > 3):
+        spelt = likelihood.naturalness(core, letters_only=True)
+        if (spelt > 0.6 and (strict or not core.isalnum())) or (spelt > 0.8 and likelihood.runs(core) > 3):
             return 0.0
         return 0.5
     if words < 0.35 and len(core) >= 5 and not strict and (written or len(core) >= 8):
@@ -228,51 +230,57 @@ def _is_word(core: str) -> bool:
     return core.isalpha() and core.islower() and 6 <= len(core) <= 24 and core not in STAND_IN and core not in TYPES
 
 
-def _key(kind: Kind, text: str, strict: bool) -> float:
+def _key(kind: NameKind, text: str, strict: bool) -> float:
     """How likely it is a key."""
-    random = values.is_random(text)
-    if kind is Kind.ABOUT:
+    random = likelihood.is_random(text)
+    if kind is NameKind.ABOUT:
         return (
             0.4
-            if random and len(text) >= 24 and not values.is_hex(text) and not values.UUID.match(text) and values.naturalness(text) < 0.25
+            if random
+            and len(text) >= 24
+            and not likelihood.is_hex(text)
+            and not likelihood.UUID.match(text)
+            and likelihood.naturalness(text) < 0.25
             else 0.0
         )
-    if kind is Kind.KEY:
-        plain = values.is_hex(text)
-        if not random or values.UUID.match(text) or (len(text) < 20 and (strict or not plain)):
+    if kind is NameKind.KEY:
+        plain = likelihood.is_hex(text)
+        if not random or likelihood.UUID.match(text) or (len(text) < 20 and (strict or not plain)):
             return 0.0
         return 0.4 if plain else 0.5
     if random:
         return 0.75
-    if values.is_mixed(text) and len(text) >= 10:
+    if likelihood.is_mixed(text) and len(text) >= 10:
         return 0.6
     if strict:
         return 0.0
-    if values.is_mixed(text):
+    if likelihood.is_mixed(text):
         return 0.45
-    if text.isalpha() and len(text) >= 8 and values.naturalness(text) < 0.15:
+    if text.isalpha() and len(text) >= 8 and likelihood.naturalness(text) < 0.15:
         return 0.5 if len(text) >= 16 else 0.35
     if text.isdigit() and len(text) >= 16:
         return 0.35
-    return 0.4 if _SYMBOL.search(text.rstrip(":?!.,…")) and len(text) >= 8 and " " not in text and values.naturalness(text) < 0.6 else 0.0
+    return (
+        0.4 if _SYMBOL.search(text.rstrip(":?!.,…")) and len(text) >= 8 and " " not in text and likelihood.naturalness(text) < 0.6 else 0.0
+    )
 
 
-def loosely_judged(name: str, value: Value, extension: str) -> Verdict | None:
+def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     """Where nothing was assigned in a proper way only what is random counts."""
     text = value.text
     if extension in SOURCE or is_harmless(name) or _PUBLIC.search(name):
         return None
     if (
-        not values.is_random(text)
-        or values.is_stand_in(text)
-        or values.is_code(text)
+        not likelihood.is_random(text)
+        or likelihood.is_stand_in(text)
+        or likelihood.is_code(text)
         or sum(c.isdigit() for c in text) < 2
         or "/" in text[:1]
     ):
         return None
-    if values.naturalness(text, letters_only=True) > 0.4 and not values.has_sequence(text):
+    if likelihood.naturalness(text, letters_only=True) > 0.4 and not likelihood.has_sequence(text):
         return None
-    return Verdict("generic-key", 0.4 if values.has_sequence(text) else 0.55, "low")
+    return Verdict("generic-key", 0.4 if likelihood.has_sequence(text) else 0.55, "low")
 
 
 def among_settings(text: str, start: int, end: int) -> bool:

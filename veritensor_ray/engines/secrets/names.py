@@ -28,7 +28,7 @@ _NO_KEY = listed("monkey turkey hotkey hockey jockey donkey whiskey mickey lacke
 _VALUE = listed("value val text content data default")
 
 
-class Kind(IntEnum):
+class NameKind(IntEnum):
     """How much a name promises."""
 
     NONE = 0
@@ -39,17 +39,17 @@ class Kind(IntEnum):
 
 
 @functools.lru_cache(maxsize=8192)
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> NameKind:
     """Of a variable, a setting, a column or a path of these."""
     parts = [part for part in _BRACKET.sub("", name).split(".") if part.strip("-_$")]
     while len(parts) > 1 and parts[-1].lower() in _VALUE:
         parts.pop()
     if not parts:
-        return Kind.NONE
+        return NameKind.NONE
     words = [word.lower() for word in _WORD.findall(parts[-1])]
     around = [word.lower() for part in parts[:-1] for word in _WORD.findall(part)]
     if is_harmless(name):
-        return Kind.NONE
+        return NameKind.NONE
     while len(words) > 1 and (words[-1].isdigit() or (words[-1] in SUFFIX and words[-1] != "key")):
         words.pop()
     return _of_words(words, around)
@@ -61,17 +61,17 @@ def is_harmless(name: str) -> bool:
     return not HARMLESS.isdisjoint(word.lower() for word in _WORD.findall(name.rpartition(".")[2] or name))
 
 
-def _of_words(words: list[str], around: list[str]) -> Kind:
+def _of_words(words: list[str], around: list[str]) -> NameKind:
     if not words:
-        return Kind.NONE
+        return NameKind.NONE
     last, before = words[-1], words[-2] if len(words) > 1 else around[-1] if around else ""
     if last in PASSWORD or last.endswith(_PASSWORD_END):
-        return Kind.PASSWORD
+        return NameKind.PASSWORD
     if last in SECRET or last.endswith(_SECRET_END):
-        return Kind.SECRET
+        return NameKind.SECRET
     if last in KEY or (last.endswith(("key", "keys")) and last not in _NO_KEY):
         told = before in QUALIFIED or before in SECRET or VENDORS.intersection((*words, *around))
-        return Kind.SECRET if (told and last not in ("login", "auth")) or "sonar" in (*words, *around) else Kind.KEY
+        return NameKind.SECRET if (told and last not in ("login", "auth")) or "sonar" in (*words, *around) else NameKind.KEY
     if any(word in PASSWORD or word in SECRET or word in KEY or word.endswith((*_PASSWORD_END, *_SECRET_END)) for word in words):
-        return Kind.ABOUT
-    return Kind.NONE
+        return NameKind.ABOUT
+    return NameKind.NONE

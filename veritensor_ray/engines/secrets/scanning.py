@@ -10,10 +10,10 @@ from dataclasses import replace
 import pyarrow as pa
 
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import assignments, names, values
-from veritensor_ray.engines.secrets.assignments import Value, Verdict
-from veritensor_ray.engines.secrets.places import PLACES, PLACES_ANY_CASE, Found, discord_tokens
+from veritensor_ray.engines.secrets import assignments, likelihood, names
+from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.prefilter import Prefilter
+from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
 from veritensor_ray.engines.secrets.words import VENDORS
 from veritensor_ray.secret_kinds import checks
 from veritensor_ray.secret_kinds.tokens import TOKENS, Token
@@ -42,7 +42,7 @@ class Where:
 
 def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
     """Cells of a column named `password`, and values beside a name: `{"name": "DB_PASSWORD", "value": …}`."""
-    named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.Kind.NONE}
+    named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.NameKind.NONE}
     paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
     if not named and not paired:
         return
@@ -72,7 +72,7 @@ class Scanner:
         keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate(PLACES_ANY_CASE) for word in some]
         self._prefilter = Prefilter(exact, keywords)
 
-    def scan(self, joined: JoinedBytes, where: Where) -> Iterator[Found]:
+    def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
         """Everything in a buffer, overlaps and all, in no order."""
         named: list[int] = []
         vendors: list[int] = []
@@ -91,7 +91,7 @@ class Scanner:
         yield from discord_tokens(joined.text)
 
 
-def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[Found]:
+def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
     text = joined.text
     if token.back:
         first = max(joined.starts[joined.index(at)], at - token.back)
@@ -110,11 +110,11 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[Found]:
             return
         else:
             score, severity = 0.6, "medium"
-    if score < 0.95 and (checks.entropy(found.group()[-24:]) < 2.5 or values.has_sequence(found.group())):
+    if score < 0.95 and (checks.entropy(found.group()[-24:]) < 2.5 or likelihood.has_sequence(found.group())):
         score, severity = 0.4, "low"  # of the right form, but typed by hand
     if token.rule == "aws-access-key":
         yield from _aws_secret(joined, found.start(), found.end())
-    yield Found(token.rule, found.start(), found.end(), score, severity, token.name)
+    yield ShapedSecret(token.rule, found.start(), found.end(), score, severity, token.name)
 
 
 def _encoded_around(text: str, start: int, end: int) -> bool:
@@ -126,17 +126,17 @@ def _encoded_around(text: str, start: int, end: int) -> bool:
     return len(around) >= _AROUND and not around.islower() and not around.isupper() and any(map(str.isdigit, around))
 
 
-def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[Found]:
+def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[ShapedSecret]:
     """The secret that stands near its key id: both together open the account."""
     i = joined.index(start)
     first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
     for found in _AWS_SECRET.finditer(joined.text, first, last):
         value = found.group()
-        if not values.is_hex(value) and values.is_random(value) and not _DEAD.search(value):
-            yield Found("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key beside its key id")
+        if not likelihood.is_hex(value) and likelihood.is_random(value) and not _DEAD.search(value):
+            yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key beside its key id")
 
 
-def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Found]:
+def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     """Values behind names, each name looked at once; what follows a word in it without being assigned, after each."""
     text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
     start = end = 0
@@ -163,7 +163,7 @@ def _inside(text: str, start: int) -> bool:
     return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
 
 
-def _assigned(text: str, start: int, end: int, extension: str) -> Found | None:
+def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
     value = assignments.value_after(text, end)
     if value is None:
         return None
@@ -173,7 +173,7 @@ def _assigned(text: str, start: int, end: int, extension: str) -> Found | None:
     return _found(verdict, value, text) if verdict else None
 
 
-def _loose(text: str, start: int, place: int, extension: str) -> Found | None:
+def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:
     word = _WORD_AT.match(text, place) if extension not in assignments.SOURCE and _PREFIX.match(text, start, place) else None
     value = assignments.loose_value(text, word.end()) if word else None
     if word is None or value is None:
@@ -189,14 +189,14 @@ _WORD_AT = re.compile(
 )
 
 
-def _found(verdict: Verdict, value: Value, text: str) -> Found:
+def _found(verdict: Verdict, value: AssignedValue, text: str) -> ShapedSecret:
     rule, severity = verdict.rule, verdict.severity
     if rule == "password" and assignments.among_settings(text, value.start, value.end):
         rule, severity = "connection-string", "medium" if verdict.score < 0.5 else "high"
-    return Found(rule, value.start, value.end, verdict.score, severity)
+    return ShapedSecret(rule, value.start, value.end, verdict.score, severity)
 
 
-def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Found]:
+def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     text = joined.text
     for place in at:
         end = place
@@ -206,12 +206,12 @@ def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Fou
         if value and value.end <= joined.ends[joined.index(place)]:
             verdict = assignments.loosely_judged("", value, where.extension(joined.first + joined.index(place)))
             if verdict:
-                yield Found(
+                yield ShapedSecret(
                     verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value beside the name of a service"
                 )
 
 
-def _cells(joined: JoinedBytes, where: Where) -> Iterator[Found]:
+def _cells(joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     """Cells of a column, or values of a path, whose name promises a secret."""
     last = joined.first + len(joined.starts)
     for row, name in where.telling.items():
@@ -220,7 +220,7 @@ def _cells(joined: JoinedBytes, where: Where) -> Iterator[Found]:
         start, end = joined.starts[row - joined.first], joined.ends[row - joined.first]
         text = joined.text[start:end]
         if 4 <= len(text) <= _CELL and "\n" not in text:
-            value = Value(text, start, True, "assign")
+            value = AssignedValue(text, start, True, "assign")
             verdict = assignments.judged(name, value, "json")
             if verdict:
                 yield _found(verdict, value, text)

@@ -14,7 +14,7 @@ from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders
 from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
-from veritensor_ray.models.store import ModelStore
+from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 32 << 20
 SOURCE = 1 << 20  # configuration of agents is small; datasets are not

@@ -15,8 +15,8 @@ import pyarrow as pa
 import yara
 
 from veritensor_ray.config import SEVERITIES
+from veritensor_ray.detection import Rule
 from veritensor_ray.errors import UsageError
-from veritensor_ray.hits import Rule
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 # An `include` could name any file of the machine, and its text would be no part of the digest.

@@ -12,9 +12,9 @@ import pyarrow as pa
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
-from veritensor_ray.extract.layers.found import Found
+from veritensor_ray.extract.layers.layer import Layer
 from veritensor_ray.extract.source import Item, Member
-from veritensor_ray.mapped import Mapped, from_origins
+from veritensor_ray.origins import Mapped, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
 
 DEPTH = bounds.LAYERS
@@ -58,13 +58,13 @@ def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Itera
                 return
 
 
-def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Found]:
+def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Layer]:
     """What a text holds, and what that holds in turn; maps lead to the first text."""
     seen = characters.look(mapped.text) if characters.VIA in among else ()
     for found in (*seen, *encodings.look(mapped.text, among)):
         name = f"{via}+{found.via}" if via else found.via
         last = depth == DEPTH and found.content is None
-        placed = Found(found.mapped.on(mapped), name, found.content, last and _holds_more(found.mapped.text))
+        placed = Layer(found.mapped.on(mapped), name, found.content, last and _holds_more(found.mapped.text))
         yield placed
         if not last and found.content is None:
             yield from _deep(placed.mapped, name, _EVERYTHING, depth + 1)
@@ -105,7 +105,7 @@ class _Parent:
             return origins[max(0, index)].line
         return None if self._first is None else self._first + self._text.count("\n", 0, at - self._start)
 
-    def block(self, found: Found) -> Block:
+    def block(self, found: Layer) -> Block:
         """A decoded text as a block of its own."""
         block, row = self._block, self._row
         number = _item(block.row, row)

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.extract.layers.found import Found, changed
+from veritensor_ray.extract.layers.layer import Layer, changed
 from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
-from veritensor_ray.mapped import Mapped
+from veritensor_ray.origins import Mapped
 
 VIA = "unicode"
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef"
@@ -61,7 +61,7 @@ def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
         yield row, VIA
 
 
-def look(text: str) -> Iterator[Found]:
+def look(text: str) -> Iterator[Layer]:
     """The text with what hides its words taken away, and the messages in invisible characters."""
     mapped = Mapped(text)
     if not text.isascii():
@@ -73,7 +73,7 @@ def look(text: str) -> Iterator[Found]:
             for match in pattern.finditer(text):
                 message = decode(match.group())
                 if message:
-                    yield Found(_standing_for(message, match.span()), via)
+                    yield Layer(_standing_for(message, match.span()), via)
         mapped.sub(_HIDDEN, lambda _: "")
         mapped.sub(_WIDE, _narrow)
         if _GREEK_OR_CYRILLIC.search(mapped.text):

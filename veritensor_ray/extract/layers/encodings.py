@@ -13,11 +13,11 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.extract.layers.found import Found, changed
+from veritensor_ray.extract.layers.layer import Layer, changed
 from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
 from veritensor_ray.extract.sniff import may_be_file, sniff
-from veritensor_ray.mapped import Mapped
 from veritensor_ray.media_types import UNKNOWN
+from veritensor_ray.origins import Mapped
 
 _SHORTEST = 16  # characters of a token: shorter ones are words
 _FILE = 64  # bytes: fewer are a digest or a key that happens to begin like a file
@@ -75,7 +75,7 @@ def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
 _Decode = Callable[[str], str | None]
 
 
-def look(text: str, among: Collection[str]) -> Iterator[Found]:
+def look(text: str, among: Collection[str]) -> Iterator[Layer]:
     """Texts and files under the encodings `among` all of this module, each with the way to `text`."""
     if TOKENS in among:
         yield from _tokens(text)
@@ -84,7 +84,7 @@ def look(text: str, among: Collection[str]) -> Iterator[Found]:
             yield from _in_place(text, via, pattern, decode)
 
 
-def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) -> Iterator[Found]:
+def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) -> Iterator[Layer]:
     mapped = Mapped(text)
     hidden = 0
 
@@ -99,7 +99,7 @@ def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) ->
         yield from changed(mapped, text, via)
 
 
-def _tokens(text: str) -> Iterator[Found]:
+def _tokens(text: str) -> Iterator[Layer]:
     for match in _TOKEN.finditer(text):
         token = match.group()
         if not _begins(token[:32]):
@@ -110,11 +110,11 @@ def _tokens(text: str) -> Iterator[Found]:
             continue
         plain = _text(data)
         if plain is not None:
-            yield Found(_spread(plain, match.span()), via)
+            yield Layer(_spread(plain, match.span()), via)
         elif len(data) >= _FILE and _is_file(data):
             whole = Mapped("")
             whole.starts, whole.ends = np.array([match.start()]), np.array([match.end()])
-            yield Found(whole, via, data)
+            yield Layer(whole, via, data)
 
 
 def _begins(start: str) -> bool:

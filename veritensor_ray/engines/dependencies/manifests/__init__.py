@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from veritensor_ray.detection import FileInfo
 from veritensor_ray.engines.dependencies.manifests import conda, javascript, locks, pyproject, requirements, shell
 from veritensor_ray.engines.dependencies.model import Item
-from veritensor_ray.hits import FileInfo
 
 Parser = Callable[[str], Iterator[Item]]
 

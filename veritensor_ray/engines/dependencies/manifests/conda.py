@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from veritensor_ray import bounds
-from veritensor_ray.engines.dependencies.manifests.places import placed
+from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 from veritensor_ray.engines.dependencies.model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from veritensor_ray.engines.dependencies.manifests.locks import load_json
-from veritensor_ray.engines.dependencies.manifests.places import KEY, placed
+from veritensor_ray.engines.dependencies.manifests.positions_of_names import KEY, placed
 from veritensor_ray.engines.dependencies.model import NAMES, NPM, Dependency, Item, Unparsable, Unread
 
 _SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from veritensor_ray.engines.dependencies.manifests.places import LOCK_NAME, placed
+from veritensor_ray.engines.dependencies.manifests.positions_of_names import LOCK_NAME, placed
 from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
 from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from veritensor_ray.engines.dependencies.manifests.places import placed
+from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 

@@ -14,7 +14,7 @@ _LONGEST = 1000
 _BATCH = 4096
 
 
-class Report:
+class ArchiveReport:
     """Notices and gaps of one archive."""
 
     def __init__(self) -> None:

@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
-from veritensor_ray.extract.readers.containers.report import Report
-from veritensor_ray.extract.readers.containers.sevenzip_format import Encrypted, File, Folder, Part, listing, unpacked
+from veritensor_ray.extract.readers.containers.report import ArchiveReport
+from veritensor_ray.extract.readers.containers.sevenzip_format import ArchivedFile, EncryptedHeader, Folder, FolderPart, listing, unpacked
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
 
@@ -22,7 +22,7 @@ _LINK = 4096
 
 def read_7z(source: Source) -> Iterator[Item]:
     """A member for each file; folders that cannot be decoded are gaps."""
-    return _Archive(source).items()
+    return _SevenZip(source).items()
 
 
 class _Share:
@@ -41,16 +41,16 @@ class _Share:
             yield piece
 
 
-class _Archive:
+class _SevenZip:
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
-        self._report = Report()
-        self._seen: dict[str, Part] = {}
+        self._report = ArchiveReport()
+        self._seen: dict[str, FolderPart] = {}
 
     def items(self) -> Iterator[Item]:
         try:
             found = listing(self._file, self._limits.members, self._budget)
-        except Encrypted:
+        except EncryptedHeader:
             self._report.notice("encrypted-member", "the names of the files, too, are encrypted")
             self._report.gap("encrypted")
             yield from self._report.rest()
@@ -59,13 +59,13 @@ class _Archive:
         for file in found.files:
             self._report.name(file.name)
             if file.stream:
-                yield from self._content(file, *next(parts, (None, Part(0, None), "its data is in no folder")))
+                yield from self._content(file, *next(parts, (None, FolderPart(0, None), "its data is in no folder")))
             elif not file.folder:
                 yield Member(file.name, io.BytesIO())
             yield from self._report.take()
         yield from self._report.rest()
 
-    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | None, Part, str]]:
+    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | None, FolderPart, str]]:
         """For each file with data the stream that it is the next part of, or why there is none."""
         for folder in folders:
             problem = folder.problem()
@@ -73,7 +73,7 @@ class _Archive:
             for part in folder.parts:
                 yield whole, part, str(problem)
 
-    def _content(self, file: File, whole: Pieces | None, part: Part, problem: str) -> Iterator[Item]:
+    def _content(self, file: ArchivedFile, whole: Pieces | None, part: FolderPart, problem: str) -> Iterator[Item]:
         if self._seen.setdefault(file.name, part) != part:
             self._report.notice("duplicate-member", file.name)
         if whole is None:

@@ -24,15 +24,15 @@ _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, 
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
 
 
-class Encrypted(ReadError):
+class EncryptedHeader(ReadError):
     """It takes a password to read this."""
 
 
-class Unsupported(ReadError):
+class NoDecoder(ReadError):
     """A method without a decoder."""
 
 
-class Part(NamedTuple):
+class FolderPart(NamedTuple):
     """A file's share of a folder."""
 
     size: int
@@ -48,7 +48,7 @@ class Folder:
     crc: int | None = None
     start: int = 0
     packed: int = 0
-    parts: list[Part] = field(default_factory=list)
+    parts: list[FolderPart] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -58,14 +58,14 @@ class Folder:
     def problem(self) -> ReadError | None:
         """Why it cannot be decoded, if it cannot."""
         if any(coder.method == AES for coder in self.coders):
-            return Encrypted("encrypted")
+            return EncryptedHeader("encrypted")
         unknown = next((coder.method.hex() for coder in self.coders if coder.method not in METHODS), None)
         if unknown or not self.simple:
-            return Unsupported(f"no decoder for 7z method {unknown or 'with several streams'}")
+            return NoDecoder(f"no decoder for 7z method {unknown or 'with several streams'}")
         return None
 
 
-class File(NamedTuple):
+class ArchivedFile(NamedTuple):
     """An entry. `stream`: it has data in a folder; `folder`: it is one, or a mark that a file was deleted."""
 
     name: str
@@ -78,7 +78,7 @@ class Listing(NamedTuple):
     """What the header says."""
 
     folders: list[Folder]
-    files: list[File]
+    files: list[ArchivedFile]
 
 
 class _Cursor:
@@ -179,7 +179,7 @@ def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
 
 def _header(cursor: _Cursor, members: int) -> Listing:
     folders: list[Folder] = []
-    files: list[File] = []
+    files: list[ArchivedFile] = []
     while (kind := cursor.byte()) != _END:
         if kind == _STREAMS:
             folders = _streams(cursor)
@@ -210,7 +210,7 @@ def _streams(cursor: _Cursor) -> list[Folder]:
             raise Malformed(f"unknown property {kind}")
     if not divided:
         for folder in folders:
-            folder.parts = [Part(folder.size, folder.crc)]
+            folder.parts = [FolderPart(folder.size, folder.crc)]
     _place(folders, used, 32 + start, sizes)
     return folders
 
@@ -322,10 +322,10 @@ def _divide(cursor: _Cursor, folders: list[Folder]) -> None:
             sums = iter(cursor.checksums(sum(count for count, told in zip(counts, known, strict=True) if not told)))
         kind = cursor.byte()
     for folder, some, told in zip(folders, sizes, known, strict=True):
-        folder.parts = [Part(size, folder.crc if told else next(sums, None)) for size in some]
+        folder.parts = [FolderPart(size, folder.crc if told else next(sums, None)) for size in some]
 
 
-def _files(cursor: _Cursor, members: int) -> list[File]:
+def _files(cursor: _Cursor, members: int) -> list[ArchivedFile]:
     count = cursor.number()
     if count > members:
         raise LimitExceeded("members", f"the archive has more than {members} entries")
@@ -349,7 +349,7 @@ def _files(cursor: _Cursor, members: int) -> list[File]:
     folder = [none and not next(plain, False) for none in empty]
     streams = [not none for none in empty]
     rows = zip(names, streams, folder, attributes, strict=True)
-    return [File(name.replace("\\", "/"), stream, none, flags) for name, stream, none, flags in rows]
+    return [ArchivedFile(name.replace("\\", "/"), stream, none, flags) for name, stream, none, flags in rows]
 
 
 def unpacked(file: BinaryIO, folder: Folder, budget: Budget) -> Iterator[bytes]:

@@ -11,8 +11,17 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
-from veritensor_ray.extract.readers.containers.report import Comments, Report
-from veritensor_ray.extract.readers.containers.tar_format import BLOCK, Header, TarError, header, old_sparse, pax_records, sparse_map, text
+from veritensor_ray.extract.readers.containers.report import ArchiveReport, Comments
+from veritensor_ray.extract.readers.containers.tar_format import (
+    BLOCK,
+    TarError,
+    TarHeader,
+    header,
+    old_sparse,
+    pax_records,
+    sparse_map,
+    text,
+)
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 
@@ -24,7 +33,7 @@ _DEVICES = "346"
 
 def read_tar(source: Source) -> Iterator[Item]:
     """Members in their order; what comes behind the end mark, too. Raises ReadError where no header stands."""
-    return _Archive(source).items()
+    return _Tar(source).items()
 
 
 @dataclass(slots=True)
@@ -37,11 +46,11 @@ class _Next:
     link: str | None = None
 
 
-class _Archive:
+class _Tar:
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
         self._size = self._file.seek(0, 2)
-        self._report, self._comments = Report(), Comments()
+        self._report, self._comments = ArchiveReport(), Comments()
         self._everywhere: dict[str, str] = {}
         self._next = _Next({}, [])
         self._ended = False
@@ -67,7 +76,7 @@ class _Archive:
         if error:
             raise error
 
-    def _header(self) -> Header | None:
+    def _header(self) -> TarHeader | None:
         """The next header; None at the end of the file."""
         self._file.seek(self._at)
         block = self._file.read(BLOCK)
@@ -100,7 +109,7 @@ class _Archive:
                 return
             self._at += len(data)
 
-    def _entry(self, found: Header) -> Iterator[Item]:
+    def _entry(self, found: TarHeader) -> Iterator[Item]:
         kind, start = found.kind, self._at
         if kind in "xgXLK":
             self._extend(found)
@@ -124,7 +133,7 @@ class _Archive:
             if start + size > self._size:
                 raise TarError(f"the archive ends in the middle of {name[:300]}")
 
-    def _extend(self, found: Header) -> None:
+    def _extend(self, found: TarHeader) -> None:
         """Take in a header that is about the entry behind it, or about all of them."""
         start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
         if found.size > _EXTENDED:
@@ -145,7 +154,7 @@ class _Archive:
         (self._everywhere if found.kind == "g" else self._next.records).update(records)
         self._next.sparse = sparse
 
-    def _pieces(self, found: Header, records: dict[str, str], sparse: list[tuple[int, int]], start: int, size: int) -> Iterator[bytes]:
+    def _pieces(self, found: TarHeader, records: dict[str, str], sparse: list[tuple[int, int]], start: int, size: int) -> Iterator[bytes]:
         window = Window(self._file, start, size)
         whole = records.get("GNU.sparse.realsize") or records.get("GNU.sparse.size")
         if found.kind == "S":

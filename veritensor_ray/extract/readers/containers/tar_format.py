@@ -18,7 +18,7 @@ class TarError(ReadError):
     """The archive cannot be read from here on."""
 
 
-class Header(NamedTuple):
+class TarHeader(NamedTuple):
     """One block: a file, a link, or something about the next one. `kind` is its type flag."""
 
     name: str
@@ -47,7 +47,7 @@ def number(field: bytes) -> int | None:
     return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else None
 
 
-def header(block: bytes) -> Header | None:
+def header(block: bytes) -> TarHeader | None:
     """The header in a block; None where checksum or numbers say that it is none."""
     if len(block) < BLOCK:
         return None
@@ -60,7 +60,7 @@ def header(block: bytes) -> Header | None:
     if prefix and block[257:263] == b"ustar\x00":
         name = prefix + b"/" + name
     real = number(block[483:495]) or 0 if kind == "S" else 0
-    return Header(text(name), kind, size, text(block[157:257].partition(b"\x00")[0]), real, block if kind == "S" else b"")
+    return TarHeader(text(name), kind, size, text(block[157:257].partition(b"\x00")[0]), real, block if kind == "S" else b"")
 
 
 def checked(block: bytes, told: int) -> bool:
@@ -123,7 +123,7 @@ def _pairs(values: list[str]) -> list[tuple[int, int]]:
     return list(zip(numbers[::2], numbers[1::2], strict=False))
 
 
-def old_sparse(file: BinaryIO, found: Header, at: int) -> tuple[list[tuple[int, int]], int]:
+def old_sparse(file: BinaryIO, found: TarHeader, at: int) -> tuple[list[tuple[int, int]], int]:
     """The map in a GNU header and in the blocks behind it, and where the data begins."""
     parts = _slots(found.block, 386, 4)
     more = found.block[482]

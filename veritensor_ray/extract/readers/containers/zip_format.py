@@ -32,7 +32,7 @@ _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """An entry as the central directory has it, or a local header that is in no directory. `size` -1: not known."""
 
     name: str
@@ -127,7 +127,7 @@ def _is_at(file: BinaryIO, place: int, signature: bytes) -> bool:
     return file.read(4) == signature
 
 
-def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
+def entries(file: BinaryIO, directory: Directory) -> Iterator[ZipEntry]:
     """The entries of the directory, in order; they end early where it is damaged."""
     file.seek(directory.start)
     data = file.read(min(directory.end - directory.start, _DIRECTORY))
@@ -143,7 +143,7 @@ def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
         if _MAX32 in (size, packed, offset):
             size, packed, offset = _wide(more, size, packed, offset)
         mode = external >> 16 if system in (3, 19) else 0
-        yield Entry(_text(raw), raw, flags, method, crc, packed, size, offset + directory.shift, mode, data[at : at + comment])
+        yield ZipEntry(_text(raw), raw, flags, method, crc, packed, size, offset + directory.shift, mode, data[at : at + comment])
         at += comment
 
 
@@ -191,13 +191,13 @@ def local_header(file: BinaryIO, offset: int) -> Local | None:
     return Local(raw, flags, method, crc, packed, size, offset + _LOCAL.size + name + extra)
 
 
-def found_entry(local: Local, offset: int) -> Entry:
+def found_entry(local: Local, offset: int) -> ZipEntry:
     """An entry of which only the local header is known. One that was streamed gives its sizes only behind its data."""
     unknown = bool(local.flags & STREAMED) and not local.packed
-    return Entry(_text(local.raw), local.raw, local.flags, local.method, local.crc, local.packed, -1 if unknown else local.size, offset)
+    return ZipEntry(_text(local.raw), local.raw, local.flags, local.method, local.crc, local.packed, -1 if unknown else local.size, offset)
 
 
-def contradiction(entry: Entry, local: Local) -> str | None:
+def contradiction(entry: ZipEntry, local: Local) -> str | None:
     """What the local header says other than the directory; sizes that were not known when it was written say nothing."""
     if local.raw != entry.raw and _text(local.raw) != entry.name:
         return f"named {_text(local.raw)[:300]!r} in its local header"
@@ -234,7 +234,7 @@ class Data:
     When it has `ended`, `size`, `crc` and `end`, the place where its packed form ends, are known.
     """
 
-    def __init__(self, entry: Entry, window: Window) -> None:
+    def __init__(self, entry: ZipEntry, window: Window) -> None:
         self._entry, self._window = entry, window
         self.size = self.crc = 0
         self.ended = False

@@ -12,7 +12,7 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.decoders import BROKEN, PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
-from veritensor_ray.extract.readers.containers.report import Comments, Report
+from veritensor_ray.extract.readers.containers.report import ArchiveReport, Comments
 from veritensor_ray.extract.readers.containers.zip_format import (
     AES,
     CENTRAL,
@@ -24,8 +24,8 @@ from veritensor_ray.extract.readers.containers.zip_format import (
     STREAMED,
     Data,
     Directory,
-    Entry,
     Local,
+    ZipEntry,
     contradiction,
     entries,
     find_directory,
@@ -44,15 +44,15 @@ _SIGNED = b"APK Sig Block 42"
 
 def read_zip(source: Source) -> Iterator[Item]:
     """Members in the order of the central directory, then what only a local header or nothing at all tells of."""
-    return _Archive(source).items()
+    return _Zip(source).items()
 
 
-class _Archive:
+class _Zip:
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._front_read = source.file, source.limits, source.front_read
         self._torch = source.kind.media_type == PYTORCH
         self._size = self._file.seek(0, 2)
-        self._report, self._comments = Report(), Comments()
+        self._report, self._comments = ArchiveReport(), Comments()
         self._seen: dict[str, tuple[int, int]] = {}
         self._taken: list[tuple[int, int]] = []  # where entries begin, and end with their descriptors
         self._twice = _TWICE
@@ -92,7 +92,7 @@ class _Archive:
             self._report.notice("tampered-archive", f"its end record counts {directory.count} entries, its directory {count}")
             self._report.gap("the central directory is damaged or does not hold as many entries as it says")
 
-    def _entry(self, entry: Entry, shared: bool) -> Iterator[Item]:
+    def _entry(self, entry: ZipEntry, shared: bool) -> Iterator[Item]:
         self._report.name(entry.name)
         self._comments.add(entry.comment.decode("utf-8", "replace"), entry.name)
         local = local_header(self._file, entry.offset)
@@ -112,7 +112,7 @@ class _Archive:
                 return
         yield from self._content(entry, local, shared)
 
-    def _content(self, entry: Entry, local: Local, shared: bool) -> Iterator[Item]:
+    def _content(self, entry: ZipEntry, local: Local, shared: bool) -> Iterator[Item]:
         """The entry as a member, unless it is none or cannot be read."""
         window = Window(self._file, local.data, entry.packed)
         if entry.name.endswith("/") and not entry.size:
@@ -142,7 +142,7 @@ class _Archive:
         opaque = self._torch and (parts[-2:-1] in (["data"], ["constants"]) or name.endswith(".storage"))
         return Member(name, cast("BinaryIO", Pieces(data.counted(self._copies))), opaque)
 
-    def _link(self, entry: Entry, data: Data) -> None:
+    def _link(self, entry: ZipEntry, data: Data) -> None:
         try:
             target = Pieces(data.counted(self._copies)).read(_LINK).decode("utf-8", "replace")
         except ReadError as error:
@@ -151,7 +151,7 @@ class _Archive:
         if kind := link_hazard(entry.name, target):
             self._report.notice(kind, f"{entry.name} -> {target}")
 
-    def _plain(self, entry: Entry, local: Local) -> bool:
+    def _plain(self, entry: ZipEntry, local: Local) -> bool:
         """Whether an entry that is flagged as encrypted is not: loaders that ignore the flag read it."""
         if (local.flags ^ entry.flags) & ENCRYPTED:
             return True
@@ -197,7 +197,7 @@ class _Archive:
         if ghosts:
             yield from self._loose(loose, end)
 
-    def _found(self, entry: Entry, local: Local, end: int, ghost: bool) -> Generator[Item, None, int]:
+    def _found(self, entry: ZipEntry, local: Local, end: int, ghost: bool) -> Generator[Item, None, int]:
         """A member without an entry in the directory; returns where it ends."""
         self._report.name(entry.name)
         if ghost:
@@ -237,7 +237,7 @@ class _Archive:
         yield from self._report.take()
 
 
-def _overlapping(known: list[Entry]) -> set[int]:
+def _overlapping(known: list[ZipEntry]) -> set[int]:
     """Indices of entries that begin before the end of one before them."""
     order = sorted(range(len(known)), key=lambda i: known[i].offset)
     found, reach = set(), -1

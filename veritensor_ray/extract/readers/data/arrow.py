@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, as_read_error
 from veritensor_ray.extract.budget import Copies
-from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.json_reader import shorten
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Item, Source
@@ -366,7 +366,7 @@ def _filter(path: str | pa.Array, mask: pa.Array) -> str | pa.Array:
     return path if isinstance(path, str) else path.filter(mask)
 
 
-def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[Value]:
+def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[BlobValue]:
     for value, row, label in zip(column, rows.tolist(), _labels(path, column).to_pylist(), strict=True):
         if data := value.as_py():
-            yield Value(data, row, label, f"row {row} {label}")
+            yield BlobValue(data, row, label, f"row {row} {label}")

@@ -15,8 +15,8 @@ import zstandard
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.extract.readers.data import snappy
-from veritensor_ray.extract.readers.data.avro_schema import Compiler, Found, Step, number, stretch
-from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.avro_schema import Compiler, RecordTexts, Step, number, stretch
+from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -30,7 +30,7 @@ _BROKEN = (ValueError, IndexError, RecursionError, OSError, EOFError, zlib.error
 
 def read_avro(source: Source) -> Iterator[Item]:
     """`row` is the number of the record, `column` the path of the field. A block that does not decode costs its records."""
-    file = _File(source.file)
+    file = _Avro(source.file)
     header, sync = _header(file)
     yield from _metadata(header, source.via)
     codec = header.get("avro.codec", b"null").decode("ascii", "replace")
@@ -41,7 +41,7 @@ def read_avro(source: Source) -> Iterator[Item]:
         walk = Compiler().compile(json.loads(header.get("avro.schema", b"")))
     except (ValueError, RecursionError) as error:
         raise as_read_error(error, "not a whole Avro file: no schema") from None
-    records = _Records(walk, codec, source)
+    records = _AvroRecords(walk, codec, source)
     try:
         for count, packed in file.blocks(sync):
             yield from records.read(count, packed)
@@ -57,7 +57,7 @@ def read_avro(source: Source) -> Iterator[Item]:
         raise ReadError(f"Avro file ends inside a block behind record {records.row - 1}")
 
 
-class _File:
+class _Avro:
     """The file with a look ahead."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -115,7 +115,7 @@ class _File:
                 return False
 
 
-def _header(file: _File) -> tuple[dict[str, bytes], bytes]:
+def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
     """Metadata and the mark between blocks."""
     file.fill(_PIECE)
     size = _PIECE
@@ -128,7 +128,7 @@ def _header(file: _File) -> tuple[dict[str, bytes], bytes]:
                 raise as_read_error(error, "not a whole Avro file") from None
 
 
-def _parsed_header(file: _File) -> tuple[dict[str, bytes], bytes]:
+def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
     data, at = file.data, file.at + 4
     found = dict[str, bytes]()
     while True:
@@ -155,11 +155,11 @@ def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
         yield Block(list(texts.values()), column=[key[:256] for key in texts], view="metadata", decoded_via=via)
 
 
-class _Records:
+class _AvroRecords:
     def __init__(self, walk: Step, codec: str, source: Source) -> None:
         self._walk, self._codec, self._source = walk, codec, source
         self._blobs = Blobs(source.budget)
-        self._found, self._rows, self._binary = Found(), list[int](), list[Value]()
+        self._found, self._rows, self._binary = RecordTexts(), list[int](), list[BlobValue]()
         self._damaged = self._bad = self._waiting = 0
         self.row = 0
 
@@ -183,7 +183,7 @@ class _Records:
                 at = self._walk(data, at, self._found)
             finally:
                 self._rows += [row] * (len(self._found.texts) - len(self._rows))
-                self._binary += [Value(value, row, path, f"{row}/{path}") for path, value in self._found.binary]
+                self._binary += [BlobValue(value, row, path, f"{row}/{path}") for path, value in self._found.binary]
                 self._found.binary.clear()
             if len(self._rows) + len(self._binary) >= _BATCH_TEXTS or self._waiting > _BATCH_CHARS:
                 yield from self.rest()
@@ -193,7 +193,7 @@ class _Records:
     def rest(self) -> Iterator[Item]:
         """What waits to be given off."""
         found, rows, binary = self._found, self._rows, self._binary
-        self._found, self._rows, self._binary, self._waiting = Found(), [], [], 0
+        self._found, self._rows, self._binary, self._waiting = RecordTexts(), [], [], 0
         self._bad += found.bad
         if found.texts:
             yield Block(found.texts, row=rows, column=found.columns, decoded_via=self._source.via)

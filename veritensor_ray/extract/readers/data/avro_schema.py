@@ -13,11 +13,11 @@ _NODES = 20_000
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes: nothing to read in them
 
-Step = Callable[[bytes, int, "Found"], int]
+Step = Callable[[bytes, int, "RecordTexts"], int]
 
 
 @dataclass(slots=True)
-class Found:
+class RecordTexts:
     """What one or more records held."""
 
     texts: list[str] = field(default_factory=list)
@@ -129,7 +129,7 @@ def _primitive(name: str, path: str) -> Step | None:
     return {"int": _long, "long": _long, "string": _string(path), "bytes": _bytes(path)}.get(name)
 
 
-def _long(data: bytes, at: int, _: Found) -> int:
+def _long(data: bytes, at: int, _: RecordTexts) -> int:
     while at < len(data):
         if data[at] < 0x80:
             return at + 1
@@ -138,7 +138,7 @@ def _long(data: bytes, at: int, _: Found) -> int:
 
 
 def _string(path: str) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         begin, end = stretch(data, at)
         found.text(data[begin:end], path)
         return end
@@ -147,7 +147,7 @@ def _string(path: str) -> Step:
 
 
 def _bytes(path: str) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         begin, end = stretch(data, at)
         found.binary.append((path, data[begin:end]))
         return end
@@ -156,7 +156,7 @@ def _bytes(path: str) -> Step:
 
 
 def _fixed(size: int, path: str | None) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         if size > len(data) - at:
             raise Malformed("a value is longer than its block")
         if path is not None:
@@ -167,7 +167,7 @@ def _fixed(size: int, path: str | None) -> Step:
 
 
 def _union(branches: list[Step]) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         chosen, at = number(data, at)
         if not 0 <= chosen < len(branches):
             raise Malformed("a union has no such branch")
@@ -177,7 +177,7 @@ def _union(branches: list[Step]) -> Step:
 
 
 def _record(fields: list[Step]) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         for each in fields:
             at = each(data, at, found)
         return at
@@ -186,7 +186,7 @@ def _record(fields: list[Step]) -> Step:
 
 
 def _array(item: Step) -> Step:
-    def step(data: bytes, at: int, found: Found) -> int:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
         while True:
             count, at = number(data, at)
             if count == 0:

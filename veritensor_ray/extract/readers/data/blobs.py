@@ -12,7 +12,7 @@ import filetype
 import numpy as np
 
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.readers.data.strings import readable
+from veritensor_ray.extract.readers.data.printable import readable
 from veritensor_ray.extract.readers.images.image_parts import described
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
 from veritensor_ray.extract.source import Item, Member
@@ -26,7 +26,7 @@ _COLUMNS = 50  # with a gap of their own
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 
 
-class Value(NamedTuple):
+class BlobValue(NamedTuple):
     """A binary value, its row and column, and what it is called as a member."""
 
     data: bytes
@@ -82,11 +82,11 @@ class Blobs:
         self._budget, self._pictures = budget, pictures
         self._unread: Counter[str] = Counter()
 
-    def read(self, values: Iterable[Value], via: str | None = None, part: str | None = None) -> Iterator[Item]:
+    def read(self, values: Iterable[BlobValue], via: str | None = None, part: str | None = None) -> Iterator[Item]:
         """What is to be read of them."""
-        texts: list[tuple[str, Value]] = []
-        strings: list[tuple[str, Value]] = []
-        images: list[Value] = []
+        texts: list[tuple[str, BlobValue]] = []
+        strings: list[tuple[str, BlobValue]] = []
+        images: list[BlobValue] = []
         size = 0
         for value in values:
             if not value.data:
@@ -127,7 +127,7 @@ class Blobs:
 
 
 def _blocks(
-    texts: list[tuple[str, Value]], strings: list[tuple[str, Value]], images: list[Value], via: str | None, part: str | None
+    texts: list[tuple[str, BlobValue]], strings: list[tuple[str, BlobValue]], images: list[BlobValue], via: str | None, part: str | None
 ) -> Iterator[Block]:
     for found, how in ((texts, via), (strings, f"{via}+strings" if via else "strings")):
         if found:
@@ -136,6 +136,6 @@ def _blocks(
         yield Block([""] * len(images), **_places(images), part=part, images=[value.data for value in images])
 
 
-def _places(values: list[Value]) -> dict[str, Any]:
+def _places(values: list[BlobValue]) -> dict[str, Any]:
     rows = [value.row for value in values] if values[0].row is not None else None
     return {"row": rows, "column": [value.column for value in values]}

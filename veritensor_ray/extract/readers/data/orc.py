@@ -18,7 +18,7 @@ from veritensor_ray.errors import LimitExceeded, Malformed, as_read_error
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.data import orc_runs, protobuf, snappy
 from veritensor_ray.extract.readers.data.arrow import utf8
-from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -62,10 +62,10 @@ class _Stripe:
 def read_orc(source: Source) -> Iterator[Item]:
     """A column of a stripe that does not decode costs no other."""
     try:
-        file = _File(source.file, source.budget)
+        file = _Orc(source.file, source.budget)
     except _BROKEN as error:
         raise as_read_error(error, "not a whole ORC file") from None
-    reader = _Reader(file, source)
+    reader = _StripeReader(file, source)
     for stripe in file.stripes:
         yield from reader.read(stripe)
     if file.metadata:
@@ -73,7 +73,7 @@ def read_orc(source: Source) -> Iterator[Item]:
     yield from reader.blobs.gaps()
 
 
-class _File:
+class _Orc:
     """The tail of the file: types, stripes and metadata."""
 
     def __init__(self, file: BinaryIO, budget: Budget) -> None:
@@ -113,7 +113,7 @@ class _File:
 
     def whole(self, at: int, length: int) -> bytes:
         """What a stream holds."""
-        return _Stream(self, at, length).read(_HELD + 1, whole=True)
+        return _ColumnStream(self, at, length).read(_HELD + 1, whole=True)
 
     def chunk(self, at: int, left: int) -> tuple[bytes, int]:
         """The next piece of a stream, unpacked, and how many bytes of the file it took."""
@@ -167,10 +167,10 @@ def _unpacked(packed: bytes, codec: int, most: int) -> bytes:
     return bytes(data)
 
 
-class _Stream:
+class _ColumnStream:
     """One stream of a stripe, unpacked as it is read."""
 
-    def __init__(self, file: _File, at: int, length: int) -> None:
+    def __init__(self, file: _Orc, at: int, length: int) -> None:
         self._file, self._at, self._left = file, at, length
         self._rest = b""
 
@@ -191,8 +191,8 @@ class _Stream:
         return data[:size]
 
 
-class _Reader:
-    def __init__(self, file: _File, source: Source) -> None:
+class _StripeReader:
+    def __init__(self, file: _Orc, source: Source) -> None:
         self.blobs = Blobs(source.budget, pictures=True)
         self._file, self._source = file, source
         self._row = 0
@@ -271,7 +271,7 @@ class _Reader:
     def _given(self, values: Any, rows: Any, path: str, is_binary: bool) -> Iterator[Item]:
         if is_binary:
             cells = zip(values.to_pylist(), rows.tolist(), strict=True)
-            yield from self.blobs.read(Value(value, row, path, f"row {row} {path}") for value, row in cells)
+            yield from self.blobs.read(BlobValue(value, row, path, f"row {row} {path}") for value, row in cells)
             return
         texts, bad = utf8(values.view(pa.string()))
         yield Block(texts, row=pa.array(rows), column=path)
@@ -281,7 +281,7 @@ class _Reader:
     def _direct(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
         """Values one behind the other, some thousand at a time."""
         lengths = self._lengths(number, len(rows), bound=False)
-        stream = _Stream(self._file, *self._stripe.streams.get((number, _DATA), (0, 0)))
+        stream = _ColumnStream(self._file, *self._stripe.streams.get((number, _DATA), (0, 0)))
         for first, last in _stretches(lengths):
             offsets = np.concatenate(([0], np.cumsum(lengths[first:last])))
             self._file.budget.add(offsets.nbytes)  # a run of lengths may stand for any number of empty values

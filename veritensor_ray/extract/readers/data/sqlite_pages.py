@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from veritensor_ray.extract.readers.data.strings import readable
+from veritensor_ray.extract.readers.data.printable import readable
 from veritensor_ray.segments import Block
 
 _LEAVES = (0x0A, 0x0D)

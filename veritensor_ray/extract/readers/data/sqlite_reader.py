@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget, Copies
-from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
 from veritensor_ray.extract.readers.models.collecting import behind
 from veritensor_ray.extract.source import Item, Source
@@ -53,7 +53,7 @@ _INDEXES = {
 }
 
 
-class _Table(NamedTuple):
+class _SqliteTable(NamedTuple):
     name: str
     columns: tuple[str, ...]
     rowid: str | None  # how its row number can be called; None where it has none
@@ -211,7 +211,7 @@ class _Tables:
             reason = "a bound on the work for one file was reached" if "interrupted" in str(error) else _line(error)
             yield Gap(f"table ends early: {reason}; the file was searched for readable strings", location=f"table {name}"[:200])
 
-    def _table(self, name: str) -> _Table:
+    def _table(self, name: str) -> _SqliteTable:
         # the columns that are stored: those that are computed would run what the file says
         found = self._database.execute(f"PRAGMA table_xinfo({_quoted(name)})").fetchall()
         columns = tuple(_text(row[1]) for row in found if row[6] in (0, 3))
@@ -220,10 +220,10 @@ class _Tables:
             with contextlib.suppress(sqlite3.OperationalError):
                 if rowid not in taken:
                     self._database.execute(f"SELECT {rowid} FROM {_quoted(name)} NOT INDEXED LIMIT 0")  # noqa: S608  # quoted
-                    return _Table(name, columns, rowid)
-        return _Table(name, columns, None)
+                    return _SqliteTable(name, columns, rowid)
+        return _SqliteTable(name, columns, None)
 
-    def _cells(self, table: _Table) -> Iterator[Item]:
+    def _cells(self, table: _SqliteTable) -> Iterator[Item]:
         """A block, and the binary values, of some thousand cells at a time."""
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
@@ -233,11 +233,11 @@ class _Tables:
             texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as they are stored
             rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]
             called = [names[i] for i in held] * len(some)
-            binary: list[Value] = []
+            binary: list[BlobValue] = []
             if held and (not all(texts) or set(map(type, texts)) != {str}):
                 bad += sum(type(text) is _Undecodable for text in texts)
                 binary = [
-                    Value(value, row, names[i], f"{table.name}/{row if number is None else number}/{table.columns[i]}")
+                    BlobValue(value, row, names[i], f"{table.name}/{row if number is None else number}/{table.columns[i]}")
                     for row, (number, *values) in enumerate(some, first)
                     for i, value in enumerate(values)
                     if type(value) is bytes
@@ -256,7 +256,7 @@ class _Tables:
                 f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"table {table.name}"[:200], count=bad
             )
 
-    def _stored(self, table: _Table) -> Iterator[list[tuple[Any, ...]]]:
+    def _stored(self, table: _SqliteTable) -> Iterator[list[tuple[Any, ...]]]:
         """Row numbers and values, some thousand at a time. NOT INDEXED: an index may hold other values than the table does."""
         called = ", ".join([table.rowid or "NULL", *map(_quoted, table.columns)])
         query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and nothing but reading is allowed
@@ -291,7 +291,7 @@ class _Tables:
         self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         self._database.text_factory = texts
 
-    def _one_by_one(self, table: _Table, query: str) -> Iterator[tuple[Any, ...]]:
+    def _one_by_one(self, table: _SqliteTable, query: str) -> Iterator[tuple[Any, ...]]:
         after, where = -(1 << 63), ""
         while True:
             try:
@@ -315,7 +315,7 @@ class _Tables:
         if not isinstance(error, sqlite3.DataError):
             raise error
 
-    def _next_row(self, table: _Table, after: int) -> int | None:
+    def _next_row(self, table: _SqliteTable, after: int) -> int | None:
         """The number of the row behind `after`."""
         query = f"SELECT {table.rowid} FROM {_quoted(table.name)} NOT INDEXED WHERE {table.rowid} > {after} ORDER BY 1 LIMIT 1"  # noqa: S608
         found = self._database.execute(query).fetchone()

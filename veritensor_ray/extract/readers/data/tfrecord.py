@@ -8,7 +8,7 @@ from typing import BinaryIO
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.crc32c import crc32c, is_record_head, masked
-from veritensor_ray.extract.readers.data.blobs import Blobs, Value
+from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.json_reader import LONG_KEY, shorten
 from veritensor_ray.extract.readers.data.protobuf import example_values
 from veritensor_ray.extract.source import Item, Source
@@ -23,13 +23,13 @@ def read_tfrecord(source: Source) -> Iterator[Item]:
     """`row` is the number of the record, `column` the feature."""
     records = _Records(source.file)
     blobs, names = Blobs(source.budget), dict[str, None]()
-    waiting: list[Value] = []
+    waiting: list[BlobValue] = []
     size = 0
     damage: ReadError | None = None
     try:
         for data in records.read():
             for name, value in _values(data):
-                waiting.append(Value(value, records.number, shorten(name), f"{records.number}/{shorten(name)}"))
+                waiting.append(BlobValue(value, records.number, shorten(name), f"{records.number}/{shorten(name)}"))
                 if len(name) > LONG_KEY and len(names) < _NAMES:
                     names[name] = None
             size += len(data)

@@ -27,7 +27,7 @@ _VIEWS = {"warcinfo": "metadata", "metadata": "metadata", "conversion": "visible
 class _Record(io.RawIOBase):
     """The block of one record: `left` bytes of the file from here on."""
 
-    def __init__(self, file: _Lines, length: int) -> None:
+    def __init__(self, file: _HeaderLines, length: int) -> None:
         self._file, self.left = file, length
         self.cut_short = False
 
@@ -77,7 +77,7 @@ class _Texts:
             self.texts, self.rows, self.columns, self.size = [], [], [], 0
 
 
-class _Lines:
+class _HeaderLines:
     """The file with a look ahead for lines, whose length is bounded."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -102,7 +102,7 @@ class _Lines:
 
 def read_warc(source: Source) -> Iterator[Item]:
     """Records one after the other; behind a record of a wrong length, the next line that begins one."""
-    reader = _Reader(source)
+    reader = _RecordReader(source)
     try:
         yield from reader.records()
     except ReadError:
@@ -112,9 +112,9 @@ def read_warc(source: Source) -> Iterator[Item]:
     source.counts.rows += reader.number + 1
 
 
-class _Reader:
+class _RecordReader:
     def __init__(self, source: Source) -> None:
-        self._file, self._budget = _Lines(source.file), source.budget
+        self._file, self._budget = _HeaderLines(source.file), source.budget
         self._texts = {view: _Texts(view) for view in ("visible", "metadata")}
         self._lost = 0
         self._unread: dict[str, int] = {}

@@ -15,7 +15,7 @@ from PIL import Image
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.readers.data.strings import readable
+from veritensor_ray.extract.readers.data.printable import readable
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.mail_head import header_begin, is_known_field
-from veritensor_ray.extract.readers.mail.mime import Part, decoded, decoded_body, header_text, read_part, split_parts
+from veritensor_ray.extract.readers.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -32,7 +32,7 @@ _ENCODED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*[bq]", re.IGNORE
 _LINE = 1 << 16
 
 
-class _Place(NamedTuple):
+class _MailPlace(NamedTuple):
     """A part that is still to be read: its bytes, its path, how deep it is, and the line that it begins in."""
 
     begin: int
@@ -54,7 +54,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
     begin = header_begin(data)
     if data[:begin].strip():
         yield Block([decoded(data[:begin], "utf-8-sig")[0].strip()], column="envelope", line=1, view="metadata")
-    ahead, count = [_Place(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
+    ahead, count = [_MailPlace(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
     while ahead:
         place = ahead.pop()
         count += 1
@@ -84,14 +84,14 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         yield from _leaf(data, part, kind, about, place, source)
 
 
-def _inner(data: bytes, places: list[tuple[int, int]], place: _Place) -> list[_Place]:
+def _inner(data: bytes, places: list[tuple[int, int]], place: _MailPlace) -> list[_MailPlace]:
     """Places of the parts of a multipart; lines are counted on from one to the next."""
-    found: list[_Place] = []
+    found: list[_MailPlace] = []
     line, at = place.line, place.begin
     for number, (begin, end) in enumerate(places[1:-1], 1):
         line += data.count(b"\n", at, begin)
         at = begin
-        found.append(_Place(begin, end, f"{place.path}.{number}" if place.path else str(number), place.depth + 1, line))
+        found.append(_MailPlace(begin, end, f"{place.path}.{number}" if place.path else str(number), place.depth + 1, line))
     return found
 
 
@@ -106,7 +106,7 @@ def _around(data: bytes, places: list[tuple[int, int]], path: str) -> Iterator[I
             yield Block([text], part=path or None, column=column, line=1, view="hidden")
 
 
-def _header(part: Part, path: str) -> Iterator[Block]:
+def _header(part: MailPart, path: str) -> Iterator[Block]:
     groups: dict[tuple[str, str | None], list[tuple[str, str, int]]] = {}
     for field in part.fields:
         if not field.value or (field.name in _STRUCTURAL and len(field.value) < _LONG):
@@ -120,7 +120,7 @@ def _header(part: Part, path: str) -> Iterator[Block]:
         yield Block(list(texts), column=list(columns), line=list(lines), part=path or None, view=view, decoded_via=via)
 
 
-def _leaf(data: bytes, part: Part, kind: str, about: Message, place: _Place, source: Source) -> Iterator[Item]:
+def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source) -> Iterator[Item]:
     for name in ("content-type", "content-transfer-encoding"):
         if len(set(part.all(name))) > 1:
             yield Gap(f"two different fields {name}; the part is read by the first", location=_location(place.path))
@@ -140,7 +140,7 @@ def _leaf(data: bytes, part: Part, kind: str, about: Message, place: _Place, sou
         yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
 
 
-def _text(body: bytes, via: str | None, charset: str, place: _Place, base: int | None, begin: int) -> Iterator[Item]:
+def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: int | None, begin: int) -> Iterator[Item]:
     text, bad = decoded(body, charset)
     exact = base is not None and not bad and len(text) == len(body)
     yield Block(

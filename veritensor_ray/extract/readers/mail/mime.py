@@ -27,7 +27,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MailPart:
     """A stretch of the message: its header fields and where its body is."""
 
     fields: list[Field]
@@ -48,7 +48,7 @@ class Part:
         return message
 
 
-def read_part(data: bytes, begin: int, end: int, line: int) -> Part:
+def read_part(data: bytes, begin: int, end: int, line: int) -> MailPart:
     """The part in `data[begin:end]`; what stands between fields without being one is a field without a name."""
     fields: list[Field] = []
     at = begin
@@ -64,7 +64,7 @@ def read_part(data: bytes, begin: int, end: int, line: int) -> Part:
         fields.append(Field(name, _raw_text(value).strip(), line))
         line += data.count(b"\n", at, found.end())
         at = found.end()
-    return Part(fields, at, end)
+    return MailPart(fields, at, end)
 
 
 def _raw_text(value: bytes) -> str:

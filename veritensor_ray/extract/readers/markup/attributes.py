@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
 from veritensor_ray.extract.readers.markup.paragraph import decoded_value, value_text
-from veritensor_ray.extract.readers.markup.styles import Sheet, declarations
+from veritensor_ray.extract.readers.markup.styles import StyleSheet, declarations
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, within
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Member
@@ -31,7 +31,7 @@ _PAGE = ("html", "body")
 class Attributes:
     """Reads start tags of one page."""
 
-    def __init__(self, writer: Writer, sheet: Sheet) -> None:
+    def __init__(self, writer: Writer, sheet: StyleSheet) -> None:
         self._writer, self._sheet = writer, sheet
         self._known: set[int] = set()
         self._silent: dict[tuple[str, int, bool], tuple[State, State]] = {}

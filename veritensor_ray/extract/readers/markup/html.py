@@ -13,7 +13,7 @@ from veritensor_ray.extract.readers.markup.document import Open
 from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_SPACE, KNOWN, RAW_ELEMENTS, UNSEEN, VOID
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph
 from veritensor_ray.extract.readers.markup.reading import walked
-from veritensor_ray.extract.readers.markup.styles import Sheet
+from veritensor_ray.extract.readers.markup.styles import StyleSheet
 from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper, within
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
@@ -40,9 +40,9 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
     yield from walked(page, chars, writer, xml=xml, html=True)
 
 
-def _style_sheets(text: str) -> Sheet:
+def _style_sheets(text: str) -> StyleSheet:
     """All of a page's own, wherever they stand: they hold for what comes before them too."""
-    sheet, at = Sheet(), 0
+    sheet, at = StyleSheet(), 0
     while found := _STYLE_SHEET.search(text, at):
         at = found.end()
         if found.group() == "<!--":
@@ -61,7 +61,7 @@ def _style_sheets(text: str) -> Sheet:
 class _Page:
     """Takes tokens in their order; what a reader sees and what is hidden are two paragraphs that grow side by side."""
 
-    def __init__(self, writer: Writer, sheet: Sheet, xml: bool) -> None:
+    def __init__(self, writer: Writer, sheet: StyleSheet, xml: bool) -> None:
         self._writer, self._sheet, self._xml = writer, sheet, xml
         self._attributes = Attributes(writer, sheet)
         self._open = Open()

@@ -50,7 +50,7 @@ def read_latex(source: Source) -> Iterator[Item]:
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
     line = 1
     while chars.text:
-        document = _Document(writer, chars.text, chars.base, line)
+        document = _Latex(writer, chars.text, chars.base, line)
         for _ in document.read():
             yield from writer.drain()
         line = document.line_of(len(chars.text))
@@ -58,7 +58,7 @@ def read_latex(source: Source) -> Iterator[Item]:
     yield from finished(chars, writer)
 
 
-class _Document:
+class _Latex:
     """One window of a text."""
 
     def __init__(self, writer: Writer, text: str, base: int, line: int) -> None:

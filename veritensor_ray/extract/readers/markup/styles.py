@@ -54,7 +54,7 @@ def _unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda m: m.group(2) or chr(min(int(m.group(1), 16), 0x10FFFF)), text)
 
 
-class Sheet:
+class StyleSheet:
     """Rules of style sheets by the last part of their selectors: a tag, a class, an id, a tag with a class, or two classes."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ _CHARS = 4 << 20  # of a block; a text and the origin of a piece of it count as 
 _TEXT, _ORIGIN = 1024, 64
 
 
-class _Bucket:
+class _View:
     """Texts of one view."""
 
     __slots__ = ("columns", "notices", "origins", "owned", "room", "texts")
@@ -30,7 +30,7 @@ class Writer:
 
     def __init__(self, via: str | None = None, part: str | None = None) -> None:
         self._via, self.part = via, part
-        self._buckets: dict[tuple[str, str | None], _Bucket] = {}
+        self._buckets: dict[tuple[str, str | None], _View] = {}
         self.ready: list[Item] = []
 
     def add(
@@ -48,7 +48,7 @@ class Writer:
         key = view, self.part
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket()
+            bucket = self._buckets[key] = _View()
         bucket.texts.append(text)
         bucket.origins.append(origins)
         bucket.columns.append(column)

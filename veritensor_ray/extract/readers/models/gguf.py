@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.formats.gguf import Header, Malformed, Texts
+from veritensor_ray.formats.gguf import GgufHeader, GgufTexts, Malformed
 
 _FEW = 1000
 
 
 def read_gguf(source: Source) -> Iterator[Item]:
     """Texts under their keys; vocabularies, and names of tensors, as lines of a few texts."""
-    header = Header(source.file)
+    header = GgufHeader(source.file)
     gathered = Gathered("metadata")
     try:
         for found in header.texts():
@@ -25,7 +25,7 @@ def read_gguf(source: Source) -> Iterator[Item]:
     yield from gathered.take()
 
 
-def _texts(found: Texts, gathered: Gathered) -> Iterator[Item]:
+def _texts(found: GgufTexts, gathered: Gathered) -> Iterator[Item]:
     if len(found.key) > LONG_NAME and "." not in found.key:
         yield from gathered.add(found.key, "keys")
     if (found.first is None and found.key != "tensors") or (found.first == 0 and len(found.texts) < _FEW):

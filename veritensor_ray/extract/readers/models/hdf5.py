@@ -40,14 +40,14 @@ def read_hdf5(source: Source) -> Iterator[Item]:
     guarded = hdf5.Guarded(file)
     try:
         with hdf5.opened(guarded) as root:
-            yield from _Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
+            yield from _Hdf5Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
     except hdf5.Malformed as error:
         raise ReadError(str(error)) from None
     if guarded.too_long:
         yield Gap("values of variable length say that they are longer than the file; they were not read", count=guarded.too_long)
 
 
-class _Walk:
+class _Hdf5Walk:
     """Through all groups, each object once."""
 
     def __init__(self, copies: Copies) -> None:
@@ -76,7 +76,7 @@ class _Walk:
             reason = f"{self._no_text} values of bytes are not UTF-8 text and were not read"
             yield Gap(reason, self._no_text_at, count=self._no_text, coverage="no-reader")
 
-    def _attributes(self, found: hdf5.Found) -> Iterator[Item]:
+    def _attributes(self, found: hdf5.Hdf5Item) -> Iterator[Item]:
         for name, value in hdf5.attributes(found.item):
             column = f"{found.path}@{name}"
             if isinstance(value, Exception):
@@ -89,7 +89,7 @@ class _Walk:
             for number, one in enumerate(_flat(value)):
                 yield from self._value(one, column, number if number else None, target)
 
-    def _guarded(self, found: hdf5.Found) -> Iterator[Item]:
+    def _guarded(self, found: hdf5.Hdf5Item) -> Iterator[Item]:
         try:
             yield from self._dataset(found.item, found.path)
         except (LimitExceeded, ReadError):

@@ -38,7 +38,7 @@ def read_npy(source: Source) -> Iterator[Item]:
     yield from behind(source.file, header.offset + header.dtype.itemsize * math.prod(header.shape))
 
 
-def _texts(source: Source, header: npy.Header, fields: list[tuple[str, ...]]) -> Iterator[Item]:
+def _texts(source: Source, header: npy.NpyHeader, fields: list[tuple[str, ...]]) -> Iterator[Item]:
     for first, part in array_parts(source.file, header.dtype, math.prod(header.shape)):
         for path in fields:
             values = part

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.formats.onnx import LONGEST, Malformed, Pair, Text, texts
+from veritensor_ray.formats.onnx import LONGEST, Malformed, OnnxText, Pair, texts
 from veritensor_ray.segments import Gap
 
 _NAMES = frozenset({"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name"})
@@ -36,5 +36,5 @@ def read_onnx(source: Source) -> Iterator[Item]:
     yield from (*metadata.take(), *values.take(), *names.take())
 
 
-def _column(found: Text) -> str:
+def _column(found: OnnxText) -> str:
     return f"{found.message.lower()}.{found.name}"

@@ -12,9 +12,9 @@ from veritensor_ray.extract.readers.models.collecting import Gathered
 from veritensor_ray.extract.readers.models.numpy_texts import array_texts
 from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
-from veritensor_ray.formats.events import PIECE, Raw, Text
+from veritensor_ray.formats.events import PIECE, PickleText, Raw
+from veritensor_ray.formats.pickle_values import Blob, text_dtype
 from veritensor_ray.formats.pickles import Ended, Pickles, Rest
-from veritensor_ray.formats.values import Blob, text_dtype
 from veritensor_ray.segments import Block, Gap
 
 COLUMN = "pickle"
@@ -32,7 +32,7 @@ def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
     gathered = Gathered()
     row, number, problem = -1, 0, ""
     for event in pickles.events():
-        if isinstance(event, Text):
+        if isinstance(event, PickleText):
             row += not event.start
             yield from _text(event, row, base, gathered)
         elif isinstance(event, Blob):
@@ -51,7 +51,7 @@ def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
         raise ReadError(f"the pickle breaks off: {problem}")
 
 
-def _text(event: Text, row: int, base: int, gathered: Gathered) -> Iterator[Item]:
+def _text(event: PickleText, row: int, base: int, gathered: Gathered) -> Iterator[Item]:
     if len(event.text) < _ALONE and not event.start:
         yield from gathered.add(_narrow(event.text), COLUMN, row)
         return

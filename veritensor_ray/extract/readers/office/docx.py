@@ -11,7 +11,7 @@ from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.wordbody import Body
 from veritensor_ray.extract.readers.office.wordstyles import Styles
-from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, only, read_xml
+from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, only, read_xml
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
 
@@ -46,7 +46,7 @@ def read_docx(source: Source) -> Iterator[Item]:
     yield from read_left(document, _VIEWS)
 
 
-def _reading(name: str, part: str, styles: Styles) -> Reading:
+def _reading(name: str, part: str, styles: Styles) -> PartReading:
     texts = Texts(part)
 
     def choose(root: str, attrs: Attributes) -> Walker:
@@ -54,4 +54,4 @@ def _reading(name: str, part: str, styles: Styles) -> Reading:
             return Body(texts, styles, "comment" if root == "comments" else "visible")
         return Leaves(texts)
 
-    return Reading(texts, choose)
+    return PartReading(texts, choose)

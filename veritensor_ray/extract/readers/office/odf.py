@@ -13,7 +13,7 @@ from veritensor_ray.extract.readers.office.odfbody import OdfBody
 from veritensor_ray.extract.readers.office.odfstyles import OdfStyles
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, attribute, only, read_xml, walk
+from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, walk
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -123,7 +123,7 @@ def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item
             return module if root == "module" else Leaves(texts)
 
         done.add(name)
-        yield from read_xml(package, name, Reading(texts, choose))
+        yield from read_xml(package, name, PartReading(texts, choose))
         if module.cut:
             yield Gap("only the beginning of a macro module was read", location=name, bound="macro_bytes")
         if module.source:

@@ -24,7 +24,7 @@ _SHAPES = ("frame", "custom-shape", "rect", "ellipse", "circle", "caption", "lin
 
 
 @dataclass(slots=True)
-class _Paragraph:
+class _OdfParagraph:
     style: Style
     spans: list[Style] = field(default_factory=list)
     pieces: Pieces = field(default_factory=list)
@@ -40,7 +40,7 @@ class OdfBody(Walker):
         self._styles, self._view = styles, view
         self._name = texts.part or "body"
         self.files = EncodedFiles()
-        self._stack: list[_Paragraph] = []
+        self._stack: list[_OdfParagraph] = []
         self._at = 0
         self._unseen: list[bool] = []  # for sections, sheets, slides and shapes around: is it hidden, or one around it
         self._notes = self._deleted = self._annotations = 0
@@ -143,7 +143,7 @@ class OdfBody(Walker):
     # Paragraphs
 
     def _open(self, family: str, attrs: Attributes) -> None:
-        paragraph = _Paragraph(self._styles.get(family, attribute(attrs, "style-name", "text")), around=self._around())
+        paragraph = _OdfParagraph(self._styles.get(family, attribute(attrs, "style-name", "text")), around=self._around())
         self._stack.append(paragraph)
         self._hear()
 
@@ -196,7 +196,7 @@ class OdfBody(Walker):
             self._give(self._stack.pop())
         self._hear()
 
-    def _give(self, paragraph: _Paragraph, ended: bool = True) -> None:
+    def _give(self, paragraph: _OdfParagraph, ended: bool = True) -> None:
         pieces = paragraph.pieces
         if paragraph.unseen:
             pieces = [("hidden" if kind == self._view else kind, some) for kind, some in pieces]

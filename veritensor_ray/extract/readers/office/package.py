@@ -10,13 +10,13 @@ from typing import BinaryIO, cast
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Copies
-from veritensor_ray.extract.readers.containers.report import Report
+from veritensor_ray.extract.readers.containers.report import ArchiveReport
 from veritensor_ray.extract.readers.containers.zip_format import (
     DEFLATED,
     STORED,
     STREAMED,
     Data,
-    Entry,
+    ZipEntry,
     contradiction,
     entries,
     find_directory,
@@ -50,9 +50,9 @@ class Package:
         self._directory = directory
         self._copies = Copies(source.budget, self._size)
         self._counted: dict[str, int] = {}  # how much of a part: some are looked into before they are read
-        self._entries: dict[str, Entry] = {}
-        self._folders: list[Entry] = []
-        self._report = Report()
+        self._entries: dict[str, ZipEntry] = {}
+        self._folders: list[ZipEntry] = []
+        self._report = ArchiveReport()
         seen: dict[str, int] = {}
         members = source.limits.members
         for entry in islice(entries(self._file, directory), members + 1):

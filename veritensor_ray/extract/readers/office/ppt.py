@@ -33,12 +33,12 @@ def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
         yield Gap(reason, location=storage or None)
         return
-    yield from _Walk(storage, budget).read(open_stream(streams["powerpoint document"]))
+    yield from _PptRecords(storage, budget).read(open_stream(streams["powerpoint document"]))
     if "pictures" in streams:
         yield from pictures(open_stream(streams["pictures"]), "picture")
 
 
-class _Walk:
+class _PptRecords:
     """Through the records: a container is a header whose records follow. What claims to be longer than its container ends with that."""
 
     def __init__(self, storage: str, budget: Budget) -> None:

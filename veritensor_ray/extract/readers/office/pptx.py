@@ -11,7 +11,7 @@ from veritensor_ray.extract.readers.office.ooxml import Document, read_left, ste
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.wordstyles import near_white
-from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, attribute, only, read_xml, relation
+from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, relation
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
 
@@ -127,7 +127,7 @@ def read_pptx(source: Source) -> Iterator[Item]:
     yield from read_left(document, {})
 
 
-def _other(texts: Texts) -> Reading:
+def _other(texts: Texts) -> PartReading:
     def choose(root: str, attrs: Attributes) -> Walker:
         if root in _LAYOUTS:
             return Drawing(texts, "metadata")
@@ -135,4 +135,4 @@ def _other(texts: Texts) -> Reading:
             return Drawing(texts)
         return Leaves(texts, "comment" if root == "cmLst" else "metadata")
 
-    return Reading(texts, choose)
+    return PartReading(texts, choose)

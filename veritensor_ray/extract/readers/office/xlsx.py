@@ -14,7 +14,7 @@ from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.sheet import SharedStrings, Sheet, place
 from veritensor_ray.extract.readers.office.sheetstyles import CellFormats
 from veritensor_ray.extract.readers.office.texts import Texts
-from veritensor_ray.extract.readers.office.xml import Attributes, Reading, Walker, attribute, only, read_xml, relation
+from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, relation
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
 
@@ -154,7 +154,7 @@ def _sheet(document: Document, name: str, title: str, shared: SharedStrings, for
             yield from read_xml(document.package, other, only(_Comments(Texts(title))))
 
 
-def _other(name: str, shared: SharedStrings, formats: CellFormats) -> Reading:
+def _other(name: str, shared: SharedStrings, formats: CellFormats) -> PartReading:
     texts = Texts(stem(name))
 
     def choose(root: str, attrs: Attributes) -> Walker:
@@ -165,7 +165,7 @@ def _other(name: str, shared: SharedStrings, formats: CellFormats) -> Reading:
         known = {"comments": _Comments, "ThreadedComments": _Comments, "externalLink": _Link, "connections": _Connections}
         return known[root](texts) if root in known else Leaves(texts)
 
-    return Reading(texts, choose)
+    return PartReading(texts, choose)
 
 
 def read_xlsb(source: Source) -> Iterator[Item]:

@@ -181,19 +181,19 @@ def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts) -> Iterator[Bloc
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PartReading:
     """The texts that a part's walker collects, and the walker by the part's root element."""
 
     texts: Texts
     choose: Choose
 
 
-def only(walker: Walker) -> Reading:
+def only(walker: Walker) -> PartReading:
     """The same walker whatever the root is."""
-    return Reading(walker.texts, lambda root, attrs: walker)
+    return PartReading(walker.texts, lambda root, attrs: walker)
 
 
-def read_xml(package: Package, name: str, reading: Reading) -> Iterator[Block | Gap]:
+def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Block | Gap]:
     """Blocks of one part; what is wrong with it is a gap, and the other parts are read all the same."""
     try:
         for block in walk(package.chunks(name), reading.choose, reading.texts):

@@ -21,7 +21,7 @@ from veritensor_ray.extract.readers.pdf.document import (
 )
 from veritensor_ray.extract.readers.pdf.drawn import Drawn
 from veritensor_ray.extract.readers.pdf.objects import Objects, find_objects
-from veritensor_ray.extract.readers.pdf.pages import Report, read_page
+from veritensor_ray.extract.readers.pdf.pages import PageReport, read_page
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -57,7 +57,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
         drawn = Drawn(objects, about)
         heavy = pages_that_draw_too_much(objects, drawn)
         again = drawn_again(objects, drawn, min(count, _MOST_PAGES), budget.left)
-        report = Report(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects), heavy)
+        report = PageReport(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects), heavy)
         del objects, about, unlocked, drawn
         for index in range(min(count, _MOST_PAGES)):
             if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:

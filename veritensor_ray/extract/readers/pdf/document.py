@@ -11,8 +11,8 @@ from typing import BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf.drawn import MOST, Drawn
+from veritensor_ray.extract.readers.pdf.named_strings import find_strings, to_text
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
-from veritensor_ray.extract.readers.pdf.strings import find_strings, to_text
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 

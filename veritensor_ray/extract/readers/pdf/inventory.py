@@ -25,7 +25,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
-class Objects:
+class PageObjects:
     """Objects of one sort by their addresses, with what is known of each."""
 
     items: list[int] = field(default_factory=list)
@@ -69,7 +69,7 @@ def take(page: int, doubt_all: bool, annotated: bool = True) -> Inventory:
 
     `doubt_all`: layers may be switched off. `annotated`: annotations may cover text.
     """
-    walk = _Walk(pdfium.page_box(page))
+    walk = _PageWalk(pdfium.page_box(page))
     walk.over(pdfium.objects(page), None, doubt_all, 0)
     cover_boxes, cover_orders, kinds = walk.covers.joined()
     boxes, orders, fills = walk.texts.joined()
@@ -93,12 +93,12 @@ def _joined(parts: list[Numbers]) -> Numbers:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-class _Walk:
+class _PageWalk:
     """Goes through a page's objects in the order of drawing, into forms too."""
 
     def __init__(self, page_box: Box) -> None:
         self.page_box = page_box
-        self.texts, self.covers = Objects(), Objects()
+        self.texts, self.covers = PageObjects(), PageObjects()
         self.judged: list[Numbers] = []
         self.count = 0
         self._clips: dict[int, Box] = {}

@@ -99,11 +99,11 @@ def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
             return pypdfium2.PdfDocument(file.read() if size <= IN_MEMORY else file)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
-            raise Encrypted("the document is encrypted with a password") from None
+            raise EncryptedPdf("the document is encrypted with a password") from None
         raise ReadError(f"not a PDF that can be read: {str(error).rstrip('.')}") from None
 
 
-class Encrypted(ReadError):
+class EncryptedPdf(ReadError):
     """Nothing can be read without a password."""
 
 

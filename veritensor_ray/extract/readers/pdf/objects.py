@@ -75,10 +75,10 @@ class Objects:
 
 def find_objects(file: BinaryIO, budget: Budget) -> Objects:
     """Search the whole file, a window at a time. Raises LimitExceeded."""
-    return _Search(file, budget).run()
+    return _ObjectSearch(file, budget).run()
 
 
-class _Search:
+class _ObjectSearch:
     def __init__(self, file: BinaryIO, budget: Budget) -> None:
         self._file, self._budget = file, budget
         self._found = Objects()

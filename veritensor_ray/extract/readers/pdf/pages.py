@@ -36,7 +36,7 @@ Units = npt.NDArray[np.uint16]
 
 
 @dataclass(slots=True)
-class Report:
+class PageReport:
     """What the pages of a document have in common: bounds, and pictures that were seen before."""
 
     hidden_layers: bool = False
@@ -78,7 +78,7 @@ class Report:
                 yield Gap(f"{count} {what}", bound=bound, count=count)
 
 
-def read_page(document: int, index: int, report: Report) -> list[Block | Gap]:
+def read_page(document: int, index: int, report: PageReport) -> list[Block | Gap]:
     """Everything of one page; nothing of it is held when this returns."""
     if report.heavy is None or index + 1 in report.heavy:
         report.not_drawn.append(index + 1)
@@ -121,7 +121,7 @@ def _appearances(document: int, index: int, before: bytes) -> list[Block | Gap]:
     return [Block([words], page=index + 1, column="annotations")] if words else []
 
 
-def _page(page: int, text: int, number: int, report: Report) -> Iterator[Block | Gap]:
+def _page(page: int, text: int, number: int, report: PageReport) -> Iterator[Block | Gap]:
     units = np.frombuffer(pdfium.page_text(text), np.uint16).copy()
     units[units == _HYPHEN] = ord("-")
     found = take(page, report.hidden_layers, report.annotated)
@@ -139,7 +139,7 @@ def _page(page: int, text: int, number: int, report: Report) -> Iterator[Block |
         yield from _pictures(page, found, number, report)
 
 
-def _settle(page: int, found: Inventory, report: Report) -> None:
+def _settle(page: int, found: Inventory, report: PageReport) -> None:
     if report.compared >= _COMPARED_PAGES:
         report.not_compared += 1
         found.judged[found.judged == DOUBTFUL] = VISIBLE
@@ -222,7 +222,7 @@ def _needs_rendering(seen: str, found: Inventory, page: int) -> bool:
     return len(_MEANINGLESS.findall(stripped)) > _MISSING * len(stripped)
 
 
-def _rendered(page: int, number: int, report: Report) -> Iterator[Block | Gap]:
+def _rendered(page: int, number: int, report: PageReport) -> Iterator[Block | Gap]:
     if report.rendered >= _RENDERED_PAGES:
         report.not_rendered += 1
         return
@@ -241,7 +241,7 @@ def _rendered(page: int, number: int, report: Report) -> Iterator[Block | Gap]:
     yield Block([""], page=number, images=[out.getvalue()])
 
 
-def _pictures(page: int, found: Inventory, number: int, report: Report) -> Iterator[Block | Gap]:
+def _pictures(page: int, found: Inventory, number: int, report: PageReport) -> Iterator[Block | Gap]:
     images: list[bytes] = []
     for item, _ in found.images:
         width, height = pixel_size(item)

@@ -29,7 +29,7 @@ def read_rtf(source: Source) -> Iterator[Item]:
     """Offsets are those of bytes. Nothing fails to parse."""
     text = source.file.read(LARGEST + 1).decode("latin-1")
     writer = Writer(source.via)
-    document = _Document(writer)
+    document = _Rtf(writer)
     yield from document.read(text[:LARGEST])
     yield from writer.rest()
     if len(text) > LARGEST:
@@ -50,7 +50,7 @@ class _Format:
     skip: int = 1  # characters behind a \\u that stand in for it
 
 
-class _Document:
+class _Rtf:
     """Takes tokens in their order."""
 
     def __init__(self, writer: Writer) -> None:
@@ -299,7 +299,7 @@ class _Document:
         return at + len(data)
 
 
-_HANDLERS: dict[str, Callable[[_Document, int], None]] = {
+_HANDLERS: dict[str, Callable[[_Rtf, int], None]] = {
     "v": lambda d, n: d._change(vanished=n != 0),
     "webhidden": lambda d, n: d._change(vanished=n != 0),
     "deleted": lambda d, n: d._change(deleted=n != 0),
@@ -309,15 +309,15 @@ _HANDLERS: dict[str, Callable[[_Document, int], None]] = {
     "chcbpat": lambda d, n: d._change(paper=n),
     "highlight": lambda d, n: d._change(paper=n),
     "uc": lambda d, n: d._change(skip=max(0, n)),
-    "plain": _Document._plain_format,
-    "f": _Document._set_font,
-    "fcharset": _Document._set_charset,
+    "plain": _Rtf._plain_format,
+    "f": _Rtf._set_font,
+    "fcharset": _Rtf._set_charset,
     "ansicpg": lambda d, n: setattr(d, "_document_codec", codepages.of_number(n)),
     "clcbpat": lambda d, n: d._shade(True, n > 0 or d._shaded_cell),
     "cbpat": lambda d, n: d._shade(False, n > 0),
     "trowd": lambda d, n: d._shade(True, False),
-    "pard": _Document._paragraph_format,
-    "intbl": _Document._in_table,
+    "pard": _Rtf._paragraph_format,
+    "intbl": _Rtf._in_table,
     "red": lambda d, n: d._set_color("red", n),
     "green": lambda d, n: d._set_color("green", n),
     "blue": lambda d, n: d._set_color("blue", n),

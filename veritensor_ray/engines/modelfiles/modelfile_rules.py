@@ -1,0 +1,186 @@
+"""What the findings of model files mean."""
+
+from __future__ import annotations
+
+from veritensor_ray.detection import Rule
+
+_PICKLE = "unsafe-deserialization"
+_MODEL = "unsafe-model"
+_TRUST = "Do not load the file. Ask its author for safetensors, or find out what wrote it."
+
+
+def _rule(
+    name: str, title: str, description: str, category: str, severity: str, remediation: str, *taxonomy: str, false_alarms: str = ""
+) -> Rule:
+    return Rule(f"modelfiles.{name}", title, description, category, severity, remediation, taxonomy, false_alarms=false_alarms)
+
+
+RULES = (
+    _rule(
+        "dangerous-pickle",
+        "Pickle that runs code",
+        "The pickle refers to a function that starts programs, evaluates code, reaches the network, writes files, or is only there to reach such a one.",
+        _PICKLE,
+        "critical",
+        _TRUST,
+        "CWE-502",
+        "ATLAS:AML.T0011.000",
+        false_alarms="Whole objects stored with cloudpickle or dill: they do carry code.",
+    ),
+    _rule(
+        "unknown-pickle-global",
+        "Pickle with a name that is on no list",
+        "Loading the pickle imports and may call something that is neither known to be harmless nor known to be dangerous.",
+        _PICKLE,
+        "medium",
+        "Look at the name; add it to `modelfiles.allow` if you know what it does.",
+        "CWE-502",
+        false_alarms="Classes of your own projects and of rare libraries.",
+    ),
+    _rule(
+        "broken-pickle",
+        "Pickle that breaks off",
+        "The opcodes make no sense from some place on. What stands before that place runs all the same when the file is loaded.",
+        _PICKLE,
+        "low",
+        "Compare the file with its source.",
+        "CWE-502",
+        false_alarms="Truncated downloads.",
+    ),
+    _rule(
+        "safetensors-malformed",
+        "Safetensors header out of order",
+        "Offsets that overlap, leave gaps or lie outside the file, duplicate names, or a header that is no JSON: loaders disagree about such files.",
+        _MODEL,
+        "medium",
+        "Do not load the file; fetch it again.",
+        "CWE-20",
+        false_alarms="Truncated downloads.",
+    ),
+    _rule(
+        "gguf-malformed",
+        "GGUF header out of order",
+        "Counts, lengths or offsets that do not fit the file: the kind of input that has overrun buffers in loaders.",
+        _MODEL,
+        "medium",
+        "Do not load the file; fetch it again.",
+        "CWE-20",
+        false_alarms="Truncated downloads.",
+    ),
+    _rule(
+        "onnx-malformed",
+        "ONNX model out of order",
+        "The file is not a well-formed protocol buffer from some place on.",
+        _MODEL,
+        "low",
+        "Fetch the file again.",
+        "CWE-20",
+        false_alarms="Truncated downloads.",
+    ),
+    _rule(
+        "onnx-external-data",
+        "ONNX data outside the model's folder",
+        "A tensor's data is read from an absolute path, or from one that leaves the folder: a loader would read any file.",
+        _MODEL,
+        "high",
+        "Do not load the model.",
+        "CWE-22",
+    ),
+    _rule(
+        "onnx-custom-operators",
+        "ONNX operators outside the standard",
+        "The model needs operators of another domain: a library of native code has to be loaded for them.",
+        _MODEL,
+        "info",
+        "Know where that library comes from.",
+    ),
+    _rule(
+        "template-escape",
+        "Chat template that reaches into Python",
+        "The Jinja template uses attributes that lead to Python's own objects, and so to code, when it is rendered without a sandbox.",
+        _MODEL,
+        "high",
+        "Do not use the template.",
+        "CWE-1336",
+        "CWE-94",
+    ),
+    _rule(
+        "template-file-access",
+        "Chat template that loads other templates",
+        "The Jinja template includes, imports or extends another file. Chat templates have no need to.",
+        _MODEL,
+        "medium",
+        "Read the template before you use it.",
+        "CWE-1336",
+    ),
+    _rule(
+        "template-unreadable",
+        "Chat template that does not parse",
+        "The template is no valid Jinja, or larger or more deeply nested than any real one: it was not checked.",
+        _MODEL,
+        "low",
+        "Read the template before you use it.",
+        "CWE-1336",
+        false_alarms="Templates with tags of a library of their own.",
+    ),
+    _rule(
+        "remote-code",
+        "Model that brings its own code",
+        "The configuration names Python modules to be imported when the model is loaded with trust_remote_code; `owner/name--` takes them from another repository.",
+        _MODEL,
+        "medium",
+        "Read the code and pin its revision; do not set trust_remote_code without that.",
+        "CWE-829",
+        "ATLAS:AML.T0010",
+        false_alarms="Many published models need it.",
+    ),
+    _rule(
+        "adapter-base",
+        "Adapter with a base elsewhere",
+        "The adapter takes its base model from an address, or from an absolute path of another machine.",
+        _MODEL,
+        "info",
+        "Check which base model is loaded.",
+        "CWE-829",
+    ),
+    _rule(
+        "keras-lambda",
+        "Keras layer with code in it",
+        "A Lambda layer holds marshalled Python code, which runs when the model is loaded or called.",
+        _PICKLE,
+        "high",
+        "Load with safe_mode, or rebuild the layer from source.",
+        "CWE-502",
+    ),
+    _rule(
+        "keras-module",
+        "Keras configuration that refers to a module outside Keras",
+        "Loading the model imports that module and calls what is named in it.",
+        _PICKLE,
+        "medium",
+        "Look at the name; critical where it is known to run code.",
+        "CWE-502",
+        false_alarms="Layers of your own projects.",
+    ),
+    _rule(
+        "hdf5-external-data",
+        "HDF5 file that reads other files",
+        "A link or a dataset takes its content from another file: a loader opens whatever path stands there.",
+        _MODEL,
+        "info",
+        "High where the path leaves the folder: do not load the file.",
+        "CWE-22",
+        "CWE-73",
+        false_alarms="Collections of HDF5 files with one that joins them.",
+    ),
+    _rule(
+        "config-target",
+        "Configuration that calls a dangerous function",
+        "A `_target_` (Hydra, NeMo) names a function that runs programs or code when the configuration is instantiated.",
+        _PICKLE,
+        "critical",
+        "Do not instantiate the configuration.",
+        "CWE-502",
+        "CWE-470",
+    ),
+)

@@ -1,0 +1,195 @@
+"""Secrets with a form of their own in text: key blocks, addresses with passwords, HTTP headers, commands, hashes of passwords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets.words import STAND_IN
+from veritensor_ray.secret_kinds import checks
+from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, PASSWORD_HASH, PUTTY_KEY
+
+
+class ShapedSecret(NamedTuple):
+    """A secret at [start, end) of a buffer."""
+
+    rule: str
+    start: int
+    end: int
+    score: float
+    severity: str | None = None
+    message: str | None = None
+
+
+_PEM = re.compile(r"-----BEGIN ((?:[A-Z0-9]{2,12} ){0,3})PRIVATE KEY(?: BLOCK)?-----")
+_BODY = re.compile(r"[A-Za-z0-9+/=]{24,}")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_MAX, _PEM_HEAD = 16_384, 400
+
+
+def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """A PEM block that holds something. `at` is where "PRIVATE KEY" stands."""
+    start = text.rfind("-----BEGIN", max(0, at - 60), at)
+    found = _PEM.match(text, start) if start >= 0 else None
+    if found is None or not found.start() < at < found.end():
+        return
+    limit = min(end_of_text, found.end() + _PEM_MAX)
+    ending = _PEM_END.search(text, found.end(), limit)
+    last = ending.start() if ending else limit
+    body = _BODY.search(text, found.end(), min(last, found.end() + _PEM_HEAD))
+    if body is None:
+        if not text[found.end() : end_of_text].strip() and found.end() == end_of_text:
+            yield ShapedSecret("private-key", start, found.end(), 0.5, "medium", "Beginning of a private key")
+        return
+    if checks.entropy(body.group()) < 3.2 and len(body.group()) > 40:
+        return  # filled up with one letter
+    locked = "ENCRYPTED" in found[1] or "ENCRYPTED" in text[found.end() : found.end() + 80]
+    stop = ending.end() if ending else body.end()
+    yield ShapedSecret(
+        "private-key",
+        start,
+        stop,
+        0.97 if ending else 0.9,
+        "medium" if locked else None,
+        "Private key with a passphrase" if locked else None,
+    )
+
+
+def putty_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """A key file of PuTTY."""
+    found = PUTTY_KEY.match(text, at, end_of_text)
+    if found:
+        yield ShapedSecret("private-key", at, found.end(), 0.97, "medium" if "Encryption: aes" in found.group() else None)
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,24}\Z")
+_LOGIN = re.compile(r"://([^\s/:@\"'<>`\\]{0,128}):([^\s/\"'<>`]{1,200})@(?=[\w.\-\[$%{*])")
+_STORES = re.compile(
+    r"(?:postg|pg|mysql|maria|mongo|redis|rediss|amqp|jdbc|mssql|sqlserver|oracle|cockroach|clickhouse|cassandra|nats|kafka|ldap|db2|neo4j|bolt|influx|couch|elastic)",
+    re.IGNORECASE,
+)
+
+
+def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """User and password in an address. `at` is where "://" stands."""
+    found = _LOGIN.match(text, at, end_of_text)
+    if found is None:
+        return
+    scheme = _SCHEME.search(text, max(0, at - 26), at)
+    user, password = found.groups()
+    if scheme is None or _no_password(user, password):
+        return
+    store = _STORES.search(scheme.group()) is not None
+    weak = password.isalpha() and (password.lower() == user.lower() or likelihood.naturalness(password) > 0.6)
+    rule = "connection-string" if store else "url-credentials"
+    score = 0.4 if weak else 0.9
+    yield ShapedSecret(rule, scheme.start(), found.end(), score, "low" if weak else None)
+
+
+def _no_password(user: str, password: str) -> bool:
+    low = password.lower()
+    if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or re.match(r"\d{1,5}\Z", password):
+        return True
+    if likelihood.is_stand_in(password) and (low != user.lower() or low in ("user", "username", "test", "foo", "string")):
+        return True
+    return low in STAND_IN or "${" in password or "{{" in password or "%(" in password or "(" in password
+
+
+_BEARER = re.compile(r"(?:bearer|token|ssws|apikey):? {1,2}\\?[\"']?([\w\-][\w.~+/=|\-]{15,2000})", re.IGNORECASE | re.ASCII)
+_BASIC = re.compile(r"basic {1,2}\\?[\"']?([A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/])", re.IGNORECASE)
+
+
+def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """The token of a header."""
+    found = _BEARER.match(text, at, end_of_text)
+    if found and likelihood.is_random(found[1]) and not likelihood.is_stand_in(found[1]):
+        yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.45 if likelihood.has_sequence(found[1]) else 0.75)
+
+
+def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """User and password in base64."""
+    found = _BASIC.match(text, at, end_of_text)
+    if found and checks.is_basic(found[1]):
+        data = (checks.decoded(found[1]) or b"").decode("latin-1")
+        user, _, password = data.partition(":")
+        if not _no_password(user, password):
+            yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.8)
+
+
+_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user)[ =]{0,2}[\"']?([^\s:\"'$<{]{1,80}):([^\s\"'$<{]{3,120})")
+_PSEXEC = re.compile(r"psexec(?:\.exe)?\b[^\n\x1e]{0,300}?\s-u\s+([^\s]{1,80})\s+-p\s+\"?([^\s$%\"<]{3,80})", re.IGNORECASE)
+_MYSQL = re.compile(r"mysql(?:dump|admin)?\s(?:[^\n\x1e]{0,200}?\s)?(?:-p|--password=)(?![\s$<{\"'])([^\s\"'$<;|&]{4,80})()")
+_SSHPASS = re.compile(r"sshpass\s+-p\s*[\"']?([^\s\"'$<]{3,80})()")
+
+
+def command(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Passwords on a command line."""
+    for pattern in (_CURL, _PSEXEC, _SSHPASS, _MYSQL):
+        found = pattern.match(text, at, min(end_of_text, at + 600))
+        if found:
+            group = 2 if found[2] else 1
+            if not likelihood.is_stand_in(found[group]) and found[group].lower() not in STAND_IN:
+                yield ShapedSecret("password" if pattern is not _CURL else "http-authorization", found.start(group), found.end(group), 0.7)
+
+
+_PAIR = re.compile(
+    r"[\w.]*[= ]{0,3}\(\s{0,9}(?:[\w.]{1,40}|[bruf@]?([\"'])(?:(?!\1)[^\n\\]){0,200}\1)\s{0,9},\s{0,9}(?:[bruf@]?([\"'])(?:(?!\2)[^\n\\]){1,80}\2\s{0,9},\s{0,9})?[bruf@]?([\"'])((?:(?!\3)[^\n\\]){4,80})\3\s{0,9}\)"
+)
+_IDENTIFIED = re.compile(r"identified\s(?:with\s\w{1,40}\s)?by\s{1,3}'([^'\n]{4,100})'", re.IGNORECASE)
+
+
+def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """The last argument of a call that logs in: user and password without names."""
+    found = _PAIR.match(text, at, min(end_of_text, at + 600)) or _IDENTIFIED.match(text, at, end_of_text)
+    if found is None:
+        return
+    group = found.lastindex or 1
+    value = found[group]
+    mixed = likelihood.is_mixed(value) or (
+        any(map(str.isdigit, value)) and likelihood.naturalness(value) < 0.9 and not likelihood.is_name(value)
+    )
+    if mixed and not likelihood.is_stand_in(value) and not likelihood.is_code(value) and " " not in value:
+        yield ShapedSecret("password", found.start(group), found.end(group), 0.6)
+
+
+_NETRC = re.compile(r"machine\s+[\w.\-]{1,100}\s+login\s+[^\s]{1,100}\s+password\s+([^\s]{3,200})")
+
+
+def netrc(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """A line of .netrc."""
+    found = _NETRC.match(text, at, end_of_text)
+    if found and not likelihood.is_stand_in(found[1]) and not likelihood.is_code(found[1]):
+        yield ShapedSecret("password", found.start(1), found.end(1), 0.85, "high")
+
+
+def password_hash(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """A hash of a password as Unix, Apache, bcrypt and Argon2 write it."""
+    found = PASSWORD_HASH.match(text, at, end_of_text)
+    if found:
+        yield ShapedSecret("password-hash", at, found.end(), 0.85)
+
+
+def discord_tokens(text: str) -> Iterator[ShapedSecret]:
+    """Bot tokens have no word to look for: three parts of known lengths."""
+    for tail in DISCORD.finditer(text):
+        head = DISCORD_HEAD.search(text, max(0, tail.start() - 27), tail.start())
+        if head and any(c.isdigit() for c in tail.group()):
+            proven = checks.is_discord(head.group())
+            yield ShapedSecret("discord-token", head.start(), tail.end(), 0.95 if proven else 0.6, None if proven else "medium")
+
+
+PLACES = (
+    (("PRIVATE KEY",), private_keys),
+    (("PuTTY-User-Key-File-",), putty_keys),
+    (("://",), url_credentials),
+    (("$2a$", "$2b$", "$2y$", "$1$", "$5$", "$6$", "$8$", "$9$", "$y$", "$apr1$", "$argon2", "$krb5"), password_hash),
+    (("machine ",), netrc),
+)
+PLACES_ANY_CASE = (
+    (("bearer ", "authorization: token", "ssws "), bearer),
+    (("basic ",), basic),
+    (("curl ", "psexec", "sshpass ", "mysql"), command),
+    (("auth=(", "auth = (", "login(", "basicauth(", "getconnection(", "identified "), login_call),
+)

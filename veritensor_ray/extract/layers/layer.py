@@ -1,0 +1,63 @@
+"""What looking under an encoding gives, and which parts of a long text are worth looking at again; it knows no encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from veritensor_ray.origins import Mapped
+
+_AROUND = 256  # characters of context: a sentence is seldom longer
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A text under the encoding `via`, or with `content` a file; `mapped` leads to the text that it was found in.
+
+    `deeper` says that it holds yet another layer, which nobody looks into.
+    """
+
+    mapped: Mapped
+    via: str
+    content: bytes | None = None
+    deeper: bool = False
+
+
+def changed(mapped: Mapped, text: str, via: str) -> Iterator[Layer]:
+    """The parts of a changed text that differ from the original, with what stands around them: the rest has been read already."""
+    if mapped.text == text:
+        return
+    lengths = mapped.ends - mapped.starts
+    gaps = np.diff(mapped.starts, prepend=-1) != 1  # something was taken out, or several characters stand for one range
+    differs = np.flatnonzero((lengths != 1) | gaps | (_codes(mapped.text) != _codes(text)[np.clip(mapped.starts, 0, len(text) - 1)]))
+    if not len(differs):  # something was taken out at the end
+        differs = np.array([len(mapped.text) - 1]) if mapped.text else differs
+    begin = end = -1
+    for at in differs.tolist():
+        if end >= 0 and at - _AROUND <= end:
+            end = at + _AROUND
+            continue
+        if end >= 0:
+            yield Layer(_at_words(mapped, begin, end), via)
+        begin, end = at - _AROUND, at + _AROUND
+    if end >= 0:
+        yield Layer(_at_words(mapped, begin, end), via)
+
+
+def _codes(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _at_words(mapped: Mapped, begin: int, end: int) -> Mapped:
+    """A range of it, begun behind a line end or space and ended before one."""
+    text = mapped.text
+    begin, end = max(0, begin), min(len(text), end)
+    if begin:
+        space = max(text.find("\n", begin, begin + _AROUND // 2), text.find(" ", begin, begin + 40))
+        begin = space + 1 if space >= 0 else begin
+    if end < len(text):
+        space = max(text.rfind("\n", end - _AROUND // 2, end), text.rfind(" ", end - 40, end))
+        end = space if space > begin else end
+    return mapped.part(begin, end)

@@ -1,0 +1,151 @@
+"""The one place that every text of a commit's row goes through before it is written: by the schema, so that no column is forgotten."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.findings.keys import seal, unseal
+from veritensor_ray.findings.redact import name_safe, reason_safe, tagged, visible
+from veritensor_ray.findings.schema import COMMIT
+from veritensor_ray.findings.sensitive_values import Values, without_values
+
+# What does not come from the text of the corpus: names of artifacts, which have to be found again (the one exception); digests and what stores call a
+# version; words of closed sets, and names and fingerprints of engines and rules.
+AS_THEY_ARE = frozenset(
+    (
+        *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status"),
+        *("coverage.engine", "coverage.status", "coverage.fingerprint", "gaps.engine", "gaps.bound"),
+        *("findings.engine", "findings.rule_id", "findings.severity", "findings.location.view", "findings.location.decoded_via"),
+        *("rollup.rule_id", "rollup.severity"),
+    )
+)
+# Names are masked by what they are, and stay two where they were two.
+NAMES = frozenset(("findings.member", "findings.location.column", "findings.location.part", "gaps.member", "rollup.column"))
+# Redacted already, with more of what stands around them than is left here; what stands in a row is one text cut into three.
+_EVIDENCE = ("evidence_before", "evidence", "evidence_after")
+_REDACTED = frozenset(("findings.message", *(f"findings.{name}" for name in _EVIDENCE)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A field that is a text, or holds some below it (`inner`)."""
+
+    name: str
+    path: str
+    inner: tuple[_Column, ...]
+    is_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _TextColumn:
+    """A text in a row: `holder[column.name]`."""
+
+    holder: dict[str, Any]
+    column: _Column
+
+    @property
+    def text(self) -> str:
+        return str(self.holder[self.column.name])
+
+    def put(self, text: str) -> None:
+        self.holder[self.column.name] = text
+
+
+def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
+    """A row of a commit with nothing secret in it: what has a form of its own, and the values that its artifact holds, wherever one stands."""
+    places = list(_texts(row, _columns()))
+    names = [found["member"] for found in row["findings"]]
+    safe = {name: name_safe(name) for name in {place.text for place in places if place.column.path in NAMES}}
+    for place in places:
+        if place.column.path not in NAMES and place.column.path not in _REDACTED:
+            place.put(reason_safe(place.text))
+    _hide(row, places, values, site_key, safe)
+    _seal_names(row, names, site_key)
+    for gap in row["gaps"]:
+        gap["member"] = gap["member"] and visible(gap["member"])
+    return row
+
+
+def sealed(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
+    """A row of one part of several: another part may know what this one must not show, so its texts wait, sealed, for who sees all parts."""
+    places = list(_texts(row, _columns()))
+    waiting = json.dumps([[place.text for place in places], values.kinds])
+    for place in places:
+        place.put("")
+    return row | {"sealed": seal(site_key, waiting)}
+
+
+def unsealed(parts: Sequence[dict[str, Any]], site_key: bytes) -> None:
+    """Give the rows of all parts their texts again, without the values that any of them found."""
+    values, all_places = Values(), []
+    for row in parts:
+        texts, kinds = json.loads(unseal(site_key, row["sealed"]))
+        all_places.append(list(_texts(row, _columns())))
+        for place, text in zip(all_places[-1], texts, strict=True):
+            place.put(text)
+        values.merge(Values(kinds))
+    for row, places in zip(parts, all_places, strict=True):
+        names = [found["member"] for found in row["findings"]]
+        _hide(row, places, values, site_key, {})
+        _seal_names(row, names, site_key)
+
+
+def _seal_names(row: dict[str, Any], names: Sequence[str | None], site_key: bytes) -> None:
+    """Findings are told apart by the whole name of their member, of which only who has the key sees more than is shown."""
+    for found, name in zip(row["findings"], names, strict=True):
+        if name is not None and found["member"] != name:
+            found["member_sealed"] = found.get("member_sealed") or seal(site_key, name)
+
+
+def _hide(row: dict[str, Any], places: Sequence[_TextColumn], values: Values, site_key: bytes, safe: Mapping[str, str]) -> None:
+    """Take values out of all texts; `safe` is what is shown of names without them."""
+    evidence = ["".join(found[name] or "" for name in _EVIDENCE) for found in row["findings"]]
+    names = [place for place in places if place.column.path in NAMES]
+    others = [place for place in places if place.column.path not in NAMES and place.column.name not in _EVIDENCE]
+    hidden = without_values([*evidence, *(safe.get(one.text, one.text) for one in names), *(one.text for one in others)], values)
+    for place in names:
+        shown = safe.get(place.text, place.text)
+        place.put(tagged(hidden.get(shown, shown), place.text, site_key))
+    for place in others:
+        place.put(hidden.get(place.text, place.text))
+    for found, whole in zip(row["findings"], evidence, strict=True):
+        _cut_anew(found, hidden.get(whole, whole))
+
+
+def _cut_anew(found: dict[str, Any], text: str) -> None:
+    for name in _EVIDENCE:
+        size = len(found[name] or "")
+        found[name], text = found[name] and text[:size], text[size:]
+
+
+@functools.cache
+def _columns() -> tuple[_Column, ...]:
+    return tuple(_with_texts(COMMIT, ""))
+
+
+def _with_texts(fields: Iterable[pa.Field], prefix: str) -> Iterator[_Column]:
+    for field in fields:
+        path, is_list = f"{prefix}{field.name}", pa.types.is_list(field.type)
+        kind = field.type.value_type if is_list else field.type
+        inner = tuple(_with_texts(kind, f"{path}.")) if pa.types.is_struct(kind) else ()
+        if inner or (pa.types.is_string(kind) and path not in AS_THEY_ARE):
+            yield _Column(field.name, path, inner, is_list)
+
+
+def _texts(row: dict[str, Any], columns: Sequence[_Column]) -> Iterator[_TextColumn]:
+    """Every text of a row that is not null."""
+    for column in columns:
+        value = row.get(column.name)
+        if value is None:
+            continue
+        if not column.inner:
+            yield _TextColumn(row, column)
+            continue
+        for one in value if column.is_list else (value,):
+            yield from _texts(one, column.inner)

@@ -1,0 +1,300 @@
+"""Values that were found to be secret or personal in an artifact, and all places of its texts where one stands; it knows no engine and no row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from unicodedata import normalize
+
+import numpy as np
+import numpy.typing as npt
+
+from veritensor_ray import bounds
+from veritensor_ray.findings.redact import GIVEN, INNER, PERSONAL, SECRET, stars, visible
+from veritensor_ray.findings.spellings import Spelling, readings, unescaped
+
+SHORTEST = 6
+_HEAD = 6  # values are looked up by their first characters
+_GRAM = 12  # so many characters of a secret that stand somewhere else are masked, however much of it is there
+_EDGE = 5  # a text may be cut within a value: so much of its beginning, or end, is masked there
+_BUFFER = 1 << 20  # characters that are searched at once
+_STRENGTH = (GIVEN, PERSONAL, SECRET)
+_COMMON = frozenset(
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "access",
+        "private",
+        "public",
+        "default",
+        "example",
+        "required",
+        "optional",
+        "string",
+        "boolean",
+        "integer",
+        "number",
+        "object",
+        "undefined",
+        "disabled",
+        "enabled",
+        "unknown",
+        "changeme",
+        "username",
+        "localhost",
+        "client",
+        "server",
+        "bearer",
+        "basic",
+        "digest",
+        "authorization",
+        "redacted",
+        "hidden",
+        "please",
+        "missing",
+        "invalid",
+        "expired",
+        "value",
+        "values",
+        "header",
+        "cookie",
+        "session",
+        "account",
+        "system",
+        "windows",
+    ]
+)
+_TELLING = re.compile(r"\d|[^\w\s]|_|[a-z][A-Z]")  # of a value that nobody but a word before it calls a secret
+_LOGIN = re.compile(r"://[^\s/:@]*:([^\s@]+)@")
+_ASSIGNED = re.compile(r"[\w$-]{2,30}\s?=\s?(\S+)")
+_TRIMMED = " \t\r\n\"'`,;.:!?()[]{}<>“”‘’«»"
+_LINES = re.compile(r"[\r\n]+|\\n")
+_MULTIPLIER = 0x9E3779B97F4A7C15
+
+Codes = npt.NDArray[np.uint32]
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(slots=True)
+class Values:
+    """What was found, as it stood there, and what it is: in memory only, never in a table."""
+
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    def note(self, kind: str, value: str) -> None:
+        """Remember a value. The kind is SECRET, PERSONAL or, where only a word before it says so, GIVEN."""
+        if len(value) >= SHORTEST:
+            self._keep(kind, value[: bounds.VALUE])
+
+    def merge(self, other: Values) -> None:
+        """Take over what another stage found."""
+        for value, kind in other.kinds.items():
+            self._keep(kind, value)
+
+    def _keep(self, kind: str, value: str) -> None:
+        known = self.kinds.get(value)
+        if (known is None and len(self.kinds) < bounds.VALUES) or (known is not None and _STRENGTH.index(kind) > _STRENGTH.index(known)):
+            self.kinds[value] = kind
+
+    def __bool__(self) -> bool:
+        return bool(self.kinds)
+
+
+def without_values(texts: Sequence[str], values: Values) -> dict[str, str]:
+    """Those texts in which a value stands, each with what may be shown of it; as long as it was."""
+    search = _Search(values.kinds) if values else None
+    if search is None or not search:
+        return {}
+    changed: dict[str, str] = {}
+    for group in _groups(dict.fromkeys(text for text in texts if len(text) >= _EDGE)):
+        for at, ranges in search.found(group):
+            changed[group[at]] = _hidden(group[at], ranges)
+        said = [(text, reading) for text in group for reading in readings(text)]
+        for at, ranges in search.found([reading.text for _, reading in said]):
+            text, reading = said[at]
+            changed[text] = _hidden(changed.get(text, text), (_led_back(reading, *one) for one in ranges))
+    return changed
+
+
+def _led_back(reading: Spelling, start: int, end: int, kind: str) -> tuple[int, int, str]:
+    """Of a value that is written in another way nothing is shown: initials would be no initials."""
+    first, last = reading.behind(start, end)
+    return first, last, kind if last - first == end - start else SECRET
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
+    group, size = [], 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size > _BUFFER:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _hidden(text: str, ranges: Iterable[tuple[int, int, str]]) -> str:
+    for start, end, kind in ranges:
+        piece = text[start:end]
+        text = text[:start] + (INNER.sub("*", piece) if kind == PERSONAL else stars(piece)) + text[end:]
+    return text
+
+
+class _Search:
+    """Compiled for one artifact. Texts are compared in lower case, with a space for each white space."""
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self._exact: dict[str, str] = {}
+        long: set[str] = set()
+        for value, kind in kinds.items():
+            for form in _forms(value, kind):
+                if kind == PERSONAL or len(form) < _GRAM or (kind == GIVEN and " " in form):
+                    self._exact.setdefault(form, kind)
+                else:
+                    long.add(form)
+        lengths: dict[tuple[str, bool], set[int]] = {}
+        for form, kind in self._exact.items():
+            lengths.setdefault((form[:_HEAD], kind == PERSONAL or form.isalpha()), set()).add(len(form))
+        self._lengths = {head: sorted(sizes, reverse=True) for head, sizes in lengths.items()}  # of what begins so, of whole words or not
+        self._heads = _ValueTable(_hashes(_codes("\1".join(head for head, _ in self._lengths)), _HEAD))
+        self._grams = _ValueTable(_hashes(_codes("\1".join(long)), _GRAM))
+        secret = [*long, *(form for form, kind in self._exact.items() if kind != PERSONAL and not form.isalpha())]
+        self._begins = {form[:size] for form in secret for size in range(_EDGE, _GRAM)}
+        self._ends = {form[-size:] for form in secret for size in range(_EDGE, _GRAM)}
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or len(self._grams.hashes))
+
+    def found(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int, str]]]]:
+        """The number of each text with values in it, and where they stand, in order."""
+        joined = "\0".join(_normal(text) for text in texts)
+        codes = _codes(joined)
+        covered = np.zeros(len(codes) + 1, bool)
+        places = self._grams.places(_hashes(codes, _GRAM))
+        for i in range(_GRAM):
+            covered[places + i] = True
+        exact = list(self._whole(joined, self._heads.places(_hashes(codes, _HEAD)).tolist()))
+        first = i = 0
+        for number, text in enumerate(texts):
+            last = first + len(text)
+            ranges = [(start - first, end - first, SECRET) for start, end in _runs(covered[first:last], first)]
+            while i < len(exact) and exact[i][0] < last:
+                start, end, kind = exact[i]
+                ranges.append((start - first, end - first, kind))
+                i += 1
+            ranges += self._cut(joined[first:last])
+            if ranges:
+                yield number, ranges
+            first = last + 1
+
+    def _whole(self, text: str, places: Iterable[int]) -> Iterator[tuple[int, int, str]]:
+        done = 0
+        for at in places:
+            size = self._size(text, at) if at >= done else 0
+            if size:
+                done = at + size
+                yield at, done, self._exact[text[at:done]]
+
+    def _size(self, text: str, at: int) -> int:
+        """How long the longest value is that stands there; of personal data and of what is all letters only whole words count."""
+        head = text[at : at + _HEAD]
+        for size in self._lengths.get((head, False), ()):
+            if len(form := text[at : at + size]) == size and form in self._exact:
+                return size
+        if at and text[at - 1].isalnum() and text[at].isalnum():
+            return 0
+        for size in self._lengths.get((head, True), ()):
+            if len(form := text[at : at + size]) == size and form in self._exact and not _goes_on(text, at + size):
+                return size
+        return 0
+
+    def _cut(self, text: str) -> Iterator[tuple[int, int, str]]:
+        for size in range(min(_GRAM - 1, len(text)), _EDGE - 1, -1):
+            if text[:size] in self._ends:
+                yield 0, size, SECRET
+                break
+        for size in range(min(_GRAM - 1, len(text)), _EDGE - 1, -1):
+            if text[-size:] in self._begins:
+                yield len(text) - size, len(text), SECRET
+                break
+
+
+def _goes_on(text: str, at: int) -> bool:
+    return text[at - 1].isalnum() and at < len(text) and text[at].isalnum()
+
+
+def _forms(value: str, kind: str) -> Iterator[str]:
+    """The value, what of it is the secret alone, and both as readings and the fields of a form write them."""
+    parts = {value, value.strip(_TRIMMED)}
+    if kind != PERSONAL:
+        parts |= {found[1] for pattern in (_LOGIN, _ASSIGNED) for found in pattern.finditer(value)}
+        parts |= {line for line in _LINES.split(value) if len(line) >= 2 * _GRAM}
+    for part in [one for one in parts if not one.isalnum()]:
+        parts |= {unescaped(part), unescaped(normalize("NFD", part)), normalize("NFC", part), part.replace(" ", "+")}
+    for part in parts:
+        form = _normal(visible(part))
+        if len(form) < SHORTEST or form in _COMMON or not form.strip("*"):
+            continue
+        if kind != GIVEN or _TELLING.search(part):
+            yield form
+
+
+def _normal(text: str) -> str:
+    low = text.lower()
+    low = low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return low if low.isprintable() else re.sub(r"\s|\0", " ", low)
+
+
+def _codes(text: str) -> Codes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _hashes(codes: Codes, size: int) -> Hashes:
+    """One for each stretch of that many characters."""
+    count = max(0, len(codes) - size + 1)
+    found = np.zeros(count, np.uint64)
+    for i in range(size):
+        found *= np.uint64(_MULTIPLIER)
+        found += codes[i : i + count]
+    return found
+
+
+class _ValueTable:
+    """A set of hashes that is asked for a million at a time."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self.hashes = np.unique(hashes)
+        self._bits = max(10, min(24, len(self.hashes).bit_length() + 4))
+        self._seen = np.zeros(1 << self._bits, bool)
+        self._seen[self._short(self.hashes)] = True
+
+    def _short(self, hashes: Hashes) -> npt.NDArray[np.int64]:
+        return (hashes >> np.uint64(64 - self._bits)).astype(np.int64)
+
+    def places(self, hashes: Hashes) -> npt.NDArray[np.int64]:
+        """Where one of the set stands."""
+        if not len(self.hashes):
+            return np.zeros(0, np.int64)
+        likely = np.flatnonzero(self._seen[self._short(hashes)])
+        at = np.minimum(np.searchsorted(self.hashes, hashes[likely]), len(self.hashes) - 1)
+        found: npt.NDArray[np.int64] = likely[self.hashes[at] == hashes[likely]]
+        return found
+
+
+def _runs(covered: npt.NDArray[np.bool_], first: int) -> Iterator[tuple[int, int]]:
+    """Stretches that are covered."""
+    if not covered.any():
+        return
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], covered, [False]))))
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        yield first + start, first + end
+
+
+__all__ = ["Values", "without_values"]

@@ -1,0 +1,299 @@
+"""What of a corpus has to be scanned again, by what the last complete sweep says of it; it opens no artifact and knows no Ray.
+
+An engine runs again alone where nothing else depends on it: what `pii` and `secrets` find hides parts of the evidence of other
+engines, text out of images is read by all, and gaps are sorted out by whoever reads the whole artifact. There, all engines run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veritensor_ray.corpus.fetch import IN_MEMORY
+from veritensor_ray.corpus.listing import Listed
+from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
+from veritensor_ray.findings.redact import PERSONAL, SECRET
+from veritensor_ray.findings.schema import FINDINGS, LEDGER
+from veritensor_ray.stores.outputs import OutputStore
+
+Trust = Literal["etag", "mtime", "content"]
+Engines = tuple[str, ...]
+Coverage = Mapping[str, tuple[str, str | None]]
+Numbers = npt.NDArray[np.int64]
+_COLUMNS = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps"]
+_TRIED_AGAIN = ("unreadable", "quarantined")  # another night may have more luck
+_OCR = "ocr"
+_MASKED = (SECRET, PERSONAL)
+_MOST_ENGINES = 62
+_MOST_NAMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """The engines of this run, in order. `fingerprints` has None for one that is missing; `transcribers` read images for the others.
+
+    `hiding` are those whose findings hide evidence of others. `same_code` apply to what they applied to in the last sweep. `again` run
+    whatever their fingerprints say.
+    """
+
+    fingerprints: Mapping[str, str | None]
+    transcribers: frozenset[str] = frozenset()
+    hiding: frozenset[str] = frozenset()
+    same_code: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
+
+    @property
+    def engines(self) -> Engines:
+        """All of them."""
+        return tuple(self.fingerprints)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What decides about an unchanged artifact: its coverage (engine to status and fingerprint) and status, whether it has `gaps` that are
+    no bound's, and `attributed_gaps`, of a bound or of an engine, and which engines found something, or something that hides evidence."""
+
+    coverage: Coverage
+    status: str
+    gaps: bool = False
+    attributed_gaps: bool = False
+    found: frozenset[str] = frozenset()
+    hiding: frozenset[str] = frozenset()
+
+
+def engines_to_run(before: Before, tonight: Tonight) -> Engines:
+    """The engines that an unchanged artifact needs; none where everything is taken over."""
+    everything = tonight.engines
+    if before.status in _TRIED_AGAIN or (before.status == "partial" and before.gaps):
+        return everything
+    needed = frozenset(name for name in everything if _needed(name, before, tonight))
+    lost = frozenset(name for name in before.coverage.keys() - set(everything) if _took_part(*before.coverage[name]))
+    if not needed and not lost:
+        return ()
+    if needed == set(everything) or _entangled(before, tonight, needed, lost):
+        return everything
+    return tuple(name for name in everything if name in needed)
+
+
+def _took_part(status: str, fingerprint: str | None) -> bool:
+    """Whether an entry of a coverage is of an engine of that run: `ocr` stands there also where nobody was to read the pictures."""
+    return status != NOT_APPLICABLE and not (status == NO_READER and fingerprint is None)
+
+
+def _needed(name: str, before: Before, tonight: Tonight) -> bool:
+    fingerprint = tonight.fingerprints[name]
+    status, seen_by = before.coverage.get(name, (MISSING, None))
+    if fingerprint is None:
+        return name not in before.coverage  # missing tonight: what it found when it was there stands
+    if status == NOT_APPLICABLE and name in tonight.same_code:
+        return False
+    return name in tonight.again or status in (MISSING, QUARANTINED) or seen_by != fingerprint
+
+
+def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: frozenset[str]) -> bool:
+    """Whether some engines alone would leave something else than all of them."""
+    if before.attributed_gaps or (needed and None in tonight.fingerprints.values()):
+        return True
+    if any(before.coverage[name][0] == MISSING for name in lost):
+        return True  # the artifact is partial because of it
+    changing = needed | lost
+    readers = tonight.transcribers | {_OCR}
+    pictures = {before.coverage.get(name, (NOT_APPLICABLE, None))[0] for name in readers} - {NOT_APPLICABLE}
+    if pictures and (changing & readers or (needed and pictures != {NO_READER})):
+        return True  # whoever runs without a transcriber does not see their text
+    others = before.found - changing
+    return bool(others and (before.hiding or changing & tonight.hiding))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Artifacts of the last complete sweep by the SHA-256 of their content.
+
+    `table` has `digest` (hexadecimal, sorted) and `artifact`, `heads` the first eight bytes of each digest, `big` the sizes of those that
+    are not read into memory. Ray shares the arrays between the workers of a machine.
+    """
+
+    heads: npt.NDArray[np.uint64]
+    table: pa.Table
+    big: frozenset[int]
+
+    def worth_hashing(self, size: int) -> bool:
+        """Whether the digest of so many bytes is wanted before they are scanned: of a big file it costs a read."""
+        return size <= IN_MEMORY or size in self.big
+
+    def artifacts(self, digest: str) -> Iterator[str]:
+        """Those with this content; at most a few dozen, for a corpus may have a million empty files."""
+        first = int(np.searchsorted(self.heads, np.uint64(_head(digest))))
+        for row in range(first, min(first + _MOST_NAMES, self.table.num_rows)):
+            found = self.table.column("digest")[row].as_py()
+            if found > digest:
+                return
+            if found == digest:
+                yield self.table.column("artifact")[row].as_py()
+
+
+def _head(digest: str) -> int:
+    return int(digest[:16], 16)
+
+
+class Previous:
+    """The last complete sweep, as far as a plan needs it: some 500 bytes an artifact. `night` is its folder.
+
+    Without `reusable` nothing is taken over: the readers or their limits were others.
+    """
+
+    def __init__(self, night: OutputStore, tonight: Tonight, trust: Trust = "etag", reusable: bool = True) -> None:
+        self.tonight, self.trust, self.reusable = tonight, trust, reusable
+        self._by_name: dict[str, int] = {}
+        self._rows = 0
+        self._coverages: dict[int, Coverage] = {}  # by a number for each that there is
+        self._statuses: dict[str, int] = {}
+        self._engines: dict[str, int] = {}
+        self._codes = _Codes()
+        parts = [self._read(batch) for batch in night.dataset("ledger", LEDGER).to_batches(columns=_COLUMNS)]
+        kinds, size, mtime, etag, digest = zip(*parts, strict=True) if parts else ((), (), (), (), ())
+        self._size = np.concatenate([np.zeros(0, np.int64), *size])
+        self._mtime = np.concatenate([np.zeros(0), *mtime])
+        self._etag: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *etag])
+        self._digest: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *digest])
+        found, hiding = self._finders(night)
+        table = np.concatenate([np.zeros((0, 4), np.int64), *kinds])
+        self._kinds, self._run = self._decided(np.column_stack([table, found, hiding]))
+
+    def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
+        """Of some rows what decides (coverage, status, gaps, attributed gaps), size, mtime, etag and, where it is one, the SHA-256."""
+        for name, size in zip(batch.column("artifact").to_pylist(), batch.column("size").to_pylist(), strict=True):
+            if size is not None or name not in self._by_name:  # a prefix that could not be listed may have the name of an object
+                self._by_name[name] = self._rows
+            self._rows += 1
+        coverage, sums = batch.column("coverage"), self._codes.of(batch.column("coverage"))
+        values, first = np.unique(sums, return_index=True)
+        for value, row in zip(values.tolist(), first.tolist(), strict=True):
+            if value not in self._coverages:
+                self._coverages[value] = {one["engine"]: (one["status"], one["fingerprint"]) for one in coverage[row].as_py() or ()}
+        statuses = [self._statuses.setdefault(status, len(self._statuses)) for status in batch.column("status").to_pylist()]
+        is_digest = pc.equal(batch.column("content_id_kind"), "sha256")
+        return (
+            np.column_stack([sums, np.array(statuses, np.int64), *_gaps(batch.column("gaps"))]),
+            batch.column("size").fill_null(-1).to_numpy(zero_copy_only=False),
+            batch.column("mtime").to_numpy(zero_copy_only=False),
+            batch.column("etag"),
+            pc.if_else(is_digest, batch.column("content_id"), pa.scalar(None, pa.string())),
+        )
+
+    def decide(self, entry: Listed) -> tuple[Engines, str | None]:
+        """Engines to run, and the artifact whose rows are taken over for the others: itself, where it is unchanged."""
+        row = self._by_name.get(entry.artifact)
+        if row is None or not self.reusable or not self._unchanged(row, entry):
+            return self.tonight.engines, None
+        engines = self._run[self._kinds[row]]
+        return engines, None if len(engines) == len(self.tonight.fingerprints) else entry.artifact
+
+    def _unchanged(self, row: int, entry: Listed) -> bool:
+        if self.trust == "content" or entry.size is None or entry.size != self._size[row]:
+            return False
+        mtime = self._mtime[row]
+        dated = entry.mtime is not None and mtime == mtime  # no number where there was none
+        if self.trust == "mtime":
+            return bool(dated and mtime == entry.mtime)
+        etag = self._etag[row].as_py()
+        if etag != entry.etag or (dated and mtime != entry.mtime):
+            return False
+        return etag is not None or bool(dated)
+
+    def known(self) -> Known:
+        """Contents that need no engine tonight, whatever name they have now."""
+        complete = np.array([not engines for engines in self._run] or [False])[self._kinds] & self.reusable
+        usable = complete & self._digest.is_valid().to_numpy(zero_copy_only=False)
+        named: list[str | None] = [None] * self._rows
+        for name, row in self._by_name.items():
+            named[row] = name
+        names = pa.array(named, pa.string()).filter(pa.array(usable))
+        table = pa.table({"digest": self._digest.filter(pa.array(usable)), "artifact": names}).sort_by("digest").combine_chunks()
+        heads = np.array([_head(digest) for digest in table.column("digest").to_pylist()], np.uint64)
+        return Known(heads, table, frozenset(self._size[usable & (self._size > IN_MEMORY)].tolist()))
+
+    def _decided(self, table: Numbers) -> tuple[Numbers, list[Engines]]:
+        """For each artifact the number of its kind, and for each kind the engines to run: a corpus has few kinds of artifacts."""
+        kinds, of_row = np.unique(table, axis=0, return_inverse=True)
+        statuses = list(self._statuses)
+        return of_row.reshape(-1), [
+            engines_to_run(
+                Before(
+                    self._coverages[coverage], statuses[status] or "", bool(gaps), bool(attributed), self._named(found), self._named(hiding)
+                ),
+                self.tonight,
+            )
+            for coverage, status, gaps, attributed, found, hiding in kinds.tolist()
+        ]
+
+    def _finders(self, night: OutputStore) -> tuple[Numbers, Numbers]:
+        """For each artifact a bit for each engine that found something there, and for each that found something which hides evidence."""
+        found, hiding = np.zeros(self._rows, np.int64), np.zeros(self._rows, np.int64)
+        for batch in night.dataset("findings", FINDINGS).to_batches(columns=["artifact", "engine", "category"]):
+            artifacts, engines = (batch.column(name).dictionary_encode() for name in ("artifact", "engine"))
+            rows = np.array([self._by_name[name] for name in artifacts.dictionary.to_pylist()], np.int64)[artifacts.indices.to_numpy()]
+            bits = np.array([self._bit(name) for name in engines.dictionary.to_pylist()], np.int64)[engines.indices.to_numpy()]
+            np.bitwise_or.at(found, rows, bits)
+            masks = pc.is_in(batch.column("category"), value_set=pa.array(_MASKED)).to_numpy(zero_copy_only=False)
+            np.bitwise_or.at(hiding, rows[masks], bits[masks])
+        return found, hiding
+
+    def _bit(self, engine: str) -> int:
+        return 1 << min(self._engines.setdefault(engine, len(self._engines)), _MOST_ENGINES)
+
+    def _named(self, bits: int) -> frozenset[str]:
+        return frozenset(name for name, number in self._engines.items() if bits >> min(number, _MOST_ENGINES) & 1)
+
+
+class _Codes:
+    """A number for each coverage, whatever the order of its entries: the sum of a random number for each entry that there is."""
+
+    def __init__(self) -> None:
+        self._chance = np.random.default_rng(0)
+        self._entries: dict[tuple[str | None, ...], int] = {}
+
+    def of(self, coverage: pa.ListArray) -> Numbers:
+        entries = coverage.flatten()
+        fields = [entries.field(name).dictionary_encode() for name in ("engine", "status", "fingerprint")]
+        codes = np.zeros(len(entries), np.int64)
+        for one in fields:
+            size = len(one.dictionary) + 1
+            codes = codes * size + one.indices.fill_null(size - 1).to_numpy(zero_copy_only=False)
+        values, first, of_entry = np.unique(codes, return_index=True, return_inverse=True)
+        numbers = np.array([self._number(tuple(one[row].as_py() for one in fields)) for row in first.tolist()] or [0], np.int64)
+        sums = np.zeros(len(coverage), np.int64)
+        if len(values):
+            np.add.at(sums, pc.list_parent_indices(coverage).to_numpy(), numbers[of_entry.reshape(-1)])
+        return sums
+
+    def _number(self, entry: tuple[str | None, ...]) -> int:
+        if entry not in self._entries:
+            self._entries[entry] = int(self._chance.integers(1, 2**62))
+        return self._entries[entry]
+
+
+def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
+    """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of a bound or an engine."""
+    entries, parents = column.flatten(), pc.list_parent_indices(column).to_numpy()
+    unbound, attributed = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
+    bound, engine = (entries.field(name).is_valid().to_numpy(zero_copy_only=False) for name in ("bound", "engine"))
+    unbound[parents[~bound]] = 1
+    attributed[parents[bound | engine]] = 1
+    cut = np.bincount(parents, minlength=len(column)) >= MAX_GAPS  # those that the ledger leaves out may be of any kind
+    unbound[cut] = attributed[cut] = 1
+    return unbound, attributed
+
+
+def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
+    """Engines with a rule whose findings hide evidence of others; `rules` maps engines to their rules."""
+    return frozenset(name for name, each in rules.items() if any(rule.category in _MASKED for rule in each))
+
+
+__all__ = ["Before", "Known", "Previous", "Tonight", "engines_to_run", "hiding_engines"]

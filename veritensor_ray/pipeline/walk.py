@@ -1,0 +1,272 @@
+"""One artifact and the files inside it, to any depth: engines over bytes run, readers give text, and what goes wrong is in the outcome; it knows no Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from veritensor_ray.config import Limits
+from veritensor_ray.detection import FileInfo, Hit
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
+from veritensor_ray.extract.budget import SHARED, Budget
+from veritensor_ray.extract.decoders import HELD, Beside
+from veritensor_ray.extract.layers import layers
+from veritensor_ray.extract.readers import reader_for
+from veritensor_ray.extract.readers.containers.zip_format import find_directory
+from veritensor_ray.extract.readers.containers.zip_reader import read_zip
+from veritensor_ray.extract.refine import refined
+from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.extract.source import Item, Member, Reader, Source
+from veritensor_ray.extract.spool import edges, sha256, spooled
+from veritensor_ray.extract.streams import decompressed
+from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
+from veritensor_ray.pipeline.context import Workbench
+from veritensor_ray.segments import Block, Gap, Identity, to_batch
+
+_MAY_CARRY = frozenset({"application/pdf", "application/x-pickle"})
+_BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every visit of a shard works with. `models` are the engines that will read the texts elsewhere."""
+
+    bench: Workbench
+    models: Sequence[Engine]
+    transcribers: frozenset[str]
+    recorder: Recorder
+    limits: Limits
+    pulse: Callable[[], None]
+
+
+class Visit:
+    """A pass over one artifact. `images` counts the pictures in it."""
+
+    def __init__(self, tools: Tools, outcome: Outcome, size: int) -> None:
+        self._tools, self._outcome = tools, outcome
+        self.budget = Budget(tools.limits, size)
+        self._ended = self._noticed = False
+        self.images = 0
+
+    def artifact(self, source: Source, about: FileInfo) -> Iterator[pa.RecordBatch]:
+        """Segments of the artifact and of everything inside it. A bound of all files together is in the outcome, whoever met it."""
+        try:
+            yield from self.texts(source, about, 0)
+        except LimitExceeded as error:
+            yield from self._broken(error, about, None)
+        except ReadError:
+            if self.budget.error is None:
+                raise
+        if not self._ended and (spent := self.budget.error):  # a reader took it for damage
+            yield from self._broken(spent, about, None)
+
+    def engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
+        """Run them on one file; a fault of one costs the others nothing."""
+        for engine in self._tools.bench.engines:
+            self._cover(engine, engine.applies(about))
+        for engine in self._tools.bench.files:
+            if not engine.applies(about):
+                continue
+            file.seek(0)
+            try:
+                found = list(engine.scan_file(file, about))
+                self._tools.recorder.file_hits(
+                    engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
+                )
+            except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
+                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300])]
+            for gap in found:
+                if isinstance(gap, Gap):
+                    self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
+            self._tools.pulse()
+
+    def _cover(self, engine: Engine, applies: bool) -> None:
+        """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
+        known = self._outcome.coverage.get(engine.name, (NOT_APPLICABLE, None))
+        self._outcome.coverage[engine.name] = (COMPLETE, None) if applies and known[0] == NOT_APPLICABLE else known
+
+    def texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+        """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
+        if source.kind.media_type in COMPRESSED:
+            yield from self._unpacked(source, about, depth)
+            return
+        reader = reader_for(source.kind)
+        appended = self._appended_zip(source)
+        if reader is None:
+            if appended:  # what stands in front of it is a member, since nobody else reads it
+                yield from self._read(read_zip, replace(source, front_read=False), about, depth)
+            if not appended and not opaque:
+                self._no_reader(source, about)
+            elif appended and not about.member and source.kind.media_type != UNKNOWN:
+                self._without_body(f"no reader for {source.kind.media_type}")
+            return
+        yield from self._read(reader, source, about, depth)
+        if appended and not self._ended:
+            source.file.seek(0)
+            yield from self._read(read_zip, source, about, depth)
+
+    def _appended_zip(self, source: Source) -> bool:
+        """Whether a zip ends a file that is something else by its beginning: programs and documents may carry one."""
+        if source.via is not None or not (source.kind.is_text or source.kind.media_type in _MAY_CARRY or reader_for(source.kind) is None):
+            return False
+        found = find_directory(source.file) is not None
+        source.file.seek(0)
+        return found
+
+    def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        known = replace(about, media_type=source.kind.media_type)
+        for engine in self._tools.models:
+            self._cover(engine, engine.applies(known) and engine.name not in self._tools.transcribers)
+        path = f"{about.path}!/{about.member}" if about.member else about.path
+        identity = Identity(self._outcome.index, path, source.kind.media_type, about.member)
+        with contextlib.closing(reader(source)) as items:  # type: ignore[type-var]  # readers are generators
+            for item in items:
+                self._tools.pulse()
+                yield from self._item(item, identity, about, depth)
+                if self._ended:
+                    return
+
+    def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        if isinstance(item, Gap):
+            gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
+            self._outcome.add_gap(gap)
+            if self.budget.error:  # a reader said itself what ended it
+                yield from self._end(gap.bound, about, gap.member)
+            if gap.body and gap.member is None:
+                self._without_body(gap.reason)
+        elif isinstance(item, Member):
+            yield from self._member(item, about, depth + 1)
+        else:
+            self.images += len(item.images or ())
+            batch = to_batch(item, identity, self._tools.limits)
+            yield batch
+            for layer in layers(item, self.budget, batch.column("text") if batch.num_rows == len(item.texts) else None):
+                if isinstance(layer, Block):
+                    yield to_batch(layer, identity, self._tools.limits)
+                else:
+                    yield from self._item(layer, identity, about, depth)
+
+    def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """A file inside the file: nothing that it does ends the visit of the others."""
+        name = _inside(about, member.name)
+        self._outcome.members += 1
+        yield from self._guarded(self._unspooled(member, replace(about, member=name, offset=0), depth), about, name)
+
+    def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
+        self.budget.member(depth)
+        file, broken = spooled(member.file, self._tools.pulse)
+        with contextlib.closing(file):
+            if broken is None or file.seek(0, io.SEEK_END):
+                yield from self._guarded(self._file(file, about, member.opaque, depth), about, about.member)
+        if broken is not None:
+            raise broken
+
+    def _guarded(self, batches: Iterator[pa.RecordBatch], about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+        """The same batches; what making them raises is a gap of the member `name`."""
+        try:
+            yield from batches
+        except ReadError as error:
+            yield from self._broken(error, about, name)
+        except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
+            self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
+
+    def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+        """A gap for what could not be unpacked."""
+        bound = error.bound if isinstance(error, LimitExceeded) else None
+        self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
+        yield from self._end(bound, about, name)
+
+    def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+        """Where a bound of all files together was reached the visit ends, and a bomb is noticed, once."""
+        self._ended |= bound in SHARED
+        if bound == "expanded_ratio" and not self._noticed:
+            self._noticed = True
+            yield to_batch(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self._tools.limits)
+
+    def _file(self, file: BinaryIO, about: FileInfo, opaque: bool, depth: int) -> Iterator[pa.RecordBatch]:
+        head, tail, size = edges(file, HEAD_BYTES)
+        kind = refined(sniff(head, about.extension, tail, whole=size <= len(head)), file)
+        about = replace(
+            about,
+            size=size,
+            media_type=kind.media_type,
+            declared_type=declared_type(about.extension),
+            mismatched=size > 0 and mismatch(about.extension, kind.media_type),
+            sha256=partial(sha256, file),
+        )
+        self.engines_over_bytes(file, about)
+        file.seek(0)
+        promised = about.declared_type
+        source = Source(file, kind, self._tools.limits, about.extension, name_says=promised, name=about.name, budget=self.budget)
+        yield from self.texts(source, about, depth, opaque)
+
+    def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+        """What a compression holds, then what stands beside it: comments, and frames that programs skip."""
+        name = _stem(about.name)
+        beside, broken = Beside(name), None
+        try:
+            yield from self._stream(source, about, name, beside, depth)
+        except ReadError as error:
+            broken = error
+        if beside.data and not self._ended:
+            yield from self._member(Member("beside the stream", io.BytesIO(beside.data), opaque=True), about, depth + 1)
+        if beside.cut:
+            reason = f"comments and skipped frames beside the stream have more than {HELD} bytes; the rest was not read"
+            self._outcome.add_gap(Gap(reason, member=about.member, bound="held_bytes"))
+        if broken:
+            raise broken
+
+    def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[pa.RecordBatch]:
+        """What a compression holds: text is read as a stream, anything else is a file inside the file."""
+        stream, via = decompressed(source.file, source.kind.media_type, self.budget, beside)
+        extension = FileInfo(name, None, "").extension
+        kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
+        if kind.is_text:
+            via = f"{source.via}+{via}" if source.via else via
+            inner = replace(source, file=stream, kind=kind, extension=extension, via=via, name_says=declared_type(extension), name=name)
+            try:
+                yield from self.texts(inner, about, depth)
+            except LimitExceeded as error:
+                yield from self._broken(error, about, about.member)
+        else:
+            yield from self._member(Member(name, stream), about, depth + 1)
+
+    def _without_body(self, reason: str) -> None:
+        """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
+        self._outcome.bodiless = reason
+        for engine in (*self._tools.bench.text, *self._tools.models):
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, ("", None))[0] == COMPLETE:
+                self._outcome.coverage[engine.name] = (NO_READER, reason)
+
+    def _no_reader(self, source: Source, about: FileInfo) -> None:
+        """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
+        reason = f"no reader for {source.kind.media_type}"
+        if about.member:
+            self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
+            return
+        self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
+        for engine in self._tools.models:
+            self._outcome.coverage[engine.name] = (NO_READER, reason)
+
+
+def _inside(about: FileInfo, name: str) -> str:
+    """The member path of a file inside `about`."""
+    return f"{about.member}!/{name}" if about.member else name
+
+
+def _stem(name: str) -> str:
+    """The name of what a compressed file holds: `a.tar` for `a.tar.gz` and `a.tgz`."""
+    stem, dot, last = name.rpartition(".")
+    if not dot or not stem:
+        return "content"
+    return f"{stem}.tar" if last.lower() in ("tgz", "tbz", "tbz2", "txz", "tzst") else stem
