@@ -88,8 +88,8 @@ def submit(
     flags |= {"cluster": _given(wait=wait, wait_resources=wait_resources), "resources": _given(max_cpus=max_cpus, max_gpus=max_gpus)}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
+    from veritensor_ray.announce import announce
     from veritensor_ray.config import load_settings
-    from veritensor_ray.jobs import conclude
     from veritensor_ray.jobs.audit import audit, default_output
     from veritensor_ray.jobs.sweep import sweep
 
@@ -108,13 +108,13 @@ def submit(
         sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
         raise typer.Exit(code) from None
     except Exception as error:  # of whatever kind: who watches has to hear of it
-        conclude.failed(settings, error, reporter.note)
+        announce.failed(settings, error, reporter.note)
         raise
     finally:
         close()
     _show(run, str(settings.output), settings.log_format)
     code = exit_code(run, settings)
-    conclude.ended(settings, run, code, reporter.note)
+    announce.ended(settings, run, code, reporter.note)
     raise typer.Exit(code)
 
 

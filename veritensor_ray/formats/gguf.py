@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from veritensor_ray import bounds
+from veritensor_ray.errors import Malformed
 from veritensor_ray.formats.forward import ForwardView
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -15,10 +16,6 @@ _STRING, _ARRAY = 8, 9
 LONGEST = bounds.GGUF_TEXT
 _PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
 _CHUNK = 4096  # texts of an array at once
-
-
-class Malformed(Exception):
-    """The header makes no sense from here on."""
 
 
 @dataclass(frozen=True, slots=True)

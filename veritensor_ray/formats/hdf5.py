@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from veritensor_ray import bounds
+from veritensor_ray.errors import Malformed
 
 LARGEST = bounds.HELD
 _HEAP = b"GCOL\x01\0\0\0"  # how a collection of values of variable length begins
@@ -20,10 +21,6 @@ _POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: th
 
 CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; one that is larger is unpacked for every read of a part of it
 _SLOTS = 10_007  # for them: a prime, so that neighbours do not fall into one
-
-
-class Malformed(Exception):
-    """h5py refuses the file."""
 
 
 class Guarded(io.RawIOBase):

@@ -8,11 +8,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from veritensor_ray.errors import Malformed
+
 _HEADER = 65_536  # bytes; numpy itself takes 10,000 unless told to trust a file
-
-
-class Malformed(Exception):
-    """No header that numpy understands."""
 
 
 @dataclass(frozen=True, slots=True)

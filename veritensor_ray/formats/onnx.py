@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from veritensor_ray import bounds
+from veritensor_ray.errors import Malformed
 from veritensor_ray.formats.forward import ForwardView
 
 LONGEST = bounds.ONNX_TEXT
@@ -48,10 +49,6 @@ _SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
     "Opset": {1: ("domain", TEXT)},
     _PAIR: {1: ("key", TEXT), 2: ("value", TEXT)},
 }  # fmt: skip
-
-
-class Malformed(Exception):
-    """No protocol buffer from here on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy, digest_source
 from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
 from veritensor_ray.engines.modelfiles.pickles import PickleScan
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, Malformed
 from veritensor_ray.formats import npy
 from veritensor_ray.media_types import EXECUTABLES, TYPE1_FONT, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
@@ -133,7 +133,7 @@ class ModelFiles:
     def _npy(self, file: BinaryIO) -> Iterator[Hit | Gap]:
         try:
             header = npy.read_header(file)
-        except npy.Malformed as error:
+        except Malformed as error:
             yield Gap(f"modelfiles: {error}", engine=self.name)
             return
         if header.objects:

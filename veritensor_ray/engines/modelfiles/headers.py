@@ -9,6 +9,7 @@ from typing import BinaryIO
 from veritensor_ray.detection import Hit
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
+from veritensor_ray.errors import Malformed
 from veritensor_ray.formats import gguf, onnx, safetensors
 from veritensor_ray.segments import Gap
 
@@ -33,7 +34,7 @@ def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
             if found.key.startswith("tokenizer.chat_template"):
                 for template in found.texts:
                     yield from scan_template(template, found.offset)
-    except gguf.Malformed as error:
+    except Malformed as error:
         header.problems.append(str(error))
     for problem in header.problems[:_SHOWN]:
         yield Hit("modelfiles.gguf-malformed", 0, 4, message=problem, evidence=problem)
@@ -79,7 +80,7 @@ def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
                 domains.setdefault(found.text, found.offset)
             elif (found.message, found.name) == ("Function", "domain") and len(local) < 10_000:
                 local.add(found.text)
-    except onnx.Malformed as error:
+    except Malformed as error:
         yield Hit("modelfiles.onnx-malformed", 0, 8, message=str(error), evidence=str(error))
     if skipped:
         yield Gap(f"{skipped} texts of more than {onnx.LONGEST} bytes were not read", engine="modelfiles", bound="onnx_text", count=skipped)

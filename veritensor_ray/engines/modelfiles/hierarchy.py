@@ -9,7 +9,7 @@ from veritensor_ray.engines.modelfiles import configs
 from veritensor_ray.engines.modelfiles.configs import ConfigFinding
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, Malformed
 from veritensor_ray.formats import hdf5
 from veritensor_ray.segments import Gap
 
@@ -22,7 +22,7 @@ def check(file: BinaryIO, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
         with hdf5.opened(file) as root:
             yield from _keras(root, policy)
             yield from _elsewhere(root)
-    except hdf5.Malformed as error:
+    except Malformed as error:
         yield Gap(f"modelfiles: {str(error)[:200]}", engine="modelfiles")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import Malformed, ReadError
 from veritensor_ray.extract.readers.models.collecting import LONG_NAME, Gathered, Names
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.formats.gguf import GgufHeader, GgufTexts, Malformed
+from veritensor_ray.formats.gguf import GgufHeader, GgufTexts
 
 _FEW = 1000
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
+from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fields
@@ -41,7 +41,7 @@ def read_hdf5(source: Source) -> Iterator[Item]:
     try:
         with hdf5.opened(guarded) as root:
             yield from _Hdf5Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
-    except hdf5.Malformed as error:
+    except Malformed as error:
         raise ReadError(str(error)) from None
     if guarded.too_long:
         yield Gap("values of variable length say that they are longer than the file; they were not read", count=guarded.too_long)

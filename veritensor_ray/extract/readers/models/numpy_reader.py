@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, Malformed, ReadError
 from veritensor_ray.extract.readers.models.collecting import Gathered, behind, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import array_parts, as_texts, text_fields
 from veritensor_ray.extract.readers.models.pickle_strings import read_pickles
@@ -21,7 +21,7 @@ def read_npy(source: Source) -> Iterator[Item]:
     """Texts of arrays of str, bytes or records; numbers hold none. Raises ReadError for a damaged header."""
     try:
         header = npy.read_header(source.file)
-    except npy.Malformed as error:
+    except Malformed as error:
         raise ReadError(str(error)) from None
     if header.objects:
         yield from read_pickles(source.file, header.offset)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import Malformed, ReadError
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.formats.onnx import LONGEST, Malformed, OnnxText, Pair, texts
+from veritensor_ray.formats.onnx import LONGEST, OnnxText, Pair, texts
 from veritensor_ray.segments import Gap
 
 _NAMES = frozenset({"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name"})

@@ -38,7 +38,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
     yield from _before(file)
     try:
         document = pdfium.open_document(file, size)
-    except pdfium.Encrypted as error:
+    except pdfium.EncryptedPdf as error:
         yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
         yield Gap(str(error))
         return
