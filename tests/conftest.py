@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.clock import AtMost
 from veritensor_ray.config import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks follow from what a test asks for. All that starts a Ray runs in one process of a parallel run, so that two never compete."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "at_most" in fixtures:
+            item.add_marker("clock")
+        if "local_ray" in fixtures or item.get_closest_marker("ray"):
+            item.add_marker("ray")
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
+@pytest.fixture
+def at_most(request: pytest.FixtureRequest) -> AtMost:
+    """Bounds the processor's time of a block, in seconds. It is looked at under `-m clock`; elsewhere other processes would disturb it."""
+    measured = request.config.option.markexpr == "clock"
+
+    @contextlib.contextmanager
+    def bounded(seconds: float) -> Iterator[None]:
+        began = time.process_time()
+        yield
+        took = time.process_time() - began
+        assert took < seconds or not measured, f"it took {took:.2f} s"
+
+    return bounded
 
 
 @pytest.fixture(scope="session", autouse=True)
