@@ -33,6 +33,7 @@ class TestSignatures(EngineContract):
         return Signatures(Settings())
 
 
+@pytest.mark.slow
 class TestInjection(EngineContract):
     positives = (ATTACK,)
 
@@ -54,6 +55,7 @@ class TestSecrets(EngineContract):
         return Secrets(Settings())
 
 
+@pytest.mark.slow
 class TestOcr(EngineContract):
     positive_images: ClassVar = {"some words": file(drawn("some words")), "other words here": file(drawn("other words\nhere"), "GIF")}
 

@@ -91,6 +91,7 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_mo
     assert [one.id for one in Database(tmp_path / "db").of("PyPI", "x")] == ["HUGE-1"]
 
 
+@pytest.mark.slow
 def test_damaged_archives(tmp_path: Path) -> None:
     path = archive(tmp_path / "all.zip", [record(f"A-{number}") for number in range(50)])
     data = path.read_bytes()

@@ -15,6 +15,8 @@ from tests.engines.dependencies.service import Osv, serving
 from veritensor_ray.config import Osv as Configuration
 from veritensor_ray.engines.dependencies.osv import OsvClient
 
+pytestmark = pytest.mark.slow
+
 RECORDS = [
     record("PYSEC-1", aliases=["CVE-1"]),
     record("GHSA-1", aliases=["CVE-1"], database_specific={"severity": "HIGH"}),

@@ -114,6 +114,7 @@ print(json.dumps({"events": events, "written": written, "rows": len(rows)}))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_unpickled_or_started(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "warm").mkdir()
     (tmp_path / "warm/a.pkl").write_bytes(dumps([1]))

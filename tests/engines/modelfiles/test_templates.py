@@ -99,6 +99,7 @@ def test_other_files(template: str) -> None:
     assert [one.rule for one in check(template)] == [FILES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "template",
     [

@@ -20,6 +20,8 @@ from veritensor_ray.errors import LimitExceeded, ModelError, ReadError, UsageErr
 from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import SEGMENTS
 
+pytestmark = pytest.mark.slow
+
 
 def _noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8))

@@ -160,6 +160,7 @@ def test_a_text_of_encoded_words_is_read_in_bounded_time() -> None:
     assert len(under(text)) == 2_000
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300))
 def test_any_text_is_taken(text: str) -> None:
     for block in layers(Block([text.encode("utf-8", "replace").decode()], line=1), account()):

@@ -126,6 +126,7 @@ def test_streamed_and_wide_archives() -> None:
     assert (found.members, found.notices, found.gaps) == (list(FILES.items()), [], [])
 
 
+@pytest.mark.slow
 def test_more_entries_than_sixteen_bits_count() -> None:
     found = gather(zipped({f"{i}": b"" for i in range(70_000)}), ZIP)
     assert (len(found.members), found.notices, found.gaps) == (70_000, [], [])
