@@ -69,6 +69,7 @@ def test_memo_counts_as_unpicklers_do(puts: list[int], count: int) -> None:
     assert (over.get(puts[0]), memo.get(puts[0]), over.get(77)) == ("changed", f"n{puts[0]}", DULL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
