@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadgroup
 QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test_architecture.py tests/test_segments.py tests/test_testing.py
+E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
 .PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
 
@@ -47,57 +48,57 @@ lint: $(VENV)/.dev ## format, lint, types, import contracts, licences
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python scripts/licences.py
+	$(BIN)/python -m tools.licences
 
 licences: $(VENV)/.dev ## every package that an installation brings, with its licence
-	$(BIN)/python scripts/licences.py --list
+	$(BIN)/python -m tools.licences --list
 
 faults-ci: $(VENV)/.dev ## kill drivers, workers and actors 10 times and compare
-	$(BIN)/python scripts/faults.py --kills 10 --artifacts 300
+	$(E2E) tests/e2e/test_faults.py --kills 10 --artifacts 300
 
 faults: $(VENV)/.dev ## the same, 51 times, over more artifacts
-	$(BIN)/python scripts/faults.py --kills 51 --artifacts 600
+	$(E2E) tests/e2e/test_faults.py --kills 51 --artifacts 600
 
 sweeps-ci: $(VENV)/.dev ## five simulated nights, each equal to a fresh audit
-	$(BIN)/python scripts/sweeps_sim.py --nights 5 --seed 3
+	$(E2E) tests/e2e/test_sweeps.py --nights 5 --seed 3
 
 sweeps-sim: $(VENV)/.dev ## the same for 30 nights; edits, moves, rules, policies and crashes
-	$(BIN)/python scripts/sweeps_sim.py --nights 30
+	$(E2E) tests/e2e/test_sweeps.py --nights 30
 
 e2e-cluster: $(VENV)/.dev ## an audit on hosts in network namespaces, through power cuts and pulled cables; needs root
-	$(BIN)/python scripts/e2e_cluster.py
+	$(E2E) tests/e2e/test_cluster.py
 
 e2e-images: $(VENV)/.dev ## build the images with buildah, run them without a network, carry them; needs root, apt and 20 GB
-	$(BIN)/python scripts/e2e_images.py
+	$(E2E) tests/e2e/test_images.py
 
 e2e-offline: $(VENV)/.dev ## strace over a whole audit: nothing outside loopback is tried; evidence in build/
-	$(BIN)/python scripts/e2e_offline.py --evidence build/offline.json
+	$(E2E) tests/e2e/test_offline.py --evidence build/offline.json
 
 wheel: $(VENV)/.dev ## the wheel of the last commit, in dist/
 	rm -f dist/veritensor_ray-*.whl
-	$(BIN)/python scripts/reproducible_wheel.py --output dist
+	$(BIN)/python -m tools.reproducible_wheel --output dist
 
 wheel-check: $(VENV)/.dev ## build it twice, in other folders, with another umask and time, and compare the bytes
-	$(BIN)/python scripts/reproducible_wheel.py --check
+	$(BIN)/python -m tools.reproducible_wheel --check
 
 sbom: wheel ## bills of materials of the wheel with each lock, in dist/
 	set -e; for lock in head worker-cpu worker-gpu; do \
-		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python scripts/sbom.py --lock requirements/$$lock.txt \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m tools.sbom --lock requirements/$$lock.txt \
 			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
 
 audit-lock: $(VENV)/.dev ## the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI
-	$(BIN)/python scripts/audit_lock.py "$(ADVISORIES)"
+	$(BIN)/python -m tools.audit_lock "$(ADVISORIES)"
 
 bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m bench
 
 bench-readers: $(VENV)/.dev ## measure readers beside plain libraries; writes bench/readers.json and docs/readers-performance.md
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python scripts/bench_readers.py
+	$(BIN)/python -m bench.readers
 
 bench-models: $(VENV)/.dev ## measure the models; writes bench/models.json and docs/models.md
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
-	$(BIN)/python scripts/bench_models.py
+	$(BIN)/python -m bench.models
 
 clean: ## remove what builds and runs left behind
 	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -10,7 +10,9 @@ from veritensor_ray.errors import OutputConflict
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.state import LATEST
 from veritensor_ray.jobs import cluster
-from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, check_same, collected, info, plan, ready, requests, scan
+from veritensor_ray.jobs.ready import Ready, check_same, ready
+from veritensor_ray.jobs.reporting import Reporter, Silent
+from veritensor_ray.jobs.run import Run, collected, info, plan, requests, scan
 from veritensor_ray.stores.outputs import OutputStore
 
 RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")

@@ -2,7 +2,7 @@
 
 `_node_ip_address="127.0.0.1"` alone does neither. Ray takes it for 'find my address', which it does by the route to a public
 address, and then listens on what it found. And the one module that runs without a dashboard asks for the metadata of three
-clouds, a name among them, before it looks whether usage statistics are off. scripts/e2e_offline.py sees both when this is left out.
+clouds, a name among them, before it looks whether usage statistics are off. `make e2e-offline` sees both when this is left out.
 """
 
 from __future__ import annotations

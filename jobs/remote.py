@@ -217,12 +217,12 @@ def _submission(job: Any) -> Submission:
     about = job.metadata or {}
     started, ended = (datetime.fromtimestamp(ms / 1000, UTC) if ms else None for ms in (job.start_time, job.end_time))
     return Submission(
-        str(job.submission_id),
-        str(getattr(job.status, "value", job.status)),
-        about.get("output", ""),
-        about.get("sources", ""),
-        (job.message or "").strip(),
-        started,
-        ended,
-        job.driver_exit_code,
+        id=str(job.submission_id),
+        state=str(getattr(job.status, "value", job.status)),
+        output=about.get("output", ""),
+        sources=about.get("sources", ""),
+        message=(job.message or "").strip(),
+        started=started,
+        ended=ended,
+        exit_code=job.driver_exit_code,
     )

@@ -1,9 +1,8 @@
-"""What audits and sweeps share: preparation, plan, scan, and the data that a collect needs. It does not know what becomes of results."""
+"""What audits and sweeps share: plan, scan, and the data that a collect needs. It does not know what becomes of results."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import platform
 import time
@@ -12,65 +11,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from veritensor_ray.bundle.active import activate
-from veritensor_ray.config import Settings, check_apart
-from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.corpus.listing import check_source
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import CannotRunError, DeadlineReached, OutputConflict, StoreError, UsageError
+from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
-from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.findings.policy import Judge, load_policy
-from veritensor_ray.findings.policy_file import DEFAULT
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.imports import Guard
-from veritensor_ray.jobs import cluster, preflight
-from veritensor_ray.jobs.deadline import deadline_at
-from veritensor_ray.jobs.preflight import Fleet
+from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs.ready import Ready
+from veritensor_ray.jobs.reporting import Reporter
 from veritensor_ray.pipeline.bounded import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
-from veritensor_ray.pipeline.fingerprint import describe, differences, digest
+from veritensor_ray.pipeline.fingerprint import digest
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.secret_kinds.uris import without_credentials
-from veritensor_ray.signing import load_private_key
-from veritensor_ray.stores.filesystems import absolute, check_credentials, denied
-from veritensor_ray.stores.lease import Lease, lease
 from veritensor_ray.stores.outputs import OutputStore, check_output
-from veritensor_ray.uris import real_bases
-
-
-class Reporter(Protocol):
-    """Where progress goes; the command line draws it."""
-
-    def stage(self, name: str) -> None:
-        """A stage began: plan, start, scan, collect."""
-
-    def planned(self, artifacts: int) -> None:
-        """So many artifacts are listed."""
-
-    def scanning(self, shards: int, size: int, done: int) -> None:
-        """The plan has so many shards and bytes; `done` shards were committed earlier."""
-
-    def committed(self, numbers: dict[str, Any]) -> None:
-        """A shard is committed: shard, artifacts, bytes, severities."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def stage(self, name: str) -> None: ...
-    def planned(self, artifacts: int) -> None: ...
-    def scanning(self, shards: int, size: int, done: int) -> None: ...
-    def committed(self, numbers: dict[str, Any]) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,99 +42,6 @@ class Run:
     job: str
     previous: str | None = None
     fresh: bool = False
-
-
-@dataclass(frozen=True)
-class Ready:
-    """Everything that is looked at before anything is read: what runs, on what, for whom, and that nobody else writes the output."""
-
-    context: Context
-    store: OutputStore
-    fleet: Fleet
-    parts: dict[str, Any]  # of the run's fingerprint
-    judge: Judge
-    report: Reporter
-    lease: Lease
-
-    @property
-    def settings(self) -> Settings:
-        """Those in force, a bundle's paths among them."""
-        return self.context.settings
-
-
-@contextlib.contextmanager
-def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
-    """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their kinds."""
-    given = _checked(given)
-    store = OutputStore(absolute(str(given.output)), given.stores)
-    key = site_key(given.site_key)
-    if given.policy is None and Path(DEFAULT).exists():
-        check_apart(Path(DEFAULT), given.sources, "--policy", given.follow_links)
-    policy = load_policy(given.policy)
-    settings, bundle = activate(given)
-    bundle_id = bundle.id if bundle else None
-    for warning in bundle.warnings if bundle else ():
-        report.note(warning)
-    starts = tuple(roots(settings.sources, settings.stores))
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(Guard(*real_bases(settings.sources)))
-        _check_foreign(store)
-        if settings.address:
-            report.stage("join")
-            stack.enter_context(cluster.running(settings))
-        fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
-        _check_required(policy.required_engines, fleet)
-        held = stack.enter_context(lease(store, report.note))
-        parts = describe(given, fleet.fingerprints, key_id(key), bundle_id)
-        context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), tuple(fleet.missing.items()), fleet.expected)
-        yield Ready(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
-
-
-def _checked(settings: Settings) -> Settings:
-    """The settings of something that can run, with a deadline that means the same everywhere. Raises UsageError, CannotRunError."""
-    if not settings.sources or not settings.output:
-        raise UsageError("a run needs at least one source and an output")
-    check_credentials(settings)
-    if settings.sign_key:
-        load_private_key(settings.sign_key)  # a key that is not there must not come out after hours of scanning
-    if settings.deadline is None:
-        return settings
-    at = deadline_at(settings.deadline, datetime.now().astimezone())
-    return settings.model_copy(update={"deadline": at.isoformat()})
-
-
-def _check_required(required: tuple[str, ...], fleet: Fleet) -> None:
-    """What a policy demands outranks `engines` and --allow-missing-engines."""
-    for name in required:
-        if name not in fleet.engines:
-            raise UsageError(f"the policy requires the engine {name}, which is not selected; add it to --engines, or change the policy")
-        if name in fleet.missing:
-            raise CannotRunError(f"the policy requires the engine {name}: {fleet.missing[name]}")
-
-
-def _check_foreign(store: OutputStore) -> None:
-    """Never write into, and never clean, a folder that holds something else."""
-    try:
-        names = store.names("")
-    except Exception as error:  # noqa: BLE001  # every store raises its own kind
-        raise StoreError(denied(store.uri, "list", error)) from None
-    if names and not {"_work", "run.json", "latest.json"} & set(names):
-        raise UsageError(
-            f"the output {store.uri} is not empty and no output of veritensor-ray (it holds {names[0]!r}); choose another --output"
-        )
-
-
-def check_same(store: OutputStore, mine: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Raises OutputConflict where an output holds what another corpus or another fingerprint left."""
-    different = differences(mine, theirs)
-    if "sources" in different:
-        raise OutputConflict(
-            f"the output {store.uri} holds the audit of another corpus, {', '.join(theirs['sources'])}; choose another --output, or --fresh to replace it"
-        )
-    if different:
-        raise OutputConflict(
-            f"the output {store.uri} holds an audit that differs in {', '.join(different)}; choose another --output, or --fresh to replace it"
-        )
 
 
 def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
@@ -265,20 +131,20 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         window = slots.extract + slots.actors * max(1, len(pools))
         threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
         work = Work(
-            context,
-            reference,
-            store,
-            run.id,
-            dict(context.expected),
-            local,
-            pools,
-            asyncio.Semaphore(slots.extract),
-            threads,
-            window,
-            report.committed,
-            report.note,
-            datetime.fromisoformat(settings.deadline) if settings.deadline else None,
-            None if known is None else ray.put(known),
+            context=context,
+            reference=reference,
+            store=store,
+            run=run.id,
+            fingerprints=dict(context.expected),
+            local=local,
+            pools=pools,
+            extractions=asyncio.Semaphore(slots.extract),
+            threads=threads,
+            window_shards=window,
+            on_commit=report.committed,
+            on_note=report.note,
+            deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
+            known=None if known is None else ray.put(known),
         )
         with store.open(f"_work/{run.id}/plan.parquet") as plan:
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))

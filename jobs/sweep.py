@@ -12,9 +12,12 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import attest, check_output
-from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, link, missed, night, prune, publish, surplus
+from veritensor_ray.findings.publishing import link, prune, publish
+from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, surplus
 from veritensor_ray.jobs import cluster
-from veritensor_ray.jobs.run import Ready, Reporter, Run, Silent, collected, info, plan, ready, requests, scan
+from veritensor_ray.jobs.ready import Ready, ready
+from veritensor_ray.jobs.reporting import Reporter, Silent
+from veritensor_ray.jobs.run import Run, collected, info, plan, requests, scan
 from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list

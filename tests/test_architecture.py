@@ -70,3 +70,30 @@ def test_actors_and_jobs_are_links() -> None:
         link = ROOT / "veritensor_ray" / name
         assert link.is_symlink()
         assert link.resolve() == ROOT / name
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    where: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+
+
+def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_another() -> None:
+    wrong = []
+    for path in MODULES:
+        inside = path.is_relative_to(ROOT / "veritensor_ray" / "engines") or path.name == "testing.py"
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or path == ROOT / "veritensor_ray" / "engines" / "base.py":
+                continue
+            if node.module == "veritensor_ray.detection" and inside:
+                wrong.append(f"{path.relative_to(ROOT)}: plug-ins, and so our own engines, import from engines.base")
+            if (
+                node.module == "veritensor_ray.engines.base"
+                and not inside
+                and {"FileInfo", "Hit", "Rule"} & {one.name for one in node.names}
+            ):
+                wrong.append(f"{path.relative_to(ROOT)}: import from detection what is not an engine's own")
+    assert wrong == []

@@ -1,16 +1,61 @@
-"""A text under change whose characters know what of the original they stand for; it knows neither encodings nor identifiers."""
+"""Where the characters of a text come from that is not the original's own; it knows neither encodings nor identifiers."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from veritensor_ray.segments import Origin
-
 Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Origin(NamedTuple):
+    """The characters from `at` on, up to the next origin's, come from `[start, end)` of the original, which begins in `line`.
+
+    Where both are as long, character by character; else each of them stands for the whole range.
+    """
+
+    at: int
+    start: int
+    end: int
+    line: int | None = None
+
+    def straight(self, until: int) -> bool:
+        """Whether its characters, which end at `until`, are the original's, one by one."""
+        return until - self.at == self.end - self.start
+
+    def back(self, until: int, at: int) -> tuple[int, int]:
+        """Start and end in the original of its character `at`."""
+        if not self.straight(until):
+            return self.start, self.end
+        start = self.start + at - self.at
+        return start, start + 1
+
+
+def behind(origins: Sequence[Origin], length: int, at: int) -> tuple[Origin, int]:
+    """The origin of the character `at` of a text of that length, and where its characters end."""
+    index = max(0, bisect_right(origins, at, key=lambda origin: origin.at) - 1)
+    return origins[index], origins[index + 1].at if index + 1 < len(origins) else length
+
+
+def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
+    """The origins of `text[first:last]`."""
+    found = []
+    ends = [*(origin.at for origin in origins[1:]), len(text)]
+    for origin, until in zip(origins, ends, strict=True):
+        begin, end = max(origin.at, first), min(until, last)
+        if begin >= end:
+            continue
+        if origin.straight(until):
+            start = origin.start + begin - origin.at
+            line = None if origin.line is None else origin.line + text.count("\n", origin.at, begin)
+            found.append(Origin(begin - first, start, start + end - begin, line))
+        else:
+            found.append(origin._replace(at=begin - first))
+    return found
 
 
 class Mapped:
@@ -87,7 +132,7 @@ def from_origins(text: str, origins: Sequence[Origin]) -> Mapped:
     ends = [*(origin.at for origin in origins[1:]), len(text)]
     for origin, until in zip(origins, ends, strict=True):
         at = slice(origin.at, until)
-        if until - origin.at == origin.end - origin.start:
+        if origin.straight(until):
             found.starts[at] = np.arange(origin.start, origin.end)
             found.ends[at] = np.arange(origin.start, origin.end) + 1
         else:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.origins import Origin, cut_origins
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -47,18 +48,6 @@ SEGMENTS = pa.schema(
         ("notice", _NAME),  # the reader's word for what the text is evidence of, see Block
     ]
 )
-
-
-class Origin(NamedTuple):
-    """The characters from `at` on, up to the next origin's, come from `[start, end)` of the original, which begins in `line`.
-
-    Where both are as long, character by character; else each of them stands for the whole range.
-    """
-
-    at: int
-    start: int
-    end: int
-    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +153,6 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         origins=origins,
         notice=_take(block.notice, index),
     )
-
-
-def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
-    """The origins of `text[first:last]`."""
-    found = []
-    ends = [*(origin.at for origin in origins[1:]), len(text)]
-    for origin, until in zip(origins, ends, strict=True):
-        begin, end = max(origin.at, first), min(until, last)
-        if begin >= end:
-            continue
-        if until - origin.at == origin.end - origin.start:
-            start = origin.start + begin - origin.at
-            line = None if origin.line is None else origin.line + text.count("\n", origin.at, begin)
-            found.append(Origin(begin - first, start, start + end - begin, line))
-        else:
-            found.append(origin._replace(at=begin - first))
-    return found
 
 
 def _item(value: Any, i: int) -> Any:

@@ -13,7 +13,8 @@ import pytest
 from tests.cli.test_cli import ATTACK, call
 from tests.findings.test_diff import RUN, A, X, Y, finding, write
 from veritensor_ray.findings.attestation import attest
-from veritensor_ray.findings.state import TABLES, folder_of, latest, nights, publish
+from veritensor_ray.findings.publishing import publish
+from veritensor_ray.findings.state import TABLES, folder_of, latest, nights
 from veritensor_ray.signing import change, load_public_key, new_key, trust
 from veritensor_ray.stores.lease import lease
 from veritensor_ray.stores.outputs import OutputStore

@@ -23,6 +23,7 @@ from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
+from veritensor_ray.extract.spool import edges
 
 DATA = b"one\ntwo\nthree\n"
 
@@ -68,7 +69,7 @@ def test_whole_or_in_part(tmp_path: Path, kept: str, range_: dict[str, Any], dat
         file = artifact.file()
         assert file.read() == data
         assert file.read() == b""
-    assert artifact.edges(3) == (data[:3], data[3:])
+    assert edges(artifact.file(), 3) == (data[:3], data[3:], len(data))
     assert artifact.content_id() == hashlib.sha256(data).hexdigest()
     artifact.check_unchanged()
     artifact.close()
@@ -77,7 +78,7 @@ def test_whole_or_in_part(tmp_path: Path, kept: str, range_: dict[str, Any], dat
 def test_an_empty_file(tmp_path: Path, kept: str) -> None:
     (tmp_path / "a").touch()
     artifact = opened(tmp_path / "a")
-    assert (artifact.size, artifact.edges(10), artifact.content_id()) == (0, (b"", b""), hashlib.sha256(b"").hexdigest())
+    assert (artifact.size, edges(artifact.file(), 10), artifact.content_id()) == (0, (b"", b"", 0), hashlib.sha256(b"").hexdigest())
 
 
 def _longer(path: Path) -> None:
@@ -248,7 +249,7 @@ def test_a_server_that_reads_no_ranges(server: str, kept: str, way: str, block: 
     file = artifact.file()
     file.seek(8)
     assert (file.read(5), artifact.size) == (b"three", len(DATA))
-    assert artifact.edges(3) == (b"one", DATA[3:])
+    assert edges(artifact.file(), 3) == (b"one", DATA[3:], len(DATA))
     assert artifact.content_id() == hashlib.sha256(DATA).hexdigest()
     artifact.check_unchanged()
     artifact.close()

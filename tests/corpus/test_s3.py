@@ -83,7 +83,7 @@ def test_sweeps_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path
 
 
 def test_an_object_that_changes_during_the_run(endpoint: str, bucket: Any, tmp_path: Path) -> None:
-    from veritensor_ray.jobs.run import Silent
+    from veritensor_ray.jobs.reporting import Silent
 
     class Meddler(Silent):
         def stage(self, name: str) -> None:

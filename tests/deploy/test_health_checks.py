@@ -20,6 +20,6 @@ def settings(text: str) -> dict[str, str]:
     "path", [DEPLOY / "compose.yaml", KUBERNETES / "cluster.yaml", ROOT / "cluster.yaml"], ids=lambda path: path.parent.name
 )
 def test_health_checks(path: Path) -> None:
-    tried = settings((ROOT / "scripts" / "cluster_hosts.py").read_text())
+    tried = settings((ROOT / "tests/e2e/cluster_hosts.py").read_text())
     assert len(tried) == 3
     assert settings(path.read_text()) == tried

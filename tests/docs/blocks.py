@@ -63,13 +63,13 @@ def _root() -> Any:
 
 def missing_files(text: str, made: frozenset[str] = frozenset()) -> Iterator[str]:
     """Files of the repository that are named and not there, but for those that the reader makes."""
-    named = re.findall(r"(?<![\w./-])(?:(?:scripts|deploy|docs|requirements)/[\w./-]*\w|cluster\.yaml|Dockerfile[\w.]*\w)", text)
+    named = re.findall(r"(?<![\w./-])(?:(?:scripts|deploy|docs|requirements|tools)/[\w./-]*\w|cluster\.yaml|Dockerfile[\w.]*\w)", text)
     yield from (path for path in named if path not in made and not (ROOT / path).exists())
 
 
 def unknown_script_flags(text: str) -> Iterator[str]:
     """Flags of this repository's scripts that the script does not mention."""
-    for match in re.finditer(r"\b(scripts/[\w.]+)((?: +[^\s;&|]+)*)", re.sub(r"\\\n\s*", " ", text)):
+    for match in re.finditer(r"\b((?:deploy|scripts)/\w+\.(?:sh|py))((?: +[^\s;&|]+)*)", re.sub(r"\\\n\s*", " ", text)):
         path, own = ROOT / match[1], match[2].split(" -- ")[0].split()
         source = path.read_text() if path.exists() else ""
         yield from (f"{match[1]} has no {word}" for word in own if word.startswith("--") and word.split("=")[0] not in source)

@@ -66,7 +66,7 @@ def test_missing_files_are_found() -> None:
 def test_messages_in_the_table_are_those_of_the_program() -> None:
     """Word for word; what stands for a name is … there."""
     of_others = {"Signature Verification Failure", "did NOT match", "No such image", "ErrImageNeverPull"}
-    folders = (ROOT / "veritensor_ray", ROOT / "jobs", ROOT / "scripts")
+    folders = (ROOT / "veritensor_ray", ROOT / "jobs", ROOT / "scripts", ROOT / "deploy")
     source = "".join(path.read_text() for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".sh"))
     rows = AIRGAP.read_text().split("## What goes wrong")[1].splitlines()
     messages = [message for row in rows if row.startswith("| ") for message in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
@@ -120,8 +120,8 @@ def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Zone, Zone
 
 
 def _checkout(folder: Path) -> None:
-    for name in ("deploy", "scripts", "docs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "training"))
+    for name in ("deploy", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "cluster.yaml", folder)
 
 

@@ -39,14 +39,11 @@ from veritensor_ray.config import Limits
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers import READERS
-from veritensor_ray.extract.refine import refined
-from veritensor_ray.extract.sniff import sniff
-from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import text_type
 from veritensor_ray.pipeline.context import Workbench
-from veritensor_ray.pipeline.walk import Tools, Visit
+from veritensor_ray.pipeline.walk import Tools, Walk
 from veritensor_ray.segments import Gap
 
 CHANCE = random.Random(7)
@@ -233,21 +230,18 @@ def _safetensors() -> bytes:
 
 
 def visited(name: str, data: bytes, media_type: str | None = None) -> tuple[str, str, Outcome]:
-    """What a visit makes of a file: its media type, all texts, and the outcome."""
-    file, extension = io.BytesIO(data), "." + name.partition(".")[2]
-    kind = refined(sniff(data[:65536], extension, data[-4096:], whole=len(data) <= 65536), file)
-    file.seek(0)
+    """What a walk makes of a file: its media type, all texts, and the outcome."""
     outcome = Outcome(name, 0, 0)
-    tools = Tools(Workbench((), {}), (), frozenset(), Recorder({}, b"key", 10), Limits(), lambda: None)
-    about = FileInfo(name, len(data), kind.media_type)
-    found: list[str] = []
+    tools = Tools(Workbench((), {}), (), frozenset(), False, Recorder({}, b"key", 10), Limits(), lambda: None)
+    walk, found = Walk(tools, outcome, len(data)), list[str]()
+    source, about = walk.recognised(io.BytesIO(data), FileInfo(name, len(data), ""))
     try:
-        for batch in Visit(tools, outcome, len(data)).texts(Source(file, kind, Limits(), extension, name=name), about, 0):
+        for batch in walk.artifact(source, about):
             found += filter(None, batch.column("text").to_pylist())
     except Exception as error:  # noqa: BLE001  # as the boundary of an artifact does it
         outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read")))
     outcome.settle()
-    return kind.media_type, "\n".join(found), outcome
+    return about.media_type, "\n".join(found), outcome
 
 
 def noise(length: int) -> bytes:

@@ -19,7 +19,8 @@ from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.policy import Judge, load_policy
-from veritensor_ray.findings.state import folder_of, latest, publish
+from veritensor_ray.findings.publishing import publish
+from veritensor_ray.findings.state import folder_of, latest
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench

@@ -11,7 +11,7 @@ from tests.clock import AtMost
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, conceal
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.segments import Origin
+from veritensor_ray.origins import Origin
 
 from .building import RULE, batch, rows_of, rule
 

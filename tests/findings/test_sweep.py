@@ -15,8 +15,9 @@ from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings import schema
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.publishing import publish
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.findings.state import TABLES, publish
+from veritensor_ray.findings.state import TABLES
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import painted
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from veritensor_ray.formats.events import Broken, PickleText
 from veritensor_ray.formats.forward import ForwardView, Slice
 from veritensor_ray.formats.memo import Memo
-from veritensor_ray.formats.opcodes import Walk
+from veritensor_ray.formats.opcodes import PickleWalk
 from veritensor_ray.formats.pickle_values import DULL, Name
 from veritensor_ray.formats.pickles import Ended, Pickles, Rest
 
@@ -33,7 +33,7 @@ def test_what_pickle_writes_is_walked_without_a_fault(value: Any, protocol: int)
     data = pickle.dumps(value, protocol)
     [ended] = [event for event in Pickles(io.BytesIO(data)).events() if isinstance(event, Ended)]
     assert (ended.end, ended.reason, ended.sure) == (len(data), "", True)
-    walk = Walk(ForwardView(io.BytesIO(data)), texts=True)
+    walk = PickleWalk(ForwardView(io.BytesIO(data)), texts=True)
     texts = [event.text for event in walk.events() if isinstance(event, PickleText)]
     assert walk.faults == 0
     assert set(_strings(value)) <= set(texts)
@@ -129,9 +129,9 @@ def test_a_slice_is_a_file() -> None:
 
 def test_names_that_the_stack_does_not_have() -> None:
     events = []
-    walk = Walk(ForwardView(io.BytesIO(b"\x80\x04\x93N.")))
+    walk = PickleWalk(ForwardView(io.BytesIO(b"\x80\x04\x93N.")))
     with pytest.raises(Broken):
-        events += list(Walk(ForwardView(io.BytesIO(b"\x80\x04\x93"))).events())
+        events += list(PickleWalk(ForwardView(io.BytesIO(b"\x80\x04\x93"))).events())
     events += list(walk.events())
     assert [event.resolved for event in events if isinstance(event, Name)] == [False]
     assert walk.faults == 2

@@ -26,7 +26,7 @@ from veritensor_ray.errors import (
     VeritensorError,
 )
 from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.run import Silent
+from veritensor_ray.jobs.reporting import Silent
 from veritensor_ray.testing import painted
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]

@@ -1,4 +1,4 @@
-"""What a client sends to a cluster. scripts/e2e_cluster.py does it for real."""
+"""What a client sends to a cluster. `make e2e-cluster` does it for real."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from veritensor_ray.errors import CannotRunError, DeadlineReached, LeaseHeld, Ou
 from veritensor_ray.findings.state import latest, nights
 from veritensor_ray.jobs import sweep as sweeping
 from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.run import Silent
+from veritensor_ray.jobs.reporting import Silent
 from veritensor_ray.jobs.sweep import sweep
 from veritensor_ray.signing import new_key
 from veritensor_ray.stores.outputs import OutputStore

@@ -66,7 +66,7 @@ def test_a_reader_says_what_it_cuts_off(
 
 
 def test_data_that_is_shared_too_often_is_a_gap_of_that_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veritensor_ray.extract.readers.containers.zip_reader._TWICE", 1000)
+    monkeypatch.setattr("veritensor_ray.extract.readers.containers.zip_archive._SHARED", 1000)
     data = bytearray(packed(("a.txt", words(2_000)), ("b.txt", b""), ("c.txt", b"")))
     first = data.index(b"PK\x01\x02")
     for _ in range(2):

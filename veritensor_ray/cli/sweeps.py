@@ -231,7 +231,7 @@ def _began(sweep: str) -> datetime | None:
 
 def _remove(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]) -> None:
     from veritensor_ray.errors import StoreError
-    from veritensor_ray.findings.state import prune
+    from veritensor_ray.findings.publishing import prune
     from veritensor_ray.stores.filesystems import denied
 
     try:

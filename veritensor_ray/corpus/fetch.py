@@ -260,13 +260,6 @@ class OpenArtifact:
         self._hashing.seek(0)
         return self._hashing  # type: ignore[return-value]  # a RawIOBase has all that BinaryIO asks for
 
-    def edges(self, length: int) -> tuple[bytes, bytes]:
-        """Its first `length` bytes, and the last ones behind them."""
-        file = self.file()
-        head = file.read(length)
-        file.seek(max(len(head), self.size - 4096))
-        return head, file.read(4096)
-
     def content_id(self) -> str:
         """SHA-256 of all its bytes."""
         if self._digest is None:

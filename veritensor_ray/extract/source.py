@@ -10,6 +10,7 @@ from typing import BinaryIO
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.extract.zip_format import Directory
 from veritensor_ray.segments import Block, Gap
 
 
@@ -29,7 +30,8 @@ class Source:
     `file` is seekable unless `via` names a compression that it comes out of; it stands at the beginning. `row_groups` limits a
     Parquet file to some of its row groups; a byte range is already cut to whole lines. `name_says` is the media type that the name
     promises: a reader of text complains about malformed content only where the name promised it. `name` is the last component of
-    its path. `front_read` says that what stands in front of an archive was read as what it is. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
+    its path. `front_read` says that what stands in front of an archive was read as what it is. `directory` is the zip directory at
+    the end of `file`, where one was looked for already. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
     """
 
     file: BinaryIO
@@ -43,6 +45,7 @@ class Source:
     name_says: str | None = None
     name: str = ""
     front_read: bool = True
+    directory: Directory | None = None
     counts: Counts = field(default_factory=Counts)
     budget: Budget = field(default=None)  # type: ignore[assignment]  # never None once it is made
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from veritensor_ray.detection import Hit
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
+from veritensor_ray.origins import Origin, behind
 
 
 class Columns:
@@ -39,6 +40,9 @@ class Columns:
             self._texts = {row: self._column("text")[row].as_py() or ""}  # hits come sorted: one at a time is enough
         return self._texts[row]
 
+    def _origins(self, row: int) -> list[Origin]:
+        return [Origin(**origin) for origin in self._column("origins")[row].as_py() or ()]
+
     def value(self, name: str, row: int) -> str | None:
         value: str | None = self._column(name)[row].as_py()
         return value
@@ -57,23 +61,20 @@ class Columns:
 
     def of_file(self, row: int) -> bool:
         """Whether characters are counted from the beginning of a file of lines."""
-        origins = self._column("origins")[row].as_py()
-        line = origins[0]["line"] if origins else self._column("line")[row].as_py()
+        origins = self._origins(row)
+        line = origins[0].line if origins else self._column("line")[row].as_py()
         return line is not None and self._column("row")[row].as_py() is None
 
     def span(self, row: int, hit: Hit) -> tuple[int, int]:
         """The characters of the original that a hit stands for."""
-        origins = self._column("origins")[row].as_py()
-        if origins:
-            first, last = _origin(origins, hit.start), _origin(origins, max(hit.start, hit.end - 1))
-            length = len(self.text(row))
-            return _back(origins, first, length, hit.start)[0], _back(origins, last, length, max(hit.start, hit.end - 1))[1]
+        if origins := self._origins(row):
+            return _extent(origins, len(self.text(row)), hit.start, max(hit.start + 1, hit.end))
         start = self._column("start")[row].as_py() or 0
         return start + hit.start, start + hit.end
 
     def derived(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
         """Of a text that is not the original's: its number, the hit in it, the original's characters behind each of the three fields."""
-        origins = self._column("origins")[row].as_py()
+        origins = self._origins(row)
         if not origins:
             return {}
         shown = min(hit.end, hit.start + EVIDENCE)
@@ -86,12 +87,10 @@ class Columns:
         names = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
         found = {name: self._column(name)[row].as_py() for name in names}
         found["start"], found["end"] = self.span(row, hit)
-        origins = self._column("origins")[row].as_py()
-        if origins:
-            origin = origins[_origin(origins, hit.start)]
-            same = _straight(origins, _origin(origins, hit.start), len(text))
-            below = text.count("\n", origin["at"], hit.start) if same else 0
-            return found | {"line": None if origin["line"] is None else origin["line"] + below, "byte_offset": None}
+        if origins := self._origins(row):
+            origin, until = behind(origins, len(text), hit.start)
+            below = text.count("\n", origin.at, hit.start) if origin.straight(until) else 0
+            return found | {"line": None if origin.line is None else origin.line + below, "byte_offset": None}
         if found["line"] is not None:
             if row not in self._lines:
                 self._lines = {row: [i for i, c in enumerate(text) if c == "\n"]}
@@ -104,32 +103,17 @@ class Columns:
         return found
 
 
-def _origin(origins: Sequence[Mapping[str, int]], at: int) -> int:
-    """Index of the origin that a character belongs to."""
-    return max(0, bisect_right(origins, at, key=lambda origin: origin["at"]) - 1)
-
-
-def _straight(origins: Sequence[Mapping[str, int]], index: int, length: int) -> bool:
-    """Whether its characters are the original's, one by one."""
-    until = origins[index + 1]["at"] if index + 1 < len(origins) else length
-    return until - origins[index]["at"] == origins[index]["end"] - origins[index]["start"]
-
-
-def _back(origins: Sequence[Mapping[str, int]], index: int, length: int, at: int) -> tuple[int, int]:
+def _back(origins: Sequence[Origin], length: int, at: int) -> tuple[int, int]:
     """Start and end in the original of one character of a text of that length."""
-    origin = origins[index]
-    if not _straight(origins, index, length):
-        return origin["start"], origin["end"]
-    start = origin["start"] + at - origin["at"]
-    return start, start + 1
+    origin, until = behind(origins, length, at)
+    return origin.back(until, at)
 
 
-def _extent(origins: Sequence[Mapping[str, int]], length: int, first: int, last: int) -> tuple[int, int]:
+def _extent(origins: Sequence[Origin], length: int, first: int, last: int) -> tuple[int, int]:
     """The characters of the original that those of a text come from."""
     if first >= last:
         return 0, 0
-    begins, ends = (_back(origins, _origin(origins, at), length, at) for at in (first, last - 1))
-    return begins[0], ends[1]
+    return _back(origins, length, first)[0], _back(origins, length, last - 1)[1]
 
 
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:

@@ -1,16 +1,10 @@
-"""The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last; it reads no table.
-
-`latest.json` is written last, with one PUT, and is what counts. On a local disk `findings`, `ledger` and `rollup` lead to the last sweep as
-well, through the one link `current`, for whoever reads Parquet with other tools.
-"""
+"""The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last; it reads no table."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +15,6 @@ from veritensor_ray.stores.outputs import OutputStore
 
 LATEST = "latest.json"
 SWEEPS = "sweeps"
-CURRENT = "current"
 _ID = re.compile(r"\w[\w.-]*", re.ASCII)  # and no path
 TABLES = ("findings", "ledger", "rollup", "resolved", "unverified", "known", "trends")
 
@@ -101,43 +94,6 @@ def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str,
         hint = "the run has not ended: the same submit again resumes it" if begun else "no audit and no sweep was written there"
         raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
     return output, json.loads(data)
-
-
-def publish(state: OutputStore, run: Mapping[str, Any]) -> str | None:
-    """Make a sweep the last complete one: from here on every command and every reader sees it. Returns what `link` does."""
-    sweep = str(run["scan_id"])
-    about = {"sweep": sweep, "started_at": run["started_at"], "finished_at": run["finished_at"], "site_key_id": run["site_key_id"]}
-    state.put(LATEST, json.dumps(about, indent=2).encode())
-    return link(state, sweep)
-
-
-def link(state: OutputStore, sweep: str) -> str | None:
-    """On a local disk, make the links lead to the last complete sweep; one that published may have died before it did this.
-
-    Returns why that is not possible: not every file system has links, and no command of this package needs them.
-    """
-    folder = state.local
-    if folder is None:
-        return None
-    try:
-        for name in TABLES:
-            if not (folder / name).is_symlink():
-                (folder / name).symlink_to(f"{CURRENT}/{name}")
-        temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
-        temporary.symlink_to(f"{SWEEPS}/{sweep}")
-        os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
-    except OSError as error:
-        return f"{folder / CURRENT} does not lead to the last sweep ({error.strerror}); its tables are in {folder / SWEEPS / sweep}"
-    return None
-
-
-def prune(state: OutputStore, doomed: Sequence[str]) -> None:
-    """Remove sweeps, never the last complete one."""
-    last = latest(state)
-    for sweep in doomed:
-        if sweep != last:
-            folder_of(state, sweep).delete("run.json")  # first, so that a half removed one is no complete one
-            state.delete(f"{SWEEPS}/{sweep}")
 
 
 def surplus(state: OutputStore, keep: int) -> list[str]:

@@ -28,7 +28,7 @@ _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v"
 _NUMBERS = re.compile(rb"\((?:[N\x88\x89]|K.|M..|J.{4}|G.{8})*+[eu]", re.DOTALL)
 
 
-class Walk:
+class PickleWalk:
     """One pickle, up to its STOP. `texts`: whether strings and bytes are events too.
 
     `budget`: operations that may be spent on looking at arrays as if they were opcodes; with none they are not. After the walk `faults` counts what a real unpickler would have refused, `operations` what was understood, `result` is the
@@ -74,7 +74,7 @@ class Walk:
     def _payload(self) -> Iterator[Event]:
         if self._nested:
             self._nested = False
-            yield from Walk(self._window, self._texts).events()
+            yield from PickleWalk(self._window, self._texts).events()
             return
         size, self._blob = self._blob, 0
         if self._raw:
@@ -86,7 +86,7 @@ class Walk:
         window = self._window.again() if self._budget else None
         if window is None or self._budget is None or self._budget.left <= 0:
             return
-        other = Walk(window, memo=self._memo.overlay())
+        other = PickleWalk(window, memo=self._memo.overlay())
         try:
             for event in other.events():
                 if isinstance(event, (Name, Call)):
@@ -419,7 +419,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-def _bind(walk: Walk) -> list[Callable[[], None]]:
+def _bind(walk: PickleWalk) -> list[Callable[[], None]]:
     """What to do for each of the 256 opcodes."""
     table: list[Callable[[], None]] = [walk._unknown] * 256
     for code, action in _actions(walk).items():
@@ -427,7 +427,7 @@ def _bind(walk: Walk) -> list[Callable[[], None]]:
     return table
 
 
-def _actions(w: Walk) -> dict[int, Callable[[], None]]:
+def _actions(w: PickleWalk) -> dict[int, Callable[[], None]]:
     named: dict[str, Callable[[], None]] = {
         "N": w._dull, "\x88": w._dull, "\x89": w._dull, "G": w._float, "F": w._fraction, "\x97": w._dull, "\x98": w._nothing,
         "J": lambda: w._int("<i", 4), "K": lambda: w._int("<B", 1), "M": lambda: w._int("<H", 2), "I": w._decimal, "L": w._decimal,

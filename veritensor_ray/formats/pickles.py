@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from veritensor_ray.formats.events import Broken, Call, Event, WalkBudget
 from veritensor_ray.formats.forward import ForwardView
-from veritensor_ray.formats.opcodes import Walk
+from veritensor_ray.formats.opcodes import PickleWalk
 from veritensor_ray.formats.pickle_values import Name
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
@@ -52,7 +52,7 @@ class Pickles:
                 yield Rest(self.window.position, tensors=True)
                 return
             start = self.window.position
-            walk = Walk(self.window, self._texts, self._budget)
+            walk = PickleWalk(self.window, self._texts, self._budget)
             marked = self.window.ensure(2) and self.window.data[self.window.at] == 0x80 and self.window.data[self.window.at + 1] <= 5
             reason = ""
             try:
@@ -80,7 +80,7 @@ def looks_like(head: bytes, whole: bool) -> bool:
     """
     if not head or head[0] not in _STARTS:
         return False
-    walk = Walk(ForwardView(io.BytesIO(head)))
+    walk = PickleWalk(ForwardView(io.BytesIO(head)))
     names = calls = 0
     reason = ""
     try:

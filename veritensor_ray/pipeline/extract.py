@@ -13,15 +13,13 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
-from veritensor_ray.extract.refine import refined
-from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
-from veritensor_ray.extract.source import Source
-from veritensor_ray.findings.outcome import COMPLETE, MISSING, NO_READER, NOT_APPLICABLE, Outcome
-from veritensor_ray.media_types import COMPRESSED, declared_type, mismatch, text_type
+from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.findings.outcome import MISSING, Outcome
+from veritensor_ray.media_types import COMPRESSED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
-from veritensor_ray.pipeline.walk import Tools, Visit
+from veritensor_ray.pipeline.walk import Share, Tools, Walk
 from veritensor_ray.segments import Batcher, Gap
 
 Pulse = Callable[[], None]
@@ -42,14 +40,13 @@ class Extraction:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
         transcribers = frozenset(engine.name for engine in self._models if isinstance(engine, Transcriber))
-        # by the run and not by these rows: of an unchanged artifact only some engines may be wanted
-        self._transcribed = any(isinstance(engine, Transcriber) for engine in without_weights(context, context.engines))
+        transcribed = any(isinstance(engine, Transcriber) for engine in without_weights(context, context.engines))
         self._pulse = pulse
         self._known = known
         self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
-        self._tools = Tools(bench, self._models, transcribers, self._recorder, self._limits, pulse)
+        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
@@ -109,46 +106,15 @@ class Extraction:
         outcome.add_gap(Gap.of(error))
 
     def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
-        head, tail = opened.edges(HEAD_BYTES)
-        offset = (row.start or 0) if row.kind in BYTE_RANGES else 0
-        extension = FileInfo(row.artifact, None, "").extension
-        kind = _kind_of_part(row, extension, head) or refined(sniff(head, extension, tail, whole=opened.size <= len(head)), opened.file())
-        about = FileInfo(
-            row.artifact,
-            opened.size,
-            kind.media_type,
-            declared_type(extension),
-            offset=offset,
-            mismatched=row.part == 0 and opened.size > 0 and mismatch(extension, kind.media_type),
-            sha256=opened.content_id,
-        )
-        outcome.media_type = kind.media_type
-        outcome.same_as = self._same_as(row, opened, kind)
-        if outcome.same_as is not None:
+        walk = Walk(self._tools, outcome, opened.size)
+        about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
+        source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
+        outcome.media_type = about.media_type
+        outcome.same_as = self._same_as(row, opened, source.kind)
+        if outcome.same_as is None:
+            yield from walk.artifact(source, about)
+        else:
             outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
-            return
-        visit = Visit(self._tools, outcome, opened.size)
-        if row.part == 0 or row.kind != "rowgroups":
-            visit.engines_over_bytes(opened.file(), about)
-            outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
-            outcome.bytes_scanned = opened.size
-        groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
-        source = Source(
-            opened.file(),
-            kind,
-            self._limits,
-            extension,
-            row_groups=groups,
-            first_part=row.part == 0,
-            byte_base=offset,
-            name_says=about.declared_type,
-            name=about.name,
-            budget=visit.budget,
-        )
-        yield from visit.artifact(source, about)
-        outcome.lines, outcome.rows, outcome.chars = source.counts.lines, source.counts.rows, source.counts.chars
-        if visit.images:
-            self._images(outcome, kind, visit.images)
 
     def _same_as(self, row: PlanRow, opened: OpenArtifact, kind: Kind) -> str | None:
         """An artifact of the last complete sweep with this content, and with a name that means the same."""
@@ -162,27 +128,19 @@ class Extraction:
                 return name
         return None
 
-    def _images(self, outcome: Outcome, kind: Kind, count: int) -> None:
-        """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
-        for name in self._tools.transcribers:
-            if outcome.coverage.get(name, (NOT_APPLICABLE, None))[0] == NOT_APPLICABLE:
-                outcome.coverage[name] = (COMPLETE, None)
-        if self._transcribed:
-            return
-        reason = f"ocr was not selected: text in {f'{count} pictures' if count > 1 else '1 picture'} was not read"
-        if kind.media_type.startswith("image/") and not outcome.incomplete:
-            outcome.status, outcome.reason = "skipped", reason
-        outcome.coverage["ocr"] = (NO_READER, reason)
-
 
 def _alike(one: str, other: str, by_name: bool) -> bool:
     a, b = FileInfo(one, None, ""), FileInfo(other, None, "")
     return a.name == b.name if by_name else a.extension == b.extension
 
 
-def _kind_of_part(row: PlanRow, extension: str, head: bytes) -> Kind | None:
-    """Parts of a split file are of the kind that the plan saw at its beginning."""
+def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
+    """Which part of the artifact a row of the plan is. Parts of a split text are of the kind that the plan saw at its beginning."""
+    first = row.part == 0
+    if row.kind == "rowgroups":
+        return Share(row_groups=(row.start or 0, row.end or 0), first=first)
     if row.kind not in BYTE_RANGES:
-        return None
-    bom = len(codecs.BOM_UTF8) if row.part == 0 and head.startswith(codecs.BOM_UTF8) else 0
-    return Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom)
+        return Share(first=first)
+    mark = len(codecs.BOM_UTF8)
+    bom = mark if first and opened.file().read(mark) == codecs.BOM_UTF8 else 0
+    return Share(Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)

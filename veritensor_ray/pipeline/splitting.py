@@ -15,7 +15,7 @@ from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers import READERS
-from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.extract.recognise import recognise
 
 _SEARCH = 1 << 20
 
@@ -40,9 +40,7 @@ def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int
 
 
 def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
-    head, tail = opened.edges(HEAD_BYTES)
-    about = FileInfo(opened.row.artifact, opened.size, "")
-    kind = sniff(head, about.extension, tail, whole=False)
+    kind = recognise(opened.file(), FileInfo(opened.row.artifact, opened.size, "").extension).kind
     if kind.media_type == "application/vnd.apache.parquet":
         return _row_groups(opened.file(), target)
     if kind.encoding == "utf-8" and (kind.media_type == "application/jsonl" or kind.media_type not in READERS):

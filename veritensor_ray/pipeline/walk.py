@@ -1,4 +1,7 @@
-"""One artifact and the files inside it, to any depth: engines over bytes run, readers give text, and what goes wrong is in the outcome; it knows no Ray."""
+"""The one door for files: an artifact, the files inside it, the parts of documents, to any depth.
+
+Each is recognised by content, seen by the engines over bytes, and read for its text; what goes wrong is in the outcome. It knows no Ray.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from veritensor_ray.extract.budget import SHARED, Budget
 from veritensor_ray.extract.decoders import HELD, Beside
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
-from veritensor_ray.extract.readers.containers.zip_format import find_directory
 from veritensor_ray.extract.readers.containers.zip_reader import read_zip
-from veritensor_ray.extract.refine import refined
-from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
+from veritensor_ray.extract.recognise import Recognised, recognise
+from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.source import Item, Member, Reader, Source
-from veritensor_ray.extract.spool import edges, sha256, spooled
+from veritensor_ray.extract.spool import sha256, spooled
 from veritensor_ray.extract.streams import decompressed
+from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
@@ -38,38 +41,117 @@ _BOMB = Block(["expands to far more than its size"], view="metadata", notice="ar
 
 @dataclass(frozen=True)
 class Tools:
-    """What every visit of a shard works with. `models` are the engines that will read the texts elsewhere."""
+    """What every walk of a shard works with.
+
+    `models` are the engines that will read the texts elsewhere, `transcribers` the names of those among them that read pictures;
+    `transcribed` says whether the run has any: of an unchanged artifact only some engines may be wanted.
+    """
 
     bench: Workbench
     models: Sequence[Engine]
     transcribers: frozenset[str]
+    transcribed: bool
     recorder: Recorder
     limits: Limits
     pulse: Callable[[], None]
 
 
-class Visit:
-    """A pass over one artifact. `images` counts the pictures in it."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of a split artifact a file is; without arguments it is a whole one.
+
+    `kind` is what the plan saw at the artifact's beginning, `offset` the byte at which the part begins, `row_groups` are those of a
+    Parquet file (which is open as a whole).
+    """
+
+    kind: Kind | None = None
+    offset: int = 0
+    row_groups: tuple[int, int] | None = None
+    first: bool = True
+
+
+WHOLE = Share()
+
+
+class Walk:
+    """A pass over one artifact."""
 
     def __init__(self, tools: Tools, outcome: Outcome, size: int) -> None:
         self._tools, self._outcome = tools, outcome
-        self.budget = Budget(tools.limits, size)
+        self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
-        self.images = 0
+        self._images = 0
+
+    def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
+        """What a seekable file is, for readers and for engines."""
+        extension = about.extension
+        found = recognise(file, extension) if share.kind is None else Recognised(share.kind, about.size or 0)
+        media_type, promised = found.kind.media_type, declared_type(extension)
+        about = replace(
+            about,
+            size=found.size,
+            media_type=media_type,
+            declared_type=promised,
+            offset=share.offset,
+            mismatched=share.first and found.size > 0 and mismatch(extension, media_type),
+            sha256=about.sha256 or partial(sha256, file),
+        )
+        source = Source(
+            file,
+            found.kind,
+            self._tools.limits,
+            extension,
+            row_groups=share.row_groups,
+            first_part=share.first,
+            byte_base=share.offset,
+            name_says=promised,
+            name=about.name,
+            directory=found.directory,
+            budget=self._budget,
+        )
+        return source, about
 
     def artifact(self, source: Source, about: FileInfo) -> Iterator[pa.RecordBatch]:
         """Segments of the artifact and of everything inside it. A bound of all files together is in the outcome, whoever met it."""
         try:
-            yield from self.texts(source, about, 0)
+            yield from self._file(source, about)
         except LimitExceeded as error:
             yield from self._broken(error, about, None)
         except ReadError:
-            if self.budget.error is None:
+            if self._budget.error is None:
                 raise
-        if not self._ended and (spent := self.budget.error):  # a reader took it for damage
+        if not self._ended and (spent := self._budget.error):  # a reader took it for damage
             yield from self._broken(spent, about, None)
+        counts = source.counts
+        self._outcome.lines, self._outcome.rows, self._outcome.chars = counts.lines, counts.rows, counts.chars
+        if self._images:
+            self._pictures(source.kind.media_type)
 
-    def engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
+    def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+        """The engines over the bytes of a file, whatever it is in, then its text and the files in it."""
+        if source.first_part or source.row_groups is None:  # the first part of a Parquet file has its bytes
+            self._engines_over_bytes(source.file, about)
+            if about.member is None and about.sha256 is not None:
+                self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
+                self._outcome.bytes_scanned = about.size or 0
+            source.file.seek(0)
+        yield from self._texts(source, about, depth, opaque)
+
+    def _pictures(self, media_type: str) -> None:
+        """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
+        outcome = self._outcome
+        for name in self._tools.transcribers:
+            if outcome.coverage.get(name, (NOT_APPLICABLE, None))[0] == NOT_APPLICABLE:
+                outcome.coverage[name] = (COMPLETE, None)
+        if self._tools.transcribed:
+            return
+        count = f"{self._images} pictures" if self._images > 1 else "1 picture"
+        reason = f"ocr was not selected: text in {count} was not read"
+        if media_type.startswith("image/") and not outcome.incomplete:
+            outcome.status, outcome.reason = "skipped", reason
+        outcome.coverage["ocr"] = (NO_READER, reason)
+
+    def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
         """Run them on one file; a fault of one costs the others nothing."""
         for engine in self._tools.bench.engines:
             self._cover(engine, engine.applies(about))
@@ -94,33 +176,32 @@ class Visit:
         known = self._outcome.coverage.get(engine.name, (NOT_APPLICABLE, None))
         self._outcome.coverage[engine.name] = (COMPLETE, None) if applies and known[0] == NOT_APPLICABLE else known
 
-    def texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+    def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
         if source.kind.media_type in COMPRESSED:
             yield from self._unpacked(source, about, depth)
             return
         reader = reader_for(source.kind)
         appended = self._appended_zip(source)
-        if reader is None:
-            if appended:  # what stands in front of it is a member, since nobody else reads it
-                yield from self._read(read_zip, replace(source, front_read=False), about, depth)
-            if not appended and not opaque:
-                self._no_reader(source, about)
-            elif appended and not about.member and source.kind.media_type != UNKNOWN:
+        if reader is not None:
+            yield from self._read(reader, source, about, depth)
+            if appended is not None and not self._ended:
+                source.file.seek(0)
+                yield from self._read(read_zip, appended, about, depth)
+        elif appended is not None:  # what stands in front of it is a member, since nobody else reads it
+            yield from self._read(read_zip, replace(appended, front_read=False), about, depth)
+            if not about.member and source.kind.media_type != UNKNOWN:
                 self._without_body(f"no reader for {source.kind.media_type}")
-            return
-        yield from self._read(reader, source, about, depth)
-        if appended and not self._ended:
-            source.file.seek(0)
-            yield from self._read(read_zip, source, about, depth)
+        elif not opaque:
+            self._no_reader(source, about)
 
-    def _appended_zip(self, source: Source) -> bool:
-        """Whether a zip ends a file that is something else by its beginning: programs and documents may carry one."""
+    def _appended_zip(self, source: Source) -> Source | None:
+        """The zip that ends a file which is something else by its beginning: programs and documents may carry one."""
         if source.via is not None or not (source.kind.is_text or source.kind.media_type in _MAY_CARRY or reader_for(source.kind) is None):
-            return False
-        found = find_directory(source.file) is not None
+            return None
+        directory = find_directory(source.file)
         source.file.seek(0)
-        return found
+        return None if directory is None else replace(source, directory=directory)
 
     def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         known = replace(about, media_type=source.kind.media_type)
@@ -139,35 +220,37 @@ class Visit:
         if isinstance(item, Gap):
             gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
             self._outcome.add_gap(gap)
-            if self.budget.error:  # a reader said itself what ended it
+            if self._budget.error:  # a reader said itself what ended it
                 yield from self._end(gap.bound, about, gap.member)
             if gap.body and gap.member is None:
                 self._without_body(gap.reason)
         elif isinstance(item, Member):
             yield from self._member(item, about, depth + 1)
         else:
-            self.images += len(item.images or ())
+            self._images += len(item.images or ())
             batch = to_batch(item, identity, self._tools.limits)
             yield batch
-            for layer in layers(item, self.budget, batch.column("text") if batch.num_rows == len(item.texts) else None):
+            for layer in layers(item, self._budget, batch.column("text") if batch.num_rows == len(item.texts) else None):
                 if isinstance(layer, Block):
                     yield to_batch(layer, identity, self._tools.limits)
                 else:
                     yield from self._item(layer, identity, about, depth)
 
     def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
-        """A file inside the file: nothing that it does ends the visit of the others."""
+        """A file inside the file: nothing that it does ends the walk over the others."""
         name = _inside(about, member.name)
         self._outcome.members += 1
-        yield from self._guarded(self._unspooled(member, replace(about, member=name, offset=0), depth), about, name)
+        inner = replace(about, member=name, offset=0, sha256=None)
+        yield from self._guarded(self._unspooled(member, inner, depth), about, name)
 
     def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
-        self.budget.member(depth)
+        self._budget.member(depth)
         file, broken = spooled(member.file, self._tools.pulse)
         with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
-                yield from self._guarded(self._file(file, about, member.opaque, depth), about, about.member)
+                file.seek(0)
+                yield from self._guarded(self._file(*self.recognised(file, about), depth, member.opaque), about, about.member)
         if broken is not None:
             raise broken
 
@@ -187,28 +270,11 @@ class Visit:
         yield from self._end(bound, about, name)
 
     def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
-        """Where a bound of all files together was reached the visit ends, and a bomb is noticed, once."""
+        """Where a bound of all files together was reached the walk ends, and a bomb is noticed, once."""
         self._ended |= bound in SHARED
         if bound == "expanded_ratio" and not self._noticed:
             self._noticed = True
             yield to_batch(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self._tools.limits)
-
-    def _file(self, file: BinaryIO, about: FileInfo, opaque: bool, depth: int) -> Iterator[pa.RecordBatch]:
-        head, tail, size = edges(file, HEAD_BYTES)
-        kind = refined(sniff(head, about.extension, tail, whole=size <= len(head)), file)
-        about = replace(
-            about,
-            size=size,
-            media_type=kind.media_type,
-            declared_type=declared_type(about.extension),
-            mismatched=size > 0 and mismatch(about.extension, kind.media_type),
-            sha256=partial(sha256, file),
-        )
-        self.engines_over_bytes(file, about)
-        file.seek(0)
-        promised = about.declared_type
-        source = Source(file, kind, self._tools.limits, about.extension, name_says=promised, name=about.name, budget=self.budget)
-        yield from self.texts(source, about, depth, opaque)
 
     def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
         """What a compression holds, then what stands beside it: comments, and frames that programs skip."""
@@ -228,14 +294,14 @@ class Visit:
 
     def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[pa.RecordBatch]:
         """What a compression holds: text is read as a stream, anything else is a file inside the file."""
-        stream, via = decompressed(source.file, source.kind.media_type, self.budget, beside)
+        stream, via = decompressed(source.file, source.kind.media_type, self._budget, beside)
         extension = FileInfo(name, None, "").extension
         kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
         if kind.is_text:
             via = f"{source.via}+{via}" if source.via else via
             inner = replace(source, file=stream, kind=kind, extension=extension, via=via, name_says=declared_type(extension), name=name)
             try:
-                yield from self.texts(inner, about, depth)
+                yield from self._texts(inner, about, depth)
             except LimitExceeded as error:
                 yield from self._broken(error, about, about.member)
         else:

@@ -62,7 +62,16 @@ def this_process(lifetime: float) -> Holder:
     """A holder with a token of its own."""
     now = datetime.now(UTC)
     host, pid = socket.gethostname(), os.getpid()
-    return Holder(secrets.token_hex(16), host, pid, _machine(), _born(pid), now, now + timedelta(seconds=lifetime), lifetime)
+    return Holder(
+        token=secrets.token_hex(16),
+        host=host,
+        pid=pid,
+        machine=_machine(),
+        born=_born(pid),
+        since=now,
+        expires=now + timedelta(seconds=lifetime),
+        lifetime=lifetime,
+    )
 
 
 def parse(data: bytes, lifetime: float) -> Holder:
@@ -83,7 +92,7 @@ def parse(data: bytes, lifetime: float) -> Holder:
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         never = datetime.fromtimestamp(0, UTC)
-        return Holder("", "an unknown machine", 0, "", 0, never, never, lifetime)
+        return Holder(token="", host="an unknown machine", pid=0, machine="", born=0, since=never, expires=never, lifetime=lifetime)
 
 
 def _pid(value: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.detection import Rule
+from veritensor_ray.engines.base import Rule
 from veritensor_ray.engines.dependencies.model import Dependency, Index
 from veritensor_ray.engines.dependencies.records import Group
 from veritensor_ray.engines.dependencies.typosquats import Squat
@@ -13,62 +13,62 @@ _SHOWN = 4  # fixed versions and names of an advisory in one message
 
 RULES = (
     Rule(
-        "dependencies.known-vulnerability",
-        "Dependency with a known vulnerability",
-        "The pinned version of a package is affected by a published advisory.",
-        "vulnerable-dependency",
-        "medium",
-        "Raise the version to one in which it is fixed, or remove the package.",
-        ("OWASP-LLM03:2025", "CWE-1395"),
-        ("https://ossf.github.io/osv-schema/",),
-        "The vulnerable part may not be in use. Advisories without a rating are shown as medium.",
+        id="dependencies.known-vulnerability",
+        title="Dependency with a known vulnerability",
+        description="The pinned version of a package is affected by a published advisory.",
+        category="vulnerable-dependency",
+        severity="medium",
+        remediation="Raise the version to one in which it is fixed, or remove the package.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-1395"),
+        references=("https://ossf.github.io/osv-schema/",),
+        false_alarms="The vulnerable part may not be in use. Advisories without a rating are shown as medium.",
     ),
     Rule(
-        "dependencies.malicious-package",
-        "Malicious package",
-        "An advisory names the package, or this version of it, as malicious code.",
-        "malicious-package",
-        "critical",
-        "Remove the package. Treat every machine that installed it as taken over, and replace the secrets that were on it.",
-        ("OWASP-LLM03:2025", "CWE-506"),
-        ("https://ossf.github.io/osv-schema/",),
-        "A name that was malicious once and belongs to somebody else now.",
+        id="dependencies.malicious-package",
+        title="Malicious package",
+        description="An advisory names the package, or this version of it, as malicious code.",
+        category="malicious-package",
+        severity="critical",
+        remediation="Remove the package. Treat every machine that installed it as taken over, and replace the secrets that were on it.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-506"),
+        references=("https://ossf.github.io/osv-schema/",),
+        false_alarms="A name that was malicious once and belongs to somebody else now.",
     ),
     Rule(
-        "dependencies.typosquat",
-        "Package name that passes for a popular one",
-        "The name is a slip of a key, a look-alike character, a separator or an affix away from a popular package.",
-        "typosquat",
-        "medium",
-        "Check the name. If it is your own package, list it under dependencies.allow.",
-        ("OWASP-LLM03:2025", "CWE-1357"),
-        (),
-        "Packages of your own, and packages younger than the list of names.",
-        0.8,
+        id="dependencies.typosquat",
+        title="Package name that passes for a popular one",
+        description="The name is a slip of a key, a look-alike character, a separator or an affix away from a popular package.",
+        category="typosquat",
+        severity="medium",
+        remediation="Check the name. If it is your own package, list it under dependencies.allow.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-1357"),
+        references=(),
+        false_alarms="Packages of your own, and packages younger than the list of names.",
+        confidence=0.8,
     ),
     Rule(
-        "dependencies.extra-index",
-        "Second package index",
-        "Packages come from more than one index. The installer takes the highest version wherever it is: whoever registers your "
+        id="dependencies.extra-index",
+        title="Second package index",
+        description="Packages come from more than one index. The installer takes the highest version wherever it is: whoever registers your "
         "internal name on the public index is installed (dependency confusion). Medium where the address is not encrypted.",
-        "vulnerable-dependency",
-        "low",
-        "Use one index that mirrors what you need, or bind each package to its index.",
-        ("OWASP-LLM03:2025", "CWE-427"),
-        (),
-        "Indexes of vendors for builds of another kind (accelerators).",
+        category="vulnerable-dependency",
+        severity="low",
+        remediation="Use one index that mirrors what you need, or bind each package to its index.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-427"),
+        references=(),
+        false_alarms="Indexes of vendors for builds of another kind (accelerators).",
     ),
     Rule(
-        "dependencies.direct-url",
-        "Dependency from an address",
-        "The package comes from an address in place of an index: no advisory is known for it and its content may change. "
+        id="dependencies.direct-url",
+        title="Dependency from an address",
+        description="The package comes from an address in place of an index: no advisory is known for it and its content may change. "
         "Medium where the address is not encrypted.",
-        "vulnerable-dependency",
-        "info",
-        "Pin a commit or a hash, or publish the package on your index.",
-        ("OWASP-LLM03:2025", "CWE-829"),
-        (),
-        "Packages of your own on your own servers.",
+        category="vulnerable-dependency",
+        severity="info",
+        remediation="Pin a commit or a hash, or publish the package on your index.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-829"),
+        references=(),
+        false_alarms="Packages of your own on your own servers.",
     ),
 )
 

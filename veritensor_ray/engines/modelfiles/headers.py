@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from veritensor_ray.detection import Hit
+from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.paths import leaves_folder
 from veritensor_ray.errors import Malformed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veritensor_ray.detection import Rule
+from veritensor_ray.engines.base import Rule
 
 _PICKLE = "unsafe-deserialization"
 _MODEL = "unsafe-model"

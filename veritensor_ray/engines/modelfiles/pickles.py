@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from veritensor_ray.detection import Hit
+from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy, Verdict, is_module
 from veritensor_ray.formats.events import Call, Doubtful
 from veritensor_ray.formats.pickle_values import Blob, Many, Name, shown

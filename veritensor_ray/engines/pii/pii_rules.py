@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veritensor_ray.config import PiiSettings
-from veritensor_ray.detection import Rule
+from veritensor_ray.engines.base import Rule
 
 _LEAK = ("OWASP-LLM02:2025", "CWE-359")
 _STORE = ("OWASP-LLM02:2025", "CWE-312", "CWE-359")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veritensor_ray.detection import Rule
+from veritensor_ray.engines.base import Rule
 
 _TAXONOMY = ("OWASP-LLM02:2025", "CWE-798", "CWE-312")
 _ROTATE = "Revoke it at the provider first, then remove it from the corpus: whoever has a copy of the corpus has the secret."

@@ -15,7 +15,7 @@ import pyarrow as pa
 import yara
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.detection import Rule
+from veritensor_ray.engines.base import Rule
 from veritensor_ray.errors import UsageError
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves

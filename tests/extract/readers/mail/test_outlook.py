@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 
@@ -12,7 +13,7 @@ from tests.extract.readers.reading import flat, members, read, reader_source, re
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.mail.outlook import read_outlook, unpacked_rtf
-from veritensor_ray.extract.refine import refined
+from veritensor_ray.extract.recognise import recognise
 from veritensor_ray.extract.sniff import Kind, sniff
 from veritensor_ray.extract.source import Member
 from veritensor_ray.segments import Block, Gap
@@ -62,7 +63,7 @@ WHOLE = (
 def test_a_message() -> None:
     data = ole_builder.write(WHOLE)
     assert sniff(data, "").media_type == "application/x-ole-storage"
-    assert refined(sniff(data, ""), reader_source(data, KIND).file).media_type == KIND.media_type
+    assert recognise(io.BytesIO(data), "").kind.media_type == KIND.media_type
     blocks, gaps = read(data, KIND)
     rows = flat(blocks, "part", "column", "view")
     assert gaps == []

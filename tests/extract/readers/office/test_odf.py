@@ -11,7 +11,7 @@ import pytest
 from tests.extract.readers.office.building import FILES, FLAT, ODP, ODS, ODT, manifest, opendocument
 from tests.extract.readers.office.building import flat as flat_xml
 from tests.extract.readers.reading import flat, members, read, reasons
-from veritensor_ray.extract.refine import refined
+from veritensor_ray.extract.recognise import recognise
 from veritensor_ray.extract.sniff import Kind
 
 STYLES = (
@@ -211,9 +211,9 @@ def test_files_in_flat_xml_that_are_damaged_or_too_many(monkeypatch: pytest.Monk
 
 
 def test_flat_xml_is_recognised_by_its_root() -> None:
-    plain = Kind("text/xml", "utf-8")
-    assert refined(plain, io.BytesIO((FILES / "letter.fodt").read_bytes())) == FLAT
-    assert refined(plain, io.BytesIO(b"<?xml version='1.0'?><document><office/></document>")) == plain
+    assert recognise(io.BytesIO((FILES / "letter.fodt").read_bytes()), ".fodt").kind == FLAT
+    other = b"<?xml version='1.0'?><document><office/></document>"
+    assert recognise(io.BytesIO(other), ".fodt").kind == Kind("text/xml", "utf-8")
 
 
 @pytest.mark.parametrize("name", ["letter.odt", "letter.fodt"])

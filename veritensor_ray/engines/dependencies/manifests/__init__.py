@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from veritensor_ray.detection import FileInfo
+from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies.manifests import conda, javascript, locks, pyproject, requirements, shell
 from veritensor_ray.engines.dependencies.model import Item
 

@@ -7,7 +7,7 @@ import html
 import re
 from collections.abc import Callable
 
-from veritensor_ray.segments import Origin, cut_origins
+from veritensor_ray.origins import Origin, cut_origins
 
 Emit = Callable[[str, list[Origin], int], None]
 _REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)?+")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from veritensor_ray.extract.source import Item
-from veritensor_ray.segments import Block, Origin
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import Block
 
 _CHARS = 4 << 20  # of a block; a text and the origin of a piece of it count as some more
 _TEXT, _ORIGIN = 1024, 64

@@ -15,7 +15,7 @@ from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
-from veritensor_ray.segments import Origin
+from veritensor_ray.origins import Origin
 
 _FIRST = 1 << 20
 _DEPTH = 4096  # elements below that have the path of the one there

@@ -12,7 +12,8 @@ from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.wordfields import field_notice
 from veritensor_ray.extract.source import Item
-from veritensor_ray.segments import Block, Gap, Origin
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import Block, Gap
 
 _MAGIC = 0xA5EC
 _OLDEST = 0x00C1  # the first version with Unicode and a piece table in a stream of its own

@@ -14,7 +14,7 @@ from veritensor_ray.extract.readers.office.odfstyles import OdfStyles, Style, le
 from veritensor_ray.extract.readers.office.paragraphs import Pieces, length_of, pieces_of, told
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
-from veritensor_ray.segments import Origin
+from veritensor_ray.origins import Origin
 
 _LONGEST = 1 << 20
 _AUTHORS = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from veritensor_ray.segments import Origin
+from veritensor_ray.origins import Origin
 
 Pieces = list[tuple[str, list[str]]]
 """Characters in their order, each run of them with the way it is seen."""

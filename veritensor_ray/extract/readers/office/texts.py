@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from veritensor_ray.segments import Block, Origin
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import Block
 
 _TEXTS = 4096
 _CHARS = 4 << 20

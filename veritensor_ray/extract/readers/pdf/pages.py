@@ -19,7 +19,8 @@ from veritensor_ray.extract.readers.pdf.drawn import MOST
 from veritensor_ray.extract.readers.pdf.inventory import DOUBTFUL, HIDDEN, NEUTRAL, VISIBLE, Inventory, take
 from veritensor_ray.extract.readers.pdf.pictures import picture, pixel_size
 from veritensor_ray.extract.readers.pdf.seen import settle
-from veritensor_ray.segments import Block, Gap, Origin
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import Block, Gap
 
 _RENDERED_PAGES = bounds.PDF_RENDERED
 _COMPARED_PAGES = bounds.PDF_COMPARED

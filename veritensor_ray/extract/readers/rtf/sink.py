@@ -7,7 +7,7 @@ import re
 from veritensor_ray.extract.readers.markup.paragraph import Paragraph
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.rtf import words
-from veritensor_ray.segments import Origin
+from veritensor_ray.origins import Origin
 
 _DDE = re.compile(r"\s{0,99}DDE(AUTO)?\s", re.IGNORECASE)
 _FETCHED = re.compile(r"\s{0,99}(INCLUDETEXT|IMPORT|LINK)\s[^\n]{0,200}?(https?:|ftp:|\\{2,4}\w)", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""What is measured, and the figures beside it: `python -m bench`, `python -m bench.NAME`. It checks nothing."""

@@ -1,0 +1,168 @@
+"""Compare what our readers give of real documents with what a second extractor finds: words of theirs that ours lack.
+
+python -m bench.compare_readers FOLDER     needs pdftotext (poppler) and soffice (LibreOffice) on the path; writes nothing into FOLDER
+
+Prints a line for each document of which a word is missing, the commonest first, and totals a format. Documents that the second
+extractor cannot open are counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.extract import Extraction
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_AS_TEXT = (".docx", ".doc", ".odt", ".rtf", ".html", ".htm", ".docm", ".dotx", ".ott")
+_AS_PDF = (".pptx", ".ppt", ".odp", ".xlsx", ".xls", ".ods", ".xlsm", ".pptm", ".otp", ".ots")
+_BATCH = 40
+
+
+@dataclass
+class Format:
+    """Totals of one format."""
+
+    files: int = 0
+    failed: int = 0
+    words: int = 0
+    missing: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def words_of(text: str) -> Counter[str]:
+    """Words as both sides count them: soft hyphens and ligatures aside."""
+    plain = text.replace("\u00ad", "").replace("\ufb01", "fi").replace("\ufb02", "fl").replace("\ufb00", "ff").replace("\ufb03", "ffi")
+    return Counter(word.casefold() for word in _WORD.findall(plain))
+
+
+def ours(folder: Path) -> tuple[dict[str, Counter[str]], Counter[str], list[str]]:
+    """Words by artifact, statuses, and the reasons of what was not read."""
+    settings = Settings(sources=[str(folder)], engines=[])
+    context = Context(settings, tuple(roots(settings.sources, {})), (), b"k", "compare")
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    status: Counter[str] = Counter()
+    reasons: list[str] = []
+    for shard in shards_of(plan_rows(settings, (), lambda *_: [])):
+        if not isinstance(shard, Shard):
+            continue
+        recording = _Recording(found)
+        extraction = Extraction(context, shard.rows, Workbench((recording,), {}), ())
+        for _ in extraction.batches():
+            pass
+        for outcome in extraction.outcomes:
+            outcome.settle()
+            status[outcome.status or ""] += 1
+            if outcome.status != "scanned":
+                reasons.append(f"{outcome.artifact}: {outcome.status}: {outcome.reason}")
+    return found, status, reasons
+
+
+class _Recording:
+    """An engine that only counts words."""
+
+    name, version, needs = "words", "1", Needs()
+
+    def __init__(self, found: dict[str, Counter[str]]) -> None:
+        self._found = found
+
+    def applies(self, about: FileInfo) -> bool:
+        return True
+
+    def load(self, models: ModelStore) -> None:
+        """Nothing to load."""
+
+    def rules(self) -> Sequence[Rule]:
+        return []
+
+    def fingerprint(self) -> str:
+        return "words"
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        """Count, find nothing."""
+        columns = (texts.column(name).to_pylist() for name in ("path", "text", "owned"))
+        for path, text, owned in zip(*columns, strict=True):
+            self._found[path.partition("!/")[0]] += words_of((text or "")[:owned])
+        return []
+
+
+def theirs(files: list[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Text by the second extractor; None where it gives none."""
+    for file in files:
+        if file.suffix.lower() == ".pdf":
+            done = subprocess.run(["pdftotext", "-q", str(file), "-"], capture_output=True, timeout=120, check=False)
+            yield file, done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+    office = [file for file in files if file.suffix.lower() in (*_AS_TEXT, *_AS_PDF)]
+    for suffixes, target in ((_AS_TEXT, "txt:Text (encoded):UTF8"), (_AS_PDF, "pdf")):
+        chosen = [file for file in office if file.suffix.lower() in suffixes]
+        for start in range(0, len(chosen), _BATCH):
+            yield from _converted(chosen[start : start + _BATCH], target)
+
+
+def _converted(files: list[Path], target: str) -> Iterator[tuple[Path, str | None]]:
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {file: Path(folder) / f"{number}{file.suffix}" for number, file in enumerate(files)}
+        for file, copy in copies.items():
+            shutil.copy(file, copy)
+        profile = f"-env:UserInstallation=file://{folder}/profile"
+        command = ["soffice", profile, "--headless", "--convert-to", target, "--outdir", f"{folder}/out", *map(str, copies.values())]
+        subprocess.run(command, capture_output=True, timeout=1800, check=False)
+        for file, copy in copies.items():
+            out = Path(folder) / "out" / f"{copy.stem}.{target[:3]}"
+            if not out.exists():
+                yield file, None
+            elif target == "pdf":
+                yield from ((file, text) for _, text in theirs([out]))
+            else:
+                yield file, out.read_text(encoding="utf-8", errors="replace")
+
+
+def main() -> None:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--examples", type=int, default=5, help="documents a format that are shown")
+    arguments = parser.parse_args()
+    found, status, reasons = ours(arguments.folder)
+    print(f"{status.total()} artifacts: {dict(status)}")
+    print("\n".join(reasons))
+    totals: dict[str, Format] = defaultdict(Format)
+    files = sorted(path for path in arguments.folder.rglob("*") if path.is_file())
+    for file, text in theirs(files):
+        total = totals[file.suffix.lower()]
+        total.files += 1
+        if text is None:
+            total.failed += 1
+            continue
+        known = found.get(str(file.relative_to(arguments.folder)), Counter())
+        their = words_of(text)
+        missing = Counter({word: count for word, count in their.items() if word not in known})
+        total.words += their.total()
+        total.missing += missing.total()
+        if missing:
+            share = missing.total() / max(1, their.total())
+            total.examples.append(f"{share:6.1%} {file.relative_to(arguments.folder)}: {' '.join(w for w, _ in missing.most_common(12))}")
+    print("| format | documents | not opened by the other | words | missing in ours |\n| --- | --- | --- | --- | --- |")
+    for suffix, total in sorted(totals.items()):
+        print(f"| {suffix[1:]} | {total.files} | {total.failed} | {total.words} | {total.missing} |")
+    for total in totals.values():
+        print("\n".join(sorted(total.examples, reverse=True)[: arguments.examples]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Measures the engine `dependencies`: look-ups, lock files of 100,000 packages, typosquat alarms.
+
+    python -m bench.dependencies --osv ../shared/data/osv/PyPI-all.zip [--names TABLE]
+
+TABLE is a tab-separated table of PyPI's packages with a column `name`: the rate of alarms on its less popular names is measured, once
+as the engine is, once as if nobody knew that they exist. Times are CPU seconds of this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.base import FileInfo, Hit
+from veritensor_ray.engines.dependencies import Dependencies
+from veritensor_ray.engines.dependencies.database import Database
+from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists, popular
+from veritensor_ray.engines.dependencies.model import PYPI, normal
+from veritensor_ray.engines.dependencies.osv_import import import_archives
+from veritensor_ray.engines.dependencies.typosquats import Lookalikes
+from veritensor_ray.models.model_store import ModelStore
+
+COUNT = 100_000
+
+
+def look_ups(database: Path) -> None:
+    """Advisories of 100,000 pairs of popular names and versions, then of names nobody knows."""
+    names = popular(PYPI)
+    random.seed(1)
+    pairs = [
+        (names[min(int(random.expovariate(1 / 2_000)), len(names) - 1)], f"{random.randrange(5)}.{random.randrange(30)}.0")
+        for _ in range(COUNT)
+    ]
+    unknown = [(f"unknown-{number}", "1.0") for number in range(COUNT)]
+    for title, wanted in (("popular packages", pairs), ("packages without advisories, each once", unknown)):
+        opened = Database(database)
+        started = time.process_time()
+        affected = sum(any(one.affects(version) for one in opened.of(PYPI, name)) for name, version in wanted)
+        print(f"look-ups, {title}: {COUNT / (time.process_time() - started):,.0f} a CPU second ({affected} affected)")
+
+
+def lock_files(database: Path) -> None:
+    """Whole files through the engine, with names of the list, and with names that it does not know."""
+    engine = Dependencies(Settings.model_validate({"dependencies": {"database": str(database), "max_age_days": 100_000}}))
+    engine.load(ModelStore("embedded"))
+    known = [f"{name}=={number % 20}.1" for number, name in enumerate((popular(PYPI) * 7)[:COUNT])]
+    unknown = [f"package-{number}=={number % 20}.1" for number in range(COUNT)]
+    for title, rows in (("popular names", known), ("unknown names", unknown)):
+        for file, content in _files(rows):
+            started = time.process_time()
+            hits = [
+                hit for hit in engine.scan_file(io.BytesIO(content), FileInfo(file, len(content), "text/plain")) if isinstance(hit, Hit)
+            ]
+            print(
+                f"{file} of {COUNT:,} rows, {title}: {time.process_time() - started:.1f} s ({len(content) / 1e6:.1f} MB, {len(hits)} hits)"
+            )
+
+
+def _files(rows: list[str]) -> Iterable[tuple[str, bytes]]:
+    pairs = [row.split("==") for row in rows]
+    yield "requirements.txt", "\n".join(rows).encode()
+    yield "poetry.lock", "".join(f'[[package]]\nname = "{n}"\nversion = "{v}"\noptional = false\n\n' for n, v in pairs).encode()
+    packages = {f"a{i}/node_modules/{name}": {"version": f"{version}.0"} for i, (name, version) in enumerate(pairs)}
+    yield "package-lock.json", json.dumps({"packages": packages}, indent=2).encode()
+
+
+def alarms(table: Path) -> None:
+    """How many of 100,000 less popular names of the registry are taken for imitations."""
+    listed = set(popular(PYPI))
+    names = sorted({normal(PYPI, line.split("\t", 1)[0]) for line in table.read_text(encoding="utf-8").splitlines()[1:]} - listed)
+    random.seed(1)
+    sample = random.sample(names, min(COUNT, len(names)))
+    blind = Lookalikes(PYPI, popular(PYPI), TARGETS[PYPI])
+    for title, index in (("as they are", Lists({}).of(PYPI)), ("as if nobody knew that they exist", blind)):
+        started = time.process_time()
+        found = Counter(squat.severity for name in sample if (squat := index.check(name)) is not None)
+        rates = ", ".join(f"{severity} {100 * count / len(sample):.2f} %" for severity, count in sorted(found.items())) or "none"
+        print(
+            f"alarms on {len(sample):,} less popular names, {title}: {rates} ({len(sample) / (time.process_time() - started):,.0f} names a CPU second)"
+        )
+
+
+def main() -> None:
+    """Import, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--osv", type=Path, required=True)
+    parser.add_argument("--names", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "advisories.sqlite"
+        started = time.process_time()
+        report = import_archives([given.osv], database)
+        spent = time.process_time() - started
+        print(
+            f"import: {report.records:,} records in {spent:.1f} s, {database.stat().st_size / 1e6:.1f} MB of {given.osv.stat().st_size / 1e6:.1f} MB"
+        )
+        look_ups(database)
+        lock_files(database)
+    if given.names:
+        alarms(given.names)
+
+
+if __name__ == "__main__":
+    main()

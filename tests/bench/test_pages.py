@@ -1,0 +1,21 @@
+"""Pages of figures say what the measurements beside them say: nobody has edited one without the other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.__main__ import report
+from bench.readers import table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_of_performance_is_what_was_measured() -> None:
+    results = json.loads((ROOT / "bench/results.json").read_text())
+    assert report(results) == (ROOT / "docs/performance.md").read_text()
+
+
+def test_the_table_of_readers_is_what_was_measured() -> None:
+    rows = json.loads((ROOT / "bench/readers.json").read_text())
+    assert table(rows) in (ROOT / "docs/readers-performance.md").read_text()

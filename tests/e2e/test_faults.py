@@ -1,0 +1,148 @@
+"""Drivers, workers and actors of real runs are killed at seeded moments; resumed, the runs end as an undisturbed one does."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.e2e.checks import Checks
+
+BAD = {  # what is planted: content, and the status that the ledger has to show
+    "abort-extract.txt": ("ABORT-LOCAL", "quarantined"),
+    "abort-model.txt": ("FINDME ABORT-MODEL", "quarantined"),
+    "hang-extract.txt": ("HANG-LOCAL", "quarantined"),
+    "hang-model.txt": ("HANG-MODEL", "quarantined"),
+    "eat-extract.txt": ("FINDME EAT-LOCAL", "partial"),
+    "raise-extract.txt": ("FINDME RAISE-LOCAL", "partial"),
+    "raise-model.txt": ("FINDME RAISE-MODEL", "partial"),
+}
+CONFIG = {
+    "engines": ["fake-local", "fake-model"],
+    "plugins": ["veritensor_ray.testing:Obedient", "veritensor_ray.testing:ObedientModel"],
+    "limits": {"shard_artifacts": 10, "artifact_seconds": 3, "worker_memory": "300MB"},
+}
+VICTIMS = ("driver", "worker", "actor")
+PER_RUN = 5  # kills in one run
+
+
+def make_corpus(folder: Path, artifacts: int, seed: int) -> None:
+    """Small texts, a third of them with something to find, and the bad ones spread among them."""
+    chosen = random.Random(seed)
+    for number in range(artifacts):
+        words = ["FINDME" if chosen.random() < 0.02 else "word" for _ in range(40)]
+        path = folder / f"{number % 20:02d}" / f"{number:05d}.txt"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("\n".join(words))
+    for number, (name, (text, _)) in enumerate(BAD.items()):
+        (folder / f"{number * 3 % 20:02d}" / name).write_text(text)
+
+
+def start(corpus: Path, output: Path, config: Path, home: Path) -> subprocess.Popen[bytes]:
+    """The command that a user would type, in a process group of its own."""
+    command = [sys.executable, "-m", "veritensor_ray", "submit", str(corpus), "--output", str(output), "--config", str(config)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "VERITENSOR_"))}
+    environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+    with (home / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+
+def victims(driver: psutil.Process, kind: str) -> list[psutil.Process]:
+    """Processes of our own run only: the driver's descendants."""
+    if kind == "driver":
+        return [driver]
+    name = "ray::extract" if kind == "worker" else "ray::ModelActor"
+    found = []
+    for process in driver.children(recursive=True):
+        try:
+            if any(part.startswith(name) for part in process.cmdline()[:1]):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def run_with_kills(arguments: dict[str, Path], kills: int, chosen: random.Random) -> list[str]:
+    """Run to the end, killing on the way; a dead driver is started again by the same command. Returns who was killed."""
+    killed: list[str] = []
+    process = start(**arguments)
+    plan = [VICTIMS[n % 3] for n in range(kills)]
+    chosen.shuffle(plan)
+    deadline = time.monotonic() + 400 + 60 * kills  # for a run that hangs, not for a busy machine
+    try:
+        while time.monotonic() < deadline:
+            code = process.poll()
+            if code is not None and code >= 0:
+                return killed
+            if code is not None:
+                process = start(**arguments)
+            moment = time.monotonic() + chosen.uniform(0.5, 9.0 if plan and plan[0] == "driver" else 4.0)
+            while time.monotonic() < moment and process.poll() is None:
+                time.sleep(0.05)
+            if plan and process.poll() is None:
+                found = victims(psutil.Process(process.pid), plan[0])
+                if found:
+                    chosen.choice(found).send_signal(signal.SIGKILL)
+                    killed.append(plan.pop(0))
+        raise TimeoutError(f"not finished in time; killed so far: {killed}")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def outcome(output: Path) -> dict[str, Any]:
+    """Ledger and findings without what differs from run to run."""
+    ledger = pq.read_table(output / "ledger").drop_columns(["seconds"]).to_pylist()
+    findings = pq.read_table(output / "findings").drop_columns(["scan_id", "detected_at", "first_seen", "last_seen"]).to_pylist()
+    return {"ledger": ledger, "findings": findings}
+
+
+def faults(expected: dict[str, Any], seen: dict[str, Any], artifacts: int) -> list[str]:
+    """What is wrong, in sentences; empty when nothing is."""
+    wrong = []
+    names = [row["artifact"] for row in seen["ledger"]]
+    if len(names) != artifacts + len(BAD) or len(set(names)) != len(names):
+        wrong.append(f"{len(names)} ledger rows, {len(set(names))} distinct, for {artifacts + len(BAD)} artifacts")
+    for row in seen["ledger"]:
+        planted = BAD.get(row["artifact"].rpartition("/")[2])
+        if row["status"] != (planted[1] if planted else "scanned"):
+            wrong.append(f"{row['artifact']} is {row['status']}: {row['reason']}")
+    for table in ("ledger", "findings"):
+        if seen[table] != expected[table]:
+            different = sum(a != b for a, b in zip(seen[table], expected[table], strict=False))
+            wrong.append(f"{table}: {len(seen[table])} rows for {len(expected[table])}, {different} differ")
+    return wrong
+
+
+@pytest.mark.e2e
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path, option: Callable[[str], Any]) -> None:
+    chosen, artifacts = random.Random(option("seed")), option("artifacts")
+    home, corpus, config = tmp_path / "home", tmp_path / "corpus", tmp_path / "config.yaml"
+    home.mkdir()
+    config.write_text(yaml.safe_dump(CONFIG))
+    make_corpus(corpus, artifacts, option("seed"))
+    run = {"corpus": corpus, "config": config, "home": home}
+    with Checks() as check:
+        run_with_kills(run | {"output": tmp_path / "undisturbed"}, 0, chosen)
+        expected = outcome(tmp_path / "undisturbed")
+        wrong = faults(expected, expected, artifacts)
+        check("the undisturbed run ends as planted", not wrong, wrong or f"{len(expected['findings'])} findings")
+        left, number = option("kills"), 0
+        while left > 0:
+            output = tmp_path / f"run-{number}"
+            killed = run_with_kills(run | {"output": output}, min(left, PER_RUN), chosen)
+            wrong = faults(expected, outcome(output), artifacts)
+            check(f"run {number} ends as it does, with {', '.join(killed) or 'nobody'} killed", not wrong, wrong or "")
+            left -= max(1, len(killed))
+            number += 1

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Writes requirements/{head,worker-gpu,worker-cpu,build}.txt from pyproject.toml: every version, every hash, no address of a registry.
+#   tools/lock.sh [--upgrade]        without it, versions that still fit stay
+# It takes what is downloaded from the index that uv and pip are configured for (UV_DEFAULT_INDEX, PIP_INDEX_URL). torch for a worker without
+# a GPU is another build of the same version. Either TORCH_INDEX_URL names an index that has it, and the lock holds for every Python; or pip
+# finds it in a folder (PIP_FIND_LINKS), and the lock holds for the Python that runs this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-.venv/bin/python}
+UV=${UV:-$(command -v uv || echo .venv/bin/uv)}
+upgrade=("$@")
+
+lock() { # OUTPUT SOURCE OPTIONS…
+    local output=requirements/$1.txt
+    shift
+    # --universal: one file for all Pythons and machines that the package knows. --no-header: it would name this one
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-header --no-annotate \
+        --constraints requirements/constraints.txt "${upgrade[@]}" --output-file "$output" "$@"
+    echo "$output: $(grep -c == "$output") releases"
+}
+
+# The hashes of torch and torchvision in the lock of the CPU: those of the wheels that pip finds, and no others, so that a GPU build cannot slip in.
+cpu_torch() {
+    local wheels pins python
+    wheels=$(mktemp -d)
+    trap 'rm -rf "$wheels"' RETURN
+    mapfile -t pins < <(sed -n 's/^\(torch\(vision\)\?==[^ ;]*\).*/\1/p' requirements/worker-cpu.txt)
+    if [[ -z ${TORCH_INDEX_URL:-} ]]; then
+        "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" "${pins[@]}"
+    else
+        for python in 3.11 3.12 3.13; do
+            "$PYTHON" -m pip download --quiet --no-deps --dest "$wheels" --index-url "$TORCH_INDEX_URL" --only-binary :all: \
+                --python-version "$python" --platform manylinux_2_28_x86_64 --platform linux_x86_64 "${pins[@]}" ||
+                echo "lock: there is no torch for Python $python at TORCH_INDEX_URL: the lock of the CPU will not do for it" >&2
+        done
+    fi
+    "$PYTHON" -m tools.cpu_hashes requirements/worker-cpu.txt "$wheels"
+}
+
+lock head pyproject.toml --extra s3 --excludes requirements/head.exclude
+lock worker-gpu pyproject.toml --extra s3
+lock worker-cpu pyproject.toml --extra s3 --excludes requirements/cpu.exclude
+cpu_torch
+lock build requirements/build.in

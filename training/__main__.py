@@ -1,0 +1,51 @@
+"""Trains the embedded models that ship in the package.
+
+    python -m training injection --data ../shared/data --out veritensor_ray/models/embedded/injection
+    python -m training pii --data ../shared/data --out veritensor_ray/models/embedded/pii
+
+Repeatable for the same seed, the same documents, the same hardware and library versions. Needs the `train` extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+
+from training import injection, pii
+from training.documents import collect
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("role", choices=["injection", "pii"])
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds injection/*.parquet and pii/*.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--clean", type=Path, nargs="*", default=[], help="folders of more benign text")
+    parser.add_argument("--clean-documents", type=int, default=4000, help="held-out documents to calibrate on")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the largest number of samples; training time grows with it")
+    parser.add_argument("--measure", action="store_true", help="no training: calibrate and measure the model in --out again")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(1)
+    documents = collect(args.clean, random.Random(args.seed))
+    print(f"{sum(d.may_train for d in documents)} documents to train on, of {len(documents)}", flush=True)
+    command = f"{args.role} --seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}"
+    if args.role == "pii":
+        pii.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
+    else:
+        injection.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
+
+
+if __name__ == "__main__":
+    main()

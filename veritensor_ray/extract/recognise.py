@@ -1,0 +1,105 @@
+"""What a file is: its first bytes, and for a zip or an OLE file, which documents and checkpoints are too, its list of entries; it reads no content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import olefile
+
+from veritensor_ray import bounds
+from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
+from veritensor_ray.extract.spool import edges
+from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.extract.zip_format import Data, Directory, ZipEntry, find_directory, local_header
+from veritensor_ray.media_types import IWORK, NPZ, PYTORCH
+
+_OOXML = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument."
+_ZIP = "application/zip"
+_MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
+_ENTRIES = bounds.SNIFFED_ENTRIES
+_TYPES = "[Content_Types].xml"
+_DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part, too
+_FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")
+_PARTS = {
+    "word/document.xml": f"{_OOXML}.wordprocessingml.document",
+    "xl/workbook.xml": f"{_OOXML}.spreadsheetml.sheet",
+    "xl/workbook.bin": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "ppt/presentation.xml": f"{_OOXML}.presentationml.presentation",
+}
+_STREAMS = {
+    "__properties_version1.0": "application/vnd.ms-outlook",
+    "WordDocument": "application/msword",
+    "Workbook": "application/vnd.ms-excel",
+    "Book": "application/vnd.ms-excel",
+    "PowerPoint Document": "application/vnd.ms-powerpoint",
+    "EncryptedPackage": "application/x-ole-encrypted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The kind of a file and its size in bytes; of a zip also its directory, where it has one."""
+
+    kind: Kind
+    size: int
+    directory: Directory | None = None
+
+
+def recognise(file: BinaryIO, extension: str) -> Recognised:
+    """What a seekable file is by its content; `extension` decides between kinds of text only. Leaves it at its beginning.
+
+    A damaged container stays the container that its first bytes name.
+    """
+    head, tail, size = edges(file, HEAD_BYTES)
+    kind = sniff(head, extension, tail, whole=size <= len(head))
+    look, directory, found = _LOOK.get(kind.media_type), None, None
+    try:
+        if kind.media_type == _ZIP and (directory := find_directory(file)):
+            found = _zipped(directory)
+        elif look is not None:
+            found = look(file)
+    except Exception:  # noqa: BLE001  # a hostile file makes libraries raise whatever it likes; its reader then says what is wrong
+        found = None
+    file.seek(0)
+    return Recognised(Kind(found, kind.encoding, kind.bom) if found else kind, size, directory)
+
+
+def _zipped(directory: Directory) -> str | None:
+    found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in directory.first(_ENTRIES)}
+    if "mimetype" in found:
+        declared = _short(directory.file, found["mimetype"])
+        if declared == "application/epub+zip" or declared.startswith(_ODF):
+            return declared
+    if _TYPES in found:
+        parts = (name for name in found if name.startswith(("word/", "xl/", "ppt/")))
+        if media_type := next((_PARTS[part] for name in parts if (part := _DIGITS.sub("", name)) in _PARTS), None):
+            return media_type
+    if any(name.startswith("Index/") and name.endswith(".iwa") for name in found):
+        return IWORK
+    if any(name.count("/") <= 1 and name.endswith("data.pkl") for name in found):
+        return PYTORCH
+    return NPZ if found and all(name.endswith(".npy") for name in found) else None
+
+
+def _short(file: BinaryIO, entry: ZipEntry) -> str:
+    """A short entry as text."""
+    local = local_header(file, entry.offset)
+    if local is None:
+        return ""
+    return Pieces(iter(Data(entry, Window(file, local.data, entry.packed)))).read(_MIMETYPE).decode("ascii", "replace").strip()
+
+
+def _ole(file: BinaryIO) -> str | None:
+    with olefile.OleFileIO(file) as ole:
+        return next((media_type for stream, media_type in _STREAMS.items() if ole.exists(stream)), None)
+
+
+def _xml(file: BinaryIO) -> str | None:
+    return f"{_ODF}flat-xml" if _FLAT.search(file.read(16_384)) else None
+
+
+_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {"application/x-ole-storage": _ole, "text/xml": _xml}
