@@ -13,6 +13,7 @@ from tests.clock import AtMost
 from veritensor_ray.config import Settings
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks follow from what a test asks for. All that starts a Ray runs in one process of a parallel run, so that two never compete."""
     for item in items:

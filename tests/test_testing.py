@@ -213,7 +213,7 @@ class Holding(Reader):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.file = io.BufferedReader(io.BytesIO())  # type: ignore[arg-type]
+        self.file = io.BufferedReader(io.BytesIO())
 
 
 class Idle(Obedient):
