@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadgroup
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
 QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test_architecture.py tests/test_segments.py tests/test_testing.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
