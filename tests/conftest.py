@@ -38,11 +38,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         text = (config.rootpath / file).read_text()
         return "mark.ray" in text or "local_ray" in text
 
-    class Grouped(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "ray" if starts_ray(nodeid.partition("::")[0]) else nodeid
-
-    return Grouped(config, log)
+    made = LoadScopeScheduling(config, log)
+    made._split_scope = lambda nodeid: "ray" if starts_ray(nodeid.partition("::")[0]) else nodeid
+    return made
 
 
 @pytest.fixture
