@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
+QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test_architecture.py tests/test_segments.py tests/test_testing.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,10 +28,20 @@ demo: $(VENV)/.base ## audit a generated sample corpus with the embedded models
 	@echo "The corpus is in $(DEMO)/corpus, what was planted in $(DEMO)/corpus.expected.json"
 
 test: $(VENV)/.dev ## the default suite, in a network namespace where one can be had; TESTS=... for a part
-	bash scripts/isolated $(BIN)/python -m pytest $(TESTS)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 test-offline: $(VENV)/.dev ## the same, and fails where the network cannot be cut off
-	bash scripts/isolated --require $(BIN)/python -m pytest $(TESTS)
+	bash scripts/isolated --require $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
+
+quick: $(VENV)/.dev ## readers, engines and formats in a minute, without Ray, models and servers
+	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" $(QUICK)
+
+clock: $(VENV)/.dev ## the bounds of the processor's time, one test after the other
+	$(BIN)/python -m pytest -m clock
+
+coverage: $(VENV)/.dev ## branches that the quick tests take, and fails below the floor; QUICK=tests for more of them
+	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" --cov --cov-report= $(QUICK)
+	$(BIN)/python -m coverage report
 
 lint: $(VENV)/.dev ## format, lint, types, import contracts, licences
 	$(BIN)/ruff format --check .

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+HEAVY = {"boto3", "easyocr", "gliner", "moto", "ray", "sklearn", "torch", "transformers"}
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = [
     path
@@ -31,6 +33,28 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
             else []
         )
         assert not [name for name in names if name.split(".")[0] in ("actors", "jobs")], "the wheel owns one name: veritensor_ray"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_collecting_tests_imports_nothing_heavy(path: Path) -> None:
+    """A test imports such a library where it uses it: whoever runs one file, and each process of a parallel run, waits for all imports."""
+    assert not [name for name in _imported(ast.parse(path.read_text()).body) if name.split(".")[0] in HEAVY or name == "safetensors.torch"]
+
+
+def _imported(body: list[ast.stmt]) -> Iterator[str]:
+    """Modules that are imported, or asked for, outside of functions."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        ):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Expr | ast.Assign) and "importorskip" in (text := ast.unparse(node)):
+            yield from re.findall(r"importorskip\('([\w.]+)'", text)
+        yield from _imported([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
 
 
 def test_the_wheel_has_every_file_that_is_no_module() -> None:

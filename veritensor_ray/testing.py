@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import os
 import pickle
+import random
 import socket
 import time
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
-from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, Rule, TextEngine, Transcriber
+from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
 from veritensor_ray.media_types import PLAIN, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import SEGMENTS, Block, Gap, Identity, to_batch
@@ -33,6 +37,33 @@ ODD_TEXTS: tuple[str | None, ...] = (
     "\n" * 10_000,
 )
 
+ODD_FILES = (
+    b"",
+    b"\x00" * 100,
+    bytes(range(256)) * 500,
+    b"MZ",
+    b"PK\x03\x04",
+    b"\xff\xfe" + "utf-16".encode("utf-16-le"),
+    b"a" * 300_000,
+    b"[" * 100_000,
+    b'{"a":' * 20_000,
+    b"\n" * 10_000,
+)
+HARMLESS = "nothing to see here"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """Contents of a file, with the name and the type under which an engine looks into them."""
+
+    data: bytes
+    path: str = "test.bin"
+    media_type: str = UNKNOWN
+
+    def about(self) -> FileInfo:
+        """What an engine is told of it."""
+        return FileInfo(self.path, len(self.data), self.media_type, sha256=lambda: hashlib.sha256(self.data).hexdigest())
+
 
 def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.RecordBatch:
     """A batch of segments as an engine gets it."""
@@ -42,13 +73,16 @@ def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.Record
 
 
 class EngineContract:
-    """Inherit in a test class, implement `make_engine`, and list texts in `positives` that give a hit; pytest runs the rest.
+    """Inherit in a test class, implement `make_engine`, and say what the engine finds; pytest runs the rest.
 
-    An engine over files only leaves `positives` empty and lists contents in `positive_files`.
+    An engine over text lists `positives`: texts, or columns of a segment by name where it looks at more than the text. An engine over
+    files lists `positive_files`. A transcriber maps words to pictures of them in `positive_images`. An engine that is several of these
+    lists them all. Checks for what an engine is not are skipped.
     """
 
-    positives: ClassVar[Sequence[str]] = ()
-    positive_files: ClassVar[Sequence[bytes]] = ()
+    positives: ClassVar[Sequence[str | Mapping[str, Any]]] = ()
+    positive_files: ClassVar[Sequence[SampleFile]] = ()
+    positive_images: ClassVar[Mapping[str, bytes]] = {}
 
     def make_engine(self) -> Engine:
         """A new instance, not loaded."""
@@ -65,72 +99,198 @@ class EngineContract:
         assert engine.name == engine.name.lower()
         assert engine.version
         assert engine.fingerprint() == self.loaded().fingerprint()
+        assert isinstance(engine, TextEngine | FileEngine | Transcriber), "it reads texts, files or images"
         assert engine.rules() or isinstance(engine, Transcriber)
         for rule in engine.rules():
             assert rule.id.startswith(f"{engine.name}.")
             assert all((rule.title, rule.description, rule.category, rule.severity, rule.remediation))
 
     def test_is_picklable_before_it_is_loaded(self) -> None:
-        assert pickle.loads(pickle.dumps(self.make_engine())).name == self.make_engine().name  # noqa: S301  # our own bytes
+        engine = self.make_engine()
+        again = pickle.loads(pickle.dumps(engine))  # noqa: S301  # our own bytes
+        assert (again.name, again.fingerprint()) == (engine.name, engine.fingerprint())
 
-    def test_finds_its_positives_in_order(self) -> None:
-        engine = self.loaded()
-        if not isinstance(engine, TextEngine) or not self.positives:
-            return
-        texts = [part for text in self.positives for part in ("nothing to see here", text)]
-        rows = [hit.row for hit in engine.scan_text(text_batch(texts))]
-        assert rows == sorted(rows, key=lambda row: row or 0), "hits come in the order of the rows"
-        assert set(rows) == set(range(1, len(texts), 2)), "every positive has a hit, and nothing else"
-
-    def test_takes_an_empty_batch(self) -> None:
-        engine = self.loaded()
-        if isinstance(engine, TextEngine):
-            assert engine.scan_text(text_batch([])) == []
+    def test_finds_its_positive_texts_in_order(self) -> None:
+        engine = self._that_is(TextEngine)
+        assert self.positives, "an engine over text lists positives"
+        samples = [part for positive in self.positives for part in (HARMLESS, positive)]
+        rows = [hit.row for hit in engine.scan_text(_segments(samples))]
+        assert rows == sorted(rows), "hits come in the order of the rows"
+        assert set(rows) == set(range(1, len(samples), 2)), "every positive has a hit, and nothing else"
 
     def test_takes_odd_texts_and_keeps_spans_in_bounds(self) -> None:
-        engine = self.loaded()
-        if not isinstance(engine, TextEngine):
-            return
-        texts = [*ODD_TEXTS, *self.positives]
-        known = {rule.id for rule in engine.rules()}
-        for hit in engine.scan_text(text_batch(texts)):
+        engine = self._that_is(TextEngine)
+        assert engine.scan_text(_segments([])) == []
+        batch = _segments([*ODD_TEXTS, *self.positives])
+        texts, known = batch.column("text").to_pylist(), {rule.id for rule in engine.rules()}
+        for hit in engine.scan_text(batch):
             assert hit.row is not None
             assert 0 <= hit.start <= hit.end <= len(texts[hit.row] or "")
             assert 0.0 <= hit.score <= 1.0
             assert hit.rule in known
 
-    def test_is_deterministic(self) -> None:
-        engine = self.loaded()
-        if isinstance(engine, TextEngine):
-            batch = text_batch([*ODD_TEXTS, *self.positives])
-            assert engine.scan_text(batch) == engine.scan_text(batch) == self.loaded().scan_text(batch)
+    def test_is_deterministic_over_texts(self) -> None:
+        engine, batch = self._that_is(TextEngine), _segments([*ODD_TEXTS, *self.positives])
+        assert engine.scan_text(batch) == engine.scan_text(batch) == self.loaded().scan_text(batch)
 
-    def test_reads_any_bytes_and_keeps_offsets_in_bounds(self) -> None:
-        engine = self.loaded()
-        if not isinstance(engine, FileEngine):
-            return
-        for data in (b"", b"\x00" * 100, bytes(range(256)) * 500, b"MZ", b"PK\x03\x04", *self.positive_files):
-            about = FileInfo("test.bin", len(data), UNKNOWN)
-            for hit in engine.scan_file(io.BytesIO(data), about):
-                if isinstance(hit, Gap):
-                    continue
-                assert hit.row is None
-                assert 0 <= hit.start <= max(hit.end, 16)
+    def test_prepares_what_it_scans(self) -> None:
+        engine, batch = self._that_is(PreparingEngine), _segments([*ODD_TEXTS, *self.positives])
+        prepared = cast("PreparingEngine", self.make_engine()).prepare(batch)  # where the bytes are, nothing is loaded
+        rows = prepared.column("row").to_pylist()
+        assert rows == sorted(rows), "the rows of a prepared table ascend"
+        assert set(rows) <= set(range(batch.num_rows))
+        assert engine.scan_prepared(batch, prepared) == engine.scan_text(batch)
 
     def test_finds_its_positive_files(self) -> None:
-        engine = self.loaded()
-        for data in self.positive_files if isinstance(engine, FileEngine) else ():
-            assert list(engine.scan_file(io.BytesIO(data), FileInfo("test.bin", len(data), UNKNOWN)))
+        engine = self._that_is(FileEngine)
+        assert self.positive_files, "an engine over files lists positive_files"
+        for sample in self.positive_files:
+            assert engine.applies(sample.about())
+            assert _hits(engine, sample), f"{sample} has a hit"
+            assert not _hits(engine, replace(sample, data=HARMLESS.encode())), "other contents have none"
 
-    def test_opens_no_connection(self, monkeypatch: Any) -> None:
-        def refuse(*_: object) -> None:
-            raise AssertionError("an engine opened a connection")
+    def test_reads_any_file_and_keeps_offsets_in_bounds(self) -> None:
+        engine = self._that_is(FileEngine)
+        known = {rule.id for rule in engine.rules()}
+        for sample in (*self.positive_files, *self._odd_files()):
+            for hit in _hits(engine, sample):
+                assert hit.row is None
+                assert 0 <= hit.start <= hit.end <= max(len(sample.data), 16), "what is said of the file as a whole shows 16 bytes"
+                assert 0.0 <= hit.score <= 1.0
+                assert hit.rule in known
 
-        monkeypatch.setattr(socket.socket, "connect", refuse)
-        monkeypatch.setattr(socket, "getaddrinfo", refuse)
-        engine = self.loaded()
+    def test_is_deterministic_over_files(self) -> None:
+        engine, other = self._that_is(FileEngine), self.loaded()
+        for sample in self.positive_files:
+            assert _scanned(engine, sample) == _scanned(engine, sample) == _scanned(other, sample)
+
+    def test_reads_its_positive_images(self) -> None:
+        engine = self._that_is(Transcriber)
+        assert self.positive_images, "a transcriber maps words to positive_images"
+        batch = _pictures(list(self.positive_images.values()))
+        found = _transcribed(engine, batch)
+        assert [row["row"] for row in found] == batch.column("row").to_pylist(), "each picture gives a text, in their order"
+        for words, row in zip(self.positive_images, found, strict=True):
+            assert words in " ".join(row["text"].split())
+
+    def test_takes_odd_images(self) -> None:
+        engine = self._that_is(Transcriber)
+        assert _transcribed(engine, _pictures([])) == []
+        for image in _odd_pictures():
+            _transcribed(engine, _pictures([image]))
+        good = _pictures(list(self.positive_images.values())[:1])
+        before = _transcribed(engine, good)
+        for image in (b"", b"no picture", *(data[: len(data) // 2] for data in self.positive_images.values())):
+            with contextlib.suppress(Exception):  # to raise is how a transcriber says that it cannot read a picture
+                engine.read_images(_pictures([image]))
+            assert _transcribed(engine, good) == before, "a broken picture leaves nothing behind"
+
+    def test_is_deterministic_over_images(self) -> None:
+        engine, batch = self._that_is(Transcriber), _pictures(list(self.positive_images.values()))
+        assert _transcribed(engine, batch) == _transcribed(engine, batch) == _transcribed(self.loaded(), batch)
+
+    def test_opens_no_socket(self, monkeypatch: Any) -> None:
+        opened: list[str] = []  # an engine may catch what is raised here, so it is noted too
+
+        def refuse(*arguments: object, **_: object) -> None:
+            opened.append(repr(arguments[1:]))
+            raise OSError("an engine has no network")
+
+        monkeypatch.setattr(socket.socket, "__init__", refuse)
+        for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+            monkeypatch.setattr(socket, name, refuse)
+        with contextlib.suppress(OSError):
+            self._use(self.loaded())
+        assert not opened
+
+    def _use(self, engine: Any) -> None:
+        """Everything that an engine can be asked for, over its positives."""
         if isinstance(engine, TextEngine):
-            engine.scan_text(text_batch(list(self.positives)))
+            engine.scan_text(_segments(self.positives))
+        if isinstance(engine, PreparingEngine):
+            engine.scan_prepared(_segments(self.positives), engine.prepare(_segments(self.positives)))
+        for sample in self.positive_files if isinstance(engine, FileEngine) else ():
+            _scanned(engine, sample)
+        if isinstance(engine, Transcriber):
+            _transcribed(engine, _pictures(list(self.positive_images.values())))
+
+    def _that_is(self, kind: type) -> Any:
+        """A loaded engine; the check is skipped where it is of another kind."""
+        import pytest
+
+        if not isinstance(self.make_engine(), kind):
+            pytest.skip(f"it is no {kind.__name__}")
+        return self.loaded()
+
+    def _odd_files(self) -> Iterator[SampleFile]:
+        """Odd contents under each name that the engine knows, and its own positives cut and damaged."""
+        places = {(sample.path, sample.media_type) for sample in self.positive_files}
+        for path, media_type in sorted({("test.bin", UNKNOWN), *places}):
+            yield from (SampleFile(data, path, media_type) for data in ODD_FILES)
+        dice = random.Random(7)  # noqa: S311  # the same damage in every run
+        for sample in self.positive_files:
+            for part in range(8):
+                yield replace(sample, data=sample.data[: len(sample.data) * part // 8])
+            for _ in range(32):
+                damaged = bytearray(sample.data)
+                damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+                yield replace(sample, data=bytes(damaged))
+
+
+def _segments(samples: Sequence[str | Mapping[str, Any] | None]) -> pa.RecordBatch:
+    """A batch of texts, and of columns that stand beside a text."""
+    columns = [sample if isinstance(sample, Mapping) else {"text": sample} for sample in samples]
+    rows = text_batch([column["text"] for column in columns]).to_pylist()
+    return pa.RecordBatch.from_pylist([row | column for row, column in zip(rows, columns, strict=True)], SEGMENTS)
+
+
+def _scanned(engine: FileEngine, sample: SampleFile) -> list[Hit | Gap]:
+    return list(engine.scan_file(io.BytesIO(sample.data), sample.about()))
+
+
+def _hits(engine: FileEngine, sample: SampleFile) -> list[Hit]:
+    return [found for found in _scanned(engine, sample) if isinstance(found, Hit)]
+
+
+def _pictures(images: Sequence[bytes]) -> pa.RecordBatch:
+    block = Block([""] * len(images), images=images, row=list(range(len(images))))
+    return to_batch(block, Identity(0, "test.png", "image/png"), Limits())
+
+
+def _transcribed(engine: Transcriber, images: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The segments that pictures give, each in the place of its picture and with boxes that follow its text."""
+    texts = engine.read_images(images)
+    assert texts.schema == SEGMENTS
+    texts.validate(full=True)
+    for row in (found := texts.to_pylist()):
+        assert (row["view"], row["path"], row["image"]) == ("ocr", "test.png", None)
+        assert row["text"]
+        assert row["row"] in images.column("row").to_pylist()
+        ends = [box["end"] for box in row["boxes"] or ()]
+        assert ends == sorted(ends), "boxes follow the text"
+        assert not ends or 0 < ends[0] <= ends[-1] <= len(row["text"])
+        assert all(0 <= box["left"] <= box["right"] and 0 <= box["top"] <= box["bottom"] for box in row["boxes"] or ())
+    assert all(0 <= row < images.num_rows for row, _ in engine.gaps())
+    return cast("list[dict[str, Any]]", found)
+
+
+def _odd_pictures() -> Iterator[bytes]:
+    """Whole pictures with nothing in them, in forms that decoders trip over."""
+    from PIL import Image
+
+    for mode, size, kind in (
+        ("RGB", (64, 64), "PNG"),
+        ("RGB", (1, 1), "PNG"),
+        ("I;16", (40, 40), "PNG"),
+        ("P", (40, 40), "GIF"),
+        ("RGBA", (40, 40), "PNG"),
+        ("CMYK", (40, 40), "JPEG"),
+        ("1", (900, 2), "TIFF"),
+        ("L", (2, 900), "BMP"),
+    ):
+        file = io.BytesIO()
+        Image.new(mode, size).save(file, kind)
+        yield file.getvalue()
 
 
 def _misbehave(text: str, suffix: str) -> None:

@@ -6,7 +6,7 @@ import pickle
 import random
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +217,14 @@ def test_a_revoked_or_forgotten_key_ends_it(imported: Zone) -> None:
         activate(settings)
 
 
+class BeforeMidnight(datetime):
+    """A day that does not end while a test runs."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> BeforeMidnight:
+        return cls(2026, 3, 1, 23, 59, 59, tzinfo=tz)
+
+
 @pytest.mark.parametrize(
     ("days", "bundle", "said"),
     [
@@ -231,8 +239,9 @@ def test_a_revoked_or_forgotten_key_ends_it(imported: Zone) -> None:
         (-3, {}, ("bundle {id}: part rules is dated {dated}, in the future. Set the clock of this machine",)),
     ],
 )
-def test_ages(here: Zone, days: int, bundle: dict[str, int], said: tuple[str, ...] | str) -> None:
-    dated = str(datetime.now(UTC).date() - timedelta(days=days))
+def test_ages(here: Zone, days: int, bundle: dict[str, int], said: tuple[str, ...] | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veritensor_ray.bundle.manifest.datetime", BeforeMidnight)
+    dated = str(BeforeMidnight.now(UTC).date() - timedelta(days=days))
     data = b"rule a { condition: true }"
     manifest = manifest_of(here, {"rules/a.yar": data}, parts=(part("rules", dated),))
     done = import_bundle(here.settings(), packed(here.folder / "a.tar", [*signed(here, manifest), entry("rules/a.yar", data)]))

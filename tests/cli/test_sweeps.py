@@ -156,6 +156,7 @@ def test_what_is_no_state(
         ("0d", 1),
         ("2999-01-01", 1),
     ],
+    ids=["90d", "1w", "3d", "a date", "a moment", "0d", "a date to come"],
 )
 def test_purge(older_than: str, left: int, state: OutputStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ids = [one.id for one in nights(state)]

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 Wsgi = Callable[[dict[str, Any], Any], Any]
@@ -28,6 +27,8 @@ class S3App:
     """
 
     def __init__(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
         self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self.forget, self.lose, self.shut = False, 0, False
@@ -68,6 +69,7 @@ def _served(server: Any) -> Iterator[None]:
 
 
 class _Objects(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     """Objects with versions; a write compares and writes under a lock."""
 
     protocol_version = "HTTP/1.1"

@@ -8,7 +8,6 @@ import io
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -316,24 +315,41 @@ def test_seeking() -> None:
     assert file.read() == b""
 
 
-def test_a_throttle_keeps_the_rate_and_reads_whole(tmp_path: Path, kept: str) -> None:
+class Clock:
+    """Time that goes by only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(fetch, "time", made)
+    return made
+
+
+def test_a_throttle_keeps_the_rate_and_reads_whole(tmp_path: Path, kept: str, clock: Clock) -> None:
     data = os.urandom(600_000)
     (tmp_path / "a").write_bytes(data)
     pulses: list[float] = []
-    throttle = Throttle(1_000_000, lambda: pulses.append(time.monotonic()))
-    began = time.monotonic()
+    throttle = Throttle(1_000_000, lambda: pulses.append(clock.now))
     artifact = OpenArtifact(*planned(tmp_path / "a"), {}, throttle)
     assert artifact.file().read(len(data)) == data, "a slow read is no short one"
-    took = time.monotonic() - began
-    assert took >= 0.3, "600 kB at 1 MB/s, less the last piece"
+    assert 0.3 <= clock.now <= 0.6, "600 kB at 1 MB/s, less the last piece"
     assert pulses, "waiting is no lack of progress"
     artifact.close()
 
 
-def test_a_throttle_counts_over_many_small_files(tmp_path: Path) -> None:
+def test_a_throttle_counts_over_many_small_files(tmp_path: Path, clock: Clock) -> None:
     throttle = Throttle(100_000)
     (tmp_path / "a").write_bytes(b"x" * 10_000)
-    began = time.monotonic()
     for _ in range(5):
         OpenArtifact(*planned(tmp_path / "a"), {}, throttle).close()
-    assert time.monotonic() - began >= 0.38
+    assert clock.now == pytest.approx(0.4), "all but the last wait for those before them"

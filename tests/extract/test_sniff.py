@@ -60,7 +60,7 @@ def _image(kind: str) -> bytes:
         (_parquet(), "application/vnd.apache.parquet"),
         (_arrow(stream=False), "application/vnd.apache.arrow.file"),
         (_arrow(stream=True), "application/vnd.apache.arrow.stream"),
-        (gzip.compress(TEXT), "application/gzip"),
+        (gzip.compress(TEXT, mtime=0), "application/gzip"),
         (bz2.compress(TEXT), "application/x-bzip2"),
         (bz2.compress(b""), "application/x-bzip2"),
         (lzma.compress(TEXT), "application/x-xz"),

@@ -10,6 +10,7 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import lz4.frame
 import pytest
@@ -35,6 +36,11 @@ DATA = b"".join(b"line %d of the text\n" % i for i in range(120_000))  # more th
 packed = pytest.mark.parametrize("media_type", PACKERS)
 
 
+@cache
+def packed_data(media_type: str) -> bytes:
+    return PACKERS[media_type](DATA)
+
+
 def unpack(data: bytes, media_type: str, limits: Limits | None = None) -> tuple[bytes, Exception | None]:
     """What comes out, and what ended it."""
     stream, _ = decompressed(io.BytesIO(data), media_type, Budget(limits or Limits(), len(data)))
@@ -50,16 +56,17 @@ def unpack(data: bytes, media_type: str, limits: Limits | None = None) -> tuple[
 @packed
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "byte", "big"])
 def test_round_trip(media_type: str, data: bytes) -> None:
-    assert unpack(PACKERS[media_type](data), media_type) == (data, None)
+    whole = packed_data(media_type) if data is DATA else PACKERS[media_type](data)
+    assert unpack(whole, media_type) == (data, None)
 
 
-@pytest.mark.parametrize("media_type", set(PACKERS) - set(SINGLE))
+@pytest.mark.parametrize("media_type", sorted(set(PACKERS) - set(SINGLE)))
 @pytest.mark.parametrize("padding", [0, 8, 3 << 20], ids=["", "padded", "padded more"])
 def test_members_one_after_the_other_are_one_stream(media_type: str, padding: int) -> None:
     pack = PACKERS[media_type]
     zeros = bytes(padding)
     between = b"" if media_type == "application/zstd" else zeros  # whose padding is only at the end
-    assert unpack(pack(b"one,") + between + pack(b"") + pack(DATA) + zeros, media_type) == (b"one," + DATA, None)
+    assert unpack(pack(b"one,") + between + pack(b"") + packed_data(media_type) + zeros, media_type) == (b"one," + DATA, None)
 
 
 def test_skippable_lz4_frames() -> None:
@@ -81,7 +88,7 @@ def test_zstd_frames_of_every_make() -> None:
 @packed
 @pytest.mark.parametrize("keep", [0.5, 0.999], ids=["half", "almost all"])
 def test_what_comes_before_the_end_of_a_truncated_stream_is_given_out(media_type: str, keep: float) -> None:
-    whole = PACKERS[media_type](DATA)
+    whole = packed_data(media_type)
     out, error = unpack(whole[: int(len(whole) * keep)], media_type)
     assert isinstance(error, ReadError)
     assert "damaged or ends early" in str(error)
@@ -98,7 +105,7 @@ def test_every_truncation_is_noticed(media_type: str) -> None:
 
 @packed
 def test_garbage_behind_the_end_costs_nothing_before_it(media_type: str) -> None:
-    out, error = unpack(PACKERS[media_type](DATA) + b"this is no member", media_type)
+    out, error = unpack(packed_data(media_type) + b"this is no member", media_type)
     assert out == DATA
     assert isinstance(error, ReadError)
 
@@ -151,7 +158,7 @@ LZ4 = lz4.frame.compress(b"text")
 
 def gz(flags: int, head: bytes) -> bytes:
     """A gzip member whose header has these fields."""
-    plain = gzip.compress(b"text")
+    plain = gzip.compress(b"text", mtime=0)
     return plain[:3] + bytes([flags]) + plain[4:10] + head + plain[10:]
 
 

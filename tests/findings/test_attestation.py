@@ -7,17 +7,15 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from veritensor_ray import api
 from veritensor_ray.config import Store
@@ -258,15 +256,6 @@ def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: Trus
     assert "speaks of something else: urn:other" in refused(output, trusted)
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 Change = Callable[[Any], Any]
 CHANGES: tuple[tuple[Change, str], ...] = (
     (lambda s3: s3.put_object(Bucket="results", Key="one/findings/x.parquet", Body=b"x"), "findings/x.parquet is extra"),
@@ -276,6 +265,8 @@ CHANGES: tuple[tuple[Change, str], ...] = (
 
 
 def test_in_an_object_store(endpoint: str, trusted: TrustList, keys: Path, tmp_path: Path) -> None:
+    import boto3
+
     (tmp_path / "secret").write_text("s")
     settings = Store(
         endpoint=endpoint, region="us-east-1", path_style=True, key=f"file:{tmp_path}/secret", secret=f"file:{tmp_path}/secret"

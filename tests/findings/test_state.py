@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from veritensor_ray.config import Store
 from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
@@ -57,18 +54,11 @@ def published(store: OutputStore, *numbers: int) -> None:
         publish(store, collected(store, number))
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> OutputStore:
     """An empty state on a disk and in a bucket."""
+    import boto3
+
     if request.param == "local":
         return OutputStore(str(tmp_path / "state"))
     endpoint = request.getfixturevalue("endpoint")

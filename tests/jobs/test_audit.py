@@ -75,7 +75,7 @@ def bad_corpus(tmp_path: Path) -> Iterator[Path]:
     (corpus / "no files").mkdir(parents=True)
     (corpus / "good.md").write_text(f"# Title\n\n{ATTACK}\n")
     (corpus / "empty.txt").touch()
-    (corpus / "cut.jsonl.gz").write_bytes(gzip.compress(os.urandom(20_000).hex().encode())[:9_000])
+    (corpus / "cut.jsonl.gz").write_bytes(gzip.compress(os.urandom(20_000).hex().encode(), mtime=0)[:9_000])
     (corpus / "cut.parquet").write_bytes(b"PAR1" + b"\x00" * 64)
     (corpus / "latin.txt").write_bytes("Größe und Übermaß, schöne Grüße aus Köln.\n".encode("latin-1") * 20)
     (corpus / "broken.json").write_text('{"a": "' + ATTACK + '", "b": [1, 2')

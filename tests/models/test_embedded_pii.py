@@ -12,7 +12,6 @@ import pytest
 from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
 from veritensor_ray.models.model_store import ModelStore
 
-pytest.importorskip("gliner")
 _READ = """
 import json, socket, sys
 def refuse(*_, **__): raise OSError("no network in this test")

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,6 @@ ENGINES = {role: _NEEDS[role] for role in roles() if role in _NEEDS}
 REMEDY = re.compile(
     r"Reinstall veritensor-ray|Remove (it|the folder)|Bring (the|its)\b.*model again|Run scripts/download_models\.py|pip install"
 )
-SECONDS = 60  # an actor's start on a busy machine; the refusal itself takes one
 
 
 def put(path: Path, data: bytes | str) -> None:
@@ -294,14 +292,13 @@ def _picture() -> bytes:
     return data.getvalue()
 
 
-def submit(monkeypatch: pytest.MonkeyPatch, corpus: Path, *arguments: str) -> tuple[int, float]:
-    """Exit code and seconds of the command, in this process; the output is `out` beside the corpus."""
+def submit(monkeypatch: pytest.MonkeyPatch, corpus: Path, *arguments: str) -> int:
+    """Exit code of the command, in this process; the output is `out` beside the corpus."""
     command = ["veritensor-ray", "submit", str(corpus), "--output", str(corpus.parent / "out"), *arguments]
     monkeypatch.setattr(sys, "argv", command)
-    began = time.monotonic()
     with pytest.raises(SystemExit) as ended:
         main()
-    return int(ended.value.code or 0), time.monotonic() - began
+    return int(ended.value.code or 0)
 
 
 def is_refusal(error: str, says: str) -> None:
@@ -348,8 +345,7 @@ def test_the_driver_refuses_before_anything_starts(
     damage, says = PREFLIGHT[fault]
     damage(home, role)
     monkeypatch.setattr("veritensor_ray.jobs.cluster.start", lambda *_: pytest.fail("Ray was started"))
-    code, seconds = submit(monkeypatch, corpus, "--profile", "standard", "--engines", ENGINES[role])
-    assert (code, seconds < SECONDS) == (4, True)
+    assert submit(monkeypatch, corpus, "--profile", "standard", "--engines", ENGINES[role]) == 4
     is_refusal(capsys.readouterr().err, says)
     assert not (corpus.parent / "out").exists()
 
@@ -371,8 +367,7 @@ def test_the_actor_refuses_before_the_first_shard(
 ) -> None:
     damage, says, flags = IN_THE_ACTOR[fault]
     relocked(damage)(home, "injection")
-    code, seconds = submit(monkeypatch, corpus, "--profile", "standard", "--engines", "signatures,injection", *flags)
-    assert (code, seconds < SECONDS) == (4, True)
+    assert submit(monkeypatch, corpus, "--profile", "standard", "--engines", "signatures,injection", *flags) == 4
     is_refusal(capsys.readouterr().err, says)
     nothing_complete(corpus.parent / "out")
 
@@ -385,10 +380,9 @@ def test_the_program_itself_ends_with_4_and_one_line(originals: dict[str, Path],
     put(weights_of(home / role), weights_of(home / role).read_bytes()[:-1] + b"?")
     command = [sys.executable, "-m", "veritensor_ray", "submit", str(corpus), "--output", str(base / "out"), "--profile", "standard"]
     for extra, says in (({}, "HF_HOME is not set; this is its default"), ({"HF_HOME": str(base / "hf")}, "is changed: its SHA-256")):
-        began = time.monotonic()
         environment = {"PATH": os.environ["PATH"], "HOME": str(base), **extra}
         done = subprocess.run(command, env=environment, cwd=base, capture_output=True, text=True, check=False)
-        assert (done.returncode, time.monotonic() - began < SECONDS) == (4, True), done.stderr
+        assert done.returncode == 4, done.stderr
         is_refusal(done.stderr, says)
         assert not done.stdout
         assert not (base / "out").exists()
@@ -401,7 +395,7 @@ def test_engines_that_are_missing_are_missed_in_every_artifact(
 ) -> None:
     engines = list(ENGINES.values())
     arguments = ("--profile", "standard", "--allow-missing-engines", "--engines", ",".join(["signatures", *engines]))
-    assert submit(monkeypatch, corpus, *arguments)[0] == 3
+    assert submit(monkeypatch, corpus, *arguments) == 3
     capsys.readouterr()
     output = corpus.parent / "out"
     ledger = {row["artifact"]: row for row in pq.read_table(output / "ledger").to_pylist()}

@@ -65,14 +65,14 @@ TEXT = f"first line\n{EVIL}".encode()
     [
         ("a.zip", packed(("x/a.txt", TEXT), ("b.txt", b"fine")), [("x/a.txt", 2)]),
         ("a.tar", taped(("a.txt", TEXT), ("b/b.md", TEXT)), [("a.txt", 2), ("b/b.md", 2)]),
-        ("a.tar.gz", gzip.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
-        ("a.tgz", gzip.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
+        ("a.tar.gz", gzip.compress(taped(("a.txt", TEXT)), mtime=0), [("a.tar!/a.txt", 2)]),
+        ("a.tgz", gzip.compress(taped(("a.txt", TEXT)), mtime=0), [("a.tar!/a.txt", 2)]),
         ("a.tar.bz2", bz2.compress(taped(("a.txt", TEXT))), [("a.tar!/a.txt", 2)]),
         ("backup", lzma.compress(taped(("a.txt", TEXT))), [("content!/a.txt", 2)]),
-        ("a.zip", packed(("b.tar.gz", gzip.compress(taped(("c.zip", packed(("d.txt", TEXT)))))),), [("b.tar.gz!/b.tar!/c.zip!/d.txt", 2)]),
-        ("a.zip", packed(("a.txt.gz", gzip.compress(TEXT))), [("a.txt.gz", 2)]),
+        ("a.zip", packed(("b.tar.gz", gzip.compress(taped(("c.zip", packed(("d.txt", TEXT)))), mtime=0)),), [("b.tar.gz!/b.tar!/c.zip!/d.txt", 2)]),
+        ("a.zip", packed(("a.txt.gz", gzip.compress(TEXT, mtime=0))), [("a.txt.gz", 2)]),
         ("a.zip", packed(("a.jsonl", json.dumps({"t": EVIL}).encode() + b"\n{}"), ("a.parquet", parquet(t=[EVIL]))), [("a.jsonl", 1), ("a.parquet", None)]),
-        ("a.txt.gz.gz", gzip.compress(gzip.compress(TEXT)), [("a.txt.gz", 2)]),
+        ("a.txt.gz.gz", gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0), [("a.txt.gz", 2)]),
         ("renamed.txt", packed(("a.txt", TEXT)), [("a.txt", 2)]),
         ("setup.exe", b"MZ" + bytes(2000) + packed(("a.txt", TEXT)), [("a.txt", 2)]),
     ],
@@ -86,7 +86,7 @@ def test_members_are_scanned_where_they_stand(tmp_path: Path, name: str, data: b
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("cut.tar.gz", gzip.compress(taped(("a.txt", TEXT), ("b.bin", NOISE)))[:-3000]),
+        ("cut.tar.gz", gzip.compress(taped(("a.txt", TEXT), ("b.bin", NOISE)), mtime=0)[:-3000]),
         ("cut.tar", taped(("a.txt", TEXT), ("b.txt", b"words " * 900))[:3000]),
         ("cut.zip", packed(("a.txt", TEXT), ("b.bin", NOISE), compression=zipfile.ZIP_STORED)[:3000]),
     ],
@@ -133,7 +133,7 @@ def test_programs_inside_archives_are_seen_by_file_rules(tmp_path: Path) -> None
         (packed(*((f"{i}.txt", TEXT) for i in range(20))), {"members": 10}, "members", 10),
         (packed(("a.txt", TEXT), ("bomb.txt", bytes(1) + b" " * 30_000_000)), {"expanded_ratio": 100}, "expanded_ratio", 1),
         (packed(("a.txt", TEXT), ("big.txt", b"word " * 900_000)), {"expanded_bytes": 1_000_000}, "expanded_bytes", 1),
-        (gzip.compress(packed(("a.txt", TEXT), ("b.bin", bytes(20_000_000)))), {"expanded_ratio": 100}, "expanded_ratio", 1),
+        (gzip.compress(packed(("a.txt", TEXT), ("b.bin", bytes(20_000_000))), mtime=0), {"expanded_ratio": 100}, "expanded_ratio", 1),
     ],
 )
 def test_bounds_hold_for_all_members_together(tmp_path: Path, data: bytes, limits: dict[str, Any], bound: str | None, seen: int) -> None:
@@ -147,9 +147,9 @@ def test_bounds_hold_for_all_members_together(tmp_path: Path, data: bytes, limit
     ("bomb", "member"),
     [
         (packed(("bomb.txt", b" " * 30_000_000)), "bomb.txt"),
-        (gzip.compress(b"words " * 5_000_000), None),
+        (gzip.compress(b"words " * 5_000_000, mtime=0), None),
         (lzma.compress(b"words " * 5_000_000), None),
-        (gzip.compress(bytes(30_000_000)), "a"),
+        (gzip.compress(bytes(30_000_000), mtime=0), "a"),
     ],
 )
 def test_a_bomb_is_a_finding(tmp_path: Path, bomb: bytes, member: str | None) -> None:
@@ -159,7 +159,7 @@ def test_a_bomb_is_a_finding(tmp_path: Path, bomb: bytes, member: str | None) ->
 
 
 @pytest.mark.parametrize(
-    "pack", [lambda d: packed(("p.png", d)), lambda d: taped(("p.png", d)), lambda d: gzip.compress(packed(("p.png", d)))]
+    "pack", [lambda d: packed(("p.png", d)), lambda d: taped(("p.png", d)), lambda d: gzip.compress(packed(("p.png", d)), mtime=0)]
 )
 def test_pictures_in_archives_are_for_the_transcriber(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     plugins = ["veritensor_ray.testing:Obedient", "veritensor_ray.testing:ObedientTranscriber"]
@@ -171,7 +171,10 @@ def test_pictures_in_archives_are_for_the_transcriber(tmp_path: Path, pack: Call
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("a.txt.gz", (lambda plain: plain[:3] + b"\x10" + plain[4:10] + EVIL.encode() + b"\0" + plain[10:])(gzip.compress(b"some words"))),
+        (
+            "a.txt.gz",
+            (lambda plain: plain[:3] + b"\x10" + plain[4:10] + EVIL.encode() + b"\0" + plain[10:])(gzip.compress(b"some words", mtime=0)),
+        ),
         ("a.tar.zst", zstandard.compress(taped(("a.txt", b"words"))) + b"\x5e\x2a\x4d\x18" + struct.pack("<I", len(EVIL)) + EVIL.encode()),
     ],
 )

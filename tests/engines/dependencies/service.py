@@ -44,6 +44,7 @@ class Osv:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     protocol_version = "HTTP/1.1"
     osv: Osv
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.clock import AtMost
 from tests.engines.dependencies.building import archive, database, record
 from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing
 from veritensor_ray.engines.dependencies.osv_import import import_archives
@@ -52,7 +52,7 @@ def test_age_is_the_newest_records_and_a_future_date_says_nothing(tmp_path: Path
     assert about.age(date(2025, 6, 11)) == 10
 
 
-def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path) -> None:
+def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_most: AtMost) -> None:
     path = archive(
         tmp_path / "all.zip",
         [
@@ -75,9 +75,8 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path) -> No
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("../../escape.json", json.dumps(record("ESCAPE-1")))
         file.writestr("README.md", "no record")
-    started = time.process_time()
-    report = import_archives([path], tmp_path / "db")
-    assert time.process_time() - started < 10
+    with at_most(10):
+        report = import_archives([path], tmp_path / "db")
     assert report.records == 4
     assert report.rejected == {
         "no JSON": 4,
@@ -92,6 +91,7 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path) -> No
     assert [one.id for one in Database(tmp_path / "db").of("PyPI", "x")] == ["HUGE-1"]
 
 
+@pytest.mark.slow
 def test_damaged_archives(tmp_path: Path) -> None:
     path = archive(tmp_path / "all.zip", [record(f"A-{number}") for number in range(50)])
     data = path.read_bytes()

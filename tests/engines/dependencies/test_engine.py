@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from tests.clock import AtMost
 from tests.engines.dependencies.building import database, engine, record, scan
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import FileInfo
@@ -242,11 +242,11 @@ def _lock(kind: str, count: int) -> tuple[str, str]:
     return "package-lock.json", json.dumps({"lockfileVersion": 3, "packages": packages}, indent=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["requirements.txt", "poetry.lock", "package-lock.json"])
-def test_a_lock_file_of_100_000_packages_takes_seconds(made: Dependencies, kind: str) -> None:
-    name, content = _lock(kind, 100_000)
-    started = time.process_time()
-    hits, gaps = scan(made, name, content + ("requests==1.0\n" if kind == "requirements.txt" else ""))
-    assert time.process_time() - started < 20
+def test_a_lock_file_of_20_000_packages_takes_seconds(made: Dependencies, kind: str, at_most: AtMost) -> None:
+    name, content = _lock(kind, 20_000)
+    with at_most(4):
+        hits, gaps = scan(made, name, content + ("requests==1.0\n" if kind == "requirements.txt" else ""))
     assert len(hits) == (1 if kind == "requirements.txt" else 0)
     assert gaps == []

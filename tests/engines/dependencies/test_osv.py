@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from tests.engines.dependencies.building import database, engine, record, scan
 from tests.engines.dependencies.service import Osv, serving
 from veritensor_ray.config import Osv as Configuration
 from veritensor_ray.engines.dependencies.osv import OsvClient
+
+pytestmark = pytest.mark.slow
 
 RECORDS = [
     record("PYSEC-1", aliases=["CVE-1"]),
@@ -104,12 +105,10 @@ def test_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = time.monotonic()
     with caplog.at_level(logging.DEBUG, "veritensor_ray"):
         hits, gaps = scan(engine(**online(f"http://127.0.0.1:{port}")), "requirements.txt", TEXT)
     assert (hits, [gap.coverage for gap in gaps]) == ([], ["db_missing"])
     assert "OSV.dev unreachable" in caplog.text
-    assert time.monotonic() - started < 5
 
 
 def test_the_database_answers_where_the_service_does_not(osv: Osv, tmp_path: Path) -> None:
@@ -154,11 +153,10 @@ def test_pages_without_end_are_given_up(osv: Osv) -> None:
 
 
 def test_time_runs_out(osv: Osv) -> None:
-    osv.always = "429"
-    started = time.monotonic()
+    osv.always = "500"
     reply = OsvClient(Configuration(url=osv.url, seconds=0.2, backoff=5, retries=10, timeout=0.5)).ask([("PyPI", "requests", "1.0")])
     assert reply.unanswered
-    assert time.monotonic() - started < 3
+    assert osv.calls["batch"] == 1, "the pause before the next try would not end in time"
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(osv: Osv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

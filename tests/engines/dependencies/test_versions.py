@@ -53,6 +53,7 @@ def test_equal_versions_are_spelled_alike(ecosystem: str, a: str, b: str) -> Non
     assert order(ecosystem, a) == order(ecosystem, b)
 
 
+@pytest.mark.slow
 @given(st.lists(st.from_regex(r"[0-3]\.[0-3](\.[0-3])?((a|b|rc)[0-2])?", fullmatch=True), min_size=2, max_size=2))
 def test_spelling_and_order_agree(pair: list[str]) -> None:
     a, b = pair

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.config import Settings
+from veritensor_ray.engines import indicators as module
 from veritensor_ray.engines.base import FileInfo, Hit
-from veritensor_ray.engines.indicators import CHUNK, IndicatorEngine
+from veritensor_ray.engines.indicators import IndicatorEngine
 from veritensor_ray.errors import UsageError
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
@@ -68,8 +69,12 @@ def test_files_by_digest(tmp_path: Path) -> None:
     assert (hit.rule, hit.message) == ("indicators.file-hash", "on the list of indicators: dropper of last week")
 
 
+CHUNK = 1 << 16
+
+
 @pytest.mark.parametrize("at", [0, 5000, CHUNK - 5, CHUNK + 100])
-def test_hosts_in_bytes_that_are_no_text(tmp_path: Path, at: int) -> None:
+def test_hosts_in_bytes_that_are_no_text(tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", CHUNK)
     data = bytes(at) + b"\x01http://one.example/payload.sh\x00" + bytes(CHUNK)
     hits = [
         found

@@ -22,6 +22,8 @@ from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Injection]
 
 

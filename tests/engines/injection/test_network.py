@@ -15,6 +15,8 @@ from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.windows import TokenWindow
 from veritensor_ray.errors import ModelError
 
+pytestmark = pytest.mark.slow
+
 
 def windows(*sizes: int, seed: int = 1) -> list[TokenWindow]:
     """Random tokens, framed."""

@@ -8,6 +8,7 @@ import pickle
 import warnings
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +16,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from tests.engines.modelfiles.building import dumps, npy, scan
 from veritensor_ray.engines.modelfiles.harmless import EXACT
@@ -75,13 +75,17 @@ def test_targets(path: str, runs: bool) -> None:
     assert runs_code(path) is runs
 
 
-def network() -> torch.nn.Module:
+def network() -> Any:
+    import torch
+
     return torch.nn.Sequential(
         torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 2)
     )
 
 
 def torch_bytes(value: Any, zipped: bool) -> bytes:
+    import torch
+
     out = io.BytesIO()
     torch.save(value, out, _use_new_zipfile_serialization=zipped)
     if not zipped:
@@ -90,26 +94,39 @@ def torch_bytes(value: Any, zipped: bool) -> bytes:
     return archive.read(next(name for name in archive.namelist() if name.endswith("data.pkl")))
 
 
+def _checkpoint() -> Any:
+    import torch
+
+    return {
+        "model": network().state_dict(),
+        "optimizer": torch.optim.Adam(network().parameters()).state_dict(),
+        "epoch": 3,
+        "args": OrderedDict(),
+    }
+
+
+def _tensors() -> Any:
+    import torch
+
+    return [torch.ones(2, dtype=dtype) for dtype in (torch.float16, torch.bfloat16, torch.int8, torch.bool, torch.complex64)]
+
+
+def _parameter() -> Any:
+    import torch
+
+    return torch.nn.Parameter(torch.ones(3))
+
+
+def _sparse() -> Any:
+    import torch
+
+    return torch.ones(3).to_sparse()
+
+
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize(
-    "value",
-    [
-        network().state_dict(),
-        network(),
-        {
-            "model": network().state_dict(),
-            "optimizer": torch.optim.Adam(network().parameters()).state_dict(),
-            "epoch": 3,
-            "args": OrderedDict(),
-        },
-        [torch.ones(2, dtype=dtype) for dtype in (torch.float16, torch.bfloat16, torch.int8, torch.bool, torch.complex64)],
-        torch.nn.Parameter(torch.ones(3)),
-        torch.ones(3).to_sparse(),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_torch(value: Any, zipped: bool) -> None:
-    assert scan(torch_bytes(value, zipped)) == []
+@pytest.mark.parametrize("made", [lambda: network().state_dict(), network, _checkpoint, _tensors, _parameter, _sparse])
+def test_torch(made: Callable[[], Any], zipped: bool) -> None:
+    assert scan(torch_bytes(made(), zipped)) == []
 
 
 def test_a_tensor_pickled_without_torch_save() -> None:

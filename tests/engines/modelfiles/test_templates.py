@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.clock import AtMost
 from veritensor_ray.engines.modelfiles.templates import ESCAPE, FILES, UNREADABLE, check
 
 CHATML = """{%- if messages[0]['role'] == 'system' %}{%- set loop_messages = messages[1:] %}{%- set system = messages[0]['content'] %}
@@ -100,6 +99,7 @@ def test_other_files(template: str) -> None:
     assert [one.rule for one in check(template)] == [FILES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "template",
     [
@@ -114,10 +114,9 @@ def test_other_files(template: str) -> None:
         "{{ 1 " + "+ 1 " * 100_001 + "}}",
     ],
 )
-def test_what_is_no_template_or_a_bomb(template: str) -> None:
-    started = time.process_time()
-    assert [one.rule for one in check(template)] == [UNREADABLE]
-    assert time.process_time() - started < 20
+def test_what_is_no_template_or_a_bomb(template: str, at_most: AtMost) -> None:
+    with at_most(20):
+        assert [one.rule for one in check(template)] == [UNREADABLE]
 
 
 def test_nothing_is_computed() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.engines.ocr.conftest import SETTINGS, batch, drawn, file
@@ -20,6 +19,8 @@ from veritensor_ray.engines.ocr import Ocr
 from veritensor_ray.errors import LimitExceeded, ModelError, ReadError, UsageError
 from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import SEGMENTS
+
+pytestmark = pytest.mark.slow
 
 
 def _noise() -> Image.Image:
@@ -155,6 +156,8 @@ def test_unknown_languages_are_refused() -> None:
 
 
 def test_loads_without_pickle_network_or_home(ocr: Ocr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import torch
+
     model = ocr._described()  # converted by now
 
     def refuse(*_: object, **__: object) -> None:

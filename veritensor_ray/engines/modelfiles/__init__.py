@@ -159,7 +159,7 @@ class ModelFiles:
 
     def _template(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
         data = file.read(4 * bounds.TEMPLATE + 1)
-        return headers.scan_template(data.decode("utf-8", "replace"), 0, chat="chat_template" in (about.member or about.path))
+        return headers.scan_template(data.decode("utf-8", "surrogateescape"), 0, chat="chat_template" in (about.member or about.path))
 
     def _config(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
         data = file.read(configs.LARGEST + 1)

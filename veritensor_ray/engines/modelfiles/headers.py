@@ -43,15 +43,16 @@ def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
 def scan_template(template: str, base: int, chat: bool = True) -> Iterator[Hit]:
     """Hits in a template that stands in the file as it is, in UTF-8, from byte `base` on; each marks its line.
 
+    A byte that is no UTF-8 stands in it as a lone surrogate (`surrogateescape`), so that places behind it are those of the file.
     Templates of web sites (`chat` is False) include others and show the names of classes: of those only a plain escape counts.
     """
     lines = re.split(r"(\r\n|\r|\n)", template)  # with the line ends between them
-    for found in templates.check(template):
+    for found in templates.check(template.encode("utf-8", "surrogateescape").decode("utf-8", "replace")):
         if not chat and not (found.rule == templates.ESCAPE and templates.PLAIN.search(found.what)):
             continue
         before, line = lines[: 2 * found.line - 2], lines[min(2 * found.line - 2, len(lines) - 1)]
-        start = base + len("".join(before).encode("utf-8", "replace"))
-        end = start + max(1, len(line[:200].encode("utf-8", "replace")))
+        start = base + len("".join(before).encode("utf-8", "surrogateescape"))
+        end = start + max(1, len(line[:200].encode("utf-8", "surrogateescape")))
         message = f"line {found.line} of the template: {found.what}"
         yield Hit(found.rule, start, end, severity=found.severity, message=message, evidence=found.what)
 

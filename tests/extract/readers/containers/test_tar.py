@@ -183,6 +183,7 @@ def test_memory_is_bounded() -> None:
     assert peak < 12 << 20
 
 
+@pytest.mark.slow
 def test_damage_anywhere_gives_a_result() -> None:
     files = (info("a", tarfile.SYMTYPE, "b"), b""), (info("n" * 120, comment="c"), b"some words"), (info("b"), b"x")
     for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):

@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import inflate64
 import pytest
-import torch
 import zstandard
 
 from tests.extract.readers.containers.gathering import ZIP, fuzzed, gather
@@ -127,6 +126,7 @@ def test_streamed_and_wide_archives() -> None:
     assert (found.members, found.notices, found.gaps) == (list(FILES.items()), [], [])
 
 
+@pytest.mark.slow
 def test_more_entries_than_sixteen_bits_count() -> None:
     found = gather(zipped({f"{i}": b"" for i in range(70_000)}), ZIP)
     assert (len(found.members), found.notices, found.gaps) == (70_000, [], [])
@@ -149,6 +149,8 @@ def test_names_in_either_encoding(raw: bytes, name: str) -> None:
 
 
 def test_torch_checkpoints_hold_opaque_tensors() -> None:
+    import torch
+
     out = io.BytesIO()
     torch.save({"weight": torch.ones(3)}, out)
     found = gather(out.getvalue(), PYTORCH)

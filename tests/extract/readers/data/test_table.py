@@ -116,7 +116,7 @@ def test_a_cell_beyond_the_bound_makes_the_rest_plain_text(monkeypatch: pytest.M
 
 
 def test_what_came_before_a_damaged_place_of_the_stream_is_read() -> None:
-    data = gzip.compress(b"name,age\nada,36\nbob,40\n")[:-8]
+    data = gzip.compress(b"name,age\nada,36\nbob,40\n", mtime=0)[:-8]
     (blocks, _), _ = until_error(reader_source(data, CSV, packed="application/gzip"), ReadError)
     assert flat(blocks, "decoded_via")[2:] == [(text, "gzip") for text in ("ada", "36", "bob", "40")]
 

@@ -54,7 +54,7 @@ CHUNKED = b"9\r\n" + PAGE[:9] + b"\r\n" + f"{len(PAGE) - 9:x};x=y\r\n".encode() 
         (zlib.compress(PAGE), ["Content-Encoding: deflate"], PAGE),
         (raw_deflate(PAGE), ["Content-Encoding: deflate"], PAGE),
         (PAGE, ["Content-Encoding: deflate"], PAGE),
-        (gzip.compress(PAGE), ["Content-Encoding: gzip"], gzip.compress(PAGE)),
+        (gzip.compress(PAGE, mtime=0), ["Content-Encoding: gzip"], gzip.compress(PAGE, mtime=0)),
         (b"\x0b\x02\x80br", ["Content-Encoding: br"], b"\x0b\x02\x80br"),
     ],
     ids=["plain", "chunked", "not chunked", "bad chunk", "short chunk", "zlib", "deflate", "not deflated", "gzip", "br"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.clock import AtMost
 from tests.extract.readers.markup.origins import by_view, check, harmless, items, texts
 from tests.extract.readers.reading import members, read, reader_source, until_error
 from veritensor_ray.errors import LimitExceeded, ReadError
@@ -209,7 +209,7 @@ def test_encoding_and_compression_are_said() -> None:
     blocks, _ = read("grün".encode("cp1252"), Kind(HTML, "cp1252"))
     assert [block.decoded_via for block in blocks] == ["cp1252"]
     (blocks, _), _ = until_error(
-        reader_source(gzip.compress(b"<p>one<p>two " * 9)[:-9], Kind(HTML, "utf-8"), None, "application/gzip"), ReadError
+        reader_source(gzip.compress(b"<p>one<p>two " * 9, mtime=0)[:-9], Kind(HTML, "utf-8"), None, "application/gzip"), ReadError
     )
     assert blocks[0].texts[0] == "one"
 
@@ -314,10 +314,9 @@ def test_damaged_input(media_type: str) -> None:
         b"<a " + b"x=y " * 40_000 + b">",
     ],
 )
-def test_hostile_input_takes_linear_time(source: bytes, media_type: str) -> None:
-    started = time.process_time()
-    items(source, media_type)
-    assert time.process_time() - started < 3
+def test_hostile_input_takes_linear_time(source: bytes, media_type: str, at_most: AtMost) -> None:
+    with at_most(3):
+        items(source, media_type)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.clock import AtMost
 from tests.extract.readers.markup.origins import by_view, check, harmless, items
 from veritensor_ray.extract.sniff import sniff
 
@@ -65,8 +64,7 @@ def test_texts(media_type: str, source: str, expected: dict[str, list[str]]) -> 
 @pytest.mark.parametrize(
     "source", [b"<", b"{", b"a\n", b"&amp;\n", b"<a ", b"0:00:01,000 --> 0:00:02,000\nx\n\n", b"Dialogue: ,", b"{0}{1}a|", b"\r"]
 )
-def test_hostile_input(source: bytes, media_type: str) -> None:
-    started = time.process_time()
-    harmless(source * 5_000, media_type)
-    assert time.process_time() - started < 3
+def test_hostile_input(source: bytes, media_type: str, at_most: AtMost) -> None:
+    with at_most(3):
+        harmless(source * 5_000, media_type)
     harmless(b"0:00:01,000 --> 0:00:02,000\n" + source * 5_000, media_type)

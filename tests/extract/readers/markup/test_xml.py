@@ -98,6 +98,7 @@ def test_declarations_are_shown_and_never_expanded(source: bytes, notices: list[
     assert not any("haha" in text for _, text, _ in texts(found))
 
 
+@pytest.mark.slow
 def test_a_big_file_is_read_in_little_memory() -> None:
     source = b"<r>" + b'<rec id="x"><name>Some name</name><note>A note of <i>some</i> words.</note></rec>\n' * 20_000 + b"</r>"
     tracemalloc.start()

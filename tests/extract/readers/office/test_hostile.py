@@ -120,6 +120,7 @@ def peak(data: bytes, kind: Kind) -> int:
 RUN = "<w:r><w:t>x</w:t></w:r>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
@@ -155,6 +156,7 @@ def test_bounds_of_xml(body: str, bound: str) -> None:
     assert [gap.bound for gap in gaps] == [bound]
 
 
+@pytest.mark.slow
 def test_a_part_that_expands_too_much() -> None:
     data = docx("<w:p><w:r><w:t>before</w:t></w:r></w:p>" + "<w:p/>" * 2_000_000)
     _, gaps = read(data, DOCX, Limits(expanded_ratio=100))
