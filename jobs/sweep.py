@@ -143,9 +143,10 @@ class _Reading:
 
 
 def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether files are still taken apart as they were: by the same version, within the same limits."""
+    """Whether files are still taken apart as they were, and rows have the columns of today: by the same version, within the same limits."""
     theirs = before["fingerprint_parts"]
-    return bool(parts["version"] == theirs["version"] and parts["settings"]["limits"] == theirs["settings"]["limits"])
+    same = all(parts[name] == theirs.get(name) for name in ("version", "schema"))
+    return bool(same and parts["settings"]["limits"] == theirs["settings"]["limits"])
 
 
 def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:

@@ -97,3 +97,78 @@ def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_a
             ):
                 wrong.append(f"{path.relative_to(ROOT)}: import from detection what is not an engine's own")
     assert wrong == []
+
+
+# Words of other libraries, which have nothing better: `liblzma` names its limit on memory, and `ssl` a certificate, in sentences alone.
+FOREIGN = {"veritensor_ray/extract/streams.py", "veritensor_ray/announce/notify.py"}
+ASKED_IN_SQL = re.compile(
+    r"SELECT.*(\breason\s*(=|<>|(NOT )?(I?LIKE|IN|GLOB)\b)|(starts_with|ends_with|contains|regexp_\w+)\((\w+\.)?reason\b)", re.DOTALL
+)
+ASKING = ("startswith", "endswith", "match", "search", "fullmatch")
+
+
+def is_sentence(node: ast.AST) -> bool:
+    """Whether an expression is a reason in words: by its name, or as the text of an exception."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("lower", "upper", "casefold", "strip"):
+        return is_sentence(node.func.value)
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    key = node.slice.value if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) else ""
+    told = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and len(node.args) == 1
+    return "reason" in (name, key) or (told and is_error(node.args[0]))  # type: ignore[attr-defined]  # a call
+
+
+def is_error(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("error", "problem", "broken", "lost", "death", "exception")
+
+
+def decides_by_a_sentence(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        by_value = any(not isinstance(one, (ast.Is, ast.IsNot)) for one in node.ops)
+        return by_value and any(is_sentence(one) for one in (node.left, *node.comparators))
+    if isinstance(node, ast.Match):
+        return is_sentence(node.subject)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKING:
+        return any(is_sentence(one) for one in (node.func.value, *node.args))
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and ASKED_IN_SQL.search(node.value) is not None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_decided_by_a_sentence(path: Path) -> None:
+    """Codes steer, sentences explain: whoever improves a sentence must not change what a run does."""
+    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if decides_by_a_sentence(node)]  # type: ignore[attr-defined]
+    assert bool(found) == (str(path.relative_to(ROOT)) in FOREIGN), f"compares a sentence in lines {found}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "one['reason'].startswith(WORDS)",
+        "gap.reason == 'encrypted'",
+        "reason in WORDS",
+        "'cut' in str(error).lower()",
+        "re.search('cut', outcome.reason)",
+        """rows("SELECT * FROM ledger WHERE reason LIKE 'no reader%'")""",
+        """rows("SELECT * FROM ledger l WHERE starts_with(l.reason, 'no reader')")""",
+    ],
+)
+def test_such_decisions_are_recognised(code: str) -> None:
+    assert any(decides_by_a_sentence(node) for node in ast.walk(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code", ["gap.reason is None", "gap.reason or 'all'", "f'{name}: {gap.reason}'", "code == gap.code", "'SELECT reason'"]
+)
+def test_others_are_not(code: str) -> None:
+    assert not any(decides_by_a_sentence(node) for node in ast.walk(ast.parse(code)))
+
+
+def test_the_page_names_every_floor_in_the_order_of_the_contract() -> None:
+    [contract] = [
+        one for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"] if one["type"] == "layers"
+    ]
+    floors = [name.strip() for layer in contract["layers"] for name in layer.split("|") if name.strip() != "__main__"]
+    section = (ROOT / "docs/architecture.md").read_text().partition("## The floors")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert listed == floors
+    there = {path.stem for path in (ROOT / "veritensor_ray").iterdir() if not path.name.startswith("__") and path.name != "py.typed"}
+    assert set(listed) == there

@@ -23,7 +23,7 @@ PIECES = {
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
 }  # fmt: skip
 # These read what the user imports, and nothing of a corpus.
-IMPORTING = {"engines/dependencies/importing.py", "engines/dependencies/lists.py", "engines/dependencies/osv.py"}
+IMPORTING = {"engines/dependencies/known_names.py", "engines/dependencies/osv_import.py", "engines/dependencies/osv.py"}
 
 
 def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:

@@ -112,6 +112,8 @@ def test_what_cannot_be_read_says_why_and_all_else_is_scanned(demo: Demo) -> Non
         reasons = [row["reason"] or "", *(gap["reason"] for gap in row["gaps"])]
         if row["status"] != status or not any(one.startswith(reason) for one in reasons) or (status == "scanned" and row["reason"]):
             wrong.append((row["artifact"], row["status"], reasons))
+        unexplained = [one for one in (row, *row["coverage"], *row["gaps"]) if (one["reason"] is None) != (one["reason_code"] is None)]
+        wrong += [(row["artifact"], "no code", unexplained)] if unexplained else []
     assert not wrong
     assert set(special) <= {row["artifact"] for row in demo.table("ledger")}
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 WHAT = "the sheet cannot be read"
@@ -49,7 +50,8 @@ def caught(raising: Callable[[], object]) -> Exception:
 def test_what_is_said_of_an_error(error: Exception, reason: str) -> None:
     found = as_read_error(error, WHAT)
     assert (type(found), str(found)) == (ReadError, f"{WHAT}: {reason}")
-    assert Gap.of(found, "Sheet1") == Gap(f"{WHAT}: {reason}", "Sheet1")
+    code = ReasonCode.STORE_FAILED if isinstance(error, OSError) and error.errno else ReasonCode.DAMAGED
+    assert Gap.of(found, "Sheet1") == Gap(f"{WHAT}: {reason}", "Sheet1", code=code)
 
 
 @pytest.mark.parametrize(

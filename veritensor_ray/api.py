@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from veritensor_ray.config import Settings, load_settings
-from veritensor_ray.errors import UsageError
+from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.state import TABLES, night, results
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import night, results
 from veritensor_ray.imports import Guard
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
@@ -43,7 +45,7 @@ _SHORTFALLS = {
 # A text that is meant for a file: a URI, or a path without a space. Its name would be scanned, and the file taken for clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
 _WILDCARDS = re.compile(r"[*?\[]")  # a name is not a pattern
-_NO_MATCH = ("not included (include)", "excluded (exclude)", "the output of this run")
+_LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
 def scan(
@@ -130,15 +132,20 @@ class Audit:
         )
 
     def dataset(self, name: str) -> ds.Dataset:
-        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends. Raises UsageError."""
+        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends.
+
+        A column that an earlier version did not write is null. Raises UsageError; StoreError where the table is lost.
+        """
         if name not in self.tables:
             raise UsageError(f"there is no table {name!r} here; there are {', '.join(self.tables)}")
-        return self.store.dataset(name)
+        if not self.store.exists(name):
+            raise StoreError(f"{self.store.uri} has lost its table {name}: get the output again, or scan again with --fresh")
+        return self.store.dataset(name, TABLES[name])
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The names of the tables there are."""
-        return TABLES if self.run.get("job") == "sweep" else TABLES[:3]
+        return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
 
     @cached_property
     def findings(self) -> pa.Table:
@@ -236,12 +243,12 @@ def _shortfall(status: str, count: int) -> str:
 
 def nothing_matched(run: Mapping[str, Any]) -> str:
     """A sentence if the corpus is empty, or if `include` and `exclude` leave nothing of it."""
-    artifacts = run["totals"].get("artifacts", 0)
-    left_out = sum(one["artifacts"] for one in run["not_covered"] if one["reason"] in _NO_MATCH)
-    if left_out < artifacts:
+    codes: Mapping[str, int] = run.get("reason_codes", {})  # no output before schema 2 has them
+    left_out = sum(codes.get(code, 0) for code in _LEFT_OUT)
+    if left_out + codes.get(ReasonCode.OWN_OUTPUT, 0) < run["totals"].get("artifacts", 0):
         return ""
     where = visible(without_credentials(", ".join(run["sources"])))
-    if any(one["reason"] in _NO_MATCH[:2] for one in run["not_covered"]):
+    if left_out:
         return f"no artifact in {where} is left by include and exclude; nothing was scanned"
     return f"no artifact was found in {where}; nothing was scanned"
 
@@ -380,5 +387,5 @@ def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[st
     except bounded.Died as death:
         outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
         for outcome in outcomes:
-            quarantine(outcome, {"extract": str(death)}, context.engines)
+            quarantine(outcome, {"extract": str(death)}, context.engines, death.reason_code)
         return commit_table(rows, outcomes, fingerprints, context.site_key)

@@ -83,7 +83,13 @@ SHARED_STRINGS = _fixed(
     "shared_strings", 4_000_000, "texts", "texts that cells of a workbook share; those beyond are read once, without cells"
 )
 STYLES = _fixed("styles", 200_000, "styles", "styles of a document that are remembered; text of those beyond counts as visible")
-CSS_RULES = _fixed("css_rules", 100_000, "rules", "rules of style sheets that are remembered; text of those beyond counts as visible")
+# Of the styles of a page; text that those beyond a bound hide counts as visible.
+CSS_CHARS = _fixed("css_chars", 1 << 20, "characters", "all style sheets of a page")
+CSS_RULES = _fixed("css_rules", 10_000, "selectors", "selectors of the style sheets of a page")
+CSS_SELECTOR = _fixed("css_selector", 200, "tokens", "one selector; 6 levels of brackets, and 500 selectors of one rule")
+CSS_SIBLINGS = _fixed("css_siblings", 1_000, "elements", "elements in one element that selectors can look back at")
+CSS_STEPS = _fixed("css_steps", 500, "steps", "what matching of selectors may take for an element, on the average of a page so far")
+CSS_VALUE = _fixed("css_value", 1_000, "tokens", "a value with its variables in place; 16 levels of them")
 MACRO = _fixed("macro_bytes", 16 << 20, "bytes", "the source of a macro module; all modules together: four times as much")
 MACROS = _fixed("macros", 2_000, "modules", "macro modules of a project")
 OLE_STREAMS = _fixed("ole_streams", 10_000, "streams", "of an OLE file")

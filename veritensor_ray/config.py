@@ -1,4 +1,4 @@
-"""The one configuration model: YAML, then VERITENSOR_* variables, then flags; it knows no other module but errors."""
+"""The one configuration model: YAML, then VERITENSOR_* variables, then flags; it knows no other module but errors, ages and URIs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
+from veritensor_ray.ages import span
 from veritensor_ray.errors import UsageError
 from veritensor_ray.uris import real_base
 
@@ -48,17 +49,11 @@ _DEFAULT_FILE = "veritensor-ray.yaml"
 # What runs something, or says whom to believe: not from a file that only lies where somebody works.
 _ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
 _MOST_BYTES = 4 << 20
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _seconds(value: Any) -> Any:
-    """`30m`, `90s`, `2h`, `1d` to seconds; a number is seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value) if isinstance(value, str) else None
-    if match is not None:
-        return float(match[1]) * _UNITS[match[2]]
-    if value is not None and not isinstance(value, int | float):
-        raise ValueError("give a duration like 90s, 30m or 2h")
-    return value
+    """A span of time to seconds; a number is seconds."""
+    return value if value is None or isinstance(value, int | float) else span(str(value)).total_seconds()
 
 
 Duration = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds)]
@@ -277,7 +272,7 @@ class Settings(Section):
     include: StringList = []
     exclude: StringList = []
     max_size: ByteSize | None = None
-    since: Text = Field(None, description="ISO date, or an age like 7d, 12h")
+    since: Text = Field(None, description="ISO date or time, or an age like 7d, 12h")
     sample: Text = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$")
     follow_links: bool = False
     address: str | None = None

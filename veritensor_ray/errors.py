@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose; it knows nothing else of the package.
+"""Every error this package raises on purpose; of the package it knows the codes of reasons alone.
 
 VeritensorError
 ├── UsageError                  exit 2: the command or the configuration is wrong
@@ -14,6 +14,7 @@ VeritensorError
 ├── DeadlineReached             exit 3: what is under way was committed, the rest is for the next run
 └── ReadError                   one artifact cannot be read, wholly or in part; becomes a ledger entry
     ├── ChangedDuringRun        it is not what was planned any more
+    ├── Encrypted               it takes a password to read it
     └── LimitExceeded           a bound on size, depth, ratio or count cut it off
 
 Malformed (a ValueError) is what our own parsers of formats raise; readers turn it, and what libraries raise, into a ReadError (`as_read_error`).
@@ -23,6 +24,8 @@ from __future__ import annotations
 
 import re
 import struct
+
+from veritensor_ray.reasons import ReasonCode, access_code
 
 
 class VeritensorError(Exception):
@@ -80,11 +83,25 @@ class DeadlineReached(VeritensorError):
 
 
 class ReadError(VeritensorError):
-    """One artifact or member cannot be read, wholly or in part."""
+    """One artifact or member cannot be read, wholly or in part; `reason_code` says why in a word."""
+
+    reason_code = ReasonCode.DAMAGED
+
+    def __init__(self, message: str, code: ReasonCode | None = None) -> None:
+        super().__init__(message)
+        self.reason_code = code or self.reason_code
 
 
 class ChangedDuringRun(ReadError):
     """The artifact is not the one that was planned."""
+
+    reason_code = ReasonCode.CHANGED_DURING_RUN
+
+
+class Encrypted(ReadError):
+    """It takes a password to read it."""
+
+    reason_code = ReasonCode.ENCRYPTED
 
 
 class LimitExceeded(ReadError):
@@ -92,6 +109,8 @@ class LimitExceeded(ReadError):
 
     `bound` is the configuration name of the limit, for the ledger's gap.
     """
+
+    reason_code = ReasonCode.LIMIT
 
     def __init__(self, bound: str, message: str) -> None:
         super().__init__(message)
@@ -131,9 +150,9 @@ def as_read_error(error: BaseException, what: str) -> ReadError:
     said = _ADDRESS.sub("", " ".join(str(error).partition("\n")[0].split()))[:_SHOWN]
     if isinstance(error, MemoryError) or _MEMORY.search(said):
         return LimitExceeded("worker_memory", "reading it needs more memory than limits.worker_memory allows")
-    kind = type(error)
+    kind, code = type(error), ReasonCode.DAMAGED
     if isinstance(error, OSError) and error.strerror:
-        said = error.strerror
+        said, code = error.strerror, access_code(error)
     elif not said or (kind is not OSError and kind.__module__ == "builtins") or kind is struct.error:
         said = f"{next(meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds))} ({kind.__name__})"
-    return ReadError(f"{what}: {said}")
+    return ReadError(f"{what}: {said}", code)

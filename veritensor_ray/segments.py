@@ -13,6 +13,7 @@ import pyarrow as pa
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.origins import Origin, cut_origins
+from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -82,7 +83,8 @@ class Gap:
 
     `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
     `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
-    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`.
+    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` says why in a word: it
+    is given where neither `bound` nor `coverage` says so already, and it is not damage.
     """
 
     reason: str
@@ -93,11 +95,17 @@ class Gap:
     count: int = 1
     coverage: str | None = None
     body: bool = False
+    code: ReasonCode | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is None:
+            by_design = ReasonCode.NO_READER if self.coverage == ReasonCode.NO_READER else ReasonCode.DAMAGED
+            object.__setattr__(self, "code", by_design if self.bound is None else ReasonCode.LIMIT)
 
     @classmethod
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
         """What could not be read because of an error, with the bound where one was exceeded."""
-        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None)
+        return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
 
 
 @dataclass(frozen=True, slots=True)

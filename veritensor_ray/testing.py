@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
+from veritensor_ray.media_types import PLAIN, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import SEGMENTS, Block, Gap, Identity, to_batch
 
@@ -57,7 +58,7 @@ class SampleFile:
 
     data: bytes
     path: str = "test.bin"
-    media_type: str = "application/octet-stream"
+    media_type: str = UNKNOWN
 
     def about(self) -> FileInfo:
         """What an engine is told of it."""
@@ -66,7 +67,7 @@ class SampleFile:
 
 def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.RecordBatch:
     """A batch of segments as an engine gets it."""
-    batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, "text/plain"), Limits(segment_chars=1 << 30))
+    batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, PLAIN), Limits(segment_chars=1 << 30))
     column = pa.array(texts, pa.string())
     return batch.set_column(batch.schema.get_field_index("text"), "text", column)
 
@@ -224,7 +225,7 @@ class EngineContract:
     def _odd_files(self) -> Iterator[SampleFile]:
         """Odd contents under each name that the engine knows, and its own positives cut and damaged."""
         places = {(sample.path, sample.media_type) for sample in self.positive_files}
-        for path, media_type in sorted({("test.bin", "application/octet-stream"), *places}):
+        for path, media_type in sorted({("test.bin", UNKNOWN), *places}):
             yield from (SampleFile(data, path, media_type) for data in ODD_FILES)
         dice = random.Random(7)  # noqa: S311  # the same damage in every run
         for sample in self.positive_files:

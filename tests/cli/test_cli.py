@@ -105,7 +105,11 @@ def test_help(
         (("plan",), 2, "at least one source"),
         (("submit", ".", "--address", "http://127.0.0.1:9"), 2, "at least one source and --output"),
         (("submit", ".", "--output", "/out", "--address", "http://127.0.0.1:9"), 2, "looked up on the cluster's nodes"),
-        (("submit", "/data", "--output", "/out", "--address", "http://127.0.0.1:9", "--deadline", "soon"), 2, "give HH:MM"),
+        (
+            ("submit", "/data", "--output", "/out", "--address", "http://127.0.0.1:9", "--deadline", "soon"),
+            2,
+            "a time of day such as 06:00",
+        ),
         (("jobs",), 2, "--address http://HEAD:8265"),
         (("verify", "/no/such/output"), 4, "no run.json"),
     ],
@@ -129,10 +133,11 @@ RUN: dict[str, Any] = {
     "severity": {"high": 1},
     "status": {"scanned": 3},
     "not_covered": [],
+    "reason_codes": {},
     "coverage": {"signatures": {"complete": 3}},
     "rules": [],
 }
-LEFT_OUT = [{"status": "skipped", "reason": "not included (include)", "artifacts": 3}]
+LEFT_OUT = {"not-included": 2, "own-output": 1}
 
 
 @pytest.mark.parametrize(
@@ -147,15 +152,15 @@ LEFT_OUT = [{"status": "skipped", "reason": "not included (include)", "artifacts
         ({"status": {"unlisted": 1}}, None, False, False, 3),
         ({"status": {"unreadable": 1}}, None, True, False, 0),
         ({"status": {"unreadable": 1}}, "high", False, False, 1),
-        ({"not_covered": [{"status": "skipped", "reason": "no reader for audio/mpeg", "artifacts": 1}]}, None, False, False, 0),
-        ({"not_covered": [{"status": "skipped", "reason": "no reader for audio/mpeg", "artifacts": 1}]}, None, False, True, 3),
-        ({"not_covered": [{"status": "skipped", "reason": "excluded (exclude)", "artifacts": 1}]}, None, False, True, 0),
-        ({"not_covered": [{"status": "skipped", "reason": NO_OCR, "artifacts": 1}]}, None, False, False, 0),
-        ({"not_covered": [{"status": "skipped", "reason": NO_OCR, "artifacts": 1}]}, None, False, True, 3),
+        ({"reason_codes": {"no-reader": 1}}, None, False, False, 0),
+        ({"reason_codes": {"no-reader": 1}}, None, False, True, 3),
+        ({"reason_codes": {"excluded": 1}}, None, False, True, 0),
+        ({"reason_codes": {"engine-not-selected": 1}}, None, False, False, 0),
+        ({"reason_codes": {"engine-not-selected": 1}}, None, False, True, 3),
         ({"severity": {}, "totals": {}, "status": {}}, None, False, False, 3),
         ({"severity": {}, "totals": {"artifacts": 0}, "status": {}}, "low", True, False, 0),
-        ({"severity": {}, "not_covered": LEFT_OUT}, None, False, False, 3),
-        ({"severity": {}, "not_covered": LEFT_OUT}, None, True, False, 0),
+        ({"severity": {}, "reason_codes": LEFT_OUT}, None, False, False, 3),
+        ({"severity": {}, "reason_codes": LEFT_OUT}, None, True, False, 0),
     ],
 )
 def test_exit_codes(change: dict[str, Any], fail_on: str | None, allow_partial: bool, strict: bool, code: int) -> None:
@@ -191,7 +196,7 @@ NOTHING = "nothing: every engine that applies has seen every byte"
         ({"coverage": {"ocr": {"no-reader": 2}}}, "ocr: not selected; 2 artifacts with pictures whose text was not read"),
         ({"coverage": {"signatures": {"odd\x1b": 2}}}, "signatures: odd\\x1b in 2 artifacts (see coverage in the ledger)"),
         ({"totals": {}, "coverage": {}}, "no artifact was found in /data/kb; nothing was scanned"),
-        ({"not_covered": LEFT_OUT}, "no artifact in /data/kb is left by include and exclude; nothing was scanned"),
+        ({"reason_codes": LEFT_OUT}, "no artifact in /data/kb is left by include and exclude; nothing was scanned"),
     ],
 )
 def test_a_summary_says_nothing_only_where_nothing_is_missing(

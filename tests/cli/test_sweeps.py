@@ -14,7 +14,8 @@ from tests.cli.test_cli import ATTACK, call
 from tests.findings.test_diff import RUN, A, X, Y, finding, write
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.publishing import publish
-from veritensor_ray.findings.state import TABLES, folder_of, latest, nights
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import folder_of, latest, nights
 from veritensor_ray.signing import change, load_public_key, new_key, trust
 from veritensor_ray.stores.lease import lease
 from veritensor_ray.stores.outputs import OutputStore
@@ -198,7 +199,7 @@ def test_purge_waits_for_nobody(state: OutputStore, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("age", ["90", "90y", "d", "", "-1d", "yesterday", "99999d9", "2026-13-01"])
 def test_ages_that_are_none(age: str, state: OutputStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "purge", state.uri, f"--older-than={age}") == 2
-    assert "give 90d, 12w or YYYY-MM-DD" in capsys.readouterr().err
+    assert "give an ISO date or time" in capsys.readouterr().err
     assert len(nights(state)) == 4
 
 

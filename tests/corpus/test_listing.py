@@ -55,34 +55,38 @@ def _socket(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "status", "reason"),
+    ("make", "status", "reason", "code"),
     [
-        (_fifo, "skipped", "not a regular file: named pipe"),
-        (_socket, "skipped", "not a regular file: socket"),
-        (lambda path: path.symlink_to("/nowhere"), "skipped", "symbolic link (not followed; see follow_links)"),
-        (lambda path: path.symlink_to("/etc"), "skipped", "symbolic link (not followed; see follow_links)"),
-        (lambda path: path.symlink_to(path), "skipped", "symbolic link (not followed; see follow_links)"),
+        (_fifo, "skipped", "not a regular file: named pipe", "not-a-file"),
+        (_socket, "skipped", "not a regular file: socket", "not-a-file"),
+        (lambda path: path.symlink_to("/nowhere"), "skipped", "symbolic link (not followed; see follow_links)", "link"),
+        (lambda path: path.symlink_to("/etc"), "skipped", "symbolic link (not followed; see follow_links)", "link"),
+        (lambda path: path.symlink_to(path), "skipped", "symbolic link (not followed; see follow_links)", "link"),
     ],
 )
-def test_what_is_no_file_is_an_entry_with_a_reason(tmp_path: Path, make: Callable[[Path], None], status: str, reason: str) -> None:
+def test_what_is_no_file_is_an_entry_with_a_reason(
+    tmp_path: Path, make: Callable[[Path], None], status: str, reason: str, code: str
+) -> None:
     make(tmp_path / "odd")
-    assert [(e.artifact, e.status, e.reason) for e in listed(tmp_path)] == [("odd", status, reason)]
+    assert [(e.artifact, e.status, e.reason, e.reason_code) for e in listed(tmp_path)] == [("odd", status, reason, code)]
 
 
 @pytest.mark.parametrize(
-    ("target", "status", "reason"),
+    ("target", "status", "reason", "code"),
     [
-        ("../there.txt", None, None),
-        ("/nowhere", "unreadable", "cannot be read: No such file or directory"),
-        ("link", "unreadable", "cannot be read: Too many levels of symbolic links"),
-        (".", "skipped", "symbolic link to a folder that is scanned already"),
+        ("../there.txt", None, None, None),
+        ("/nowhere", "unreadable", "cannot be read: No such file or directory", "not-found"),
+        ("link", "unreadable", "cannot be read: Too many levels of symbolic links", "store-failed"),
+        (".", "skipped", "symbolic link to a folder that is scanned already", "link"),
     ],
 )
-def test_links_that_are_followed(tmp_path: Path, target: str, status: str | None, reason: str | None) -> None:
+def test_links_that_are_followed(tmp_path: Path, target: str, status: str | None, reason: str | None, code: str | None) -> None:
     tree(tmp_path, "there.txt")
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "link").symlink_to(target)
-    assert [(e.artifact, e.status, e.reason) for e in listed(tmp_path / "corpus", follow_links=True)] == [("link", status, reason)]
+    assert [(e.artifact, e.status, e.reason, e.reason_code) for e in listed(tmp_path / "corpus", follow_links=True)] == [
+        ("link", status, reason, code)
+    ]
 
 
 def test_links_in_circles_end(tmp_path: Path) -> None:

@@ -104,30 +104,32 @@ NAMES = {name.replace("__", "/") for name in FILES}
 
 
 @pytest.mark.parametrize(
-    ("options", "kept", "reason"),
+    ("options", "kept", "reason", "code"),
     [
-        ({}, NAMES, None),
-        ({"include": "*.md"}, {"a.md", "docs/c.md", "docs/deep/e.md"}, "not included (include)"),
-        ({"include": "docs/*.md"}, {"docs/c.md", "docs/deep/e.md"}, "not included (include)"),
-        ({"include": ["a.md", "b.txt"]}, {"a.md", "b.txt"}, "not included (include)"),
-        ({"include": "A.MD"}, set(), "not included (include)"),
-        ({"exclude": "*.md"}, {"b.txt", "docs/d.txt"}, "excluded (exclude)"),
-        ({"exclude": "docs/*"}, {"a.md", "b.txt"}, "excluded (exclude)"),
-        ({"max_size": "50B"}, NAMES - {"docs/deep/e.md"}, "larger than max_size (50B)"),
-        ({"since": "2100-01-01"}, set(), "not changed since 2100-01-01"),
-        ({"since": "2000-01-01T00:00:00+02:00"}, NAMES, None),
-        ({"since": "1h"}, NAMES, None),
-        ({"sample": "100%"}, NAMES, None),
-        ({"sample": "0%"}, set(), "sampled out (sample 0%)"),
-        ({"sample": "0"}, set(), "sampled out (sample 0)"),
-        ({"sample": "99"}, NAMES, None),
+        ({}, NAMES, None, None),
+        ({"include": "*.md"}, {"a.md", "docs/c.md", "docs/deep/e.md"}, "not included (include)", "not-included"),
+        ({"include": "docs/*.md"}, {"docs/c.md", "docs/deep/e.md"}, "not included (include)", "not-included"),
+        ({"include": ["a.md", "b.txt"]}, {"a.md", "b.txt"}, "not included (include)", "not-included"),
+        ({"include": "A.MD"}, set(), "not included (include)", "not-included"),
+        ({"exclude": "*.md"}, {"b.txt", "docs/d.txt"}, "excluded (exclude)", "excluded"),
+        ({"exclude": "docs/*"}, {"a.md", "b.txt"}, "excluded (exclude)", "excluded"),
+        ({"max_size": "50B"}, NAMES - {"docs/deep/e.md"}, "larger than max_size (50B)", "above-max-size"),
+        ({"since": "2100-01-01"}, set(), "not changed since 2100-01-01", "not-changed-since"),
+        ({"since": "2000-01-01T00:00:00+02:00"}, NAMES, None, None),
+        ({"since": "1h"}, NAMES, None, None),
+        ({"sample": "100%"}, NAMES, None, None),
+        ({"sample": "0%"}, set(), "sampled out (sample 0%)", "sampled-out"),
+        ({"sample": "0"}, set(), "sampled out (sample 0)", "sampled-out"),
+        ({"sample": "99"}, NAMES, None, None),
     ],
 )
-def test_what_is_left_out_is_a_row_with_its_reason(tmp_path: Path, options: dict[str, Any], kept: set[str], reason: str | None) -> None:
+def test_what_is_left_out_is_a_row_with_its_reason(
+    tmp_path: Path, options: dict[str, Any], kept: set[str], reason: str | None, code: str | None
+) -> None:
     rows = plan(configured(made(tmp_path, **FILES), **options))
     assert {row.artifact for row in rows} == NAMES
     assert {row.artifact for row in rows if row.shard >= 0} == kept
-    assert {row.reason for row in rows if row.shard < 0} == ({reason} if reason else set())
+    assert {(row.reason, row.reason_code) for row in rows if row.shard < 0} == ({(reason, code)} if reason else set())
     assert {row.status for row in rows if row.shard < 0} <= {"skipped"}
 
 
@@ -139,7 +141,7 @@ def test_since_looks_at_the_time_of_change(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("since", ["yesterday", "7 days", "d", "-1d", ""])
 def test_since_that_cannot_be_read(tmp_path: Path, since: str) -> None:
-    with pytest.raises(UsageError, match="neither an ISO date nor an age"):
+    with pytest.raises(UsageError, match=r"since: .* give an ISO date or time"):
         plan(configured(tmp_path, since=since))
 
 

@@ -23,6 +23,7 @@ ONNX = onnx.helper.make_model(
         *((pickle.dumps(value, protocol), "application/x-pickle") for value in (OrderedDict(a=1), {"a": [1, "b"], "c": ["d", "e"]}) for protocol in range(6)),
         (b"cos\nsystem\n(S'x'\ntR.", "application/x-pickle"),
         (b"(S'x'\nios\nsystem\n.", "application/x-pickle"),
+        *((b"cos\nsystem\n(S'%s'\ntR." % escape, "application/x-pickle") for escape in (rb"\x", rb"\xZ", rb"\u12", rb"\U0", rb"\9")),
         (b"N0cos\nsystem\n(S'x'\ntR.", "application/x-pickle"),
         (b"cos\nsystem\n(S'x'\ntR and then it breaks", "application/x-pickle"),
         (pickle.dumps([f"text {n}" for n in range(20_000)], 0), "application/x-pickle"),

@@ -18,7 +18,7 @@ from veritensor_ray.corpus.planning import PlanRow, write_plan
 from veritensor_ray.detection import Hit, Rule
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
-from veritensor_ray.findings.outcome import COMPLETE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, Outcome, Standing
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.summary import RunInfo
@@ -160,6 +160,6 @@ def outcome_of(artifact: str, lines: tuple[str, ...], part: int = 0, limit: int 
     made = Outcome(artifact, part, 0, media_type="text/plain", content_id=f"sha-{artifact}-{part}", content_id_kind="sha256")
     made.bytes_scanned, made.segments, made.seconds = 10, len(lines), 0.5
     made.lines, made.rows, made.chars = len(lines), len(lines), sum(len(line) + 1 for line in lines)
-    made.coverage = {"test": (COMPLETE, None)}
+    made.coverage = {"test": Standing(COMPLETE)}
     made.recorded = recorder.by_artifact.get(0, made.recorded)
     return made

@@ -18,11 +18,12 @@ from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.state import results
 from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 from .building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
@@ -274,7 +275,9 @@ def test_the_ledger_has_a_row_for_everything_in_the_order_of_the_plan(run: Run) 
 def test_the_worst_part_decides_and_gaps_are_joined(run: Run) -> None:
     for part in range(3):
         made = outcome_of("big", ("good",), part)
-        made.coverage["other"] = [(NOT_APPLICABLE, None), (COMPLETE, None), (MISSING, "no model")][part]
+        made.coverage["other"] = [Standing(NOT_APPLICABLE), Standing(COMPLETE), Standing(MISSING, "no model", ReasonCode.ENGINE_MISSING)][
+            part
+        ]
         if part == 2:
             made.status, made.reason = "quarantined", "died twice"
         for i in range(60 * part):
@@ -322,7 +325,7 @@ def test_run_json_says_how_the_run_ended_and_nothing_secret(run: Run) -> None:
     text = (run.folder / "run.json").read_text(encoding="ascii")
     assert json.loads(text) == result
     assert {name: result[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "key_id")} == {
-        "schema_version": "1",
+        "schema_version": "2",
         "scan_id": "run-1",
         "fingerprint": "f",
         "profile": "embedded",

@@ -10,7 +10,7 @@ from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.commit import commit_key, commit_table, committed, read_commit, write_commit
-from veritensor_ray.findings.outcome import COMPLETE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.segments import Gap
@@ -63,7 +63,7 @@ def test_the_key_is_always_the_same_and_sorts() -> None:
 def test_round_trip(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path))
     made = outcome("b")
-    made.coverage, made.bytes_scanned = {"test": (COMPLETE, None)}, 123
+    made.coverage, made.bytes_scanned = {"test": Standing(COMPLETE)}, 123
     made.add_gap(Gap("cut", location="row 3", member="m", bound="json_depth"))
     recorder = Recorder({RULE.id: RULE}, b"key", 10)
     recorder.text_hits("test", batch(["bad bad"], line=1, column="c"), [Hit(RULE.id, 0, 3, 0), Hit(RULE.id, 4, 7, 0)])

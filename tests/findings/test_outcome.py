@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Standing
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 from .building import KEY
 
-Coverage = dict[str, tuple[str, str | None]]
-DONE: tuple[str, str | None] = (COMPLETE, None)
+Coverage = dict[str, Standing]
+DONE, IDLE = Standing(COMPLETE), Standing(NOT_APPLICABLE)
 UNREAD = Gap("3 rows do not parse")
-FAILED = Gap("pii failed: ValueError", engine="pii")
+FAILED = Gap("pii failed: ValueError", engine="pii", code=ReasonCode.ENGINE_FAILED)
+CUT, CLOSED = Gap("too deep", bound="depth"), Gap("encrypted", code=ReasonCode.ENCRYPTED)
+NO_MODEL = Standing(MISSING, "no model", ReasonCode.ENGINE_MISSING)
+NO_OCR = Standing(NO_READER, "ocr was not selected: text in 2 pictures was not read", ReasonCode.ENGINE_NOT_SELECTED)
+MP3 = Gap("no reader for audio/mpeg", member="a.mp3", coverage=NO_READER)
+
+
+def died(reason: str) -> Standing:
+    return Standing(QUARANTINED, reason, ReasonCode.PROCESS_DIED)
+
+
+def short(gap: Gap) -> Standing:
+    return Standing(PARTIAL, gap.reason, gap.code)
 
 
 def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None, reason: str | None = None) -> Outcome:
@@ -24,29 +37,34 @@ def settled(coverage: Coverage, gaps: tuple[Gap, ...], status: str | None = None
 
 
 @pytest.mark.parametrize(
-    ("coverage", "gaps", "status", "reason"),
+    ("coverage", "gaps", "status", "reason", "code"),
     [
-        ({}, (), "scanned", None),
-        ({"pii": DONE}, (), "scanned", None),
-        ({"pii": DONE, "ocr": (NOT_APPLICABLE, None)}, (), "scanned", None),
-        ({"pii": DONE, "ocr": (NO_READER, "ocr was not selected: text in 2 pictures was not read")}, (), "scanned", None),
-        ({"pii": DONE}, (UNREAD,), "partial", UNREAD.reason),
-        ({"pii": DONE}, (FAILED,), "partial", FAILED.reason),
-        ({"pii": DONE}, (FAILED, UNREAD), "partial", FAILED.reason),
-        ({"pii": DONE, "injection": (MISSING, "no model")}, (), "partial", "injection: no model"),
-        ({"pii": (PARTIAL, "half")}, (), "partial", "pii: half"),
-        ({"pii": DONE, "injection": (QUARANTINED, "died twice")}, (), "quarantined", "injection: died twice"),
-        ({"pii": (QUARANTINED, "a"), "injection": (QUARANTINED, "b")}, (UNREAD,), "quarantined", "pii: a; injection: b"),
+        ({}, (), "scanned", None, None),
+        ({"pii": DONE}, (), "scanned", None, None),
+        ({"pii": DONE, "ocr": IDLE}, (), "scanned", None, None),
+        ({"pii": DONE, "ocr": NO_OCR}, (), "scanned", None, None),
+        ({"pii": DONE}, (MP3,), "scanned", MP3.reason, "no-reader"),
+        ({"pii": DONE}, (UNREAD,), "partial", UNREAD.reason, "damaged"),
+        ({"pii": DONE}, (CUT,), "partial", CUT.reason, "limit"),
+        ({"pii": DONE}, (MP3, CLOSED, CUT), "partial", CLOSED.reason, "encrypted"),
+        ({"pii": DONE}, (FAILED,), "partial", FAILED.reason, "engine-failed"),
+        ({"pii": DONE}, (FAILED, UNREAD), "partial", FAILED.reason, "engine-failed"),
+        ({"pii": DONE, "injection": NO_MODEL}, (), "partial", "injection: no model", "engine-missing"),
+        ({"pii": Standing(PARTIAL, "half", ReasonCode.DAMAGED)}, (), "partial", "pii: half", "damaged"),
+        ({"pii": DONE, "injection": died("died twice")}, (), "quarantined", "injection: died twice", "process-died"),
+        ({"pii": died("a"), "injection": died("b")}, (UNREAD,), "quarantined", "pii: a; injection: b", "process-died"),
+        # what the list of gaps has no place for decides all the same
+        ({"pii": NO_OCR}, (*[MP3] * MAX_GAPS, FAILED), "partial", FAILED.reason, "engine-failed"),
     ],
 )
-def test_status(coverage: Coverage, gaps: tuple[Gap, ...], status: str, reason: str | None) -> None:
+def test_status(coverage: Coverage, gaps: tuple[Gap, ...], status: str, reason: str | None, code: str | None) -> None:
     outcome = settled(coverage, gaps)
-    assert (outcome.status, outcome.reason) == (status, reason)
+    assert (outcome.status, outcome.reason, outcome.reason_code) == (status, reason, code)
 
 
 @pytest.mark.parametrize("status", ["skipped", "unreadable", "quarantined"])
 def test_a_status_that_was_decided_before_stays(status: str) -> None:
-    outcome = settled({"pii": DONE, "ocr": (QUARANTINED, "x")}, (UNREAD,), status, "why")
+    outcome = settled({"pii": DONE, "ocr": died("x")}, (UNREAD,), status, "why")
     assert (outcome.status, outcome.reason) == (status, "why")
 
 
@@ -54,14 +72,14 @@ def test_a_status_that_was_decided_before_stays(status: str) -> None:
     ("coverage", "gaps", "expected"),
     [
         ({"pii": DONE}, (), {"pii": DONE}),
-        ({"pii": DONE, "injection": DONE}, (FAILED,), {"pii": (PARTIAL, FAILED.reason), "injection": DONE}),
+        ({"pii": DONE, "injection": DONE}, (FAILED,), {"pii": short(FAILED), "injection": DONE}),
         # what could not be read, no engine has seen
-        ({"pii": DONE, "injection": DONE}, (UNREAD,), {"pii": (PARTIAL, UNREAD.reason), "injection": (PARTIAL, UNREAD.reason)}),
-        ({"pii": DONE, "injection": DONE}, (FAILED, UNREAD), {"pii": (PARTIAL, FAILED.reason), "injection": (PARTIAL, UNREAD.reason)}),
-        ({"injection": DONE}, (*[FAILED] * MAX_GAPS, UNREAD), {"injection": (PARTIAL, UNREAD.reason), "pii": (PARTIAL, FAILED.reason)}),
-        ({"pii": (NOT_APPLICABLE, None)}, (UNREAD,), {"pii": (NOT_APPLICABLE, None)}),
-        ({"pii": (MISSING, "no model")}, (FAILED,), {"pii": (MISSING, "no model")}),
-        ({}, (FAILED,), {"pii": (PARTIAL, FAILED.reason)}),
+        ({"pii": DONE, "injection": DONE}, (UNREAD,), {"pii": short(UNREAD), "injection": short(UNREAD)}),
+        ({"pii": DONE, "injection": DONE}, (FAILED, UNREAD), {"pii": short(FAILED), "injection": short(UNREAD)}),
+        ({"injection": DONE}, (*[FAILED] * MAX_GAPS, UNREAD), {"injection": short(UNREAD), "pii": short(FAILED)}),
+        ({"pii": IDLE}, (UNREAD,), {"pii": IDLE}),
+        ({"pii": NO_MODEL}, (FAILED,), {"pii": NO_MODEL}),
+        ({}, (FAILED,), {"pii": short(FAILED)}),
     ],
 )
 def test_coverage_after_gaps(coverage: Coverage, gaps: tuple[Gap, ...], expected: Coverage) -> None:
@@ -86,4 +104,6 @@ def test_what_exceptions_and_archives_say_is_made_safe() -> None:
     row = outcome.row({"pii": "f1"}, KEY)
     safe = "bad \\x1b[2J \\udcff s3://********@b/x ja**************"
     assert (row["reason"], row["coverage"][0]["reason"], row["coverage"][0]["fingerprint"]) == (safe, safe, "f1")
-    assert row["gaps"] == [{"member": "a\\u202eb\\ud800", "location": safe, "engine": None, "reason": safe, "bound": None}]
+    assert row["gaps"] == [
+        {"member": "a\\u202eb\\ud800", "location": safe, "engine": None, "reason": safe, "reason_code": "damaged", "bound": None}
+    ]

@@ -13,7 +13,8 @@ import pytest
 from veritensor_ray.config import Store
 from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
 from veritensor_ray.findings.publishing import link, prune, publish
-from veritensor_ray.findings.state import TABLES, folder_of, latest, lines, missed, night, nights, results, surplus
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import folder_of, latest, lines, missed, night, nights, results, surplus
 from veritensor_ray.stores.outputs import OutputStore
 
 BEGIN = datetime(2026, 1, 1, 22, tzinfo=UTC)

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from veritensor_ray.cli.submit import exit_code
+from veritensor_ray.config import Settings
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import database, rows, run_json
@@ -22,7 +24,7 @@ def counted(
     tmp_path: Path, findings: list[dict[str, Any]] | None = None, ledger: list[dict[str, Any]] | None = None, unlisted: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     for name, schema, values in (("findings", FINDINGS, findings), ("ledger", LEDGER, ledger)):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(values or [], schema), tmp_path / name / "part-00000.parquet")
     return run_json(OutputStore(str(tmp_path)), INFO, unlisted, Judge(load_policy(None), date(2026, 1, 1)))
 
@@ -111,6 +113,32 @@ def test_artifacts(tmp_path: Path) -> None:
     assert run["coverage"] == {"other": {"not-applicable": 1}, "test": {"complete": 2, "partial": 1}}
 
 
+def test_codes_count_artifacts_wherever_one_has_them(tmp_path: Path) -> None:
+    pictures = {"engine": "ocr", "status": "no-reader", "reason_code": "engine-not-selected"}
+    inside = [{"reason_code": "no-reader"}, {"reason_code": "no-reader"}, {"reason_code": "limit"}]
+    ledger = [
+        artifact("report.pdf") | {"coverage": [pictures]},
+        artifact("parts.zip", "scanned", "no reader for audio/mpeg") | {"reason_code": "no-reader", "gaps": inside},
+        artifact("song.mp3", "skipped", "no reader for audio/mpeg") | {"reason_code": "no-reader", "coverage": None},
+        artifact("notes.txt"),
+    ]
+    run = counted(tmp_path, [], ledger)
+    assert run["reason_codes"] == {"engine-not-selected": 1, "limit": 1, "no-reader": 2}
+    assert [exit_code(run, Settings(strict=strict)) for strict in (False, True)] == [0, 3]
+    assert exit_code(counted(tmp_path / "other", [], ledger[:1]), Settings(strict=True)) == 3
+
+
+def test_strict_is_no_matter_of_how_many_reasons_there_are(tmp_path: Path) -> None:
+    ledger = [
+        artifact(f"{number}-{n}", "skipped", f"not changed since {number}") | {"reason_code": "not-changed-since"}
+        for number in range(60)
+        for n in "ab"
+    ]
+    run = counted(tmp_path, [], [*ledger, artifact("song.mp3", "skipped", "no reader for audio/mpeg") | {"reason_code": "no-reader"}])
+    assert "no-reader" not in {one["reason_code"] for one in run["not_covered"]}
+    assert [exit_code(run, Settings(strict=strict)) for strict in (False, True)] == [0, 3]
+
+
 def test_reasons_are_the_fifty_most_frequent(tmp_path: Path) -> None:
     ledger = [artifact(f"{number}-{n}", "partial", f"reason {number:02}") for number in range(60) for n in range(1 + number % 2)]
     run = counted(tmp_path, [], ledger)
@@ -122,7 +150,7 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     run = counted(tmp_path)
     assert {name: run[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "engines")} == {
-        "schema_version": "1", "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
+        "schema_version": "2", "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
     }  # fmt: skip
     assert datetime.fromisoformat(run["finished_at"]) >= before
     assert run["policy"]["suppressions"] == []

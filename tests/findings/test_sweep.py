@@ -14,10 +14,10 @@ import pytest
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings import schema
-from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.publishing import publish
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.findings.state import TABLES
+from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import painted
 
@@ -55,13 +55,13 @@ def seen_by_other(artifact: str, *texts: str) -> Outcome:
     )
     made.recorded = recorder.by_artifact.get(0, made.recorded)
     made.bytes_scanned, made.segments, made.seconds = 10, 3, 0.25
-    made.coverage = {"other": (COMPLETE, None)}
+    made.coverage = {"other": Standing(COMPLETE)}
     return made
 
 
 def seen_by_both(artifact: str, *lines: str, other: tuple[str, ...] = ()) -> Outcome:
     made = outcome_of(artifact, lines)
-    made.coverage["other"] = (COMPLETE, None)
+    made.coverage["other"] = Standing(COMPLETE)
     made.recorded.merge(seen_by_other(artifact, *other).recorded, 10)
     return made
 
@@ -256,7 +256,7 @@ def test_an_engine_without_its_model_keeps_what_it_found_and_its_fingerprint(by_
 def test_not_applicable_gets_the_fingerprint_of_tonight(by_hand: Hand) -> None:
     first = by_hand.night(0)
     made = outcome_of("a", ("fine",))
-    made.coverage["other"] = (NOT_APPLICABLE, None)
+    made.coverage["other"] = Standing(NOT_APPLICABLE)
     first.shard((row_of(0, "a"), made))
     first.sweep()
     second = by_hand.night(1, replace(BOTH, engines={**INFO.engines, "other": {"version": "2", "fingerprint": "e9"}}))
@@ -464,7 +464,7 @@ def test_states_count_what_the_policy_lets_count(by_hand: Hand, tmp_path: Path) 
 def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str) -> None:
     first, second = by_hand.night(0), by_hand.night(1)
     before, now = outcome_of("p.png", ("bad",), view="ocr"), outcome_of("p.png", ("good",))
-    before.coverage["ocr"], now.coverage["ocr"] = (COMPLETE, None), (status, "its text was not read")
+    before.coverage["ocr"], now.coverage["ocr"] = Standing(COMPLETE), Standing(status, "its text was not read")
     first.shard((row_of(0, "p.png"), before))
     first.sweep()
     second.shard((row_of(0, "p.png"), now))

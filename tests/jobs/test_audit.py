@@ -255,7 +255,7 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
         ({"resources": {"model_gpus": 1.0}, **FAKES}, CannotRunError, "GPUs"),
         ({"resources": {"cpus": 64}}, CannotRunError, "64 extractions need 64 CPUs"),
         ({"resources": {"cpus": 64}, "cluster": {"wait_resources": "1s"}}, CannotRunError, "64 extractions need 64 CPUs"),
-        ({"deadline": "tomorrow"}, UsageError, "give HH:MM"),
+        ({"deadline": "tomorrow"}, UsageError, "a time of day such as 06:00"),
         ({"sign_key": "file:/no/such/key"}, UsageError, "/no/such/key"),
     ],
 )

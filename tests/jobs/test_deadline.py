@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 25, 22, 30, tzinfo=ZONE)
         ("22:30", datetime(2026, 11, 26, 22, 30, tzinfo=ZONE)),  # now is over
         ("90m", NOW + timedelta(minutes=90)),
         ("1.5h", NOW + timedelta(minutes=90)),
+        ("2w", NOW + timedelta(days=14)),
         ("20s", NOW + timedelta(seconds=20)),
         ("2026-11-27T05:00", datetime(2026, 11, 27, 5, 0, tzinfo=ZONE)),
         ("2026-11-27T05:00+00:00", datetime(2026, 11, 27, 7, 0, tzinfo=ZONE)),
@@ -33,5 +34,5 @@ def test_moments(text: str, at: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["25:00", "06:61", "soon", "", "90", "-5m", "2026-13-01"])
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match="give HH:MM"):
+    with pytest.raises(UsageError, match="a time of day such as 06:00"):
         deadline_at(text, NOW)

@@ -48,7 +48,8 @@ class Fragile:
             if what == "read": assert not sys.stdin.read()
         return []
 """
-OPTIONS: dict[str, Any] = {"plugins": ["fragile_engine:Fragile"], "engines": ["fragile"], "limits": {"artifact_seconds": 1.0}}
+OPTIONS: dict[str, Any] = {"plugins": ["fragile_engine:Fragile"], "engines": ["fragile"], "limits": {"artifact_seconds": 20.0}}
+HASTY: dict[str, Any] = {**OPTIONS, "limits": {"artifact_seconds": 1.0}}
 
 
 @pytest.fixture(autouse=True)
@@ -63,18 +64,19 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 DEATHS = [
-    ("hang", "no progress for 1 s"),
-    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows"),
-    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows"),
-    ("exit", "the worker ended with 7 while reading it"),
+    ("hang", "no progress for 1 s", "timeout"),
+    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows", "process-died"),
+    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows", "process-died"),
+    ("exit", "the worker ended with 7 while reading it", "process-died"),
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), DEATHS)
-def test_a_death_is_told_and_the_next_text_is_read(text: str, reason: str) -> None:
-    seen = vr.inspect(text, **OPTIONS)
+@pytest.mark.parametrize(("text", "reason", "code"), DEATHS)
+def test_a_death_is_told_and_the_next_text_is_read(text: str, reason: str, code: str) -> None:
+    seen = vr.inspect(text, **(HASTY if text == "hang" else OPTIONS))
     assert (seen.ledger["status"], seen.ledger["reason"]) == ("quarantined", reason)
-    assert [(one["engine"], one["status"]) for one in seen.ledger["coverage"]] == [("fragile", "quarantined")]
+    assert seen.ledger["reason_code"] == code
+    assert [(one["engine"], one["status"], one["reason_code"]) for one in seen.ledger["coverage"]] == [("fragile", "quarantined", code)]
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
 
 
@@ -138,11 +140,11 @@ def test_what_kills_the_splitter_is_not_split(tmp_path: Path) -> None:
     (tmp_path / "big.txt").write_text("a line\n" * 400_000)
     settings = Settings.model_validate({"sources": [str(tmp_path / "big.txt")], "limits": {"split_bytes": "1MB", "shard_bytes": "1MB"}})
     with bounded.Splitter(settings) as split:
-        whole = [row.parts for row in plan_rows(settings, ("signatures",), split)]
-    slow = settings.model_copy(update={"limits": settings.limits.model_copy(update={"artifact_seconds": 1e-6})})
-    with bounded.Splitter(slow) as split:
-        assert [row.parts for row in plan_rows(slow, ("signatures",), split)] == [1]
-    assert whole == [3, 3, 3]
+        assert [row.parts for row in plan_rows(settings, ("signatures",), split)] == [3, 3, 3]
+    (tmp_path / "big.txt").write_text("a line\n" * 6_000_000)  # enough to be cut in many places: the watchdog is a thread, and starts late
+    hasty = settings.model_copy(update={"limits": settings.limits.model_copy(update={"artifact_seconds": 1e-6})})
+    with bounded.Splitter(hasty) as split:
+        assert [row.parts for row in plan_rows(hasty, ("signatures",), split)] == [1]
 
 
 SCRIPT = """

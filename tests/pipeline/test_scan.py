@@ -79,7 +79,7 @@ def test_one_bad_segment_is_one_gap(kind: type[Fragile], error: Exception, reaso
     found, gaps = scan([engine, Obedient(Settings())], texts)
     assert found == {kind.name: [row for row in range(7) if row != bad], "fake-local": list(range(7))}
     ((artifact, gap),) = gaps
-    assert (artifact, gap.engine, gap.count) == (bad, kind.name, 1)
+    assert (artifact, gap.engine, gap.count, gap.code) == (bad, kind.name, 1, "engine-failed")
     assert gap.reason.startswith(f"{kind.name} failed: {reason}")
 
 

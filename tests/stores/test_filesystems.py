@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
 import stat
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from veritensor_ray.config import Settings, Store
 from veritensor_ray.errors import StoreError, UsageError
@@ -272,3 +275,23 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=f"cannot write {tmp_path}/file/out: "):
         check_output(OutputStore(f"{tmp_path}/file/out"))
+
+
+@pytest.mark.parametrize(("failures", "goes"), [(0, True), (2, True), (99, False)])
+def test_a_folder_that_is_still_written_to_is_removed_once_that_ends(
+    failures: int, goes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = OutputStore(str(tmp_path))
+    store.put("folder/a", b"x")
+    remove, pauses = LocalFileSystem.rm, list[float]()
+
+    def rm(self: LocalFileSystem, path: str, recursive: bool = False) -> None:
+        if len(pauses) < failures:
+            raise OSError(errno.ENOTEMPTY, "not empty", path)
+        remove(self, path, recursive)
+
+    monkeypatch.setattr(LocalFileSystem, "rm", rm)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with contextlib.nullcontext() if goes else pytest.raises(StoreError, match="folder cannot be removed: something is written there"):
+        store.delete("folder")
+    assert store.exists("folder") is not goes

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import os
-import random
 import shlex
 import signal
 import ssl
@@ -15,17 +14,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from veritensor_ray.config import Notify, Settings, resolve_secret
 from veritensor_ray.findings.redact import visible
+from veritensor_ray.media_types import JSON
+from veritensor_ray.retry import Again, persistent, retry_after
 
 SECONDS = 60.0  # for everything
 COMMAND_SECONDS = 30.0  # of these at most for the command
 _BACKOFF = 1.0  # seconds before the first retry, doubled for each further one
-_LONGEST_WAIT = 20.0  # seconds that a Retry-After is obeyed
 
 
 def notify(settings: Settings, message: Mapping[str, Any], note: Callable[[str], None]) -> None:
@@ -60,11 +59,7 @@ def _told(note: Callable[[str], None], where: str, send: Callable[[], None], sec
 
 
 class _Failed(Exception):
-    """Not delivered; `wait` is how long the server asks to wait, `again` whether another try may help."""
-
-    def __init__(self, reason: str, again: bool = False, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.again, self.wait = again, wait
+    """Not delivered, and another try would not help."""
 
 
 def _post(given: Notify, body: bytes, until: float) -> None:
@@ -77,18 +72,12 @@ def _post(given: Notify, body: bytes, until: float) -> None:
     # on a closed network the address is one inside, and what the user set is all that is to be asked
     tls = ssl.create_default_context(cafile=given.ca_bundle)
     with httpx.Client(verify=tls, trust_env=False, follow_redirects=False) as client:
-        for attempt in range(given.retries + 1):
-            try:
-                _once(client, url, body, secret, min(given.timeout, until - time.monotonic()))
-            except _Failed as error:
-                pause = error.wait if error.wait is not None else _BACKOFF * 2**attempt * (0.5 + random.random())  # noqa: S311
-                pause = min(pause, _LONGEST_WAIT)
-                # an attempt that may last its whole timeout has to fit too
-                if not error.again or attempt == given.retries or time.monotonic() + pause + given.timeout > until:
-                    raise
-                time.sleep(pause)
-            else:
-                return
+        persistent(
+            lambda: _once(client, url, body, secret, min(given.timeout, until - time.monotonic())),
+            given.retries,
+            _BACKOFF,
+            until - given.timeout,  # an attempt that lasts its whole timeout has to fit too
+        )
 
 
 def _named(url: str | None) -> bool:
@@ -99,21 +88,24 @@ def _named(url: str | None) -> bool:
 def _once(client: Any, url: str, body: bytes, secret: str | None, timeout: float) -> None:
     import httpx
 
-    headers = {"Content-Type": "application/json", "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
+    headers = {"Content-Type": JSON, "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
     try:
         with client.stream("POST", url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
             status = response.status_code  # what it says besides is read by nobody
-            wait = _retry_after(response.headers.get("retry-after"))
+            wait = retry_after(response.headers.get("retry-after"))
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
         raise _Failed("it is no URL that can be asked; set notify.url to http(s)://HOST/PATH") from None
     except (httpx.HTTPError, OSError) as error:
-        certificate = "certificate" in str(error).lower()
         reason = f"{type(error).__name__}: {error}".replace(url, "")
-        raise _Failed(reason + ("; set notify.ca_bundle" if certificate else ""), again=not certificate) from None
+        if "certificate" in reason.lower():
+            raise _Failed(f"{reason}; set notify.ca_bundle") from None
+        raise Again(reason) from None
     if 300 <= status < 400:
         raise _Failed(f"it answers {status}, and redirects are not followed; set notify.url to where it leads")
+    if status == 429 or status >= 500:
+        raise Again(f"it answers {status}", wait)
     if not 200 <= status < 300:
-        raise _Failed(f"it answers {status}", again=status == 429 or status >= 500, wait=wait)
+        raise _Failed(f"it answers {status}")
 
 
 def signed(body: bytes, secret: str | None, timestamp: int) -> dict[str, str]:
@@ -123,17 +115,6 @@ def signed(body: bytes, secret: str | None, timestamp: int) -> dict[str, str]:
         digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
         headers["X-Veritensor-Signature"] = f"sha256={digest}"
     return headers
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, given as such or as a date."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(seconds, 0.0)
 
 
 def _host(url: str) -> str:

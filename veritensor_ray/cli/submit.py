@@ -12,12 +12,13 @@ import typer
 
 from veritensor_ray.cli.options import Config, Engines, Exclude, Include, Iocs, MaxSize, Output, Profile, RuleDirs, Sample, Since, Sources
 from veritensor_ray.cli.signals import ending
+from veritensor_ray.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
 
 _NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags of keys inside a section
-_NO_READER = ("no reader", "no engine", "ocr was not selected")  # reasons that only --strict minds
+_UNREAD = (ReasonCode.NO_READER, ReasonCode.ENGINE_NOT_SELECTED, ReasonCode.ENGINE_MISSING)  # what only --strict minds
 
 
 def submit(
@@ -187,5 +188,5 @@ def exit_code(run: Mapping[str, Any], settings: Settings) -> int:
         return 1
     incomplete = sum(run["status"].get(name, 0) for name in ("partial", "quarantined", "unreadable", "unlisted"))
     if settings.strict:
-        incomplete += sum(one["artifacts"] for one in run["not_covered"] if one["reason"].startswith(_NO_READER))
+        incomplete += sum(run["reason_codes"].get(code, 0) for code in _UNREAD)
     return 3 if (incomplete or nothing_matched(run)) and not settings.allow_partial else 0

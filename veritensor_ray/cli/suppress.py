@@ -36,7 +36,7 @@ def suppress(
     output: Annotated[str | None, typer.Option(help="Results with this finding: of an audit, or a sweep's state.")] = None,
     by: By = "finding",
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
-    expires: Annotated[str | None, typer.Option(help="From this day on (YYYY-MM-DD, or 90d from now) it does not count.")] = None,
+    expires: Annotated[str | None, typer.Option(help="From this day on (YYYY-MM-DD, or 90d or 12w from now) it does not count.")] = None,
     policy: Annotated[str | None, typer.Option(help="The policy file; default: the configured one, else policy.yaml here.")] = None,
     config: Config = None,
 ) -> None:
@@ -145,17 +145,19 @@ def _entry(match: Mapping[str, str], reason: str, owner: str | None, expires: da
 
 
 def _until(text: str | None, today: date) -> date | None:
-    from datetime import date, timedelta
+    """The first day on which it does not count any more: a moment within a day is the next one's beginning. Raises UsageError."""
+    from datetime import UTC, datetime, time, timedelta
 
+    from veritensor_ray.ages import moment
     from veritensor_ray.errors import UsageError
 
     if text is None:
         return None
     try:
-        age = re.fullmatch("([0-9]{1,5})d", text)
-        until = today + timedelta(days=int(age[1])) if age else date.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise UsageError(f"--expires {text!r} is no day; give YYYY-MM-DD, or 90d for 90 days from now") from None
+        at = moment(text, datetime.combine(today, time(), UTC), 1).astimezone(UTC)
+        until = (at + timedelta(days=1) - timedelta.resolution).date()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"--expires: {error}") from None
     if until <= today:
         raise UsageError(f"--expires {until} is not in the future (it is {today} in UTC); give a later day")
     return until

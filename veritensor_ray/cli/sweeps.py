@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,7 +58,7 @@ def sweeps(
 
 def purge(
     state: State,
-    older_than: Annotated[str, typer.Option(help="90d, 12w, or a day (YYYY-MM-DD, UTC): sweeps that began before are removed.")],
+    older_than: Annotated[str, typer.Option(help="An age such as 90d or 12w, or a date (UTC): sweeps that began before are removed.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     config: Config = None,
 ) -> None:
@@ -197,15 +197,13 @@ def _time(text: str) -> str:
 
 def _before(text: str, now: datetime) -> datetime:
     """The moment that an age or a day means. Raises UsageError."""
+    from veritensor_ray.ages import moment
     from veritensor_ray.errors import UsageError
 
     try:
-        if age := re.fullmatch(r"(\d{1,5})([dw])", text):
-            return now - timedelta(days=int(age[1]) * (7 if age[2] == "w" else 1))
-        at = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise UsageError(f"--older-than {text!r} is no age and no day; give 90d, 12w or YYYY-MM-DD") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return moment(text, now, -1)
+    except ValueError as error:
+        raise UsageError(f"--older-than: {error}") from None
 
 
 def _doomed(store: OutputStore, before: datetime) -> list[tuple[str, datetime, bool]]:

@@ -15,6 +15,7 @@ from veritensor_ray import bounds
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
+from veritensor_ray.reasons import ReasonCode, access_code
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.uris import is_local
@@ -130,10 +131,10 @@ class OpenArtifact:
             raise
         except FileNotFoundError as error:
             if (refusal := redirects.leading(error)) is not None:
-                raise ReadError(refusal) from None
+                raise ReadError(refusal, ReasonCode.STORE_FAILED) from None
             raise ChangedDuringRun("changed during the run: it is gone") from None
         except Exception as error:  # noqa: BLE001  # every store raises its own kind; the artifact is unreadable, the rest goes on
-            raise ReadError(denied(self._name(), "read", error)) from None
+            raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
         start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
         self.size = end - start
         self._hashing: HashingFile | None = None
@@ -181,7 +182,8 @@ class OpenArtifact:
         try:
             return os.read(descriptor, _CHUNK)
         except OSError as error:
-            raise ReadError(f"{denied(self._name(), 'read', error)} (the system does not say how large it is: not a stored file)") from None
+            said = f"{denied(self._name(), 'read', error)} (the system does not say how large it is: not a stored file)"
+            raise ReadError(said, access_code(error)) from None
 
     def _check_local(self, descriptor: int) -> None:
         info = os.fstat(descriptor)
@@ -241,7 +243,7 @@ class OpenArtifact:
             self._handle.seek(start)
             data = _whole(self._handle, self.size, self._throttle)
         except OSError as error:
-            raise ReadError(denied(self._name(), "read", error)) from None
+            raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
         if len(data) < self.size and not self._is_made_up(start):
             raise ChangedDuringRun("changed during the run: it is shorter now")
         return data

@@ -15,6 +15,7 @@ from typing import Any
 from fsspec.utils import glob_translate
 
 from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.reasons import ReasonCode, access_code
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.uris import is_local
 
@@ -27,7 +28,7 @@ _KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCH
 class Listed:
     """One entry of a listing. `path` is what the store is asked for, `artifact` the printable name within the corpus.
 
-    `status` and `reason` are set where there is nothing to scan: skipped, unreadable, or unlisted for a prefix.
+    `status`, `reason` and `reason_code` are set where there is nothing to scan: skipped, unreadable, or unlisted for a prefix.
     """
 
     artifact: str
@@ -37,6 +38,7 @@ class Listed:
     mtime: float | None = None
     status: str | None = None
     reason: str | None = None
+    reason_code: ReasonCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,19 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
     while stack:
         folder = stack.pop()
         if folder == own:
-            yield Listed(printable(folder[cut:]) or ".", folder, status="skipped", reason=OWN)
+            yield Listed(printable(folder[cut:]) or ".", folder, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
             continue
         try:
             with os.scandir(folder) as entries:
                 names = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
         except OSError as error:
-            yield Listed(printable(folder[cut:]) or ".", folder, status="unlisted", reason=f"cannot be listed: {error.strerror}")
+            yield Listed(
+                printable(folder[cut:]) or ".",
+                folder,
+                status="unlisted",
+                reason=f"cannot be listed: {error.strerror}",
+                reason_code=access_code(error),
+            )
             continue
         deeper = []
         for name, is_dir, is_link in names:
@@ -143,7 +151,13 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
             if is_link and follow_links and os.path.isdir(path):  # noqa: PTH112
                 real = os.path.realpath(path)
                 if real in seen:
-                    yield Listed(printable(path[cut:]), path, status="skipped", reason="symbolic link to a folder that is scanned already")
+                    yield Listed(
+                        printable(path[cut:]),
+                        path,
+                        status="skipped",
+                        reason="symbolic link to a folder that is scanned already",
+                        reason_code=ReasonCode.LINK,
+                    )
                     continue
                 seen.add(real)
                 is_dir = True
@@ -157,14 +171,14 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
 def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Listed:
     name = printable(path[cut:])
     if link and not follow_links:
-        return Listed(name, path, status="skipped", reason="symbolic link (not followed; see follow_links)")
+        return Listed(name, path, status="skipped", reason="symbolic link (not followed; see follow_links)", reason_code=ReasonCode.LINK)
     try:
         info = os.stat(path)  # noqa: PTH116  # bytes
     except OSError as error:
-        return Listed(name, path, status="unreadable", reason=f"cannot be read: {error.strerror}")
+        return Listed(name, path, status="unreadable", reason=f"cannot be read: {error.strerror}", reason_code=access_code(error))
     for is_kind, kind in _KINDS:
         if is_kind(info.st_mode):
-            return Listed(name, path, status="skipped", reason=f"not a regular file: {kind}")
+            return Listed(name, path, status="skipped", reason=f"not a regular file: {kind}", reason_code=ReasonCode.NOT_A_FILE)
     return Listed(name, path, info.st_size, None, info.st_mtime)
 
 
@@ -178,13 +192,25 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]
     while stack:
         folder = stack.pop()
         if folder == own:
-            yield Listed(folder[cut:] or ".", folder.encode("utf-8", "surrogateescape"), status="skipped", reason=OWN)
+            yield Listed(
+                folder[cut:] or ".",
+                folder.encode("utf-8", "surrogateescape"),
+                status="skipped",
+                reason=OWN,
+                reason_code=ReasonCode.OWN_OUTPUT,
+            )
             continue
         try:
             entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
         except Exception as error:  # noqa: BLE001  # a prefix that cannot be listed is a row of the ledger, whatever the store raised
             reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
-            yield Listed(folder[cut:] or ".", folder.encode("utf-8", "surrogateescape"), status="unlisted", reason=reason)
+            yield Listed(
+                folder[cut:] or ".",
+                folder.encode("utf-8", "surrogateescape"),
+                status="unlisted",
+                reason=reason,
+                reason_code=access_code(error),
+            )
             continue
         deeper = []
         for entry in entries:

@@ -7,7 +7,6 @@ import hashlib
 import heapq
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,9 +16,11 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from veritensor_ray.ages import moment
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
 from veritensor_ray.errors import UsageError
+from veritensor_ray.reasons import ReasonCode
 
 PLAN = pa.schema(
     [
@@ -39,6 +40,7 @@ PLAN = pa.schema(
         ("carried_from", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("reason_code", pa.string()),
     ]
 )
 _ROWS = 20_000
@@ -69,6 +71,7 @@ class PlanRow:
     carried_from: str | None = None
     status: str | None = None
     reason: str | None = None
+    reason_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Shard:
 Splitter = Callable[[Listed, Root], list[tuple[str, int, int]]]
 # What has to be done about an artifact: the engines to run, and the artifact whose earlier findings are taken over.
 Decider = Callable[[Listed], tuple[tuple[str, ...], str | None]]
+Chooser = Callable[[Listed], tuple[ReasonCode, str] | None]
 
 
 def plan_rows(
@@ -115,13 +119,17 @@ def plan_rows(
             count += 1
             if count % 1000 == 0:
                 progress(count)
-            status, reason = (entry.status, entry.reason) if entry.status else choose(entry)
-            if status:
-                yield PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, status=status, reason=reason)
+            row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
+            if entry.status:
+                row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
+                yield row
                 continue
-            run, carried = decide(entry) if decide else (everything, None)
-            row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, engines=run, carried_from=carried)
-            if run:
+            if (left_out := choose(entry)) is not None:
+                row.status, (row.reason_code, row.reason) = "skipped", left_out
+                yield row
+                continue
+            row.engines, row.carried_from = decide(entry) if decide else (everything, None)
+            if row.engines:
                 cuts = split(entry, root) if (entry.size or 0) > settings.limits.split_bytes else []
                 yield from packer.add(row, cuts)
             else:
@@ -168,31 +176,29 @@ class _Packer:
             yield from self._close(engines)
 
 
-def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Callable[[Listed], tuple[str | None, str | None]]:
-    """What the plan leaves out, and why: the first reason that fits."""
+def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Chooser:
+    """What the plan leaves out, and why: the first reason that fits, in a word and in a sentence."""
     include, exclude = globs(settings.include), globs(settings.exclude)
     oldest = _since(settings.since)
 
-    def choose(entry: Listed) -> tuple[str | None, str | None]:
+    def choose(entry: Listed) -> tuple[ReasonCode, str] | None:
         if include and not include.match(entry.artifact):
-            return "skipped", "not included (include)"
+            return ReasonCode.NOT_INCLUDED, "not included (include)"
         if exclude and exclude.match(entry.artifact):
-            return "skipped", "excluded (exclude)"
+            return ReasonCode.EXCLUDED, "excluded (exclude)"
         if settings.max_size is not None and (entry.size or 0) > settings.max_size:
-            return "skipped", f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
+            return ReasonCode.ABOVE_MAX_SIZE, f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
         if oldest is not None and entry.mtime is not None and entry.mtime < oldest:
-            return "skipped", f"not changed since {settings.since}"
-        return None, None
+            return ReasonCode.NOT_CHANGED_SINCE, f"not changed since {settings.since}"
+        return None
 
     if settings.sample is None:
         return choose
-    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output) if not e.status and not choose(e)[0]))
+    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output) if not e.status and choose(e) is None))
 
-    def choose_sample(entry: Listed) -> tuple[str | None, str | None]:
-        status, reason = choose(entry)
-        if status is None and _rank(entry.artifact) > limit:
-            return "skipped", f"sampled out (sample {settings.sample})"
-        return status, reason
+    def choose_sample(entry: Listed) -> tuple[ReasonCode, str] | None:
+        sampled_out = (ReasonCode.SAMPLED_OUT, f"sampled out (sample {settings.sample})")
+        return choose(entry) or (sampled_out if _rank(entry.artifact) > limit else None)
 
     return choose_sample
 
@@ -213,14 +219,10 @@ def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
 def _since(value: str | None) -> float | None:
     if value is None:
         return None
-    age = re.fullmatch(r"(\d+)([smhdw])", value)
-    if age:
-        return time.time() - int(age[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[age[2]]
     try:
-        when = datetime.fromisoformat(value)
-    except ValueError:
-        raise UsageError(f"since: {value!r} is neither an ISO date nor an age like 7d or 12h") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        return moment(value, datetime.now(UTC), -1).timestamp()
+    except ValueError as error:
+        raise UsageError(f"since: {error}") from None
 
 
 def _rank(artifact: str) -> int:

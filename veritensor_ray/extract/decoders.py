@@ -14,6 +14,7 @@ import zstandard
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
 
 PIECE = 1 << 20
 HELD = bounds.HELD
@@ -304,11 +305,11 @@ def _skippable() -> tuple[bytes, ...]:
 
 # Media type to the name of the compression and what comes out of a file.
 COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
-    "application/gzip": ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
-    "application/x-bzip2": ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),
-    "application/x-xz": ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
-    "application/x-lzma": ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
-    "application/zstd": ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
-    "application/x-lz4": ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *_skippable())),
-    "application/zlib": ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
+    GZIP: ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
+    BZIP2: ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),
+    XZ: ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
+    LZMA: ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
+    ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
+    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *_skippable())),
+    ZLIB: ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
 }

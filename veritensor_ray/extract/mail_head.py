@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-MESSAGE, MAILBOX = "message/rfc822", "application/mbox"
+from veritensor_ray.media_types import MAILBOX, MESSAGE, PLAIN
+
 _FIELD = re.compile(rb"([!-9;-~]{1,76}):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?:\r?\n|\Z)")
 _FROM_LINE = re.compile(rb"From [^\r\n]{0,300}\d\d:\d\d(?::\d\d)?[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)")
 # What may stand before a header: a byte order mark, empty lines, the line of a mailbox without its date, or quoted as mail in mail is.
@@ -12,7 +13,7 @@ _AHEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]{0,9}\r?\n){0,9}(>?From (?!:)[^\
 _TELLING = frozenset((b"from", b"received", b"return-path", b"message-id", b"delivered-to", b"mime-version", b"reply-to"))
 _KNOWN = _TELLING | frozenset((b"to", b"cc", b"subject", b"date", b"sender", b"content-type", b"x-mailer"))
 _MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more
-_UNSPECIFIC = ("text/plain", MESSAGE, MAILBOX)
+_UNSPECIFIC = (PLAIN, MESSAGE, MAILBOX)
 
 
 def mail_type(head: bytes, named: str) -> str | None:
@@ -23,7 +24,7 @@ def mail_type(head: bytes, named: str) -> str | None:
         return MAILBOX if _fields(head, mailbox.end()) & _KNOWN else None
     ahead = header_begin(head)
     fields = _fields(head, ahead)
-    enough = 1 if named != "text/plain" else 3
+    enough = 1 if named != PLAIN else 3
     if not fields & _TELLING or (len(fields & _KNOWN) < enough and not fields >= _MIME):
         return None
     return MAILBOX if head.startswith(b"From ") else MESSAGE

@@ -9,34 +9,30 @@ from typing import BinaryIO
 
 import olefile
 
-from veritensor_ray import bounds
+from veritensor_ray import bounds, media_types
 from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
 from veritensor_ray.extract.spool import edges
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.extract.zip_format import Data, Directory, ZipEntry, find_directory, local_header
-from veritensor_ray.media_types import IWORK, NPZ, PYTORCH
 
-_OOXML = "application/vnd.openxmlformats-officedocument"
-_ODF = "application/vnd.oasis.opendocument."
-_ZIP = "application/zip"
 _MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
 _ENTRIES = bounds.SNIFFED_ENTRIES
 _TYPES = "[Content_Types].xml"
 _DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part, too
 _FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")
 _PARTS = {
-    "word/document.xml": f"{_OOXML}.wordprocessingml.document",
-    "xl/workbook.xml": f"{_OOXML}.spreadsheetml.sheet",
-    "xl/workbook.bin": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
-    "ppt/presentation.xml": f"{_OOXML}.presentationml.presentation",
+    "word/document.xml": media_types.DOCX,
+    "xl/workbook.xml": media_types.XLSX,
+    "xl/workbook.bin": media_types.XLSB,
+    "ppt/presentation.xml": media_types.PPTX,
 }
 _STREAMS = {
-    "__properties_version1.0": "application/vnd.ms-outlook",
-    "WordDocument": "application/msword",
-    "Workbook": "application/vnd.ms-excel",
-    "Book": "application/vnd.ms-excel",
-    "PowerPoint Document": "application/vnd.ms-powerpoint",
-    "EncryptedPackage": "application/x-ole-encrypted",
+    "__properties_version1.0": media_types.OUTLOOK,
+    "WordDocument": media_types.DOC,
+    "Workbook": media_types.XLS,
+    "Book": media_types.XLS,
+    "PowerPoint Document": media_types.PPT,
+    "EncryptedPackage": media_types.OLE_LOCKED,
 }
 
 
@@ -58,7 +54,7 @@ def recognise(file: BinaryIO, extension: str) -> Recognised:
     kind = sniff(head, extension, tail, whole=size <= len(head))
     look, directory, found = _LOOK.get(kind.media_type), None, None
     try:
-        if kind.media_type == _ZIP and (directory := find_directory(file)):
+        if kind.media_type == media_types.ZIP and (directory := find_directory(file)):
             found = _zipped(directory)
         elif look is not None:
             found = look(file)
@@ -72,17 +68,17 @@ def _zipped(directory: Directory) -> str | None:
     found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in directory.first(_ENTRIES)}
     if "mimetype" in found:
         declared = _short(directory.file, found["mimetype"])
-        if declared == "application/epub+zip" or declared.startswith(_ODF):
+        if declared == media_types.EPUB or declared.startswith(media_types.OPEN_DOCUMENT):
             return declared
     if _TYPES in found:
         parts = (name for name in found if name.startswith(("word/", "xl/", "ppt/")))
         if media_type := next((_PARTS[part] for name in parts if (part := _DIGITS.sub("", name)) in _PARTS), None):
             return media_type
     if any(name.startswith("Index/") and name.endswith(".iwa") for name in found):
-        return IWORK
+        return media_types.IWORK
     if any(name.count("/") <= 1 and name.endswith("data.pkl") for name in found):
-        return PYTORCH
-    return NPZ if found and all(name.endswith(".npy") for name in found) else None
+        return media_types.PYTORCH
+    return media_types.NPZ if found and all(name.endswith(".npy") for name in found) else None
 
 
 def _short(file: BinaryIO, entry: ZipEntry) -> str:
@@ -99,7 +95,7 @@ def _ole(file: BinaryIO) -> str | None:
 
 
 def _xml(file: BinaryIO) -> str | None:
-    return f"{_ODF}flat-xml" if _FLAT.search(file.read(16_384)) else None
+    return media_types.FLAT_ODF if _FLAT.search(file.read(16_384)) else None
 
 
-_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {"application/x-ole-storage": _ole, "text/xml": _xml}
+_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {media_types.OLE: _ole, media_types.XML: _xml}

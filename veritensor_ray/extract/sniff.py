@@ -12,69 +12,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import filetype
 import numpy as np
 from charset_normalizer import from_bytes
 
-from veritensor_ray.extract.crc32c import is_record_head
+from veritensor_ray import media_types
 from veritensor_ray.extract.mail_head import mail_type
+from veritensor_ray.extract.record_head import is_record_head
 from veritensor_ray.extract.utf16 import few_controls, wide_encoding
 from veritensor_ray.formats import onnx, pickles
-from veritensor_ray.media_types import TEXT_TYPES, TFRECORD, TYPE1_FONT, UNKNOWN
+from veritensor_ray.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Format
 
 HEAD_BYTES = 65_536
 
-# Longest first where one is a prefix of another.
-_MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"PAR1", "application/vnd.apache.parquet"),
-    (0, b"ARROW1", "application/vnd.apache.arrow.file"),
-    (0, b"FEA1", "application/x-feather-v1"),
-    (0, b"\x1f\x8b", "application/gzip"),
-    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
-    (0, b"BZh", "application/x-bzip2"),
-    (0, b"\xfd7zXZ\x00", "application/x-xz"),
-    (0, b"\x04\x22\x4d\x18", "application/x-lz4"),
-    (0, b"PK\x03\x04", "application/zip"),
-    (0, b"PK\x05\x06", "application/zip"),
-    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
-    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
-    (257, b"ustar", "application/x-tar"),
-    (6, b"%!PS-AdobeFont", TYPE1_FONT),  # behind a mark that begins a pickle, too
-    (6, b"%!FontType1", TYPE1_FONT),
-    (0, b"%PDF-", "application/pdf"),
-    (0, b"{\\rtf", "application/rtf"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
-    (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
-    (0, b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
-    (0, b"\x93NUMPY", "application/x-npy"),
-    (0, b"GGUF", "application/x-gguf"),
-    (0, b"ORC", "application/vnd.apache.orc"),
-    (0, b"Obj\x01", "application/vnd.apache.avro"),
-    (0, b"\x7fELF", "application/x-elf"),
-    (0, b"MZ", "application/vnd.microsoft.portable-executable"),
-    (0, b"\xca\xfe\xba\xbe", "application/java-vm"),
-    (0, b"\xfe\xed\xfa\xce", "application/x-mach-binary"),
-    (0, b"\xfe\xed\xfa\xcf", "application/x-mach-binary"),
-    (0, b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
-    (0, b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
-    (0, b"dex\n", "application/vnd.android.dex"),
-    (0, b"\x4c\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"),
-    (0, b"\x00asm", "application/wasm"),
-)
-_FIRST_BYTES = frozenset(magic[:1] for offset, magic, _ in _MAGIC if not offset)
-_DEEPER = tuple((offset, magic) for offset, magic, _ in _MAGIC if offset)
+_MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magic in one.magics)
+_FIRST_BYTES = frozenset(magic[:1] for place, magic, _ in _MAGIC if not place)
+_DEEPER = tuple((place, magic) for place, magic, _ in _MAGIC if place)
+_OPENINGS = tuple((re.compile(one.opening, re.IGNORECASE), one.media_type) for one in FORMATS if one.opening)
+_UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # names of these say little: text that says itself what it is comes first
 
-# Text that says itself what it is, where its name does not say anything else.
-_UNSPECIFIC = ("text/plain", "text/xml", "image/svg+xml")
-_OPENINGS = (
-    (r"<\?xml[^>]*>\s*(<!doctype html|<html\b)", "application/xhtml+xml"),
-    (r"(<\?xml[^>]*>\s*)?(<!doctype svg|<svg\b)", "image/svg+xml"),
-    (r"WEBVTT\b", "text/vtt"),
-    (r"\d{1,6}\s*\n\d\d:\d\d:\d\d[,.]\d{3} --> ", "application/x-subrip"),
-    (r"\[Script Info\]", "text/x-ssa"),
-    (r"\{\d{1,9}\}\{\d{1,9}\}", "text/x-microdvd"),
-    (r"\\documentclass\b", "text/x-tex"),
-)
+
+def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ...]]:
+    """One pattern for the beginnings of all, with a group for each, and their media types in the order of the groups."""
+    known = [(one.begins, one.media_type) for one in formats if one.begins]
+    return re.compile(b"|".join(b"(%s)" % begins for begins, _ in known), re.DOTALL), tuple(media_type for _, media_type in known)
+
+
+_BEGINS, _BEGUN = _any_of(FORMATS)
+_READABLE, _ = _any_of([one for one in FORMATS if one.reader])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +58,10 @@ class Kind:
 def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:
     """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`; `whole`: `head` is all of it."""
     if not head:
-        return Kind(TEXT_TYPES.get(extension, "text/plain"), "utf-8")
+        return Kind(TEXT_TYPES.get(extension, PLAIN), "utf-8")
     if media_type := by_magic(head) or _by_structure(head, whole):
         return Kind(media_type)
-    if media_type := mail_type(head, TEXT_TYPES.get(extension, "text/plain")):
+    if media_type := mail_type(head, TEXT_TYPES.get(extension, PLAIN)):
         return Kind(media_type, "latin-1")
     if media_type := _behind_text(head, extension, tail, whole):
         return Kind(media_type)
@@ -107,30 +71,45 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         text = head[bom:].decode(encoding, "ignore")
         return Kind(_text_type(text, extension, tail), encoding, bom)
     if b"%PDF-" in head[:1024]:  # viewers look for it that far
-        return Kind("application/pdf")
-    guess = filetype.guess(head)
-    return Kind(guess.mime if guess else UNKNOWN)
+        return Kind(media_types.PDF)
+    return Kind(by_beginning(head) or UNKNOWN)
+
+
+def by_beginning(head: bytes) -> str | None:
+    """The media type of what is neither text nor of a format with a strong magic: media, fonts, what programs skip before a stream."""
+    if found := _BEGINS.match(head):
+        return _BEGUN[(found.lastindex or 1) - 1]
+    return next((media_type for place, magic, media_type in _MAGIC if head.startswith(magic, place)), None) or _behind_skipped(head)
+
+
+def _behind_skipped(head: bytes) -> str | None:
+    """Zstandard or LZ4 behind frames that programs skip: four bytes, a length, and whatever somebody put there."""
+    at = 0
+    while head[at + 1 : at + 4] == b"\x2a\x4d\x18" and head[at] & 0xF0 == 0x50:
+        at += 8 + int.from_bytes(head[at + 4 : at + 8], "little")
+    media_type = by_magic(head[at:]) if at else None
+    return media_type if media_type in (media_types.ZSTD, media_types.LZ4) else None
 
 
 def by_magic(head: bytes) -> str | None:
     """The media type of what is known by its first bytes alone."""
-    if head[:1] in _FIRST_BYTES or any(head.startswith(magic, offset) for offset, magic in _DEEPER):
-        for offset, magic, media_type in _MAGIC:
-            if head.startswith(magic, offset) and not _excused(magic, head):
+    if head[:1] in _FIRST_BYTES or any(head.startswith(magic, place) for place, magic in _DEEPER):
+        for place, magic, media_type in _MAGIC:
+            if head.startswith(magic, place) and not _excused(magic, head):
                 return media_type
     if _is_arrow_stream(head):
-        return "application/vnd.apache.arrow.stream"
+        return media_types.ARROW_STREAM
     if _is_pickle(head):
-        return "application/x-pickle"
+        return media_types.PICKLE
     if head[2:4] == b"\r\n" and head[5:8] == b"\x00\x00\x00" and head[4:5] in b"\x00\x01\x03" and head[16:17] in b"\xe3c":  # PEP 552
-        return "application/x-python-bytecode"
+        return media_types.BYTECODE
     if head[8:10] == b'{"' and 0 < int.from_bytes(head[:8], "little") < 100_000_000:
-        return "application/x-safetensors"
+        return media_types.SAFETENSORS
     if re.match(rb"WARC/[01]\.\d+\r?\n", head):
-        return "application/warc"
+        return media_types.WARC
     if head[4:8] == bytes(4) and is_record_head(head[:12]):
-        return TFRECORD
-    return "application/x-tar" if _is_tar(head) else _packed(head)
+        return media_types.TFRECORD
+    return media_types.TAR if _is_tar(head) else _packed(head)
 
 
 _PDF = re.compile(rb"%PDF-\d")
@@ -142,31 +121,31 @@ _TAIL = 2048
 def _behind_text(head: bytes, extension: str, tail: bytes, whole: bool) -> str | None:
     """Documents that programs open although text, blanks or a byte order mark stand before them."""
     if head[:1024].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf1"):
-        return "application/rtf"
+        return media_types.RTF
     begins = _PDF.search(head, 0, 1024)  # viewers look for it that far
     if begins is None or not _PDF_OBJECT.search(head, begins.end()):
         return None
     known = tail or (head if whole or len(head) < HEAD_BYTES else b"")
     if extension in TEXT_TYPES:  # a page about the format may show a file: it is one only if nothing comes after it
-        return "application/pdf" if _PDF_TRAILER.search(known[-_TAIL:]) else None
-    return "application/pdf" if not known or b"startxref" in known or b"%%EOF" in known else None
+        return media_types.PDF if _PDF_TRAILER.search(known[-_TAIL:]) else None
+    return media_types.PDF if not known or b"startxref" in known or b"%%EOF" in known else None
 
 
 _BEGINNINGS = (
-    *(magic for offset, magic, _ in _MAGIC if offset == 0),
+    *(magic for place, magic, _ in _MAGIC if not place),
     *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)),
-    b"x\x9c", b"x\xda", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*",
-)  # fmt: skip
+    *(b"x\x9c", b"x\xda"),
+)
 
 # Where by_magic can see a file in UTF-8 without bytes below 9: a place, and for each two bytes whether they may stand there.
-_PAIRS = {0: {magic[:2] for offset, magic, _ in _MAGIC if not offset} | {b"WA", b"x^", b"x\xda"}, 6: {b"%!"}, 257: {b"us"}}
+_PAIRS = {0: {magic[:2] for place, magic, _ in _MAGIC if not place} | {b"WA", b"x^", b"x\xda"}, 6: {b"%!"}, 257: {b"us"}}
 _PAIRS[154] = {bytes([a, b]) for a in b" 01234567" for b in b" 01234567"}  # the end of a tar header's checksum
 TEXT_MAGIC = {place: np.isin(np.arange(1 << 16), [int.from_bytes(two, "big") for two in some]) for place, some in _PAIRS.items()}
 
 
 def may_be_file(head: bytes) -> bool:
     """Whether bytes begin as a file of some known format does; a cheap test that `sniff` has to confirm."""
-    return head.startswith(_BEGINNINGS)
+    return head.startswith(_BEGINNINGS) or _READABLE.match(head) is not None
 
 
 def _excused(magic: bytes, head: bytes) -> bool:
@@ -185,9 +164,9 @@ def _is_tar(head: bytes) -> bool:
 def _packed(head: bytes) -> str | None:
     """Compressions whose magic is weak: they count where the beginning decodes."""
     if head[:1] == b"x" and head[1:2] in b"\x01\x5e\x9c\xda" and (head[1:2] != b"^" or _controls(head[:512])):
-        return "application/zlib" if _decompresses(zlib.decompressobj(), head) else None
+        return media_types.ZLIB if _decompresses(zlib.decompressobj(), head) else None
     if head[:1] == b"\x5d" and head[13:14] == b"\x00" and head[12:13] in b"\x00\xff":
-        return "application/x-lzma" if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 28), head) else None
+        return media_types.LZMA if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=1 << 28), head) else None
     return None
 
 
@@ -207,10 +186,10 @@ def _is_arrow_stream(head: bytes) -> bool:
 def _by_structure(head: bytes, whole: bool) -> str | None:
     """The media type of model files whose first bytes are no magic number: what follows them has to fit."""
     if onnx.is_model(head):
-        return "application/x-onnx"
+        return media_types.ONNX
     if _is_faiss(head):
-        return "application/x-faiss"
-    return "application/x-pickle" if pickles.looks_like(head, whole) else None
+        return media_types.FAISS
+    return media_types.PICKLE if pickles.looks_like(head, whole) else None
 
 
 def _is_faiss(head: bytes) -> bool:
@@ -277,29 +256,29 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
 def _text_type(text: str, extension: str, tail: bytes) -> str:
     start = text.lstrip()[:200]
     for pattern, media_type in _OPENINGS:
-        if TEXT_TYPES.get(extension, "text/plain") in (*_UNSPECIFIC, media_type) and re.match(pattern, start, re.IGNORECASE):
+        if TEXT_TYPES.get(extension, PLAIN) in (*_UNSPECIFIC, media_type) and pattern.match(start):
             return media_type
     if re.match(r'[\[{]\s*(["\]}\[{\d-]|true|false|null|$)', start):
         return _json_type(text, extension, tail)
     if extension in (".csv", ".tsv", ".tab"):
         return TEXT_TYPES[extension]
     if re.match(r"(<!--.*?-->\s*)?(<!doctype html|<html)", start, re.IGNORECASE | re.DOTALL):
-        return "text/html"
+        return media_types.HTML
     named = TEXT_TYPES.get(extension)
-    if named and not named.startswith(("application/json", "application/x-ipynb")):
+    if named and named not in (media_types.JSON, media_types.JSONL, media_types.NOTEBOOK):
         return named
     if start.startswith("<?xml"):
-        return "text/xml"
-    return "text/csv" if not extension and _is_table(text) else "text/plain"
+        return media_types.XML
+    return media_types.CSV if not extension and _is_table(text) else PLAIN
 
 
 def _json_type(text: str, extension: str, tail: bytes) -> str:
     lines = [line for line in text.splitlines()[:4] if line.strip()]
     if extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(_is_json(line) for line in lines[:2])):
-        return "application/jsonl"
+        return media_types.JSONL
     if '"cells"' in text and ('"nbformat"' in text or b'"nbformat"' in tail or extension == ".ipynb"):
-        return "application/x-ipynb+json"
-    return "application/json"
+        return media_types.NOTEBOOK
+    return media_types.JSON
 
 
 def _is_json(line: str) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
-from veritensor_ray.findings.state import LATEST, TABLES, folder_of, latest
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import LATEST, folder_of, latest
 from veritensor_ray.signing import Signature, TrustedKey, TrustList, load_private_key, sign, signatures_of, verify
 from veritensor_ray.stores.filesystems import denied, filesystem
 from veritensor_ray.stores.outputs import OutputStore
@@ -25,7 +26,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # a name, as the specification has it; nothing is fetched
 PREDICATE_TYPE = "urn:veritensor-ray:audit:v1"
 RUN = "run.json"
-FOLDERS = TABLES  # an audit has some of them; any other that appears there is extra
+FOLDERS = tuple(TABLES)  # an audit has some of them; any other that appears there is extra
 _MOST = 64 << 20  # bytes of an attestation; a subject takes about 130
 _ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
 _OF_SWEEPS = ("previous", "states")

@@ -24,6 +24,7 @@ from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.tables import TableWriter
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
@@ -209,10 +210,10 @@ class Assembled:
     def ledger(self, findings: int) -> dict[str, Any]:
         """The ledger row: the worst status of the parts, their sums, their gaps."""
         row, root = self.row, self.info.roots[self.row.root]
-        status, reason = row.status, row.reason
+        status, reason, code = row.status, row.reason, row.reason_code
         if self.parts:
             worst = min(self.parts, key=lambda part: _STATUS_ORDER.index(part["status"]))
-            status, reason = worst["status"], worst["reason"]
+            status, reason, code = worst["status"], worst["reason"], worst["reason_code"]
         elif reason is not None:
             reason = reason_safe(reason)  # the plan decided, and a store may have said why
         severities = [line["severity"] for part in self.parts for line in part["rollup"]]
@@ -230,6 +231,7 @@ class Assembled:
             "media_type": next((part["media_type"] for part in self.parts if part["media_type"]), None),
             "status": "unreadable" if status == "unlisted" else status,
             "reason": reason,
+            "reason_code": code,
             **sums,
             "gaps_total": sums["gaps_total"] + len(unlisted),
             "coverage": _coverage([part["coverage"] for part in self.parts]),
@@ -242,7 +244,7 @@ class Assembled:
         """A gap for each rule with more findings than the table has rows of it. All was scanned, so they make nothing partial."""
         most = self.info.hits_per_rule
         return [
-            {"member": None, "location": None, "engine": rule.partition(".")[0], "bound": "hits_per_rule"}
+            {"member": None, "location": None, "engine": rule.partition(".")[0], "bound": "hits_per_rule", "reason_code": ReasonCode.LIMIT}
             | {"reason": f"{most} of {tally['count']} findings of {rule} have a row of their own. {_all_of(tally['count'])}"}
             for rule, tally in sorted(self._by_rule.items())
             if tally["count"] > most

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from veritensor_ray.findings.concealment import conceal
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
 from veritensor_ray.findings.recorder import Recorded
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
@@ -20,17 +21,27 @@ NOT_APPLICABLE = "not-applicable"
 MISSING = "missing"
 QUARANTINED = "quarantined"
 _INCOMPLETE = (PARTIAL, MISSING)
+_OF_GAPS = ("member", "location", "engine", "reason", "bound")
+
+
+class Standing(NamedTuple):
+    """How an artifact stands, by itself or with one engine, and why no better: in a sentence, and in a word."""
+
+    status: str
+    reason: str | None = None
+    code: ReasonCode | None = None
 
 
 @dataclass(slots=True)
 class Outcome:
-    """One artifact, or one part of it. `coverage` maps engine to (status, reason). `status` is None until `settle`."""
+    """One artifact, or one part of it. `status` is None until `settle`."""
 
     artifact: str
     part: int
     index: int
     status: str | None = None
     reason: str | None = None
+    reason_code: ReasonCode | None = None
     media_type: str | None = None
     content_id: str | None = None
     content_id_kind: str | None = None
@@ -42,14 +53,20 @@ class Outcome:
     rows: int = 0
     chars: int = 0
     seconds: float = 0.0
-    coverage: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    coverage: dict[str, Standing] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
-    incomplete: bool = False
-    by_design: Counter[str] = field(default_factory=Counter)  # reasons of gaps that are nobody's fault, of files inside it
-    unread: str | None = None  # the reason of the first gap that is no engine's
+    fault: Gap | None = None  # the first one that is not by design
+    # reasons of gaps that are nobody's fault, of files inside it
+    by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
+    unread: Gap | None = None  # the first one beside those that is no engine's
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something is missing that is somebody's fault."""
+        return self.fault is not None
 
     def add_gap(self, gap: Gap) -> None:
         """Note something that was not read or checked."""
@@ -59,43 +76,43 @@ class Outcome:
         if gap.coverage is not None:
             self._by_design(gap.engine, gap.coverage, gap)
             return
-        self.incomplete = True
-        if gap.engine is None and self.unread is None:
-            self.unread = gap.reason
-        if gap.engine and self.coverage.get(gap.engine, ("", None))[0] in (COMPLETE, ""):
-            self.coverage[gap.engine] = (PARTIAL, gap.reason)
+        self.fault = self.fault or gap
+        if gap.engine is None:
+            self.unread = self.unread or gap
+        if gap.engine and self.coverage.get(gap.engine, Standing(COMPLETE)).status == COMPLETE:
+            self.coverage[gap.engine] = Standing(PARTIAL, gap.reason, gap.code)
 
     def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
         """What is missing for everyone (a reader) is said of the artifact, what is missing for an engine in its coverage."""
         if engine is None:
-            self.by_design[gap.reason] += gap.count
-        elif self.coverage.get(engine, (COMPLETE, None))[0] in (COMPLETE, NOT_APPLICABLE):
-            self.coverage[engine] = (coverage, gap.reason)
+            self.by_design[gap.reason, gap.code] += gap.count
+        elif self.coverage.get(engine, Standing(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
+            self.coverage[engine] = Standing(coverage, gap.reason, gap.code)
 
     def settle(self) -> None:
         """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
-        quarantined = [(name, reason) for name, (status, reason) in self.coverage.items() if status == QUARANTINED]
-        if self.status is None and quarantined:
-            self.status, self.reason = "quarantined", "; ".join(f"{name}: {reason}" for name, reason in quarantined)
         if self.status is None:
-            incomplete = [f"{name}: {reason}" for name, (status, reason) in self.coverage.items() if status in _INCOMPLETE]
-            if self.incomplete or incomplete:
-                self.status = "partial"
-                first = next((gap.reason for gap in self.gaps if gap.coverage is None), None)
-                self.reason = self.reason or first or next(iter(incomplete), None) or self.unread
-            elif self.bodiless is not None:
-                self.status, self.reason = "skipped", self.bodiless
-            else:
-                self.status = "scanned"
-                self.reason = self.reason or self._without_reader()
+            self.status, self.reason, self.reason_code = self._settled()
         if self.unread is not None:  # what could not be read, no engine has seen
-            for name, (status, _) in list(self.coverage.items()):
-                if status == COMPLETE:
-                    self.coverage[name] = (PARTIAL, self.unread)
+            for name, standing in list(self.coverage.items()):
+                if standing.status == COMPLETE:
+                    self.coverage[name] = Standing(PARTIAL, self.unread.reason, self.unread.code)
 
-    def _without_reader(self) -> str | None:
-        """The commonest reason of what is missing by design; how much it is, the gaps say."""
-        return next((reason for reason, _ in self.by_design.most_common(1)), None)
+    def _settled(self) -> Standing:
+        """The status that follows from coverage and gaps, and why it is not `scanned`."""
+        quarantined = {name: standing for name, standing in self.coverage.items() if standing.status == QUARANTINED}
+        if quarantined:
+            said = "; ".join(f"{name}: {standing.reason}" for name, standing in quarantined.items())
+            return Standing("quarantined", said, next(iter(quarantined.values())).code)
+        if self.fault is not None:
+            return Standing("partial", self.fault.reason, self.fault.code)
+        for name, standing in self.coverage.items():
+            if standing.status in _INCOMPLETE:
+                return Standing("partial", f"{name}: {standing.reason}", standing.code)
+        if self.bodiless is not None:
+            return Standing("skipped", self.bodiless, ReasonCode.NO_READER)
+        # the commonest reason of what is missing by design; how much it is, the gaps say
+        return Standing("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))
 
     def row(self, fingerprints: dict[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
         """The row of the commit (schema COMMIT), with nothing secret in it."""
@@ -113,16 +130,17 @@ class Outcome:
             "media_type",
             "status",
             "reason",
+            "reason_code",
             "bytes_scanned",
             "segments",
         )
         counters = ("lines", "rows", "chars", "gaps_total", "seconds")
         return {name: getattr(self, name) for name in (*names, *counters)} | {
             "coverage": [
-                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason}
-                for name, (status, reason) in self.coverage.items()
+                {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
+                for name, (status, reason, code) in self.coverage.items()
             ],
-            "gaps": [{name: getattr(gap, name) for name in ("member", "location", "engine", "reason", "bound")} for gap in self.gaps],
+            "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in self.gaps],
             "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(self.recorded.rows)],
             "rollup": [
                 {

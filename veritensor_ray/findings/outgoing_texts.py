@@ -19,8 +19,9 @@ from veritensor_ray.findings.sensitive_values import Values, without_values
 # version; words of closed sets, and names and fingerprints of engines and rules.
 AS_THEY_ARE = frozenset(
     (
-        *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status"),
-        *("coverage.engine", "coverage.status", "coverage.fingerprint", "gaps.engine", "gaps.bound"),
+        *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status", "reason_code"),
+        *("coverage.engine", "coverage.status", "coverage.fingerprint", "coverage.reason_code"),
+        *("gaps.engine", "gaps.bound", "gaps.reason_code"),
         *("findings.engine", "findings.rule_id", "findings.severity", "findings.location.view", "findings.location.decoded_via"),
         *("rollup.rule_id", "rollup.severity"),
     )

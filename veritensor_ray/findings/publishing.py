@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from veritensor_ray.findings.state import LATEST, SWEEPS, TABLES, folder_of, latest
+from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.state import LATEST, SWEEPS, folder_of, latest
 from veritensor_ray.stores.outputs import OutputStore
 
 CURRENT = "current"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"  # CONTRIBUTING.md, "Change a column"
 
 LOCATION = pa.struct(
     [
@@ -55,9 +55,18 @@ FINDINGS = pa.schema(
     metadata={"veritensor_ray.findings": SCHEMA_VERSION},
 )
 
-COVERAGE = pa.struct([("engine", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()), ("reason", pa.string())])
+COVERAGE = pa.struct(
+    [("engine", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()), ("reason", pa.string()), ("reason_code", pa.string())]
+)
 GAP = pa.struct(
-    [("member", pa.string()), ("location", pa.string()), ("engine", pa.string()), ("reason", pa.string()), ("bound", pa.string())]
+    [
+        ("member", pa.string()),
+        ("location", pa.string()),
+        ("engine", pa.string()),
+        ("reason", pa.string()),
+        ("reason_code", pa.string()),
+        ("bound", pa.string()),
+    ]
 )
 
 LEDGER = pa.schema(
@@ -72,6 +81,7 @@ LEDGER = pa.schema(
         ("media_type", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("reason_code", pa.string()),
         ("bytes_scanned", pa.int64()),
         ("segments", pa.int64()),
         ("coverage", pa.list_(COVERAGE)),
@@ -122,6 +132,17 @@ TRENDS = pa.schema(
     metadata={"veritensor_ray.trends": SCHEMA_VERSION},
 )
 
+# The tables of an output by name; an audit has the first three.
+TABLES = {
+    "findings": FINDINGS,
+    "ledger": LEDGER,
+    "rollup": ROLLUP,
+    "resolved": FINDINGS,
+    "unverified": FINDINGS,
+    "known": KNOWN,
+    "trends": TRENDS,
+}
+
 # What a commit stores of a finding: everything that does not depend on the other parts of a split artifact.
 COMMITTED_FINDING = pa.struct(
     [
@@ -153,6 +174,7 @@ COMMIT = pa.schema(
         ("media_type", pa.string()),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("reason_code", pa.string()),
         ("bytes_scanned", pa.int64()),
         ("segments", pa.int64()),
         ("lines", pa.int64()),

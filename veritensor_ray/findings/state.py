@@ -16,7 +16,6 @@ from veritensor_ray.stores.outputs import OutputStore
 LATEST = "latest.json"
 SWEEPS = "sweeps"
 _ID = re.compile(r"\w[\w.-]*", re.ASCII)  # and no path
-TABLES = ("findings", "ledger", "rollup", "resolved", "unverified", "known", "trends")
 
 
 @dataclass(frozen=True, slots=True)

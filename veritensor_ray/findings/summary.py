@@ -23,7 +23,8 @@ _MEMORY = "2GB"  # beyond it DuckDB uses the disk
 _COUNTED = "suppressed_by IS NULL"
 _RECENT = "state IN ('new', 'reopened')"
 _NOT_COVERED = f"""
-    SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, count(*) AS artifacts
+    SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, l.reason_code,
+    count(*) AS artifacts
     FROM ledger l LEFT JOIN unlisted u USING (artifact) WHERE l.status <> 'scanned' OR l.reason IS NOT NULL
     GROUP BY ALL ORDER BY artifacts DESC, status, reason LIMIT {_REASONS}"""  # noqa: S608  # constants
 _STATUS = """
@@ -31,6 +32,10 @@ _STATUS = """
     FROM ledger l LEFT JOIN unlisted u USING (artifact) GROUP BY ALL ORDER BY ALL"""
 _COVERAGE = """
     SELECT c.engine AS engine, c.status AS status, count(*) AS n FROM (SELECT unnest(coverage) AS c FROM ledger) GROUP BY ALL ORDER BY ALL"""
+_CODES = """
+    SELECT code, count(*) AS n FROM (SELECT unnest(list_distinct(list_concat([reason_code],
+    list_transform(coverage, lambda c: c.reason_code), list_transform(gaps, lambda g: g.reason_code)))) AS code FROM ledger)
+    WHERE code IS NOT NULL GROUP BY code ORDER BY code"""
 _TOTALS = """
     SELECT (count(*) - (SELECT count(*) FROM unlisted))::BIGINT AS artifacts, coalesce(sum(size), 0)::BIGINT AS bytes,
     coalesce(sum(bytes_scanned), 0)::BIGINT AS bytes_scanned, coalesce(sum(segments), 0)::BIGINT AS segments,
@@ -92,6 +97,7 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "suppressed": rows(connection, f"SELECT coalesce(sum(count), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608
             "rules": [row | {"title": titles.get(row["rule_id"], row["rule_id"])} for row in rows(connection, _rules())],
             "not_covered": rows(connection, _NOT_COVERED),
+            "reason_codes": {row["code"]: row["n"] for row in rows(connection, _CODES)},
             "coverage": coverage,
             "policy": judge.report(),
         }

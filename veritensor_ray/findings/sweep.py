@@ -19,8 +19,8 @@ from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings.collect import Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.policy import Judge
-from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
-from veritensor_ray.findings.state import TABLES, folder_of, latest
+from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TABLES, TRENDS
+from veritensor_ray.findings.state import folder_of, latest
 from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
 from veritensor_ray.findings.tables import TableWriter
 from veritensor_ray.stores.outputs import OutputStore
@@ -48,7 +48,8 @@ _FINDINGS = f"""
 _COVERAGE = """
     list_transform(list_filter(b.coverage, lambda x: CASE WHEN list_contains(selected, x.engine) THEN NOT list_contains(c.engines, x.engine)
     ELSE x.status = 'no-reader' AND x.fingerprint IS NULL AND len(c.engines) = 0 END),
-    lambda x: {'engine': x.engine, 'status': x.status, 'fingerprint': coalesce(prints[x.engine], x.fingerprint), 'reason': x.reason})"""
+    lambda x: {'engine': x.engine, 'status': x.status, 'fingerprint': coalesce(prints[x.engine], x.fingerprint), 'reason': x.reason,
+    'reason_code': x.reason_code})"""
 _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS
     SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
@@ -149,14 +150,7 @@ def _sources(
     """Everything that is read, as views; nothing of it is loaded here."""
     for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
         connection.register(f"scanned_{name}", scanned.dataset(name, schema))
-    for name, schema in (
-        ("findings", FINDINGS),
-        ("ledger", LEDGER),
-        ("rollup", ROLLUP),
-        ("unverified", FINDINGS),
-        ("known", KNOWN),
-        ("trends", TRENDS),
-    ):
+    for name, schema in TABLES.items():
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
     connection.register("plan", state.dataset(f"_work/{info.run}/plan.parquet"))
     same = list(zip(*assembly.same, strict=True)) or [(), ()]

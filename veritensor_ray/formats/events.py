@@ -21,6 +21,10 @@ class Broken(Exception):
     """The opcodes make no sense from here on."""
 
 
+class BrokenOff(Broken):
+    """It ends before it is through."""
+
+
 @dataclass(frozen=True, slots=True)
 class PickleText:
     """A string, or a piece of one that begins `start` characters into it; `offset` is where the string's first byte stands."""

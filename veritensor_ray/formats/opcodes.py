@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from veritensor_ray import bounds
-from veritensor_ray.formats.events import PIECE, Broken, Call, Doubtful, Event, PickleText, Raw, WalkBudget
+from veritensor_ray.formats.events import PIECE, Broken, BrokenOff, Call, Doubtful, Event, PickleText, Raw, WalkBudget
 from veritensor_ray.formats.forward import ForwardView
 from veritensor_ray.formats.memo import Memo
 from veritensor_ray.formats.pickle_values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
@@ -55,13 +55,13 @@ class PickleWalk:
         window, table, events = self._window, self._table, self._events
         while not self.stopped:
             if len(window.data) - window.at < 16 and not window.ensure(16) and window.at == len(window.data):
-                raise Broken("ends without STOP")
+                raise BrokenOff("ends without STOP")
             code = window.data[window.at]
             window.at += 1
             try:
                 table[code]()
             except (struct.error, IndexError):
-                raise Broken("ends within an opcode") from None
+                raise BrokenOff("ends within an opcode") from None
             self.operations += 1
             if events:
                 yield from events
@@ -144,7 +144,7 @@ class PickleWalk:
 
     def _skip(self, size: int) -> None:
         if not self._window.skip(size):
-            raise Broken("ends within a value")
+            raise BrokenOff("ends within a value")
 
     def _long(self, form: str, size: int) -> None:
         length = self._number(form, size)
@@ -153,7 +153,7 @@ class PickleWalk:
         if length <= HEAD:
             data = self._window.take(length)
             if len(data) < length:
-                raise Broken("ends within a value")
+                raise BrokenOff("ends within a value")
             self._push(int.from_bytes(data, "little", signed=True))
         else:
             self._skip(length)
@@ -162,7 +162,7 @@ class PickleWalk:
     def _line(self, keep: int = 4096) -> bytes:
         found = self._window.line(keep)
         if found is None:
-            raise Broken("ends within a line")
+            raise BrokenOff("ends within a line")
         return found[0]
 
     def _decimal(self) -> None:
@@ -205,7 +205,7 @@ class PickleWalk:
             if length > HEAD:
                 self._skip(length - len(data))
         if len(data) < min(length, HEAD):
-            raise Broken("ends within a string")
+            raise BrokenOff("ends within a string")
 
     def _long_text(self) -> Iterator[PickleText]:
         offset, left = self._rest or (0, 0)
@@ -215,7 +215,7 @@ class PickleWalk:
         while left:
             data = self._window.take(min(PIECE, left))
             if not data:
-                raise Broken("ends within a string")
+                raise BrokenOff("ends within a string")
             left -= len(data)
             text = decoder.decode(data, left == 0)
             yield PickleText(text, offset if not start else None, start)
@@ -226,7 +226,7 @@ class PickleWalk:
         offset = self._window.position
         found = self._window.line(_LINE if self._texts else HEAD)
         if found is None:
-            raise Broken("ends within a line")
+            raise BrokenOff("ends within a line")
         line = found[0].strip(b"\r ").strip(b"'\"") if literal else found[0]
         text = _unescaped(line, literal)
         if self._texts:
@@ -243,7 +243,7 @@ class PickleWalk:
         value = Blob(window.position, length, window.data[window.at : window.at + min(length, 64)], before)
         if window.size is not None and window.position + length > window.size:
             self._push(value)
-            raise Broken("ends within a value")
+            raise BrokenOff("ends within a value")
         if self._texts:
             self._events.append(value)
         self._push(value)
@@ -410,7 +410,7 @@ def _unescaped(line: bytes, literal: bool) -> str:
 
 def _character(match: re.Match[str]) -> str:
     escaped = match[1]
-    if escaped[0] in "xuU":
+    if escaped[0] in "xuU" and len(escaped) > 1:
         code = int(escaped[1:], 16)
     elif escaped[0] in "01234567":
         code = int(escaped, 8)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from veritensor_ray.formats.events import Broken, Call, Event, WalkBudget
+from veritensor_ray.formats.events import Broken, BrokenOff, Call, Event, WalkBudget
 from veritensor_ray.formats.forward import ForwardView
 from veritensor_ray.formats.opcodes import PickleWalk
 from veritensor_ray.formats.pickle_values import Name
@@ -82,7 +82,7 @@ def looks_like(head: bytes, whole: bool) -> bool:
         return False
     walk = PickleWalk(ForwardView(io.BytesIO(head)))
     names = calls = 0
-    reason = ""
+    cut = False
     try:
         for event in walk.events():
             if walk.faults or (isinstance(event, Name) and not _is_path(event)):
@@ -92,12 +92,12 @@ def looks_like(head: bytes, whole: bool) -> bool:
             if calls:
                 return True
     except Broken as broken:
-        reason = str(broken)
+        cut = isinstance(broken, BrokenOff)
     if walk.faults:
         return False
     if walk.stopped:
         return names > 0 or (walk.memoized > 0 and walk.operations >= 6)
-    return not whole and reason.startswith("ends") and walk.memoized >= 5
+    return not whole and cut and walk.memoized >= 5
 
 
 def _is_path(name: Name) -> bool:

@@ -29,6 +29,7 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.pipeline.context import Context
+from veritensor_ray.reasons import ReasonCode
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 _LARGEST = 1 << 30  # bytes of an answer
@@ -37,7 +38,11 @@ _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Can
 
 
 class Died(errors.VeritensorError):
-    """The process died over a request; the message says why, as the reason of a ledger row."""
+    """The process died over a request; the message says why, as the reason of a ledger row, and `reason_code` in a word."""
+
+    def __init__(self, message: str, code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
+        super().__init__(message)
+        self.reason_code = code
 
 
 class Worker:
@@ -48,6 +53,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._said: deque[bytes] = deque(maxlen=_LAST_LINES)
+        self._listener: threading.Thread | None = None
 
     def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
         """What `function` of veritensor_ray.pipeline.child answers: small values, and bytes.
@@ -60,7 +66,7 @@ class Worker:
             try:
                 answer, data = self._exchanged(process, request)
             except (OSError, EOFError, ValueError):
-                raise Died(self._why(process, seconds)) from None
+                raise self._died(process, seconds) from None
             except BaseException:  # an interrupt leaves an answer behind that belongs to nobody
                 self._end(kill=True)
                 raise
@@ -85,7 +91,7 @@ class Worker:
             self._end()
         if self._process is None:
             self._said = deque(maxlen=_LAST_LINES)
-            self._process = _started(self._said)
+            self._process, self._listener = _started(self._said)
         return self._process
 
     @staticmethod
@@ -102,19 +108,21 @@ class Worker:
             raise ValueError("an answer is not a mapping")  # noqa: TRY004  # about what came, not about a caller
         return answer, exactly(process.stdout, second)
 
-    def _why(self, process: subprocess.Popen[bytes], seconds: float) -> str:
+    def _died(self, process: subprocess.Popen[bytes], seconds: float) -> Died:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        code = self._end(kill=True)
+        code, listener = self._end(kill=True), self._listener
+        if listener is not None:
+            listener.join(10)  # until then its last lines, which say why, may not have arrived
         said = b"\n".join(self._said).decode("utf-8", "replace")
         if "Timeout (" in said:
-            return f"no progress for {seconds:g} s"
+            return Died(f"no progress for {seconds:g} s", ReasonCode.TIMEOUT)
         if any(word in said for word in _NO_MEMORY):
-            return "needs more memory than worker_memory allows"
+            return Died("needs more memory than worker_memory allows")
         if code < 0:
             name = signal.Signals(-code).name if -code in {*signal.Signals} else str(-code)
-            return f"the worker died while reading it ({name}): a crash, or more memory than worker_memory allows"
-        return f"the worker ended with {code} while reading it"
+            return Died(f"the worker died while reading it ({name}): a crash, or more memory than worker_memory allows")
+        return Died(f"the worker ended with {code} while reading it")
 
     def _end(self, kill: bool = False) -> int:
         process, self._process = self._process, None
@@ -140,7 +148,7 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _started(said: deque[bytes]) -> subprocess.Popen[bytes]:
+def _started(said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thread]:
     """A process, and a thread that keeps its last lines: they explain a death, and are nothing for the user's terminal.
 
     The thread starts it too, and lives as long: the kernel ends the process with the thread that started it, and the caller's may go.
@@ -161,9 +169,10 @@ def _started(said: deque[bytes]) -> subprocess.Popen[bytes]:
                 said.append(line.rstrip())
         process.wait()
 
-    threading.Thread(target=run, name="bounded", daemon=True).start()
+    thread = threading.Thread(target=run, name="bounded", daemon=True)
+    thread.start()
     try:
-        return started.result()
+        return started.result(), thread
     except OSError as error:
         raise errors.CannotRunError(f"no process can be started: {error}") from None
 

@@ -14,12 +14,13 @@ from veritensor_ray.detection import FileInfo
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.sniff import Kind
-from veritensor_ray.findings.outcome import MISSING, Outcome
-from veritensor_ray.media_types import COMPRESSED, text_type
+from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
+from veritensor_ray.media_types import COMPRESSED, JSONL, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Batcher, Gap
 
 Pulse = Callable[[], None]
@@ -79,7 +80,7 @@ class Extraction:
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
         """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
         for name, reason in self._context.missing:
-            outcome.coverage[name] = (MISSING, reason)
+            outcome.coverage[name] = Standing(MISSING, reason, ReasonCode.ENGINE_MISSING)
         opened: OpenArtifact | None = None
         try:
             opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle)
@@ -102,7 +103,7 @@ class Extraction:
         """Nothing was read: unreadable. Something was: a gap."""
         outcome.same_as = None
         if (outcome.segments == 0 and outcome.members == 0) or isinstance(error, ChangedDuringRun):
-            outcome.status, outcome.reason = "unreadable", str(error)
+            outcome.status, outcome.reason, outcome.reason_code = "unreadable", str(error), error.reason_code
         outcome.add_gap(Gap.of(error))
 
     def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
@@ -143,4 +144,4 @@ def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
         return Share(first=first)
     mark = len(codecs.BOM_UTF8)
     bom = mark if first and opened.file().read(mark) == codecs.BOM_UTF8 else 0
-    return Share(Kind("application/jsonl" if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)
+    return Share(Kind(JSONL if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.config import Settings
+from veritensor_ray.findings.schema import SCHEMA_VERSION
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import absolute
 
@@ -37,6 +38,7 @@ def describe(settings: Settings, engines: Mapping[str, str | None], key_name: st
     """
     return {
         "version": version("veritensor-ray"),
+        "schema": SCHEMA_VERSION,
         "sources": [without_credentials(absolute(source)) for source in settings.sources],
         "settings": settings.model_dump(mode="json", include=set(_RESULTS)),
         "engines": {name: fingerprint or "missing" for name, fingerprint in engines.items()},

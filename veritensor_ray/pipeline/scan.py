@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from veritensor_ray.detection import Hit
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import SEGMENTS, Gap
 
 PIECE = 1 << 20
@@ -59,7 +60,8 @@ def transcribe(
             except Exception as error:  # noqa: BLE001  # the boundary of an image
                 reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
                 bound = error.bound if isinstance(error, LimitExceeded) else None
-                gaps.append((artifact, Gap(reason, engine=engine.name, bound=bound)))
+                code = error.reason_code if isinstance(error, ReadError) else ReasonCode.ENGINE_FAILED
+                gaps.append((artifact, Gap(reason, engine=engine.name, bound=bound, code=code)))
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
@@ -119,7 +121,8 @@ def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.Re
             yield from _scan(engine, batch.slice(0, half), first)
             yield from _scan(engine, batch.slice(half), first + half)
             return
-        yield batch.column("artifact")[0].as_py(), Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], engine=engine.name)
+        reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
+        yield batch.column("artifact")[0].as_py(), Gap(reason, engine=engine.name, code=ReasonCode.ENGINE_FAILED)
     else:
         yield from (replace(hit, row=(hit.row or 0) + first) for hit in hits) if first else hits
 

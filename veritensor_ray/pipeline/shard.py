@@ -9,11 +9,12 @@ import pyarrow as pa
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.commit import commit_table
-from veritensor_ray.findings.outcome import QUARANTINED, Outcome
+from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorded
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 # What a model stage returns of a batch: findings and gaps by index of the artifact in the shard.
@@ -57,13 +58,13 @@ def merge(outcomes: Sequence[Outcome], results: Iterable[StageResult], limit: in
             by_index[index].add_gap(gap)
 
 
-def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[str]) -> None:
+def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[str], code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
     """Note stages that an artifact is kept out of. `extract` is all of its `engines`; a model stage, named after its own, costs those only."""
     for stage, reason in stages.items():
         if stage == "extract":
-            outcome.status, outcome.reason = "quarantined", reason
+            outcome.status, outcome.reason, outcome.reason_code = "quarantined", reason, code
         for name in engines if stage == "extract" else [name for name in stage.split("+") if name in engines]:
-            outcome.coverage[name] = (QUARANTINED, reason)
+            outcome.coverage[name] = Standing(QUARANTINED, reason, code)
 
 
 def scan_shard(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], pulse: Pulse = lambda: None) -> pa.Table:

@@ -16,6 +16,7 @@ from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers import READERS
 from veritensor_ray.extract.recognise import recognise
+from veritensor_ray.media_types import JSONL, PARQUET
 
 _SEARCH = 1 << 20
 
@@ -41,10 +42,10 @@ def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int
 
 def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
     kind = recognise(opened.file(), FileInfo(opened.row.artifact, opened.size, "").extension).kind
-    if kind.media_type == "application/vnd.apache.parquet":
+    if kind.media_type == PARQUET:
         return _row_groups(opened.file(), target)
-    if kind.encoding == "utf-8" and (kind.media_type == "application/jsonl" or kind.media_type not in READERS):
-        return _lines("jsonl" if kind.media_type == "application/jsonl" else "lines", opened.file(), opened.size, target)
+    if kind.encoding == "utf-8" and (kind.media_type == JSONL or kind.media_type not in READERS):
+        return _lines("jsonl" if kind.media_type == JSONL else "lines", opened.file(), opened.size, target)
     return []
 
 

@@ -29,13 +29,14 @@ from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import sha256, spooled
 from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.extract.zip_format import find_directory
-from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome
+from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.media_types import COMPRESSED, UNKNOWN, declared_type, mismatch
+from veritensor_ray.media_types import COMPRESSED, PDF, PICKLE, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap, Identity, to_batch
 
-_MAY_CARRY = frozenset({"application/pdf", "application/x-pickle"})
+_MAY_CARRY = frozenset({PDF, PICKLE})
 _BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
 
 
@@ -141,15 +142,15 @@ class Walk:
         """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
         outcome = self._outcome
         for name in self._tools.transcribers:
-            if outcome.coverage.get(name, (NOT_APPLICABLE, None))[0] == NOT_APPLICABLE:
-                outcome.coverage[name] = (COMPLETE, None)
+            if outcome.coverage.get(name, Standing(NOT_APPLICABLE)).status == NOT_APPLICABLE:
+                outcome.coverage[name] = Standing(COMPLETE)
         if self._tools.transcribed:
             return
         count = f"{self._images} pictures" if self._images > 1 else "1 picture"
         reason = f"ocr was not selected: text in {count} was not read"
         if media_type.startswith("image/") and not outcome.incomplete:
-            outcome.status, outcome.reason = "skipped", reason
-        outcome.coverage["ocr"] = (NO_READER, reason)
+            outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
+        outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
     def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
         """Run them on one file; a fault of one costs the others nothing."""
@@ -165,7 +166,7 @@ class Walk:
                     engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
                 )
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300])]
+                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED)]
             for gap in found:
                 if isinstance(gap, Gap):
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
@@ -173,8 +174,8 @@ class Walk:
 
     def _cover(self, engine: Engine, applies: bool) -> None:
         """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
-        known = self._outcome.coverage.get(engine.name, (NOT_APPLICABLE, None))
-        self._outcome.coverage[engine.name] = (COMPLETE, None) if applies and known[0] == NOT_APPLICABLE else known
+        known = self._outcome.coverage.get(engine.name, Standing(NOT_APPLICABLE))
+        self._outcome.coverage[engine.name] = Standing(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
 
     def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
@@ -266,7 +267,7 @@ class Walk:
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
         """A gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
-        self._outcome.add_gap(Gap(str(error), member=name, bound=bound))
+        self._outcome.add_gap(Gap.of(error, member=name))
         yield from self._end(bound, about, name)
 
     def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
@@ -311,8 +312,8 @@ class Walk:
         """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
         self._outcome.bodiless = reason
         for engine in (*self._tools.bench.text, *self._tools.models):
-            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, ("", None))[0] == COMPLETE:
-                self._outcome.coverage[engine.name] = (NO_READER, reason)
+            if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, Standing("")).status == COMPLETE:
+                self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
@@ -321,8 +322,9 @@ class Walk:
             self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
             return
         self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
+        self._outcome.reason_code = ReasonCode.NO_READER
         for engine in self._tools.models:
-            self._outcome.coverage[engine.name] = (NO_READER, reason)
+            self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
 
 
 def _inside(about: FileInfo, name: str) -> str:

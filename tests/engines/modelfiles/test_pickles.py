@@ -63,6 +63,7 @@ def test_functions_that_run_code_or_reach_it(function: Any, args: tuple[Any, ...
     ("data", "expected"),
     [
         pytest.param(b"cos\nsystem\n(S'touch canary'\ntR.", ("dangerous-pickle", "os.system"), id="protocol 0 by hand"),
+        pytest.param(b"cos\nsystem\n(S'touch canary'\ntRS'\\x'\n.", ("dangerous-pickle", "os.system"), id="an escape that breaks off"),
         pytest.param(b"(S'touch canary'\nios\nsystem\n.", ("dangerous-pickle", "os.system"), id="INST"),
         pytest.param(b"(cos\nsystem\nS'touch canary'\no.", ("dangerous-pickle", "os.system"), id="OBJ"),
         pytest.param(b"\x80\x04N0" + CALL + b".", SYSTEM, id="starts with something else"),

@@ -20,12 +20,13 @@ from veritensor_ray.engines.dependencies.known_names import Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
 from veritensor_ray.engines.dependencies.model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
 from veritensor_ray.engines.dependencies.records import Group, grouped
+from veritensor_ray.media_types import NOTEBOOK
 from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 LARGEST = bounds.MANIFEST
 MOST = bounds.DEPENDENCIES
-NOTEBOOK = "application/x-ipynb+json"
 _INSTALLS = re.compile(rb"\b(?:pip|uv|npm|pnpm|yarn)\b[^\n]{0,80}?\b(?:install|add|i)\b")
 _MALICIOUS_UNPINNED = 0.9
 
@@ -153,7 +154,7 @@ class Dependencies:
         gaps = answers.gaps
         if len(looked_up) < len(indexed):
             reason = f"there are no advisories about packages of conda: {len(indexed) - len(looked_up)} were not looked up"
-            gaps = [*gaps, Gap(reason, engine=self.name, coverage="db_missing")]
+            gaps = [*gaps, Gap(reason, engine=self.name, coverage="db_missing", code=ReasonCode.ADVISORIES_MISSING)]
         return sorted(hits, key=lambda hit: (hit.start, hit.rule, hit.evidence or "")), gaps
 
     def _same_as_on_pypi(self, dependency: Dependency) -> bool:

@@ -14,6 +14,7 @@ from veritensor_ray.config import DependencySettings as Configuration
 from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing, default_path
 from veritensor_ray.engines.dependencies.model import PYPI, Dependency
 from veritensor_ray.engines.dependencies.records import Advisory
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:
@@ -88,27 +89,27 @@ class Knowledge:
             if chosen:
                 answers.found[key] = chosen
         if reply.unanswered and self._database is None:
-            answers.gaps.append(_gap("db_missing", f"{reply.reason}; {self._missing}"))
+            answers.gaps.append(_missing(f"{reply.reason}; {self._missing}"))
             return {}
         return {key: wanted[key] for key in wanted if key in reply.unanswered}
 
     def _offline(self, wanted: dict[Key, Dependency], answers: Answers) -> None:
         if self._database is None:
-            answers.gaps.append(_gap("db_missing", self._missing))
+            answers.gaps.append(_missing(self._missing))
             return
         covered = self._database.about.packages
         absent = sorted({key[0] for key in wanted} - set(covered))
         if absent:
-            answers.gaps.append(_gap("db_missing", f"the advisory database has no records about {' and '.join(absent)}"))
+            answers.gaps.append(_missing(f"the advisory database has no records about {' and '.join(absent)}"))
         elif stale := self._too_old(self._database):
-            answers.gaps.append(_gap("db_stale", stale))
+            answers.gaps.append(_stale(stale))
         try:
             for key, dependency in wanted.items():
                 affecting = tuple(self._affecting(self._database, key, dependency))
                 if affecting:
                     answers.found[key] = affecting
         except DatabaseMissing as error:
-            answers.gaps.insert(0, _gap("db_missing", str(error)))
+            answers.gaps.insert(0, _missing(str(error)))
 
     @staticmethod
     def _affecting(database: Database, key: Key, dependency: Dependency) -> Iterator[Advisory]:
@@ -130,8 +131,12 @@ class Knowledge:
         return f"the newest advisory is {age} days old, more than max_age_days ({most})" if age > most else ""
 
 
-def _gap(coverage: str, reason: str) -> Gap:
-    return Gap(reason[:300], engine=_ENGINE, coverage=coverage)
+def _missing(reason: str) -> Gap:
+    return Gap(reason[:300], engine=_ENGINE, coverage="db_missing", code=ReasonCode.ADVISORIES_MISSING)
+
+
+def _stale(reason: str) -> Gap:
+    return Gap(reason[:300], engine=_ENGINE, coverage="db_stale", code=ReasonCode.ADVISORIES_OLD)
 
 
 def _threats(advisories: Iterable[Advisory], dependency: Dependency) -> Iterator[Advisory]:

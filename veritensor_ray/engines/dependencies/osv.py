@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from veritensor_ray.config import Osv
 from veritensor_ray.engines.dependencies.cache import Cache
 from veritensor_ray.engines.dependencies.records import ID, Advisory, advisories
+from veritensor_ray.retry import Again, persistent, retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +26,6 @@ _log = logging.getLogger("veritensor_ray.engines.dependencies")
 _BATCH = 1_000  # queries in one request: the service's own bound
 _PAGES = 100
 _ANSWER_BYTES = 64 << 20
-_LONGEST_WAIT = 30.0  # seconds that a Retry-After is obeyed
 _PAUSE = 300.0  # seconds in which a service that could not be reached is left alone
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -142,32 +141,26 @@ class OsvClient:
             raise Unreachable(self._reason)
         if now > deadline:
             raise Unreachable(f"no time left after {self._configuration.seconds:g} seconds")
-        for attempt in range(self._configuration.retries + 1):
-            try:
-                return read(self._once(path, body))
-            except _Again as error:
-                reason, wait = str(error), error.wait
-            except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-                reason, wait = f"it answers nonsense ({str(error)[:80]})", None
-            pause = min(wait if wait is not None else self._configuration.backoff * 2**attempt * (0.5 + random.random()), _LONGEST_WAIT)  # noqa: S311
-            if attempt == self._configuration.retries or time.monotonic() + pause > deadline:
-                break
-            time.sleep(pause)
-        self._down_until, self._reason = time.monotonic() + _PAUSE, reason
-        raise Unreachable(reason)
+        try:
+            return persistent(lambda: self._once(path, body, read), self._configuration.retries, self._configuration.backoff, deadline)
+        except Again as error:
+            self._down_until, self._reason = time.monotonic() + _PAUSE, str(error)[:200]
+            raise Unreachable(self._reason) from None
 
-    def _once(self, path: str, body: Any) -> Any:
+    def _once(self, path: str, body: Any, read: Any) -> Any:
         import httpx
 
         try:
             with self._connected().stream("GET" if body is None else "POST", self._url + path, json=body) as response:
                 if response.status_code in _RETRIED:
-                    raise _Again(f"it answers {response.status_code}", _retry_after(response.headers.get("retry-after")))
+                    raise Again(f"it answers {response.status_code}", retry_after(response.headers.get("retry-after")))
                 if response.status_code != 200:
                     raise Unreachable(f"it answers {response.status_code}", refused=response.status_code in (400, 404, 413, 422))
-                return json.loads(b"".join(_bounded(response.iter_bytes())))
+                return read(json.loads(b"".join(_bounded(response.iter_bytes()))))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise _Again(type(error).__name__ + (f": {error}" if str(error) else "")) from None
+            raise Again(type(error).__name__ + (f": {error}" if str(error) else "")) from None
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+            raise Again(f"it answers nonsense ({str(error)[:80]})") from None
 
     def _connected(self) -> httpx.Client:
         if self._http is None:
@@ -177,14 +170,6 @@ class OsvClient:
             verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=bundle) if bundle else True
             self._http = httpx.Client(timeout=self._configuration.timeout, verify=verify, headers={"User-Agent": "veritensor-ray"})
         return self._http
-
-
-class _Again(Exception):
-    """A fault that may pass; `wait` is how long the service asks for."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason[:200])
-        self.wait = wait
 
 
 def _question(key: Key, token: str | None) -> dict[str, Any]:
@@ -225,14 +210,5 @@ def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         total += len(chunk)
         if total > _ANSWER_BYTES:
-            raise _Again(f"it answers with more than {_ANSWER_BYTES} bytes")
+            raise Again(f"it answers with more than {_ANSWER_BYTES} bytes")
         yield chunk
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds; a date, or nonsense, leaves the wait to us."""
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 1e6 else None

@@ -16,7 +16,25 @@ from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
 from veritensor_ray.engines.modelfiles.pickles import PickleScan
 from veritensor_ray.errors import LimitExceeded, Malformed
 from veritensor_ray.formats import npy
-from veritensor_ray.media_types import EXECUTABLES, TYPE1_FONT, UNKNOWN
+from veritensor_ray.media_types import (
+    EXECUTABLES,
+    GGUF,
+    GZIP,
+    HDF5,
+    JSON,
+    NPY,
+    NPZ,
+    ONNX,
+    PICKLE,
+    PLAIN,
+    PYTORCH,
+    SAFETENSORS,
+    TAR,
+    TYPE1_FONT,
+    UNKNOWN,
+    YAML,
+    ZIP,
+)
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 
@@ -41,16 +59,16 @@ _PICKLE_NAMES = frozenset(
         ".t7",
     }
 )
-_CONTAINERS = ("application/zip", "application/gzip", "application/x-tar", "application/x-pytorch", "application/x-npz")
+_CONTAINERS = (ZIP, GZIP, TAR, PYTORCH, NPZ)
 _CONFIG_NAME = re.compile(r"config|template|^model_index\.json$|^modules\.json$|^model\.json$|^metadata\.json$", re.IGNORECASE)
 _HEADERS = frozenset(
     {
-        "application/x-pickle",
-        "application/x-safetensors",
-        "application/x-gguf",
-        "application/x-onnx",
-        "application/x-npy",
-        "application/x-hdf5",
+        PICKLE,
+        SAFETENSORS,
+        GGUF,
+        ONNX,
+        NPY,
+        HDF5,
     }
 )
 
@@ -97,26 +115,26 @@ class ModelFiles:
             return self._header
         if about.extension in (".jinja", ".jinja2", ".j2") or about.name.startswith("chat_template."):
             return self._template if about.extension != ".json" else self._config
-        if kind in ("application/json", "text/plain") and about.extension == ".json" and _CONFIG_NAME.search(about.name):
+        if kind in (JSON, PLAIN) and about.extension == ".json" and _CONFIG_NAME.search(about.name):
             return self._config
         if kind == UNKNOWN and about.extension == ".safetensors":
             return self._unsound
         if kind == UNKNOWN and about.extension == ".onnx":  # one whose fields stand in an odd order
             return self._onnx
-        if kind == "application/yaml":
+        if kind == YAML:
             return self._yaml
         maybe = kind in (UNKNOWN, TYPE1_FONT, *EXECUTABLES) or (about.extension in _PICKLE_NAMES and kind not in _CONTAINERS)
         return self._pickle if maybe else None
 
     def _header(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        kind = about.media_type.removeprefix("application/x-")
-        if kind == "safetensors":
+        kind = about.media_type
+        if kind == SAFETENSORS:
             return headers.scan_safetensors(file, about.size)
-        if kind == "gguf":
+        if kind == GGUF:
             return headers.scan_gguf(file, about.size)
-        if kind == "onnx":
+        if kind == ONNX:
             return self._onnx(file, about)
-        return self._npy(file) if kind == "npy" else self._hdf5(file) if kind == "hdf5" else self._pickle(file, about)
+        return self._npy(file) if kind == NPY else self._hdf5(file) if kind == HDF5 else self._pickle(file, about)
 
     def _unsound(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
         """What is called safetensors and does not begin like it: loaders may still try, or take it for a pickle."""
@@ -128,7 +146,7 @@ class ModelFiles:
         return headers.scan_onnx(file)
 
     def _pickle(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        return PickleScan(self._policy, sure=about.media_type == "application/x-pickle").scan(file)
+        return PickleScan(self._policy, sure=about.media_type == PICKLE).scan(file)
 
     def _npy(self, file: BinaryIO) -> Iterator[Hit | Gap]:
         try:

@@ -12,6 +12,7 @@ from veritensor_ray.engines.modelfiles.judgement import NamePolicy, Verdict, is_
 from veritensor_ray.formats.events import Call, Doubtful
 from veritensor_ray.formats.pickle_values import Blob, Many, Name, shown
 from veritensor_ray.formats.pickles import Ended, Pickles
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*")
@@ -56,7 +57,8 @@ class PickleScan:
                 yield from self._ended(event, event.sure or (first and self._sure))
                 first = False
         if self._lost:
-            yield Gap(f"a pickle refers to more than {_NAMES} names; {self._lost} were not judged", engine="modelfiles", count=self._lost)
+            said = f"a pickle refers to more than {_NAMES} names; {self._lost} were not judged"
+            yield Gap(said, engine="modelfiles", count=self._lost, code=ReasonCode.LIMIT)
 
     def _doubt(self, event: Name | Call) -> None:
         if isinstance(event, Name):

@@ -13,7 +13,7 @@ from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders
-from veritensor_ray.media_types import EXECUTABLES, UNKNOWN
+from veritensor_ray.media_types import APACHE, EXECUTABLES, JSON, PICKLE, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 32 << 20
@@ -83,7 +83,7 @@ class Signatures:
     def _user_hits(self, users: RuleSet, texts: pa.RecordBatch) -> Iterator[Hit]:
         types, via = texts.column("media_type"), texts.column("decoded_via")
         for row, text in enumerate(texts.column("text")):
-            packed = via[row].as_py() or str(types[row].as_py()).startswith("application/vnd.apache")
+            packed = via[row].as_py() or str(types[row].as_py()).startswith(APACHE)
             if packed and text.is_valid:
                 yield from hits(JoinedBytes(pa.array([text.as_py()]), row), users)
 
@@ -97,13 +97,13 @@ class Signatures:
             externals = {"extension": about.extension, "offset": about.offset + offset}
             for rules in (ours, users):
                 found += (Hit(rule, offset + start, offset + end) for rule, start, end in rules.match(chunk, externals))
-            if about.media_type == "application/json" and len(chunk) <= SOURCE:
+            if about.media_type == JSON and len(chunk) <= SOURCE:
                 found += (Hit(rule, s, e) for rule, s, e in text.match(chunk) if rule in text.source and text.named(rule, about.path))
         yield from distinct(found)
 
 
 def _mismatch(about: FileInfo) -> Hit:
-    severity = "high" if about.media_type in (*EXECUTABLES, "application/x-pickle") else "low" if about.media_type == UNKNOWN else "medium"
+    severity = "high" if about.media_type in (*EXECUTABLES, PICKLE) else "low" if about.media_type == UNKNOWN else "medium"
     return Hit(MISMATCH.id, 0, 16, severity=severity, message=f"named {about.extension}, but its content is {about.media_type}")
 
 

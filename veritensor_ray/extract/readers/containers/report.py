@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from veritensor_ray.extract.readers.containers.names import hazards
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _EACH = 50  # of a kind are told one by one
@@ -22,6 +24,7 @@ class ArchiveReport:
         self._gaps: list[Gap] = []
         self._told: Counter[str] = Counter()
         self._summed: dict[str, str] = {}
+        self._first: dict[str, Gap] = {}
 
     def notice(self, kind: str, text: str) -> None:
         """Something that engine `structure` has a rule for, and the name or words that show it."""
@@ -36,11 +39,12 @@ class ArchiveReport:
         for kind in hazards(name):
             self.notice(kind, name)
 
-    def gap(self, reason: str, member: str | None = None, bound: str | None = None) -> None:
+    def gap(self, reason: str, member: str | None = None, bound: str | None = None, code: ReasonCode | None = None) -> None:
         """A member that was not read; many for the same reason become one gap."""
+        gap = self._first.setdefault(f"gap {reason}", Gap(reason, bound=bound, code=code))
         self._told[f"gap {reason}"] += 1
         if self._told[f"gap {reason}"] <= _EACH:
-            self._gaps.append(Gap(reason, member=member, bound=bound))
+            self._gaps.append(replace(gap, member=member))
 
     def take(self) -> Iterator[Block | Gap]:
         """What was gathered since the last call."""
@@ -52,8 +56,8 @@ class ArchiveReport:
     def rest(self) -> Iterator[Block | Gap]:
         """What is left at the end, with how many were not told one by one."""
         for kind, count in self._told.items():
-            if count > _EACH and kind.startswith("gap "):
-                self._gaps.append(Gap(kind.removeprefix("gap "), count=count - _EACH))
+            if count > _EACH and kind in self._first:
+                self._gaps.append(replace(self._first[kind], count=count - _EACH))
             elif kind in _SUMMED_UP:
                 more = f" and {count - 1} more" if count > 1 else ""
                 self._notices.append((kind, f"{self._summed[kind]}{more}"))

@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import Encrypted, LimitExceeded, ReadError
 from veritensor_ray.extract.decoders import PIECE
 from veritensor_ray.extract.readers.containers.names import link_hazard
 from veritensor_ray.extract.readers.containers.report import ArchiveReport
-from veritensor_ray.extract.readers.containers.sevenzip_format import ArchivedFile, EncryptedHeader, Folder, FolderPart, listing, unpacked
+from veritensor_ray.extract.readers.containers.sevenzip_format import ArchivedFile, Folder, FolderPart, listing, unpacked
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
+from veritensor_ray.reasons import ReasonCode
 
 _UNIX = 0x8000  # in a file's attributes: the upper half is a Unix mode
 _LINK = 4096
@@ -50,36 +51,35 @@ class _SevenZip:
     def items(self) -> Iterator[Item]:
         try:
             found = listing(self._file, self._limits.members, self._budget)
-        except EncryptedHeader:
+        except Encrypted:
             self._report.notice("encrypted-member", "the names of the files, too, are encrypted")
-            self._report.gap("encrypted")
+            self._report.gap("encrypted", code=ReasonCode.ENCRYPTED)
             yield from self._report.rest()
             return
         parts = self._parts(found.folders)
         for file in found.files:
             self._report.name(file.name)
             if file.stream:
-                yield from self._content(file, *next(parts, (None, FolderPart(0, None), "its data is in no folder")))
+                yield from self._content(file, *next(parts, (ReadError("its data is in no folder"), FolderPart(0, None))))
             elif not file.folder:
                 yield Member(file.name, io.BytesIO())
             yield from self._report.take()
         yield from self._report.rest()
 
-    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | None, FolderPart, str]]:
+    def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, FolderPart]]:
         """For each file with data the stream that it is the next part of, or why there is none."""
         for folder in folders:
-            problem = folder.problem()
-            whole = None if problem else Pieces(unpacked(self._file, folder, self._budget))
+            whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget))
             for part in folder.parts:
-                yield whole, part, str(problem)
+                yield whole, part
 
-    def _content(self, file: ArchivedFile, whole: Pieces | None, part: FolderPart, problem: str) -> Iterator[Item]:
+    def _content(self, file: ArchivedFile, whole: Pieces | ReadError, part: FolderPart) -> Iterator[Item]:
         if self._seen.setdefault(file.name, part) != part:
             self._report.notice("duplicate-member", file.name)
-        if whole is None:
-            if problem == "encrypted":
+        if isinstance(whole, ReadError):
+            if isinstance(whole, Encrypted):
                 self._report.notice("encrypted-member", file.name)
-            self._report.gap(problem, file.name)
+            self._report.gap(str(whole), file.name, code=whole.reason_code)
             return
         share = _Share(whole, part.size)
         data = Pieces(iter(share))
@@ -94,7 +94,7 @@ class _SevenZip:
         except LimitExceeded:
             raise
         except ReadError as error:
-            self._report.gap(str(error), file.name)
+            self._report.gap(str(error), file.name, code=error.reason_code)
         else:
             if not share.left and part.crc is not None and share.crc != part.crc:
                 self._report.notice("bad-checksum", f"{file.name}: its checksum is not that of its data")

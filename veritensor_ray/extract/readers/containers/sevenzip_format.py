@@ -12,24 +12,17 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
+from veritensor_ray.errors import Encrypted, LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.containers.sevenzip_coders import AES, METHODS, Coder, chain
 from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.reasons import ReasonCode
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
 _HEADER = bounds.ARCHIVE_HEADER  # bytes, as stored and as decoded
 _CODERS = 8  # in a folder
 _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, _SIZES, _COUNTS = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
-
-
-class EncryptedHeader(ReadError):
-    """It takes a password to read this."""
-
-
-class NoDecoder(ReadError):
-    """A method without a decoder."""
 
 
 class FolderPart(NamedTuple):
@@ -58,10 +51,10 @@ class Folder:
     def problem(self) -> ReadError | None:
         """Why it cannot be decoded, if it cannot."""
         if any(coder.method == AES for coder in self.coders):
-            return EncryptedHeader("encrypted")
+            return Encrypted("encrypted")
         unknown = next((coder.method.hex() for coder in self.coders if coder.method not in METHODS), None)
         if unknown or not self.simple:
-            return NoDecoder(f"no decoder for 7z method {unknown or 'with several streams'}")
+            return ReadError(f"no decoder for 7z method {unknown or 'with several streams'}", ReasonCode.NO_READER)
         return None
 
 

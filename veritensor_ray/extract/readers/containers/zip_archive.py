@@ -32,6 +32,7 @@ from veritensor_ray.extract.zip_format import (
     found_entry,
     local_header,
 )
+from veritensor_ray.reasons import ReasonCode
 
 _SHARED = bounds.SHARED_DATA
 _DESCRIPTOR = 24  # bytes behind a streamed entry
@@ -104,9 +105,9 @@ class ZipArchive:
             if id(entry) not in self._judged:
                 self.report.notice("encrypted-member", entry.name)
             self._judged.add(id(entry))
-            raise NoData("encrypted")
+            raise NoData("encrypted", ReasonCode.ENCRYPTED)
         if entry.method not in METHODS:
-            raise NoData(f"no decoder for compression method {entry.method}")
+            raise NoData(f"no decoder for compression method {entry.method}", ReasonCode.NO_READER)
         return Data(entry, Window(self._file, local.data, entry.packed))
 
     def judge(self, entry: ZipEntry, data: Data) -> None:
@@ -201,8 +202,10 @@ class ZipArchive:
             self.report.notice("ghost-member", entry.name)
         if entry.encrypted:
             self.report.notice("encrypted-member", entry.name)
+            self.report.gap("encrypted", entry.name, code=ReasonCode.ENCRYPTED)
+        elif entry.method not in METHODS:
+            self.report.gap(f"no decoder for compression method {entry.method}", entry.name, code=ReasonCode.NO_READER)
         if entry.encrypted or entry.method not in METHODS:
-            self.report.gap("encrypted" if entry.encrypted else f"no decoder for compression method {entry.method}", entry.name)
             return min(end, local.data + entry.packed)
         room = end - local.data
         if entry.size < 0 and entry.method == 0:  # nothing says where it ends

@@ -40,7 +40,8 @@ def _content(archive: ZipArchive, entry: ZipEntry, torch: bool) -> Iterator[Item
             _link(archive, entry, data)
             return
     except ReadError as error:
-        archive.report.gap(str(error), entry.name, bound=error.bound if isinstance(error, LimitExceeded) else None)
+        bound = error.bound if isinstance(error, LimitExceeded) else None
+        archive.report.gap(str(error), entry.name, bound=bound, code=error.reason_code)
         return
     parts = entry.name.split("/")
     opaque = torch and (parts[-2:-1] in (["data"], ["constants"]) or entry.name.endswith(".storage"))

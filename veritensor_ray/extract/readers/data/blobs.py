@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import filetype
 import numpy as np
 
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.data.printable import readable
 from veritensor_ray.extract.readers.images.image_parts import described
-from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
+from veritensor_ray.extract.sniff import HEAD_BYTES, by_beginning, by_magic
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 
@@ -22,6 +21,7 @@ _CHARS = 4 << 20
 _TEXTS = 4096
 _SHORTEST_MAGIC, _SHORTEST_FILE = 8, 24  # shorter values match magics of two bytes by chance
 _FEWEST_NUMBERS = 8
+_HEAD = 8192
 _COLUMNS = 50  # with a gap of their own
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 
@@ -72,7 +72,7 @@ def _usual(data: bytes, width: int) -> bool:
 
 def is_picture(data: bytes) -> bool:
     """Whether the value is a picture file."""
-    return len(data) >= _SHORTEST_FILE and filetype.is_image(data[:8192])
+    return len(data) >= _SHORTEST_FILE and (by_beginning(data[:_HEAD]) or "").startswith("image/")
 
 
 class Blobs:
@@ -100,7 +100,7 @@ class Blobs:
                 texts.append((text, value))
             elif not magic and is_numbers(data):
                 continue
-            elif magic or (len(data) >= _SHORTEST_FILE and filetype.guess(data[:8192])):
+            elif magic or (len(data) >= _SHORTEST_FILE and by_beginning(data[:_HEAD])):
                 yield Member(value.name, io.BytesIO(data))
             else:
                 self._unread[re.sub(r"\[\d+\]", "[]", value.column)] += 1

@@ -14,6 +14,7 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
+from veritensor_ray.media_types import JSON, NOTEBOOK
 from veritensor_ray.segments import Block, Gap
 
 _ROWS = 4096
@@ -119,7 +120,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
     if not source.file.seekable():
         yield from kept or ()
         raise ReadError(f"{problem}, and the {source.via} stream cannot be read again")
-    if bound or (source.name_says in ("application/json", "application/x-ipynb+json") and not _is_blank(source)):
+    if bound or (source.name_says in (JSON, NOTEBOOK) and not _is_blank(source)):
         yield Gap(f"{problem}; read as plain text", bound=bound)
     source.file.seek(0)
     yield from read_text(source)

@@ -14,6 +14,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.data.json_reader import read_json
 from veritensor_ray.extract.source import Source
+from veritensor_ray.media_types import SVG
 from veritensor_ray.segments import Block, Gap
 
 _LARGEST = bounds.NOTEBOOK
@@ -82,7 +83,7 @@ def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
         yield from _text(bundle, part, column)
         return
     for media_type, value in bundle.items():
-        if media_type.startswith("image/") and media_type != "image/svg+xml":
+        if media_type.startswith("image/") and media_type != SVG:
             try:
                 data = base64.b64decode(_joined(value), validate=False)
             except (binascii.Error, ValueError):

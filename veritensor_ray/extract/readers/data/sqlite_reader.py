@@ -19,6 +19,7 @@ from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
 from veritensor_ray.extract.readers.models.collecting import behind
 from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _IN_MEMORY = bounds.HELD
@@ -208,8 +209,10 @@ class _Tables:
             yield from self._cells(table)
         except _BROKEN as error:
             self.damaged = True
-            reason = "a bound on the work for one file was reached" if "interrupted" in str(error) else _line(error)
-            yield Gap(f"table ends early: {reason}; the file was searched for readable strings", location=f"table {name}"[:200])
+            cut = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+            reason = "a bound on the work for one file was reached" if cut else _line(error)
+            said = f"table ends early: {reason}; the file was searched for readable strings"
+            yield Gap(said, location=f"table {name}"[:200], code=ReasonCode.LIMIT if cut else None)
 
     def _table(self, name: str) -> _SqliteTable:
         # the columns that are stored: those that are computed would run what the file says

@@ -18,6 +18,7 @@ from veritensor_ray.extract.readers.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import Undecodable
+from veritensor_ray.media_types import TSV
 from veritensor_ray.segments import Block, Gap
 
 _CELLS = 4096
@@ -51,7 +52,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
 
 
 def _delimiter(source: Source, head: bytes, encoding: str) -> str:
-    if source.kind.media_type == "text/tab-separated-values":
+    if source.kind.media_type == TSV:
         return "\t"
     if not head and source.file.seekable():
         at = source.file.tell()

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.crc32c import crc32c, is_record_head, masked
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.json_reader import LONG_KEY, shorten
 from veritensor_ray.extract.readers.data.protobuf import example_values
+from veritensor_ray.extract.record_head import is_record_head, masked_sum
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
@@ -73,7 +73,7 @@ class _Records:
                 self._skip(length + 4)
                 continue
             data, check = self._file.read(length), self._file.read(4)
-            self._wrong += len(check) == 4 and masked(crc32c(data)) != int.from_bytes(check, "little")
+            self._wrong += len(check) == 4 and masked_sum(data) != int.from_bytes(check, "little")
             yield data
             if len(check) < 4:
                 raise ReadError(f"TFRecord file ends inside record {self.number}")

@@ -12,6 +12,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.data import http_body
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.media_types import PLAIN
 from veritensor_ray.segments import Block, Gap
 
 _HEAD_BYTES = 64 << 10
@@ -169,7 +170,7 @@ class _RecordReader:
         media = head.get("content-type", "").lower()
         if kind in _HTTP and ("http" in media or not media):
             yield from self._http(kind, address, record)
-        elif kind in _VIEWS and (kind != "conversion" or media.startswith("text/plain")) and record.left <= _TEXT_BYTES:
+        elif kind in _VIEWS and (kind != "conversion" or media.startswith(PLAIN)) and record.left <= _TEXT_BYTES:
             text = b"".join(iter(record.piece, b"")).decode("utf-8", "replace")
             self._texts[_VIEWS[kind]].add(text, self.number, address or kind)
         elif record.left:

@@ -14,6 +14,8 @@ from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.mail_head import header_begin, is_known_field
 from veritensor_ray.extract.readers.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.media_types import CSV, HTML, MESSAGE, PLAIN, XML
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _LARGEST = bounds.MAIL
@@ -69,7 +71,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         kind = _kind(about)
         boundary = _parameter(about, "boundary")
         if kind in _ENCRYPTED or (kind.endswith("pkcs7-mime") and "enveloped" in _parameter(about, "smime-type", "enveloped")):
-            yield Gap("the part is encrypted", location=_location(place.path))
+            yield Gap("the part is encrypted", location=_location(place.path), code=ReasonCode.ENCRYPTED)
         if kind.startswith("multipart/") and boundary:
             if place.depth >= _DEPTH:
                 yield Gap("parts are nested too deeply; the rest is read as text", location=_location(place.path), bound="mail_depth")
@@ -131,10 +133,10 @@ def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPl
         return
     charset = _parameter(about, "charset")
     is_text = kind.startswith(("text/", "multipart/")) or kind in _AS_TEXT
-    if kind == "text/html" and not name:
+    if kind == HTML and not name:
         text = decoded(body, charset)[0]
         yield Member(_member_name(place.path, ".html"), io.BytesIO(b"\xef\xbb\xbf" + text.encode("utf-8", "replace")))
-    elif is_text and not name and kind not in ("text/csv", "text/calendar", "text/rtf", "text/xml"):
+    elif is_text and not name and kind not in (CSV, "text/calendar", "text/rtf", XML):
         yield from _text(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
     else:
         yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
@@ -154,7 +156,7 @@ def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: i
     if bad:
         yield Gap(f"{bad} places do not decode as {charset[:40]} and were replaced", location=_location(place.path))
     if _ARMOR in text:
-        yield Gap("the text holds an encrypted message", location=_location(place.path))
+        yield Gap("the text holds an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
 
 
 def _location(path: str) -> str | None:
@@ -169,7 +171,7 @@ def _kind(about: Message) -> str:
     try:
         return about.get_content_type()
     except (ValueError, TypeError, IndexError, AttributeError):
-        return "text/plain"
+        return PLAIN
 
 
 def _parameter(about: Message, name: str, missing: str = "") -> str:
@@ -192,7 +194,7 @@ def _file_name(about: Message) -> str:
 
 
 def _extension(kind: str) -> str:
-    return ".eml" if kind == "message/rfc822" else mimetypes.guess_extension(kind, strict=False) or ""
+    return ".eml" if kind == MESSAGE else mimetypes.guess_extension(kind, strict=False) or ""
 
 
 def read_mailbox(source: Source) -> Iterator[Item]:

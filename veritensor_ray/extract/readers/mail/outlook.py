@@ -9,10 +9,11 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.mail.mime import decoded
 from veritensor_ray.extract.readers.office.ole import Compound
 from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _PROPERTY = re.compile(r"__substg1\.0_([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?:-[0-9A-Fa-f]{8})?")
@@ -84,7 +85,7 @@ def _message(ole: Compound, storage: _Storage, part: str, depth: int) -> Iterato
             yield from _rich_body(ole, stream, number, kind, page, part)
     yield from _blocks(texts, part)
     if any("smime" in text.lower() and "signed" not in text.lower() for text, column, _ in texts if column == f"property {_CLASS}"):
-        yield Gap("the message is encrypted", location=part or None)
+        yield Gap("the message is encrypted", location=part or None, code=ReasonCode.ENCRYPTED)
     for name, streams in storage.inner.items():
         path = f"{storage.path}/{name}" if storage.path else name
         if _RECIPIENT.fullmatch(name):
@@ -130,10 +131,8 @@ def _string(ole: Compound, stream: str, kind: str, page: str) -> Generator[Item,
 def _opened(ole: Compound, stream: str) -> Generator[Item, None, bytes]:
     try:
         return ole.open(stream)
-    except LimitExceeded as error:
-        yield Gap(str(error), bound=error.bound)
     except ReadError as error:
-        yield Gap(str(error))
+        yield Gap.of(error)
     return b""
 
 
@@ -187,7 +186,7 @@ def _attachment(ole: Compound, storage: _Storage, page: str, part: str, depth: i
     if data is not None:
         content = yield from _opened(ole, data)
         if name.lower().endswith(".rpmsg"):
-            yield Gap("the message is encrypted", location=part)
+            yield Gap("the message is encrypted", location=part, code=ReasonCode.ENCRYPTED)
         yield Member(name, io.BytesIO(content))
     for inner, streams in storage.inner.items():
         path = f"{storage.path}/{inner}"

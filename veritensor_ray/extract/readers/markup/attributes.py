@@ -10,44 +10,52 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from veritensor_ray.extract.readers.markup import tokens as t
+from veritensor_ray.extract.readers.markup.cascade import Cascade
 from veritensor_ray.extract.readers.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
+from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.paragraph import decoded_value, value_text
-from veritensor_ray.extract.readers.markup.styles import StyleSheet, declarations
-from veritensor_ray.extract.readers.markup.visibility import State, hiding, within
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, Value, declarations, hint
+from veritensor_ray.extract.readers.markup.visibility import State, hiding
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.source import Member
+from veritensor_ray.media_types import CSS, HTML, JAVASCRIPT, SVG
 
 _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
 _DATA = re.compile(r"\s{0,9}data:([\w.+-]{0,60}/[\w.+-]{0,60})?([^,]{0,200}),", re.IGNORECASE)
-_ENDINGS = {"text/html": ".html", "image/svg+xml": ".svg", "text/javascript": ".js", "application/javascript": ".js", "text/css": ".css"}
+_ENDINGS = {HTML: ".html", SVG: ".svg", JAVASCRIPT: ".js", "application/javascript": ".js", CSS: ".css"}
 _SHORT = 256  # a value of one word and at most so long is read once
 _REMEMBERED = 50_000
 _NAMELESS = 3  # attributes without value in one tag that are perhaps a sentence
 _MOST = 10_000  # attributes of one tag that are told apart; the whole tag is given off as well then
 _PAGE = ("html", "body")
+_HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
 
 class Attributes:
     """Reads start tags of one page."""
 
-    def __init__(self, writer: Writer, sheet: StyleSheet) -> None:
-        self._writer, self._sheet = writer, sheet
+    def __init__(self, writer: Writer, cascade: Cascade) -> None:
+        self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
         self._known: set[int] = set()
-        self._silent: dict[tuple[str, int, bool], tuple[State, State]] = {}
+        self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
-    def read(self, raw: str, start: int, line: int, name: str, state: State, svg: bool) -> State:
-        """Give off the values; returns the state of the element, which begins in `state`."""
-        key = raw, id(state), svg
+    def read(
+        self, raw: str, start: int, line: int, name: str, state: State, around: Element | None, svg: bool
+    ) -> tuple[State, Element | None]:
+        """Give off the values; returns the state of the element, which begins in `state`, and the element if selectors ask for it."""
+        key = raw, id(state), id(around), svg
         if known := self._silent.get(key):
-            return known[1]
-        found, silent = self._read(raw, start, line, name, state, svg)
-        if silent and len(raw) <= _SHORT and len(self._silent) < _REMEMBERED:
-            self._silent[key] = state, found  # `state` too, so that its id is not another's one day
-        return found
+            return known[2:]
+        values, silent = self._read(raw, start, line, name)
+        element = self._cascade.element(name, _decoded(values), around, raw) if self._styled else None
+        found = self._state(name, values, state, element, svg)
+        if silent and self._cascade.repeats and len(raw) <= _SHORT and len(self._silent) < _REMEMBERED:
+            self._silent[key] = state, around, found, element  # those before too, so that their ids are not others' one day
+        return found, element
 
-    def _read(self, raw: str, start: int, line: int, name: str, state: State, svg: bool) -> tuple[State, bool]:
-        """The state, and whether the tag says nothing: pages repeat the same tags."""
+    def _read(self, raw: str, start: int, line: int, name: str) -> tuple[dict[str, str], bool]:
+        """The values, and whether the tag says nothing: pages repeat the same tags."""
         values: dict[str, str] = {}
         found = []
         nameless = 0
@@ -72,7 +80,7 @@ class Attributes:
             if (attribute not in LAYOUT and (name, attribute) != ("meta", "name")) or _says_something(attribute, value):
                 silent = False
                 self._value(attribute, value, start + at, line, name, values)
-        return self._state(name, values, state, svg), silent
+        return values, silent
 
     def _value(self, attribute: str, raw: str, start: int, line: int, name: str, values: Mapping[str, str]) -> None:
         if attribute in ADDRESSES or (len(raw) <= _SHORT and " " not in raw):
@@ -92,25 +100,35 @@ class Attributes:
             column = _meta(values) if attribute == "content" and name == "meta" else attribute
             self._writer.add("hidden" if hidden else "visible" if shown else "metadata", text, origins, column)
 
-    def _state(self, name: str, values: Mapping[str, str], state: State, svg: bool) -> State:
-        styles: dict[str, str] = {}
-        if self._sheet.rules:
-            styles |= self._sheet.of(name, decoded_value(values.get("class", "")).split(), decoded_value(values.get("id", "")))
-        if "bgcolor" in values:
-            styles["background-color"] = values["bgcolor"].strip().lower()[:_SHORT]
-        if "background" in values:
-            styles["background-image"] = "url()"
-        if ink := values.get("text" if name == "body" else "color") if name in ("body", "font") else None:
-            styles["color"] = ink.strip().lower()[:_SHORT]
-        if svg:
-            styles.update({one: values[one].strip().lower() for one in STYLED if one in values})
-        if style := values.get("style"):
-            styles.update(declarations(decoded_value(style)))
-        if styles:
-            state = within(state, styles, name)
-        if ("hidden" in values and name not in _PAGE) or (svg and name in ("text", "tspan") and _unpainted(values)):
+    def _state(self, name: str, values: Mapping[str, str], state: State, element: Element | None, svg: bool) -> State:
+        hints = _hints(name, values, svg) if svg or name == "dialog" or not _HINTING.isdisjoint(values) else NONE
+        style = values.get("style")
+        own = declarations(decoded_value(style)) if style else NONE
+        if hints or own or element:
+            state = self._cascade.state(state, element, hints, own, name)
+        if svg and name in ("text", "tspan") and _unpainted(values):
             state = hiding(state)
         return state
+
+
+def _decoded(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: decoded_value(value) for name, value in values.items()}
+
+
+def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
+    """Attributes that are styles; every style sheet is stronger."""
+    found: dict[str, Value] = {}
+    if ("hidden" in values and name not in _PAGE) or "popover" in values or (name == "dialog" and "open" not in values):
+        found["display"] = hint("display", "none")
+    if "bgcolor" in values:
+        found["background-color"] = hint("background-color", values["bgcolor"])
+    if "background" in values:
+        found["background-image"] = hint("background-image", "url()")
+    if ink := values.get("text" if name == "body" else "color") if name in ("body", "font") else None:
+        found["color"] = hint("color", ink)
+    if svg:
+        found |= {one: hint(one, values[one]) for one in STYLED if one in values}
+    return found
 
 
 def _says_something(attribute: str, value: str) -> bool:

@@ -2,62 +2,123 @@
 
 from __future__ import annotations
 
-import colorsys
 import functools
-import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from PIL import ImageColor
+from tinycss2 import color5, parse_one_component_value
+from tinycss2.ast import Node
+
+from veritensor_ray.extract.readers.markup.values import length, significant, split
+
+if TYPE_CHECKING:
+    from tinycss2.color4 import Color as Parsed
 
 Color = tuple[float, float, float, float]  # red, green, blue from 0 to 255; opacity from 0 to 1
 BLACK: Color = (0.0, 0.0, 0.0, 1.0)
 WHITE: Color = (255.0, 255.0, 255.0, 1.0)
 _NEAR = 20  # of 255, in every channel
-_HEX = re.compile(r"#?([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
-_FUNCTION = re.compile(r"(rgb|hsl)a?\(([^()]{3,80})\)")
-_NUMBER = re.compile(r"(-?[\d.]{1,12})(%?)")
+_FAINT = 0.1
+_LONGEST = 256
+_DEEP = 8  # mixtures in mixtures
+_SYSTEM = {  # of a screen with light colours
+    **dict.fromkeys(("canvas", "field", "window", "infobackground"), WHITE),
+    **dict.fromkeys(("canvastext", "fieldtext", "buttontext", "windowtext", "infotext"), BLACK),
+}
+_SRGB = ((3.2409699, -1.5373832, -0.4986108), (-0.9692436, 1.8759675, 0.0415551), (0.0556301, -0.2039770, 1.0569715))
+_D50_TO_D65 = ((0.9554734, -0.0230985, 0.0632593), (-0.0283697, 1.0099955, 0.0210414), (0.0123140, -0.0205077, 1.3303659))
 
 
 @functools.lru_cache(2048)
 def parsed(text: str) -> Color | None:
-    """A colour from its name, its digits or its function; None for what is none."""
+    """A colour from its name, its digits (in old HTML without a `#`) or its function; None for what is none."""
     text = text.strip()
-    if text == "transparent":
-        return (0.0, 0.0, 0.0, 0.0)
-    named = ImageColor.colormap.get(text, text)
-    if isinstance(named, tuple):  # Pillow keeps the numbers of a name that somebody has asked it for
-        return (float(named[0]), float(named[1]), float(named[2]), 1.0)
-    text = named
-    if found := _HEX.fullmatch(text):
-        return _hex(found.group(1)) if text[0] == "#" or len(text) in (6, 8) else None
-    found = _FUNCTION.fullmatch(text)
-    return _function(found.group(1), found.group(2)) if found else None
+    if not text or len(text) > _LONGEST:
+        return None
+    if len(text) in (6, 8) and all(digit in "0123456789abcdefABCDEF" for digit in text):
+        text = "#" + text
+    return color(parse_one_component_value(text, skip_comments=True), None)
 
 
-def _hex(digits: str) -> Color:
-    if len(digits) < 5:
-        digits = "".join(digit * 2 for digit in digits)
-    red, green, blue, opacity = (int(digits[i : i + 2] or "ff", 16) for i in (0, 2, 4, 6))
-    return (float(red), float(green), float(blue), opacity / 255)
-
-
-def _function(kind: str, inside: str) -> Color | None:
-    numbers = _NUMBER.findall(inside)
+def color(token: Node, current: Color | None, deep: int = 0) -> Color | None:
+    """The colour that a token is; `current` is the colour of the text."""
+    if token.type == "ident" and (found := _SYSTEM.get(token.lower_value)):
+        return found
+    if token.type == "function" and token.lower_name == "color-mix" and deep < _DEEP:
+        return _mixed(token.arguments, current, deep)
+    if token.type not in ("ident", "hash", "function"):
+        return None
     try:
-        values = [float(value) / (100 if percent else 1) for value, percent in numbers]
-    except ValueError:
+        found = color5.parse_color(token)
+        return current if found == "currentcolor" else _rgb(found) if found else None
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError, RecursionError):
+        return None  # the library's own ways to fail on what is no colour
+
+
+def _rgb(found: Parsed) -> Color | None:
+    space = found.space
+    if space in ("lab", "lch"):
+        space, found = "xyz-d50", found.to("xyz-d50")
+    elif space in ("oklab", "oklch"):
+        space, found = "xyz-d65", found.to("xyz-d65")
+    elif space in ("hsl", "hwb"):
+        space, found = "srgb", found.to("srgb")
+    elif space.startswith("--") or space == "device-cmyk":
         return None
-    if len(values) < 3:
+    channels = [channel or 0.0 for channel in found.coordinates]
+    if space == "xyz-d50":
+        channels = _times(_D50_TO_D65, channels)
+    if space.startswith("xyz"):
+        channels = _times(_SRGB, channels)
+    if space.startswith("xyz") or space == "srgb-linear":
+        channels = [12.92 * one if one <= 0.0031308 else 1.055 * one ** (1 / 2.4) - 0.055 for one in channels]
+    red, green, blue = (255 * min(max(one, 0.0), 1.0) for one in channels)  # wider spaces are near enough to this one
+    return (red, green, blue, found.alpha)
+
+
+def _times(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[float]:
+    return [sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix]
+
+
+def _mixed(arguments: Sequence[Node], current: Color | None, deep: int) -> Color | None:
+    """`color-mix()`, as if every space were that of the screen: near enough to say whether a text is seen."""
+    parts = []
+    for part in split(significant(arguments))[1:]:
+        share = next((length(token, percent=0.01) for token in part if token.type == "percentage"), None)
+        found = next(filter(None, (color(token, current, deep + 1) for token in part)), None)
+        if found is None:
+            return None
+        parts.append((found, share))
+    if len(parts) != 2:
         return None
-    opacity = values[3] if len(values) > 3 else 1.0
-    if kind == "hsl":
-        red, green, blue = (255 * part for part in colorsys.hls_to_rgb(values[0] / 360 % 1, min(values[2], 1.0), min(values[1], 1.0)))
-    else:
-        red, green, blue = (255 * value if percent else value for value, (_, percent) in zip(values[:3], numbers, strict=False))
-    return (red, green, blue, opacity)
+    (one, first), (other, second) = parts
+    first = (1 - second if second is not None else 0.5) if first is None else first
+    second = 1 - first if second is None else second
+    if first + second <= 0:
+        return None
+    whole = first + second
+    a, b = one[3] * first / whole, other[3] * second / whole
+    if a + b <= 0:
+        return (0.0, 0.0, 0.0, 0.0)
+    red, green, blue = ((x * a + y * b) / (a + b) for x, y in zip(one[:3], other[:3], strict=True))
+    return (red, green, blue, (a + b) * min(whole, 1.0))
+
+
+def over(top: Color, ground: Color | None) -> Color | None:
+    """What is seen of a colour that lies on another; None where that is not known."""
+    if top[3] >= 1:
+        return top
+    if ground is None:
+        return None
+    red, green, blue = (a * top[3] + b * (1 - top[3]) for a, b in zip(top[:3], ground[:3], strict=True))
+    return (red, green, blue, 1.0)
 
 
 def same(ink: Color | None, paper: Color | None) -> bool:
     """Whether nobody can read `ink` on `paper`; what is not known can be read."""
     if ink is None:
         return False
-    return ink[3] <= 0.1 or (paper is not None and all(abs(a - b) <= _NEAR for a, b in zip(ink[:3], paper[:3], strict=True)))
+    if ink[3] <= _FAINT:
+        return True
+    seen = over(ink, paper)
+    return paper is not None and seen is not None and all(abs(a - b) <= _NEAR for a, b in zip(seen[:3], paper[:3], strict=True))

@@ -5,32 +5,37 @@ from __future__ import annotations
 from collections import Counter
 
 from veritensor_ray.extract.readers.markup.elements import BARRIERS, CLOSES
-from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State
+from veritensor_ray.extract.readers.markup.matching import Element
+from veritensor_ray.extract.readers.markup.visibility import State
 
 _DEPTH = 512  # as deep as browsers nest
 _REACH = 16  # open elements that an implied end tag looks at
 
 
 class Open:
-    """The stack of open elements."""
+    """The stack of open elements; those of a page with style sheets are there for its selectors too."""
 
-    def __init__(self) -> None:
-        self._stack: list[tuple[str, State]] = []
+    def __init__(self, outermost: State) -> None:
+        self._stack: list[tuple[str, State, Element | None]] = []
         self._scopes: list[Counter[str]] = [Counter()]  # open elements since the last barrier
         self._barriers: Counter[str] = Counter()
-        self.state = VISIBLE
+        self._nothing = "", outermost, None
+        self.state = outermost
+        self.element: Element | None = None
 
-    def push(self, name: str, state: State) -> None:
+    def push(self, name: str, state: State, element: Element | None) -> None:
         """An element begins."""
         if len(self._stack) >= _DEPTH:
             self._pop()
-        self._stack.append((name, state))
+        if element:
+            element.state = state
+        self._stack.append((name, state, element))
         if name in BARRIERS:
             self._barriers[name] += 1
             self._scopes.append(Counter())
         else:
             self._scopes[-1][name] += 1
-        self.state = state
+        self.state, self.element = state, element
 
     def close_implied(self, name: str) -> None:
         """End what cannot be open any more where `name` begins."""
@@ -53,15 +58,17 @@ class Open:
             return
         while self._pop() != name:
             pass
-        self.state = self._stack[-1][1] if self._stack else VISIBLE
+        _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
 
     def _cut(self, index: int) -> None:
         while len(self._stack) > index:
             self._pop()
-        self.state = self._stack[-1][1] if self._stack else VISIBLE
+        _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
 
     def _pop(self) -> str:
-        name, _ = self._stack.pop()
+        name, _, element = self._stack.pop()
+        if element:
+            element.close()
         if name in BARRIERS:
             self._barriers[name] -= 1
             self._scopes.pop()

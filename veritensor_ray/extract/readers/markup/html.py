@@ -7,20 +7,28 @@ from collections.abc import Iterator
 
 from veritensor_ray.extract.readers.markup import tokens as t
 from veritensor_ray.extract.readers.markup.attributes import Attributes
+from veritensor_ray.extract.readers.markup.cascade import Cascade
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration
 from veritensor_ray.extract.readers.markup.document import Open
 from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_SPACE, KNOWN, RAW_ELEMENTS, UNSEEN, VOID
-from veritensor_ray.extract.readers.markup.paragraph import Paragraph
+from veritensor_ray.extract.readers.markup.matching import Element
+from veritensor_ray.extract.readers.markup.paragraph import Paragraph, decoded_value
 from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.styles import StyleSheet
-from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper, within
+from veritensor_ray.extract.readers.markup.visibility import State, hiding, keeping, unknown_paper
 from veritensor_ray.extract.readers.markup.writer import Writer
 from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 
-_STYLE_SHEET = re.compile(r"<!--|<style\b[^<>]*+>", re.IGNORECASE)
-_STYLE_END = re.compile(r"</style", re.IGNORECASE)
+_STYLE = re.compile("<style", re.IGNORECASE)
+# What holds a style sheet, and what may look as if it did: nothing in these is one.
+_STYLE_SHEET = re.compile(r"<!--|<(style|script|noscript|template|textarea|title|xmp|iframe)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
+_ENDS = {
+    name: re.compile(rf"</{name}", re.IGNORECASE)
+    for name in ("style", "script", "noscript", "template", "textarea", "title", "xmp", "iframe")
+}
+_CSS = ("", "text/css")
 
 
 def read_html(source: Source) -> Iterator[Item]:
@@ -36,24 +44,28 @@ def read_xhtml(source: Source) -> Iterator[Item]:
 def _read(source: Source, xml: bool) -> Iterator[Item]:
     chars = Characters(source, t.LARGEST)
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
-    page = _Page(writer, _style_sheets(chars.text), xml)
+    page = _Page(writer, Cascade(_style_sheets(chars.text, xml), xml), xml)
     yield from walked(page, chars, writer, xml=xml, html=True)
 
 
-def _style_sheets(text: str) -> StyleSheet:
+def _style_sheets(text: str, xml: bool) -> StyleSheet:
     """All of a page's own, wherever they stand: they hold for what comes before them too."""
-    sheet, at = StyleSheet(), 0
+    sheet, first = StyleSheet(), _STYLE.search(text)
+    at = 0 if first else len(text)
     while found := _STYLE_SHEET.search(text, at):
         at = found.end()
-        if found.group() == "<!--":
-            end = text.find("-->", at)
-            if end < 0:
+        if not found.group(1):
+            at = text.find("-->", at)
+            if at < 0:
                 break
-            at = end
-        else:
-            end_tag = _STYLE_END.search(text, at)
+        elif not (xml and found.group().endswith("/>")):
+            name = found.group(1).lower()
+            end_tag = _ENDS[name].search(text, at)
             end = end_tag.start() if end_tag else len(text)
-            sheet.add(text[at:end])
+            if name == "style":
+                values = {one.lower(): decoded_value(value or "") for one, _, value in t.attributes(found.group())}
+                if values.get("type", "").lower() in _CSS:
+                    sheet.add(text[at:end], values.get("media", ""))
             at = end
     return sheet
 
@@ -61,10 +73,11 @@ def _style_sheets(text: str) -> StyleSheet:
 class _Page:
     """Takes tokens in their order; what a reader sees and what is hidden are two paragraphs that grow side by side."""
 
-    def __init__(self, writer: Writer, sheet: StyleSheet, xml: bool) -> None:
-        self._writer, self._sheet, self._xml = writer, sheet, xml
-        self._attributes = Attributes(writer, sheet)
-        self._open = Open()
+    def __init__(self, writer: Writer, cascade: Cascade, xml: bool) -> None:
+        self._writer, self._cascade, self._xml = writer, cascade, xml
+        self._styled = cascade.rules
+        self._attributes = Attributes(writer, cascade)
+        self._open = Open(cascade.outermost)
         self._visible = Paragraph(lambda text, origins, owned: writer.add("visible", text, origins, None, owned))
         self._hidden = Paragraph(lambda text, origins, owned: writer.add("hidden", text, origins, None, owned))
         self._visible_since = False  # the last hidden text
@@ -94,6 +107,7 @@ class _Page:
         """The page ends."""
         self._visible.end()
         self._hidden.end()
+        self._writer.ready += self._cascade.gaps()
 
     def _into(self, start: int, line: int) -> Paragraph:
         """The paragraph that a text belongs to now."""
@@ -151,27 +165,28 @@ class _Page:
             self._into(start, line).shown("\n", start, start + len(raw), line)
         elif name not in KNOWN:
             self._unknown(raw, start, line, name)
-        state = self._shown(raw, start, line, name)
+        state, element = self._shown(raw, start, line, name)
         empty = raw[-2] == "/" and (self._xml or self._svg > 0 or name == "svg")
         if empty or name in VOID or name in RAW_ELEMENTS:
             return
         self._svg += name == "svg"
-        self._open.push(name, state)
+        self._open.push(name, state, element)
 
     def _unknown(self, raw: str, start: int, line: int, name: str) -> None:
         """A browser ignores such a tag; who reads the source sees a word in angle brackets: <tool_call>, or a type in a listing."""
         if not (self._xml or self._svg or "-" in name or ":" in name):
             self._into(start, line).keep_all(raw, start, line)
 
-    def _shown(self, raw: str, start: int, line: int, name: str) -> State:
+    def _shown(self, raw: str, start: int, line: int, name: str) -> tuple[State, Element | None]:
         """The state of an element that begins; what its attributes say is read on the way."""
-        state = self._open.state
+        state, element, around = self._open.state, None, None
+        if self._styled:
+            around = self._cascade.around(name, self._open.element)
+            state = around.state if around else state
         if name == "svg":
             state = unknown_paper(state)  # what is drawn behind a text is not followed
-        if len(raw) > len(name) + 3:
-            state = self._attributes.read(raw, start, line, name, state, self._svg > 0)
-        elif self._sheet.rules and (styles := self._sheet.of(name, (), "")):
-            state = within(state, styles, name)
-        if name in UNSEEN or (name == "dialog" and " open" not in raw.lower()):
+        if len(raw) > len(name) + 3 or self._styled or name == "dialog":
+            state, element = self._attributes.read(raw, start, line, name, state, around, self._svg > 0)
+        if name in UNSEEN:
             state = hiding(state)
-        return keeping(state) if name in KEEP_SPACE else state
+        return keeping(state) if name in KEEP_SPACE else state, element

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, parsed, same
+from tinycss2.ast import Node
+
+from veritensor_ray.extract.readers.markup.colors import BLACK, WHITE, Color, color, over, same
 from veritensor_ray.extract.readers.markup.styles import Declarations
-
-_LENGTH = re.compile(r"([+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))(?:e[+-]?\d{1,2})?\s*(px|pt|pc|in|cm|mm|em|rem|ex|ch|%|vw|vh|vmin|vmax)?")
-_PIXELS = {"pt": 1.33, "pc": 16.0, "in": 96.0, "cm": 37.8, "mm": 3.78, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "%": 12.8}
-_OFF = 500.0  # pixels away from where a text is seen
-_SIDES = ("left", "top", "right", "bottom")
-_SIZES = ("width", "height", "max-width", "max-height")
-_CLIPPED = re.compile(r"rect\(\s*([01](px)?[\s,]*){4}\)|inset\(\s*([5-9]\d|100)%|(circle|ellipse)\(\s*0|polygon\(\s*(0(px|%)?[\s,]*)+\)")
-_SHRUNK = re.compile(
-    r"scale(3d|[xy])?\(\s*0?(\.0\d*)?\s*[,)]|translate(3d|[xyz])?\(\s*(?:[^,()]{1,20},\s*)?-\s*(\d{4,}px|[5-9]\d\dpx|[1-9]\d{2,}(vw|vh|%|r?em))"
+from veritensor_ray.extract.readers.markup.values import (
+    HEIGHT,
+    NO_VARIABLES,
+    ROOT_SIZE,
+    WIDTH,
+    Variables,
+    length,
+    significant,
+    split,
 )
-_WHOLE_PAGE = ("html", "body")  # hidden until a script has run: what a reader sees then is all of it
+
+_OFF = 500.0  # pixels away from where a text is seen; to the right and below, where a page can be scrolled, ten times as much
+_LEGIBLE = 1.0  # pixels of height of a letter
+_FAINT = 0.05
+_SIZES = ("width", "height", "max-width", "max-height")
+_FONT_SIZES = {
+    "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0, "xxx-large": 48.0,
+}  # fmt: skip
+WHOLE_PAGE = ("html", "body")  # hidden until a script has run: what a reader sees then is all of it
+_BOX = {"top": (0, 0, 0, 0), "right": (0, 1, 1, 1), "bottom": (0, 0, 2, 2), "left": (0, 1, 1, 3)}  # which of 1, 2, 3 or 4 values
+_AXES = {"inset-inline": ("left", "right"), "inset-block": ("top", "bottom"), "padding-block": ("padding-top", "padding-bottom")}
+_INHERIT = ("inherit", "unset", "revert", "revert-layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +40,17 @@ class State:
 
     gone: bool = False
     invisible: bool = False
-    tiny: bool = False
-    ink: Color | None = BLACK
+    size: float = ROOT_SIZE  # of the letters, in pixels
+    scale: float = 1.0
+    opacity: float = 1.0
+    indented: bool = False  # out of sight
+    color: Color | None = BLACK
+    fill: Color | None = None  # instead of the colour
     paper: Color | None = WHITE  # None: an image, or not known
+    shadow: tuple[Color | None, ...] = ()
+    painted: bool = False  # the ground of an element is seen through its letters
     keeps_space: bool = False
+    variables: Variables = field(default=NO_VARIABLES, compare=False)
     hidden: bool = False  # of all this
 
 
@@ -52,87 +73,293 @@ def unknown_paper(state: State) -> State:
 
 
 def within(state: State, styles: Declarations, name: str) -> State:
-    """The state of an element with these styles in one of `state`."""
-    ink, paper, size = _ink(styles, state.ink), _paper(styles, state.paper), _size(styles)
+    """The state of an element with these styles in one of `state`. Raises Undecided where they are too much to be worked out."""
+    variables = state.variables
+    if custom := {one: value.tokens for one, value in styles.items() if one.startswith("--")}:
+        variables = variables.within(custom)
+    values = _Computed(styles, variables)
+    size = _font_size(values, state.size)
+    values.size = size
+    ink = _ink(values, state)
+    ground = _paper(values, state.paper, ink)
+    through = _is_seen_through_letters(values)
     invisible = state.invisible
-    if name not in _WHOLE_PAGE:
-        invisible = {"hidden": True, "collapse": True, "visible": False}.get(styles.get("visibility", ""), invisible)
+    gone = state.gone
+    if name not in WHOLE_PAGE:
+        shown = values.word("visibility")
+        invisible = invisible if shown in ("", *_INHERIT) else shown in ("hidden", "collapse")
+        gone = gone or _is_gone(values)
+    indent = values.of("text-indent")
+    far = length(indent[0], size) if indent else None
     found = State(
-        gone=state.gone or (name not in _WHOLE_PAGE and _is_gone(styles)),
+        gone=gone,
         invisible=invisible,
-        tiny=state.tiny if size is None else size <= 1,
-        ink=ink,
-        paper=paper,
+        size=size,
+        scale=state.scale * _scale(values),
+        opacity=state.opacity if name in WHOLE_PAGE else state.opacity * _opacity(values),
+        indented=state.indented if far is None else not -_OFF < far < 10 * _OFF,
+        color=ink,
+        fill=_fill(values, state.fill, ink),
+        paper=state.paper if through else ground,
+        painted=state.painted or (through and not same(ground, state.paper)),
+        shadow=_shadow(values, state.shadow, ink),
         keeps_space=state.keeps_space,
+        variables=variables,
     )
-    return replace(found, hidden=found.gone or found.invisible or found.tiny or same(ink, paper))
+    return replace(found, hidden=_is_hidden(found))
 
 
-def _ink(styles: Declarations, now: Color | None) -> Color | None:
-    value = styles.get("-webkit-text-fill-color") or styles.get("color")
-    return now if value is None or value in ("inherit", "currentcolor", "unset") else parsed(value)
+def _is_hidden(state: State) -> bool:
+    return (
+        state.gone
+        or state.invisible
+        or state.indented
+        or state.size * state.scale <= _LEGIBLE
+        or state.opacity <= _FAINT
+        or (same(state.fill or state.color, state.paper) and not state.painted and all(same(one, state.paper) for one in state.shadow))
+    )
 
 
-def _paper(styles: Declarations, now: Color | None) -> Color | None:
-    for name in ("background-color", "background-image", "background"):
-        value = styles.get(name)
+class _Computed:
+    """The values of the properties of one element, with their variables in place."""
+
+    def __init__(self, styles: Declarations, variables: Variables) -> None:
+        self._styles, self._variables = styles, variables
+        self.size = ROOT_SIZE
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._styles
+
+    def of(self, name: str) -> Sequence[Node]:
+        """The tokens of a property, which it may have from a shorthand; none where it is not set."""
+        value = self._styles.get(name)
         if value is None:
+            return ()
+        tokens = self._variables.put_into(value.tokens) if value.varies else significant(value.tokens)
+        return _part(value.written, name, tokens or ())
+
+    def word(self, name: str) -> str:
+        """A property that is one word."""
+        tokens = self.of(name)
+        word: str = tokens[0].lower_value if tokens and tokens[0].type == "ident" else ""
+        return word
+
+    def length(self, name: str, percent: float = WIDTH / 100) -> float | None:
+        """A property that is one length."""
+        tokens = self.of(name)
+        return length(tokens[0], self.size, percent) if tokens else None
+
+
+def _part(written: str, name: str, tokens: Sequence[Node]) -> Sequence[Node]:
+    """What a shorthand of sides says about one of them; other values stay whole."""
+    side = name.rpartition("-")[2]
+    if written in ("margin", "padding", "inset") and 1 <= len(tokens) <= 4:
+        return tokens[_BOX[side][len(tokens) - 1] :][:1]
+    if written in _AXES and len(tokens) == 2:
+        return tokens[_AXES[written].index(name) :][:1]
+    if written == "overflow" and len(tokens) == 2:
+        return tokens[name == "overflow-y" :][:1]
+    return tokens
+
+
+def _font_size(values: _Computed, now: float) -> float:
+    tokens = values.of("font-size")
+    for i, token in enumerate(tokens):
+        word = token.lower_value if token.type == "ident" else ""
+        if word in _INHERIT:
+            return now
+        if word in ("smaller", "larger"):
+            return now / 1.2 if word == "smaller" else now * 1.2
+        if word == "initial" or word in _FONT_SIZES:
+            return _FONT_SIZES.get(word, ROOT_SIZE)
+        # In the shorthand a number alone is a weight, unless it is nothing or the height of a line follows.
+        if token.type == "number" and token.value and len(tokens) > 1 and not (i + 1 < len(tokens) and tokens[i + 1] == "/"):
             continue
-        if "(" in value and not value.startswith(("rgb", "hsl")):
-            return None  # an image, a gradient, a variable
-        found = parsed(value) or next(filter(None, map(parsed, value.split())), None)
-        if found and found[3] > 0.5:
-            now = found
+        size = length(token, now, now / 100)
+        if size is not None and size >= 0:
+            return size
     return now
 
 
-def _size(styles: Declarations) -> float | None:
-    """The size of the font in pixels; None where it stays."""
-    size = _pixels(styles.get("font-size", ""))
-    if size is None and "font" in styles:
-        found = re.search(r"(?<![\w.#-])(\d*\.?\d+(px|pt|em|rem|%)|0)(?![\w.])", styles["font"])
-        size = _pixels(found.group(1)) if found else None
-    return size
+def _one_color(tokens: Sequence[Node], current: Color | None) -> Color | None:
+    return next((found for token in tokens if (found := color(token, current))), None)
 
 
-def _pixels(value: str) -> float | None:
-    found = _LENGTH.match(value)
+def _ink(values: _Computed, state: State) -> Color | None:
+    tokens = values.of("color")
+    word = values.word("color")
+    if not tokens or word in ("currentcolor", *_INHERIT):
+        return state.color
+    return BLACK if word == "initial" else color(tokens[0], state.color) if len(tokens) == 1 else None
+
+
+def _fill(values: _Computed, now: Color | None, ink: Color | None) -> Color | None:
+    tokens = values.of("-webkit-text-fill-color")
+    word = values.word("-webkit-text-fill-color")
+    if not tokens or word in _INHERIT:
+        return now
+    return None if word in ("currentcolor", "initial") else _one_color(tokens, ink)
+
+
+def _shadow(values: _Computed, now: tuple[Color | None, ...], ink: Color | None) -> tuple[Color | None, ...]:
+    tokens = values.of("text-shadow")
+    word = values.word("text-shadow")
+    if not tokens or word in _INHERIT:
+        return now
+    return () if word in ("none", "initial") else tuple(_one_color(part, ink) or ink for part in split(tokens))
+
+
+def _paper(values: _Computed, now: Color | None, ink: Color | None) -> Color | None:
+    ground = _one_color([token for token in values.of("background-color") if token.type != "url"], ink)
+    if ground:
+        now = over(ground, now)
+    for token in values.of("background-image"):
+        if token.type == "url" or (token.type == "function" and not color(token, ink)):
+            painted = _colors_of(token, ink)
+            now = painted[0] if painted and painted[0][3] >= 1 and all(same(one, painted[0]) for one in painted) else None
+    return now
+
+
+def _colors_of(token: Node, ink: Color | None) -> list[Color]:
+    """The colours of a gradient; none for an image."""
+    if token.type != "function" or not token.lower_name.endswith("gradient"):
+        return []
+    return [found for one in token.arguments if (found := color(one, ink))]
+
+
+def _is_seen_through_letters(values: _Computed) -> bool:
+    """Whether the ground is painted where letters are and nowhere else; their own colour is clear then."""
+    return any(token.type == "ident" and token.lower_value == "text" for token in values.of("background-clip"))
+
+
+def _opacity(values: _Computed) -> float:
+    found = values.length("opacity", 0.01)
+    opacity = 1.0 if found is None else min(max(found, 0.0), 1.0)
+    for token in values.of("filter"):
+        if token.type == "function" and token.lower_name == "opacity":
+            part = length(token.arguments[0], percent=0.01) if token.arguments else None
+            opacity *= 1.0 if part is None else min(max(part, 0.0), 1.0)
+    return opacity
+
+
+def _scale(values: _Computed) -> float:
+    factors = [length(token, percent=0.01) for token in values.of("scale")[:2]]
+    factors.append(values.length("zoom", 0.01) or None)  # nothing is as good as no zoom
+    rotation = values.of("rotate")
+    if len(rotation) == 2 and rotation[0].type == "ident":
+        factors.append(_turned(rotation[0].lower_value, length(rotation[1])))
+    for token in values.of("transform"):
+        if token.type == "function":
+            factors.append(_transformed(token.lower_name, _arguments(token, values.size, 0.01)))
+    product = 1.0
+    for factor in factors:
+        product *= 1.0 if factor is None else abs(factor)
+    return product
+
+
+def _arguments(token: Node, size: float, percent: float) -> list[float | None]:
+    return [length(one, size, percent) for one in significant(token.arguments) if one != ","]
+
+
+def _turned(axis: str, angle: float | None) -> float:
+    """What a turn out of the plane leaves of the height or width."""
+    return 0.0 if axis in ("x", "y") and angle is not None and abs(abs(angle) % 180 - 90) < 1 else 1.0
+
+
+def _transformed(name: str, numbers: list[float | None]) -> float:
+    """How much smaller a transformation makes letters."""
+    known = [1.0 if number is None else number for number in numbers]
+    if name.startswith("scale") and known:
+        return min(abs(number) for number in known[:2])
+    if name.startswith("rotate") and known:
+        return _turned(name.removeprefix("rotate").lower(), known[0])
+    if name == "matrix" and len(known) == 6:
+        return math.sqrt(abs(known[0] * known[3] - known[1] * known[2]))
+    return 1.0
+
+
+def _is_gone(values: _Computed) -> bool:
     return (
-        float(found.group(1)) * _PIXELS.get(found.group(2) or "px", 12.8 if (found.group(2) or "").startswith("v") else 1.0)
-        if found
-        else None
+        values.word("display") == "none"
+        or values.word("content-visibility") == "hidden"
+        or _is_elsewhere(values)
+        or _is_clipped(values)
+        or _is_closed(values)
     )
 
 
-def _is_gone(styles: Declarations) -> bool:
-    if not styles:
+def _is_elsewhere(values: _Computed) -> bool:
+    moved = [values.length("margin-left"), values.length("margin-top", HEIGHT / 100)]
+    if values.word("position") in ("absolute", "fixed", "relative", "sticky"):
+        moved += [
+            values.length(side, (WIDTH if side in ("left", "right") else HEIGHT) / 100) for side in ("left", "top", "right", "bottom")
+        ]
+    # Of a translation a hundredth is of the element's own size: taken as five pixels.
+    moved += [length(token, values.size, _OFF / 100) for token in values.of("translate")[:2]]
+    for token in values.of("transform"):
+        if token.type == "function" and token.lower_name.startswith("translate"):
+            moved += _arguments(token, values.size, _OFF / 100)[:2]
+        elif token.type == "function" and token.lower_name == "matrix":
+            moved += _arguments(token, values.size, 1.0)[4:6]
+    return any(value is not None and (value <= -_OFF or value >= 10 * _OFF) for value in moved)
+
+
+def _is_clipped(values: _Computed) -> bool:
+    """Nothing is left of what is cut out of the element, or of the mask before it."""
+    if values.word("position") in ("absolute", "fixed"):
+        for token in values.of("clip"):
+            if token.type == "function" and token.lower_name == "rect" and _is_empty_rectangle(_arguments(token, values.size, 1.0)):
+                return True
+    if any(token.type == "function" and _is_empty_shape(token, values.size) for token in values.of("clip-path")):
+        return True
+    sizes = values.of("mask-size") if "mask-size" in values and not any(one == "/" for one in values.of("mask-size")) else ()
+    masks = [token for token in values.of("mask-image") if token.type in ("function", "url")]
+    if masks and any(length(token) == 0 for token in sizes if token.type in ("number", "dimension")):
+        return True
+    return bool(masks) and all((stops := _colors_of(mask, BLACK)) and all(stop[3] <= _FAINT for stop in stops) for mask in masks)
+
+
+def _is_empty_rectangle(sides: list[float | None]) -> bool:
+    """Of top, right, bottom and left."""
+    if len(sides) != 4:
         return False
-    return (
-        styles.get("display") == "none"
-        or styles.get("content-visibility") == "hidden"
-        or _is_faint(styles.get("opacity", ""))
-        or _is_elsewhere(styles)
-        or _CLIPPED.search(styles.get("clip", "") + styles.get("clip-path", "")) is not None
-        or _SHRUNK.search(styles.get("transform", "")) is not None
-        or _is_closed(styles)
-    )
+    top, right, bottom, left = sides
+    flat = bottom is not None and bottom - (top or 0.0) <= 1
+    return flat or (right is not None and right - (left or 0.0) <= 1)
 
 
-def _is_faint(opacity: str) -> bool:
-    found = re.match(r"(\d{0,6}\.?\d{0,12})(%?)", opacity)
-    if found is None or not found.group(1).strip("."):
-        return False
-    return float(found.group(1)) / (100 if found.group(2) else 1) <= 0.05
+def _is_empty_shape(token: Node, size: float) -> bool:
+    name = token.lower_name
+    arguments = split(significant(token.arguments))
+    if name == "inset":
+        insets = [length(one, size, 1.0) if one.type == "percentage" else 0.0 for one in arguments[0]]
+        sides = [found or 0.0 for found in insets[: next((i for i, one in enumerate(arguments[0]) if one.type == "ident"), 4)]]
+        if not 1 <= len(sides) <= 4:
+            return False
+        top, right, bottom, left = (sides[_BOX[side][len(sides) - 1]] for side in _BOX)
+        return top + bottom >= 100 or left + right >= 100
+    if name in ("circle", "ellipse"):
+        return any(length(one, size) == 0 for one in arguments[0][: 1 if name == "circle" else 2])
+    if name == "polygon":
+        points = [[length(one, size) for one in part if one.type != "ident"] for part in arguments]
+        flat = [{point[axis] for point in points if len(point) == 2} for axis in (0, 1)]
+        return any(len(values) == 1 and None not in values for values in flat)
+    if name == "xywh":
+        return any(length(one, size) == 0 for one in arguments[0][2:4])
+    return name == "rect" and _is_empty_rectangle([length(one, size) for one in arguments[0][:4]])
 
 
-def _is_elsewhere(styles: Declarations) -> bool:
-    sides = _SIDES if styles.get("position") in ("absolute", "fixed", "relative") else ()
-    values = [_pixels(styles.get(side, "")) for side in (*sides, "margin-left", "margin-top", "text-indent")]
-    return any(value is not None and (value <= -_OFF or value >= 10 * _OFF) for value in values)
-
-
-def _is_closed(styles: Declarations) -> bool:
+def _is_closed(values: _Computed) -> bool:
     """No room for the text, and what sticks out is cut off."""
-    cut = " ".join(styles.get(name, "") for name in ("overflow", "overflow-x", "overflow-y"))
-    sizes = (_pixels(styles.get(name, "")) for name in _SIZES)
-    return ("hidden" in cut or "clip" in cut) and any(size is not None and size <= 1 for size in sizes)
+    cut = any(values.word(name) in ("hidden", "clip", "scroll", "auto") for name in ("overflow-x", "overflow-y"))
+    if not cut:
+        return False
+    sizes = {name: values.length(name) for name in _SIZES}
+    narrow = {name for name, size in sizes.items() if size is not None and size <= 1}
+    if any(name.endswith("width") for name in narrow):
+        return True
+    padding = max(values.length("padding-top") or 0.0, values.length("padding-bottom") or 0.0)
+    lines = values.of("line-height")
+    after = next((i for i, one in enumerate(lines) if one == "/"), -1)
+    flat = bool(lines) and after + 1 < len(lines) and length(lines[after + 1], values.size) == 0 and (after >= 0 or len(lines) == 1)
+    return (bool(narrow) or (flat and sizes["height"] is None)) and padding <= 1

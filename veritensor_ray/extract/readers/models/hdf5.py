@@ -18,6 +18,7 @@ from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fie
 from veritensor_ray.extract.sniff import TEXT_MAGIC, by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.formats import hdf5
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _HELD = bounds.HDF5
@@ -62,7 +63,7 @@ class _Hdf5Walk:
                 yield Gap(f"{_FAILURES} values cannot be read; the others were not tried", location=found.path, bound="hdf5_failures")
                 break
             if isinstance(found, hdf5.Elsewhere):
-                yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path)
+                yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path, code=ReasonCode.ELSEWHERE)
                 continue
             if isinstance(found, hdf5.Damaged):
                 yield Gap(f"cannot be read: {found.reason}", location=found.path)
@@ -101,7 +102,7 @@ class _Hdf5Walk:
     def _dataset(self, item: Any, path: str) -> Iterator[Item]:
         place = hdf5.stored_elsewhere(item)
         if place:
-            yield Gap(f"its data in other files was not read: {place[:100]}", location=path)
+            yield Gap(f"its data in other files was not read: {place[:100]}", location=path, code=ReasonCode.ELSEWHERE)
             return
         if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
             return

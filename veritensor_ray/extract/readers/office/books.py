@@ -10,6 +10,7 @@ from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -35,7 +36,7 @@ def _locked(source: Source) -> Iterator[Item]:
     if count:
         reason = f"the book is encrypted: {count} parts cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
-        yield Gap(reason, count=count)
+        yield Gap(reason, count=count, code=ReasonCode.ENCRYPTED)
 
 
 def read_iwork(source: Source) -> Iterator[Item]:

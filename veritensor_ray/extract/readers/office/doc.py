@@ -13,6 +13,7 @@ from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.wordfields import field_notice
 from veritensor_ray.extract.source import Item
 from veritensor_ray.origins import Origin
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _MAGIC = 0xA5EC
@@ -44,7 +45,7 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     if flags & 0x0100:
         reason = "the document is encrypted: its text cannot be read"
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
-        yield Gap(reason, location=storage or None)
+        yield Gap(reason, location=storage or None, code=ReasonCode.ENCRYPTED)
         return
     if int.from_bytes(data[:2], "little") != _MAGIC or int.from_bytes(data[2:4], "little") < _OLDEST:
         first, last = struct.unpack_from("<II", data, 0x18)

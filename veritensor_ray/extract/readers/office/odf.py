@@ -15,13 +15,15 @@ from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, walk
 from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.media_types import OPEN_DOCUMENT
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _MANIFEST = "META-INF/manifest.xml"
 _CHUNK = 1 << 18
 _MODULE = bounds.MACRO  # characters of a macro's source
 # Documents whose styles hold placeholders, where those of texts and sheets hold headers.
-_PAGES = ("application/vnd.oasis.opendocument.presentation", "application/vnd.oasis.opendocument.graphics")
+_PAGES = (f"{OPEN_DOCUMENT}presentation", f"{OPEN_DOCUMENT}graphics")
 _SCRIPTS = ("Scripts/", "Basic/")
 
 
@@ -86,7 +88,7 @@ def read_odf(source: Source) -> Iterator[Item]:
     if locked:
         reason = f"the document is encrypted: {len(locked)} parts cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
-        yield Gap(reason, count=len(locked))
+        yield Gap(reason, count=len(locked), code=ReasonCode.ENCRYPTED)
     done = {_MANIFEST, "mimetype", *locked}
     names = [name for name in package.names if name not in done]
     for folder in sorted({posixpath.dirname(name) for name in names if posixpath.basename(name) in ("content.xml", "styles.xml")}):
@@ -149,5 +151,5 @@ def read_flat(source: Source) -> Iterator[Item]:
     try:
         yield from walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts)
     except ReadError as error:
-        yield Gap(str(error), bound=getattr(error, "bound", None))
+        yield Gap.of(error)
     yield from body.files.items()

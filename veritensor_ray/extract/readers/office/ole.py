@@ -23,6 +23,7 @@ from veritensor_ray.extract.readers.office.unlocked import unlocked
 from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.media_types import EXECUTABLES
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _STREAM = bounds.OLE_STREAM
@@ -121,8 +122,6 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
                     texts.add(text, "metadata", column=name, notice="remote-template" if remote else None)
                     if texts.full:
                         yield from texts.take()
-            except LimitExceeded as error:
-                yield Gap(str(error), location=shown(path), bound=error.bound)
             except ReadError as error:
                 yield Gap.of(error, shown(path))
     yield from texts.take()
@@ -150,7 +149,7 @@ def read_ole(source: Source) -> Iterator[Item]:
     if "encryptedpackage" in root:
         reason = "the document is encrypted: its text cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
-        yield Gap(reason)
+        yield Gap(reason, code=ReasonCode.ENCRYPTED)
         return
     projects = {storage.rpartition("/")[0] for storage in storages if storage.lower().rpartition("/")[2] == "vba"}
     unknown = 0

@@ -63,7 +63,7 @@ class Package:
         try:
             data = self._archive.data(entry)
         except NoData as error:
-            raise ReadError(f"{name}: {error}") from None
+            raise NoData(f"{name}: {error}", error.reason_code) from None
         known = self._counted.get(name, 0)
         try:
             yield from data.counted(self._archive.copies, known)

@@ -13,6 +13,7 @@ from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.extract.streams import Pieces
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _ENCRYPTED = b"\xdf\xc4\xd1\xf3"
@@ -31,7 +32,7 @@ def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     if "current user" in streams and open_stream(streams["current user"])[12:16] == _ENCRYPTED:
         reason = "the presentation is encrypted: its text cannot be read"
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
-        yield Gap(reason, location=storage or None)
+        yield Gap(reason, location=storage or None, code=ReasonCode.ENCRYPTED)
         return
     yield from _PptRecords(storage, budget).read(open_stream(streams["powerpoint document"]))
     if "pictures" in streams:

@@ -16,6 +16,7 @@ from veritensor_ray.extract.readers.office.biff import Extras, extras
 from veritensor_ray.extract.readers.office.pictures import pictures
 from veritensor_ray.extract.readers.office.texts import Texts, column_name
 from veritensor_ray.extract.source import Item
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _ROWS = bounds.XLS_ROWS  # of all sheets: a sheet of one cell may claim all of its rows
@@ -32,7 +33,7 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
     if found.encrypted:
         reason = "the workbook is encrypted: its text cannot be read"
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
-        yield Gap(reason, location=storage or None)
+        yield Gap(reason, location=storage or None, code=ReasonCode.ENCRYPTED)
         return
     yield from _around(found, f"{storage} workbook".strip())
     if found.macro_sheets:

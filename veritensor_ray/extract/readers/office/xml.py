@@ -202,6 +202,6 @@ def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Bloc
     except LimitExceeded as error:
         if error.bound == "document_bytes":
             raise
-        yield Gap(str(error), location=name, bound=error.bound)
+        yield Gap.of(error, name)
     except ReadError as error:
-        yield Gap(f"{error}"[:300], location=name)
+        yield Gap(f"{error}"[:300], location=name, code=error.reason_code)

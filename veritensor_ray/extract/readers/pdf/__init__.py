@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import Encrypted, LimitExceeded, ReadError
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.document import (
@@ -38,9 +38,9 @@ def read_pdf(source: Source) -> Iterator[Item]:
     yield from _before(file)
     try:
         document = pdfium.open_document(file, size)
-    except pdfium.EncryptedPdf as error:
+    except Encrypted as error:
         yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
-        yield Gap(str(error))
+        yield Gap.of(error)
         return
     except ReadError:  # other viewers may open it
         yield from read_document(find_objects(file, budget), file, budget)

@@ -14,6 +14,7 @@ from veritensor_ray.extract.readers.pdf.drawn import MOST, Drawn
 from veritensor_ray.extract.readers.pdf.named_strings import find_strings, to_text
 from veritensor_ray.extract.readers.pdf.objects import Objects, opened
 from veritensor_ray.extract.source import Item, Member
+from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _SPACE = rb"[\x00\t\n\f\r ]"
@@ -244,7 +245,7 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
             continue
         if view == "gap":
             for text in group:
-                yield Gap("the stream is packed in a way that is not undone here", location=text.column)
+                yield Gap("the stream is packed in a way that is not undone here", location=text.column, code=ReasonCode.NO_READER)
             continue
         for at in range(0, len(group), _BATCH):
             some = group[at : at + _BATCH]

@@ -20,7 +20,7 @@ import pypdfium2.raw as raw
 from pypdfium2_raw import bindings
 
 from veritensor_ray.bounds import PDF
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import Encrypted, ReadError
 
 LOCK = threading.RLock()
 IN_MEMORY = PDF
@@ -99,12 +99,8 @@ def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
             return pypdfium2.PdfDocument(file.read() if size <= IN_MEMORY else file)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
-            raise EncryptedPdf("the document is encrypted with a password") from None
+            raise Encrypted("the document is encrypted with a password") from None
         raise ReadError(f"not a PDF that can be read: {str(error).rstrip('.')}") from None
-
-
-class EncryptedPdf(ReadError):
-    """Nothing can be read without a password."""
 
 
 def address(handle: Any) -> int:

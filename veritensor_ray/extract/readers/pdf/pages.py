@@ -233,7 +233,7 @@ def _rendered(page: int, number: int, report: PageReport) -> Iterator[Block | Ga
     try:
         pixels = pdfium.render(page, max(1, round(width * scale)), max(1, round(height * scale)), grey=True)
     except ReadError as error:
-        yield Gap(str(error), location=f"page {number}")
+        yield Gap.of(error, f"page {number}")
         return
     if (pixels == pixels[0, 0]).all():
         return

@@ -131,7 +131,7 @@ rule bidi_override
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Typography of right-to-left texts made by old editors, and Unicode test files."
     strings:
-        $s1 = /\xe2\x80\xae[ -\s+]{0,12}[A-Za-z0-9]/
+        $s1 = /\xe2\x80\xae[\s!-\/:-@\[-`{-~]{0,12}[A-Za-z0-9]/
     condition:
         any of them
 }

@@ -1,0 +1,164 @@
+"""Which styles win for each element of a page: its style sheets, its own style, `!important`; it knows no text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from veritensor_ray.extract.readers.markup.matching import Element, Steps
+from veritensor_ray.extract.readers.markup.styles import NONE, Declarations, StyleRule, StyleSheet
+from veritensor_ray.extract.readers.markup.values import Undecided, Variables
+from veritensor_ray.extract.readers.markup.visibility import VISIBLE, WHOLE_PAGE, State, within
+from veritensor_ray.reasons import ReasonCode
+from veritensor_ray.segments import Gap
+
+_REMEMBERED, _SHORT = 50_000, 256
+_HEAD = ("head", "body", "frameset")
+_TABLE_PARTS = ("table", "tbody", "thead", "tfoot")
+_REASONS = {
+    "css_chars": "style sheets are longer than can be taken in",
+    "css_rules": "style sheets have too many rules",
+    "css_selector": "selectors of a style sheet are too long or too deep",
+    "css_siblings": "a style asks what stands beside an element among too many",
+    "css_steps": "selectors of a style sheet take too long to be matched",
+    "css_value": "variables of a style grow without end",
+}
+
+
+class Cascade:
+    """The styles of one page. What cannot be decided is counted, if it could have hidden something: the texts count as seen then."""
+
+    def __init__(self, sheet: StyleSheet, xml: bool) -> None:
+        self._sheet, self._xml = sheet, xml
+        self._steps = Steps()
+        self._undecided: Counter[str | None] = Counter()
+        self.rules = bool(sheet.rules)
+        self.repeats = not sheet.by_siblings  # the same tag in the same element gets the same styles
+        self._paths: dict[tuple[int, str], int] = {}  # a number for each tag within the same tags
+        self._matched: dict[int, list[StyleRule]] = {}  # of a path, if it does not matter what stands beside it
+        self._states: dict[tuple[int, ...], tuple[State, Declarations, State]] = {}
+        self._root = self._made("html", None)
+        self._body = self._made("body", self._root)
+
+    @property
+    def outermost(self) -> State:
+        """The state of what is in no element that the page names."""
+        return VISIBLE if self._xml else self._body.state
+
+    def around(self, name: str, parent: Element | None) -> Element | None:
+        """The element that a new one is in, with those whose tags a page may leave out."""
+        if self._xml or name == "html":
+            return parent
+        if parent is None or parent is self._root:
+            if name in _HEAD:
+                return self._root
+            if self._body.parent is not self._root:
+                self._body = self._made("body", self._root)
+            return self._body
+        if name in ("tr", "td", "th") and parent.tag in _TABLE_PARTS:
+            if parent.tag == "table":
+                last = parent.children[-1] if parent.children else None
+                parent = last if last and last.tag in _TABLE_PARTS else self._made("tbody", parent)
+            return parent if name == "tr" else self._made("tr", parent)
+        return parent
+
+    def element(self, tag: str, attrib: Mapping[str, str], parent: Element | None, raw: str) -> Element:
+        """An element begins."""
+        self._steps.another_element()
+        element = Element(tag, attrib, parent, self._steps)
+        if len(raw) <= _SHORT and (parent is None or parent.path) and len(self._paths) < _REMEMBERED:
+            element.path = self._paths.setdefault((parent.path if parent else 0, raw), len(self._paths) + 1)
+        if tag == "html" and parent is None and not self._xml:
+            self._root = element
+        elif tag == "body" and parent is self._root:
+            self._body = element
+        return element
+
+    def _made(self, tag: str, parent: Element | None) -> Element:
+        """An element without a tag of its own."""
+        element = self.element(tag, {}, parent, tag)
+        if parent is None:
+            element.state = replace(VISIBLE, variables=Variables(spend=self._steps.spend))
+        element.state = self.state(element.state, element, {}, NONE, tag)
+        return element
+
+    def state(self, around: State, element: Element | None, hints: Declarations, own: Declarations, tag: str) -> State:
+        """How an element is shown: `hints` are attributes that are styles and give way to all others, `own` is its style attribute."""
+        rules = self._matching(element) if element else []
+        if not (rules or hints or own):
+            return around
+        if not rules or hints:
+            return self._within(around, _winning(rules, hints, own) if rules else {**hints, **own}, tag)
+        key = id(around), id(own), tag in WHOLE_PAGE, *map(id, rules)
+        if known := self._states.get(key):
+            return known[2]
+        state = self._within(around, _winning(rules, hints, own), tag)
+        if len(self._states) < _REMEMBERED:
+            self._states[key] = around, own, state  # those before too, so that their ids are not others' one day
+        return state
+
+    def _within(self, around: State, styles: Declarations, tag: str) -> State:
+        try:
+            return within(around, styles, tag)
+        except Undecided as reason:
+            self._undecided[reason.bound] += 1
+            return around
+
+    def _matching(self, element: Element) -> list[StyleRule]:
+        known = self._matched.get(element.path)
+        if known is not None:
+            return known
+        found = []
+        beside = False
+        try:
+            candidates = self._sheet.candidates(element.tag, element.id, element.classes)
+            self._steps.spend(len(element.classes) + len(candidates))
+            for rule in candidates:
+                beside |= rule.beside
+                try:
+                    if rule.selector.test(element):
+                        found.append(rule)
+                except Undecided as reason:
+                    self._count(reason.bound, rule.declarations)
+        except Undecided as reason:
+            self._undecided[reason.bound] += 1
+        found.sort(key=StyleRule.weight)
+        if element.path and not beside:
+            self._matched[element.path] = found
+        return found
+
+    def _count(self, bound: str | None, declarations: Declarations) -> None:
+        """Something cannot be decided: that matters if the rule hides, or if it sets or holds a variable that may."""
+        try:
+            hides = any(name.startswith("--") or value.varies for name, value in declarations.items())
+            if hides or within(VISIBLE, declarations, "p").hidden:
+                self._undecided[bound] += 1
+        except Undecided:
+            self._undecided[bound] += 1
+
+    def gaps(self) -> Iterator[Gap]:
+        """What the styles say that could not be applied."""
+        for bound, declarations in self._sheet.unread:
+            if bound not in self._undecided:
+                self._count(bound, declarations)
+        if self._sheet.truncated:
+            self._undecided["css_chars"] += 1
+        for reason, count in self._undecided.items():
+            why = _REASONS.get(reason or "", "a selector asks what only a browser knows, or what follows an element")
+            yield Gap(
+                f"{why}: text that it hides counts as visible", bound=reason, count=count, code=None if reason else ReasonCode.NO_READER
+            )
+
+
+def _winning(rules: list[StyleRule], hints: Declarations, own: Declarations) -> Declarations:
+    """Of each property the value that is left, of rules in the order of their weight."""
+    found = dict(hints)
+    for rule in rules:
+        found.update(rule.normal)
+    found.update(own)
+    if important := [rule for rule in rules if rule.important]:
+        for rule in sorted(important, key=StyleRule.important_weight):
+            found.update(rule.important)
+        found.update({name: value for name, value in own.items() if value.important})
+    return found

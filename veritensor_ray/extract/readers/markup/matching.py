@@ -1,0 +1,130 @@
+"""Elements as cssselect2 asks about them, built while a page is read: they know what stands before and around them, and nothing of what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from veritensor_ray import bounds
+from veritensor_ray.extract.readers.markup.values import Undecided
+from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State
+
+
+class Steps:
+    """What may be spent on selectors: so much for each element on the average, whatever the page."""
+
+    def __init__(self) -> None:
+        self._left = 100 * bounds.CSS_STEPS  # the first elements have all the variables
+
+    def another_element(self) -> None:
+        """One more element has come."""
+        self._left += bounds.CSS_STEPS
+
+    def spend(self, number: int) -> None:
+        """Raises Undecided when nothing is left."""
+        self._left -= number
+        if self._left < 0:
+            raise Undecided("css_steps")
+
+
+class _Siblings:
+    """The children of an element up to one of them; those that follow are not known."""
+
+    def __init__(self, element: Element) -> None:
+        self._element = element
+
+    def __getitem__(self, asked: slice) -> list[Element]:
+        if asked.stop is None:
+            raise Undecided
+        return self._element.previous_siblings
+
+    def __len__(self) -> int:
+        raise Undecided
+
+    def __iter__(self) -> Iterator[Element]:
+        raise Undecided
+
+
+class Element:
+    """An open element, or one before it. It is its own `etree_element`: a tag and attributes."""
+
+    __slots__ = ("_ancestors", "_steps", "attrib", "children", "classes", "count", "id", "index", "parent", "path", "state", "tag")
+
+    in_html_document = True
+    in_disabled_fieldset = False
+    namespace_url = "http://www.w3.org/1999/xhtml"
+    etree_children = ("not known",)  # so that none is `:empty`: an element without text hides none
+
+    def __init__(self, tag: str, attrib: Mapping[str, str], parent: Element | None, steps: Steps) -> None:
+        self.tag, self.attrib, self.parent, self._steps = tag, attrib, parent, steps
+        self.id = attrib.get("id")
+        self.classes = frozenset(attrib.get("class", "").split())
+        self.state: State = parent.state if parent else VISIBLE
+        self.children: list[Element] = []  # the first of them
+        self.count = self.index = self.path = 0  # a path of 0 is none
+        self._ancestors: tuple[Element, ...] | None = None
+        if parent:
+            self.index = parent.count
+            parent.count += 1
+            if self.index < bounds.CSS_SIBLINGS:
+                parent.children.append(self)
+
+    def close(self) -> None:
+        """The element ends: nothing asks for what is in it any more."""
+        self.children.clear()
+
+    @property
+    def local_name(self) -> str:
+        """The tag."""
+        return self.tag
+
+    @property
+    def etree_element(self) -> Element:
+        """The element itself."""
+        return self
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """An attribute."""
+        return self.attrib.get(name, default)
+
+    @property
+    def ancestors(self) -> tuple[Element, ...]:
+        """From the root to the parent."""
+        if self._ancestors is None:
+            self._ancestors = (*self.parent.ancestors, self.parent) if self.parent else ()
+        self._steps.spend(len(self._ancestors))
+        return self._ancestors
+
+    @property
+    def previous(self) -> Element | None:
+        """The sibling before it."""
+        if not self.index or self.parent is None:
+            return None
+        if self.index > bounds.CSS_SIBLINGS:
+            raise Undecided("css_siblings")
+        return self.parent.children[self.index - 1]
+
+    @property
+    def previous_siblings(self) -> list[Element]:
+        """In the order of the page."""
+        if not self.index or self.parent is None:
+            return []
+        if self.index > bounds.CSS_SIBLINGS:
+            raise Undecided("css_siblings")
+        self._steps.spend(self.index)
+        return self.parent.children[: self.index]
+
+    @property
+    def etree_siblings(self) -> _Siblings:
+        """The children of its parent."""
+        return _Siblings(self)
+
+    def iter_subtree(self) -> Iterator[Element]:
+        """What is in an element comes after it."""
+        raise Undecided
+
+    iter_children = iter_next_siblings = iter_siblings = iter_subtree
+
+    @property
+    def lang(self) -> str:
+        """The language that the nearest attribute says."""
+        return next((found.lower() for one in (self, *reversed(self.ancestors)) if (found := one.attrib.get("lang"))), "")
