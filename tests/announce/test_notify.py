@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.docs.blocks import ROOT, blocks
+from veritensor_ray import retry
 from veritensor_ray.announce import notify as module
 from veritensor_ray.announce.message import message_of, message_of_failure
 from veritensor_ray.announce.notify import notify
@@ -104,7 +105,7 @@ def serving(*answers: tuple[int, Mapping[str, str]], tls: Path | None = None) ->
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, which are noted and not made."""
     made: list[float] = []
-    monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=made.append))
+    monkeypatch.setattr(retry, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=made.append))
     return made
 
 

@@ -279,6 +279,7 @@ SHARED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "array", "options"),
     [pytest.param(kind, array, {}, id=f"{kind.media_type[16:]} {name}") for kind in (FILE, STREAM) for name, array in SHARED.items()]
