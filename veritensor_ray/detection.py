@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+# What a finding is about. What rules of the categories `secret` and `pii` find is masked, wherever it stands.
+CATEGORIES = (
+    "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
+    "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
@@ -57,7 +63,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a finding of this kind means and what to do about it. `id` is `<engine>.<name>` and stays the same for ever."""
+    """What a finding of this kind means and what to do about it. `id` is `<engine>.<name>` and stays the same for ever.
+
+    `category` is one of CATEGORIES, `severity` one of `config.SEVERITIES`.
+    """
 
     id: str
     title: str

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 
-from veritensor_ray.config import Limits, Settings
-from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
-from veritensor_ray.media_types import PLAIN, UNKNOWN
+from veritensor_ray.config import SEVERITIES, Limits, Settings
+from veritensor_ray.engines.base import CATEGORIES, Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
+from veritensor_ray.media_types import PLAIN, PNG, UNKNOWN
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import SEGMENTS, Block, Gap, Identity, to_batch
 
@@ -103,7 +103,9 @@ class EngineContract:
         assert engine.rules() or isinstance(engine, Transcriber)
         for rule in engine.rules():
             assert rule.id.startswith(f"{engine.name}.")
-            assert all((rule.title, rule.description, rule.category, rule.severity, rule.remediation))
+            assert all((rule.title, rule.description, rule.remediation))
+            assert rule.category in CATEGORIES, f"{rule.category!r} is none of {CATEGORIES}"
+            assert rule.severity in SEVERITIES, f"{rule.severity!r} is none of {SEVERITIES}"
 
     def test_is_picklable_before_it_is_loaded(self) -> None:
         engine = self.make_engine()
@@ -254,7 +256,7 @@ def _hits(engine: FileEngine, sample: SampleFile) -> list[Hit]:
 
 def _pictures(images: Sequence[bytes]) -> pa.RecordBatch:
     block = Block([""] * len(images), images=images, row=list(range(len(images))))
-    return to_batch(block, Identity(0, "test.png", "image/png"), Limits())
+    return to_batch(block, Identity(0, "test.png", PNG), Limits())
 
 
 def _transcribed(engine: Transcriber, images: pa.RecordBatch) -> list[dict[str, Any]]:

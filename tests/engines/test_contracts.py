@@ -63,7 +63,7 @@ class TestOcr(EngineContract):
         return Ocr(Settings())
 
 
-class TestIndicators(EngineContract):
+class TestIndicatorEngine(EngineContract):
     positives = ("see http://evil.example/x", "203.0.113.9")
     positive_files = (SampleFile(b"\x00evil.example\x00"), SampleFile(b"a dropper", "a.txt", "text/plain"))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.detection import FileInfo, Hit, Rule
+from veritensor_ray.detection import CATEGORIES, FileInfo, Hit, Rule
 from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import Gap
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from veritensor_ray.config import Settings
 
 __all__ = [
+    "CATEGORIES",
     "Engine",
     "FileEngine",
     "FileInfo",

@@ -22,7 +22,7 @@ import yaml
 
 from veritensor_ray.config import SEVERITIES, Limits, Settings
 from veritensor_ray.engines import signatures
-from veritensor_ray.engines.base import FileInfo, Rule
+from veritensor_ray.engines.base import CATEGORIES, FileInfo, Rule
 from veritensor_ray.engines.joined import SEPARATOR
 from veritensor_ray.engines.signatures import Signatures
 from veritensor_ray.engines.signatures.ruleset import built_in
@@ -32,21 +32,6 @@ HERE = Path(__file__).parent
 SOURCES = Path(signatures.__file__).parent / "rules"
 NAMES = {"notebooks": "case.ipynb"}  # of entries without a name or extension, where rules are for certain files only
 FOLDERS = {"text": "cases", "file": "cases_file"}
-CATEGORIES = [
-    "prompt-injection",
-    "hidden-content",
-    "exfiltration",
-    "pii",
-    "secret",
-    "malware",
-    "unsafe-deserialization",
-    "unsafe-model",
-    "archive-hazard",
-    "format-mismatch",
-    "vulnerable-dependency",
-    "typosquat",
-    "malicious-package",
-]
 METADATA = ("title", "description", "category", "severity", "taxonomy", "remediation", "false_alarms")
 TAXONOMY = re.compile(r"OWASP-(LLM|ASI)\d\d:20\d\d|ATLAS:AML\.T\d{4}(\.\d{3})?|CWE-\d+")
 
@@ -183,10 +168,6 @@ def test_no_text_rule_matches_over_the_border_of_two_cells() -> None:
             for data in crossing(Case.of(entry, "").data.decode()[:2000]):
                 wrong |= {rule for rule, start, end in rules.match(data) if SEPARATOR.encode() in data[start:end]}
     assert wrong == set()
-
-
-def test_the_list_of_categories_is_the_whole_one() -> None:
-    assert list(signatures.ruleset._CATEGORIES) == CATEGORIES
 
 
 def test_rules_are_rules(engine: Signatures) -> None:

@@ -15,16 +15,12 @@ import pyarrow as pa
 import yara
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.engines.base import Rule
+from veritensor_ray.engines.base import CATEGORIES, Rule
 from veritensor_ray.errors import UsageError
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 # An `include` could name any file of the machine, and its text would be no part of the digest.
 _OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}
-_CATEGORIES = (
-    "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
-    "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ def _rule(name: str, meta: Mapping[str, Any], prefix: str) -> Rule:
         id=f"signatures.{prefix}{name.lower().replace('_', '-')}",
         title=text.get("title") or text.get("description") or name,
         description=text.get("description", ""),
-        category=category if category in _CATEGORIES else "malware",
+        category=category if category in CATEGORIES else "malware",
         severity=severity if severity in SEVERITIES else "medium",
         remediation=text.get("remediation", "See the rule's author."),
         taxonomy=_list(text.get("taxonomy")),

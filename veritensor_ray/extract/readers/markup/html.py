@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from veritensor_ray import media_types
 from veritensor_ray.extract.readers.common.paragraph import Paragraph, decoded_value
 from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
@@ -28,7 +29,7 @@ _ENDS = {
     name: re.compile(rf"</{name}", re.IGNORECASE)
     for name in ("style", "script", "noscript", "template", "textarea", "title", "xmp", "iframe")
 }
-_CSS = ("", "text/css")
+_CSS = ("", media_types.CSS)
 
 
 def read_html(source: Source) -> Iterator[Item]:

@@ -1,0 +1,39 @@
+"""A reader in one file. A deck, which is invented, is a line `deck`, then for each card a line with its kind and length, and the card itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from veritensor_ray import bounds
+from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.source import Item, Member, Source
+from veritensor_ray.extract.streams import Pieces, Window
+from veritensor_ray.segments import Block, Gap
+
+_HEAD = len(b"deck\n")
+_LONGEST = 100  # of the line before a card
+
+
+def read_deck(source: Source) -> Iterator[Item]:
+    """Texts under the number of their card as `row`, and files as members. Raises ReadError where the deck breaks off."""
+    size, at, number = source.file.seek(0, 2), _HEAD, 0
+    while at < size:
+        source.file.seek(at)
+        line = source.file.readline(_LONGEST)
+        kind, _, length = line.strip().partition(b" ")
+        if not length.isdigit():
+            raise ReadError(f"no card begins at byte {at}")
+        card = Window(source.file, at + len(line), int(length))
+        at += len(line) + int(length)
+        if kind == b"file":  # read piece by piece when it is its turn; the walk recognises, bounds and scans it
+            yield Member(f"card {number}", cast("BinaryIO", Pieces(card.pieces())))
+        elif kind != b"text":
+            yield Gap(f"card {number} is of a kind that is not known")
+        elif int(length) > bounds.HELD:
+            yield Gap(f"the text of card {number} has more than {bounds.HELD} bytes", bound="held_bytes")
+        else:
+            yield Block([card.read(int(length)).decode("utf-8", "replace")], row=number)
+        if at > size:
+            raise ReadError(f"the deck ends in the middle of card {number}")
+        number += 1

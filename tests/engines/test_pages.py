@@ -1,0 +1,41 @@
+"""Every engine of ours has a page that names its rules, a row in the README, and a class in the tests of the contract."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.blocks import ROOT
+from tests.engines import test_contracts
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.registry import BUILT_IN, create
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_engine_has_a_page_that_names_its_rules(name: str) -> None:
+    [engine] = create(Settings(), [name])
+    page = (ROOT / "docs" / "engines" / f"{name}.md").read_text()
+    assert [rule.id for rule in engine.rules() if f"`{rule.id}`" not in page] == [], f"docs/engines/{name}.md has to name them"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_readme_has_a_row_for_an_engine(name: str) -> None:
+    row = f"| [`{name}`](docs/engines/{name}.md) |"
+    assert any(line.startswith(row) for line in README.splitlines()), f"the table of README.md has no row that begins with {row}"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_engine_keeps_the_contract(name: str) -> None:
+    test_class = f"Test{BUILT_IN[name].partition(':')[2]}"
+    assert hasattr(test_contracts, test_class), f"tests/engines/test_contracts.py has no class {test_class}"
+
+
+def test_the_table_of_signatures_is_up_to_date() -> None:
+    [engine] = create(Settings(), ["signatures"])
+    page = (ROOT / "docs" / "engines" / "signatures.md").read_text()
+    rules = [f"| `{rule.id}` | {rule.severity} | {rule.category} | {rule.title} |" for rule in engine.rules()]
+    assert re.findall(r"^\| `signatures\..*$", page, re.MULTILINE) == rules, "renew it with the command above it"
+    assert f"{len(rules)} rules" in README
