@@ -1,4 +1,4 @@
-"""What a user can give is described: every key of the configuration, every command, every format of exports."""
+"""What a user can give is described: keys of the configuration, commands, formats of exports; and so are the columns of results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tests.docs.blocks import COMMANDS, ROOT
 from veritensor_ray.cli.export import FORMATS
 from veritensor_ray.config import Settings
+from veritensor_ray.findings.schema import TABLES
 
 DOCS = ROOT / "docs"
 
@@ -38,6 +39,15 @@ def test_a_key_is_described(key: str) -> None:
 def test_a_command_is_described(command: tuple[str, ...]) -> None:
     pages = "".join(page.read_text() for page in (ROOT / "README.md", *DOCS.rglob("*.md")))
     assert re.search(rf"\bveritensor-ray {' '.join(command)}\b", pages)
+
+
+@pytest.mark.parametrize("table", ["findings", "ledger"])
+def test_a_column_is_described(table: str) -> None:
+    text = (DOCS / "results.md").read_text().partition(f"\n## `{table}`\n")[2].partition("\n## ")[0]
+    nested = [field.type.value_type if hasattr(field.type, "value_type") else field.type for field in TABLES[table]]
+    names = [*TABLES[table].names, *(inner.name for kind in nested if hasattr(kind, "fields") for inner in kind.fields)]
+    assert len(names) > 25
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_a_format_is_described() -> None:
