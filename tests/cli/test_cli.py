@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from tests.docs.blocks import COMMANDS
 from veritensor_ray.cli import main
+from veritensor_ray.cli.export import FORMATS
 from veritensor_ray.cli.findings import place, spreadsheet_safe
 from veritensor_ray.cli.render import console, summary
 from veritensor_ray.cli.submit import exit_code
@@ -61,27 +63,7 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
     assert not HEAVY & set(loaded)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        (),
-        ("submit",),
-        ("plan",),
-        ("findings",),
-        ("diff",),
-        ("sweeps",),
-        ("purge",),
-        ("suppress",),
-        ("verify",),
-        ("engines",),
-        ("rules",),
-        ("doctor",),
-        ("jobs",),
-        ("status",),
-        ("logs",),
-        ("stop",),
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words) or "none")
 def test_help(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:
@@ -260,7 +242,7 @@ def test_submit_tells_what_was_not_covered_first(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("kind", ["table", "json", "jsonl", "csv"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_reports_are_harmless(kind: str, audited: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "findings", str(audited), "--format", kind) == 0
     out = capsys.readouterr().out
@@ -339,7 +321,7 @@ def test_different_secrets_are_different_lines(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("kind", FORMATS[1:])
 def test_exports_have_the_member_and_the_place(
     kind: str, secrets_in_archives: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

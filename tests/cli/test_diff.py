@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.test_cli import call
 from tests.findings.test_diff import ENGINES, A, X, Y, finding, seen, write
+from veritensor_ray.cli.export import FORMATS
 
 ALL: dict[str, Any] = {"signatures": "complete", "pii": "complete"}
 EVIL = "=cmd()\x1b]0;owned\x07\u202e\nb.md"
@@ -61,7 +62,7 @@ def test_the_table(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, ca
         (("--limit", "1"), ["fresh", "hidden", "moved", "gone", "unread"]),
     ],
 )
-@pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("kind", FORMATS[1:])
 def test_exports(
     kind: str,
     flags: tuple[str, ...],

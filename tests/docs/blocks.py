@@ -61,6 +61,15 @@ def _root() -> Any:
     return typer.main.get_command(app)
 
 
+def _commands(command: Any, *name: str) -> Iterator[tuple[str, ...]]:
+    yield name
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, *name, word)
+
+
+COMMANDS = tuple(_commands(_root()))  # all there are, as words; the first is none
+
+
 def missing_files(text: str, made: frozenset[str] = frozenset()) -> Iterator[str]:
     """Files of the repository that are named and not there, but for those that the reader makes."""
     named = re.findall(r"(?<![\w./-])(?:(?:scripts|deploy|docs|requirements|tools)/[\w./-]*\w|cluster\.yaml|Dockerfile[\w.]*\w)", text)

@@ -18,9 +18,11 @@ from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
+from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Standing
+from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.schema import COMMIT, COMMITTED_FINDING, COVERAGE, FINDINGS, GAP, LEDGER, ROLLUP, SCHEMA_VERSION
 from veritensor_ray.findings.state import results
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.reasons import ReasonCode
@@ -319,13 +321,29 @@ def test_what_was_not_read_has_the_stores_word_for_its_content(run: Run, etag: s
     assert (row["content_id"], row["content_id_kind"]) == expected
 
 
+def test_no_column_is_left_to_be_null() -> None:
+    """Arrow makes null of what a row lacks, so a column that is in the schema alone would look like one that nobody has a value for."""
+    row, outcome = row_of(0, "a"), outcome_of("a", ("bad",))
+    outcome.add_gap(Gap("cut"))
+    committed = commit_table([row], [outcome], {}, KEY)
+    raw = outcome_row(outcome, {}, KEY)
+    assert {*raw, "sealed"} == set(COMMIT.names)
+    assert {*raw["findings"][0], "member_sealed"} == {field.name for field in COMMITTED_FINDING}
+    assert set(raw["coverage"][0]) == {field.name for field in COVERAGE}
+    assert set(raw["gaps"][0]) == {field.name for field in GAP}
+    collected = collecting.Assembled(INFO, KEY, [row], committed.to_pylist())
+    assert set(collected.ledger(1)) == set(LEDGER.names)
+    assert set(collected.rollup()[0]) == set(ROLLUP.names)
+    assert {*next(collected.findings()), "suppressed_by"} == set(FINDINGS.names)
+
+
 def test_run_json_says_how_the_run_ended_and_nothing_secret(run: Run) -> None:
     run.add("a", "bad password=hunter22", "mail jane@example.com")
     result = run.collect()
     text = (run.folder / "run.json").read_text(encoding="ascii")
     assert json.loads(text) == result
     assert {name: result[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "key_id")} == {
-        "schema_version": "2",
+        "schema_version": SCHEMA_VERSION,
         "scan_id": "run-1",
         "fingerprint": "f",
         "profile": "embedded",

@@ -13,7 +13,7 @@ import pytest
 from veritensor_ray.cli.submit import exit_code
 from veritensor_ray.config import Settings
 from veritensor_ray.findings.policy import Judge, load_policy
-from veritensor_ray.findings.schema import FINDINGS, LEDGER
+from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
 from veritensor_ray.findings.summary import database, rows, run_json
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -150,7 +150,7 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     run = counted(tmp_path)
     assert {name: run[name] for name in ("schema_version", "scan_id", "fingerprint", "profile", "engines")} == {
-        "schema_version": "2", "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
+        "schema_version": SCHEMA_VERSION, "scan_id": INFO.run, "fingerprint": "f", "profile": "embedded", "engines": dict(INFO.engines),
     }  # fmt: skip
     assert datetime.fromisoformat(run["finished_at"]) >= before
     assert run["policy"]["suppressions"] == []

@@ -49,7 +49,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        sys.exit(app(prog_name="veritensor-ray", standalone_mode=False) or 0)  # what typer.Exit carried comes back as a number
+        sys.exit(app(standalone_mode=False, prog_name="veritensor-ray") or 0)  # what typer.Exit carried comes back as a number
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):

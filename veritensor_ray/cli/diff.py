@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli.export import check_format, check_severity, export, names
-from veritensor_ray.cli.options import Config
+from veritensor_ray.cli.options import Config, Format
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
@@ -22,7 +22,7 @@ _OUTPUT = "an audit's output, a sweep's state (its last sweep), or STATE/sweeps/
 def diff(
     before: Annotated[str, typer.Argument(help=f"The earlier one: {_OUTPUT}.")],
     now: Annotated[str, typer.Argument(help="The later one.")],
-    format: Annotated[str, typer.Option(help="table, json, jsonl or csv.")] = "table",  # the flag's name
+    format: Format = "table",  # the flag's name
     state: Annotated[
         str | None, typer.Option(help="new, moved, persisting, resolved, unverified; comma-separated. Default: all but persisting.")
     ] = None,

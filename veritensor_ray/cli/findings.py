@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli.export import check_format, check_severity, export, names, spreadsheet_safe
+from veritensor_ray.cli.options import Format
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
@@ -35,7 +36,7 @@ _GONE = _STATES[3:]  # in tables of their own, by these names
 
 def findings(
     output: Annotated[str, typer.Argument(help="Results of an audit, or a sweep's state.")],
-    format: Annotated[str, typer.Option(help="table, json, jsonl or csv.")] = "table",  # the flag's name
+    format: Format = "table",  # the flag's name
     severity: Annotated[str | None, typer.Option(help="This severity or worse.")] = None,
     engine: Annotated[str | None, typer.Option(help="Of this engine.")] = None,
     rule: Annotated[str | None, typer.Option(help="Of this rule; a glob.")] = None,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from veritensor_ray.cli.export import FORMATS
+
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
 ]
@@ -26,3 +28,4 @@ Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO 
 Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
 Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Format = Annotated[str, typer.Option(help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]
