@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from veritensor_ray.errors import StoreError
+from veritensor_ray.retry import Again, persistent
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.uris import is_local
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-_ATTEMPTS = 10
+_RETRIES, _BACKOFF = 6, 0.1  # about six seconds
 
 
 @dataclass(frozen=True)
@@ -120,20 +121,24 @@ class OutputStore:
             return []
 
     def delete(self, name: str) -> None:
-        """Remove an object or a folder; nothing happens where there is none."""
+        """Remove an object or a folder; nothing happens where there is none. Raises StoreError for a folder that somebody keeps writing to."""
         fs, root = self._fs()
-        for attempt in range(_ATTEMPTS):
+
+        def remove() -> None:
             try:
                 fs.rm(f"{root}/{name}", recursive=True)
             except FileNotFoundError:
                 return
             except OSError as error:
-                # a task of a run that was cut short may still be writing there
-                if error.errno != errno.ENOTEMPTY or attempt == _ATTEMPTS - 1:
+                if error.errno != errno.ENOTEMPTY:
                     raise
-                time.sleep(0.2)
-            else:
-                return
+                # a task of a run that was cut short may still be writing there
+                raise Again(f"{root}/{name} cannot be removed: something is written there") from None
+
+        try:
+            persistent(remove, _RETRIES, _BACKOFF, math.inf)
+        except Again as error:
+            raise StoreError(f"{error}; end what writes there, and try again") from None
 
 
 def _regular(path: Path) -> BinaryIO:
