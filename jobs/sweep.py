@@ -47,7 +47,7 @@ def _swept(ready: Ready) -> dict[str, Any]:
         run = plan(ready, before.id if before else None, reading.decide)
         _say_planned(ready, run, before)
     else:
-        ready.report.note(f"sweep {run.id} did not end: its plan of {run.started} is gone on with")
+        ready.report.note(f"sweep {run.id} did not end: resuming its plan of {run.started}")
     _check_mounted(ready, run, before)
     ready.report.stage("start")
     with cluster.running(ready.settings):

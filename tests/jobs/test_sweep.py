@@ -318,7 +318,7 @@ def test_a_corpus_that_is_not_mounted_resolves_nothing(corpus: Corpus) -> None:
     corpus.sweep()
     corpus.folder.rename(corpus.folder.with_name("away"))
     corpus.folder.mkdir()
-    for _ in range(2):  # the plan that there may be is not gone on with
+    for _ in range(2):  # a plan that is there already is not resumed
         with pytest.raises(CannotRunError, match="saw 5 artifacts: is it mounted"):
             corpus.sweep()
     assert len(corpus.rows()) == 5
