@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.clock import AtMost
 from veritensor_ray.config import Settings
+
+hypothesis.settings.register_profile("steady", deadline=None)  # its deadline is a clock on the wall
+hypothesis.settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

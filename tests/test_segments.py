@@ -43,7 +43,7 @@ def test_where_a_text_is_cut(text: str, limit: int, at: int) -> None:
 LONG = st.lists(st.text(st.sampled_from("ab é€😀\n"), max_size=5000), max_size=8).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(LONG, max_size=4), st.integers(0, 100))
 def test_owned_pieces_put_together_are_the_text(texts: list[str], overlap: int) -> None:
     limits = Limits(segment_chars=4096, overlap_chars=overlap)
@@ -100,7 +100,7 @@ def test_images_have_no_text() -> None:
     assert rows(Block(["", ""], images=[b"1", b"2"], row=[0, 1]), "text", "image", "row") == [(None, b"1", 0), (None, b"2", 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 3000), max_size=30), max_size=12),
     st.integers(1, 40),

@@ -288,7 +288,7 @@ def test_such_a_file_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.bound == "unsized_bytes"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     data=st.binary(max_size=300),
     bounds=st.tuples(st.integers(0, 300), st.integers(0, 300)),

@@ -64,7 +64,7 @@ def test_bin_packing(tmp_path: Path, sizes: list[int], limits: dict[str, Any], s
     assert all((row.kind, row.part, row.parts, row.engines) == ("whole", 0, 1, ("e1", "e2")) for row in rows)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 200), st.integers(1, 10), st.sets(st.integers(0, 39)))
 def test_packing_keeps_bounds_and_order_and_loses_nothing(sizes: list[int], most: int, artifacts: int, split: set[int]) -> None:
     limits = configured("/", {"shard_bytes": most, "shard_artifacts": artifacts}).limits

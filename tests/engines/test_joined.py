@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from veritensor_ray.engines import joined as joining
@@ -17,7 +17,6 @@ from veritensor_ray.engines.pii import joining as characters
 TEXTS = st.lists(st.none() | st.text(alphabet="ab \né漢😀\x1e", max_size=8), max_size=12)
 
 
-@settings(deadline=None)
 @given(TEXTS, st.integers(1, 40))
 def test_every_range_of_bytes_leads_to_its_characters(texts: list[str | None], size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +60,6 @@ def test_a_byte_is_a_character() -> None:
     assert (joined.text.encode("latin-1"), joined.starts, joined.ends) == ("é\n\x1e\nb".encode(), [0, 5], [2, 6])
 
 
-@settings(deadline=None)
 @given(TEXTS, st.integers(1, 40))
 def test_buffers_of_characters_hold_every_text_that_is_not_empty(texts: list[str | None], size: int) -> None:
     names = pa.array([None if i % 3 == 0 else f"column{i}" for i in range(len(texts))], pa.string()).dictionary_encode()
@@ -88,7 +86,6 @@ def test_what_stands_around_a_place_is_of_the_same_text(start: int, end: int, be
     assert (joined.before(start, 1), joined.after(end, 1)) == (before[-1:], after[:1])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 60))
 def test_cuts_are_all_of_a_column_in_order(lengths: list[int], size: int) -> None:
     found = list(cuts(np.array(lengths, np.int32), size))

@@ -27,7 +27,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(PLAIN, st.integers(0, 5))
 def test_what_pickle_writes_is_walked_without_a_fault(value: Any, protocol: int) -> None:
     data = pickle.dumps(value, protocol)
@@ -47,7 +47,7 @@ def _strings(value: Any) -> list[str]:
     return [text for item in value for text in _strings(item)] if isinstance(value, (list, tuple)) else []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=300))
 def test_any_bytes_end_in_an_orderly_way(data: bytes) -> None:
     for texts in (False, True):

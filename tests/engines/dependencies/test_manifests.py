@@ -474,13 +474,13 @@ def test_truncated_and_flipped(name: str, content: str) -> None:
         list(_survives(name, content[:at] + chr(random.choice((0, 34, 39, 91, 123, 92, 10, 45, 0x130, 0xD800))) + content[at + 1 :]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from([case[0] for case in CASES]), st.text(st.characters(codec=None), max_size=300))
 def test_any_text(name: str, text: str) -> None:
     list(_survives(name, text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["package.json", "package-lock.json", "Pipfile.lock"]),
     st.dictionaries(

@@ -127,7 +127,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.fixed_dictionaries(
         {"id": st.just("X-1"), "affected": JSON | st.lists(JSON, max_size=3), "aliases": JSON, "summary": JSON, "severity": JSON}

@@ -53,7 +53,7 @@ def test_positions_count_lines_and_characters() -> None:
     assert (source.counts.lines, source.counts.chars) == (2, 13)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(st.sampled_from("ab é€😀\n\t"), max_size=3000), max_size=12), st.integers(0, 64))
 def test_cut_text_is_whole_and_every_piece_stands_where_it_says(pieces: list[str], overlap: int) -> None:
     text = "".join(pieces)

@@ -258,7 +258,7 @@ PIECES = st.sampled_from([*re.split(r"[|\n]", MARKUP), "\n"])
 WORDS = st.from_regex(r"[a-z]{3,8}", fullmatch=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.one_of(PIECES, WORDS), max_size=40))
 def test_no_word_is_lost(pieces: list[str]) -> None:
     source = "".join(pieces)
