@@ -240,11 +240,13 @@ class ZipArchive:
 
 def _overlapping(known: list[ZipEntry]) -> set[int]:
     """Which entries (by `id`: two may be equal) begin before the end of one before them."""
-    found, reach = set(), -1
+    found: set[int] = set()
+    reach: int | None = None
     for entry in sorted(known, key=lambda entry: entry.offset):
-        if entry.offset < reach:
+        if reach is not None and entry.offset < reach:
             found.add(id(entry))
-        reach = max(reach, entry.offset + 30 + len(entry.raw) + entry.packed)
+        end = entry.offset + 30 + len(entry.raw) + entry.packed
+        reach = end if reach is None else max(reach, end)
     return found
 
 
