@@ -21,7 +21,7 @@ _REASONS = {
     "css_rules": "style sheets have too many rules",
     "css_selector": "selectors of a style sheet are too long or too deep",
     "css_siblings": "a style asks what stands beside an element among too many",
-    "css_steps": "selectors of a style sheet take too long to be matched",
+    "css_steps": "selectors and values of a style sheet take too long to be worked out",
     "css_value": "variables of a style grow without end",
 }
 

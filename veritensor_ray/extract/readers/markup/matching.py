@@ -12,7 +12,7 @@ _LONG = 256  # characters of an attribute that are looked at in one step
 
 
 class Steps:
-    """What may be spent on selectors: so much for each element on the average, whatever the page."""
+    """What may be spent on selectors and values: so much for each element on the average, whatever the page."""
 
     def __init__(self) -> None:
         self._left = 100 * bounds.CSS_STEPS  # the first elements have all the variables
