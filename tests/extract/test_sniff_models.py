@@ -77,3 +77,4 @@ def test_random_bytes_are_nothing_of_the_kind() -> None:
 def test_other_protocol_buffers_are_no_onnx() -> None:
     assert sniff(b"\x08\x01\x12\x0a\x0a\x08\x01\x02\x03\x04\x05\x06\x07\x08" + bytes(40), "").media_type != "application/x-onnx"
     assert sniff(b"\x08\x07\x12\x04text" + bytes(40), "").media_type != "application/x-onnx"
+    assert sniff(b"\x08\x07\x12" + b"\xff" * 9 + b"\x7f" + b"text" * 40, "").media_type != "application/x-onnx"

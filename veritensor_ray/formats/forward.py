@@ -38,7 +38,7 @@ class ForwardView:
         while len(self.data) - self.at < count:
             if self._size is not None:  # whoever read a part of the file in between has moved it
                 self._file.seek(self._origin + self.base + len(self.data))
-            more = self._file.read(max(CHUNK, count - len(self.data) + self.at))
+            more = self._file.read(min(max(CHUNK, count - len(self.data) + self.at), HELD))  # a count may be any number
             if not more:
                 return False
             self.base += self.at

@@ -239,6 +239,8 @@ HOSTILE = {
     "wrong size": (falsified(size=5), {"tampered-archive"}, ["a"], ["holds 7 bytes, 5 by the directory"]),
     "wrong count": (built((b"a", b"x"), (b"b", b"y")).bytes(counted=1), {"tampered-archive"}, ["a", "b"], ["the central directory is damaged or does not hold as many entries as it says"]),
     "two of a name": (built((b"a", b"x"), (b"a", b"y")).bytes(), {"duplicate-member"}, ["a", "a"], []),
+    "two of a name, one in full": (built((b"a/b", b"x"), (b"/a\\b", b"y")).bytes(), {"absolute-path", "duplicate-member"}, ["a/b", "/a\\b"], []),
+    "the front cut off": (built((b"a", b"x")).bytes()[5:], {"archive-prefix"}, [], ["an entry is not where the directory says"]),
     "the same twice": (built((b"a", b"x"), (b"a", b"x")).bytes(), set(), ["a", "a"], []),
     "path": (built((b"../../a", b"x")).bytes(), {"unsafe-path"}, ["../../a"], []),
     "link": (linked(b"../../etc/hosts").bytes(), {"unsafe-link"}, [], []),

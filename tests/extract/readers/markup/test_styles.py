@@ -25,6 +25,10 @@ def own(style: str) -> str:
 # Of each: what hides, and what does not.
 WAYS = {
     "display": (own("display:none"), own("display:none;display:block")),
+    "display beside a number of many digits": (own(f"z-index:{'1' * 5_000};display:none"), own(f"z-index:{'1' * 5_000}")),
+    "deep in a page": (
+        page(".b .a{display:none}", "<i class=b>" + "<i>" * 9_000 + "<p class=a>X"), page(".b .a{display:none}", "<i>" * 9_000 + "<p class=a>X"),
+    ),
     "display, important": (page(".a{display:none!important}", '<p class=a style="display:block">X</p>'), page(".a{display:none}", '<p class=a style="display:block">X</p>')),
     "visibility": (own("visibility:hidden"), own("visibility:visible")),
     "visibility collapse": (own("visibility:collapse"), '<div style="visibility:collapse"><p style="visibility:visible">X</p></div>'),
@@ -183,7 +187,26 @@ HOSTILE: dict[str, tuple[str, set[str | None]]] = {
     "many rules for all": (page("".join(f"[x{i}]{{display:none}}" for i in range(9_000)), MANY), {"css_steps"}),
     "too many rules": (page(".b{display:none}" * 11_000), {"css_rules"}),
     "too much of a sheet": (page(".b{display:none}" * 70_000), {"css_chars", "css_rules"}),
-    "a number of many digits": (page(".a{left:" + "9" * 5_000 + "px}"), {"css_chars"}),
+    "a number of many digits": (page(".a{left:" + "9" * 5_000 + "px}"), set()),
+    "an attribute of many words": (
+        page("".join(f"[title~=x{i}]{{display:none}}" for i in range(500)), f"<p title='{'a b ' * 300_000}'>X</p>"), {"css_steps"},
+    ),
+    "more classes than a page has words": (page(".a{display:none}", f"<p class='{'a b ' * 4_000_000}'>X</p>"), {"css_steps"}),
+    "a long value for many elements": (
+        page(f"p{{width:calc({'1px + ' * 50_000}1px);overflow:hidden}}", "".join(f'<p style="top:{i}px">X' for i in range(99))), {"css_steps"},
+    ),
+    "many empty variables for many elements": (
+        page(f"p{{{''.join(f'--a{i}:;' for i in range(20_000))}}}", "".join(f'<p style="top:{i}px">X' for i in range(300))), {"css_steps"},
+    ),
+    "many parts of a selector": (page(("p" + ":not(.b)" * 49 + "{display:none}") * 400, "".join(f"<p id=a{i}>X" for i in range(999))), {"css_steps"}),
+    "many rules that cannot be decided": (
+        page("".join(f"p:last-child{{width:{i}px;overflow:hidden}}" for i in range(400)), "".join(f"<p id=a{i}>X" for i in range(500))), {None},
+    ),
+    "layers in layers": (page(f"@layer {'.'.join('a' * 9_000)}{{.b{{display:none}}}}"), {"css_chars"}),
+    "& times &": (page("a " * 5_000 + "{" + "&" * 5_000 + "{display:none}}"), {"css_selector"}),
+    "rules in a rule of many selectors": (page("a," * 20_000 + "a{" + "b{}" * 20_000 + "}"), set()),
+    "groups in a rule of a long selector": (page("a " * 20_000 + "{" + "@media all{color:red}" * 2_000 + "}"), set()),
+    "an address that is none": (page("a:local-link{display:none}", '<a href="http://[">X</a>'), {None}),
     "variables that double": (
         page(":root{--v0:none none;" + "".join(f"--v{i + 1}:var(--v{i}) var(--v{i});" for i in range(40)) + "} .a{display:var(--v40)}"), {"css_value"},
     ),
@@ -192,6 +215,7 @@ HOSTILE: dict[str, tuple[str, set[str | None]]] = {
     "the last of several": (page("p:last-child{display:none}"), {None}),
     "what holds something": (page("p:has(b){display:none}"), {None}),
     "a selector of tomorrow": (page("p:tomorrow{display:none}"), {None}),
+    "another selector of tomorrow before it": (page("p:soon{color:red} p:tomorrow{display:none}"), {None}),
 }  # fmt: skip
 
 

@@ -49,6 +49,13 @@ def test_texts(source: str, expected: list[tuple[str, str | None]]) -> None:
     assert visible(source) == expected
 
 
+def test_a_tag_that_does_not_end_is_no_text_however_it_goes_on() -> None:
+    source = '<r>x<a/b="</a>"'
+    found = items(source.encode(), "text/xml")
+    check(found, source)
+    assert sorted(texts(found)) == [("hidden", '<a/b="</a>"', None), ("visible", "x", "r")]
+
+
 def test_what_is_no_text() -> None:
     source = b'<?xml version="1.0"?><?do it now?><r xmlns="u" a="1" b=\'two words\'><!-- note --><c a="1"/><c a="1"/></r>'
     assert by_view(source, XML) == {

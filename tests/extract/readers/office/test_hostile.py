@@ -216,6 +216,21 @@ def test_two_parts_of_one_name_are_both_read() -> None:
     assert {("one", None), ("two", None), ("word/document.xml", "duplicate-member")} == set(found)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_no_part_takes_the_place_of_one_that_is_called_like_a_second() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("word/document.xml", f"<w:document {W}/>")
+        for name, text in (("/a.txt", "one"), ("a.txt#2", "two"), ("a.txt", "three"), ("a.txt#2", "four")):
+            archive.writestr(name, text)
+    reader = reader_for(DOCX)
+    assert reader is not None
+    found = list(reader(reader_source(out.getvalue(), DOCX)))
+    assert [item.file.read() for item in found if isinstance(item, Member)] == [b"one", b"two", b"three", b"four"]
+    told = flat([item for item in found if isinstance(item, Block)], "notice")
+    assert {row for row in told if row[1] == "duplicate-member"} == {("a.txt", "duplicate-member"), ("a.txt#2", "duplicate-member")}
+
+
 def test_what_stands_between_the_parts_is_a_member() -> None:
     data = docx("<w:p/>")
     ghost = package({"ghost.txt": "boo"})[: -22 - 46 - 9]

@@ -87,7 +87,8 @@ class ZipArchive:
         local = self._local(entry)
         if local is not None and (wrong := contradiction(entry, local)):
             self.report.notice("tampered-archive", f"{entry.name}: {wrong}")
-        if self._names.setdefault(entry.name, (entry.crc, entry.size)) != (entry.crc, entry.size):
+        place = entry.name.replace("\\", "/").lstrip("/")  # where programs unpack it to, or find it as a part
+        if self._names.setdefault(place, (entry.crc, entry.size)) != (entry.crc, entry.size):
             self.report.notice("duplicate-member", entry.name)
         if id(entry) in self._overlapping:
             self.report.notice("archive-bomb", f"{entry.name}: shares its data with other entries")
@@ -239,11 +240,13 @@ class ZipArchive:
 
 def _overlapping(known: list[ZipEntry]) -> set[int]:
     """Which entries (by `id`: two may be equal) begin before the end of one before them."""
-    found, reach = set(), -1
+    found: set[int] = set()
+    reach: int | None = None
     for entry in sorted(known, key=lambda entry: entry.offset):
-        if entry.offset < reach:
+        if reach is not None and entry.offset < reach:
             found.add(id(entry))
-        reach = max(reach, entry.offset + 30 + len(entry.raw) + entry.packed)
+        end = entry.offset + 30 + len(entry.raw) + entry.packed
+        reach = end if reach is None else max(reach, end)
     return found
 
 

@@ -21,7 +21,7 @@ _REASONS = {
     "css_rules": "style sheets have too many rules",
     "css_selector": "selectors of a style sheet are too long or too deep",
     "css_siblings": "a style asks what stands beside an element among too many",
-    "css_steps": "selectors of a style sheet take too long to be matched",
+    "css_steps": "selectors and values of a style sheet take too long to be worked out",
     "css_value": "variables of a style grow without end",
 }
 
@@ -33,6 +33,7 @@ class Cascade:
         self._sheet, self._xml = sheet, xml
         self._steps = Steps()
         self._undecided: Counter[str | None] = Counter()
+        self._hides: dict[int, bool] = {}  # whether declarations of the sheet may hide something, by `id`
         self.rules = bool(sheet.rules)
         self.repeats = not sheet.by_siblings  # the same tag in the same element gets the same styles
         self._paths: dict[tuple[int, str], int] = {}  # a number for each tag within the same tags
@@ -89,18 +90,19 @@ class Cascade:
         if not (rules or hints or own):
             return around
         if not rules or hints:
-            return self._within(around, _winning(rules, hints, own) if rules else {**hints, **own}, tag)
+            return self._within(around, rules, hints, own, tag)
         key = id(around), id(own), tag in WHOLE_PAGE, *map(id, rules)
         if known := self._states.get(key):
             return known[2]
-        state = self._within(around, _winning(rules, hints, own), tag)
+        state = self._within(around, rules, hints, own, tag)
         if len(self._states) < _REMEMBERED:
             self._states[key] = around, own, state  # those before too, so that their ids are not others' one day
         return state
 
-    def _within(self, around: State, styles: Declarations, tag: str) -> State:
+    def _within(self, around: State, rules: list[StyleRule], hints: Declarations, own: Declarations, tag: str) -> State:
         try:
-            return within(around, styles, tag)
+            self._steps.spend(sum(rule.size for rule in rules))
+            return within(around, _winning(rules, hints, own), tag)
         except Undecided as reason:
             self._undecided[reason.bound] += 1
             return around
@@ -113,7 +115,7 @@ class Cascade:
         beside = False
         try:
             candidates = self._sheet.candidates(element.tag, element.id, element.classes)
-            self._steps.spend(len(element.classes) + len(candidates))
+            self._steps.spend(len(element.classes) + sum(rule.steps for rule in candidates))
             for rule in candidates:
                 beside |= rule.beside
                 try:
@@ -121,6 +123,8 @@ class Cascade:
                         found.append(rule)
                 except Undecided as reason:
                     self._count(reason.bound, rule.declarations)
+                except ValueError:  # an address that is none
+                    self._count(None, rule.declarations)
         except Undecided as reason:
             self._undecided[reason.bound] += 1
         found.sort(key=StyleRule.weight)
@@ -130,25 +134,31 @@ class Cascade:
 
     def _count(self, bound: str | None, declarations: Declarations) -> None:
         """Something cannot be decided: that matters if the rule hides, or if it sets or holds a variable that may."""
-        try:
-            hides = any(name.startswith("--") or value.varies for name, value in declarations.items())
-            if hides or within(VISIBLE, declarations, "p").hidden:
-                self._undecided[bound] += 1
-        except Undecided:
-            self._undecided[bound] += 1
+        hides = self._hides.get(id(declarations))
+        if hides is None:
+            hides = self._hides[id(declarations)] = _may_hide(declarations)
+        self._undecided[bound] += hides
 
     def gaps(self) -> Iterator[Gap]:
         """What the styles say that could not be applied."""
         for bound, declarations in self._sheet.unread:
-            if bound not in self._undecided:
+            if not self._undecided[bound]:
                 self._count(bound, declarations)
         if self._sheet.truncated:
             self._undecided["css_chars"] += 1
-        for reason, count in self._undecided.items():
+        for reason, count in (+self._undecided).items():
             why = _REASONS.get(reason or "", "a selector asks what only a browser knows, or what follows an element")
             yield Gap(
                 f"{why}: text that it hides counts as visible", bound=reason, count=count, code=None if reason else ReasonCode.NO_READER
             )
+
+
+def _may_hide(declarations: Declarations) -> bool:
+    try:
+        varies = any(name.startswith("--") or value.varies for name, value in declarations.items())
+        return varies or within(VISIBLE, declarations, "p").hidden
+    except Undecided:
+        return True
 
 
 def _winning(rules: list[StyleRule], hints: Declarations, own: Declarations) -> Declarations:

@@ -23,10 +23,13 @@ class Open:
         self.state = outermost
         self.element: Element | None = None
 
+    def make_room(self) -> None:
+        """End the innermost element where one more is too deep: the next stands beside it, as in a browser."""
+        if len(self._stack) >= _DEPTH:
+            self._cut(_DEPTH - 1)
+
     def push(self, name: str, state: State, element: Element | None) -> None:
         """An element begins."""
-        if len(self._stack) >= _DEPTH:
-            self._pop()
         if element:
             element.state = state
         self._stack.append((name, state, element))

@@ -166,9 +166,12 @@ class _Page:
             self._into(start, line).shown("\n", start, start + len(raw), line)
         elif name not in KNOWN:
             self._unknown(raw, start, line, name)
-        state, element = self._shown(raw, start, line, name)
         empty = raw[-2] == "/" and (self._xml or self._svg > 0 or name == "svg")
-        if empty or name in VOID or name in RAW_ELEMENTS:
+        holds = not empty and name not in VOID and name not in RAW_ELEMENTS
+        if holds:
+            self._open.make_room()
+        state, element = self._shown(raw, start, line, name)
+        if not holds:
             return
         self._svg += name == "svg"
         self._open.push(name, state, element)

@@ -8,9 +8,11 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.readers.markup.values import Undecided
 from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State
 
+_LONG = 256  # characters of an attribute that are looked at in one step
+
 
 class Steps:
-    """What may be spent on selectors: so much for each element on the average, whatever the page."""
+    """What may be spent on selectors and values: so much for each element on the average, whatever the page."""
 
     def __init__(self) -> None:
         self._left = 100 * bounds.CSS_STEPS  # the first elements have all the variables
@@ -47,7 +49,7 @@ class _Siblings:
 class Element:
     """An open element, or one before it. It is its own `etree_element`: a tag and attributes."""
 
-    __slots__ = ("_ancestors", "_steps", "attrib", "children", "classes", "count", "id", "index", "parent", "path", "state", "tag")
+    __slots__ = ("_ancestors", "_classes", "_steps", "attrib", "children", "count", "id", "index", "parent", "path", "state", "tag")
 
     in_html_document = True
     in_disabled_fieldset = False
@@ -57,7 +59,7 @@ class Element:
     def __init__(self, tag: str, attrib: Mapping[str, str], parent: Element | None, steps: Steps) -> None:
         self.tag, self.attrib, self.parent, self._steps = tag, attrib, parent, steps
         self.id = attrib.get("id")
-        self.classes = frozenset(attrib.get("class", "").split())
+        self._classes: frozenset[str] | None = None
         self.state: State = parent.state if parent else VISIBLE
         self.children: list[Element] = []  # the first of them
         self.count = self.index = self.path = 0  # a path of 0 is none
@@ -83,8 +85,18 @@ class Element:
         return self
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """An attribute."""
-        return self.attrib.get(name, default)
+        """An attribute; one that is long takes as many steps."""
+        value = self.attrib.get(name, default)
+        if value and len(value) > _LONG:
+            self._steps.spend(len(value) // _LONG)
+        return value
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Its classes."""
+        if self._classes is None:
+            self._classes = frozenset((self.get("class") or "").split())
+        return self._classes
 
     @property
     def ancestors(self) -> tuple[Element, ...]:
@@ -127,4 +139,4 @@ class Element:
     @property
     def lang(self) -> str:
         """The language that the nearest attribute says."""
-        return next((found.lower() for one in (self, *reversed(self.ancestors)) if (found := one.attrib.get("lang"))), "")
+        return next((found.lower() for one in (self, *reversed(self.ancestors)) if (found := one.get("lang"))), "")

@@ -29,6 +29,7 @@ class Value:
     tokens: Sequence[Node]
     important: bool = False
     varies: bool = False  # holds a variable
+    size: int = 0  # in tokens
 
 
 Declarations = Mapping[str, Value]
@@ -82,7 +83,11 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
 _WRAPPING = re.compile(r"<!\[CDATA\[|\]\]>")
 _LONGEST, _SHORT = 4096, 256
 _SELECTOR_DEPTH, _SELECTORS = 6, 500  # levels of one; of one rule
-_DEEP = 16  # blocks in blocks
+_DEEP = 16  # blocks in blocks, layers in layers
+_DIGITS = re.compile(r"(\d{300})\d+")  # nobody needs more of a number, and Python refuses to read some thousands of them
+_STEP = 16  # tokens of a selector that are looked at in one step
+_TOO_LONG = bounds.CSS_SELECTOR + 1
+Selectors = Sequence[list[Node]]
 _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
 
 
@@ -97,6 +102,8 @@ class StyleRule:
     normal: Declarations
     important: Declarations
     beside: bool  # it asks what stands beside an element
+    steps: int  # what it takes to test an element
+    size: int  # of what it says
 
     def weight(self) -> tuple[tuple[float, ...], tuple[int, int, int], int]:
         """The greatest wins."""
@@ -115,17 +122,15 @@ def declarations(style: str) -> Declarations:
 @functools.lru_cache(4096)
 def hint(name: str, text: str) -> Value:
     """An attribute that is a style; old colours have no `#`."""
-    text = text.strip()[:_SHORT]
+    text = text[:_LONGEST].strip()[:_SHORT]
     if name.endswith("color") and len(text) in (3, 6) and all(digit in string.hexdigits for digit in text):
         text = f"#{text}"
     return Value(name, tinycss2.parse_component_value_list(text))
 
 
 def _inline(style: str) -> Declarations:
-    try:
-        return _declared(tinycss2.parse_blocks_contents(style[: bounds.CSS_CHARS], skip_comments=True, skip_whitespace=True))
-    except ValueError:  # a number of more digits than Python reads
-        return NONE
+    style = _DIGITS.sub(r"\1", style[: bounds.CSS_CHARS])
+    return _declared(tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True))
 
 
 _known = functools.lru_cache(4096)(_inline)
@@ -139,21 +144,26 @@ def _declared(contents: Iterable[Node]) -> Declarations:
         custom = node.name.startswith("--")
         for name in (node.name,) if custom else PROPERTIES.get(node.lower_name, ()):
             if node.important or name not in found or not found[name].important:
-                found[name] = Value(node.lower_name, node.value, node.important, _varies(node.value))
+                found[name] = Value(node.lower_name, node.value, node.important, *_variable(node.value))
     return found
 
 
-def _varies(tokens: Sequence[Node]) -> bool:
+def _variable(tokens: Sequence[Node]) -> tuple[bool, int]:
+    """Whether a value holds a variable, and how many tokens."""
+    varies, size = False, 0
     waiting = list(tokens)
     while waiting:
         token = waiting.pop()
-        if token.type == "function":
-            if token.lower_name == "var":
-                return True
-            waiting += token.arguments
-        elif token.type.endswith("block"):
-            waiting += token.content
-    return False
+        size += 1
+        varies |= token.type == "function" and token.lower_name == "var"
+        waiting += _inside(token)
+    return varies, size
+
+
+def _inside(token: Node) -> Sequence[Node]:
+    """What stands in brackets."""
+    found: Sequence[Node] = token.arguments if token.type == "function" else token.content if token.type.endswith("block") else ()
+    return found
 
 
 class StyleSheet:
@@ -170,15 +180,12 @@ class StyleSheet:
     def add(self, css: str, media: str = "") -> None:
         """Take the rules of a style sheet for these media."""
         self.truncated |= len(css) > self._room
-        css = _WRAPPING.sub("", css[: self._room])
+        css = _DIGITS.sub(r"\1", _WRAPPING.sub("", css[: self._room]))
         self._room -= len(css)
-        try:
-            if on_screen(tinycss2.parse_component_value_list(media)):
-                self._take(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), None, (), 0)
-        except ValueError:  # a number of more digits than Python reads
-            self.truncated = True
+        if on_screen(tinycss2.parse_component_value_list(media[:_LONGEST])):
+            self._take(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), None, (), 0)
 
-    def _take(self, nodes: Iterable[Node], around: Sequence[Node] | None, layer: tuple[str, ...], deep: int) -> None:
+    def _take(self, nodes: Iterable[Node], around: Selectors | None, layer: tuple[str, ...], deep: int) -> None:
         """Rules; `around` has the selectors of the rule that these stand in."""
         own = _declared(nodes := list(nodes))
         if own and around is not None:
@@ -191,31 +198,33 @@ class StyleSheet:
             elif deep >= _DEEP:
                 self.truncated = True
             elif node.type == "qualified-rule":
-                self._take(_contents(node.content), _nested(node.prelude, around), layer, deep + 1)
+                self._take(_contents(node.content), _nested(_parts(node.prelude), around), layer, deep + 1)
             elif node.lower_at_keyword == "layer":
                 self._take(_block(node, around), around, self._layer(layer, significant(node.prelude)), deep + 1)
             elif node.lower_at_keyword == "scope":
                 scope = next((token.content for token in node.prelude if token.type == "() block"), None)
-                self._take(_block(node, around), scope if around is None else around, layer, deep + 1)
+                self._take(_block(node, around), _parts(scope or ()) if around is None else around, layer, deep + 1)
             elif (holds := _GROUPS.get(node.lower_at_keyword)) and holds(_condition(node)):
                 self._take(_block(node, around), around, layer, deep + 1)
 
     def _layer(self, around: tuple[str, ...], name: list[Node]) -> tuple[str, ...]:
         """A layer takes its place where it is named first; one without a name is another each time."""
         names = [token.value for token in name if token.type == "ident"] or [f"\n{len(self._layers)}"]
-        for one in names:
+        room = max(0, _DEEP - len(around))
+        self.truncated |= len(names) > room
+        for one in names[:room]:
             around = (*around, one)
             self._layers.setdefault(around, float(len(self._layers)))
         return around
 
-    def _rule(self, selectors: Sequence[Node], declared: Declarations, layer: tuple[str, ...]) -> None:
+    def _rule(self, selectors: Selectors, declared: Declarations, layer: tuple[str, ...]) -> None:
         places = (*(self._layers[layer[:i]] for i in range(1, len(layer) + 1)), math.inf)
         normal = {name: value for name, value in declared.items() if not value.important}
         important = {name: value for name, value in declared.items() if value.important}
-        parts = split(selectors)
-        if len(parts) > _SELECTORS:
+        size = sum(1 + value.size for value in declared.values())
+        if len(selectors) > _SELECTORS:
             self.unread.append(("css_selector", declared))
-        for part in parts[:_SELECTORS]:
+        for part in selectors[:_SELECTORS]:
             if self._count >= bounds.CSS_RULES:
                 self.unread.append(("css_rules", declared))
                 return
@@ -225,7 +234,8 @@ class StyleSheet:
                     if not selector.never_matches and selector.pseudo_element is None:
                         beside = _asks_for_siblings(part)
                         self.by_siblings |= beside
-                        self._keep(StyleRule(selector, places, self._count, declared, normal, important, beside))
+                        steps = 1 + _size(part) // _STEP
+                        self._keep(StyleRule(selector, places, self._count, declared, normal, important, beside, steps, size))
             except Undecided as reason:
                 self.unread.append((reason.bound, declared))
 
@@ -255,7 +265,7 @@ def _contents(tokens: Sequence[Node]) -> list[Node]:
     return found
 
 
-def _block(node: Node, around: Sequence[Node] | None) -> list[Node]:
+def _block(node: Node, around: Selectors | None) -> list[Node]:
     """What stands in an at-rule: declarations too, where a rule is around it."""
     if around is not None or node.lower_at_keyword == "scope":
         return _contents(node.content)
@@ -271,24 +281,29 @@ def _condition(node: Node) -> list[Node]:
     return tokens
 
 
-def _nested(selectors: Sequence[Node], around: Sequence[Node] | None) -> Sequence[Node]:
-    """Selectors of a rule in a rule, with those around it for their `&`; cut where each level says it so often that they grow without end."""
+def _parts(tokens: Sequence[Node]) -> Selectors:
+    """The selectors of a list; where they are too many or too long, so much of them that this is seen."""
+    return [part[:_TOO_LONG] for part in split(tokens)[: _SELECTORS + 1]]
+
+
+def _nested(selectors: Selectors, around: Selectors | None) -> Selectors:
+    """Selectors of a rule in a rule, with those around it for their `&`."""
     if around is None:
         return selectors
-    parts = split(around)
-    outer = _stripped(parts[0]) if len(parts) == 1 else [LiteralToken(0, 0, ":"), FunctionBlock(0, 0, "is", list(around))]
-    found: list[Node] = []
-    for part in split(selectors):
-        part = _stripped(part)
-        if found:
-            found.append(LiteralToken(0, 0, ","))
-        if len(found) > bounds.CSS_SELECTOR * _SELECTORS:
-            break
-        if any(one == "&" for one in part):
-            for one in part:
-                found += outer if one == "&" else [one]
-        else:
-            found += [*outer, WhitespaceToken(0, 0, " "), *part]
+    if sum(map(len, around)) > bounds.CSS_SELECTOR:
+        outer = [LiteralToken(0, 0, "*")] * _TOO_LONG
+    elif len(around) == 1:
+        outer = _stripped(around[0])
+    else:
+        listed = [token for part in around for token in (LiteralToken(0, 0, ","), *part)]
+        outer = [LiteralToken(0, 0, ":"), FunctionBlock(0, 0, "is", listed[1:])]
+    found = []
+    for part in map(_stripped, selectors):
+        grown: list[Node] = [] if "&" in part else [*outer, WhitespaceToken(0, 0, " ")]
+        for one in part:
+            if len(grown) < _TOO_LONG:
+                grown += outer if one == "&" else [one]
+        found.append(grown)
     return found
 
 
@@ -304,20 +319,26 @@ def _compiled(tokens: list[Node]) -> list[CompiledSelector]:
         return []
     if _is_moment_or_part(tokens):
         return []
-    size, counted = 0, 0
-    waiting = [(token, 0) for token in tokens]
-    while waiting:
-        token, deep = waiting.pop()
-        size += 1
-        counted += token.type == "ident" and token.lower_value == "of"
-        if size > bounds.CSS_SELECTOR or deep > _SELECTOR_DEPTH or counted > 1:
-            raise Undecided("css_selector")
-        inside = token.arguments if token.type == "function" else token.content if token.type.endswith("block") else ()
-        waiting += [(one, deep + 1) for one in inside]
+    _size(tokens)
     try:
         return cssselect2.compile_selector_list(tokens)  # type: ignore[no-any-return]
     except (ValueError, TypeError, AttributeError, IndexError, NotImplementedError, SyntaxError, MemoryError, RecursionError):
         raise Undecided from None  # the library's own ways to fail on what it does not know
+
+
+def _size(tokens: Sequence[Node]) -> int:
+    """The tokens of a selector. Raises Undecided for one that takes too much to compile."""
+    size, counted = len(tokens), 0
+    waiting = [(token, 0) for token in tokens]
+    while waiting:
+        token, deep = waiting.pop()
+        inside = _inside(token)
+        size += len(inside)
+        counted += token.type == "ident" and token.lower_value == "of"
+        if size > bounds.CSS_SELECTOR or deep > _SELECTOR_DEPTH or counted > 1:
+            raise Undecided("css_selector")
+        waiting += [(one, deep + 1) for one in inside]
+    return size
 
 
 _MOMENTS = names(

@@ -27,7 +27,7 @@ _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
 # Most elements of XML that is data hold one text: it is found with the tag before it, if nothing in it stands for anything else.
 _LAST = r"[^\s<&]++(?: [^\s<&]++){0,7}+</\2>"
 _NEXT, _NEXT_XHTML, _NEXT_XML = (
-    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)({_INSIDE})?+({last})?+|!--|!\[CDATA\[|[!?/])")
+    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)(?:({_INSIDE})({last})?+)?+|!--|!\[CDATA\[|[!?/])")
     for first, last in (("[A-Za-z]", ""), (r"[^\W\d]", ""), (r"[^\W\d]", _LAST))
 )
 _NAME = re.compile(rf"[^{_SPACE}/>]+")

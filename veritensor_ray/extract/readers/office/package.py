@@ -42,8 +42,11 @@ class Package:
             if entry.name.endswith("/") and not entry.size:
                 continue
             name = entry.name.replace("\\", "/").lstrip("/")
-            count = seen[name] = seen.get(name, 0) + 1
-            self._entries[name if count == 1 else f"{name}#{count}"] = entry
+            count = seen.get(name, 0) + 1
+            while (key := name if count == 1 else f"{name}#{count}") in self._entries:  # a part may be called like that
+                count += 1
+            seen[name] = count
+            self._entries[key] = entry
 
     @property
     def names(self) -> list[str]:
