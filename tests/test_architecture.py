@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -20,11 +21,17 @@ MODULES = [
 ]
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """A module as Python parses it."""
+    return ast.parse(path.read_text())
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    assert (ast.get_docstring(tree) or "").strip()
-    for node in ast.walk(tree):
+    module = tree(path)
+    assert (ast.get_docstring(module) or "").strip()
+    for node in ast.walk(module):
         names = (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
@@ -38,7 +45,7 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_collecting_tests_imports_nothing_heavy(path: Path) -> None:
     """A test imports such a library where it uses it: whoever runs one file, and each process of a parallel run, waits for all imports."""
-    assert not [name for name in _imported(ast.parse(path.read_text()).body) if name.split(".")[0] in HEAVY or name == "safetensors.torch"]
+    assert not [name for name in _imported(tree(path).body) if name.split(".")[0] in HEAVY or name == "safetensors.torch"]
 
 
 def _imported(body: list[ast.stmt]) -> Iterator[str]:
@@ -75,7 +82,7 @@ def test_actors_and_jobs_are_links() -> None:
 def test_a_class_has_a_name_of_its_own() -> None:
     where: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef):
                 where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
@@ -85,7 +92,7 @@ def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_a
     wrong = []
     for path in MODULES:
         inside = path.is_relative_to(ROOT / "veritensor_ray" / "engines") or path.name == "testing.py"
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if not isinstance(node, ast.ImportFrom) or path == ROOT / "veritensor_ray" / "engines" / "base.py":
                 continue
             if node.module == "veritensor_ray.detection" and inside:
@@ -135,7 +142,7 @@ def decides_by_a_sentence(node: ast.AST) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_decided_by_a_sentence(path: Path) -> None:
     """Codes steer, sentences explain: whoever improves a sentence must not change what a run does."""
-    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if decides_by_a_sentence(node)]  # type: ignore[attr-defined]
+    found = [node.lineno for node in ast.walk(tree(path)) if decides_by_a_sentence(node)]  # type: ignore[attr-defined]
     assert bool(found) == (str(path.relative_to(ROOT)) in FOREIGN), f"compares a sentence in lines {found}"
 
 

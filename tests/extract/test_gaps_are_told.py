@@ -46,6 +46,8 @@ from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.walk import Tools, Walk
 from veritensor_ray.segments import Gap
 
+pytestmark = pytest.mark.slow
+
 CHANCE = random.Random(7)
 WORDS = [f"needle{number:02}" for number in range(40)]
 _NEEDLE = re.compile(r"needle\d\d")

@@ -12,6 +12,8 @@ from veritensor_ray.engines.pii.freetext import Gliner
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import Model
 
+pytestmark = pytest.mark.slow
+
 CALIBRATION = {"labels": {"person": "person", "address": "street address"}, "thresholds": {"default": 0.3}, "window_words": 20}
 TEXTS = ["Maria went home.", "x", "a longer text with words " * 4, "Maria went home."]
 
