@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -88,9 +89,8 @@ def bad_corpus(tmp_path: Path) -> Iterator[Path]:
     (corpus / "dangling").symlink_to(corpus / "nothing")
     os.mkfifo(corpus / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
-        os.chdir(corpus)  # names of sockets are short
-        server.bind("socket")
-        os.chdir(tmp_path)
+        with contextlib.chdir(corpus):  # names of sockets are short
+            server.bind("socket")
         yield corpus
 
 

@@ -38,7 +38,6 @@ def test_what_is_local(uri: str, local: bool) -> None:
         ("/a/b/", "/a/b"),
         ("file:///a/b", "/a/b"),
         ("local:///a", "/a"),
-        ("rel/x", f"{Path.cwd()}/rel/x"),
         ("s3://bucket/key/", "s3://bucket/key"),
         ("abfs://container@account.dfs.core.windows.net/x", "abfs://container@account.dfs.core.windows.net/x"),
         ("https://host/x?page=2", "https://host/x?page=2"),
@@ -47,6 +46,11 @@ def test_what_is_local(uri: str, local: bool) -> None:
 )
 def test_absolute(uri: str, path: str) -> None:
     assert absolute(uri) == path
+
+
+def test_a_path_is_taken_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("rel/x") == f"{tmp_path}/rel/x"
 
 
 def test_a_home_folder() -> None:

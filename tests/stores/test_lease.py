@@ -53,6 +53,8 @@ def s3(app: S3App, tmp_path: Path) -> Iterator[Make]:
     with s3_server(app) as endpoint:
         client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
         client.create_bucket(Bucket="results")
+        for left in client.list_objects_v2(Bucket="results").get("Contents", ()):  # moto keeps them for the whole process
+            client.delete_object(Bucket="results", Key=left["Key"])
         client.close()
         secret = f"file:{tmp_path / 'secret'}"
         store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key=secret, secret=secret)
