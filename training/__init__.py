@@ -1,1 +1,1 @@
-"""How the embedded models were trained: `python -m training`. It is no part of the package, and a scan knows nothing of it."""
+"""How the embedded models were trained: `python -m training`. It is not part of the package, and a scan knows nothing of it."""

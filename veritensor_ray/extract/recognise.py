@@ -65,7 +65,7 @@ def recognise(file: BinaryIO, extension: str) -> Recognised:
 
 
 def _zipped(directory: Directory) -> str | None:
-    found = {entry.name.replace("\\", "/").lstrip("/"): entry for entry in directory.first(_ENTRIES)}
+    found = {entry.place: entry for entry in directory.first(_ENTRIES)}
     if "mimetype" in found:
         declared = _short(directory.file, found["mimetype"])
         if declared == media_types.EPUB or declared.startswith(media_types.OPEN_DOCUMENT):

@@ -48,6 +48,11 @@ class ZipEntry(NamedTuple):
     comment: bytes = b""
 
     @property
+    def place(self) -> str:
+        """Where programs unpack it to, or find it as a part of a document, however its name spells that."""
+        return self.name.replace("\\", "/").lstrip("/")
+
+    @property
     def encrypted(self) -> bool:
         """Whether it says that a password is needed."""
         return bool(self.flags & ENCRYPTED) or self.method == AES

@@ -54,9 +54,9 @@ class Outcome:
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
     fault: Gap | None = None  # the first one that is not by design
-    # reasons of gaps that are nobody's fault, of files inside it
+    # why files inside it were not read, where that is nobody's fault
     by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
-    unread: Gap | None = None  # the first one beside those that is no engine's
+    unread: Gap | None = None  # the first gap that is not an engine's
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
 

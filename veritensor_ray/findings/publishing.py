@@ -52,5 +52,5 @@ def prune(state: OutputStore, doomed: Sequence[str]) -> None:
     last = latest(state)
     for sweep in doomed:
         if sweep != last:
-            folder_of(state, sweep).delete("run.json")  # first, so that a half removed one is no complete one
+            folder_of(state, sweep).delete("run.json")  # first, so that a sweep that is half removed does not count as complete
             state.delete(f"{SWEEPS}/{sweep}")

@@ -42,7 +42,7 @@ class Compound:
         except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
             raise as_read_error(error, "not a whole OLE file") from None
         if not self.paths:
-            raise ReadError("not a whole OLE file: there is no stream in it")
+            raise ReadError("not a whole OLE file: it holds no streams")
         if len(self.paths) > _STREAMS:
             raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
 

@@ -87,8 +87,7 @@ class ZipArchive:
         local = self._local(entry)
         if local is not None and (wrong := contradiction(entry, local)):
             self.report.notice("tampered-archive", f"{entry.name}: {wrong}")
-        place = entry.name.replace("\\", "/").lstrip("/")  # where programs unpack it to, or find it as a part
-        if self._names.setdefault(place, (entry.crc, entry.size)) != (entry.crc, entry.size):
+        if self._names.setdefault(entry.place, (entry.crc, entry.size)) != (entry.crc, entry.size):
             self.report.notice("duplicate-member", entry.name)
         if id(entry) in self._overlapping:
             self.report.notice("archive-bomb", f"{entry.name}: shares its data with other entries")

@@ -44,7 +44,7 @@ class Cascade:
 
     @property
     def outermost(self) -> State:
-        """The state of what is in no element that the page names."""
+        """The state of what stands outside every element that the page names."""
         return VISIBLE if self._xml else self._body.state
 
     def around(self, name: str, parent: Element | None) -> Element | None:

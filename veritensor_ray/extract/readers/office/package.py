@@ -41,7 +41,7 @@ class Package:
             archive.look(entry)
             if entry.name.endswith("/") and not entry.size:
                 continue
-            name = entry.name.replace("\\", "/").lstrip("/")
+            name = entry.place
             count = seen.get(name, 0) + 1
             while (key := name if count == 1 else f"{name}#{count}") in self._entries:  # a part may be called like that
                 count += 1
