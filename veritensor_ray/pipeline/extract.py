@@ -15,7 +15,7 @@ from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
-from veritensor_ray.media_types import COMPRESSED, JSONL, text_type
+from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
@@ -123,7 +123,7 @@ class Extraction:
         if self._known is None or row.parts > 1 or row.carried_from is not None or not self._known.worth_hashing(opened.size):
             return None
         readers = [engine for engine in (*self._bench.engines, *self._models) if isinstance(engine, NameReader)]
-        inside = kind.media_type in COMPRESSED or "ole" in kind.media_type  # what is in there is named after it, or judged by its name
+        inside = kind.media_type in (*COMPRESSED, OLE, OLE_LOCKED)  # what is in there is named after it, or judged by its name
         for name in self._known.artifacts(opened.content_id()):
             if name == row.artifact or (_alike(row.artifact, name, inside) and all(e.role(row.artifact) == e.role(name) for e in readers)):
                 return name
