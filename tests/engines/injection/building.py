@@ -32,7 +32,7 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def save_torch(folder: Path, labels: Sequence[str] = ("SAFE", "INJECTION"), fill: float | None = None) -> Path:
+def save_torch(folder: Path, fill: float | None = None, labels: Sequence[str] = ("SAFE", "INJECTION")) -> Path:
     """A DeBERTa of one layer with the same random weights each time, or with one value for all of them."""
     import torch
     from transformers import DebertaV2Config, DebertaV2ForSequenceClassification

@@ -35,7 +35,7 @@ def network(folder: Path) -> TorchBackend:
 
 @pytest.mark.parametrize("labels", [("SAFE", "UNSAFE"), ("LABEL_0", "LABEL_1")])
 def test_a_model_that_does_not_name_the_label_is_refused(tmp_path: Path, labels: tuple[str, ...]) -> None:
-    save_torch(tmp_path, labels)
+    save_torch(tmp_path, labels=labels)
     with pytest.raises(ModelError, match=rf"{tmp_path}/config.json names no label INJECTION; it has \['{labels[0]}', '{labels[1]}'\]"):
         TorchBackend(tmp_path, 4096, 1)
 
@@ -44,7 +44,7 @@ def test_a_model_that_does_not_name_the_label_is_refused(tmp_path: Path, labels:
 def test_scores_are_log_odds_against_all_other_labels(tmp_path: Path, labels: tuple[str, ...]) -> None:
     import torch
 
-    made = TorchBackend(save_torch(tmp_path, labels), 4096, 1)
+    made = TorchBackend(save_torch(tmp_path, labels=labels), 4096, 1)
     made._half = False
     (ids,) = random_ids(20)
     with torch.inference_mode():
