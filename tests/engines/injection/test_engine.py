@@ -141,7 +141,7 @@ def test_near_a_threshold_a_window_is_scored_alone_where_its_batch_matters(
     hits = engine.scan_text(text_batch([WEAK, HARMLESS]))
     assert len(asked) == (0 if scorer.network.exact else calls)
     if asked and hits:
-        assert hits[0].score == probability(scorer._mixed(asked[0], kept(asked[0])))
+        assert hits[0].score == probability(scorer.alone(asked[0]))
     among_others = engine.scan_text(text_batch([HARMLESS, WEAK, ATTACK]))
     assert among_others[: len(hits)] == [replace(hit, row=1) for hit in hits]
 
@@ -243,7 +243,8 @@ def test_a_ceiling_spares_work_and_changes_no_hit(tmp_path: Path, form: str) -> 
     rng = random.Random(3)
     words = [*ATTACK.split(), *HARMLESS.split(), *CALM.split()]
     texts = text_batch([" ".join(rng.choices(words, k=rng.randrange(3, 90))) for _ in range(150)] + [ATTACK, CALM * 40 + ATTACK])
-    hits, computed = [], []
+    hits: list[list[Hit]] = []
+    computed: list[int] = []
     for ceiling in ({}, {"ceiling": 5.0}):  # more than the network ever says
         home = save_model(tmp_path / str(len(hits)), form, mix=[0.3, 0.4, -2.0], gate=None, **ceiling)
         engine = Injection(Settings())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
 from tests.engines.injection.building import ATTACK, CALM, HARMLESS, SUSPICIOUS, linear, save_network, tokenizer
+from veritensor_ray.engines.injection.linear import Array
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
-from veritensor_ray.engines.injection.windows import Cutter
+from veritensor_ray.engines.injection.windows import Cutter, TokenWindow
 from veritensor_ray.models.model_store import ONNX, SAFETENSORS
 
 pytestmark = pytest.mark.slow
@@ -44,7 +46,12 @@ def test_what_cannot_reach_a_threshold_is_not_computed(parts: Parts, monkeypatch
     all_of_them = Scorer(cutter, network, mix).scores(windows, [threshold, 20.0])
     asked: list[int] = []
     kept = network.score
-    monkeypatch.setattr(network, "score", lambda some: (asked.append(len(some)), kept(some))[1])
+
+    def score(some: Sequence[TokenWindow]) -> Array:
+        asked.append(len(some))
+        return kept(some)
+
+    monkeypatch.setattr(network, "score", score)
     scores = Scorer(cutter, network, mix, ceiling).scores(windows, [20.0, threshold])
     reach = [0.7 * ceiling + 0.4 * window.linear - 1.5 >= threshold for window in windows]
     assert asked == [sum(reach)]

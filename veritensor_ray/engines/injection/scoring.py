@@ -37,8 +37,12 @@ class Scorer:
         for i, deep in zip(reachable, self.network.score([windows[i] for i in reachable]), strict=True):
             scores[i] = self._mixed(windows[i], deep)
             if not self.network.exact and any(abs(scores[i] - threshold) < NEAR for threshold in thresholds):
-                scores[i] = self._mixed(windows[i], self.network.alone(windows[i]))
+                scores[i] = self.alone(windows[i])
         return scores
+
+    def alone(self, window: TokenWindow) -> float:
+        """The log odds of one window, whatever stands beside it elsewhere."""
+        return self._mixed(window, self.network.alone(window))
 
     def highest(self, text: str) -> float:
         """Of all windows of a text, the gate aside."""
