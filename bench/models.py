@@ -134,7 +134,8 @@ def injection_speed(clean: Sequence[Document]) -> dict[str, Any]:
     """Windows per CPU second with and without the cascade, padding, and the library's own pipeline."""
     from transformers import pipeline
 
-    from veritensor_ray.engines.injection.windows import from_table, packed
+    from veritensor_ray.engines.injection.torch_backend import packed
+    from veritensor_ray.engines.injection.windows import from_table
 
     texts = [d.text[:8000] for d in clean[:150]]
     slow = loaded("injection", load_settings(flags={"injection": {"cascade": False}}, environ={}))
@@ -145,7 +146,7 @@ def injection_speed(clean: Sequence[Document]) -> dict[str, Any]:
         began = time.process_time()
         engine.scan_text(text_batch(texts))
         spent[name] = time.process_time() - began
-    lengths = [[len(windows[i].ids) for i in batch] for batch in packed(windows, 4096)]
+    lengths = [[len(windows[i].ids) for i in batch] for batch in packed([len(window.ids) for window in windows], 4096)]
     padding = sum(max(batch) * len(batch) for batch in lengths) / sum(map(sum, lengths))
     folder = ModelStore("embedded").model("injection").folder
     short = sorted(random.Random(SEED).sample([d.text[: int(random.Random(i).lognormvariate(5, 0.9))] for i, d in enumerate(clean)], 600))
@@ -158,7 +159,7 @@ def injection_speed(clean: Sequence[Document]) -> dict[str, Any]:
     began = time.process_time()
     other.scan_text(text_batch([t[:400] for t in short]))
     ours = time.process_time() - began
-    network = other._scorer.network
+    network = other._scorer.network.backend
     return {
         "windows": len(windows),
         "windows per CPU second, cascade": round(len(windows) / spent["cascade"], 1),

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from veritensor_ray.engines.injection.linear import Linear
+from veritensor_ray.engines.injection.linear import Array, Linear
+from veritensor_ray.engines.injection.orders import can_be_an_order
 
 ZONE, ZONE_STRIDE = 320, 160  # characters that the linear model judges at once: in longer ones a short order drowns
 MARGIN = 80  # characters around them that the transformer reads too
-_CHUNK_CHARS = 1 << 20
-_CHUNK_ROWS = 2048
-_LETTER = re.compile(r"[^\W\d_]")
-_WORDS = re.compile(r"[A-Za-z]+")
-_ONE_WORD = 64  # characters
+_CHUNK_CHARS = 1 << 18
+_CHUNK_ROWS = 4096
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
 # What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
@@ -45,6 +45,15 @@ class TokenWindow:
     ids: Sequence[int]
 
 
+class Zone(NamedTuple):
+    """A range of characters of a text, in a row, that is worth reading."""
+
+    row: int
+    text: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Cutter:
     """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason.
@@ -60,11 +69,8 @@ class Cutter:
 
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
         """Windows of all texts, in order."""
-        found: list[TokenWindow] = []
-        zones = [(row, text, start, end) for row, text in enumerate(texts) if text for start, end in self._zones(text)]
-        for chunk in _chunks(zones):
-            found += self._tokenised(chunk)
-        return found
+        readable = [(row, text) for row, text in enumerate(texts) if text and can_be_an_order(text)]
+        return [window for chunk in _chunks(readable) for window in self._tokenised(list(self._zones(chunk)))]
 
     def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
         """The same, schema WINDOWS."""
@@ -72,34 +78,65 @@ class Cutter:
         columns = [[getattr(window, name) for window in found] for name in WINDOWS.names]
         return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, WINDOWS, strict=True)], schema=WINDOWS)
 
-    def _zones(self, text: str) -> list[tuple[int, int]]:
-        """Ranges of characters that the model has to read; a text without a letter, or of one word (a role, a name), holds no order."""
-        if not _LETTER.search(text) or (len(text) < _ONE_WORD and text.isascii() and len(_WORDS.findall(text)) < 2):
-            return []
+    def _zones(self, texts: Sequence[tuple[int, str]]) -> Iterator[Zone]:
+        """What the model has to read of some texts with their rows."""
         if self.linear is None or self.gate is None:
-            return [(0, len(text))]
-        starts = np.arange(0, max(1, len(text) - ZONE_STRIDE), ZONE_STRIDE)
-        passed = np.flatnonzero(self.linear.scores(text, starts, np.minimum(starts + ZONE, len(text))) >= self.gate)
-        zones: list[tuple[int, int]] = []
-        for start in starts[passed].tolist():
-            start, end = max(0, start - MARGIN), min(start + ZONE + MARGIN, len(text))
-            if zones and start <= zones[-1][1]:
-                zones[-1] = (zones[-1][0], end)
-            else:
-                zones.append((start, end))
-        return [(_word_start(text, start), end) for start, end in zones]
+            yield from (Zone(row, text, 0, len(text)) for row, text in texts)
+            return
+        owner, start, end = _stretches([len(text) for _, text in texts])
+        passed = np.flatnonzero(_scores(self.linear, [text for _, text in texts], owner, start, end) >= self.gate)
+        for index, found in groupby(zip(owner[passed].tolist(), start[passed].tolist(), strict=True), key=itemgetter(0)):
+            row, text = texts[index]
+            for first, last in _merged((max(0, at - MARGIN), min(at + ZONE + MARGIN, len(text))) for _, at in found):
+                yield Zone(row, text, _word_start(text, first), last)
 
-    def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[TokenWindow]:
+    def _tokenised(self, zones: Sequence[Zone]) -> list[TokenWindow]:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.size, stride=self.size - self.stride - 2)  # the overlap; two tokens frame a window
-        encoded = self.tokenizer.encode_batch([text[start:end] for _, text, start, end in zones])
-        for (row, text, start, _), first in zip(zones, encoded, strict=True):
-            for piece in (first, *first.overflowing):
-                offsets = piece.offsets
-                if len(offsets) > 2:
-                    begin, end = start + offsets[1][0], start + offsets[-2][1]
-                    says = float(self.linear.scores(text[begin:end], [0], [end - begin])[0]) if self.linear else 0.0
-                    yield TokenWindow(row, begin, end, says, piece.ids)
+        encoded = self.tokenizer.encode_batch([zone.text[zone.start : zone.end] for zone in zones])
+        pieces = [(zone, piece) for zone, first in zip(zones, encoded, strict=True) for piece in (first, *first.overflowing)]
+        framed = [(zone, piece.ids, piece.offsets) for zone, piece in pieces if len(piece.ids) > 2]
+        places = [(zone, zone.start + offsets[1][0], zone.start + offsets[-2][1]) for zone, _, offsets in framed]
+        says = self._linear([zone.text[start:end] for zone, start, end in places])
+        return [
+            TokenWindow(zone.row, start, end, score, ids)
+            for (zone, start, end), (_, ids, _), score in zip(places, framed, says, strict=True)
+        ]
+
+    def _linear(self, texts: Sequence[str]) -> list[float]:
+        """What the linear model says of whole texts."""
+        if self.linear is None or not texts:
+            return [0.0] * len(texts)
+        each = np.arange(len(texts))
+        scores: list[float] = _scores(self.linear, texts, each, np.zeros_like(each), np.array([len(text) for text in texts])).tolist()
+        return scores
+
+
+def _stretches(lengths: Sequence[int]) -> tuple[Array, Array, Array]:
+    """Stretches of ZONE characters, one each ZONE_STRIDE, of texts of some lengths: which text, and where in it they start and end."""
+    count = np.maximum(1, -(-(np.array(lengths) - ZONE_STRIDE) // ZONE_STRIDE))
+    owner = np.repeat(np.arange(len(lengths)), count)
+    start = (np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)) * ZONE_STRIDE
+    return owner, start, np.minimum(start + ZONE, np.array(lengths)[owner])
+
+
+def _scores(linear: Linear, texts: Sequence[str], owner: Array, start: Array, end: Array) -> Array:
+    """What the linear model says of pieces of texts: all of them hashed in one go, as one text, since most are as short as a cell."""
+    sizes = np.array([len(text) + 1 for text in texts])
+    shift = (np.cumsum(sizes) - sizes)[owner]
+    return linear.scores("\n".join(texts), start + shift, end + shift)
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Ascending ranges, those that touch as one."""
+    here: tuple[int, int] | None = None
+    for start, end in ranges:
+        if here and start > here[1]:
+            yield here
+            here = None
+        here = (here[0] if here else start, end)
+    if here:
+        yield here
 
 
 def _word_start(text: str, at: int) -> int:
@@ -116,30 +153,18 @@ def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
 def sentences(text: str) -> list[tuple[int, int]]:
     """Sentences, and neighbours of them together, as character ranges: where in a window an order may stand."""
     cuts = [0, *(m.end() for m in _SENTENCE.finditer(text)), len(text)]
-    single = [(a, b) for a, b in pairwise(cuts) if len(text[a:b].split()) > 2 or b - a > 12]
+    single = [(a, b) for a, b in pairwise(cuts) if can_be_an_order(text[a:b])]
     pairs = [(a[0], b[1]) for a, b in pairwise(single)]
     return [*single, *pairs]
 
 
-def packed(windows: Sequence[TokenWindow], budget: int) -> Iterator[list[int]]:
-    """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
-    batch: list[int] = []
-    for i in sorted(range(len(windows)), key=lambda i: len(windows[i].ids)):
-        if batch and (len(batch) + 1) * len(windows[i].ids) > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _chunks(zones: list[tuple[int, str, int, int]]) -> Iterator[list[tuple[int, str, int, int]]]:
-    """Zones in groups that the tokenizer takes at once."""
-    chunk: list[tuple[int, str, int, int]] = []
+def _chunks(texts: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Texts in groups that are hashed and tokenised at once."""
+    chunk: list[tuple[int, str]] = []
     size = 0
-    for zone in zones:
-        chunk.append(zone)
-        size += zone[3] - zone[2]
+    for row, text in texts:
+        chunk.append((row, text))
+        size += len(text)
         if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_ROWS:
             yield chunk
             chunk, size = [], 0
