@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.injection import COLUMNS, DEFENDER_DOCUMENTS, DEFENDER_ROWS, HIGH, MEDIUM, Cell, Cells, added
-from bench.injection_texts import QUESTIONS
+from bench.injection_texts import QUESTIONS, QUOTING
 
 ENOUGH = 30  # texts: a share of fewer is not quoted as the best or the worst
 Row = Mapping[str, Any]
@@ -67,10 +67,16 @@ def strict(results: Row) -> Cells:
     return added(kind["cells"] for kind in results["documents"].values() if not kind["quoting"])
 
 
+def _loudness(kind: Row) -> tuple[float, float]:
+    """By what kinds are ranked: where the interval of their alarms at `medium` begins, so that one of three files is no scandal, then the share."""
+    cell = kind["cells"]["medium"]
+    return interval(cell[2], cell[3])[0], false(cell) or 0.0
+
+
 def worst_kind(results: Row) -> str:
-    """The kind of document that alarms most often at `medium`, of those that do not quote orders."""
-    kinds = {name: kind["cells"]["medium"] for name, kind in results["documents"].items() if not kind["quoting"]}
-    return max(kinds, key=lambda name: (false(kinds[name]) or 0, kinds[name][3]))
+    """The kind of document that surely alarms most often at `medium`, of those that do not quote orders."""
+    kinds = results["documents"]
+    return max((name for name in kinds if not kinds[name]["quoting"]), key=lambda name: _loudness(kinds[name]))
 
 
 def _extreme(rows: Sequence[Row], share: Callable[[Cell], float | None], which: int, lowest: bool) -> Row | None:
@@ -148,9 +154,8 @@ def _summary(results: Row) -> str:
 def _documents(results: Row) -> str:
     """A row for each kind, the worst first."""
     kinds = results["documents"]
-    order = sorted(kinds, key=lambda name: tuple(-(false(kinds[name]["cells"][level]) or 0) for level in ("medium", "high")))
     out = []
-    for name in order:
+    for name in sorted(kinds, key=lambda name: _loudness(kinds[name]), reverse=True):
         cells = kinds[name]["cells"]
         out.append((_bold(name, name == worst_kind(results)), "yes" if kinds[name]["trained"] else "no", cells["medium"][3],
                     *(_with_interval(cells[c]) for c in COLUMNS[:2]), *(percent(false(cells[c])) for c in COLUMNS[2:])))  # fmt: skip
@@ -206,7 +211,7 @@ def section(results: Row) -> list[str]:
         f"recall and the one with the most false alarms, of those with {ENOUGH} texts or more. In brackets: 95 %.", "", _summary(results), "",
         "### Real documents", "",
         f"How many documents that nobody planted anything in raise an alarm? {whole:,} documents count, and beside them three kinds that quote or hold orders to models and fraud "
-        "(chat, promptguide, spam): not every alarm on those is false. The kind with the most alarms at `medium` stands first; in bold the worst that counts. "
+        f"({', '.join(QUOTING)}): not every alarm on those is false. The kind whose interval at `medium` begins highest stands first; in bold the worst that counts. "
         "`trained on` says whether the training saw documents of that kind.", "", _documents(results), "",
         "### Sets that were never trained on", "",
         "Recall, then the share of the benign texts with an alarm; – where there are no such texts. In bold the lowest recall and the most false alarms at `medium`.", "",

@@ -226,15 +226,13 @@ def machine() -> str:
 
 
 def quote(results: dict[str, Any], readme: str) -> str:
-    """The README with the lines on injection as they were measured now; they stand together in the table of models."""
-    lines = injection_page.quoted(results["injection"], results["injection speed"])
-    old = [line for line in readme.splitlines() if line.startswith("| injection, ")]
-    before, _, rest = readme.partition(old[0] + "\n")
-    return (
-        before
-        + "".join(f"{line}\n" for line in lines)
-        + "".join(line for line in rest.splitlines(keepends=True) if line.rstrip("\n") not in old[1:])
-    )
+    """The README with the lines about injection as they were measured; without a measurement, as it is."""
+    if not {"injection", "injection speed"} <= set(results):
+        return readme
+    old = [line for line in readme.splitlines(keepends=True) if line.startswith("| injection, ")]
+    new = [f"{line}\n" for line in injection_page.quoted(results["injection"], results["injection speed"])]
+    before, _, rest = readme.partition("".join(old))
+    return before + "".join(new) + rest
 
 
 def main() -> None:
