@@ -75,7 +75,7 @@ def _loudness(kind: Row) -> tuple[float, float]:
 
 def worst_kind(results: Row) -> str:
     """The kind of document that surely alarms most often at `medium`, of those that do not quote orders."""
-    kinds = results["documents"]
+    kinds: Mapping[str, Row] = results["documents"]
     return max((name for name in kinds if not kinds[name]["quoting"]), key=lambda name: _loudness(kinds[name]))
 
 
