@@ -14,8 +14,6 @@ import os
 import random
 import re
 import sysconfig
-import tarfile
-import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -110,24 +108,25 @@ def gathered(folder: Path) -> list[Document]:
     return documents
 
 
+def may_train(kind: str, artifact: str) -> bool:
+    """Whether training may read a document of the shared real ones."""
+    return kind not in REAL_NEVER_TRAINED and share(f"{kind}/{artifact}") < 0.5
+
+
 def real(folder: Path) -> list[Document]:
     """Real documents, packed by kind, as the product's readers see them: all segments of each. Half of those of most kinds may be trained on."""
-    from training.reading import segments_of
+    from training.reading import read_folder, unpacked
 
-    found: dict[str, list[str]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as unpacked:
-        for archive in sorted(folder.glob("*.tar.xz")):
-            with tarfile.open(archive, "r:xz") as tar:
-                tar.extractall(Path(unpacked) / archive.name.removesuffix(".tar.xz"), filter="data")
-        for artifact, text in segments_of(Path(unpacked)):
-            found[artifact].append(text)
     documents = []
-    for artifact, segments in sorted(found.items()):
-        kind = artifact.split("/")[0]
-        trained = kind not in REAL_NEVER_TRAINED and share(artifact) < 0.5
-        documents.append(
-            Document(f"real: {kind}", artifact, "by kind, as listed with the data", "\n".join(segments), trained, tuple(segments))
-        )
+    for kind, place in unpacked(folder):
+        rows, batches = read_folder(place)
+        segments: list[list[str]] = [[] for _ in rows]
+        for batch in batches:
+            for owner, text in zip(batch.column("artifact").to_pylist(), batch.column("text").to_pylist(), strict=True):
+                segments[owner] += [text] if text else []
+        for row, found in zip(rows, segments, strict=True):
+            group, trained = f"real: {kind}", may_train(kind, row.artifact)
+            documents.append(Document(group, row.artifact, "by kind, as listed with the data", "\n".join(found), trained, tuple(found)))
     return documents
 
 
