@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -271,19 +272,28 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
     chosen = select(samples, linear, raw, hard, rng, scale)
     print(f"round 1: {len(chosen)} samples", flush=True)
     injection_network.train(network, tokenizer, chosen, 1.5e-4, rng)
-    found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *raw[: int(4000 * scale)]]
-    found += [s.text for s in rng.sample([s for s in samples if not s.label], int(6000 * scale))]
-    whole, token = injection_network.scores(network, token_ids(tokenizer, found))
-    false = [found[i] for i in np.argsort(-(whole + token))[: int(5000 * scale)]]
+    found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *raw[: int(3000 * scale)]]
+    found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
+    alarm = in_eight_bits(network, tokenizer, found)
+    false = [found[i] for i in np.argsort(-alarm)[: int(3500 * scale)]]
     again = second_round(samples, false, rng, scale)
     print(
-        f"round 2: {len(again)} samples, {int(((whole + token) / 2 > 0).sum())} of {len(found)} benign windows are taken for attacks",
+        f"round 2: {len(again)} samples, {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
         flush=True,
     )
     injection_network.train(network, tokenizer, again, 8e-5, rng)
     every = [*chosen, *again]
     counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
     return Learnt(network, tokenizer, linear, counts)
+
+
+def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
+    """What the exported network says of windows: twice as fast, and good enough to choose by."""
+    from veritensor_ray.engines.injection.onnx_backend import OnnxBackend
+
+    with tempfile.TemporaryDirectory() as folder:
+        export(network, 0.5, Path(folder) / "model.onnx")
+        return np.asarray(OnnxBackend(Path(folder), 1).scores(token_ids(tokenizer, found)))
 
 
 def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Document], seed: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,9 @@ def export(network: Network, share: float, path: Path) -> None:
     made = _Exported(network, share).eval()
     network.encoder.word = nn.Embedding(1, 1)  # not exported twice
     try:
-        torch.onnx.export(made, (torch.zeros(1, 40, dtype=torch.long),), str(whole), input_names=["input_ids"], output_names=["score"],
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the newer exporter needs another package; what this one traces is the same for all lengths
+            torch.onnx.export(made, (torch.zeros(1, 40, dtype=torch.long),), str(whole), input_names=["input_ids"], output_names=["score"],
                           dynamic_axes={"input_ids": {1: "tokens"}}, opset_version=17, dynamo=False)  # fmt: skip
     finally:
         network.encoder.word = encoder_words

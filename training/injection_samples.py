@@ -191,7 +191,7 @@ def hard_windows(found: Sequence[str], alarm: Alarm, count: int) -> list[str]:
 def second_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Random, scale: float) -> list[Sample]:
     """Windows that the model alarmed on, and a share of what it has learnt."""
     again = [Sample(t, 0, "raw windows, round 2") for t in false]
-    for label, count in ((1, 14_000), (0, 12_000)):
+    for label, count in ((1, 5500), (0, 3000)):
         pool = [s for s in samples if s.label == label]
         again += rng.sample(pool, min(len(pool), int(count * scale)))
     rng.shuffle(again)
