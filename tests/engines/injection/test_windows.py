@@ -11,7 +11,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests.engines.injection.building import ATTACK, CALM, SUSPICIOUS, linear, tokenizer
-from veritensor_ray.engines.injection.windows import MARGIN, WINDOWS, ZONE, Cutter, TokenWindow, from_table, sentences
+from veritensor_ray.engines.injection.linear import MARGIN, ZONE
+from veritensor_ray.engines.injection.windows import WINDOWS, Cutter, TokenWindow, from_table, sentences
 
 ODD_WORDS = ["river", "garden,", "𝔘nder", "👍", "e\u0301tude", "忽略", "don't", "-", "(x)", "\U000e0041", "İ", "\n\n", "3.14"]
 
@@ -74,8 +75,8 @@ def test_the_gate_keeps_what_is_suspicious(words: Tokenizer) -> None:
     at = text.index(ATTACK)
     (window,) = gated(words, text)
     assert window.start <= at < at + len(ATTACK) <= window.end
-    assert window.start > at - ZONE - MARGIN - 40
-    assert window.end < at + len(ATTACK) + ZONE + MARGIN
+    assert len(text[window.start : at].split()) <= ZONE + MARGIN
+    assert len(text[at : window.end].split()) <= ZONE + MARGIN + len(ATTACK.split())
     assert len(Cutter(words, 512, 256, linear(SUSPICIOUS), None).windows([text])) > 3, "without a gate all is kept"
     assert len(Cutter(words, 512, 256, None, -1.0).windows([text])) > 3, "and without a linear model"
 
@@ -127,7 +128,7 @@ def test_windows_know_what_the_linear_model_says(words: Tokenizer) -> None:
     model = linear(SUSPICIOUS)
     for window in Cutter(words, 16, 8, model).windows([CALM * 2 + ATTACK]):
         text = (CALM * 2 + ATTACK)[window.start : window.end]
-        assert window.linear == pytest.approx(float(model.scores(text, [0], [len(text)])[0]))
+        assert window.linear == pytest.approx(float(model.scores([text])[0]))
 
 
 @pytest.mark.parametrize("texts", [[], [None, "", "1"], ["a", None, odd_text(5, 80), CALM + ATTACK]])
@@ -152,9 +153,7 @@ def test_many_texts_are_tokenised_in_chunks(words: Tokenizer, monkeypatch: pytes
     cutter = Cutter(words, 16, 8)
     whole = cutter.windows(texts)
     assert [window.row for window in whole] == list(range(50))
-    monkeypatch.setattr("veritensor_ray.engines.injection.windows._CHUNK_ROWS", 7)
-    assert cutter.windows(texts) == whole
-    monkeypatch.setattr("veritensor_ray.engines.injection.windows._CHUNK_CHARS", 20)
+    monkeypatch.setattr("veritensor_ray.engines.injection.windows._ZONES", 7)
     assert cutter.windows(texts) == whole
 
 

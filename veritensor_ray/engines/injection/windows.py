@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from veritensor_ray.engines.injection.linear import Array, Linear
+from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.orders import can_be_an_order
 
-ZONE, ZONE_STRIDE = 320, 160  # characters that the linear model judges at once: in longer ones a short order drowns
-MARGIN = 80  # characters around them that the transformer reads too
-_CHUNK_CHARS = 1 << 18
-_CHUNK_ROWS = 4096
+_ZONES = 2048  # that are tokenised at once
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
 # What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
@@ -70,7 +65,8 @@ class Cutter:
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
         """Windows of all texts, in order."""
         readable = [(row, text) for row, text in enumerate(texts) if text and can_be_an_order(text)]
-        return [window for chunk in _chunks(readable) for window in self._tokenised(list(self._zones(chunk)))]
+        found = self._zones(readable)
+        return [window for zones in iter(lambda: list(itertools.islice(found, _ZONES)), []) for window in self._tokenised(zones)]
 
     def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
         """The same, schema WINDOWS."""
@@ -83,12 +79,8 @@ class Cutter:
         if self.linear is None or self.gate is None:
             yield from (Zone(row, text, 0, len(text)) for row, text in texts)
             return
-        owner, start, end = _stretches([len(text) for _, text in texts])
-        passed = np.flatnonzero(_scores(self.linear, [text for _, text in texts], owner, start, end) >= self.gate)
-        for index, found in groupby(zip(owner[passed].tolist(), start[passed].tolist(), strict=True), key=itemgetter(0)):
-            row, text = texts[index]
-            for first, last in _merged((max(0, at - MARGIN), min(at + ZONE + MARGIN, len(text))) for _, at in found):
-                yield Zone(row, text, _word_start(text, first), last)
+        for index, start, end in self.linear.zones([text for _, text in texts], self.gate):
+            yield Zone(*texts[index], start, end)
 
     def _tokenised(self, zones: Sequence[Zone]) -> list[TokenWindow]:
         self.tokenizer.no_padding()
@@ -97,52 +89,12 @@ class Cutter:
         pieces = [(zone, piece) for zone, first in zip(zones, encoded, strict=True) for piece in (first, *first.overflowing)]
         framed = [(zone, piece.ids, piece.offsets) for zone, piece in pieces if len(piece.ids) > 2]
         places = [(zone, zone.start + offsets[1][0], zone.start + offsets[-2][1]) for zone, _, offsets in framed]
-        says = self._linear([zone.text[start:end] for zone, start, end in places])
+        read = [zone.text[start:end] for zone, start, end in places]
+        says = self.linear.scores(read).tolist() if self.linear else [0.0] * len(read)
         return [
             TokenWindow(zone.row, start, end, score, ids)
             for (zone, start, end), (_, ids, _), score in zip(places, framed, says, strict=True)
         ]
-
-    def _linear(self, texts: Sequence[str]) -> list[float]:
-        """What the linear model says of whole texts."""
-        if self.linear is None or not texts:
-            return [0.0] * len(texts)
-        each = np.arange(len(texts))
-        scores: list[float] = _scores(self.linear, texts, each, np.zeros_like(each), np.array([len(text) for text in texts])).tolist()
-        return scores
-
-
-def _stretches(lengths: Sequence[int]) -> tuple[Array, Array, Array]:
-    """Stretches of ZONE characters, one each ZONE_STRIDE, of texts of some lengths: which text, and where in it they start and end."""
-    count = np.maximum(1, -(-(np.array(lengths) - ZONE_STRIDE) // ZONE_STRIDE))
-    owner = np.repeat(np.arange(len(lengths)), count)
-    start = (np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)) * ZONE_STRIDE
-    return owner, start, np.minimum(start + ZONE, np.array(lengths)[owner])
-
-
-def _scores(linear: Linear, texts: Sequence[str], owner: Array, start: Array, end: Array) -> Array:
-    """What the linear model says of pieces of texts: all of them hashed in one go, as one text, since most are as short as a cell."""
-    sizes = np.array([len(text) + 1 for text in texts])
-    shift = (np.cumsum(sizes) - sizes)[owner]
-    return linear.scores("\n".join(texts), start + shift, end + shift)
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Ascending ranges, those that touch as one."""
-    here: tuple[int, int] | None = None
-    for start, end in ranges:
-        if here and start > here[1]:
-            yield here
-            here = None
-        here = (here[0] if here else start, end)
-    if here:
-        yield here
-
-
-def _word_start(text: str, at: int) -> int:
-    """The beginning of the word that `at` stands in, if it is near."""
-    space = max(text.rfind(" ", max(0, at - 40), at), text.rfind("\n", max(0, at - 40), at))
-    return at if at == 0 or space < 0 else space + 1
 
 
 def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
@@ -153,20 +105,6 @@ def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
 def sentences(text: str) -> list[tuple[int, int]]:
     """Sentences, and neighbours of them together, as character ranges: where in a window an order may stand."""
     cuts = [0, *(m.end() for m in _SENTENCE.finditer(text)), len(text)]
-    single = [(a, b) for a, b in pairwise(cuts) if can_be_an_order(text[a:b])]
-    pairs = [(a[0], b[1]) for a, b in pairwise(single)]
+    single = [(a, b) for a, b in itertools.pairwise(cuts) if can_be_an_order(text[a:b])]
+    pairs = [(a[0], b[1]) for a, b in itertools.pairwise(single)]
     return [*single, *pairs]
-
-
-def _chunks(texts: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """Texts in groups that are hashed and tokenised at once."""
-    chunk: list[tuple[int, str]] = []
-    size = 0
-    for row, text in texts:
-        chunk.append((row, text))
-        size += len(text)
-        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_ROWS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
