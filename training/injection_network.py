@@ -22,6 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 from training.base import batches, micro_batches
 from training.e5 import HIDDEN, Encoder, padded
 from training.injection_samples import WINDOW, Sample
+from veritensor_ray.models.telemetry import silence
 
 MARGIN, PENALTY = 5.0, 0.03  # benign windows are pushed below -MARGIN log odds: the clean tail is what thresholds stand on
 TOKENS = 0.5  # weight of the tokens' loss
@@ -140,6 +141,7 @@ class _Exported(nn.Module):
 
 def export(network: Network, share: float, path: Path) -> None:
     """`model.onnx`: input_ids to score = share · the window's log odds + (1 - share) · its likeliest token's; matrices in int8."""
+    silence()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     whole = path.with_suffix(".whole.onnx")
@@ -153,5 +155,6 @@ def export(network: Network, share: float, path: Path) -> None:
                           dynamic_axes={"input_ids": {1: "tokens"}}, opset_version=17, dynamo=False)  # fmt: skip
     finally:
         network.encoder.word = encoder_words
-    quantize_dynamic(whole, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8)
+    # seven bits for the weights: with eight, processors without VNNI saturate and say something else
+    quantize_dynamic(whole, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8, reduce_range=True)
     whole.unlink()
