@@ -120,7 +120,11 @@ class Encoder(nn.Module):
 
 def encoder(source: Base, rows: Sequence[int], layers: Sequence[int]) -> Encoder:
     """The base with some of its words and layers."""
-    made, tensor = Encoder(len(rows), len(layers)), lambda name: torch.from_numpy(np.array(source.weights[name]))
+    made = Encoder(len(rows), len(layers))
+
+    def tensor(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.array(source.weights[name]))
+
     state = {"word.weight": torch.from_numpy(source.weights["emb.word"][list(rows)])}
     state["pos.weight"] = tensor("emb.pos").view(-1, HIDDEN)[:LONGEST] + tensor("emb.type").view(-1, HIDDEN)[0]
     state |= {"eln.weight": tensor("emb.ln.w"), "eln.bias": tensor("emb.ln.b")}
@@ -175,7 +179,7 @@ def restore(student: Encoder, teacher: Encoder, ids: Sequence[Sequence[int]], rn
         with torch.no_grad():
             wanted = teacher(rows, mask)
         gap = (((wanted - student(rows, mask)) ** 2).sum(-1) * mask).sum() / ((wanted**2).sum(-1) * mask).sum()
-        gap.backward()  # type: ignore[no-untyped-call]
+        gap.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
