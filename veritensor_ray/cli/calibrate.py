@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config, Engines, Exclude, Include, Profile
 
 if TYPE_CHECKING:
-    from veritensor_ray.pipeline.calibration import Calibration, Document
+    from veritensor_ray.pipeline.calibration import Calibration, CleanDocument
 
 _SHOWN = 3  # passages of a kind
 _NAMED = 20  # documents that were not read; --json has all
@@ -160,14 +160,14 @@ def _say_where(found: Calibration, written: str, sealed: str) -> None:
         out.print("\nNothing was changed (--dry-run)")
 
 
-def _count(documents: list[Document], threshold: float) -> str:
+def _count(documents: list[CleanDocument], threshold: float) -> str:
     from veritensor_ray.engines.injection.calibration import above
 
     count = above([one.score for one in documents], threshold)
     return f"{count:,} ({count / len(documents):.2%})" if count else "0"
 
 
-def _highest(documents: list[Document]) -> list[Document]:
+def _highest(documents: list[CleanDocument]) -> list[CleanDocument]:
     import math
 
     return [one for one in documents[:_SHOWN] if math.isfinite(one.score)]

@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class CleanDocument:
     """A clean document, and where in it the passage stands that scores highest; minus infinity where the model had nothing to read."""
 
     artifact: str
@@ -55,7 +55,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadDocument:
     """A document that counts for nothing, and why."""
 
     artifact: str
@@ -69,17 +69,17 @@ class Calibration:
     model: str
     window_tokens: int
     stride_tokens: int
-    documents: Sequence[Document]
-    unread: Sequence[Unread]
+    documents: Sequence[CleanDocument]
+    unread: Sequence[UnreadDocument]
     medium_rate: float
     high_rate: float
     before: Thresholds
     problem: str = ""
 
     @cached_property
-    def kinds(self) -> dict[str, list[Document]]:
+    def kinds(self) -> dict[str, list[CleanDocument]]:
         """Documents by kind, those that score highest first."""
-        found: dict[str, list[Document]] = {}
+        found: dict[str, list[CleanDocument]] = {}
         for document in sorted(self.documents, key=lambda one: (one.kind, -one.score, one.artifact)):
             found.setdefault(document.kind, []).append(document)
         return found
@@ -149,13 +149,13 @@ def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress
         raise UsageError(_too_few(settings.sources, len(wanted), "documents"))
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), names, b"calibrate", "calibrate")
     _ready(context)
-    documents: list[Document] = []
-    unread = [Unread(row.artifact, row.reason or str(row.status)) for row in rows if row.shard < 0]
+    documents: list[CleanDocument] = []
+    unread = [UnreadDocument(row.artifact, row.reason or str(row.status)) for row in rows if row.shard < 0]
     in_folders = any("/" in row.artifact for row in rows)
     for done, row in enumerate(wanted):
         progress(done, len(wanted))
         read = _read(context, row, in_folders)
-        if isinstance(read, Document):
+        if isinstance(read, CleanDocument):
             documents.append(read)
         else:
             unread.append(read)
@@ -221,21 +221,21 @@ def _problem(context: Context, after: Thresholds) -> str:
     return ""
 
 
-def _read(context: Context, row: PlanRow, in_folders: bool) -> Document | Unread:
+def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | UnreadDocument:
     limits = context.settings.limits
     try:
         said, _ = bounded.SHARED.call("score", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
     except bounded.Died as death:
-        return Unread(row.artifact, str(death))
+        return UnreadDocument(row.artifact, str(death))
     score = said["score"]
     if said["status"] not in _READ or not said["texts"]:
-        return Unread(row.artifact, str(said["reason"] or "there is no text in it"))
+        return UnreadDocument(row.artifact, str(said["reason"] or "there is no text in it"))
     kind = str(said["media_type"]) if not in_folders else row.artifact.partition("/")[0] if "/" in row.artifact else TOP
     at = said["location"]
     location: dict[str, Any] = {name: int(at[name]) for name in _NUMBERS if at.get(name) is not None}
     location |= {name: str(at[name]) for name in _WORDS if at.get(name) is not None}
     member = None if said["member"] is None else str(said["member"])
-    return Document(row.artifact, kind, -math.inf if score is None else float(score), member, location, said["status"] == "partial")
+    return CleanDocument(row.artifact, kind, -math.inf if score is None else float(score), member, location, said["status"] == "partial")
 
 
 # ---- in the bounded process
@@ -248,7 +248,8 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
     [engine] = [engine for engine in bench.engines if isinstance(engine, Injection)]
     extraction = Extraction(context, [row], workbench(context, local), models, pulse)
     outcome = extraction.outcomes[0]
-    texts, best, where = 0, -math.inf, {"member": None, "location": {}}
+    texts, best = 0, -math.inf
+    where: dict[str, Any] = {"member": None, "location": {}}
     try:
         for handover in extraction.batches():
             read: Handover | None = handover

@@ -88,7 +88,7 @@ def _tail(ranked: Sequence[float], rate: float) -> float:
     if count < 1:  # one document with a score, or none: no tail, so it falls off from there as slowly as is assumed at least
         return ranked[0] + _SCALE * -math.log(len(ranked) * rate)
     excess = sum(ranked[:count]) / count - ranked[count]
-    scale = max(excess * (1 + count**-0.5), _SCALE)
+    scale = max(excess * (1 + 1 / math.sqrt(count)), _SCALE)
     return ranked[count] + scale * math.log(count / (len(ranked) * rate))
 
 
