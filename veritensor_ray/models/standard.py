@@ -70,7 +70,7 @@ def keep_calibration(home: Path, role: str, calibration: Mapping[str, Any]) -> P
         for temporary, target in new:  # one right after the other: in between, the folder does not fit its lock
             temporary.replace(target)
     except OSError as error:
-        raise ModelError(f"{error.filename or path} cannot be written: {error.strerror}. Calibrate where HF_HOME can be written") from None
+        raise ModelError(f"{path} cannot be written: {error.strerror}. Calibrate where HF_HOME can be written") from None
     return path
 
 
