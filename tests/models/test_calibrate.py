@@ -30,6 +30,7 @@ from veritensor_ray.models.standard import keep_calibration
 from veritensor_ray.pipeline import bounded
 from veritensor_ray.signing import trust_list
 
+pytestmark = pytest.mark.slow  # each calibration is a process that loads a model, or two
 Run = Any
 LINES = 60  # documents of the small corpus, beside two that cannot be read
 

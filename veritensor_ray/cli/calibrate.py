@@ -14,6 +14,7 @@ from veritensor_ray.cli.options import AsJson, Config, Engines, Exclude, Include
 if TYPE_CHECKING:
     from veritensor_ray.pipeline.calibration import Calibration, CleanDocument
 
+_ALL = "all kinds"
 _SHOWN = 3  # passages of a kind
 _NAMED = 20  # documents that were not read; --json has all
 _EVERY = 10.0  # seconds between lines of progress where they stay
@@ -103,10 +104,10 @@ class _Progress:
 def _show(found: Calibration, notes: list[str]) -> None:
     from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, safe, table
-    from veritensor_ray.engines.injection.calibration import ALL, probability
+    from veritensor_ray.engines.injection.calibration import probability
 
     out = console()
-    kinds = {**found.kinds, ALL: [*found.documents]} if len(found.kinds) > 1 else found.kinds
+    kinds = {**found.kinds, _ALL: [*found.documents]} if len(found.kinds) > 1 else found.kinds
     out.print("Clean documents, and how many of them would have a finding", style="bold")
     rows = []
     for kind, documents in kinds.items():

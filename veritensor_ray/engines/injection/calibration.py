@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 Scores = Mapping[str, Sequence[float]]  # by kind of document
 
-ALL = "all kinds"
 FEW = 100  # documents: of a kind with fewer, a tail of its own would be a guess
 CLEAR = 0.1  # log odds above a score that must stay below: arithmetic on another machine moves scores by less
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 20, 5, 50  # the twentieth part of a kind is its tail, but no fewer and no more scores than these
