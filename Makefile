@@ -97,8 +97,8 @@ bench-readers: $(VENV)/.dev ## measure readers beside plain libraries; writes be
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m bench.readers
 
-bench-models: $(VENV)/.dev ## measure the models; writes bench/models.json and docs/models.md
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
+bench-models: $(VENV)/.dev ## measure the models; writes bench/models.json, docs/models.md and lines of the README
+	$(BIN)/python -m pip install --quiet --editable '.[bench,train]'
 	$(BIN)/python -m bench.models
 
 clean: ## remove what builds and runs left behind

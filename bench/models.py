@@ -2,8 +2,10 @@
 
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 
-PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one that row is left out. Needs the `train` extra, whose
-packages hold the clean documents. Sections: --only injection|pii|ocr|speed.
+PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one that row is left out. Needs the extras `bench` and
+`train`, whose packages hold what is measured beside injection, and clean documents. Sections: --only injection|speed|pii|ocr. The lines
+of the README that quote the measurements of injection are written too. --sample N is a quick look at injection and its speed: at most N
+texts of each set and of each kind of document, the page on standard output, no file changed.
 """
 
 from __future__ import annotations
@@ -16,27 +18,24 @@ import random
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import numpy as np
 import pandas as pd
 
-from training import texts as own
-from training.documents import Document, collect
-from training.injection_samples import even, kept_for_measuring, labelled
-from veritensor_ray.config import Settings, load_settings
+from bench import injection, injection_page
+from bench.injection import loaded
+from bench.injection_page import table
+from bench.injection_texts import DATA, SEED
+from veritensor_ray.config import load_settings
 from veritensor_ray.engines.base import TextEngine
-from veritensor_ray.engines.registry import create
-from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 
 ROOT = Path(__file__).parent.parent
-SEED = 11
 CLEAN = 2500
 # Labels of the public sets and the rule that has to find them; what is not listed is not asked for.
 PII = {
@@ -44,130 +43,6 @@ PII = {
     "US_SSN": "us-ssn", "PHONE_NUMBER": "phone", "EMAIL_ADDRESS": "email", "IP_ADDRESS": "ip-address", "IBAN_CODE": "iban",
     "MAC_ADDRESS": "mac-address", "CRYPTO": "crypto-address",
 }  # fmt: skip
-
-
-def loaded(name: str, settings: Settings | None = None) -> Any:
-    """An engine, ready."""
-    (engine,) = create(settings or load_settings(environ={}), [name])
-    engine.load(ModelStore("embedded"))
-    return engine
-
-
-# ---------------------------------------------------------------- injection
-
-
-def worst(engine: TextEngine, texts: Sequence[str], rules: Callable[[str], bool] = lambda _: True) -> np.ndarray[Any, Any]:
-    """Per text 0: nothing, 1: medium, 2: high."""
-    result = np.zeros(len(texts), int)
-    for first in range(0, len(texts), 500):
-        for hit in engine.scan_text(text_batch(texts[first : first + 500])):
-            if rules(hit.rule):
-                row = first + (hit.row or 0)
-                result[row] = max(result[row], 2 if hit.severity == "high" or hit.severity == "critical" else 1)
-    return result
-
-
-def injection_sets(data: Path, rng: random.Random) -> dict[str, tuple[list[str], list[int]]]:
-    """Texts that no model was trained on, by the row of the table that they stand for."""
-
-    def public(name: str, part: bool) -> tuple[list[str], list[int]]:
-        frame = labelled(data, name)
-        frame = frame[[kept_for_measuring(name, t) for t in frame.text]] if part else frame
-        frame = frame.sample(min(len(frame), 500), random_state=SEED)
-        return list(frame.text), [int(x) for x in frame.label]
-
-    sets = {
-        "direct: deepset, a fifth kept apart": public("deepset_train", True),
-        "direct: bastioncorpus, never trained on": public("bastioncorpus", False),
-        "direct: tensortrust, never trained on": public("tensortrust", False),
-        "in documents: piarena_short, never trained on": public("piarena_short", False),
-        "benign requests that sound harmful: cyberseceval_frr, a fifth": public("cyberseceval_frr", True),
-        "benign prompts: wildguard_benign, a fifth": public("wildguard_benign_60", True),
-    }
-    for line in own.lines():
-        if line.kept_apart:
-            name = {"tool": "tool output", "document": "in documents", "trigger": "benign with trigger words"}.get(line.genre, "direct")
-            name = f"{name}: own lines kept apart" if line.language == "en" else f"other languages: {line.language}, own lines kept apart"
-            texts, labels = sets.setdefault(name, ([], []))
-            texts.append(own.choose(rng, line.text))
-            labels.append(int(line.attack))
-    return sets
-
-
-def share(values: np.ndarray[Any, Any], least: int) -> float | None:
-    return round(float((values >= least).mean()), 3) if len(values) else None
-
-
-def injection(data: Path, clean: Sequence[Document]) -> dict[str, Any]:
-    """Recall and false positives of the engine, and of phrase matching (the rules of `signatures` for the same category)."""
-    engine, phrases = loaded("injection"), loaded("signatures")
-    wanted = {rule.id for rule in phrases.rules() if rule.category == "prompt-injection"}
-    result: dict[str, Any] = {}
-    for name, (found, labels) in injection_sets(data, random.Random(SEED)).items():
-        truth = np.array(labels)
-        mine, theirs = worst(engine, found), worst(phrases, found, wanted.__contains__)
-        result[name] = {
-            "attacks": int(truth.sum()), "benign": int((truth == 0).sum()),
-            **{f"{what} {level}": share(mine[truth == label], least) for label, what in ((1, "recall"), (0, "false"))
-               for level, least in (("medium", 1), ("high", 2))},
-            "phrases recall": share(theirs[truth == 1], 1), "phrases false": share(theirs[truth == 0], 1),
-        }  # fmt: skip
-    foreign = [row for name, row in result.items() if name.startswith("other languages")]
-    counts = [(row["attacks"], row["benign"]) for row in foreign]
-    result["other languages, all"] = {"attacks": sum(a for a, _ in counts), "benign": sum(b for _, b in counts)} | {
-        key: round(sum((row[key] or 0) * row[of] for row in foreign) / sum(row[of] for row in foreign), 3)
-        for key, of in (("recall medium", "attacks"), ("recall high", "attacks"), ("false medium", "benign"), ("false high", "benign"),
-                        ("phrases recall", "attacks"), ("phrases false", "benign"))
-    }  # fmt: skip
-    found = [d.text[:4000] for d in clean]
-    mine, theirs = worst(engine, found), worst(phrases, found, wanted.__contains__)
-    for group in ("all", *sorted({d.group for d in clean})):
-        of = np.array([group in ("all", d.group) for d in clean])
-        result[f"clean documents: {group}"] = {
-            "attacks": 0, "benign": int(of.sum()), "false medium": share(mine[of], 1), "false high": share(mine[of], 2),
-            "phrases false": share(theirs[of], 1),
-        }  # fmt: skip
-    return result
-
-
-def injection_speed(clean: Sequence[Document]) -> dict[str, Any]:
-    """Windows per CPU second with and without the cascade, padding, and the library's own pipeline."""
-    from transformers import pipeline
-
-    from veritensor_ray.engines.injection.windows import from_table, packed
-
-    texts = [d.text[:8000] for d in clean[:150]]
-    slow = loaded("injection", load_settings(flags={"injection": {"cascade": False}}, environ={}))
-    fast = loaded("injection")
-    windows = from_table(slow.prepare(text_batch(texts)))
-    spent = {}
-    for name, engine in (("cascade", fast), ("every window", slow)):
-        began = time.process_time()
-        engine.scan_text(text_batch(texts))
-        spent[name] = time.process_time() - began
-    lengths = [[len(windows[i].ids) for i in batch] for batch in packed(windows, 4096)]
-    padding = sum(max(batch) * len(batch) for batch in lengths) / sum(map(sum, lengths))
-    folder = ModelStore("embedded").model("injection").folder
-    short = sorted(random.Random(SEED).sample([d.text[: int(random.Random(i).lognormvariate(5, 0.9))] for i, d in enumerate(clean)], 600))
-    random.Random(SEED).shuffle(short)
-    plain = pipeline("text-classification", model=str(folder), tokenizer=str(folder), device=-1)
-    began = time.process_time()
-    plain(short, batch_size=32, truncation=True, max_length=128)
-    piped = time.process_time() - began
-    other = loaded("injection", load_settings(flags={"injection": {"cascade": False}}, environ={}))
-    began = time.process_time()
-    other.scan_text(text_batch([t[:400] for t in short]))
-    ours = time.process_time() - began
-    network = other._scorer.network
-    return {
-        "windows": len(windows),
-        "windows per CPU second, cascade": round(len(windows) / spent["cascade"], 1),
-        "windows per CPU second, every window": round(len(windows) / spent["every window"], 1),
-        "cascade ratio": round(spent["every window"] / spent["cascade"], 1),
-        "computed per real token, documents": round(padding, 3),
-        "computed per real token, short texts": round(network.computed / network.tokens, 3),
-        "plain pipeline(batch_size=32) to ours, CPU seconds, short texts": round(piped / ours, 2),
-    }
 
 
 # ---------------------------------------------------------------- pii
@@ -256,7 +131,16 @@ def presidio(python: str, texts: Sequence[str]) -> dict[str, Any]:
     return answer
 
 
-def pii(data: Path, clean: Sequence[Document], python: str | None) -> dict[str, Any]:
+def clean_documents() -> list[str]:
+    """Documents of the installed packages that no model was trained on, no kind of them favoured."""
+    from training.documents import collect
+    from training.injection_samples import even
+
+    untrained = [document for document in collect([], random.Random(SEED)) if not document.may_train]
+    return list(dict.fromkeys(document.text for document in even(untrained, random.Random(SEED), CLEAN)))
+
+
+def pii(data: Path, python: str | None) -> dict[str, Any]:
     """F1 by type, alarms on clean text, megabytes per CPU second, with and without the gate, beside presidio."""
     flags: dict[str, dict[str, Any]] = {"gate on": {}, "gate off": {"gate": False}, "patterns only": {"free_text": False}}
     engines = {name: loaded("pii", load_settings(flags={"pii": value}, environ={})) for name, value in flags.items()}
@@ -279,10 +163,7 @@ def pii(data: Path, clean: Sequence[Document], python: str | None) -> dict[str, 
                 "types": f1(zip((s for _, s in rows), [[s for s in one if s[2] != "-"] for one in spans], strict=True)),
                 "mb_per_cpu_second": round(sum(len(t.encode()) for t in texts) / answer["seconds"] / 1e6, 4),
             }
-    by_group: dict[str, list[str]] = defaultdict(list)
-    for document in clean[:800]:
-        by_group["mixed documents"].append(document.text[:4000])
-    mixed = by_group["mixed documents"][:250]
+    mixed = [text[:4000] for text in clean_documents()[:250]]
     size = sum(len(t.encode()) for t in mixed)
     speeds = {}
     for name, engine in engines.items():
@@ -305,12 +186,6 @@ def ocr() -> dict[str, Any]:
     return dict(measure(SEED))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
-    lines += ["| " + " | ".join("" if c is None else str(c) for c in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def report(results: dict[str, Any]) -> str:
     """docs/models.md."""
     parts = [
@@ -320,13 +195,9 @@ def report(results: dict[str, Any]) -> str:
         "",
     ]
     if "injection" in results:
-        keys = ("attacks", "benign", "recall medium", "recall high", "false medium", "false high", "phrases recall", "phrases false")
-        parts += ["## Prompt injection", "", "`phrases`: the YARA rules of `signatures` for the same category, on the same texts.", "",
-                  _table(("texts", *keys), ([name, *(row.get(k) for k in keys)] for name, row in results["injection"].items())), ""]  # fmt: skip
-        parts += ["Thresholds and what was trained on: [model card](../veritensor_ray/models/embedded/injection/README.md). Own lines kept apart come from the "
-                  "same authors as those trained on and flatter; so does a fifth of a set whose other fifths were trained on.", ""]  # fmt: skip
+        parts += injection_page.section(results["injection"])
     if "injection speed" in results:
-        parts += ["## Speed of injection", "", _table(("", ""), results["injection speed"].items()), ""]
+        parts += injection_page.speed_section(results["injection speed"])
     if "pii" in results:
         parts += [
             "## Personal data",
@@ -337,14 +208,14 @@ def report(results: dict[str, Any]) -> str:
         for name, row in results["pii"].items():
             if "types" in row:
                 columns = ("spans", "precision", "recall", "F1")
-                parts += [f"### {name}", "", _table(("type", *columns), ([kind, *(one[k] for k in columns)] for kind, one in row["types"].items())),
+                parts += [f"### {name}", "", table(("type", *columns), ([kind, *(one[k] for k in columns)] for kind, one in row["types"].items())),
                           "", f"{row['mb_per_cpu_second']} MB per CPU second.", ""]  # fmt: skip
             else:
-                parts += [f"### {name}", "", _table(("", ""), row.items()), ""]
+                parts += [f"### {name}", "", table(("", ""), row.items()), ""]
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
         parts += ["## Text in images", "", "Word recall; `plain` is EasyOCR with the same weights and its own settings.", "",
-                  _table(("pages", *shown), ([name, *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
+                  table(("pages", *shown), ([name, *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -354,36 +225,48 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {__import__('torch').__version__}"
 
 
+def quote(results: dict[str, Any], readme: str) -> str:
+    """The README with the lines about injection as they were measured; without a measurement, as it is."""
+    if not {"injection", "injection speed"} <= set(results):
+        return readme
+    old = [line for line in readme.splitlines(keepends=True) if line.startswith("| injection, ")]
+    new = [f"{line}\n" for line in injection_page.quoted(results["injection"], results["injection speed"])]
+    before, _, rest = readme.partition("".join(old))
+    return before + "".join(new) + rest
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--presidio", metavar="PYTHON", help="interpreter that has presidio-analyzer and a spaCy model")
     parser.add_argument("--only", action="append", choices=["injection", "speed", "pii", "ocr"])
+    parser.add_argument("--sample", type=int, metavar="N", help="a quick look at injection: at most N texts of a kind; writes nothing")
     args = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    chosen = args.only or ["injection", "speed", "pii", "ocr"]
+    if args.sample:
+        looked = {"injection": injection.measure(args.data, args.sample), "injection speed": injection.speed(args.data, args.sample)}
+        print(report({"machine": machine()} | looked))
+        return
     store = ROOT / "bench" / "models.json"
     results = json.loads(store.read_text()) if args.only and store.exists() else {}
     results["machine"] = machine()
-    clean = (
-        even([d for d in collect([], random.Random(SEED)) if not d.may_train], random.Random(SEED), CLEAN) if set(chosen) - {"ocr"} else []
-    )
-    clean = list({d.text: d for d in clean}.values())
     steps: dict[str, tuple[str, Callable[[], Any]]] = {
-        "injection": ("injection", lambda: injection(args.data, clean)),
-        "speed": ("injection speed", lambda: injection_speed(clean)),
-        "pii": ("pii", lambda: pii(args.data, clean, args.presidio)),
+        "injection": ("injection", lambda: injection.measure(args.data)),
+        "speed": ("injection speed", lambda: injection.speed(args.data)),
+        "pii": ("pii", lambda: pii(args.data, args.presidio)),
         "ocr": ("ocr", ocr),
     }
-    for name in chosen:
+    for name in args.only or steps:
         key, step = steps[name]
         began = time.time()
         results[key] = step()
         sys.stderr.write(f"{name}: {time.time() - began:.0f} s\n{json.dumps(results[key], indent=1)}\n")
         store.write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "docs" / "models.md").write_text(report(results))
+    readme = ROOT / "README.md"
+    readme.write_text(quote(results, readme.read_text()))
 
 
 if __name__ == "__main__":

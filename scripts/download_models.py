@@ -524,7 +524,8 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
 def _selftest_apart(options: argparse.Namespace, wanted: list[str]) -> None:
     """The models judged offline, and by the package where it is installed and has the same catalog."""
     catalog = (options.catalog or _default_catalog()).resolve()
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(options.home.expanduser().resolve())}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    environment["HF_HOME"] = str(options.home.expanduser().resolve())
     roles = [argument for role in wanted for argument in ("--only", role)]
     own = [__file__, "--offline-selftest", "--profile", options.profile, "--catalog", str(catalog), "--home", str(options.home), *roles]
     if subprocess.run([sys.executable, *own], env=environment, check=False).returncode:

@@ -70,6 +70,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
         patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("ORT_DISABLE_TELEMETRY", "1")  # tests import ONNX Runtime by themselves, to make models
         patch.delenv("HF_HOME", raising=False)
         yield home
 

@@ -204,6 +204,7 @@ def test_loading_and_scanning_with_every_model(weights: tuple[Path, dict[str, An
     seen = child("scan", base)
     assert [one for one in seen["events"] if one[0] != "write"] == []
     assert outside(seen, base) == []
+    assert not (base / ".cache/Microsoft").exists(), "ONNX Runtime keeps there what it is going to report"
     assert seen["torch.load"] == []
     assert [path for path in seen["reads"] if path.endswith((".pth", ".bin", ".pkl"))] == []
     folders = [str(folder) for folder in model_folders(base)]

@@ -1,6 +1,7 @@
 """Trains the embedded models that ship in the package.
 
-    python -m training injection --data ../shared/data --out veritensor_ray/models/embedded/injection
+    python -m training.corpora GATHERED
+    python -m training injection --data ../shared/data --gathered GATHERED --out veritensor_ray/models/embedded/injection
     python -m training pii --data ../shared/data --out veritensor_ray/models/embedded/pii
 
 Repeatable for the same seed, the same documents, the same hardware and library versions. Needs the `train` extra.
@@ -18,7 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from training import injection, pii
-from training.documents import collect
+from training.documents import collect, gathered, real
 
 
 def arguments() -> argparse.Namespace:
@@ -28,9 +29,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--clean", type=Path, nargs="*", default=[], help="folders of more benign text")
-    parser.add_argument("--clean-documents", type=int, default=4000, help="held-out documents to calibrate on")
+    parser.add_argument("--clean-documents", type=int, default=4000, help="pii: held-out documents to calibrate on")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the largest number of samples; training time grows with it")
-    parser.add_argument("--measure", action="store_true", help="no training: calibrate and measure the model in --out again")
+    parser.add_argument("--gathered", type=Path, help="injection: what `python -m training.corpora` left")
+    parser.add_argument(
+        "--leave-out", nargs="*", default=[], metavar="SET", help="injection: labelled sets to train without, to measure on them"
+    )
+    parser.add_argument("--measure", action="store_true", help="pii: no training, calibrate and measure the model in --out again")
     return parser.parse_args()
 
 
@@ -38,13 +43,16 @@ def main() -> None:
     args = arguments()
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     documents = collect(args.clean, random.Random(args.seed))
     print(f"{sum(d.may_train for d in documents)} documents to train on, of {len(documents)}", flush=True)
-    command = f"{args.role} --seed {args.seed} --scale {args.scale} --clean-documents {args.clean_documents}"
+    command = f"{args.role} --seed {args.seed} --scale {args.scale}"
     if args.role == "pii":
+        command += f" --clean-documents {args.clean_documents}"
         pii.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
     else:
-        injection.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
+        documents += [*real(args.data / "real"), *(gathered(args.gathered) if args.gathered else [])]
+        injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, command)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ TEXT_ENDINGS = {".py", ".md", ".rst", ".txt", ".json", ".html", ".gz", ".lua", "
 MOST_OF = {"documentation": 300, "manual pages": 4, "help": 700}  # documents of one package; 100 of any other
 HELD_OUT = 0.25  # of the packages
 NEVER_TRAINED = ("games", "manual pages")  # kinds kept out whole: what a model does on text of a kind that it never saw
+BY_LINE = ("ui-strings", "sentences", "dialogue", "quotes")  # gathered kinds in which every line stands alone
+# Kinds of the shared real documents that no training sees: by licence, because they hold orders to models, or to stand for strangers.
+REAL_NEVER_TRAINED = ("prose", "web", "pdf", "multilang", "chat", "spam", "promptguide", "legal", "office", "medical")
 # A clean document that quotes an attack word by word is neither trained on nor counted.
 QUOTED_ATTACK = re.compile(
     r"\b(ignore|disregard|forget|override)\s+(all\s+|any\s+|the\s+|your\s+|my\s+|of\s+)*(previous|prior|above|preceding)"
@@ -37,13 +40,20 @@ QUOTED_ATTACK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`may_train`: neither held out nor under a licence that asks for more than attribution."""
+    """`may_train`: neither held out nor under a licence that asks for more than attribution. `segments`: as a reader of the product cuts it."""
 
     group: str
     package: str
     licence: str
     text: str
     may_train: bool
+    segments: tuple[str, ...] = ()
+
+    def windows(self, size: int = 480, step: int = 400) -> Iterator[str]:
+        """All of it, in overlapping pieces."""
+        for segment in self.segments or (self.text,):
+            for start in range(0, max(1, len(segment) - (size - step)), step):
+                yield segment[start : start + size]
 
 
 def share(text: str) -> float:
@@ -76,6 +86,47 @@ def collect(extra: Iterable[Path], rng: random.Random) -> list[Document]:
                 if digest not in seen:
                     seen.add(digest)
                     documents.append(Document(group, package, licence, text, trained))
+    return documents
+
+
+def gathered(folder: Path) -> list[Document]:
+    """What `python -m training.corpora` left in a folder: kind/package/files. Packages are held out whole, as elsewhere."""
+    licences = {}
+    for line in (folder / "SOURCES.tsv").read_text("utf-8").splitlines()[1:]:
+        kind, _, package, _, licence, *_ = line.split("\t")
+        licences[kind, package] = licence
+    documents = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and len(p.relative_to(folder).parts) > 2):
+        kind, package = path.relative_to(folder).parts[:2]
+        text = path.read_text("utf-8", "replace").replace("\r", "")
+        if QUOTED_ATTACK.search(text):
+            continue
+        segments = tuple(line for line in text.split("\n") if line.strip()) if kind in BY_LINE else ()
+        licence = licences.get((kind, package), "unknown")
+        trained = bool(PERMISSIVE.match(licence)) and not COPYLEFT.search(licence) and share(package) >= HELD_OUT
+        documents.append(Document(kind, package, licence, text, trained, segments))
+    return documents
+
+
+def may_train(kind: str, artifact: str) -> bool:
+    """Whether training may read a document of the shared real ones."""
+    return kind not in REAL_NEVER_TRAINED and share(f"{kind}/{artifact}") < 0.5
+
+
+def real(folder: Path) -> list[Document]:
+    """Real documents, packed by kind, as the product's readers see them: all segments of each. Half of those of most kinds may be trained on."""
+    from training.reading import read_folder, unpacked
+
+    documents = []
+    for kind, place in unpacked(folder):
+        rows, batches = read_folder(place)
+        segments: list[list[str]] = [[] for _ in rows]
+        for batch in batches:
+            for owner, text in zip(batch.column("artifact").to_pylist(), batch.column("text").to_pylist(), strict=True):
+                segments[owner] += [text] if text else []
+        for row, found in zip(rows, segments, strict=True):
+            group, trained = f"real: {kind}", may_train(kind, row.artifact)
+            documents.append(Document(group, row.artifact, "by kind, as listed with the data", "\n".join(found), trained, tuple(found)))
     return documents
 
 

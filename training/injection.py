@@ -1,16 +1,18 @@
-"""Trains, calibrates and measures the embedded injection model: a six-layer transformer and a linear model, mixed.
+"""Trains, calibrates and measures the embedded injection model: a six-layer multilingual transformer behind a linear model, mixed.
 
-Round 1 learns from labelled and written windows, round 2 from raw windows of documents that raised false alarms. The linear
-model sees the same windows. A logistic mixture of both is fitted on texts kept apart; thresholds are then set per document on
-clean documents of packages, and of whole kinds, that were never trained on.
+The linear model learns first, from labelled windows, from raw windows of clean documents, and from those of all their windows that it
+took for attacks. The transformer learns what gets past it: attacks, and the benign windows that look most like them to the linear
+model; in a second round, those that it took for attacks itself. A mixture of both is chosen for recall at equal false alarms on
+clean documents. Thresholds are then set per document on whole clean documents of packages and kinds that were never trained on.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
-import time
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,366 +22,377 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, DebertaV2ForSequenceClassification, PreTrainedTokenizerFast
+from tokenizers import Tokenizer
 
-from training import card, texts
-from training.base import (
-    Tokens,
-    base_weights,
-    batches,
-    cut_words,
-    deberta_config,
-    micro_batches,
-    padded,
-    select,
-    write_json,
-    write_tokenizer,
-)
-from training.documents import Document, excerpt, share
-from training.injection_samples import (
-    MEASURE_ONLY,
-    TRAIN_ON,
-    WINDOW,
-    Sample,
-    even,
-    first_round,
-    hard_windows,
-    kept_for_measuring,
-    labelled,
-    second_round,
-)
+from training import card, injection_network, texts
+from training.base import write_json
+from training.documents import REAL_NEVER_TRAINED, Document
+from training.e5 import LAYERS, base, cut_words, encoder, restore
+from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
+from training.injection_grammar import PROBES
+from training.injection_network import Network, export
+from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
-from veritensor_ray.engines.injection.windows import ZONE, ZONE_STRIDE, Cutter
+from veritensor_ray.engines.injection.windows import Cutter
 
-STRIDE = 64
-LAYERS = (0, 1, 2, 3, 4, 5)
-WORDS = 16_000
-MOST_CHARS = 3000  # of one document, about 12 windows: bounds what calibration costs
+STRIDE = 96
+WORDS = 48_000
+MEDIUM_RATE, HIGH_RATE = 0.005, 0.0005  # of clean documents, at most
+MOST_MEDIUM = 0.01  # of those of any kind
+PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
+CEILING = 8.0  # log odds that the transformer is taken at
+MEASURED = 400  # texts of a set
+ORDERS_IN = ("real: chat", "real: spam", "real: promptguide")  # kinds that hold orders to models: no alarm there is false by itself
+GOLDEN = Path(__file__).parent.parent / "tests/engines/injection/golden.json"
+# How much an attack of a small set of strangers counts for the linear model, beside one of ours.
+WEIGHTS = {"deepset_train": 3.0, "bipia_indocument_train": 3.0, "attacks_atr": 2.0, "attacks_multilingual_agent": 2.0, "injecagent_dh": 2.0}
 Array = np.ndarray[Any, Any]
-BF16 = bool(torch.cpu._is_avx512_bf16_supported())
 
 
-# ---------------------------------------------------------------- the two models
+# ---------------------------------------------------------------- the linear model
 
 
-def new_transformer(rows: list[int]) -> DebertaV2ForSequenceClassification:
-    """The chosen layers and words of the base under a fresh head; embeddings frozen."""
-    config = deberta_config(
-        len(LAYERS), len(rows), num_labels=2, id2label={0: "SAFE", 1: "INJECTION"}, label2id={"SAFE": 0, "INJECTION": 1}
-    )
-    model = DebertaV2ForSequenceClassification(config)
-    missing = model.load_state_dict({"deberta." + k: v for k, v in select(base_weights(), rows, LAYERS).items()}, strict=False)
-    assert not missing.unexpected_keys and all(k.startswith(("pooler", "classifier")) for k in missing.missing_keys)
-    model.deberta.embeddings.requires_grad_(False)
-    return model
-
-
-def train(
-    model: DebertaV2ForSequenceClassification,
-    tokenizer: PreTrainedTokenizerFast,
-    samples: Sequence[Sample],
-    rate: float,
-    rng: random.Random,
-) -> None:
-    """One epoch of batches of about 64 samples, gathered from micro-batches."""
-    ids: list[Tokens] = tokenizer([s.text for s in samples], truncation=True, max_length=WINDOW)["input_ids"]
-    labels = torch.tensor([s.label for s in samples])
-    head = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("deberta")]
-    body = [p for n, p in model.named_parameters() if p.requires_grad and n.startswith("deberta")]
-    optimizer = torch.optim.AdamW([{"params": body, "lr": rate}, {"params": head, "lr": 4 * rate}], weight_decay=0.01)
-    steps = max(1, len(samples) // 64)
-    warm = max(1, int(0.06 * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, max(0.02, (steps - s) / max(1, steps - warm))))
-    model.train()
-    begin, waiting, step, losses = time.time(), 0, 0, [0.0]
-    for batch in micro_batches([len(i) for i in ids], rng):
-        with torch.autocast("cpu", torch.bfloat16, enabled=BF16):
-            logits = model(**padded([ids[i] for i in batch])).logits
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[batch], label_smoothing=0.03, reduction="sum")
-        (loss / 64).backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.item() / len(batch))
-        waiting += len(batch)
-        if waiting >= 64:
-            torch.nn.utils.clip_grad_norm_(body + head, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-            waiting, step = 0, step + 1
-            if step % 50 == 0:
-                print(f"step {step}/{steps} loss {np.mean(losses[-300:]):.3f} {time.time() - begin:.0f} s", flush=True)
-
-
-def logits_of(model: DebertaV2ForSequenceClassification, ids: Sequence[Tokens]) -> Array:
-    """Log odds of an injection in each window."""
-    model.eval()
-    lengths = [len(i) for i in ids]
-    result = np.zeros(len(ids))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=BF16):
-        for batch in batches(lengths, sorted(range(len(ids)), key=lengths.__getitem__), 4096):
-            logits = model(**padded([ids[i] for i in batch])).logits.float()
-            result[batch] = (logits[:, 1] - logits[:, 0]).numpy()
-    return result
-
-
-def fit_linear(found: Sequence[str], labels: Sequence[int]) -> Linear:
-    """TF-IDF and logistic regression on hashed n-grams, rare ones left out."""
-    index, ends = [], [0]
+def counted(found: Sequence[str]) -> sp.csr_matrix:
+    """How often each bucket occurs in each text."""
+    index, counts, ends = [], [], [0]
     for text in found:
-        cut = words(text)
-        index.append(cut.between(0, len(cut.starts)).astype(np.int32))
-        ends.append(ends[-1] + len(index[-1]))
-    present = sp.csr_matrix((np.ones(ends[-1], np.float32), np.concatenate(index), ends), shape=(len(found), 1 << BITS))
+        buckets, times = np.unique(words(text).buckets.ravel(), return_counts=True)
+        index.append(buckets.astype(np.int32))
+        counts.append(times.astype(np.float32))
+        ends.append(ends[-1] + len(buckets))
+    return sp.csr_matrix((np.concatenate(counts), np.concatenate(index), ends), shape=(len(found), 1 << BITS))
+
+
+def fit_linear(present: sp.csr_matrix, labels: Array, weights: Array) -> Linear:
+    """TF-IDF and logistic regression on hashed n-grams, rare ones left out."""
     seen = np.bincount(present.indices, minlength=1 << BITS)
-    rarity = np.where(seen < 3, 0, np.round(16 * (np.log((1 + len(found)) / (1 + seen)) + 1)) / 16).astype(np.float32)
+    rarity = np.where(seen < 3, 0, np.round(16 * (np.log((1 + present.shape[0]) / (1 + seen)) + 1)) / 16).astype(np.float32)
     norms = np.sqrt(np.maximum(present @ rarity**2, 1e-6))
-    fitted = LogisticRegression(C=8.0, max_iter=300).fit(sp.diags(1 / norms) @ present @ sp.diags(rarity), labels)
+    scaled = (sp.diags(1 / norms) @ present @ sp.diags(rarity)).tocsr()
+    fitted = LogisticRegression(C=8.0, max_iter=60, tol=1e-3).fit(scaled, labels, sample_weight=weights)
     return Linear((fitted.coef_[0] * rarity).astype(np.float16).astype(np.float32), rarity, float(fitted.intercept_[0]))
+
+
+def learn_linear(samples: Sequence[Sample], documents: Sequence[Document], rng: random.Random) -> tuple[Linear, list[str], list[str]]:
+    """The linear model, random raw windows, and the windows of clean documents that look most like attacks to it."""
+    raw = raw_windows(documents, rng, 60_000, full=True)
+    present = counted([s.text for s in samples] + raw)
+    labels, weights = (
+        np.array([s.label for s in samples] + [0] * len(raw)),
+        np.array([WEIGHTS.get(s.source, 1.0) if s.label else 1.0 for s in samples] + [1.0] * len(raw)),
+    )
+    first = fit_linear(present, labels, weights)
+    every = list(dict.fromkeys(w for d in documents for w in d.windows() if len(w) > 20))
+    hard = [every[i] for i in np.argsort(-first.scores(every))[:40_000]]
+    present = sp.vstack([present, counted(hard)])
+    more = np.zeros(len(hard))
+    return fit_linear(present, np.concatenate([labels, more]), np.concatenate([weights, more + 1])), raw, hard
+
+
+# ---------------------------------------------------------------- the transformer
+
+
+def select(
+    samples: Sequence[Sample], linear: Linear, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
+) -> list[Sample]:
+    """What the transformer learns in round 1: it reads what gets past the linear model, so mostly such windows."""
+
+    def n(count: int) -> int:
+        return int(count * scale)
+
+    attacks = [s for s in samples if s.label]
+    benign = [s for s in samples if not s.label and s.source != "raw windows"]
+    likely = 1 / (1 + np.exp(-(linear.scores([s.text for s in benign]) + 2))) + 0.05
+    drawn = np.random.default_rng(rng.randrange(2**31)).choice(
+        len(benign), min(n(12_500), len(benign)), replace=False, p=likely / likely.sum()
+    )
+    chosen = rng.sample(attacks, min(n(16_500), len(attacks))) + [benign[i] for i in drawn]
+    chosen += [Sample(t, 0, "windows past the linear model") for t in rng.sample(list(hard), min(n(9500), len(hard)))]
+    chosen += [Sample(t, 0, "raw windows") for t in rng.sample(list(raw), min(n(3000), len(raw)))]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def token_ids(tokenizer: Tokenizer, found: Sequence[str]) -> list[list[int]]:
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(WINDOW)
+    return [one.ids for one in tokenizer.encode_batch(list(found))]
+
+
+def new_network(
+    documents: Sequence[Document], samples: Sequence[Sample], raw: Sequence[str], rng: random.Random, scale: float
+) -> tuple[Network, Tokenizer]:
+    """The base, cut, and made whole again on text of many languages."""
+    source = base()
+    pool = [s.text for s in samples] + list(raw) + [d.text[:2500] for d in documents]
+    tokenizer, rows = cut_words(source, pool, WORDS)
+    made, whole = encoder(source, rows, LAYERS), encoder(source, rows, range(12)).eval().requires_grad_(False)
+    tokenizer.enable_truncation(100)
+    some = rng.sample(pool, min(len(pool), int(6000 * scale)))
+    restore(made, whole, [one.ids for one in tokenizer.encode_batch([t[:400] for t in some])], rng)
+    return Network(made), tokenizer
 
 
 # ---------------------------------------------------------------- both, asked as the engine asks them
 
 
-def highest(values: Array, owners: Sequence[int], count: int) -> Array:
-    result = np.full(count, -30.0)
-    np.maximum.at(result, list(owners), values)
-    return result
+@dataclass(frozen=True)
+class Asked:
+    """Windows of texts that got past a gate: whose they are, and what each model says of them."""
+
+    owners: Array
+    whole: Array
+    token: Array
+    linear: Array
+    texts: int
+
+    def highest(self, values: Array) -> Array:
+        """Of each text; -30 where none of its windows was read."""
+        result = np.full(self.texts, -30.0)
+        np.maximum.at(result, self.owners, values)
+        return result
+
+    def mixed(self, share: float, weight: float) -> Array:
+        """Before it is scaled to log odds: the transformer's two numbers and `weight` times the linear model's."""
+        return np.minimum(share * self.whole + (1 - share) * self.token, CEILING) + weight * self.linear
 
 
-@dataclass(slots=True)
-class Detector:
-    """What the engine computes: log odds = a · transformer + b · linear + c, of windows that the gate lets through."""
-
-    model: DebertaV2ForSequenceClassification
-    tokenizer: PreTrainedTokenizerFast
-    linear: Linear
-    mix: tuple[float, float, float] = (1.0, 0.0, 0.0)
-    gate: float | None = None
-
-    def whole(self, found: Sequence[str]) -> dict[str, Array]:
-        """The highest score of a text's windows by each model and mixed; `zone` is what a gate would look at."""
-        windows = Cutter(self.tokenizer.backend_tokenizer, WINDOW, STRIDE, self.linear).windows(found)
-        deep, linear, owners = (
-            logits_of(self.model, [list(w.ids) for w in windows]),
-            np.array([w.linear for w in windows]),
-            [w.row for w in windows],
-        )
-        zone = [self.linear.scores(t, s := np.arange(0, max(1, len(t) - ZONE_STRIDE), ZONE_STRIDE), s + ZONE).max() for t in found]
-        by = {"transformer": deep, "linear": linear, "mixed": self._mixed(deep, linear)}
-        return {name: highest(values, owners, len(found)) for name, values in by.items()} | {
-            "zone": np.array(zone),
-            "windows": np.array(len(windows)),
-        }
-
-    def behind(self, found: Sequence[str]) -> tuple[Array, int]:
-        """The same as the engine computes it, mixed and only where the gate lets it; and the number of windows."""
-        windows = Cutter(self.tokenizer.backend_tokenizer, WINDOW, STRIDE, self.linear, self.gate).windows(found)
-        mixed = self._mixed(logits_of(self.model, [list(w.ids) for w in windows]), np.array([w.linear for w in windows]))
-        return highest(mixed, [w.row for w in windows], len(found)), len(windows)
-
-    def _mixed(self, deep: Array, linear: Array) -> Array:
-        a, b, c = self.mix
-        return np.asarray(a * deep + b * linear + c)
+def ask(network: Network, tokenizer: Tokenizer, linear: Linear, gate: float, found: Sequence[Sequence[str]]) -> Asked:
+    """Of texts, each given as its segments."""
+    owner = [i for i, segments in enumerate(found) for _ in segments]
+    windows = Cutter(tokenizer, WINDOW, STRIDE, linear, gate).windows([s for segments in found for s in segments])
+    distinct = list(dict.fromkeys(tuple(w.ids) for w in windows))
+    at = {ids: i for i, ids in enumerate(distinct)}
+    whole, token = injection_network.scores(network, distinct)
+    index = [at[tuple(w.ids)] for w in windows]
+    return Asked(
+        np.array([owner[w.row] for w in windows], int), whole[index], token[index], np.array([w.linear for w in windows]), len(found)
+    )
 
 
-def odds(probability: float) -> float:
-    return math.log(probability / (1 - probability))
+def attacks_apart(data: Path, rng: random.Random) -> dict[str, list[str]]:
+    """Attacks that nothing was trained on, by set."""
+    sets = {}
+    for name in (*MEASURE_ONLY, *TRAIN_ON):
+        frame = held_out(data, name)
+        found = list(frame[frame.label == 1].text)
+        if found:
+            sets[name] = rng.sample(found, min(MEASURED, len(found)))
+    return sets
+
+
+def loose_gate(linear: Linear, documents: Sequence[Document], passing: float) -> float:
+    """The lowest gate that lets no more than a share of the characters of documents pass."""
+    segments = [s for d in documents for s in (d.segments or (d.text,))]
+    size, low, high = sum(map(len, segments)), -6.0, 6.0
+    for _ in range(10):
+        gate = (low + high) / 2
+        low, high = (gate, high) if sum(b - a for _, a, b in linear.zones(segments, gate)) > passing * size else (low, gate)
+    return round(high, 3)
+
+
+def find_mixture(clean: Asked, attacks: dict[str, Asked]) -> tuple[float, float]:
+    """The share and the weight that find most attacks of a set, on average, where the rate of clean texts with an alarm is the same."""
+
+    def recall(share: float, weight: float) -> float:
+        limit = np.quantile(clean.highest(clean.mixed(share, weight)), 1 - MEDIUM_RATE)
+        return float(np.mean([(one.highest(one.mixed(share, weight)) > limit).mean() for one in attacks.values()]))
+
+    found = {pair: recall(*pair) for pair in itertools.product((0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0))}
+    for pair, value in sorted(found.items(), key=lambda item: -item[1])[:8]:
+        print(f"share {pair[0]} weight {pair[1]} recall {value:.3f}", flush=True)
+    return max(found, key=found.__getitem__)
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Clean documents that nothing was trained on, and the highest score of each."""
+
+    documents: Sequence[Document]
+    scores: Array
+
+    def rates(self, levels: dict[str, float]) -> dict[str, dict[str, Any]]:
+        """By kind: documents, and how many reach each level."""
+        groups = sorted({d.group for d in self.documents})
+        found = {}
+        for group in ("all", *groups):
+            of = np.array([group in ("all", d.group) for d in self.documents])
+            found[group] = {"documents": int(of.sum())} | {k: int((self.scores[of] >= t).sum()) for k, t in levels.items()}
+        return found
+
+
+def thresholds(clean: Clean) -> dict[str, float]:
+    """Log odds that hold for whole kinds.
+
+    `medium`: no more than its share of all documents, and of any kind no more than one in a hundred (two, where a kind has fewer), reaches it.
+    `high`: no more than its share of all, and none of a kind but one; above the one that it would be without any kind in turn.
+    """
+    groups = [d.group for d in clean.documents]
+
+    def reached(scores: Array, rate: float) -> float:
+        return float(np.sort(scores)[::-1][int(rate * len(scores))]) + 1e-3
+
+    medium, high = reached(clean.scores, MEDIUM_RATE), reached(clean.scores, HIGH_RATE)
+    for group in set(groups):
+        own = np.array([g == group for g in groups])
+        ranked = np.sort(clean.scores[own])[::-1]
+        medium = max(medium, float(ranked[min(max(2, int(MOST_MEDIUM * len(ranked))), len(ranked) - 1)]) + 1e-3)
+        high = max(high, float(ranked[min(1, len(ranked) - 1)]) + 1e-3)
+    return {"medium": medium, "high": max(high, medium + 1.0)}
 
 
 def probability(value: float) -> float:
     return 1 / (1 + math.exp(-value))
 
 
-def thresholds(scores: Array) -> dict[str, float]:
-    """Log odds. `medium`: at most 1 of 200 clean documents reaches it. `high`: 1 of 10,000, with fewer a margin above all."""
-    ranked = np.sort(scores)[::-1]
-    margin = 0.0 if len(ranked) >= 10_000 else 0.15
-    return {"medium": float(ranked[len(ranked) // 200]) + 1e-3, "high": float(ranked[len(ranked) // 10_000]) + margin + 1e-3}
-
-
-def mixing_set(data: Path, documents: Sequence[Document], rng: random.Random) -> list[Sample]:
-    """Texts kept apart from both models: our own lines, the parts of sets, attacks placed in documents, raw windows."""
-    found = [
-        Sample(texts.choose(rng, line.text), int(line.attack), line.language) for line in texts.lines() if line.kept_apart for _ in range(2)
-    ]
-    for name in TRAIN_ON:
-        frame = labelled(data, name)
-        found += [Sample(t[:620], int(y), name) for t, y in zip(frame.text, frame.label, strict=True) if kept_for_measuring(name, t)]
-    attacks = [s.text for s in found if s.label]
-    for document in even(documents, rng, len(attacks)):
-        host = excerpt(rng, document.text, full=True)
-        at = host.find(" ", len(host) // 3) + 1
-        found.append(Sample(host[:at] + rng.choice(attacks)[:300] + "\n" + host[at:][:120], 1, "placed"))
-    found += [Sample(t, 0, "raw") for t in (excerpt(rng, d.text, full=True) for d in even(documents, rng, 3 * len(attacks))) if t]
-    return found
-
-
-def fit_mixture(asked: dict[str, Array], labels: Array) -> tuple[float, float, float]:
-    """The mixture's three numbers."""
-    fitted = LogisticRegression(C=10.0).fit(np.stack([asked["transformer"], asked["linear"]], 1), labels)
-    a, b = fitted.coef_[0]
-    return round(float(a), 4), round(max(float(b), 0.0), 4), round(float(fitted.intercept_[0]), 4)
-
-
-def find_gate(asked: dict[str, Array], labels: Array, mix: tuple[float, float, float], medium: float) -> float:
-    """One in two hundred attacks that the mixture finds may fall behind it."""
-    a, b, c = mix
-    hits = asked["zone"][(labels == 1) & (a * asked["transformer"] + b * asked["linear"] + c >= medium)]
-    return round(float(np.quantile(hits, 0.005)), 3)
-
-
-# ---------------------------------------------------------------- measurement
-
-
-def measured_sets(data: Path, rng: random.Random) -> dict[str, list[Sample]]:
-    """Texts that were not trained on, by what they are of."""
-    sets: dict[str, list[Sample]] = {}
-    for name in (*MEASURE_ONLY, *TRAIN_ON):
-        frame = labelled(data, name)
-        if name in TRAIN_ON:
-            frame = frame[[kept_for_measuring(name, t) for t in frame.text]]
-        if len(frame):
-            frame = frame.sample(min(len(frame), 500), random_state=rng.randrange(2**31))
-            sets[name] = [Sample(t, int(y), name) for t, y in zip(frame.text, frame.label, strict=True)]
-    for line in texts.lines():
-        if line.kept_apart:
-            name = f"own lines kept apart, {'en ' + line.genre if line.language == 'en' else line.language}"
-            sets.setdefault(name, []).append(Sample(texts.choose(rng, line.text), int(line.attack), name))
-    return sets
-
-
-def measure(detector: Detector, data: Path, levels: dict[str, dict[str, float]], rng: random.Random) -> dict[str, Any]:
-    """Per set and model: recall on injections and false positives on benign texts at both thresholds."""
-    table: dict[str, Any] = {}
-    for name, samples in measured_sets(data, rng).items():
-        found = [s.text[:MOST_CHARS] for s in samples]
-        scores = detector.whole(found)
-        scores["cascade"], _ = detector.behind(found)
-        labels = np.array([s.label for s in samples])
-        row: dict[str, Any] = {"injections": int(labels.sum()), "benign": int((labels == 0).sum())}
-        for who, limits in levels.items():
-            for level, limit in limits.items():
-                for label, what in ((1, "recall"), (0, "false")):
-                    hits = scores[who][labels == label] >= limit
-                    row[f"{who}_{what}_{level}"] = round(float(hits.mean()), 3) if len(hits) else None
-        table[name] = row
-    return table
-
-
-def as_table(table: dict[str, Any], clean: dict[str, Any]) -> str:
-    """Markdown."""
-    head = ["set", "injections / benign", "recall medium", "high", "false medium", "high", "transformer alone", "linear alone"]
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
-
-    def cell(value: float | None) -> str:
-        return "" if value is None else f"{value:.3f}"
-
-    for name, row in table.items():
-        mine = [row[f"cascade_{k}_{v}"] for k in ("recall", "false") for v in ("medium", "high")]
-        others = [" / ".join(filter(None, (cell(row[f"{w}_{k}_medium"]) for k in ("recall", "false")))) for w in ("transformer", "linear")]
-        lines.append(f"| {name} | {row['injections']} / {row['benign']} | " + " | ".join([*map(cell, mine), *others]) + " |")
-    for group, rates in clean.items():
-        lines.append(f"| clean documents: {group} | 0 / {rates['documents']} | | | {rates['medium']:.4f} | {rates['high']:.4f} | | |")
-    return "\n".join(lines)
-
-
 # ---------------------------------------------------------------- the whole
 
 
-def export(detector: Detector, out: Path) -> None:
-    """The folder that the engine loads without a hub."""
-    out.mkdir(parents=True, exist_ok=True)
-    half = {k: v.half().contiguous() for k, v in detector.model.state_dict().items()}
-    save_file(half, out / "model.safetensors", metadata={"format": "pt"})
-    detector.linear.save(out / "linear.safetensors")
-    config = {k: v for k, v in detector.model.config.to_diff_dict().items() if k not in ("_name_or_path", "torch_dtype")}
-    config |= {"architectures": ["DebertaV2ForSequenceClassification"], "dtype": "float32", "num_labels": 2}
-    config |= {"id2label": {"0": "SAFE", "1": "INJECTION"}, "label2id": {"SAFE": 0, "INJECTION": 1}}
-    write_json(out / "config.json", config)
-    write_tokenizer(detector.tokenizer, out)
+@dataclass(frozen=True)
+class Learnt:
+    """What training leaves, before it is calibrated."""
+
+    network: Network
+    tokenizer: Tokenizer
+    linear: Linear
+    trained_on: dict[str, list[int]]
 
 
-def load(out: Path) -> Detector:
-    """The files as they were written."""
-    model = AutoModelForSequenceClassification.from_pretrained(out, dtype=torch.float32)
-    return Detector(model, AutoTokenizer.from_pretrained(out), Linear.load(out / "linear.safetensors"))
-
-
-def fit(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float) -> list[Sample]:
-    """Both rounds of training; writes the files and returns what was trained on."""
+def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str]) -> Learnt:
+    """The linear model and both rounds of the transformer, from documents that may be trained on."""
     rng = random.Random(seed)
-    samples = first_round(data, documents, rng, scale)
-    print(f"round 1: {len(samples)} samples", sorted(Counter((s.label, s.source) for s in samples).items()), flush=True)
-    raw = [t for t in (excerpt(rng, d.text, full=True) for d in even(documents, rng, int(40_000 * scale))) if t]
-    linear = fit_linear([s.text for s in samples] + raw, [s.label for s in samples] + [0] * len(raw))
-    tokenizer, rows = cut_words([s.text for s in samples] + raw[:5000], WORDS)
-    model = new_transformer(rows)
-    train(model, tokenizer, samples, 1e-4, rng)
-    detector = Detector(model, tokenizer, linear)
-    export(detector, out)
-    count = int(24_000 * scale)
-
-    def alarm(found: list[str]) -> Array:
-        return logits_of(model, tokenizer(found, truncation=True, max_length=WINDOW)["input_ids"])
-
-    false = hard_windows(documents, alarm, rng, count, int(5000 * scale))
-    again = second_round(samples, false, documents, rng, scale)
-    print(f"round 2: {len(again)} samples", flush=True)
-    train(model, tokenizer, again, 6e-5, rng)
-    suspicious = hard_windows(
-        documents, lambda found: np.array([linear.scores(t, [0], [len(t)])[0] for t in found]), rng, 2 * count, count // 4
+    samples = first_round(data, documents, rng, scale, left_out)
+    print(f"{len(samples)} samples", sorted(Counter((s.label, s.source) for s in samples).items()), flush=True)
+    linear, raw, hard = learn_linear(samples, documents, rng)
+    network, tokenizer = new_network(documents, samples, raw, rng, scale)
+    chosen = select(samples, linear, raw, hard, rng, scale)
+    print(f"round 1: {len(chosen)} samples", flush=True)
+    injection_network.train(network, tokenizer, chosen, 1.5e-4, rng)
+    found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *raw[: int(3000 * scale)]]
+    found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
+    alarm = in_eight_bits(network, tokenizer, found)
+    false = [found[i] for i in np.argsort(-alarm)[: int(3500 * scale)]]
+    again = second_round(samples, false, rng, scale)
+    print(
+        f"round 2: {len(again)} samples, {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
+        flush=True,
     )
-    more = [*raw, *false, *suspicious]
-    detector.linear = fit_linear([s.text for s in samples] + more, [s.label for s in samples] + [0] * len(more))
-    export(detector, out)
-    return [*samples, *again]
+    injection_network.train(network, tokenizer, again, 8e-5, rng)
+    every = [*chosen, *again]
+    counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
+    return Learnt(network, tokenizer, linear, counts)
 
 
-def calibrate(
-    data: Path, out: Path, documents: Sequence[Document], seed: int, count: int, trained_on: dict[str, list[int]]
-) -> dict[str, Any]:
-    """Mixture, thresholds, gate and measurements of the files in `out`; writes calibration.json and returns what the card says."""
+def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
+    """What the exported network says of windows: twice as fast, and good enough to choose by."""
+    from veritensor_ray.engines.injection.onnx_backend import OnnxBackend
+
+    with tempfile.TemporaryDirectory() as folder:
+        export(network, 0.5, Path(folder) / "model.onnx")
+        return np.asarray(OnnxBackend(Path(folder), 1).scores(token_ids(tokenizer, found)))
+
+
+def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Document], seed: int) -> dict[str, Any]:
+    """Mixture, gate and thresholds; writes all files but the card, and returns what that says."""
     rng = random.Random(seed + 2)
-    detector = load(out)
-    kept = [d for d in documents if not d.may_train]
-    halves = [d for d in kept if share(d.text) < 0.2], [d for d in kept if share(d.text) >= 0.2]
-    apart = mixing_set(data, halves[0], rng)
-    labels, asked = np.array([s.label for s in apart]), detector.whole([s.text for s in apart])
-    detector.mix = fit_mixture(asked, labels)
-    held = list({d.text: d for d in even(halves[1], rng, count)}.values())
-    clean = [d.text[:MOST_CHARS] for d in held]
-    seen = detector.whole(clean)
-    detector.gate = find_gate(asked, labels, detector.mix, thresholds(seen["mixed"])["medium"])
-    seen["cascade"], passed = detector.behind(clean)
-    levels = {who: thresholds(seen[who]) for who in ("cascade", "mixed", "transformer", "linear")}
-    for i in np.argsort(-seen["cascade"])[:25]:
-        print(f"clean {seen['cascade'][i]:.2f} {held[i].group} {held[i].package} {held[i].text[:80]!r}", flush=True)
-    table = measure(detector, data, levels, rng)
-    groups = {"all": np.ones(len(held), bool)} | {g: np.array([d.group == g for d in held]) for g in sorted({d.group for d in held})}
-    rates = {g: {"documents": int(m.sum())} | {k: float((seen["cascade"][m] >= t).mean()) for k, t in levels["cascade"].items()}
-             for g, m in groups.items()}  # fmt: skip
-    shown = as_table(table, rates)
-    share_passed = passed / int(seen["windows"])
-    print(shown, levels, detector.mix, detector.gate, f"passed {share_passed:.4f}", sep="\n", flush=True)
-    limits = {level: round(probability(value), 6) for level, value in levels["cascade"].items()}
-    facts = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "thresholds": limits, "mix": detector.mix, "gate": detector.gate,
-             "passed_by_the_gate": round(share_passed, 4), "clean_documents": len(held), "measured": table, "clean": rates, "trained_on": trained_on}  # fmt: skip
+    network, tokenizer, linear = learnt.network, learnt.tokenizer, learnt.linear
+    real = [d for d in documents if d.group.startswith("real: ") and d.group not in ORDERS_IN]
+    gate = loose_gate(linear, real, PASSING)
+    attacks = attacks_apart(data, rng)
+    clean = ask(network, tokenizer, linear, gate, [d.segments or (d.text,) for d in documents])
+    asked = {name: ask(network, tokenizer, linear, gate, [[t] for t in found]) for name, found in attacks.items()}
+    counted_kinds = np.array([d.group not in ORDERS_IN for d in documents])
+    share, weight = find_mixture(_only(clean, counted_kinds), asked)
+    scale, bias = _as_odds(
+        clean.highest(clean.mixed(share, weight))[counted_kinds],
+        np.concatenate([one.highest(one.mixed(share, weight)) for one in asked.values()]),
+    )
+    mix = (round(scale, 4), round(scale * weight, 4), round(bias, 4))
+    export(network, share, out / "model.onnx")
+    linear.save(out / "linear.safetensors")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(out / "tokenizer.json"))
+    facts: dict[str, Any] = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "mix": mix, "gate": gate, "ceiling": CEILING, "share": share}
+    scored = Clean(
+        [d for d, c in zip(documents, counted_kinds, strict=True) if c],
+        scores_as_shipped(out, facts, [d.segments or (d.text,) for d, c in zip(documents, counted_kinds, strict=True) if c]),
+    )
+    levels = thresholds(scored)
+    for i in np.argsort(-scored.scores)[:40]:
+        print(f"clean {scored.scores[i]:.2f} {scored.documents[i].group} {scored.documents[i].package}", flush=True)
+    recall = {}
+    for name, found in attacks.items():
+        reached = scores_as_shipped(out, facts, [[t] for t in found])
+        recall[name] = {"attacks": len(found)} | {k: round(float((reached >= v).mean()), 3) for k, v in levels.items()}
+    facts |= {"thresholds": {k: round(probability(v), 6) for k, v in levels.items()}, "clean": scored.rates(levels), "recall": recall,
+              "trained_kinds": sorted({d.group.removeprefix("real: ") for d in documents if d.group.startswith("real: ")} - set(REAL_NEVER_TRAINED)),
+              "trained_on": learnt.trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)
-    return facts | {"table": shown, "parameters": sum(p.numel() for p in detector.model.parameters()) / 1e6}
+    print(json.dumps({k: facts[k] for k in ("mix", "gate", "share", "thresholds", "clean", "recall")}, indent=1), flush=True)
+    return facts
 
 
-def run(
-    data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, count: int, measure_only: bool, command: str
-) -> None:
-    """What `python -m training injection` does: train unless only measured, calibrate, describe, seal."""
-    train_on = [d for d in documents if d.may_train]
-    if measure_only:
-        trained_on = json.loads((out / "calibration.json").read_text())["trained_on"]
-    else:
-        samples = fit(data, train_on, out, seed, scale)
-        trained_on = {
-            name: [sum(s.source == name and s.label == label for s in samples) for label in (0, 1)] for name in {s.source for s in samples}
-        }
-    facts = calibrate(data, out, documents, seed, count, trained_on)
-    card.write(out, data, facts, train_on, command)
+def _only(asked: Asked, chosen: Array) -> Asked:
+    """Some of the texts."""
+    number = np.cumsum(chosen) - 1
+    of = chosen[asked.owners]
+    return Asked(number[asked.owners[of]], asked.whole[of], asked.token[of], asked.linear[of], int(chosen.sum()))
+
+
+def _as_odds(clean: Array, attacks: Array) -> tuple[float, float]:
+    """Scale and bias that make log odds of scores, where clean texts and attacks are equally many."""
+    found = np.concatenate([clean, attacks])
+    read = found > -30
+    labels = np.array([0] * len(clean) + [1] * len(attacks))
+    fitted = LogisticRegression(C=10.0, class_weight="balanced").fit(found[read][:, None], labels[read])
+    return float(fitted.coef_[0][0]), float(fitted.intercept_[0])
+
+
+def scores_as_shipped(out: Path, facts: dict[str, Any], found: Sequence[Sequence[str]]) -> Array:
+    """The highest log odds of texts, each given as its segments, by the files in `out` and the engine's own code; -inf where nothing was read."""
+    from veritensor_ray.engines.injection.network import Network as Shipped
+    from veritensor_ray.engines.injection.scoring import Scorer
+
+    cutter = Cutter(
+        Tokenizer.from_file(str(out / "tokenizer.json")), WINDOW, STRIDE, Linear.load(out / "linear.safetensors"), facts["gate"]
+    )
+    scorer = Scorer(cutter, Shipped(out, 4096), tuple(facts["mix"]), facts["ceiling"])
+    owner = [i for i, segments in enumerate(found) for _ in segments]
+    windows = cutter.windows([s for segments in found for s in segments])
+    result = np.full(len(found), -np.inf)
+    np.maximum.at(result, [owner[w.row] for w in windows], scorer.scores(windows))
+    return result
+
+
+def golden(out: Path, learnt: Learnt, facts: dict[str, Any], path: Path) -> None:
+    """What the whole model says of texts of our own in full precision, for the test that holds eight bits to it."""
+    rng = random.Random(1)
+    apart = [texts.choose(rng, line.text) for line in texts.lines() if line.kept_apart]
+    found = rng.sample(apart, 120) + [text for text, _ in PROBES]
+    windows = Cutter(learnt.tokenizer, WINDOW, STRIDE, learnt.linear, None).windows(found)
+    whole, token = injection_network.scores(learnt.network, [list(w.ids) for w in windows])
+    a, b, c = facts["mix"]
+    rows: dict[int, float] = {}
+    for w, one, two in zip(windows, whole, token, strict=True):
+        deep = min(facts["share"] * one + (1 - facts["share"]) * two, facts["ceiling"])
+        rows[w.row] = max(rows.get(w.row, -math.inf), a * deep + b * w.linear + c)
+    ranked = sorted(rows, key=lambda row: rows[row])
+    chosen = [ranked[i] for i in np.linspace(0, len(ranked) - 1, 64).astype(int)]
+    write_json(path, {"texts": [{"text": found[row], "score": round(rows[row], 4)} for row in chosen]})
+
+
+def run(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, left_out: Sequence[str], command: str) -> None:
+    """What `python -m training injection` does: train, calibrate, describe, seal."""
+    out.mkdir(parents=True, exist_ok=True)
+    trained = [d for d in documents if d.may_train]
+    learnt = fit(data, trained, seed, scale, left_out)
+    torch.save({"state": learnt.network.state_dict(), "trained_on": learnt.trained_on}, out / "training.pt")  # kept until the seal
+    facts = calibrate(data, out, learnt, [d for d in documents if not d.may_train], seed)
+    golden(out, learnt, facts, GOLDEN)
+    (out / "training.pt").unlink()
+    card.write(out, data, facts, trained, command)

@@ -112,7 +112,9 @@ class InjectionSettings(Section):
     medium: float | None = Field(None, gt=0, lt=1)
     high: float | None = Field(None, gt=0, lt=1)
     token_budget: int = Field(
-        2048, ge=512, description="tokens computed at once, padding included: what fits a CPU's cache; a GPU takes ten times as many"
+        2048,
+        ge=512,
+        description="tokens that PyTorch computes at once, padding included: what fits a CPU's cache; a GPU takes ten times as many",
     )
 
 

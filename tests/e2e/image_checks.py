@@ -38,6 +38,7 @@ def labels(builder: Builder, check: Checks, image: str, version: str) -> None:
     wanted = {
         "HF_HUB_OFFLINE=1",
         "TRANSFORMERS_OFFLINE=1",
+        "ORT_DISABLE_TELEMETRY=1",
         "VERITENSOR_PROFILE=standard",
         "RAY_USAGE_STATS_ENABLED=0",
         "RAY_AUTH_MODE=token",

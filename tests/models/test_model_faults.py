@@ -27,7 +27,7 @@ from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models import model_store
 from veritensor_ray.models.lock import DIGESTS
-from veritensor_ray.models.model_store import ModelStore, catalog, pinned_name, roles
+from veritensor_ray.models.model_store import ONNX, SAFETENSORS, ModelStore, catalog, pinned_name, roles
 from veritensor_ray.models.standard import LOCK
 from veritensor_ray.pipeline.context import load
 
@@ -53,7 +53,7 @@ def sealed(folder: Path) -> None:
 
 def weights_of(folder: Path) -> Path:
     """The file that holds the network; of two, the recogniser."""
-    return next(path for name in ("model.safetensors", "english_g2.safetensors") if (path := folder / name).exists())
+    return next(path for name in (ONNX, SAFETENSORS, "english_g2.safetensors") if (path := folder / name).exists())
 
 
 def config_of(folder: Path) -> Path:
@@ -67,12 +67,37 @@ def edited(path: Path, **changes: Any) -> None:
 
 def reweighed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Weights with something done to them."""
+    if path.name == ONNX:
+        redrawn(path, change)
+        return
     from safetensors.torch import load_file, save_file
 
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     change(tensors)
     path.unlink()
     save_file(tensors, path, metadata={"format": "pt"})
+
+
+def redrawn(path: Path, change: Callable[[dict[str, Any]], object], negated: bool = False) -> None:
+    """The same for a graph, whose scores may be `negated` as well."""
+    import onnx
+    import torch
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(path)
+    floats = {one.name: one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT}
+    tensors = {name: torch.from_numpy(numpy_helper.to_array(one).copy()) for name, one in floats.items()}
+    change(tensors)
+    for name, one in floats.items():
+        model.graph.initializer.remove(one)
+        if name in tensors:
+            model.graph.initializer.append(numpy_helper.from_array(tensors[name].numpy(), name))
+    if negated:
+        for node in model.graph.node:
+            node.output[:] = ["kept" if name == "score" else name for name in node.output]
+        model.graph.node.append(helper.make_node("Neg", ["kept"], ["score"]))
+    path.unlink()
+    onnx.save(model, path)
 
 
 def one_nan(tensors: dict[str, Any]) -> None:
@@ -88,6 +113,8 @@ def without_last(tensors: dict[str, Any]) -> None:
 def labels_swapped(folder: Path) -> None:
     if (folder / "english_g2.safetensors").exists():  # the alphabet is easyocr's: its order in the weights stands for labels
         reweighed(weights_of(folder), lambda t: t.update({k: t[k].flip(0) for k in t if k.startswith("Prediction.")}))
+    elif weights_of(folder).name == ONNX:
+        redrawn(weights_of(folder), lambda tensors: None, negated=True)
     elif config_of(folder).name == "gliner_config.json":
         labels = json.loads((folder / "calibration.json").read_text())["labels"]
         edited(
@@ -137,11 +164,12 @@ class Fault:
 
 
 SELF_TEST = "fails its self-test"
+NO_NUMBERS = r"\.safetensors holds weights that are no numbers|the scores of the model in .* are no numbers"
 FAULTS = [
     Fault("cache missing", lambda f: f.rename(f.with_name("elsewhere")) if f.name in roles() else (f / DIGESTS).unlink(), "is missing"),
     Fault("digests gone", lambda f: (f / DIGESTS).unlink(), "missing"),
-    Fault("file missing", lambda f: weights_of(f).unlink(), r"\.safetensors is missing"),
-    Fault("digest wrong", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:-1] + b"?"), r"\.safetensors is changed"),
+    Fault("file missing", lambda f: weights_of(f).unlink(), r"\.(safetensors|onnx) is missing"),
+    Fault("digest wrong", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:-1] + b"?"), r"\.(safetensors|onnx) is changed"),
     Fault("file extra", lambda f: put(f / "more.json", "{}"), "/more.json is extra"),
     Fault("pickle planted", lambda f: put(f / "pytorch_model.bin", b"\x80\x04."), "/pytorch_model.bin could run code", sealed=True),
     Fault("module planted", lambda f: put(f / "modeling.py", "raise SystemExit"), "/modeling.py could run code", sealed=True),
@@ -149,11 +177,11 @@ FAULTS = [
     Fault("inner auto_map", lambda f: edited(config_of(f), encoder_config={"auto_map": {}}), r"code of its own \(auto_map\)", sealed=True),
     Fault("remote code", lambda f: edited(config_of(f), trust_remote_code=True), r"own \(trust_remote_code\)", sealed=True),
     Fault("labels swapped", labels_swapped, SELF_TEST, sealed=True),
-    Fault("NaN in a weight", lambda f: reweighed(weights_of(f), one_nan), r"\.safetensors holds weights that are no numbers", sealed=True),
+    Fault("NaN in a weight", lambda f: reweighed(weights_of(f), one_nan), NO_NUMBERS, sealed=True),
     Fault(
         "a tensor missing",
         lambda f: reweighed(weights_of(f), without_last),
-        r"\.safetensors (lacks|cannot be loaded)",
+        r"\.(safetensors|onnx) (lacks|cannot be loaded)",
         True,
         ("injection", "ocr"),
     ),
@@ -353,7 +381,7 @@ def test_the_driver_refuses_before_anything_starts(
 # A model that is there and wrong is never left out: the last row has the flag that leaves out what is missing.
 IN_THE_ACTOR: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
     "labels swapped": (labels_swapped, SELF_TEST, ()),
-    "NaN in a weight": (lambda f: reweighed(weights_of(f), one_nan), "holds weights that are no numbers", ()),
+    "NaN in a weight": (lambda f: reweighed(weights_of(f), one_nan), NO_NUMBERS, ()),
     "other tokenizer": (vocabulary_truncated, SELF_TEST, ("--allow-missing-engines",)),
 }
 

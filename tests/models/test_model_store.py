@@ -54,6 +54,22 @@ def unsafe(folder: Path, name: str) -> None:
     lock(folder, FILES | {name: b"x"})
 
 
+def in_onnx(folder: Path) -> None:
+    """The weights as a graph, which needs no configuration."""
+    (folder / "model.safetensors").rename(folder / "model.onnx")
+    (folder / "config.json").unlink()
+    lock(folder, {"model.onnx": FILES["model.safetensors"], "calibration.json": FILES["calibration.json"]})
+
+
+def test_a_model_in_onnx(folder: Path) -> None:
+    in_onnx(folder)
+    store = ModelStore("embedded", folder.parent)
+    assert store.model("injection").name == f"embedded/injection@{hashlib.sha256(b'weights').hexdigest()[:12]}"
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"/model\.onnx is missing\. Reinstall"):
+        store.model("injection")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -143,6 +159,12 @@ def test_a_downloaded_model(home: Path) -> None:
     assert (model.folder, model.name) == (home / "injection", "protectai/deberta-v3-base-prompt-injection-v2@89b085cd3304")
     assert model.settings["labels"] == {"SAFE": 0, "INJECTION": 1}
     assert not {"repository", "revision", "files", "licence"} & model.settings.keys()
+
+
+def test_a_downloaded_model_in_onnx(home: Path) -> None:
+    (home / "injection/model.safetensors").rename(home / "injection/model.onnx")
+    relock(home, {"model.onnx" if name == "model.safetensors" else name: data for name, data in DOWNLOADED.items()})
+    assert ModelStore("standard").model("injection").folder == home / "injection"
 
 
 def linked(home: Path, outside: Path) -> None:

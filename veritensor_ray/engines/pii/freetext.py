@@ -17,6 +17,7 @@ from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.pii_rules import FREE_TEXT
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import known_answers
+from veritensor_ray.models.telemetry import silence
 from veritensor_ray.models.weights import check_finite
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Gliner:
     """The real one."""
 
     def __init__(self, model: Model, settings: Settings) -> None:
+        silence()  # gliner imports ONNX Runtime where it is installed
         import torch
         from gliner import GLiNER
 

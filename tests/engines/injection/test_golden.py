@@ -1,0 +1,52 @@
+"""The embedded model in eight bits says what it said in full precision when it was trained: golden.json has that, written by the training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veritensor_ray.config import Settings
+from veritensor_ray.engines.injection import Injection
+from veritensor_ray.models.model_store import ModelStore
+
+GOLDEN = Path(__file__).with_name("golden.json")
+ROUNDING = 0.5  # log odds that eight bits may move a score by
+CLEAR = 0.25  # log odds from a threshold that a verdict has to survive
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not GOLDEN.exists(), reason="the training has not written golden.json yet")]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Injection:
+    made = Injection(Settings())
+    made.load(ModelStore("embedded"))
+    return made
+
+
+def recorded() -> list[dict[str, Any]]:
+    """Texts and their scores, as mixed log odds."""
+    texts: list[dict[str, Any]] = json.loads(GOLDEN.read_text())["texts"] if GOLDEN.exists() else []
+    return texts
+
+
+def verdict(engine: Injection, score: float) -> int:
+    """0 below both thresholds, 1 medium, 2 high."""
+    return sum(score >= threshold for threshold in engine._thresholds())
+
+
+@pytest.mark.parametrize("row", recorded(), ids=lambda row: row["text"][:40])
+def test_scores_and_verdicts_are_as_recorded(engine: Injection, row: dict[str, Any]) -> None:
+    assert engine._scorer is not None
+    score = engine._scorer.highest(row["text"])
+    assert score == pytest.approx(row["score"], abs=ROUNDING)
+    if min(abs(row["score"] - threshold) for threshold in engine._thresholds()) > CLEAR:
+        assert verdict(engine, score) == verdict(engine, row["score"])
+
+
+def test_the_record_has_texts_of_each_verdict(engine: Injection) -> None:
+    verdicts = [verdict(engine, row["score"]) for row in recorded()]
+    assert len(verdicts) >= 50
+    assert {0, 1, 2} == set(verdicts)

@@ -1,0 +1,160 @@
+"""The transformer of the injection model: what it learns from a window, and its export for ONNX Runtime; it knows no texts.
+
+It says two things of a window: one number for the whole of it, and one for every token, whether that is part of an order to a model.
+Where the place of an order is known, the tokens are taught; so a window is not learnt by what else stands in it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
+
+from training.base import batches, micro_batches
+from training.e5 import HIDDEN, Encoder, padded
+from training.injection_samples import WINDOW, Sample
+from veritensor_ray.models.telemetry import silence
+
+MARGIN, PENALTY = 5.0, 0.03  # benign windows are pushed below -MARGIN log odds: the clean tail is what thresholds stand on
+TOKENS = 0.5  # weight of the tokens' loss
+Array = np.ndarray[Any, Any]
+
+
+class Network(nn.Module):
+    """Encoder and two heads. `forward` gives log odds of windows, shape (windows,), and of tokens, shape (windows, tokens)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pool = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.Tanh(), nn.Dropout(0.1), nn.Linear(HIDDEN, 1))
+        self.token = nn.Linear(HIDDEN, 1)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.heads(self.encoder(ids, mask))
+
+    def heads(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.pool(states[:, 0])[:, 0], self.token(states)[:, :, 0]
+
+
+def encoded(tokenizer: Tokenizer, samples: Sequence[Sample]) -> list[tuple[list[int], list[int] | None]]:
+    """Token ids of each sample, and a label for every token where the place of its order is known."""
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(WINDOW)
+    found: list[tuple[list[int], list[int] | None]] = []
+    for start in range(0, len(samples), 2000):
+        some = samples[start : start + 2000]
+        for sample, one in zip(some, tokenizer.encode_batch([s.text for s in some]), strict=True):
+            inside = None
+            if not sample.label:
+                inside = [0] * len(one.ids)
+            elif sample.span:
+                inside = [int(a < sample.span[1] and b > sample.span[0] and b > a) for a, b in one.offsets]
+            found.append((one.ids, inside))
+    return found
+
+
+def train(network: Network, tokenizer: Tokenizer, samples: Sequence[Sample], rate: float, rng: random.Random) -> None:
+    """One epoch of batches of about 64 samples, gathered from micro-batches."""
+    found = encoded(tokenizer, samples)
+    network.encoder.word.requires_grad_(False)
+    body = [p for p in network.encoder.parameters() if p.requires_grad]
+    head = [*network.pool.parameters(), *network.token.parameters()]
+    optimizer = torch.optim.AdamW([{"params": body, "lr": rate}, {"params": head, "lr": 5 * rate}], weight_decay=0.01, fused=True)
+    steps = max(1, len(samples) // 64)
+    warm = max(1, int(0.06 * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, max(0.02, (steps - s) / max(1, steps - warm))))
+    network.train()
+    began, waiting, step, losses = time.time(), 0, 0, [0.0]
+    for batch in micro_batches([len(ids) for ids, _ in found], rng):
+        loss = _loss(network, [found[i] for i in batch], torch.tensor([float(samples[i].label) for i in batch]))
+        (loss / 64).backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.item() / len(batch))
+        waiting += len(batch)
+        if waiting >= 64:
+            torch.nn.utils.clip_grad_norm_([*body, *head], 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            waiting, step = 0, step + 1
+            if step % 50 == 0:
+                print(f"step {step}/{steps} loss {np.mean(losses[-300:]):.3f} {time.time() - began:.0f} s", flush=True)
+
+
+def _loss(network: Network, batch: Sequence[tuple[list[int], list[int] | None]], labels: torch.Tensor) -> torch.Tensor:
+    """Of windows and tokens, and a penalty for what benign windows score above the margin; summed over the windows."""
+    ids, mask = padded([ids for ids, _ in batch])
+    whole, tokens = network(ids, mask)
+    loss = binary_cross_entropy_with_logits(whole, labels, reduction="sum")
+    benign = 1 - labels
+    highest = tokens.masked_fill(mask == 0, -30.0).amax(1)
+    loss = loss + PENALTY * (benign * (relu(whole + MARGIN) ** 2 + relu(highest + MARGIN) ** 2)).sum()
+    loss = loss + TOKENS * (labels * softplus(-highest) + benign * softplus(highest)).sum()
+    rows = [i for i, (_, inside) in enumerate(batch) if inside is not None]
+    if rows:
+        wanted = torch.zeros_like(mask)
+        for i in rows:
+            inside = batch[i][1] or []
+            wanted[i, : len(inside)] = torch.tensor(inside, dtype=wanted.dtype)
+        each = binary_cross_entropy_with_logits(tokens[rows], wanted[rows], reduction="none") * mask[rows]
+        loss = loss + TOKENS * (each.sum(1) / mask[rows].sum(1)).sum()
+    return torch.as_tensor(loss)
+
+
+def scores(network: Network, ids: Sequence[Sequence[int]]) -> tuple[Array, Array]:
+    """Log odds of each window as a whole, and of its likeliest token."""
+    network.eval()
+    lengths = [len(i) for i in ids]
+    whole, token = np.zeros(len(ids)), np.zeros(len(ids))
+    with torch.inference_mode():
+        for batch in batches(lengths, sorted(range(len(ids)), key=lengths.__getitem__), 4096):
+            rows, mask = padded([ids[i] for i in batch])
+            a, b = network(rows, mask)
+            whole[batch], token[batch] = a.numpy(), b.masked_fill(mask == 0, -30.0).amax(1).numpy()
+    return whole, token
+
+
+class _Exported(nn.Module):
+    """What the engine runs: ids, shape (1, tokens), to one number. The words' vectors are eight bits and a scale each."""
+
+    def __init__(self, network: Network, share: float) -> None:
+        super().__init__()
+        self.network, self.share = network, share
+        words = network.encoder.word.weight.detach()
+        scale = words.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
+        self.register_buffer("words", torch.round(words / scale).to(torch.int8))
+        self.register_buffer("scale", scale)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        states = self.network.encoder.above(self.words[ids].float() * self.scale[ids], None)  # type: ignore[index]
+        whole, tokens = self.network.heads(states)
+        return self.share * whole + (1 - self.share) * tokens.amax(1)
+
+
+def export(network: Network, share: float, path: Path) -> None:
+    """`model.onnx`: input_ids to score = share · the window's log odds + (1 - share) · its likeliest token's; matrices in int8."""
+    silence()
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole = path.with_suffix(".whole.onnx")
+    encoder_words = network.encoder.word
+    made = _Exported(network, share).eval()
+    network.encoder.word = nn.Embedding(1, 1)  # not exported twice
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the newer exporter needs another package; what this one traces is the same for all lengths
+            torch.onnx.export(made, (torch.zeros(1, 40, dtype=torch.long),), str(whole), input_names=["input_ids"], output_names=["score"],
+                          dynamic_axes={"input_ids": {1: "tokens"}}, opset_version=17, dynamo=False)  # fmt: skip
+    finally:
+        network.encoder.word = encoder_words
+    # seven bits for the weights: with eight, processors without VNNI saturate and say something else
+    quantize_dynamic(whole, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8, reduce_range=True)
+    whole.unlink()

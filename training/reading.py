@@ -1,0 +1,66 @@
+"""Documents as the product's readers hand them to an engine; it knows no labels."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from veritensor_ray.config import load_settings
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import PlanRow, plan_rows
+from veritensor_ray.detection import FileInfo, Hit, Rule
+from veritensor_ray.engines.base import Needs
+from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.extract import Extraction
+
+
+@dataclass(slots=True)
+class _Keeper:
+    """An engine that finds nothing and keeps what it is shown: the segments that every engine over text gets of a document."""
+
+    name: str = "keeper"
+    version: str = "1"
+    needs: Needs = field(default_factory=Needs)
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+
+    def applies(self, about: FileInfo) -> bool:
+        return True
+
+    def load(self, models: ModelStore) -> None:
+        """Nothing to load."""
+
+    def rules(self) -> Sequence[Rule]:
+        return ()
+
+    def fingerprint(self) -> str:
+        return self.version
+
+    def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
+        self.batches.append(texts)
+        return []
+
+
+def read_folder(folder: Path, choose: Callable[[list[PlanRow]], list[PlanRow]] = list) -> tuple[list[PlanRow], list[pa.RecordBatch]]:
+    """The files of a folder, whole and with what is in them; the column `artifact` of a batch is the number of a row."""
+    settings = load_settings(flags={"sources": [str(folder)], "engines": ["signatures"]}, environ={})
+    rows = choose([row for row in plan_rows(settings, ["signatures"], lambda *_: []) if row.status is None])
+    keeper = _Keeper()
+    context = Context(settings, tuple(roots(settings.sources, {})), (), b"reading", "reading")
+    for _ in Extraction(context, rows, Workbench((keeper,), {}), ()).batches():
+        raise AssertionError("nothing is handed to a model here")
+    return rows, keeper.batches
+
+
+def unpacked(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Kind and folder of the archives of a folder, each unpacked for as long as it is looked at."""
+    for archive in sorted(folder.glob("*.tar.xz")):
+        with tempfile.TemporaryDirectory(prefix="veritensor-reading-") as place:
+            with tarfile.open(archive, "r:xz") as packed:
+                packed.extractall(place, filter="data")
+            yield archive.name.removesuffix(".tar.xz"), Path(place)
