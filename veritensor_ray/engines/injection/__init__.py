@@ -131,11 +131,9 @@ class Injection(WithModel):
         windows = from_table(prepared)
         if not windows:
             return None
-        prior = _Priors(texts)
-        ranked = zip(windows, self._scorer.scores(windows), strict=True)
-        window, _ = max(ranked, key=lambda one: one[1] + prior.of(one[0].row))
-        score = self._scorer.alone(window) + prior.of(window.row)
-        return score, self._hit(self._scorer, texts, (score, window), prior.of(window.row))
+        _, window = max(zip(self._scorer.scores(windows), windows, strict=True), key=lambda one: one[0])
+        score = self._scorer.alone(window)
+        return score, self._hit(self._scorer, texts, score, window)
 
     def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
         """One hit for each run of consecutive windows above the threshold."""
