@@ -36,7 +36,7 @@ def only_injection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_store, "catalog", lambda: {"injection": entry})
 
 
-@pytest.mark.parametrize("command", [(), ("list",), ("verify",), ("selftest",)])
+@pytest.mark.parametrize("command", [(), ("list",), ("verify",), ("selftest",), ("calibrate",)])
 def test_help(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:

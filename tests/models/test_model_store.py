@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import LOCK, Model, ModelStore, catalog, known_answers, pinned_name
+from veritensor_ray.models.standard import keep_calibration
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights", "calibration.json": b'{"thresholds": {"medium": 0.5, "high": 0.9}}'}
 
@@ -227,3 +229,21 @@ def test_the_catalog_is_pinned_and_whole() -> None:
 
 def test_the_model_in_the_package_is_whole() -> None:
     assert ModelStore("embedded").model("injection").settings["thresholds"]
+
+
+def test_a_calibration_beside_a_downloaded_model(home: Path) -> None:
+    """Preferred to the catalog and under the lock; the download script, run again, finds everything as it left it."""
+    before = ModelStore("standard").model("injection")
+    keep_calibration(home, "injection", {"thresholds": {"medium": 0.7, "high": 0.8}})
+    model = ModelStore("standard").model("injection")
+    assert model.settings == before.settings | {"thresholds": {"medium": 0.7, "high": 0.8}}
+    assert model.name == before.name
+    spec = importlib.util.spec_from_file_location("download_models", Path(__file__).parents[2] / "scripts/download_models.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script._is_locked(home, "injection", model.name)
+    (home / "injection/calibration.json").unlink()
+    with pytest.raises(ModelError, match=r"calibration\.json is missing"):
+        ModelStore("standard").model("injection")

@@ -1,4 +1,4 @@
-"""`models list|verify|selftest`: which models this machine has, and whether they are what they should be."""
+"""`models list|verify|selftest`: which models this machine has, and whether they are what they should be; `calibrate` has its own file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from veritensor_ray.cli.calibrate import calibrate
 from veritensor_ray.cli.options import AsJson, Config, Profile
 
 if TYPE_CHECKING:
     from veritensor_ray.models.model_store import Status
 
 app = typer.Typer(
-    help="Show, verify and try the models of a profile.", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    help="Show, verify, try and calibrate the models of a profile.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
@@ -76,6 +80,7 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
 app.command("list")(list_models)
 app.command("verify")(verify)
 app.command("selftest")(selftest)
+app.command("calibrate")(calibrate)
 
 
 def _statuses(profile: str | None, config: str | None, read: bool) -> list[Status]:

@@ -93,8 +93,9 @@ class ModelStore:
             more = len(status.faults) - 1
             raise ModelError(status.faults[0] + (f" ({more} more: `veritensor-ray models verify`)" if more else ""))
         settings = {key: value for key, value in entry.items() if key not in _ORIGIN}
-        if "folder" in entry:
-            settings |= json.loads((status.folder / "calibration.json").read_text())
+        calibration = status.folder / standard.CALIBRATION
+        if calibration.is_file():  # verified with the rest: of the package, or by `models calibrate`
+            settings |= json.loads(calibration.read_text())
         folder = self._converted(entry, status.folder) if "package" in entry else status.folder
         return Model(role, folder, status.name, settings)
 

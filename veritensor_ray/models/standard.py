@@ -1,16 +1,22 @@
-"""The folder and the lock that scripts/download_models.py leaves behind; it knows neither catalog nor engines."""
+"""The folder and the lock that scripts/download_models.py leaves behind, and a calibration beside a model; it knows neither catalog nor engines."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import Expected
 
 LOCK = "models.lock.json"
+CALIBRATION = "calibration.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,3 +57,29 @@ def _locked(role: str, about: object) -> Locked:
         if not isinstance(expected.size, int) or not _SHA256.fullmatch(str(expected.sha256)):
             raise ValueError(f"{role} has no SHA-256 and size for {file}")
     return Locked(str(name), found)
+
+
+def keep_calibration(home: Path, role: str, calibration: Mapping[str, Any]) -> Path:
+    """Put a calibration beside a model and under its lock; it is what the model is used with from now on. Raises ModelError."""
+    path, lock = home / role / CALIBRATION, home / LOCK
+    data = json.dumps(calibration, indent=1, sort_keys=True).encode() + b"\n"
+    try:
+        locked = json.loads(lock.read_bytes())
+        locked[role]["files"][CALIBRATION] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        new = [(_written(home, data), path), (_written(home, json.dumps(locked, indent=1, sort_keys=True).encode()), lock)]
+        for temporary, target in new:  # one right after the other: in between, the folder does not fit its lock
+            temporary.replace(target)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror}. Calibrate where HF_HOME can be written") from None
+    return path
+
+
+def _written(home: Path, data: bytes) -> Path:
+    """A file on the disk that is only to be renamed; not in the folder of a model, which holds nothing extra."""
+    temporary = home / f".{secrets.token_hex(4)}"
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)  # others run what this user calibrates
+    return temporary

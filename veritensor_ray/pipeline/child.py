@@ -21,6 +21,7 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.errors import LimitExceeded, VeritensorError
 from veritensor_ray.pipeline.bounded import HEAD, exactly
+from veritensor_ray.pipeline.calibration import highest_passage
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory, unbound_memory
 from veritensor_ray.pipeline.shard import scan_shard, split_engines
@@ -67,6 +68,17 @@ class Bounds:
             self._ready = [*self._ready[1 - _PLACES :], key]
 
 
+def ready(bounds: Bounds, context: Context) -> Answer:
+    """Engines loaded, with their self-tests."""
+
+    def load() -> None:
+        for names in split_engines(context):
+            workbench(context, names)
+
+    bounds.prepare((context.fingerprint, context.engines, context.settings.model_dump_json()), load)
+    return {}, b""
+
+
 def scan(
     bounds: Bounds,
     context: Context,
@@ -75,12 +87,7 @@ def scan(
     memory: Mapping[str, bytes],
 ) -> Answer:
     """A shard's table."""
-
-    def load() -> None:
-        for names in split_engines(context):
-            workbench(context, names)
-
-    bounds.prepare((context.fingerprint, context.engines, context.settings.model_dump_json()), load)
+    ready(bounds, context)
     bounds.bind()
     with _in_memory(memory):
         started = time.process_time()
@@ -112,7 +119,14 @@ def split(bounds: Bounds, settings: Settings, entry: Listed, root: Root) -> Answ
     return {"cuts": splitter(settings)(entry, root)}, b""
 
 
-_FUNCTIONS: dict[str, Callable[..., Answer]] = {"scan": scan, "split": split}
+def score(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
+    """The passage of a document that scores highest."""
+    ready(bounds, context)
+    bounds.bind()
+    return highest_passage(context, row, bounds.pulse), b""
+
+
+_FUNCTIONS: dict[str, Callable[..., Answer]] = {"ready": ready, "scan": scan, "score": score, "split": split}
 
 
 def _answered(bounds: Bounds, request: bytes) -> Answer:

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
+from veritensor_ray.engines.injection.calibration import Thresholds
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
@@ -118,6 +119,21 @@ class Injection(WithModel):
         if self._scorer is None:
             raise ModelError("the injection model is not loaded")
         return list(self._hits(self._scorer, texts, from_table(prepared)))
+
+    def thresholds(self) -> Thresholds:
+        """Those in force, as log odds: the user's own, else those calibrated with the model. Raises ModelError."""
+        return Thresholds(*self._thresholds())
+
+    def highest(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> tuple[float, Hit] | None:
+        """The window that scores highest, as `scan_prepared` scores it by itself, with the log odds; None where there is no window."""
+        if self._scorer is None:
+            raise ModelError("the injection model is not loaded")
+        windows = from_table(prepared)
+        if not windows:
+            return None
+        _, window = max(zip(self._scorer.scores(windows), windows, strict=True), key=lambda one: one[0])
+        score = self._scorer.alone(window)
+        return score, self._hit(self._scorer, texts, score, window)
 
     def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
         """One hit for each run of consecutive windows above the threshold."""

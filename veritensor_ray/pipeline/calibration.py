@@ -1,0 +1,287 @@
+"""Clean documents to thresholds of `injection`: each is read as a scan reads it, and its highest score counts; it knows no Ray.
+
+What stands in this module above `highest_passage` runs here; that one runs in the bounded process, where the bytes are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from veritensor_ray.bundle.active import Active
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import PlanRow, plan_rows
+from veritensor_ray.detection import Hit
+from veritensor_ray.engines.base import Transcriber
+from veritensor_ray.engines.injection import Injection
+from veritensor_ray.engines.injection.calibration import FEW, Thresholds, above, probability, resolves, thresholds, without
+from veritensor_ray.engines.registry import create, selected
+from veritensor_ray.errors import CannotRunError, ModelError, UsageError, VeritensorError
+from veritensor_ray.findings.positions import Columns
+from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.models.standard import home, keep_calibration
+from veritensor_ray.pipeline import bounded
+from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.extract import Extraction, Pulse
+from veritensor_ray.pipeline.scan import Handover
+from veritensor_ray.pipeline.shard import read_images, split_engines
+from veritensor_ray.reasons import ReasonCode
+from veritensor_ray.segments import Gap
+
+LEAST = 50  # documents
+_WINDOWS = 256  # scored between two signs of life
+_READ = ("scanned", "partial")
+_LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)  # by the user, who knows of it
+_NUMBERS, _WORDS = ("page", "row", "line", "byte_offset"), ("part", "column", "view")  # of a location
+TOP = "."  # the kind of documents that lie beside the folders
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanDocument:
+    """A clean document, and where in it the passage stands that scores highest; minus infinity where the model had nothing to read."""
+
+    artifact: str
+    kind: str
+    score: float
+    member: str | None
+    location: Mapping[str, Any]
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadDocument:
+    """A document that counts for nothing, and why."""
+
+    artifact: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the documents say. `before` are the thresholds that were in force, `problem` says why the new ones cannot be used."""
+
+    model: str
+    window_tokens: int
+    stride_tokens: int
+    documents: Sequence[CleanDocument]
+    unread: Sequence[UnreadDocument]
+    medium_rate: float
+    high_rate: float
+    before: Thresholds
+    problem: str = ""
+
+    @cached_property
+    def kinds(self) -> dict[str, list[CleanDocument]]:
+        """Documents by kind, those that score highest first."""
+        found: dict[str, list[CleanDocument]] = {}
+        for document in sorted(self.documents, key=lambda one: (one.kind, -one.score, one.artifact)):
+            found.setdefault(document.kind, []).append(document)
+        return found
+
+    @cached_property
+    def scores(self) -> dict[str, list[float]]:
+        """Log odds by kind."""
+        return {kind: [document.score for document in documents] for kind, documents in self.kinds.items()}
+
+    @cached_property
+    def after(self) -> Thresholds:
+        """The thresholds that the documents ask for."""
+        return thresholds(self.scores, self.medium_rate, self.high_rate)
+
+    @cached_property
+    def left_out(self) -> dict[str, Thresholds]:
+        """For each kind, the thresholds that the other kinds ask for; nothing where there is only one kind."""
+        return {kind: without(self.scores, kind, self.medium_rate, self.high_rate) for kind in self.kinds if len(self.kinds) > 1}
+
+    def notes(self) -> Iterator[str]:
+        """What a reader of the thresholds has to know, in sentences."""
+        for name, rate in (("medium", self.medium_rate), ("high", self.high_rate)):
+            short = [kind for kind, scores in self.scores.items() if not resolves(len(scores), rate)]
+            if short:
+                yield (
+                    f"{name}: to see whether {rate * 100:g} % holds takes {math.ceil(1 / rate):,} documents of a kind. {_some(short)} "
+                    f"{'have' if len(short) > 1 else 'has'} fewer, so the threshold stands above all of {'their' if len(short) > 1 else 'its'} "
+                    "scores, by a margin that the tail of the scores asks for"
+                )
+        if few := [kind for kind, scores in self.scores.items() if len(scores) < FEW]:
+            yield f"{_some(few)}: fewer than {FEW} documents, so a tail was fitted only to all kinds together. Bring more of them"
+        for kind, others in self.left_out.items():
+            scores = self.scores[kind]
+            if (count := above(scores, others.medium)) > self.medium_rate * len(scores):
+                yield (
+                    f"{kind}: with thresholds set on the other kinds, {count:,} of its {len(scores):,} documents would be at medium. "
+                    "Expect as much of a kind that is not here"
+                )
+        if partial := sum(document.partial for document in self.documents):
+            yield f"{partial:,} documents were read in part; what was read counts"
+
+    def settings(self) -> dict[str, Any]:
+        """What lies beside the model from now on. Windows belong to it: thresholds of other windows mean nothing."""
+        rates = {
+            kind: {"documents": len(s), "medium": above(s, self.after.medium) / len(s), "high": above(s, self.after.high) / len(s)}
+            for kind, s in self.scores.items()
+        }
+        return {
+            "thresholds": {"medium": probability(self.after.medium), "high": probability(self.after.high)},
+            "window_tokens": self.window_tokens,
+            "stride_tokens": self.stride_tokens,
+            "clean": rates,
+            "goals": {"medium": self.medium_rate, "high": self.high_rate},
+        }
+
+
+def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress: Progress = lambda done, total: None) -> Calibration:
+    """Read and score all documents of the sources. Raises UsageError where there are too few, ModelError, CannotRunError."""
+    settings = settings.model_copy(update={"sample": None, "since": None})  # every document
+    names = _engines(settings)
+    [engine] = create(settings, [Injection.name])
+    assert isinstance(engine, Injection)  # noqa: S101  # it has the name
+    before = engine.thresholds()
+    rows = list(plan_rows(settings, names, lambda *_: []))
+    wanted = [row for row in rows if row.shard >= 0]
+    if len(wanted) < LEAST:
+        raise UsageError(_too_few(settings.sources, len(wanted), "documents"))
+    context = Context(settings, tuple(roots(settings.sources, settings.stores)), names, b"calibrate", "calibrate")
+    _ready(context)
+    documents: list[CleanDocument] = []
+    skipped = [row for row in rows if row.shard < 0 and row.reason_code not in _LEFT_OUT]
+    unread = [UnreadDocument(row.artifact, row.reason or str(row.status)) for row in skipped]
+    in_folders = any("/" in row.artifact for row in wanted)
+    for done, row in enumerate(wanted):
+        progress(done, len(wanted))
+        read = _read(context, row, in_folders)
+        if isinstance(read, CleanDocument):
+            documents.append(read)
+        else:
+            unread.append(read)
+    progress(len(wanted), len(wanted))
+    if len(documents) < LEAST:
+        raise UsageError(_too_few(settings.sources, len(documents), "documents with text that can be read"))
+    if not any(math.isfinite(document.score) for document in documents):
+        raise CannotRunError("the model had nothing to read in any of these documents, so they say nothing about it. Name others")
+    model = ModelStore.of(settings).model(engine.needs.model or "")
+    windows = model.settings["window_tokens"], model.settings["stride_tokens"]
+    found = Calibration(model.name, *windows, documents, unread, medium_rate, high_rate, before)
+    return replace(found, problem=_problem(context, found.after))
+
+
+def keep(settings: Settings, active: Active | None, calibration: Calibration) -> Path | None:
+    """Put it beside the model; None where the model is sealed: that of the package, or of a signed bundle. Raises ModelError."""
+    if sealed(settings, active):
+        return None
+    return keep_calibration(home(settings.models)[0], "injection", calibration.settings())
+
+
+def sealed(settings: Settings, active: Active | None) -> str:
+    """Why nothing can be put beside the model; empty where it can."""
+    if settings.profile == "embedded":
+        return "the embedded model is part of the package"
+    if active is not None and settings.models and Path(settings.models).is_relative_to(active.folder):
+        return f"the model is part of bundle {active.id}, which is signed"
+    return ""
+
+
+def _engines(settings: Settings) -> tuple[str, ...]:
+    """Of the selected engines the one at hand, and those that turn pictures into text for it."""
+    chosen = selected(settings)
+    if Injection.name not in chosen:
+        raise UsageError("the configuration leaves the engine injection out (engines); there is nothing to calibrate")
+    return tuple(one.name for one in create(settings, chosen) if one.name == Injection.name or isinstance(one, Transcriber))
+
+
+def _too_few(sources: Sequence[str], count: int, what: str) -> str:
+    return f"{' '.join(sources)} holds {count:,} {what}; thresholds take {LEAST} at least, and 2,000 of a kind to see a rate of 0.05 %"
+
+
+def _some(kinds: Sequence[str]) -> str:
+    return ", ".join(kinds[:5]) + (f" and {len(kinds) - 5} other kinds" if len(kinds) > 5 else "")
+
+
+def _ready(context: Context) -> None:
+    """Engines loaded in the bounded process, which takes no longer than it takes. Raises ModelError."""
+    bounded.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
+
+
+def _problem(context: Context, after: Thresholds) -> str:
+    """Why a run would refuse the model with these thresholds: it has to find an attack that everybody finds."""
+    own = context.settings.injection.model_copy(update={"medium": probability(after.medium), "high": probability(after.high)})
+    try:
+        _ready(replace(context, settings=context.settings.model_copy(update={"injection": own})))
+    except ModelError:
+        return (
+            f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would refuse it: these documents score too "
+            "near to one. Look at the passages that score highest: leave documents out that hold attacks (--exclude), bring more documents, or "
+            "allow more alarms (--medium-rate)"
+        )
+    return ""
+
+
+def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | UnreadDocument:
+    limits = context.settings.limits
+    try:
+        said, _ = bounded.SHARED.call("score", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+    except bounded.Died as death:
+        return UnreadDocument(row.artifact, str(death))
+    score = said["score"]
+    if said["status"] not in _READ or not said["texts"]:
+        return UnreadDocument(row.artifact, str(said["reason"] or "there is no text in it"))
+    kind = str(said["media_type"]) if not in_folders else row.artifact.partition("/")[0] if "/" in row.artifact else TOP
+    at = said["location"]
+    location: dict[str, Any] = {name: int(at[name]) for name in _NUMBERS if at.get(name) is not None}
+    location |= {name: str(at[name]) for name in _WORDS if at.get(name) is not None}
+    member = None if said["member"] is None else str(said["member"])
+    return CleanDocument(row.artifact, kind, -math.inf if score is None else float(score), member, location, said["status"] == "partial")
+
+
+# ---- in the bounded process
+
+
+def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, Any]:
+    """What became of a document, how many texts it has, and the score and place of the passage that scores highest, as JSON takes it."""
+    local, models = split_engines(context)
+    bench = workbench(context, models)
+    [engine] = [engine for engine in bench.engines if isinstance(engine, Injection)]
+    extraction = Extraction(context, [row], workbench(context, local), models, pulse)
+    outcome = extraction.outcomes[0]
+    texts, best = 0, -math.inf
+    where: dict[str, Any] = {"member": None, "location": {}}
+    try:
+        for handover in extraction.batches():
+            read: Handover | None = handover
+            if handover.images:
+                read, (_, gaps) = read_images(context, bench, handover.batch, pulse)
+                for _, gap in gaps:
+                    outcome.add_gap(gap)
+            if read is None:
+                continue
+            texts += read.batch.num_rows
+            for score, hit in _passages(engine, read, pulse):
+                if score > best:
+                    columns = Columns(read.batch)
+                    best, row_of = score, hit.row or 0
+                    where = {"member": columns.value("member", row_of), "location": columns.location(row_of, hit, columns.text(row_of))}
+    except VeritensorError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are worth reading
+        outcome.add_gap(Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED))
+        texts = 0
+    outcome.settle()
+    about = {"status": outcome.status, "reason": outcome.reason, "media_type": outcome.media_type, "texts": texts}
+    return about | where | {"score": best if math.isfinite(best) else None}
+
+
+def _passages(engine: Injection, read: Handover, pulse: Pulse) -> Iterator[tuple[float, Hit]]:
+    """The highest of some windows at a time."""
+    prepared = read.prepared.get(engine.name)
+    windows = engine.prepare(read.batch) if prepared is None else prepared
+    for at in range(0, windows.num_rows, _WINDOWS):
+        if found := engine.highest(read.batch, windows.slice(at, _WINDOWS)):
+            yield found
+        pulse()
