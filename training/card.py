@@ -31,9 +31,10 @@ transformer.
 | `medium` | {medium} |
 | `high` | {high} |
 
-Set on {documents} whole clean documents of {kinds} kinds, none of which was trained on, so that they hold for kinds and not only on
-average: of all documents no more than 0.5 % reach `medium` and 0.05 % `high`, and of any kind no more than 1 % (two documents, if
-it has fewer than two hundred) and one. Kinds marked with a star were not seen in training at all, not even other documents of them.
+Set on {documents} whole clean documents of {kinds} kinds, none of which was trained on, by the rule of `veritensor-ray models
+calibrate`: the worst kind counts. Of a kind that is large enough, no more than 0.5 % reach `medium` and 0.05 % `high`; of any other,
+none, and what lies beyond the documents that were seen is extrapolated. Kinds marked with a star were not seen in training at all,
+not even other documents of them.
 
 ## Clean documents that reach them
 

@@ -13,7 +13,7 @@ import json
 import math
 import random
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +33,13 @@ from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
 from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round
+from veritensor_ray.engines.injection import calibration
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.engines.injection.windows import Cutter
 
 STRIDE = 96
 WORDS = 48_000
 MEDIUM_RATE, HIGH_RATE = 0.005, 0.0005  # of clean documents, at most
-MOST_MEDIUM = 0.01  # of those of any kind
 PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
 CEILING = 8.0  # log odds that the transformer is taken at
 MEASURED = 400  # texts of a set
@@ -226,27 +226,12 @@ class Clean:
 
 
 def thresholds(clean: Clean) -> dict[str, float]:
-    """Log odds that hold for whole kinds.
-
-    `medium`: no more than its share of all documents, and of any kind no more than one in a hundred (two, where a kind has fewer), reaches it.
-    `high`: no more than its share of all, and none of a kind but one; above the one that it would be without any kind in turn.
-    """
-    groups = [d.group for d in clean.documents]
-
-    def reached(scores: Array, rate: float) -> float:
-        return float(np.sort(scores)[::-1][int(rate * len(scores))]) + 1e-3
-
-    medium, high = reached(clean.scores, MEDIUM_RATE), reached(clean.scores, HIGH_RATE)
-    for group in set(groups):
-        own = np.array([g == group for g in groups])
-        ranked = np.sort(clean.scores[own])[::-1]
-        medium = max(medium, float(ranked[min(max(2, int(MOST_MEDIUM * len(ranked))), len(ranked) - 1)]) + 1e-3)
-        high = max(high, float(ranked[min(1, len(ranked) - 1)]) + 1e-3)
-    return {"medium": medium, "high": max(high, medium + 1.0)}
-
-
-def probability(value: float) -> float:
-    return 1 / (1 + math.exp(-value))
+    """Log odds that hold for every kind, by the rule of `models calibrate`."""
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for document, score in zip(clean.documents, clean.scores, strict=True):
+        kinds[document.group].append(float(score))
+    found = calibration.thresholds(kinds, MEDIUM_RATE, HIGH_RATE)
+    return {"medium": found.medium, "high": found.high}
 
 
 # ---------------------------------------------------------------- the whole
@@ -329,7 +314,7 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     for name, found in attacks.items():
         reached = scores_as_shipped(out, facts, [[t] for t in found])
         recall[name] = {"attacks": len(found)} | {k: round(float((reached >= v).mean()), 3) for k, v in levels.items()}
-    facts |= {"thresholds": {k: round(probability(v), 6) for k, v in levels.items()}, "clean": scored.rates(levels), "recall": recall,
+    facts |= {"thresholds": {k: calibration.probability(v) for k, v in levels.items()}, "clean": scored.rates(levels), "recall": recall,
               "trained_kinds": sorted({d.group.removeprefix("real: ") for d in documents if d.group.startswith("real: ")} - set(REAL_NEVER_TRAINED)),
               "trained_on": learnt.trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.injection.calibration import Thresholds
+from veritensor_ray.engines.injection.calibration import odds
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
@@ -71,7 +72,7 @@ class Injection(WithModel):
         """Medium and high, as log odds."""
         calibrated = self._described().settings["thresholds"]
         chosen = self._settings.injection
-        return _odds(chosen.medium or calibrated["medium"]), _odds(chosen.high or calibrated["high"])
+        return odds(chosen.medium or calibrated["medium"]), odds(chosen.high or calibrated["high"])
 
     def load(self, models: ModelStore) -> None:
         """Weights, tokenizer and self-test. Raises ModelError."""
@@ -156,9 +157,5 @@ class Injection(WithModel):
         return Hit(RULE.id, window.start + start, window.start + end, window.row, _probability(score), severity)
 
 
-def _odds(probability: float) -> float:
-    return math.log(probability / (1 - probability))
-
-
-def _probability(odds: float) -> float:
-    return 1 / (1 + math.exp(-max(-700.0, odds)))
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-700.0, log_odds)))
