@@ -11,8 +11,7 @@ from tokenizers import Tokenizer
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
-from veritensor_ray.engines.injection.calibration import Thresholds
-from veritensor_ray.engines.injection.calibration import odds
+from veritensor_ray.engines.injection.calibration import Thresholds, odds
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
