@@ -378,6 +378,7 @@ def run(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: 
     learnt = fit(data, trained, seed, scale, left_out)
     torch.save({"state": learnt.network.state_dict(), "trained_on": learnt.trained_on}, out / "training.pt")  # kept until the seal
     facts = calibrate(data, out, learnt, [d for d in documents if not d.may_train], seed)
+    facts["parameters"] = sum(p.numel() for p in learnt.network.parameters()) / 1e6
     golden(out, learnt, facts, GOLDEN)
     (out / "training.pt").unlink()
     card.write(out, data, facts, trained, command)

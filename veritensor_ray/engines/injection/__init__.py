@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -77,10 +78,15 @@ class Injection(WithModel):
         """Weights, tokenizer and self-test. Raises ModelError."""
         cutter = self._load_cutter(models)
         model = self._described()
-        network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads)
+        network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads, self._at_once())
         scorer = Scorer(cutter, network, tuple(model.settings.get("mix", (1.0, 0.0, 0.0))), model.settings.get("ceiling"))
         self._self_test(scorer, str(model.folder))
         self._scorer = scorer
+
+    def _at_once(self) -> int:
+        """Windows that are computed at once: a cluster gives an actor its CPUs; a machine of one's own has what extraction leaves idle."""
+        asked = self._settings.resources.model_threads
+        return asked if self._settings.address else max(asked, len(os.sched_getaffinity(0)))
 
     def _load_cutter(self, models: ModelStore) -> Cutter:
         """What `prepare` needs: the tokenizer and the linear model, not the weights of the transformer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ class OnnxBackend:
 
     exact = True
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, at_once: int = 1) -> None:
         self._file = folder / ONNX
+        self._at_once = at_once
         self._refuse_what_lies_elsewhere()
         runtime = _runtime()
         options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a thread that waits leaves the CPU to other actors
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # a window is too small to be shared; see `scores`
         options.log_severity_level = _QUIET
         try:
             self._session = runtime.InferenceSession(str(self._file), options, providers=["CPUExecutionProvider"])
@@ -44,8 +45,11 @@ class OnnxBackend:
             raise ModelError(f"{self._file} takes {takes} and gives {gives}, not {_TOKENS} and {_SCORE}. Bring the pinned model again")
 
     def scores(self, ids: Sequence[Sequence[int]]) -> Array:
-        """Log odds of windows, one after the other."""
-        return np.array([self.alone(one) for one in ids])
+        """Log odds of windows, each by itself and `at_once` at a time."""
+        if self._at_once == 1 or len(ids) < 2 * self._at_once:
+            return np.array([self.alone(one) for one in ids])
+        with ThreadPoolExecutor(self._at_once) as pool:
+            return np.array(list(pool.map(self.alone, ids)))
 
     def alone(self, ids: Sequence[int]) -> float:
         """Log odds of one window."""
