@@ -2,7 +2,7 @@
 
 The linear model learns first, from labelled windows, from raw windows of clean documents, and from those of all their windows that it
 took for attacks. The transformer learns what gets past it: attacks, and the benign windows that look most like them to the linear
-model; in a second round, those that it took for attacks itself. A mixture of both is chosen for recall at equal false alarms on
+model; in two more rounds, those that it took for attacks itself. A mixture of both is chosen for recall at equal false alarms on
 clean documents. Thresholds are then set per document on whole clean documents of packages and kinds that were never trained on.
 """
 
@@ -13,7 +13,7 @@ import json
 import math
 import random
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +32,16 @@ from training.e5 import LAYERS, base, cut_words, encoder, restore
 from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
-from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round
+from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round, third_round
 from veritensor_ray.engines.injection import calibration
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.engines.injection.windows import Cutter
 
 STRIDE = 96
 WORDS = 48_000
-MEDIUM_RATE, HIGH_RATE = 0.005, 0.0005  # of clean documents, at most
+MEDIUM_RATE = 0.005  # of clean documents, at most
+MOST_OF_A_KIND, LARGE = 0.01, 100  # of the documents of a kind, if it has so many
+MARGIN = 0.5  # log odds of `high` above every clean document
 PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
 CEILING = 8.0  # log odds that the transformer is taken at
 MEASURED = 400  # texts of a set
@@ -53,7 +55,7 @@ Array = np.ndarray[Any, Any]
 # ---------------------------------------------------------------- the linear model
 
 
-def counted(found: Sequence[str]) -> sp.csr_matrix:
+def counts_of(found: Sequence[str]) -> sp.csr_matrix:
     """How often each bucket occurs in each text."""
     index, counts, ends = [], [], [0]
     for text in found:
@@ -77,7 +79,7 @@ def fit_linear(present: sp.csr_matrix, labels: Array, weights: Array) -> Linear:
 def learn_linear(samples: Sequence[Sample], documents: Sequence[Document], rng: random.Random) -> tuple[Linear, list[str], list[str]]:
     """The linear model, random raw windows, and the windows of clean documents that look most like attacks to it."""
     raw = raw_windows(documents, rng, 60_000, full=True)
-    present = counted([s.text for s in samples] + raw)
+    present = counts_of([s.text for s in samples] + raw)
     labels, weights = (
         np.array([s.label for s in samples] + [0] * len(raw)),
         np.array([WEIGHTS.get(s.source, 1.0) if s.label else 1.0 for s in samples] + [1.0] * len(raw)),
@@ -85,7 +87,7 @@ def learn_linear(samples: Sequence[Sample], documents: Sequence[Document], rng: 
     first = fit_linear(present, labels, weights)
     every = list(dict.fromkeys(w for d in documents for w in d.windows() if len(w) > 20))
     hard = [every[i] for i in np.argsort(-first.scores(every))[:40_000]]
-    present = sp.vstack([present, counted(hard)])
+    present = sp.vstack([present, counts_of(hard)])
     more = np.zeros(len(hard))
     return fit_linear(present, np.concatenate([labels, more]), np.concatenate([weights, more + 1])), raw, hard
 
@@ -208,30 +210,33 @@ def find_mixture(clean: Asked, attacks: dict[str, Asked]) -> tuple[float, float]
 # ---------------------------------------------------------------- thresholds
 
 
-@dataclass(frozen=True)
-class Clean:
-    """Clean documents that nothing was trained on, and the highest score of each."""
-
-    documents: Sequence[Document]
-    scores: Array
-
-    def rates(self, levels: dict[str, float]) -> dict[str, dict[str, Any]]:
-        """By kind: documents, and how many reach each level."""
-        groups = sorted({d.group for d in self.documents})
-        found = {}
-        for group in ("all", *groups):
-            of = np.array([group in ("all", d.group) for d in self.documents])
-            found[group] = {"documents": int(of.sum())} | {k: int((self.scores[of] >= t).sum()) for k, t in levels.items()}
-        return found
+def by_kind(documents: Sequence[Document], scores: Array) -> dict[str, Array]:
+    """The highest scores of documents, kind by kind."""
+    groups = np.array([d.group for d in documents])
+    return {group: scores[groups == group] for group in sorted(set(groups))}
 
 
-def thresholds(clean: Clean) -> dict[str, float]:
-    """Log odds that hold for every kind, by the rule of `models calibrate`."""
-    kinds: dict[str, list[float]] = defaultdict(list)
-    for document, score in zip(clean.documents, clean.scores, strict=True):
-        kinds[document.group].append(float(score))
-    found = calibration.thresholds(kinds, MEDIUM_RATE, HIGH_RATE)
-    return {"medium": found.medium, "high": found.high}
+def thresholds(kinds: dict[str, Array]) -> dict[str, float]:
+    """Log odds. `medium`: half of what may alarm, since strangers alarm more often, and of no large kind more than one in a hundred.
+
+    `high`: a margin above everything. These are more documents than a user has, so nothing is extrapolated as `models calibrate` does.
+    """
+    pooled = np.sort(np.concatenate(list(kinds.values())))[::-1]
+    medium = float(pooled[int(len(pooled) * MEDIUM_RATE / 2)])
+    for scores in kinds.values():
+        if len(scores) >= LARGE:
+            medium = max(medium, float(np.sort(scores)[::-1][int(len(scores) * MOST_OF_A_KIND)]))
+    return {"medium": medium + 1e-3, "high": max(float(pooled[0]), medium) + MARGIN}
+
+
+def rates(kinds: dict[str, Array]) -> dict[str, dict[str, int]]:
+    """By kind: documents, how many reach each threshold, and how many would if the thresholds had been set without that kind."""
+    levels, found = thresholds(kinds), {}
+    for kind, scores in kinds.items():
+        others = thresholds({name: one for name, one in kinds.items() if name != kind})
+        found[kind] = {"documents": len(scores)} | {k: int((scores >= v).sum()) for k, v in levels.items()}
+        found[kind] |= {f"{k} left out": int((scores >= v).sum()) for k, v in others.items()}
+    return {"all": {key: sum(row[key] for row in found.values()) for key in next(iter(found.values()))}} | found
 
 
 # ---------------------------------------------------------------- the whole
@@ -248,7 +253,7 @@ class Learnt:
 
 
 def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str]) -> Learnt:
-    """The linear model and both rounds of the transformer, from documents that may be trained on."""
+    """The linear model and all rounds of the transformer, from documents that may be trained on."""
     rng = random.Random(seed)
     samples = first_round(data, documents, rng, scale, left_out)
     print(f"{len(samples)} samples", sorted(Counter((s.label, s.source) for s in samples).items()), flush=True)
@@ -257,17 +262,18 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
     chosen = select(samples, linear, raw, hard, rng, scale)
     print(f"round 1: {len(chosen)} samples", flush=True)
     injection_network.train(network, tokenizer, chosen, 1.5e-4, rng)
-    found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *raw[: int(3000 * scale)]]
-    found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
-    alarm = in_eight_bits(network, tokenizer, found)
-    false = [found[i] for i in np.argsort(-alarm)[: int(3500 * scale)]]
-    again = second_round(samples, false, rng, scale)
-    print(
-        f"round 2: {len(again)} samples, {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
-        flush=True,
-    )
-    injection_network.train(network, tokenizer, again, 8e-5, rng)
-    every = [*chosen, *again]
+    every = list(chosen)
+    for number, (most, of) in enumerate(((3500, second_round), (3000, third_round)), 2):
+        found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
+        found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
+        alarm = in_eight_bits(network, tokenizer, found)
+        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, scale)
+        print(
+            f"round {number}: {len(again)} samples; {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
+            flush=True,
+        )
+        injection_network.train(network, tokenizer, again, 8e-5, rng)
+        every += again
     counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
     return Learnt(network, tokenizer, linear, counts)
 
@@ -290,10 +296,10 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     attacks = attacks_apart(data, rng)
     clean = ask(network, tokenizer, linear, gate, [d.segments or (d.text,) for d in documents])
     asked = {name: ask(network, tokenizer, linear, gate, [[t] for t in found]) for name, found in attacks.items()}
-    counted_kinds = np.array([d.group not in ORDERS_IN for d in documents])
-    share, weight = find_mixture(_only(clean, counted_kinds), asked)
+    counted = np.array([d.group not in ORDERS_IN for d in documents])
+    share, weight = find_mixture(_only(clean, counted), asked)
     scale, bias = _as_odds(
-        clean.highest(clean.mixed(share, weight))[counted_kinds],
+        clean.highest(clean.mixed(share, weight))[counted],
         np.concatenate([one.highest(one.mixed(share, weight)) for one in asked.values()]),
     )
     mix = (round(scale, 4), round(scale * weight, 4), round(bias, 4))
@@ -303,18 +309,17 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     tokenizer.no_truncation()
     tokenizer.save(str(out / "tokenizer.json"))
     facts: dict[str, Any] = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "mix": mix, "gate": gate, "ceiling": CEILING, "share": share}
-    scored = Clean(
-        [d for d, c in zip(documents, counted_kinds, strict=True) if c],
-        scores_as_shipped(out, facts, [d.segments or (d.text,) for d, c in zip(documents, counted_kinds, strict=True) if c]),
-    )
-    levels = thresholds(scored)
-    for i in np.argsort(-scored.scores)[:40]:
-        print(f"clean {scored.scores[i]:.2f} {scored.documents[i].group} {scored.documents[i].package}", flush=True)
+    chosen = [d for d, c in zip(documents, counted, strict=True) if c]
+    scores = scores_as_shipped(out, facts, [d.segments or (d.text,) for d in chosen])
+    kinds = by_kind(chosen, scores)
+    levels = thresholds(kinds)
+    for i in np.argsort(-scores)[:40]:
+        print(f"clean {scores[i]:.2f} {chosen[i].group} {chosen[i].package}", flush=True)
     recall = {}
     for name, found in attacks.items():
         reached = scores_as_shipped(out, facts, [[t] for t in found])
         recall[name] = {"attacks": len(found)} | {k: round(float((reached >= v).mean()), 3) for k, v in levels.items()}
-    facts |= {"thresholds": {k: calibration.probability(v) for k, v in levels.items()}, "clean": scored.rates(levels), "recall": recall,
+    facts |= {"thresholds": {k: calibration.probability(v) for k, v in levels.items()}, "clean": rates(kinds), "recall": recall,
               "trained_kinds": sorted({d.group.removeprefix("real: ") for d in documents if d.group.startswith("real: ")} - set(REAL_NEVER_TRAINED)),
               "trained_on": learnt.trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)

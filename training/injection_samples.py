@@ -196,3 +196,24 @@ def second_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Ra
         again += rng.sample(pool, min(len(pool), int(count * scale)))
     rng.shuffle(again)
     return again
+
+
+# How many attacks of a source the third round repeats: what is rare and was learnt least well, direct orders in other languages first.
+THIRD = {"attacks_generated": 2000, "attacks_atr": 900, "bipia_indocument_train": 700, "written for this project": 500, "placed in documents": 500,
+         "deepset_train": 460, "grammar": 400, "injecagent_dh": 250, "attacks_jailbreak": 250, "cyberseceval_pi_english": 60}  # fmt: skip
+
+
+def third_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Random, scale: float) -> list[Sample]:
+    """Windows that the model still alarmed on, attacks in many languages, those of small sets, and a share of the harmless rest."""
+    own = [line for line in texts.lines() if line.attack and not line.kept_apart and line.language != "en"]
+    foreign = [texts.noisy(rng, t) for line in own for t in texts.variants(rng, line.text, 2)]
+    foreign = rng.sample(foreign, min(len(foreign), int(1300 * scale))) + texts.generate(rng, "FOREIGN", int(500 * scale))
+    again = [Sample(t, 1, "written for this project", (0, len(t))) for t in foreign]
+    again += [Sample(t, 0, "raw windows, round 3") for t in false]
+    for source, most in THIRD.items():
+        pool = [s for s in samples if s.label and s.source == source]
+        again += rng.sample(pool, min(len(pool), int(most * scale)))
+    harmless = [s for s in samples if not s.label]
+    again += rng.sample(harmless, min(len(harmless), int(3000 * scale)))
+    rng.shuffle(again)
+    return again
