@@ -72,11 +72,14 @@ def test_verify_reports_every_fault(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     embedded = tmp_path / "embedded"
     shutil.copytree(Path(model_store.__file__).parent / "embedded/injection", embedded / "injection")
     (embedded / "injection/tokenizer.json").write_text("{}")
-    (embedded / "injection/config.json").unlink()
+    (embedded / "injection/linear.safetensors").unlink()
     monkeypatch.setattr(model_store.ModelStore.__init__, "__defaults__", (embedded,))
     assert call(monkeypatch, "verify", "--json") == 4
     faults = table(capsys, "role")["injection"]["faults"]
-    assert [("config.json is missing" in fault, "tokenizer.json is changed" in fault) for fault in faults] == [(True, False), (False, True)]
+    assert [("linear.safetensors is missing" in fault, "tokenizer.json is changed" in fault) for fault in faults] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 @pytest.mark.usefixtures("only_injection")

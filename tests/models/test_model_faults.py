@@ -100,10 +100,19 @@ def redrawn(path: Path, change: Callable[[dict[str, Any]], object], negated: boo
     onnx.save(model, path)
 
 
-def one_nan(tensors: dict[str, Any]) -> None:
-    """Where no known answer comes by: the last element of the largest tensor, most often a rare token."""
-    name = max(tensors, key=lambda key: tensors[key].numel())
-    tensors[name].view(-1)[-1] = float("nan")
+def one_nan(path: Path) -> None:
+    """Where no known answer comes by: the last element of the largest tensor, most often a rare token.
+
+    The numbers of a graph are not looked at one by one: there it is in the smallest tensor, which every score goes through.
+    """
+    choose = min if path.name == ONNX else max
+
+    def change(tensors: dict[str, Any]) -> None:
+        large = [name for name in tensors if tensors[name].numel() > 99]
+        name = choose(large, key=lambda key: tensors[key].numel())
+        tensors[name].view(-1)[-1] = float("nan")
+
+    reweighed(path, change)
 
 
 def without_last(tensors: dict[str, Any]) -> None:
@@ -177,7 +186,7 @@ FAULTS = [
     Fault("inner auto_map", lambda f: edited(config_of(f), encoder_config={"auto_map": {}}), r"code of its own \(auto_map\)", sealed=True),
     Fault("remote code", lambda f: edited(config_of(f), trust_remote_code=True), r"own \(trust_remote_code\)", sealed=True),
     Fault("labels swapped", labels_swapped, SELF_TEST, sealed=True),
-    Fault("NaN in a weight", lambda f: reweighed(weights_of(f), one_nan), NO_NUMBERS, sealed=True),
+    Fault("NaN in a weight", lambda f: one_nan(weights_of(f)), NO_NUMBERS, sealed=True),
     Fault(
         "a tensor missing",
         lambda f: reweighed(weights_of(f), without_last),
@@ -187,7 +196,7 @@ FAULTS = [
     ),
     Fault("weights cut", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:100_000]), r"cannot be loaded", sealed=True),
     Fault("other tokenizer", vocabulary_truncated, f"{SELF_TEST}|cannot be loaded: class_token_index", True, ("injection", "pii")),
-    Fault("other words", vocabulary_exchanged, SELF_TEST, True, ("injection", "pii")),
+    Fault("other words", vocabulary_exchanged, SELF_TEST, True, ("pii",)),
     Fault("tokenizer damaged", lambda f: put(f / "tokenizer.json", '{"model": {}}'), "cannot be loaded", True, ("injection", "pii")),
     Fault(
         "linear model damaged", lambda f: put(f / "linear.safetensors", b"\x00" * 64), r"/linear\.safetensors cannot", True, ("injection",)
@@ -381,7 +390,7 @@ def test_the_driver_refuses_before_anything_starts(
 # A model that is there and wrong is never left out: the last row has the flag that leaves out what is missing.
 IN_THE_ACTOR: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
     "labels swapped": (labels_swapped, SELF_TEST, ()),
-    "NaN in a weight": (lambda f: reweighed(weights_of(f), one_nan), NO_NUMBERS, ()),
+    "NaN in a weight": (lambda f: one_nan(weights_of(f)), NO_NUMBERS, ()),
     "other tokenizer": (vocabulary_truncated, SELF_TEST, ("--allow-missing-engines",)),
 }
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from tests.engines.injection.building import ATTACK, HARMLESS
 from veritensor_ray.models.model_store import catalog, pinned_name
@@ -68,12 +68,17 @@ def save_standard(home: Path) -> Path:
 
 
 def _tokenizer() -> Tokenizer:
-    """Pieces of words with a mark where a word begins, as SentencePiece has them."""
-    made = Tokenizer(models.Unigram())
+    """Pieces with a mark where a word begins, as SentencePiece has them: words, their endings, and every character.
+
+    They are listed rather than trained: a trainer's pieces differ from one process to the next, and with them what the model learns.
+    """
+    words = sorted({word for text in (*_CALM, *_ORDERS) for word in text.split()})
+    pieces = dict.fromkeys(_MARKS, 0.0) | {f"▁{word.strip('.,')}": -6.0 for word in words}
+    pieces |= dict.fromkeys((".", ",", "▁", "s", "ed", "ing"), -7.0)
+    pieces |= {chr(code): -12.0 for code in range(33, 127) if chr(code) not in pieces}
+    made = Tokenizer(models.Unigram(list(pieces.items()), unk_id=_MARKS.index("[UNK]")))
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=_MARKS, unk_token="[UNK]", show_progress=False)
-    made.train_from_iterator([*_CALM, *_ORDERS] * 5, trainer)
     made.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
     return made
 
