@@ -33,7 +33,7 @@ transformer.
 
 Set on {documents} whole clean documents of {kinds} kinds, none of which was trained on. `medium`: of all documents no more than a
 quarter of a percent reach it, half of what may alarm, since strangers alarm more often; and of no kind of a hundred or more, more
-than one in a hundred. `high`: half a unit of log odds above every one of them. The last two columns count a kind against thresholds
+than one in fifty. `high`: half a unit of log odds above every one of them. The last two columns count a kind against thresholds
 that were set without it. Kinds marked with a star were not seen in training at all, not even other documents of them.
 
 ## Clean documents that reach them

@@ -40,7 +40,7 @@ from veritensor_ray.engines.injection.windows import Cutter
 STRIDE = 96
 WORDS = 48_000
 MEDIUM_RATE = 0.005  # of clean documents, at most
-MOST_OF_A_KIND, LARGE = 0.01, 100  # of the documents of a kind, if it has so many
+MOST_OF_A_KIND, LARGE = 0.02, 100  # of the documents of a kind, if it has so many
 MARGIN = 0.5  # log odds of `high` above every clean document
 PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
 CEILING = 8.0  # log odds that the transformer is taken at
@@ -217,7 +217,7 @@ def by_kind(documents: Sequence[Document], scores: Array) -> dict[str, Array]:
 
 
 def thresholds(kinds: dict[str, Array]) -> dict[str, float]:
-    """Log odds. `medium`: half of what may alarm, since strangers alarm more often, and of no large kind more than one in a hundred.
+    """Log odds. `medium`: half of what may alarm, since strangers alarm more often, and of no large kind more than one in fifty.
 
     `high`: a margin above everything. These are more documents than a user has, so nothing is extrapolated as `models calibrate` does.
     """
@@ -262,7 +262,7 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
     chosen = select(samples, linear, raw, hard, rng, scale)
     print(f"round 1: {len(chosen)} samples", flush=True)
     injection_network.train(network, tokenizer, chosen, 1.5e-4, rng)
-    every = list(chosen)
+    every, before = list(chosen), {}
     for number, (most, of) in enumerate(((3500, second_round), (3000, third_round)), 2):
         found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
         found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
@@ -272,8 +272,11 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
             f"round {number}: {len(again)} samples; {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
             flush=True,
         )
+        before = {name: value.clone() for name, value in network.state_dict().items()}
         injection_network.train(network, tokenizer, again, 8e-5, rng)
         every += again
+    # Half way between the last two: it keeps what the second round knew of orders in documents, and has what the third learnt.
+    network.load_state_dict({name: (value + before[name]) / 2 for name, value in network.state_dict().items()})
     counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
     return Learnt(network, tokenizer, linear, counts)
 
