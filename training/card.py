@@ -17,7 +17,7 @@ LOCK = "digests.json"
 CARD = """# Embedded prompt-injection model
 
 Two models, mixed: a transformer of six layers ({parameters:.1f}M parameters, {megabytes:.0f} MB in int8) that starts from multilingual-e5-small
-(MIT), and TF-IDF with logistic regression over hashed words (`linear.safetensors`). Made by `python -m training {options}`.
+(MIT, Microsoft), and TF-IDF with logistic regression over hashed words (`linear.safetensors`). Made by `python -m training {options}`.
 A window has {window_tokens} tokens, the next starts {stride_tokens} later. Its score is
 {mix[0]} · min(transformer, {ceiling}) + {mix[1]} · linear + {mix[2]}, in log odds; a document's score is its highest.
 
@@ -31,7 +31,7 @@ transformer.
 | `medium` | {medium} |
 | `high` | {high} |
 
-Set on {documents} whole clean documents of {kinds} kinds, none of which was trained on. `medium`: of all documents no more than a
+Set on {documents} whole clean documents, no one of which was trained on, of {kinds} kinds. `medium`: of all documents no more than a
 quarter of a percent reach it, half of what may alarm, since strangers alarm more often; and of no kind of a hundred or more, more
 than one in fifty. `high`: half a unit of log odds above every one of them. The last two columns count a kind against thresholds
 that were set without it. Kinds marked with a star were not seen in training at all, not even other documents of them.

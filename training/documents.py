@@ -126,7 +126,16 @@ def real(folder: Path) -> list[Document]:
                 segments[owner] += [text] if text else []
         for row, found in zip(rows, segments, strict=True):
             group, trained = f"real: {kind}", may_train(kind, row.artifact)
-            documents.append(Document(group, row.artifact, "by kind, as listed with the data", "\n".join(found), trained, tuple(found)))
+            documents.append(
+                Document(
+                    group,
+                    row.artifact,
+                    "MIT, Apache-2.0, CC0, CC BY 4.0, BSD or public domain, by kind",
+                    "\n".join(found),
+                    trained,
+                    tuple(found),
+                )
+            )
     return documents
 
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from veritensor_ray.ages import span
 from veritensor_ray.errors import UsageError
@@ -116,6 +116,12 @@ class InjectionSettings(Section):
         ge=512,
         description="tokens that PyTorch computes at once, padding included: what fits a CPU's cache; a GPU takes ten times as many",
     )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.medium and self.high and self.high < self.medium:
+            raise ValueError(f"high ({self.high}) is below medium ({self.medium}): what is high is medium, too")
+        return self
 
 
 class CustomPii(Section):

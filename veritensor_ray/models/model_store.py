@@ -95,7 +95,7 @@ class ModelStore:
         settings = {key: value for key, value in entry.items() if key not in _ORIGIN}
         calibration = status.folder / standard.CALIBRATION
         if calibration.is_file():  # verified with the rest: of the package, or by `models calibrate`
-            settings |= json.loads(calibration.read_text())
+            settings |= _mapping(calibration)
         folder = self._converted(entry, status.folder) if "package" in entry else status.folder
         return Model(role, folder, status.name, settings)
 
@@ -172,6 +172,17 @@ def _downloaded_faults(role: str, entry: Mapping[str, Any], folder: Path, lock: 
 def _weights(files: Collection[str]) -> str:
     """The file with a model's weights, by name."""
     return ONNX if ONNX in files else SAFETENSORS
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """What a file of JSON holds. Raises ModelError."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read: {str(error)[:200]}. Bring the pinned model again") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} cannot be read: it is not a mapping. Bring the pinned model again")
+    return found
 
 
 def pinned_name(entry: Mapping[str, Any]) -> str:

@@ -65,7 +65,10 @@ class UnreadDocument:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the documents say. `before` are the thresholds that were in force, `problem` says why the new ones cannot be used."""
+    """What the documents say. `before` are the thresholds that were in force, `problem` says why the new ones cannot be used.
+
+    `quiet`: even a plain attack would not be high.
+    """
 
     model: str
     window_tokens: int
@@ -76,6 +79,7 @@ class Calibration:
     high_rate: float
     before: Thresholds
     problem: str = ""
+    quiet: bool = False
 
     @cached_property
     def kinds(self) -> dict[str, list[CleanDocument]]:
@@ -119,8 +123,13 @@ class Calibration:
                     f"{kind}: with thresholds set on the other kinds, {count:,} of its {len(scores):,} documents would be at medium. "
                     "Expect as much of a kind that is not here"
                 )
+        if self.quiet:
+            yield (
+                f"high: not even the plain attack of the self-test reaches {self.after.high:.1f} log odds, so findings will be medium at most. "
+                "Bring more documents, so that less has to be extrapolated, allow more alarms (--high-rate), or set injection.high"
+            )
         if partial := sum(document.partial for document in self.documents):
-            yield f"{partial:,} documents were read in part; what was read counts"
+            yield f"{partial:,} {'document was' if partial == 1 else 'documents were'} read in part; what was read counts"
 
     def settings(self) -> dict[str, Any]:
         """What lies beside the model from now on. Windows belong to it: thresholds of other windows mean nothing."""
@@ -169,7 +178,7 @@ def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress
     model = ModelStore.of(settings).model(engine.needs.model or "")
     windows = model.settings["window_tokens"], model.settings["stride_tokens"]
     found = Calibration(model.name, *windows, documents, unread, medium_rate, high_rate, before)
-    return replace(found, problem=_problem(context, found.after))
+    return replace(found, problem=_problem(context, found.after), quiet=not _finds_an_attack(context, found.after.high))
 
 
 def keep(settings: Settings, active: Active | None, calibration: Calibration) -> Path | None:
@@ -211,16 +220,23 @@ def _ready(context: Context) -> None:
 
 def _problem(context: Context, after: Thresholds) -> str:
     """Why a run would refuse the model with these thresholds: it has to find an attack that everybody finds."""
-    own = context.settings.injection.model_copy(update={"medium": probability(after.medium), "high": probability(after.high)})
+    if _finds_an_attack(context, after.medium):
+        return ""
+    return (
+        f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would refuse it: these documents score too "
+        "near to one. Look at the passages that score highest: leave documents out that hold attacks (--exclude), bring more documents, or "
+        "allow more alarms (--medium-rate)"
+    )
+
+
+def _finds_an_attack(context: Context, threshold: float) -> bool:
+    """Whether the attack of the self-test reaches a threshold, given as log odds."""
+    own = context.settings.injection.model_copy(update={"medium": probability(threshold), "high": None})
     try:
         _ready(replace(context, settings=context.settings.model_copy(update={"injection": own})))
     except ModelError:
-        return (
-            f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would refuse it: these documents score too "
-            "near to one. Look at the passages that score highest: leave documents out that hold attacks (--exclude), bring more documents, or "
-            "allow more alarms (--medium-rate)"
-        )
-    return ""
+        return False
+    return True
 
 
 def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | UnreadDocument:

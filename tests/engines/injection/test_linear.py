@@ -161,10 +161,14 @@ def test_orders_that_are_far_apart_are_zones_of_their_own() -> None:
     assert [row for row, _ in found([text])] == [0, 0]
 
 
-def test_a_text_longer_than_what_is_hashed_at_once_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", range(900, 1100, 7))
+def test_a_text_longer_than_what_is_hashed_at_once_is_read_whole(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     monkeypatch.setattr("veritensor_ray.engines.injection.linear._AT_ONCE", 1000)
-    text = CALM * 100 + ORDER
-    [(row, zone)] = found([ORDER, text])[1:]
-    assert (row, zone.endswith(ORDER)) == (1, True)
+    monkeypatch.setattr("veritensor_ray.engines.injection.linear._OVERLAP", 200)
+    text = (CALM * 40)[:before] + " " + ORDER + " " + CALM * 40 + ORDER
+    zones = found([ORDER, text])[1:]
+    assert all(row == 1 for row, _ in zones)
+    assert any(ORDER in zone for _, zone in zones[:-1]), "whole in one of the parts"
+    assert zones[-1][1].endswith(ORDER)
     [first, second] = linear(KNOWS).scores([ORDER, text])
     assert first > second

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.injection.calibration import Thresholds, odds
+from veritensor_ray.engines.injection.described import Described, described
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
@@ -58,28 +59,31 @@ class Injection(WithModel):
 
     def fingerprint(self) -> str:
         """Model, windows, cascade and thresholds."""
-        model = self._described()
-        shape = [model.settings.get(key) for key in ("window_tokens", "stride_tokens", "mix", "ceiling")]
+        model, about = self._described(), self._about()
+        shape = (about.window_tokens, about.stride_tokens, about.mix, about.ceiling)
         files = [digest(path) for name in _BESIDE if (path := model.folder / name).exists()]
         parts = (self.version, model.name, *files, str(shape), str(self._gate()), str(self._thresholds()))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _gate(self) -> float | None:
-        gate: float | None = self._described().settings.get("gate")
-        return gate if self._settings.injection.cascade else None
+        return self._about().gate if self._settings.injection.cascade else None
+
+    def _about(self) -> Described:
+        """How the model is used. Raises ModelError."""
+        return described(self._described())
 
     def _thresholds(self) -> tuple[float, float]:
         """Medium and high, as log odds."""
-        calibrated = self._described().settings["thresholds"]
-        chosen = self._settings.injection
-        return odds(chosen.medium or calibrated["medium"]), odds(chosen.high or calibrated["high"])
+        calibrated, chosen = self._about().thresholds, self._settings.injection
+        medium = odds(chosen.medium or calibrated.medium)
+        return medium, max(odds(chosen.high or calibrated.high), medium)
 
     def load(self, models: ModelStore) -> None:
         """Weights, tokenizer and self-test. Raises ModelError."""
         cutter = self._load_cutter(models)
         model = self._described()
         network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads, self._at_once())
-        scorer = Scorer(cutter, network, tuple(model.settings.get("mix", (1.0, 0.0, 0.0))), model.settings.get("ceiling"))
+        scorer = Scorer(cutter, network, self._about().mix, self._about().ceiling)
         self._self_test(scorer, str(model.folder))
         self._scorer = scorer
 
@@ -96,9 +100,9 @@ class Injection(WithModel):
             tokenizer = Tokenizer.from_file(str(words))
         except Exception as error:  # noqa: BLE001  # the library raises nothing more special
             raise ModelError(f"{words} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
-        weights = model.folder / "linear.safetensors"
+        weights, about = model.folder / "linear.safetensors", self._about()
         linear = Linear.load(weights) if weights.exists() else None
-        self._cutter = Cutter(tokenizer, model.settings["window_tokens"], model.settings["stride_tokens"], linear, self._gate())
+        self._cutter = Cutter(tokenizer, about.window_tokens, about.stride_tokens, linear, self._gate())
         return self._cutter
 
     def _self_test(self, scorer: Scorer, folder: str) -> None:
@@ -107,8 +111,12 @@ class Injection(WithModel):
         medium, _ = self._thresholds()
         if not (attack >= medium > harmless):  # a NaN fails this too
             raise ModelError(
-                f"the model in {folder} fails its self-test: {_probability(attack):.3f} for an attack, {_probability(harmless):.3f} for a "
-                f"harmless text, threshold {_probability(medium):.3f}. Bring the pinned model again, or check injection.medium in the configuration"
+                f"the model in {folder} fails its self-test: log odds of {attack:.2f} for an attack and {harmless:.2f} for a harmless text, "
+                f"threshold {medium:.2f}. Bring the pinned model again, or check injection.medium in the configuration"
+            )
+        if not scorer.cutter.windows([answers["attack"]]):
+            raise ModelError(
+                f"the model in {folder} fails its self-test: its first stage lets an attack pass. Bring the pinned model again"
             )
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:

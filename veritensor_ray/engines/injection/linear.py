@@ -22,6 +22,7 @@ ZONE, ZONE_STRIDE = 40, 20  # words that are judged at once: among more a short 
 MARGIN = 12  # words on either side of a zone that the transformer reads too
 _LONGEST = 32  # characters of a word that enter its hash
 _AT_ONCE = 1 << 19  # characters hashed at once: the arrays stay in the processor's cache
+_OVERLAP = 2048  # of the parts of a longer text, so that an order where they meet is whole in one of them
 _SPACELESS = ((0x0E00, 0x0EFF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2FFFF))
 _BASE = 0x01000193  # odd, so that it has an inverse
 _MIX = (np.uint32(0x9E3779B1), np.uint32(0x85EBCA77))
@@ -180,11 +181,11 @@ class _Piece:
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[_Piece]:
-    """All texts, joined into pieces of at most `_AT_ONCE` characters; a longer text is cut."""
+    """All texts, joined into pieces of at most `_AT_ONCE` characters; a longer text is cut into parts that overlap."""
     parts: list[tuple[int, int, str]] = []
     size = 0
     for row, text in enumerate(texts):
-        for skipped in range(0, len(text), _AT_ONCE):
+        for skipped in range(0, max(1, len(text) - _OVERLAP), _AT_ONCE - _OVERLAP) if text else ():
             part = text if len(text) <= _AT_ONCE else text[skipped : skipped + _AT_ONCE]
             if size + len(part) + len(parts) > _AT_ONCE:
                 yield _joined(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.orders import can_be_an_order
 
-_ZONES = 2048  # that are tokenised at once
+_ZONES, _CHARS = 2048, 1 << 18  # that are tokenised at once, at most: what a tokenizer gives takes 100 times the text
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
 # What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
@@ -65,8 +65,7 @@ class Cutter:
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
         """Windows of all texts, in order."""
         readable = [(row, text) for row, text in enumerate(texts) if text and can_be_an_order(text)]
-        found = self._zones(readable)
-        return [window for zones in iter(lambda: list(itertools.islice(found, _ZONES)), []) for window in self._tokenised(zones)]
+        return [window for zones in _groups(self._zones(readable)) for window in self._tokenised(zones)]
 
     def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
         """The same, schema WINDOWS."""
@@ -95,6 +94,20 @@ class Cutter:
             TokenWindow(zone.row, start, end, score, ids)
             for (zone, start, end), (_, ids, _), score in zip(places, framed, says, strict=True)
         ]
+
+
+def _groups(zones: Iterable[Zone]) -> Iterator[list[Zone]]:
+    """Zones that are tokenised at once."""
+    group: list[Zone] = []
+    size = 0
+    for zone in zones:
+        if group and (len(group) == _ZONES or size + zone.end - zone.start > _CHARS):
+            yield group
+            group, size = [], 0
+        group.append(zone)
+        size += zone.end - zone.start
+    if group:
+        yield group
 
 
 def from_table(table: pa.RecordBatch) -> list[TokenWindow]:

@@ -1,0 +1,59 @@
+"""What `calibration.json`, or the catalog, says of a model of `injection`; it knows neither weights nor texts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from veritensor_ray.errors import ModelError
+from veritensor_ray.models.model_store import Model
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Levels(_Strict):
+    """Probabilities where a finding begins to be medium, and where high."""
+
+    medium: _Probability
+    high: _Probability
+
+
+class Described(_Strict):
+    """How a model is used: windows and the distance between two, in tokens; thresholds; and where there is a linear model, its part.
+
+    `mix` holds a, b and c of log odds = a · min(transformer, `ceiling`) + b · linear + c; the transformer reads what the linear model
+    gives `gate` or more.
+    """
+
+    window_tokens: Annotated[int, Field(ge=8)]
+    stride_tokens: Annotated[int, Field(ge=1)]
+    thresholds: Levels
+    gate: _Number | None = None
+    mix: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], _Number, _Number] = (1.0, 0.0, 0.0)
+    ceiling: _Number | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Described:
+        if self.stride_tokens > self.window_tokens - 2:
+            raise ValueError("stride_tokens leaves tokens out between two windows")
+        if self.thresholds.high < self.thresholds.medium:
+            raise ValueError("thresholds.high is below thresholds.medium")
+        return self
+
+
+def described(model: Model) -> Described:
+    """What is said of a model. Raises ModelError naming what is wrong."""
+    try:
+        return Described.model_validate(model.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise ModelError(
+            f"calibration.json of {model.folder} cannot be used: {where}: {first['msg'].removeprefix('Value error, ')}. Bring the pinned model again"
+        ) from None
