@@ -51,7 +51,12 @@ def test_what_cannot_be_used_is_named(change: dict[str, Any], where: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("", "cannot be read"), ("[]", "cannot be read: it is not a mapping"), ("[" * 100_000, "cannot be read"), ("\ufeff{}", "cannot be read")],
+    [
+        ("", "cannot be read"),
+        ("[]", "cannot be read: it is not a mapping"),
+        ("[" * 100_000, "cannot be read"),
+        ("\ufeff{}", "cannot be read"),
+    ],
     ids=["empty", "a list", "too deep", "with a mark"],
 )
 def test_a_calibration_that_is_no_json_is_named(tmp_path: Path, content: str, says: str) -> None:
