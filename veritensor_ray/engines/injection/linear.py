@@ -24,7 +24,7 @@ _LONGEST = 32  # characters of a word that enter its hash
 _AT_ONCE = 1 << 19  # characters hashed at once: the arrays stay in the processor's cache
 _OVERLAP = 2048  # of the parts of a longer text, so that an order where they meet is whole in one of them
 _SPACELESS = ((0x0E00, 0x0EFF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2FFFF))
-_BASE = 0x01000193  # odd, so that it has an inverse
+_GENERATOR = 0x01000193  # odd, so that it has an inverse
 _MIX = (np.uint32(0x9E3779B1), np.uint32(0x85EBCA77))
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -41,10 +41,10 @@ def _classes() -> Array:
 
 @functools.cache
 def _powers() -> tuple[Array, Array]:
-    """Powers of the base and of its inverse, modulo 2³²: the hash of a word is a difference of two sums, moved to the word's beginning."""
+    """Powers of the generator and of its inverse, modulo 2³²: the hash of a word is a difference of two sums, moved to the word's beginning."""
     count = _AT_ONCE + 2
-    inverse = pow(_BASE, -1, 1 << 32)
-    return tuple(np.cumprod(np.concatenate([[1], np.full(count - 1, one, np.uint32)]), dtype=np.uint32) for one in (_BASE, inverse))  # type: ignore[return-value]
+    inverse = pow(_GENERATOR, -1, 1 << 32)
+    return tuple(np.cumprod(np.concatenate([[1], np.full(count - 1, one, np.uint32)]), dtype=np.uint32) for one in (_GENERATOR, inverse))  # type: ignore[return-value]
 
 
 def _lower(text: str) -> str:
