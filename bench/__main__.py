@@ -1,6 +1,6 @@
 """Measures what the design promises; writes bench/results.json and docs/performance.md. Each case runs in a process of its own.
 
-python -m bench [CASE ...]      all cases by default; a case alone prints its numbers and writes nothing
+python -m bench [CASE ...]      all cases by default; of named ones only the figures are renewed
 """
 
 from __future__ import annotations
@@ -378,7 +378,9 @@ def report(results: dict[str, Any]) -> str:
     for name, (_, goal) in GOALS.items():
         if name not in results:  # a new case, before the next whole run
             continue
-        numbers = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in results[name].items())
+        numbers = ", ".join(
+            f"{key.replace('_', ' ')} {value if isinstance(value, str) else f'{value:,}'}" for key, value in results[name].items()
+        )
         out.write(f"| {name} | {(CASES[name].__doc__ or '').strip()} | {numbers} | {goal} |\n")
     page = ROOT / "docs" / "performance.md"
     _, mark, notes = page.read_text().partition(NOTES) if page.exists() else ("", "", "")
@@ -390,12 +392,12 @@ def main() -> None:
     if len(sys.argv) == 2 and "BENCH_FOLDER" in os.environ:
         print(json.dumps(CASES[sys.argv[1]](Path(os.environ["BENCH_FOLDER"]))))
         return
-    chosen = sys.argv[1:] or list(CASES)
-    results: dict[str, Any] = {name: run_case(name) for name in chosen}
-    if len(sys.argv) > 1:
-        return
-    results["machine"] = machine()
-    (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    store = ROOT / "bench" / "results.json"
+    results: dict[str, Any] = json.loads(store.read_text()) if sys.argv[1:] else {"machine": machine()}
+    elsewhere = {} if machine() == results["machine"] else {"taken_on": machine()["cpu"]}  # a case by itself, on another machine
+    for name in sys.argv[1:] or CASES:
+        results[name] = run_case(name) | elsewhere
+    store.write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "docs" / "performance.md").write_text(report(results))
 
 
