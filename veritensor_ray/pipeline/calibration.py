@@ -20,6 +20,7 @@ from veritensor_ray.detection import Hit
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.injection import Injection
 from veritensor_ray.engines.injection.calibration import FEW, Thresholds, above, probability, resolves, thresholds, without
+from veritensor_ray.engines.injection.described import described
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import CannotRunError, ModelError, UsageError, VeritensorError
 from veritensor_ray.findings.positions import Columns
@@ -176,8 +177,8 @@ def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress
     if not any(math.isfinite(document.score) for document in documents):
         raise CannotRunError("the model had nothing to read in any of these documents, so they say nothing about it. Name others")
     model = ModelStore.of(settings).model(engine.needs.model or "")
-    windows = model.settings["window_tokens"], model.settings["stride_tokens"]
-    found = Calibration(model.name, *windows, documents, unread, medium_rate, high_rate, before)
+    about = described(model)
+    found = Calibration(model.name, about.window_tokens, about.stride_tokens, documents, unread, medium_rate, high_rate, before)
     return replace(found, problem=_problem(context, found.after), quiet=not _finds_an_attack(context, found.after.high))
 
 

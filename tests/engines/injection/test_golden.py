@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def recorded() -> list[dict[str, Any]]:
 
 def verdict(engine: Injection, score: float) -> int:
     """0 below both thresholds, 1 medium, 2 high."""
-    return sum(score >= threshold for threshold in engine._thresholds())
+    return sum(score >= threshold for threshold in astuple(engine.thresholds()))
 
 
 @pytest.mark.parametrize("row", recorded(), ids=lambda row: row["text"][:40])
@@ -44,7 +45,7 @@ def test_scores_and_verdicts_are_as_recorded(engine: Injection, row: dict[str, A
     assert engine._scorer is not None
     score = engine._scorer.highest(row["text"])
     assert score == pytest.approx(row["score"], abs=ROUNDING)
-    if min(abs(row["score"] - threshold) for threshold in engine._thresholds()) > ROUNDING:
+    if min(abs(row["score"] - threshold) for threshold in astuple(engine.thresholds())) > ROUNDING:
         assert verdict(engine, score) == verdict(engine, row["score"])
 
 

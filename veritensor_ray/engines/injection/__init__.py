@@ -62,7 +62,7 @@ class Injection(WithModel):
         model, about = self._described(), self._about()
         shape = (about.window_tokens, about.stride_tokens, about.mix, about.ceiling)
         files = [digest(path) for name in _BESIDE if (path := model.folder / name).exists()]
-        parts = (self.version, model.name, *files, str(shape), str(self._gate()), str(self._thresholds()))
+        parts = (self.version, model.name, *files, str(shape), str(self._gate()), str(self.thresholds()))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _gate(self) -> float | None:
@@ -72,11 +72,11 @@ class Injection(WithModel):
         """How the model is used. Raises ModelError."""
         return described(self._described())
 
-    def _thresholds(self) -> tuple[float, float]:
-        """Medium and high, as log odds."""
+    def thresholds(self) -> Thresholds:
+        """Those in force, as log odds: the user's own, else those calibrated with the model. Raises ModelError."""
         calibrated, chosen = self._about().thresholds, self._settings.injection
         medium = odds(chosen.medium or calibrated.medium)
-        return medium, max(odds(chosen.high or calibrated.high), medium)
+        return Thresholds(medium, max(odds(chosen.high or calibrated.high), medium))
 
     def load(self, models: ModelStore) -> None:
         """Weights, tokenizer and self-test. Raises ModelError."""
@@ -108,7 +108,7 @@ class Injection(WithModel):
     def _self_test(self, scorer: Scorer, folder: str) -> None:
         answers = known_answers(self._described())
         attack, harmless = (scorer.highest(answers[name]) for name in ("attack", "harmless"))
-        medium, _ = self._thresholds()
+        medium = self.thresholds().medium
         if not (attack >= medium > harmless):  # a NaN fails this too
             raise ModelError(
                 f"the model in {folder} fails its self-test: log odds of {attack:.2f} for an attack and {harmless:.2f} for a harmless text, "
@@ -116,7 +116,7 @@ class Injection(WithModel):
             )
         if not scorer.cutter.windows([answers["attack"]]):
             raise ModelError(
-                f"the model in {folder} fails its self-test: its first stage lets an attack pass. Bring the pinned model again"
+                f"the model in {folder} fails its self-test: its first stage overlooks an attack. Bring the pinned model again"
             )
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
@@ -134,10 +134,6 @@ class Injection(WithModel):
             raise ModelError("the injection model is not loaded")
         return list(self._hits(self._scorer, texts, from_table(prepared)))
 
-    def thresholds(self) -> Thresholds:
-        """Those in force, as log odds: the user's own, else those calibrated with the model. Raises ModelError."""
-        return Thresholds(*self._thresholds())
-
     def highest(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> tuple[float, Hit] | None:
         """The window that scores highest, as `scan_prepared` scores it by itself, with the log odds; None where there is no window."""
         if self._scorer is None:
@@ -147,26 +143,26 @@ class Injection(WithModel):
             return None
         _, window = max(zip(self._scorer.scores(windows), windows, strict=True), key=lambda one: one[0])
         score = self._scorer.alone(window)
-        return score, self._hit(self._scorer, texts, score, window)
+        return score, self._hit(self._scorer, texts, self.thresholds(), score, window)
 
     def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
         """One hit for each run of consecutive windows above the threshold."""
-        thresholds = medium, _ = self._thresholds()
+        thresholds = self.thresholds()
+        medium = thresholds.medium
         best: tuple[float, TokenWindow] | None = None
         last: TokenWindow | None = None
-        for window, score in [*zip(windows, scorer.scores(windows, thresholds), strict=True), (None, -math.inf)]:
+        for window, score in [*zip(windows, scorer.scores(windows, (medium, thresholds.high)), strict=True), (None, -math.inf)]:
             follows = window is not None and last is not None and window.row == last.row and window.start <= last.end
             if best and (score < medium or not follows):
-                yield self._hit(scorer, texts, *best)
+                yield self._hit(scorer, texts, thresholds, *best)
                 best = None
             if window is not None and score >= medium and (best is None or score > best[0]):
                 best = (score, window)
             last = window
 
-    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, score: float, window: TokenWindow) -> Hit:
-        medium, high = self._thresholds()
-        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], medium)
-        severity = "high" if score >= high else "medium"
+    def _hit(self, scorer: Scorer, texts: pa.RecordBatch, thresholds: Thresholds, score: float, window: TokenWindow) -> Hit:
+        start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], thresholds.medium)
+        severity = "high" if score >= thresholds.high else "medium"
         return Hit(RULE.id, window.start + start, window.start + end, window.row, _probability(score), severity)
 
 

@@ -45,7 +45,7 @@ def without(kinds: Scores, left_out: str, medium_rate: float, high_rate: float) 
 
 
 def resolves(documents: int, rate: float) -> bool:
-    """Whether one document more or less is no more than the rate."""
+    """Whether there are enough documents for a single one to be within the rate."""
     return documents * rate >= 1
 
 
@@ -60,7 +60,7 @@ def odds(probability: float) -> float:
 
 
 def probability(log_odds: float) -> float:
-    """The probability that a configuration has for a threshold, with four digits of what is left to 0 or to 1."""
+    """A threshold as a configuration states it: a probability, with four significant digits of its distance from 0 or 1."""
     exact = 1 / (1 + math.exp(-log_odds))
     digits = 4 - math.floor(math.log10(min(exact, 1 - exact)))
     return round(exact, digits)
