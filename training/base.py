@@ -124,10 +124,3 @@ def micro_batches(lengths: Sequence[int], rng: random.Random) -> list[list[int]]
     found = [b[i : i + 64] for b in found for i in range(0, len(b), 64)]
     rng.shuffle(found)
     return found
-
-
-def padded(ids: Sequence[Tokens]) -> dict[str, torch.Tensor]:
-    width = max(map(len, ids))
-    rows = torch.tensor([[*row, *[0] * (width - len(row))] for row in ids])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
-    return {"input_ids": rows, "attention_mask": mask}

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
@@ -80,16 +79,14 @@ def learn_linear(samples: Sequence[Sample], documents: Sequence[Document], rng: 
     """The linear model, random raw windows, and the windows of clean documents that look most like attacks to it."""
     raw = raw_windows(documents, rng, 60_000, full=True)
     present = counts_of([s.text for s in samples] + raw)
-    labels, weights = (
-        np.array([s.label for s in samples] + [0] * len(raw)),
-        np.array([WEIGHTS.get(s.source, 1.0) if s.label else 1.0 for s in samples] + [1.0] * len(raw)),
-    )
+    labels = np.array([s.label for s in samples] + [0] * len(raw))
+    weights = np.array([WEIGHTS.get(s.source, 1.0) if s.label else 1.0 for s in samples] + [1.0] * len(raw))
     first = fit_linear(present, labels, weights)
     every = list(dict.fromkeys(w for d in documents for w in d.windows() if len(w) > 20))
     hard = [every[i] for i in np.argsort(-first.scores(every))[:40_000]]
     present = sp.vstack([present, counts_of(hard)])
-    more = np.zeros(len(hard))
-    return fit_linear(present, np.concatenate([labels, more]), np.concatenate([weights, more + 1])), raw, hard
+    labels, weights = np.append(labels, np.zeros(len(hard))), np.append(weights, np.ones(len(hard)))
+    return fit_linear(present, labels, weights), raw, hard
 
 
 # ---------------------------------------------------------------- the transformer
@@ -384,9 +381,7 @@ def run(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: 
     out.mkdir(parents=True, exist_ok=True)
     trained = [d for d in documents if d.may_train]
     learnt = fit(data, trained, seed, scale, left_out)
-    torch.save({"state": learnt.network.state_dict(), "trained_on": learnt.trained_on}, out / "training.pt")  # kept until the seal
     facts = calibrate(data, out, learnt, [d for d in documents if not d.may_train], seed)
     facts["parameters"] = sum(p.numel() for p in learnt.network.parameters()) / 1e6
     golden(out, learnt, facts, GOLDEN)
-    (out / "training.pt").unlink()
     card.write(out, data, facts, trained, command)
