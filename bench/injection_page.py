@@ -68,7 +68,7 @@ def strict(results: Row) -> Cells:
 
 
 def _loudness(kind: Row) -> tuple[float, float]:
-    """By what kinds are ranked: where the interval of their alarms at `medium` begins, so that one of three files is no scandal, then the share."""
+    """The key that kinds are ranked by: where the interval of their alarms at `medium` begins, so that one file of three does not lead, then the share."""
     cell = kind["cells"]["medium"]
     return interval(cell[2], cell[3])[0], false(cell) or 0.0
 
@@ -214,7 +214,7 @@ def section(results: Row) -> list[str]:
         f"({', '.join(QUOTING)}): not every alarm on those is false. The kind whose interval at `medium` begins highest stands first; in bold the worst that counts. "
         "`trained on` says whether the training saw documents of that kind.", "", _documents(results), "",
         "### Sets that were never trained on", "",
-        "Recall, then the share of the benign texts with an alarm; – where there are no such texts. In bold the lowest recall and the most false alarms at `medium`.", "",
+        "Recall, then the share of the benign texts with an alarm; a dash means that there are no such texts. The lowest recall and the highest share of false alarms at `medium` are in bold.", "",
         _sets(blocks[False]), "",
         "### Sets of which other rows were trained on", "",
         "The rows measured were kept apart by source or by template, so they are new to the model and their authors are not: such figures flatter.", "",
