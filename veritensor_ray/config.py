@@ -424,7 +424,8 @@ def explain(error: ValidationError, model: type[BaseModel] = Settings, kind: str
             hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
             yield f"unknown {kind} {key}{hint}"
         else:
-            yield f"{kind} {key}: {problem['msg']}"
+            said = problem["msg"].removeprefix("Value error, ")
+            yield f"{kind} {key}: {said}" if key else said
 
 
 def _known(path: list[str], model: type[BaseModel]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.engines.injection.building import save_model, sealed
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.engines.injection import Injection
 from veritensor_ray.engines.injection.described import described
-from veritensor_ray.errors import ModelError
+from veritensor_ray.errors import ModelError, UsageError
 from veritensor_ray.models.model_store import ONNX, Model, ModelStore
 
 GOOD: dict[str, Any] = {"window_tokens": 32, "stride_tokens": 16, "thresholds": {"medium": 0.5, "high": 0.9}}
@@ -39,7 +39,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
         ({"gate": NAN}, "gate"),
         ({"gate": "low"}, "gate"),
         ({"mix": ["a"]}, "mix"),
-        ({"mix": [-1, 0, 0]}, "mix.0"),
+        ({"mix": [-1, 0, 0]}, "mix.1"),
         ({"ceiling": float("inf")}, "ceiling"),
     ],
 )
@@ -78,5 +78,7 @@ def test_a_gate_that_lets_nothing_through_fails_the_self_test(tmp_path: Path) ->
 
 
 def test_high_below_medium_is_refused() -> None:
-    with pytest.raises(ValueError, match="what is high is medium, too"):
-        Settings.model_validate({"injection": {"medium": 0.9, "high": 0.3}})
+    with pytest.raises(
+        UsageError, match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\): what is high is medium, too$"
+    ):
+        load_settings(flags={"injection": {"medium": 0.9, "high": 0.3}}, environ={})

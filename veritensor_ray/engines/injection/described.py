@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from veritensor_ray.config import explain
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import Model
 
@@ -52,8 +53,5 @@ def described(model: Model) -> Described:
     try:
         return Described.model_validate(model.settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise ModelError(
-            f"calibration.json of {model.folder} cannot be used: {where}: {first['msg'].removeprefix('Value error, ')}. Bring the pinned model again"
-        ) from None
+        wrong = next(explain(error, Described, "key"))
+        raise ModelError(f"calibration.json of {model.folder} cannot be used: {wrong}. Bring the pinned model again") from None
