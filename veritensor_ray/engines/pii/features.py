@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,8 @@ def _flags() -> Array:
     return np.concatenate([flags, np.full(0x110000 - len(flags), 4, np.uint8)])
 
 
-def words(text: str) -> Words:
-    """Of a buffer of at most `AT_ONCE` characters."""
+def words(text: str, begins: Sequence[int] | Array = (0,)) -> Words:
+    """Of a buffer of at most `AT_ONCE` characters; `begins` says where its texts begin: a word sees nothing of the text before its own."""
     points = points_of(text)
     starts, ends = bounds(points)
     rows = np.zeros((5, len(starts)), np.uint32)
@@ -45,7 +46,8 @@ def words(text: str) -> Words:
     rows[0] = low.of(starts, np.minimum(ends, starts + _LONGEST))
     rows[1] = low.of(starts, np.minimum(ends, starts + _EDGE))
     rows[2] = low.of(np.maximum(starts, ends - _EDGE), ends)
-    before = np.concatenate([[0], ends[:-1]])
+    texts = np.asarray(begins)
+    before = np.maximum(np.concatenate([[0], ends[:-1]]), texts[np.searchsorted(texts, starts, "right") - 1])
     rows[3] = Hashes(points).of(before, np.minimum(starts, before + _GAP))
     for row, salt, bits in zip(rows, _SALTS, (WORD_BITS, EDGE_BITS, EDGE_BITS, GAP_BITS), strict=False):
         row ^= salt
