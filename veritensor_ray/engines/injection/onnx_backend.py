@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.engines.injection.linear import Array
+from veritensor_ray.engines.words import Array
 from veritensor_ray.errors import Malformed, ModelError
 from veritensor_ray.formats import onnx
 from veritensor_ray.models.model_store import ONNX
