@@ -24,6 +24,7 @@ REACH = sum(DILATIONS)  # words on either side that a verdict depends on
 GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
+_REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
 _LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
 _AROUND = 12  # words on either side of a doubt that the large model reads
 _LINES = ("address",)  # kinds that go on over a line's end
@@ -136,9 +137,21 @@ class Tagger:
         )
         if not settles:
             self._high[:] = 2.0
+        self._known: dict[str, Tagged] = {}
+        self._size = 0
 
     def read(self, texts: Sequence[str]) -> list[Tagged]:
-        """A verdict for each text, which depends on no other text."""
+        """A verdict for each text, which depends on no other text. Equal texts are read once: corpora repeat their licences and cells."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._read(new), strict=True))
+        found = [self._known[text] for text in texts]
+        self._size += sum(map(len, new))
+        if self._size > _REMEMBERED:
+            self._known.clear()
+            self._size = 0
+        return found
+
+    def _read(self, texts: Sequence[str]) -> Iterator[Tagged]:
         settled: list[list[PiiSpan]] = [[] for _ in texts]
         unclear: list[list[Passage]] = [[] for _ in texts]
         for piece in _pieces(texts):
@@ -151,7 +164,8 @@ class Tagger:
                     settled[text].append(PiiSpan(KINDS[run.kind], begin + move, end + move, round(run.score, 3)))
                 else:
                     self._doubt(piece, found, run, move, unclear[text])
-        return [Tagged(tuple(sure), tuple(doubts)) for sure, doubts in zip(settled, unclear, strict=True)]
+        for sure, doubts in zip(settled, unclear, strict=True):
+            yield Tagged(tuple(sure), tuple(doubts))
 
     def probabilities(self, text: str) -> tuple[features.Words, Array]:
         """The words of one text of at most `AT_ONCE` characters, and the probability of every tag of each."""
