@@ -1,0 +1,62 @@
+"""The table between the two steps of the engine: what is found already, and which passages wait for the model; it knows neither step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from veritensor_ray.engines.pii.joining import PiiSpan
+
+# A row is a span, or without a rule a passage that the model has to read. Places are characters of the segment `row`.
+PREPARED = pa.schema(
+    [
+        ("row", pa.int32()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("rule", pa.string()),
+        ("score", pa.float64()),
+        ("detail", pa.string()),
+        ("severity", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was made of one segment."""
+
+    row: int
+    found: list[PiiSpan] = field(default_factory=list)
+    passages: list[tuple[int, int]] = field(default_factory=list)
+
+
+def to_table(read: Iterable[Read]) -> pa.RecordBatch:
+    """Segments in ascending order, schema PREPARED."""
+    rows = [
+        row
+        for one in read
+        for row in (
+            *((one.row, s.start, s.end, s.rule, s.score, s.detail, s.severity) for s in one.found),
+            *((one.row, start, end, None, None, None, None) for start, end in one.passages),
+        )
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(PREPARED)
+    return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, PREPARED, strict=True)], schema=PREPARED)
+
+
+def from_table(table: pa.RecordBatch) -> Iterator[Read]:
+    """The segments of a table, in order."""
+    one: Read | None = None
+    for row, start, end, rule, score, detail, severity in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        if one is None or one.row != row:
+            if one:
+                yield one
+            one = Read(row)
+        if rule is None:
+            one.passages.append((start, end))
+        else:
+            one.found.append(PiiSpan(rule, start, end, score, detail, severity))
+    if one:
+        yield one
