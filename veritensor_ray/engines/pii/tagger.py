@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from veritensor_ray.engines.pii import features
 from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.words import AT_ONCE, Array
 from veritensor_ray.errors import ModelError
+from veritensor_ray.models.model_store import ModelStore
 
 KINDS = ("person", "organization", "address", "medical", "location")  # the last is a sink: learned, and never reported
 TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))
@@ -38,6 +40,10 @@ class Passage:
     end: int
     doubts: tuple[tuple[int, int], ...]
 
+    def asked(self, start: int, end: int) -> bool:
+        """Whether characters [start, end) are in doubt."""
+        return any(start < last and first < end for first, last in self.doubts)
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
@@ -53,6 +59,12 @@ class Verge:
 
     low: float
     high: float
+
+
+def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Verge]:
+    """From a calibration's `tagger`: kind to [low, high]."""
+    found = {str(kind): Verge(float(low), float(high)) for kind, (low, high) in dict(settings.get("tagger") or {}).items()}
+    return {kind: Verge(one.low, max(one.high, thresholds.get(kind, 0.0))) for kind, one in found.items()}
 
 
 class Network:
@@ -128,6 +140,12 @@ class Network:
 
 class Tagger:
     """Verdicts over texts. Where it does not settle, all that is not surely nothing is a doubt."""
+
+    @classmethod
+    def embedded(cls, window_words: int, settles: bool, thresholds: Mapping[str, float]) -> Tagger:
+        """The one that ships, whichever profile runs: `thresholds` of the user's are the least that is sure. Raises ModelError."""
+        model = ModelStore("embedded").model("pii")
+        return cls(Network.load(model.folder / FILE), verges_of(model.settings, thresholds), window_words, settles)
 
     def __init__(self, network: Network, verges: Mapping[str, Verge], window_words: int, settles: bool = True) -> None:
         self._network, self._window = network, window_words
