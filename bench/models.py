@@ -4,7 +4,7 @@
 
 PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one that row is left out. Needs the extras `bench` and
 `train`, whose packages hold what is measured beside injection, and clean documents. Sections: --only injection|speed|pii|ocr. The lines
-of the README that quote the measurements of injection are written too. --sample N is a quick look at injection and its speed: at most N
+of the README that quote the measurements of injection and pii are written too. --sample N is a quick look at injection and its speed: at most N
 texts of each set and of each kind of document, the page on standard output, no file changed.
 """
 
@@ -14,29 +14,19 @@ import argparse
 import json
 import os
 import platform
-import random
-import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import pandas as pd
-
-from bench import injection, injection_page
-from bench.injection import loaded
+from bench import injection, injection_page, pii
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
-from veritensor_ray.config import load_settings
-from veritensor_ray.engines.base import TextEngine
-from veritensor_ray.testing import text_batch
 
 ROOT = Path(__file__).parent.parent
-CLEAN = 2500
 # ---------------------------------------------------------------- report
 
 
@@ -59,7 +49,7 @@ def report(results: dict[str, Any]) -> str:
     if "injection speed" in results:
         parts += injection_page.speed_section(results["injection speed"])
     if "pii" in results:
-        parts += pii_page.section(results["pii"])
+        parts += pii.section(results["pii"])
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
         parts += ["## Text in images", "", "Word recall; `plain` is EasyOCR with the same weights and its own settings.", "",
@@ -74,13 +64,19 @@ def machine() -> str:
 
 
 def quote(results: dict[str, Any], readme: str) -> str:
-    """The README with the lines about injection as they were measured; without a measurement, as it is."""
-    if not {"injection", "injection speed"} <= set(results):
-        return readme
-    old = [line for line in readme.splitlines(keepends=True) if line.startswith("| injection, ")]
-    new = [f"{line}\n" for line in injection_page.quoted(results["injection"], results["injection speed"])]
-    before, _, rest = readme.partition("".join(old))
-    return before + "".join(new) + rest
+    """The README with the lines about injection and pii as they were measured; what was not measured stays as it is."""
+    if {"injection", "injection speed"} <= set(results):
+        readme = _replaced(readme, "| injection, ", injection_page.quoted(results["injection"], results["injection speed"]))
+    if "pii" in results:
+        readme = _replaced(readme, "| pii, ", pii.quoted(results["pii"]))
+    return readme
+
+
+def _replaced(readme: str, beginning: str, lines: Sequence[str]) -> str:
+    """With other lines where those with such a beginning stand together."""
+    old = "".join(line for line in readme.splitlines(keepends=True) if line.startswith(beginning))
+    before, _, rest = readme.partition(old)
+    return before + "".join(f"{line}\n" for line in lines) + rest
 
 
 def main() -> None:
@@ -103,7 +99,7 @@ def main() -> None:
     steps: dict[str, tuple[str, Callable[[], Any]]] = {
         "injection": ("injection", lambda: injection.measure(args.data)),
         "speed": ("injection speed", lambda: injection.speed(args.data)),
-        "pii": ("pii", lambda: pii(args.data, args.presidio)),
+        "pii": ("pii", lambda: pii.measure(args.data, args.presidio)),
         "ocr": ("ocr", ocr),
     }
     for name in args.only or steps:
