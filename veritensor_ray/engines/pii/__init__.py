@@ -20,6 +20,7 @@ from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
 from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
 from veritensor_ray.engines.pii.tagger import FILE, Passage, Tagged, Tagger
+from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore
@@ -85,12 +86,12 @@ class Pii(WithModel):
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
         """Hits by segment and place, from what `prepare` made of the same texts."""
-        return [
-            self._hit(read.row, found)
-            for read in self._answered(texts.column("text"), list(from_table(prepared)))
-            for found in merged(read.found)
-            if found.score >= self._settings.pii.min_confidence
-        ]
+        least = self._settings.pii.min_confidence
+        answered = self._answered(texts.column("text"), list(from_table(prepared)))
+        found = {read.row: [span for span in merged(read.found) if span.score >= least] for read in answered}
+        if any(diagnosis(span) for spans in found.values() for span in spans):
+            found = graded(found, cells_of(texts, list(found)))
+        return [self._hit(row, span) for row, spans in found.items() for span in spans]
 
     def _prepared(self, joined: JoinedBatch) -> Iterator[Read]:
         found = _by_text(joined, [*self._structured(joined), *self._hidden(joined)])

@@ -45,11 +45,12 @@ class JoinedBatch(JoinedText):
     def column_words(self, position: int) -> tuple[str, ...]:
         """The words of the column's name, in lower case."""
         column = self.columns[self.index(position)]
-        return _words_of_name(column) if column else ()
+        return words_of_name(column) if column else ()
 
 
 @functools.lru_cache(1024)
-def _words_of_name(column: str) -> tuple[str, ...]:
+def words_of_name(column: str) -> tuple[str, ...]:
+    """The words of a column's name, in lower case."""
     return tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
 
 
