@@ -20,14 +20,20 @@ from torch import nn
 from training import pii_teachers as teachers
 from training.documents import Document
 from training.pii_marked import LABELLED, Array, Marked, arranged, harmless, labelled, of_pieces, recased
+from training.pii_measure import Scored
 from training.pii_samples import generated
+from veritensor_ray.config import load_settings
+from veritensor_ray.engines.pii.chunks import chunks
 from veritensor_ray.engines.pii.features import SIZES, words
-from veritensor_ray.engines.pii.tagger import DILATIONS, FILE, GAP, TAGS, Network, Tagger
+from veritensor_ray.engines.pii.freetext import FreeText
+from veritensor_ray.engines.pii.tagger import DILATIONS, FILE, GAP, KINDS, TAGS, Network, Tagger
+from veritensor_ray.models.model_store import ModelStore
 
 WIDTH, STATE = 64, 96
 EPOCHS = (3.0, 5.0)  # of the rounds
 STEP = 12_000  # words
 RATES = 8e-3, 3e-3  # of the tables, and of the rest
+LOOSE = 0.06  # from this score on the large model makes a clinical word doubtful
 HIDDEN = (0.25, 0.1, 0.1)  # share of words whose whole, beginning, ending is hidden
 
 
@@ -123,6 +129,21 @@ def train(texts: Iterable[Marked], epochs: float, rng: random.Random) -> Net:
     return net.eval()
 
 
+def large_model(folder: Path) -> teachers.Read:
+    """The GLiNER model of the same folder, which says more than it would report."""
+    settings = load_settings(flags={"pii": {"thresholds": dict.fromkeys(KINDS[:-1], LOOSE)}}, environ={})
+    reader = FreeText(ModelStore("embedded", folder.parent).model("pii"), settings)
+
+    def read(texts: Sequence[str]) -> list[list[Scored]]:
+        places = [(i, a, b) for i, text in enumerate(texts) for a, b in chunks(text, 48)]
+        found: list[list[Scored]] = [[] for _ in texts]
+        for (i, start, _), spans in zip(places, reader.read([texts[i][a:b] for i, a, b in places]), strict=True):
+            found[i] += [(start + one.start, start + one.end, one.rule, one.score) for one in spans]
+        return found
+
+    return read
+
+
 def fit(data: Path, documents: Sequence[Document], read: teachers.Read, spacy: str, out: Path, seed: int, scale: float) -> Counter[str]:
     """Both rounds; writes the tagger's file into `out` and returns what was trained on. `read` is the large model, for clinical text."""
     rng = random.Random(seed)
@@ -135,6 +156,7 @@ def fit(data: Path, documents: Sequence[Document], read: teachers.Read, spacy: s
     notes = teachers.clinical(data, rng)
     clinical = list(teachers.diagnosed(notes, read(notes)))
     base += [*clinical, *clinical]
+    print(f"round 1: {sorted(Counter(one.source for one in base).items())}", flush=True)
     first = Tagger(Network(train(base, EPOCHS[0] * scale, rng).arrays()), {}, 1)
     english = teachers.passages(rng, [d for d in trained if d.group != "docs-multilingual"])
     entities = teachers.spacy_entities(spacy, english)
@@ -143,6 +165,7 @@ def fit(data: Path, documents: Sequence[Document], read: teachers.Read, spacy: s
     agreed += [teachers.agreed(first, t, None, common) for t in other]
     clean = [one for one in agreed if one]
     texts = [*base, *clean, *recased(rng, clean)]
+    print(f"round 2: {len(texts)} texts", flush=True)
     save_file(train(texts, EPOCHS[1] * scale, rng).arrays(), out / FILE)
     (out / FILE).chmod(0o644)
     return Counter(one.source for one in texts)
