@@ -21,6 +21,7 @@ import torch
 
 from training import injection, pii, pii_tagger
 from training.documents import collect, gathered, real
+from training.pii_card import seal, tagger_card
 
 
 def arguments() -> argparse.Namespace:
@@ -54,7 +55,9 @@ def main() -> None:
         pii.run(args.data, documents, args.out, args.seed, args.scale, args.clean_documents, args.measure, command)
     elif args.role == "tagger":
         documents += gathered(args.gathered) if args.gathered else []
-        pii_tagger.fit(args.data, documents, pii_tagger.large_model(args.out), args.spacy, args.out, args.seed, args.scale)
+        trained = pii_tagger.fit(args.data, documents, pii_tagger.large_model(args.out), args.spacy, args.out, args.seed, args.scale)
+        tagger_card(args.out, trained, command.removeprefix("tagger "))
+        seal(args.out)
     else:
         documents += [*real(args.data / "real"), *(gathered(args.gathered) if args.gathered else [])]
         injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, command)
