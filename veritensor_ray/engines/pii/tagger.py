@@ -28,7 +28,7 @@ FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
 _REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
 _LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
-_AROUND = 12  # words on either side of a doubt that the large model reads
+_AROUND = 8  # words on either side of a doubt that the large model reads
 _LINES = ("address",)  # kinds that go on over a line's end
 
 
@@ -113,7 +113,7 @@ class Network:
         at = first - start + REACH
         inner = state[at : at + last - first]
         for table, row in zip(self._tables, rows, strict=True):
-            inner += table[row[first:last]]
+            inner += np.take(table, row[first:last], axis=0)
         holes = empty[np.searchsorted(empty, first) : np.searchsorted(empty, last)] - start + REACH
         edges = np.concatenate([np.arange(at), holes, np.arange(at + last - first, len(state))])
         state[edges] = 0
