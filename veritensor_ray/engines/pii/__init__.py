@@ -88,7 +88,7 @@ class Pii(WithModel):
             for found in self._structured(JoinedBatch.of(mapped.text, column)):
                 first, last = mapped.original(found.start, found.end)
                 if text[first:last] != mapped.text[found.start : found.end]:
-                    yield PiiSpan(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail)
+                    yield PiiSpan(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail, found.severity)
 
     def _free(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         if self._reader is None:
@@ -120,5 +120,5 @@ class Pii(WithModel):
                 i = joined.index(one.start)
                 base = joined.starts[i]
                 end = min(one.end, joined.ends[i]) - base
-                message = one.detail or None
-                yield Hit(f"pii.{one.rule}", one.start - base, end, joined.rows[i], min(max(one.score, 0.0), 1.0), message=message)
+                score = min(max(one.score, 0.0), 1.0)
+                yield Hit(f"pii.{one.rule}", one.start - base, end, joined.rows[i], score, one.severity, one.detail or None)

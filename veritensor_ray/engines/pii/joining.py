@@ -19,13 +19,14 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class PiiSpan:
-    """Something at [start, end) of a buffer; `detail` says which kind of it."""
+    """Something at [start, end) of a buffer; `detail` says which kind of it, and `severity` how bad it is where that is not the rule's own."""
 
     rule: str
     start: int
     end: int
     score: float
     detail: str = ""
+    severity: str | None = None
 
 
 class JoinedBatch(JoinedText):
