@@ -70,7 +70,7 @@ class Pii(WithModel):
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Hits by segment and place."""
         hits: list[Hit] = []
-        for joined in pieces(texts.column("text"), texts.column("column")):
+        for joined in pieces(texts):
             found = [*self._structured(joined), *self._hidden(joined), *self._free(joined)]
             hits += self._hits(joined, merged(found))
         return hits

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from stdnum import luhn
 
 from veritensor_ray.config import PiiSettings
-from veritensor_ray.engines.pii import phones
+from veritensor_ray.engines.pii import emails, phones
 from veritensor_ray.engines.pii.context import context
-from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan
+from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
 from veritensor_ray.engines.pii.validators import (
     TEST_CARDS,
@@ -32,72 +34,21 @@ from veritensor_ray.engines.pii.validators import (
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     """All candidates that hold, overlapping ones too."""
-    text = joined.text
-    if "@" in text:
-        yield from _emails(joined)
+    for found in _find(joined, settings):
+        field = joined.header(found.start)
+        if field is None or found.rule == "mail-header" or (found.rule != "ip-address" and field in WRITTEN):
+            yield found
+        elif found.rule == "ip-address":
+            yield replace(found, rule="mail-header", detail="IP address")
+
+
+def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
+    yield from emails.find(joined)
     yield from _numbers(joined, tuple(settings.regions))
     yield from _tokens(joined)
     yield from _networks(joined, settings.private_addresses)
     yield from _crypto(joined)
     yield from _births(joined)
-
-
-# --- e-mail
-
-_LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
-_FILES = listed(
-    "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
-    " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb"
-    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot"
-)
-_REAL_TLDS = frozenset(("dev", "so"))
-_PLACEHOLDER = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|org|net|edu)|example|(?:your-?|my-?|some-?)?(?:domain|company|organi[sz]ation|website)\.(?:com|tld|org)|test\.(?:com|org))$"
-)
-_ROLE = re.compile(
-    r"(?:no-?reply|do-?not-?reply|info|support|admin|webmaster|postmaster|root|contact|sales|hello|help|security|abuse|team|office|service|mailer-daemon|bot|ci|git)$"
-)
-_MESSAGE_ID = re.compile(r"(?:message-id|references|in-reply-to):?[\s<]*(?:<[^>]*>\s*)*<?$", re.IGNORECASE)
-
-
-def _emails(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    text = joined.text
-    at = text.find("@")
-    while at >= 0:
-        found = _email(joined, at)
-        if found:
-            yield found
-        at = text.find("@", at + 1)
-
-
-def _email(joined: JoinedBatch, at: int) -> PiiSpan | None:
-    text = joined.text
-    domain = _DOMAIN.match(text, at + 1)
-    if not domain:
-        return None
-    before = joined.before(at, 64)
-    local = _LOCAL_SPLIT.split(before)[-1].lstrip(".'-&%~+_")
-    if not local or local[-1] in ".'&%~" or ".." in local:
-        return None
-    name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
-    start = at - len(local)
-    previous = text[start - 1 : start] if start else ""
-    behind = text[domain.end() : domain.end() + 1]
-    if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or _PLACEHOLDER.search(name):
-        return None
-    if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
-        return None  # handles of the fediverse, remotes, credentials in addresses
-    if behind in ("(", "=") or (behind == "." and text[domain.end() + 1 : domain.end() + 2].isalnum()):
-        return None
-    if tld == "dev" and local.isdigit():
-        return None
-    score = 0.97
-    if _ROLE.match(local.lower()):
-        score = 0.6
-    elif _MESSAGE_ID.search(joined.before(start, 200)):
-        return None
-    return PiiSpan("email", start, domain.end(), score)
 
 
 # --- runs of digits
