@@ -80,15 +80,17 @@ class Pii(WithModel):
         yield from custom.find(joined, self._settings.pii)
 
     def _hidden(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
-        """The same over segments that read differently once normalised. What stood in the open as well was found there."""
-        for column, (start, text) in zip(joined.columns, joined.texts(), strict=True):
-            mapped = evasion.normalised(text) if evasion.suspect(text) else None
-            if mapped is None:
-                continue
-            for found in self._structured(JoinedBatch.of(mapped.text, column)):
-                first, last = mapped.original(found.start, found.end)
-                if text[first:last] != mapped.text[found.start : found.end]:
-                    yield PiiSpan(found.rule, start + first, start + last, round(found.score * _HIDDEN, 3), found.detail, found.severity)
+        """The same over passages that read differently once normalised. What stood in the open as well was found there."""
+        for first, last in evasion.places(joined.text, joined.digits):
+            for i in range(joined.index(first), joined.index(last) + 1):
+                start, end = max(first, joined.starts[i]), min(last, joined.ends[i])
+                text = joined.text[start:end]
+                mapped = evasion.normalised(text)
+                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])) if mapped else ():
+                    begin, until = mapped.original(found.start, found.end)
+                    if text[begin:until] != mapped.text[found.start : found.end]:
+                        score = round(found.score * _HIDDEN, 3)
+                        yield PiiSpan(found.rule, start + begin, start + until, score, found.detail, found.severity)
 
     def _free(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         if self._reader is None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
+from veritensor_ray.engines.pii.clusters import Positions, digits_of
 from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
 
 BUFFER = 1 << 20  # characters: a single one beyond the BMP makes each of them take four bytes
@@ -48,6 +49,11 @@ class JoinedBatch(JoinedText):
         self.rows = rows
         self.columns = columns
 
+    @functools.cached_property
+    def digits(self) -> Positions:
+        """Where the digits of the buffer are."""
+        return digits_of(self.text)
+
     @staticmethod
     def of(text: str, column: Column | None) -> JoinedBatch:
         """A buffer of one text."""
@@ -56,7 +62,7 @@ class JoinedBatch(JoinedText):
     def column_words(self, position: int) -> tuple[str, ...]:
         """The words of the column's name, in lower case."""
         column = self.columns[self.index(position)]
-        return _words_of_name(column.name) if column else ()
+        return words_of_name(column.name) if column else ()
 
     def header(self, position: int) -> str | None:
         """The name of the field, for a place in the header of a mail."""
@@ -65,7 +71,8 @@ class JoinedBatch(JoinedText):
 
 
 @functools.lru_cache(1024)
-def _words_of_name(column: str) -> tuple[str, ...]:
+def words_of_name(column: str) -> tuple[str, ...]:
+    """Words of the last part of a column's name, in lower case."""
     return tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
 
 
@@ -92,9 +99,12 @@ def pieces(batch: pa.RecordBatch) -> Iterator[JoinedBatch]:
         yield JoinedBatch(text, lengths[start:end], rows[start:end].tolist(), _columns(some))
 
 
-def _columns(batch: pa.RecordBatch) -> list[Column | None]:
-    names, kinds = batch.column("column").to_pylist(), batch.column("media_type")
-    mail = kinds.to_pylist() if _MAIL.intersection(kinds.dictionary.to_pylist()) else [None] * len(names)
-    return [
-        None if name is None else Column(name, kind in _MAIL and name not in _MAIL_TEXT) for name, kind in zip(names, mail, strict=True)
-    ]
+def _columns(batch: pa.RecordBatch) -> Sequence[Column | None]:
+    names, kinds = batch.column("column"), batch.column("media_type")
+    if names.null_count == len(names):
+        return [None] * len(names)
+    if not _MAIL.intersection(kinds.dictionary.to_pylist()):
+        known = [Column(name) for name in names.dictionary.to_pylist()]
+        return [None if at is None else known[at] for at in names.indices.to_pylist()]
+    pairs = zip(names.to_pylist(), kinds.to_pylist(), strict=True)
+    return [None if name is None else Column(name, kind in _MAIL and name not in _MAIL_TEXT) for name, kind in pairs]
