@@ -82,7 +82,7 @@ class Pii(WithModel):
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """What needs no model, and the passages that do, schema PREPARED."""
-        return to_table(read for joined in pieces(texts.column("text"), texts.column("column")) for read in self._prepared(joined))
+        return to_table(read for joined in pieces(texts) for read in self._prepared(joined))
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
         """Hits by segment and place, from what `prepare` made of the same texts."""
@@ -104,15 +104,16 @@ class Pii(WithModel):
         yield from custom.find(joined, self._settings.pii)
 
     def _hidden(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
-        """The same over segments that read differently once normalised. What stood in the open as well was found there."""
-        for column, (start, text) in zip(joined.columns, joined.texts(), strict=True):
-            mapped = evasion.normalised(text) if evasion.suspect(text) else None
-            if mapped is None:
-                continue
-            for found in self._structured(JoinedBatch.of(mapped.text, column)):
-                first, last = mapped.original(found.start, found.end)
-                if text[first:last] != mapped.text[found.start : found.end]:
-                    yield replace(found, start=start + first, end=start + last, score=round(found.score * _HIDDEN, 3))
+        """The same over passages that read differently once normalised. What stood in the open as well was found there."""
+        for first, last in evasion.places(joined.text, joined.digits):
+            for i in range(joined.index(first), joined.index(last) + 1):
+                start, end = max(first, joined.starts[i]), min(last, joined.ends[i])
+                text = joined.text[start:end]
+                mapped = evasion.normalised(text)
+                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])) if mapped else ():
+                    begin, until = mapped.original(found.start, found.end)
+                    if text[begin:until] != mapped.text[found.start : found.end]:
+                        yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
 
     def _tagged(self, joined: JoinedBatch) -> list[Tagged]:
         """What the tagger makes of each text; without the gate, everything is for the model, and without free text nothing is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping, Sequence
 
-from veritensor_ray.engines.pii.joining import JoinedBatch, words_of
+from veritensor_ray.engines.pii.joining import JoinedBatch, words_of, words_of_name
 
 _WIDTH = 64
 _BEHIND = 24
@@ -83,6 +85,21 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 _PHRASES = _table()
 _LAST = frozenset(phrase.rpartition(" ")[2] for phrase in _PHRASES if " " in phrase)
+
+
+# Words for birth, case by case: a pattern that ignores case is tried at every character.
+BIRTH = re.compile(
+    r"[bBdDgGnNfFcC](?<![^\W_].)(?:(?<=[bB])(?:irth(?:day|date)?|orn|day|IRTH(?:DAY|DATE)?|ORN|DAY)"
+    r"|(?<=[dD])(?:ob|OB|\.? ?[oO]\.? ?[bB]|ate[ _]?[oO]f[ _]?[bB]irth|ATE[ _]?OF[ _]?BIRTH)"
+    r"|(?<=[gG])(?:eb|EB|eburtsdatum|eboren|eburtstag|EBURTSDATUM|EBOREN)|(?<=[nN])(?:ée?|É|aissance|AISSANCE|acimiento|acid[oa]|ACIMIENTO)"
+    r"|(?<=[fF])echa[ _]?(?:de )?[nN]acimiento|(?<=[cC])umplea[ñn]os)(?![^\W_])"
+)
+
+
+@functools.lru_cache(1024)
+def speaks_of(column: str, kind: str) -> bool:
+    """Whether the name of a column says that its cells are of that kind."""
+    return kind in kinds_of(words_of_name(column))
 
 
 def kinds_of(words: Sequence[str]) -> dict[str, int]:

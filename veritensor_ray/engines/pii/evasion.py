@@ -8,8 +8,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from urllib.parse import unquote
 
+from veritensor_ray.engines.pii.clusters import Positions, clusters
 from veritensor_ray.origins import Mapped
 
 _WIDE = re.compile(
@@ -26,27 +28,45 @@ _ENTITY = re.compile(
     r"&(?:#\d{1,6}|#[xX][0-9A-Fa-f]{1,5}|commat|period|nbsp|amp|lt|gt|quot|apos|shy|plus|lowbar|hyphen|dash|lpar|rpar|colon|ZeroWidthSpace);"
 )
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_SPACED = re.compile(r"(?<![\w.,-])(?:[0-9]([ .\-_])(?:[0-9]\1){7,17}[0-9])(?![\w]|[ .,\-][0-9])")
+_SPACED = re.compile(r"[0-9](?<![\w.,-].)([ .\-_])(?:[0-9]\1){7,17}[0-9](?![\w]|[ .,\-][0-9])")
 _SPACED_MAIL = re.compile(r"(?<!\w)\w(?: [\w.]){1,40} @ \w(?: [\w.]){2,40}(?!\w)")
 
-# Cheap: whether anything of the above may be there at all.
-_SUSPECT = re.compile(
-    r"[(\[{<]\s?(?:at|@|dot|\.|punkt|punto)\s?[)\]}>]| dot [a-z]|&(?:#|commat|period|nbsp|shy|plus|ZeroW)|%[2-7][0-9A-Fa-f](?![0-9]*%\w?\b)",
-    re.IGNORECASE,
+# Where one of the above may be: what writers use anyway, such as dashes and spaces, only where it stands between digits.
+_MARKS = re.compile(
+    r"[(\[{<&%](?:(?<=[(\[{<])\s?(?:at|AT|At|@|æt|dot|DOT|Dot|\.|punkt|point|punto)\s?[)\]}>]"
+    r"|(?<=&)(?:#(?!0?39;|34;|x27;|x22;|160;|8\d{3};)|commat|period|lowbar|plus|hyphen|dash|shy|Zero|nbsp;[0-9])|(?<=%)(?:40|2[0BDEbde]|3[0-9]|[46][0-9A-Fa-f]))"
 )
+_SPACES, _HIGH = r"\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000", r"\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9"
+_LETTERS, _DIGITS = (
+    r"\uff10-\uff19\uff20-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff",
+    r"\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e50-\u0e59",
+)
+_WIDE_MARKS = re.compile(
+    f"[{_SPACES}{_HIGH}{_LETTERS}{_DIGITS}](?:(?<=[{_LETTERS}])|(?<=[{_HIGH}])[{_HIGH}]|(?<=[{_DIGITS}])[{_DIGITS}]{{2}}|(?<=[0-9A-Z).][{_SPACES}])(?=[(+0-9]))"
+)
+_SPELT = (" dot ", " DOT ", " @ ")
+_AROUND = 160  # characters on both sides: an identifier, and the words that say what it is
 
 
-def suspect(text: str) -> bool:
-    """Whether normalising may change the text: one cheap look."""
-    if not text.isascii() and (_WIDE.search(text) or _OTHER_DIGITS.search(text)):
-        return True
-    if _has_marks(text) and _SUSPECT.search(text):
-        return True
-    return _SPACED.search(text) is not None or (" @ " in text and _SPACED_MAIL.search(text) is not None)
-
-
-def _has_marks(text: str) -> bool:
-    return any(mark in text for mark in ("(", "[", "{", " dot ", " DOT ", "&", "%"))
+def places(text: str, digits: Positions) -> Iterator[tuple[int, int]]:
+    """Ranges that may read differently once normalised, with what stands around; they ascend and do not overlap."""
+    marks = [match.start() for match in _MARKS.finditer(text)]
+    for word in _SPELT:
+        at = text.find(word)
+        while at >= 0:
+            marks.append(at)
+            at = text.find(word, at + 1)
+    if not text.isascii():
+        marks += [match.start() for match in _WIDE_MARKS.finditer(text)]
+    marks += [match.start() for first, end in clusters(digits, 2, 9) for match in _SPACED.finditer(text, first, end + 2)]
+    begin = end = -1
+    for mark in sorted(marks):
+        if begin >= 0 and mark - _AROUND > end:
+            yield begin, end
+            begin = -1
+        begin, end = (max(0, mark - _AROUND) if begin < 0 else begin), mark + _AROUND
+    if begin >= 0:
+        yield begin, end
 
 
 def normalised(text: str) -> Mapped | None:

@@ -1,4 +1,4 @@
-"""Segments with something in them as one buffer of characters, and the names of their columns; it knows no pattern and no rule."""
+"""Segments with something in them as one buffer of characters, and the columns that they stand in; it knows no pattern and no rule."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
+from veritensor_ray.engines.pii.clusters import Positions, digits_of
+from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
 
 BUFFER = 1 << 20  # characters: a single one beyond the BMP makes each of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_MAIL = frozenset((MESSAGE, MAILBOX, OUTLOOK))
+_MAIL_TEXT = frozenset(("body", "subject", "preamble", "epilogue", "comments", "keywords"))
+
+
+class Column(NamedTuple):
+    """Where a text stands: the name of a table's column, or, where `header`, of a field of a mail's header."""
+
+    name: str
+    header: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +42,37 @@ class PiiSpan:
 
 
 class JoinedBatch(JoinedText):
-    """A buffer of texts; `rows` are their numbers in the batch, and `columns` name where each stands in a table, if it does."""
+    """A buffer of texts; `rows` are their numbers in the batch, and `columns` say where each stands in a table or in a mail, if it does."""
 
-    def __init__(self, text: str, lengths: Lengths, rows: Sequence[int], columns: Sequence[str | None]) -> None:
+    def __init__(self, text: str, lengths: Lengths, rows: Sequence[int], columns: Sequence[Column | None]) -> None:
         super().__init__(text, lengths)
         self.rows = rows
         self.columns = columns
 
+    @functools.cached_property
+    def digits(self) -> Positions:
+        """Where the digits of the buffer are."""
+        return digits_of(self.text)
+
     @staticmethod
-    def of(text: str, column: str | None) -> JoinedBatch:
+    def of(text: str, column: Column | None) -> JoinedBatch:
         """A buffer of one text."""
         return JoinedBatch(text, np.array([len(text)]), [0], [column])
 
     def column_words(self, position: int) -> tuple[str, ...]:
         """The words of the column's name, in lower case."""
         column = self.columns[self.index(position)]
-        return words_of_name(column) if column else ()
+        return words_of_name(column.name) if column else ()
+
+    def header(self, position: int) -> str | None:
+        """The name of the field, for a place in the header of a mail."""
+        column = self.columns[self.index(position)]
+        return column.name if column and column.header else None
 
 
 @functools.lru_cache(1024)
 def words_of_name(column: str) -> tuple[str, ...]:
-    """The words of a column's name, in lower case."""
+    """Words of the last part of a column's name, in lower case."""
     return tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
 
 
@@ -64,12 +86,25 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def pieces(texts: pa.Array, columns: pa.DictionaryArray) -> Iterator[JoinedBatch]:
+def pieces(batch: pa.RecordBatch) -> Iterator[JoinedBatch]:
     """The texts of a batch in buffers of about a million characters, without those that are empty."""
-    lengths = text_lengths(texts)
+    batch = batch.select(["text", "column", "media_type"])
+    lengths = text_lengths(batch.column("text"))
     rows = np.flatnonzero(lengths)
-    if len(rows) < len(texts):
-        texts, columns, lengths = texts.take(pa.array(rows)), columns.take(pa.array(rows)), lengths[rows]
+    if len(rows) < batch.num_rows:
+        batch, lengths = batch.take(pa.array(rows)), lengths[rows]
     for start, end in cuts(lengths, BUFFER):
-        some = slice(start, end)
-        yield JoinedBatch(str(buffer_of(texts[some]), "utf-8"), lengths[some], rows[some].tolist(), columns[some].to_pylist())
+        some = batch.slice(start, end - start)
+        text = str(buffer_of(some.column("text")), "utf-8")
+        yield JoinedBatch(text, lengths[start:end], rows[start:end].tolist(), _columns(some))
+
+
+def _columns(batch: pa.RecordBatch) -> Sequence[Column | None]:
+    names, kinds = batch.column("column"), batch.column("media_type")
+    if names.null_count == len(names):
+        return [None] * len(names)
+    if not _MAIL.intersection(kinds.dictionary.to_pylist()):
+        known = [Column(name) for name in names.dictionary.to_pylist()]
+        return [None if at is None else known[at] for at in names.indices.to_pylist()]
+    pairs = zip(names.to_pylist(), kinds.to_pylist(), strict=True)
+    return [None if name is None else Column(name, kind in _MAIL and name not in _MAIL_TEXT) for name, kind in pairs]

@@ -11,7 +11,7 @@ _RANK = {
     name: rank
     for rank, names in enumerate(
         (
-            ("email", "iban", "crypto-address"),
+            ("email", "mail-header", "iban", "crypto-address"),
             ("payment-card", "us-ssn", "mac-address"),
             ("national-id", "medical", "ip-address", "passport", "date-of-birth"),
             ("phone",),

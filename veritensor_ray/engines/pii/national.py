@@ -233,6 +233,12 @@ class Table:
             for word in kind.words:
                 self.by_word.setdefault(word, []).append(kind)
 
+        self._any = re.compile("|".join(f"(?:{kind.shape.pattern})" for kind in kinds if "\\1" not in kind.shape.pattern), re.IGNORECASE)
+
+    def fits(self, text: str) -> bool:
+        """Whether any shape does, for a table whose shapes refer to no group: cheaper than asking for the words around."""
+        return self._any.match(text) is not None
+
     def identify(self, text: str, near: Mapping[str, int], inside: bool = False) -> tuple[Identifier, int, float] | None:
         """The likeliest kind of a candidate, its length and confidence. One that is `inside` more digits needs a word near by."""
         best: tuple[Identifier, int, float] | None = None

@@ -6,15 +6,20 @@ speed of a table look-up, and what costs more runs on candidates alone.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 from stdnum import luhn
 
 from veritensor_ray.config import PiiSettings
-from veritensor_ray.engines.pii import phones
-from veritensor_ray.engines.pii.context import context
-from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
+from veritensor_ray.engines.pii import emails, phones
+from veritensor_ray.engines.pii.clusters import clusters
+from veritensor_ray.engines.pii.context import BIRTH, context, speaks_of
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
+from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
 from veritensor_ray.engines.pii.validators import (
     TEST_CARDS,
@@ -32,9 +37,16 @@ from veritensor_ray.engines.pii.validators import (
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     """All candidates that hold, overlapping ones too."""
-    text = joined.text
-    if "@" in text:
-        yield from _emails(joined)
+    for found in _find(joined, settings):
+        field = joined.header(found.start)
+        if field is None or found.rule == "mail-header" or (found.rule != "ip-address" and field in WRITTEN):
+            yield found
+        elif found.rule == "ip-address":
+            yield replace(found, rule="mail-header", detail="IP address")
+
+
+def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
+    yield from emails.find(joined)
     yield from _numbers(joined, tuple(settings.regions))
     yield from _tokens(joined)
     yield from _networks(joined, settings.private_addresses)
@@ -42,71 +54,32 @@ def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     yield from _births(joined)
 
 
-# --- e-mail
-
-_LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
-_FILES = listed(
-    "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
-    " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb"
-    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot"
-)
-_REAL_TLDS = frozenset(("dev", "so"))
-_PLACEHOLDER = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|org|net|edu)|example|(?:your-?|my-?|some-?)?(?:domain|company|organi[sz]ation|website)\.(?:com|tld|org)|test\.(?:com|org))$"
-)
-_ROLE = re.compile(
-    r"(?:no-?reply|do-?not-?reply|info|support|admin|webmaster|postmaster|root|contact|sales|hello|help|security|abuse|team|office|service|mailer-daemon|bot|ci|git)$"
-)
-_MESSAGE_ID = re.compile(r"(?:message-id|references|in-reply-to):?[\s<]*(?:<[^>]*>\s*)*<?$", re.IGNORECASE)
-
-
-def _emails(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    text = joined.text
-    at = text.find("@")
-    while at >= 0:
-        found = _email(joined, at)
-        if found:
-            yield found
-        at = text.find("@", at + 1)
-
-
-def _email(joined: JoinedBatch, at: int) -> PiiSpan | None:
-    text = joined.text
-    domain = _DOMAIN.match(text, at + 1)
-    if not domain:
-        return None
-    before = joined.before(at, 64)
-    local = _LOCAL_SPLIT.split(before)[-1].lstrip(".'-&%~+_")
-    if not local or local[-1] in ".'&%~" or ".." in local:
-        return None
-    name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
-    start = at - len(local)
-    previous = text[start - 1 : start] if start else ""
-    behind = text[domain.end() : domain.end() + 1]
-    if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or _PLACEHOLDER.search(name):
-        return None
-    if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
-        return None  # handles of the fediverse, remotes, credentials in addresses
-    if behind in ("(", "=") or (behind == "." and text[domain.end() + 1 : domain.end() + 2].isalnum()):
-        return None
-    if tld == "dev" and local.isdigit():
-        return None
-    score = 0.97
-    if _ROLE.match(local.lower()):
-        score = 0.6
-    elif _MESSAGE_ID.search(joined.before(start, 200)):
-        return None
-    return PiiSpan("email", start, domain.end(), score)
-
-
 # --- runs of digits
 
-_RUN = re.compile(r"[+(0-9](?<![0-9A-Za-z_+#].)\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}")
+_RUN = re.compile(  # and no fraction or date that nothing follows: most of what looks like a number is one of these
+    r"[+(0-9](?<![0-9A-Za-z_+#.].)(?!(?:[0-9]*\.[0-9]+|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9]|[ \u00a0./()-]{0,3}[0-9]))"
+    r"\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}"
+)
 _CARD = re.compile(
     r"(?<![\d.])(?:\d{12,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4})(?!\d)"
 )
 _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
+
+
+class Near(NamedTuple):
+    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`."""
+
+    apart: int
+    least: int
+    ahead: int = 0
+    beside: re.Pattern[str] | None = None
+
+
+_RUNS = Near(4, 6, ahead=3)
+_EDGES = Near(6, 4, beside=re.compile("[A-Za-z]"))
+_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"))
+_SEEN = 4  # characters behind a cluster that patterns look at
+_DIGIT = re.compile("[0-9]")
 _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _ALONE = (15, 16, 18)  # digits that may be something without a word near by
@@ -117,15 +90,27 @@ _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
 
 def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     text = joined.text
-    for match in _RUN.finditer(text):
+    for match in _within(joined, _RUN, _RUNS):
         start, end = match.span()
         run = match.group()
         before, behind = text[start - 1 : start] if start else "", text[end : end + 1]
-        if behind == "_" or before == "." or (before in ("-", "/", "=") and _joined_on(text, start)):
+        if behind == "_" or (before in ("-", "/", "=") and _joined_on(text, start)):
             continue
         if behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8])):
             continue
         yield from _number(joined, run, start, regions)
+
+
+def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Near) -> Iterator[re.Match[str]]:
+    """Matches that begin in a cluster of digits, or a little ahead of it."""
+    text, done = joined.text, 0
+    for first, end in clusters(joined.digits, near.apart, near.least):
+        if near.beside and not near.beside.search(text, max(0, first - 3), end + 2):
+            continue
+        for match in pattern.finditer(text, max(done, first - near.ahead), end + _SEEN):
+            if match.start() < end:
+                done = match.end()
+                yield match
 
 
 def _joined_on(text: str, start: int) -> bool:
@@ -231,7 +216,7 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 
 def _tokens(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text, done = joined.text, -1
-    for match in _EDGE.finditer(text):
+    for match in _within(joined, _EDGE, _EDGES):
         at = match.start()
         if at < done:
             continue
@@ -269,7 +254,7 @@ def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
         mixed = not candidate.isupper() and not candidate.islower()
         if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
             return PiiSpan("iban", start, start + taken, 0.99)
-    if not _SHAPE.match(piece):
+    if not _SHAPE.match(piece) or not TOKENS.fits(piece):
         return None
     kind = TOKENS.identify(piece, context(joined, start, start + 12))
     if not kind:
@@ -286,7 +271,7 @@ _V4 = re.compile(r"[0-9](?<![\w.].)[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3
 _V6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _V6_AROUND = re.compile(r"[0-9A-Fa-f:.]*\Z")
 _V6_WHOLE = re.compile(r"[0-9A-Fa-f:.]{2,45}")
-_MAC = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
+_MAC_COLONS, _MAC_DASHES = re.compile(r":[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:"), re.compile(r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-")
 _MAC_WHOLE = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w]|[:-][0-9A-Fa-f]{2})")
 _PLACEHOLDER_MAC = re.compile(r"aa.bb.cc.dd.ee.ff", re.IGNORECASE)
 _MAC_DOTS = re.compile(r"\.[0-9A-Fa-f]{4}\.")
@@ -296,13 +281,13 @@ _AGENT = re.compile(r"(?:[A-Za-z]/|[vV]\.? ?|[=~^<>]=? ?\"?)\Z")
 
 def _networks(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
     text = joined.text
-    for match in _V4.finditer(text):
+    for match in _within(joined, _V4, _DOTTED):
         found = _v4(joined, match, private)
         if found:
             yield found
     if ":" in text:
         yield from _v6(joined, private)
-    for probe, whole, back in ((_MAC, _MAC_WHOLE, 2), (_MAC_DOTS, _MAC_DOTTED, 4)):
+    for probe, whole, back in ((_MAC_COLONS, _MAC_WHOLE, 2), (_MAC_DASHES, _MAC_WHOLE, 2), (_MAC_DOTS, _MAC_DOTTED, 4)):
         done = -1
         for match in probe.finditer(text):
             if match.start() < done:
@@ -365,14 +350,14 @@ def _v6(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
 
 # --- crypto currencies
 
-_OLD = re.compile(r"[13](?<![\w/+=].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=])")
+_OLD = tuple(re.compile(first + r"(?<![\w/+=].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=])") for first in "13")
 _NEW = re.compile(r"bc1(?<!\w...)[02-9ac-hj-np-z]{11,71}(?!\w)")
 _HEX = re.compile(r"0x(?<!\w..)[0-9A-Fa-f]{40}(?!\w)")
 
 
 def _crypto(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text = joined.text
-    for match in _OLD.finditer(text):
+    for match in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _OLD):
         if base58check(match.group()):
             yield PiiSpan("crypto-address", match.start(), match.end(), 0.99)
     for match in _NEW.finditer(text) if "bc1" in text else ():
@@ -391,21 +376,39 @@ _WORDED = re.compile(rf"[0-9](?<!\w.)[0-9]?(?:st|nd|rd|th|er|\.)? (?:of |de )?{_
 _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}(?!\w)")
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
-_BIRTH = re.compile(r"bi?r?th|bor?n|d\W?o\W?b|geb|n[ée]|nai|nac|cump|bday", re.IGNORECASE)
+_AFTER, _BEFORE, _WORDS = 64, 24, 7
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    text = joined.text
-    for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT):
-        for match in pattern.finditer(text):
-            if pattern in (_NUMERIC_DATE, _COMPACT) and not _calendar(match.group()):
-                continue
-            start, end = match.span()
-            if not _BIRTH.search(joined.before(start, 64) + joined.after(end, 24)) and not joined.column_words(start):
-                continue
-            distance = context(joined, start, end).get("dob")
-            if distance is not None and distance <= 7:
-                yield PiiSpan("date-of-birth", match.start(), match.end(), round(0.95 - 0.01 * distance, 3))
+    """The date behind a word for birth, or just before it, with no other number between; all dates of a column of that name."""
+    for start, end, column in zip(joined.starts, joined.ends, joined.columns, strict=True):
+        if column is not None and speaks_of(column.name, "dob"):
+            for match in _dates(joined.text, start, end):
+                yield PiiSpan("date-of-birth", *match.span(), 0.95)
+    for cue in BIRTH.finditer(joined.text):
+        end = cue.end() + len(joined.after(cue.end(), _AFTER))
+        begin = cue.start() - len(joined.before(cue.start(), _BEFORE))
+        behind = next(_dates(joined.text, cue.end(), end), None)
+        before = next(_dates(joined.text, begin, cue.start()), None)
+        for match, between in (
+            (behind, joined.text[cue.end() : behind.start()] if behind else ""),
+            (before, joined.text[before.end() : cue.start()] if before else ""),
+        ):
+            words = len(words_of(between))
+            if match and words <= _WORDS and not _DIGIT.search(between):
+                yield PiiSpan("date-of-birth", *match.span(), round(0.95 - 0.01 * words, 3))
+                break
+
+
+def _dates(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """By place."""
+    found = [
+        match
+        for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)
+        for match in pattern.finditer(text, start, end + _SEEN)
+        if match.end() <= end and (pattern not in (_NUMERIC_DATE, _COMPACT) or _calendar(match.group()))
+    ]
+    yield from sorted(found, key=lambda match: (match.start(), -match.end()))
 
 
 def _calendar(text: str) -> bool:

@@ -12,8 +12,10 @@ _REMOVE = "Remove or mask it, or keep the document out of training and retrieval
 _TABLE = (
     ("person", "Name of a person", "A person's name in running text, found by the model.", "low", _LEAK,
      "Names of places, products and characters; names of authors in citations and licences."),
-    ("email", "E-mail address", "An address with a domain that can exist; documentation domains are left out.", "medium", _LEAK,
-     "Addresses of roles (info@, support@), which come with a lower confidence."),
+    ("email", "E-mail address", "An address with a domain that can exist; those of roles and of authors in licences are info.", "medium", _LEAK,
+     "Addresses of organisations that do not look like a role's; made-up addresses in examples."),
+    ("mail-header", "Address in the header of a mail", "Who sent and got a mail, and from which machine; a mail always has these.", "low", _LEAK,
+     "Mailing lists that do not look like one."),
     ("phone", "Telephone number", "A number that is valid in its country's plan, or stands beside a word such as 'phone'.", "medium", _LEAK,
      "Numbers of companies; order numbers beside the word 'call'."),
     ("address", "Postal address", "A street or full address in running text, found by the model.", "medium", _LEAK, "Addresses of companies; names of places."),

@@ -1,0 +1,164 @@
+"""Addresses of mail, and whose they are: a person's, a role's, that of somebody who signs in public, or nobody's; it knows no other identifier."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
+from veritensor_ray.engines.pii.mail_fields import IDS, field_of, heads_a_mail
+
+_LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
+_FILES = listed(
+    "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
+    " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb service socket timer mount"
+    " local localhost internal lan localdomain invalid test example corp intranet beta alpha rc dev next latest canary snapshot"
+)
+_REAL_TLDS = frozenset(("dev", "so"))
+_PLACEHOLDER = re.compile(
+    r"(?:^|\.)(?:g?example\d?\.(?:com|org|net|edu)|example|(?:your-?|my-?|some-?)?(?:domain|company|organi[sz]ation|website|email)\.(?:com|tld|org|net)|test\.(?:com|org)"
+    r"|x{2,}\.[a-z]{2,4}|(?:foo|bar|acme)\.com)$"
+)
+_NOBODY = re.compile(
+    r"x{2,}|you|your(?:[._-][\w.-]+|name|e?mail|user)?|my[._-]?name|(?:first|user)[._-]?name|some(?:one|body)|undisclosed[._-]?recipients?"
+)
+_MACHINE_DOMAIN = re.compile(
+    r"(?:^|\.)(?:no-?reply\.|calendar\.google\.com$|email\.amazonses\.com$|iam\.gserviceaccount\.com$|localhost\.|nospam\.)"
+)
+_MACHINE_LOCAL = re.compile(
+    r"bounces?[-+._]|(?:srs[01]|prvs|btv1)\b|pine\.|[0-9a-f]{8}-[0-9a-f]{4}-|[a-z0-9]{6,7}-[a-z0-9]{6}-[a-z0-9]{2}$|\d{14}|0x[0-9a-f]{6}|\w+\.fsf$",
+    re.IGNORECASE,
+)
+_VERP = re.compile(r"(?:bounces?|return|owner|prvs|srs\d)[^\s<>]*=$", re.IGNORECASE)
+
+_ROLES = listed(
+    "info information support help helpdesk contact contacts sales admin admins administrator sysadmin webmaster hostmaster postmaster root"
+    " security abuse noreply reply donotreply team office service services servicedesk customerservice customercare daemon bot ci git hello press"
+    " media marketing jobs careers recruiting recruitment legal privacy billing accounts accounting invoices orders order booking bookings"
+    " reservations enquiries inquiries feedback editor editors editorial newsletter newsletters news notifications notification notify alerts"
+    " updates subscribe unsubscribe subscriptions subscription list lists owner request requests bounce bounces announce announcements users"
+    " user devel dev developers development discuss discussion docs bugs bug issues tickets remove removals optout system www data ftp nobody"
+    " ecf notice notices kontakt kundenservice kundendienst presse datenschutz vertrieb buchhaltung contacto ventas soporte atencion assistance"
+    " secretariat reception membership members community maintainers maint committers ops devops infra opensource licensing licence license"
+    " copyright dmca trademark trademarks permissions compliance conduct coc organizers organisers events committee workers foundation listmaster majordomo"
+    " project webmail automated auto deploy build builds hr pr mail email newsdesk courtmail promo promotions offers"
+)
+_ROLE_END = re.compile(
+    r"(?:support|feedback|noreply|newsletters?|helpdesk|webmaster|unsubscribe|customercare|service|notices|docketing|opt-?out|remove(?:me|please))\d*$"
+)
+_LIST_DOMAIN = re.compile(
+    r"^(?:lists?|mailman|groups|listserv|mailinglists?)\.[^.]+\.|(?:^|\.)(?:(?:google|yahoo)groups\.com|groups\.io|freelists\.org|librelist\.com|ezmlm\.org)$"
+)
+_CALLED_LIST = re.compile(r"mailing[ -]list|users['’]? group|list-?serv", re.IGNORECASE)
+
+_SIGNED = re.compile(
+    r"copyright|\(c\)|©|spdx-|@author|\bauthors?(?:[_-]?e?-?mails?)?\b[\"'_*]*\s*[:=<]|\b(?:module|section)author\b|maintainer|maintained by|co-authored-by|(?:signed-off|reported|reviewed|acked|tested)-by"
+    r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b|^ ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|^\W{0,4}by [^<\n]{2,40}<",
+    re.IGNORECASE,
+)  # fmt: skip
+_LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
+_HEADING = re.compile(
+    r"^[^\S\n]*(?:[#=*\[\"'/]+ *)?(?:[\w.'’]+ ){0,4}(?:authors?|maintainers?|contributors|committers|credits|acknowledge?ments)\b[^\n@<]{0,60}$",
+    re.IGNORECASE | re.MULTILINE,
+)  # fmt: skip
+_LISTED = re.compile(
+    r"[\W_]*(?:name[\"']? ?[:=]|by )?[\W_]*(?:[^\W\d_][\w.'’-]*,?[\W_]{1,4}){0,7}(?:e?mail[\"']? ?[:=][\W_]*)?[\W_]*$", re.IGNORECASE
+)
+_AUTHORS = re.compile(r"author|maintainer|contributor|committer", re.IGNORECASE)
+_REACH, _CHAIN = 4000, 1500
+
+
+def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
+    """Every address, with what it is where that is no person's own: a role's and a public contact are `info`."""
+    text, credit = joined.text, -1
+    at = text.find("@")
+    while at >= 0:
+        place = _place(joined, at)
+        if place:
+            found, credit = _graded(joined, *place, credit)
+            if found:
+                yield found
+        at = text.find("@", at + 1)
+
+
+def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
+    """The address around an `@`, unless the form alone says that it is none, or that nobody reads it."""
+    text = joined.text
+    domain = _DOMAIN.match(text, at + 1)
+    if not domain:
+        return None
+    before = joined.before(at, 64)
+    local = _LOCAL_SPLIT.split(before)[-1].lstrip(".'-&%~+_")
+    if not local or local[-1] in ".'&%~" or ".." in local:
+        return None
+    name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
+    start, end = at - len(local), domain.end()
+    previous, behind = text[start - 1 : start] if start else "", text[end : end + 1]
+    if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or (tld == "dev" and local.isdigit()):
+        return None
+    if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
+        return None  # handles of the fediverse, remotes, credentials in addresses
+    if behind in ("(", "=") or (behind == "." and text[end + 1 : end + 2].isalnum()):
+        return None
+    if previous == "/" and domain.group().isupper():
+        return None  # a principal of Kerberos
+    if (
+        _PLACEHOLDER.search(name)
+        or _NOBODY.fullmatch(local.lower())
+        or _machine(local, name)
+        or (previous == "=" and _VERP.search(before[: -len(local)]))
+    ):
+        return None
+    return start, end
+
+
+def _machine(local: str, domain: str) -> bool:
+    """Whether a program made the address up: ids of messages, bounces, accounts that take no mail."""
+    digits = sum(map(str.isdigit, local))
+    long = len(local) >= 18 and (digits >= 8 or (digits >= 4 and not local.islower() and "." not in local))
+    return long or _MACHINE_LOCAL.match(local) is not None or _MACHINE_DOMAIN.search(domain) is not None
+
+
+def _graded(joined: JoinedBatch, start: int, end: int, credit: int) -> tuple[PiiSpan | None, int]:
+    """The finding, and where the list of authors goes on that it belongs to, if it belongs to one."""
+    local, _, domain = joined.text[start:end].lower().partition("@")
+    listing = _LIST_DOMAIN.search(domain) or _CALLED_LIST.search(joined.before(start, 60))
+    role = "mailing list" if listing else "role address" if _role(local) else ""
+    score = 0.6 if role else 0.97
+    field, pasted = joined.header(start), False
+    if field in (None, "headers"):  # Outlook keeps a header as one text
+        field, pasted = field_of(joined, start) or field, field is None and heads_a_mail(joined, start)
+    in_header = pasted or joined.header(start) is not None
+    if field in IDS and in_header and not joined.before(start, 6).endswith("from "):
+        return None, credit
+    if in_header:
+        return PiiSpan("mail-header", start, end, score, role, "info" if role else None), credit
+    if role:
+        return PiiSpan("email", start, end, score, role, "info"), credit
+    detail, credit = _public(joined, start, end, credit)
+    return PiiSpan("email", start, end, score, detail, "info" if detail else None), credit
+
+
+def _role(local: str) -> bool:
+    parts = [part.rstrip("0123456789") for part in re.split(r"[.+_-]", local)]
+    ends = {parts[0], "".join(parts[:2])} if "." in local else {parts[0], parts[-1], "".join(parts[:2])}  # jessica.board is somebody
+    return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
+
+
+def _public(joined: JoinedBatch, start: int, end: int, credit: int) -> tuple[str, int]:
+    """What makes an address one that somebody gave to the public, if anything does."""
+    column = joined.columns[joined.index(start)]
+    if _SIGNED.search(joined.line(start, end)) or (column is not None and _AUTHORS.search(column.name)):
+        return "contact in a line of authors or copyright", credit
+    around = joined.before(start, 400) + joined.after(end, 400)
+    if len({word.lower() for word in _LICENCE.findall(around)}) >= 3:
+        return "contact in a licence", credit
+    begin = joined.starts[joined.index(start)]
+    line = joined.text.rfind("\n", begin, start) + 1 or begin
+    if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
+        return "", credit
+    if (begin <= credit and start - credit < _CHAIN) or _SIGNED.search(joined.before(line, 200)):
+        return "listed as an author", end
+    heading = _HEADING.search(joined.text, max(begin, start - _REACH), line)
+    return ("listed as an author", end) if heading else ("", credit)
