@@ -14,7 +14,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.pii import custom, evasion, patterns
 from veritensor_ray.engines.pii.chunks import chunks
-from veritensor_ray.engines.pii.freetext import FreeText, Reader, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.freetext import FreeText, Reader, labels_of, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
@@ -70,7 +70,8 @@ class Pii(WithModel):
         ]
         if self._settings.pii.free_text:
             model = self._described()
-            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(window_words_of(model.settings))]
+            asked = (labels_of(model.settings), model.settings.get("sinks", ()), window_words_of(model.settings))
+            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(asked)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
