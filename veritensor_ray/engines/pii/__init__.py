@@ -14,7 +14,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.pii import custom, evasion, patterns
 from veritensor_ray.engines.pii.chunks import chunks
-from veritensor_ray.engines.pii.freetext import FreeText, Reader, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.freetext import FreeText, Reader, labels_of, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
@@ -73,7 +73,8 @@ class Pii(WithModel):
             model = self._described()
             embedded = ModelStore("embedded").model("pii")
             parts += [digest(embedded.folder / FILE), str(embedded.settings.get("tagger"))]
-            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(window_words_of(model.settings))]
+            asked = (labels_of(model.settings), model.settings.get("sinks", ()), window_words_of(model.settings))
+            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(asked)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
@@ -110,7 +111,9 @@ class Pii(WithModel):
                 start, end = max(first, joined.starts[i]), min(last, joined.ends[i])
                 text = joined.text[start:end]
                 mapped = evasion.normalised(text)
-                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])) if mapped else ():
+                if mapped is None:
+                    continue
+                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])):
                     begin, until = mapped.original(found.start, found.end)
                     if text[begin:until] != mapped.text[found.start : found.end]:
                         yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))

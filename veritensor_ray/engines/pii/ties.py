@@ -22,16 +22,23 @@ _KIN = (
     r"(?:father|mother|dad|mom|mum|son|daughter|wife|husband|brother|sister|child|kid|baby|grandmother|grandfather|grandma|grandpa|aunt|uncle|"
     r"partner|girlfriend|boyfriend|vater|mutter|sohn|tochter|frau|mann|père|mère|fils|fille|femme|mari|padre|madre|hijo|hija|esposa|marido)"
 )
-_SEEN = (
-    r"(?:presents?|presented|denie[sd]|complain(?:s|ed)|report(?:s|ed)|state[sd]|underwent|received|develop(?:s|ed)|was (?:then |subsequently |also |first |recently |initially )?"
-    r"(?:seen|admitted|diagnosed|treated|discharged|transferred|taken|given|started|placed|hospitali[sz]ed|found to|noted to|referred|prescribed)|has (?:a |an )?(?:known |past |long |significant |remote )?"
-    r"(?:medical |family |surgical )?history|had (?:a |an )?(?:known |past |previous |prior )?|has had|has been|has (?:chronic|no known|an allergy|multiple)|suffers from|is (?:currently )?(?:taking|on|allergic)|smokes|tested positive)"
+# What nobody but a patient does, and what is said of a patient where the word itself is there.
+_CLINICAL = (
+    r"(?:presents (?:with|for|to|today)|presented (?:with|for|to)|denie[sd] (?:any|having|chest|fever|nausea|pain|shortness|smoking|alcohol|\w+ (?:or|and|use)\b)|complain(?:s|ed) of"
+    r"|underwent|was (?:then |subsequently |also |first |recently |initially )?(?:admitted (?:to|with|for)|diagnosed|hospitali[sz]ed|discharged (?:home|on|from the hospital)|prescribed)"
+    r"|has been diagnosed|is (?:now |currently )?being treated (?:with|for)|is status post"
+    r"|(?:has|had|does have|does not have) (?:an?|any|no) (?:known |past |long |significant |remote )?(?:medical |family |surgical )?history of|suffers from|tested positive for|is allergic to)"
 )
+_SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd])"
+_NOW = r"(?: (?:also|then|now|initially|recently|subsequently|currently))?"
 _NO_CASE = "".join(rf"(?<!\b{word} )" for word in ("if", "when", "whether", "unless", "until", "once", "that", "where", "after", "before"))
 # What doctors and patients write of a person who has no name there.
 _PATIENT = re.compile(
-    rf"{_NO_CASE}\b(?:the|this|that|our) patient(?: (?:also|then|now|initially|recently|subsequently|currently))? {_SEEN}\b|\bthe patient is an? |\bthe patient'?s (?:mother|father|wife|husband|past|medical|family|blood|last|condition)\b"
-    rf"|\b(?:she|he)(?: (?:also|then|now|initially|recently|subsequently|currently))? {_SEEN}\b"
+    rf"{_NO_CASE}\b(?:the|this|that|our) patient{_NOW} (?:{_CLINICAL}|{_SAID})\b|\bthe patient'?s (?:mother|father|wife|husband|past|medical|family|blood|last|condition)\b"
+    rf"|\b(?:she|he){_NOW} {_CLINICAL}"
+    r"|\b(?:heent|neuro|psych|integumentary|genitourinary|gastrointestinal|musculoskeletal|review of systems) ?:|\bs/p\b"
+    r"|(?-i:(?:^|[.:]\s+)(?:Denies|Negative for|Significant for|Positive for|No history of|No family history of)\b)"
+    rf"|\b(?:her|his) {_KIN} (?:died (?:of|from)|was diagnosed with)\b|(?-i:\b(?:Mother|Father|Brother|Sister),? (?:died )?aged? \d)"
     rf"|\bpt\.? (?:is|was|has|had|denie[sd]|reports?|states|c/o|presents?|presented|complains?)\b"
     r"|\b\d{1,3}[- ](?:year|month|week|day)s?[- ]old\b[^.\n]{0,50}\b(?:male|female|man|woman|boy|girl|infant|gentleman|lady|patient|caucasian|white|black)\b"
     r"|\b\d{1,3} ?(?:y/?o|yo|y\.o\.)\b"
@@ -61,6 +68,7 @@ _LEADS = re.compile(
 _LABEL = re.compile(
     r"\b(?:patient|patient name|name of patient|patientenname|nom du patient|nombre del paciente)\s*(?:name)?\s*[:=]\s*$", re.IGNORECASE
 )
+_BIRTH = re.compile(r"(?:\bdob|birth\w*|geboren|geburtsdatum|naissance|nacimiento)\W{1,4}$", re.IGNORECASE)
 _DOCTOR = re.compile(r"(?:\b(?:dr|prof|doctor|professor|by|author|editor|physician|provider|copyright)\b\.?|©|\(c\))[\s:]*$", re.IGNORECASE)
 _DEGREE = re.compile(r"^,? *(?:m\.?d|ph\.?d|d\.?o|r\.?n|mph|msc|et al)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
@@ -138,7 +146,9 @@ def _tie(text: str, span: PiiSpan, spans: Iterable[PiiSpan]) -> str | None:
     if _SPEAKS.search(around) and _ANSWERS.search(around):
         return "in a conversation with a patient"
     near = [other for other in spans if other.start < end and start < other.end]
-    if any(_number(other) for other in near):
+    if any(
+        _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])) for other in near
+    ):
         return "beside a number of a person"
     first, last = _sentence(text, span)
     if _FIRST_PERSON.search(text[first:last]):
