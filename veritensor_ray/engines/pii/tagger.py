@@ -29,6 +29,7 @@ _BLOCK = 2048  # words computed at once: what lies between the layers stays in t
 _REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
 _LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
 _AROUND = 8  # words on either side of a doubt that the large model reads
+_SIGNS = 3  # characters behind its last word: a full stop, a bracket
 _LINES = ("address",)  # kinds that go on over a line's end
 
 
@@ -231,14 +232,19 @@ class Tagger:
         """A run's surroundings, together with those of the run before it where both fit into one window."""
         own = found.starts[max(0, run.whole[0] - _AROUND) : run.whole[1] + _AROUND]
         begin = max(int(own[0]), int(piece.starts[run.part]))
-        end = min(int(found.ends[min(run.whole[1] + _AROUND, len(found.ends)) - 1]), piece.end(run.part))
+        last = min(run.whole[1] + _AROUND, len(found.ends))
+        end = min(
+            int(found.ends[last - 1]) + _SIGNS,
+            piece.end(run.part),
+            int(found.starts[last]) if last < len(found.starts) else len(piece.text),
+        )
         doubt = (int(found.starts[run.whole[0]]) + move, int(found.ends[run.whole[1] - 1]) + move)
         begin, end = begin + move, end + move
         if unclear and begin <= unclear[-1].end:
-            last = unclear[-1]
-            words = int(np.searchsorted(found.starts, end - move) - np.searchsorted(found.starts, last.start - move))
+            previous = unclear[-1]
+            words = int(np.searchsorted(found.starts, end - move) - np.searchsorted(found.starts, previous.start - move))
             if words <= self._window:
-                unclear[-1] = Passage(last.start, max(end, last.end), (*last.doubts, doubt))
+                unclear[-1] = Passage(previous.start, max(end, previous.end), (*previous.doubts, doubt))
                 return
         unclear.append(Passage(begin, end, (doubt,)))
 
