@@ -16,7 +16,7 @@ from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
-from veritensor_ray.findings.summary import database
+from veritensor_ray.findings.summary import NUMBER, database
 from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
@@ -48,11 +48,11 @@ _DIFFERENCES = (
 )
 _STAYS = "state IN ('persisting', 'moved')"
 _COUNTS = f"""
-    SELECT state, coalesce(sum(count) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
-    coalesce(sum(count) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
-    coalesce(sum(count) FILTER ({_STAYS} AND severity <> severity_before AND suppressed_by IS NULL), 0)::BIGINT AS severity,
-    coalesce(sum(count) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
-    coalesce(sum(count) FILTER ({_STAYS} AND suppressed_by IS NULL AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
+    SELECT state, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
+    coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND severity <> severity_before AND suppressed_by IS NULL), 0)::BIGINT AS severity,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NULL AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
     FROM differences WHERE {{where}} GROUP BY state"""  # noqa: S608  # constants
 _ORDER = f"list_position({list(STATES)}, state), list_position({list(reversed(SEVERITIES))}, severity), artifact, rule_id, finding_id"
 
