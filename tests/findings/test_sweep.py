@@ -505,9 +505,11 @@ def test_states_count_what_the_policy_lets_count(by_hand: Hand, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("status", ["no-reader", "missing", "partial", "quarantined"])
-def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str) -> None:
+@pytest.mark.parametrize("beside", [(), ("bad",)], ids=["alone", "in the text, too"])
+def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str, beside: tuple[str, ...]) -> None:
     first, second = by_hand.night(0), by_hand.night(1)
-    before, now = outcome_of("p.png", ("bad",), view="ocr"), outcome_of("p.png", ("good",))
+    before, now = outcome_of("p.png", beside), outcome_of("p.png", ("good",))
+    before.recorded.merge(outcome_of("p.png", ("bad",), view="ocr").recorded, 10)
     before.coverage["ocr"], now.coverage["ocr"] = Standing(COMPLETE), Standing(status, "its text was not read")
     first.shard((row_of(0, "p.png"), before))
     first.sweep()

@@ -22,6 +22,7 @@ from veritensor_ray.stores.outputs import OutputStore
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
 EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` beside those of FINDINGS
 _ROWS = 10_000
+_ONE_ROW = 3  # the schema since which equal evidence in one file is one finding
 # What was unverified before and is there now was never gone.
 _SOURCES = (
     f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM now_rows",  # noqa: S608  # constants
@@ -168,6 +169,10 @@ def notes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name, words in (("profile", "profile"), ("bundle_id", "bundle"), ("package_version", "version of veritensor-ray"))
         if before.get(name) != now.get(name)
     ]
+    if [int(run.get("schema_version") or _ONE_ROW) < _ONE_ROW for run in (before, now)] in ([True, False], [False, True]):
+        said.append(
+            f"one of them is of a schema below {_ONE_ROW}, with a row for each place: all but one of equal ones look resolved or new"
+        )
     if before.get("policy_identity") != now.get("policy_identity"):
         said.append("the policy differs: severities, and what is suppressed, may differ by that")
     return [*said, *_engines(before.get("engines") or {}, now.get("engines") or {})]
