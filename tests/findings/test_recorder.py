@@ -144,10 +144,11 @@ def test_rows_of_one_fact_join_in_whatever_pieces_they_come() -> None:
 
     whole = recorded(0, len(severities)).rows
     for cut in range(1, len(severities)):
-        parts = Recorded()
-        for part in (recorded(0, cut), recorded(cut, len(severities))):
-            parts.merge(part, 1000)
-        assert parts.rows == whole
+        for step in (1, -1):
+            parts = Recorded()
+            for part in (recorded(0, cut), recorded(cut, len(severities)))[::step]:
+                parts.merge(part, 1000)
+            assert parts.rows == whole
 
 
 def test_merging_stages_holds_the_limit_and_sums() -> None:

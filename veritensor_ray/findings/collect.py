@@ -23,7 +23,7 @@ from veritensor_ray.findings.keys import unseal
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.policy import Judge
-from veritensor_ray.findings.recorded import RANK, Tally, joined, places
+from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
@@ -167,8 +167,7 @@ class Assembled:
             rest[line["rule_id"], line["severity"]] += line["count"]
         for found in self._facts:
             rest.subtract({(found["rule_id"], name): count for name, count in zip(SEVERITIES, found["counts"], strict=True)})
-        order = sorted(rest, key=lambda one: (one[0], -RANK[one[1]]))
-        return {one: rest[one] for one in order if rest[one] > 0}
+        return {one: rest[one] for one in sorted(rest, key=lambda one: (one[0], -RANK[one[1]])) if rest[one] > 0}
 
     @cached_property
     def _totals(self) -> Counter[str]:
@@ -311,9 +310,7 @@ def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:
 
 
 def _place(found: dict[str, Any]) -> tuple[Any, ...]:
-    at = found["location"] or {}
-    numbers = tuple(-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
-    return (found["name"] or "", at.get("part") or "", *numbers, at.get("column") or "", found["rule_id"], at.get("end") or -1)
+    return (found["name"] or "", *order(found["location"]), found["rule_id"], found["location"].get("end") or -1)
 
 
 def _worst(severities: Sequence[str]) -> str:

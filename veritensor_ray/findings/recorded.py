@@ -97,19 +97,35 @@ class Recorded:
 
 
 def joined(first: Mapping[str, Any], later: Mapping[str, Any], room: bool = True) -> dict[str, Any]:
-    """Two rows of one fact as one; without `room` no place is added but the one that is shown."""
-    shown = later if RANK[later["severity"]] > RANK[first["severity"]] else first
+    """Two rows of one fact as one, whichever was read first; without `room` no place is added but the one that is shown."""
+    ranks = RANK[first["severity"]], RANK[later["severity"]]
+    sooner = ranks[0] == ranks[1] and order(later["location"]) < order(first["location"])
+    shown = later if sooner or ranks[1] > ranks[0] else first
     return {
         **shown,
         "confidence": max(first["confidence"], later["confidence"]),
         "counts": [one + other for one, other in zip(first["counts"], later["counts"], strict=True)],
-        "places": [*places(first), *(places(later) if room else ())][: bounds.PLACES],
+        "places": _together(places(first), places(later)) if room else places(first),
     }
 
 
 def places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The first places of a fact in the order of reading; a row need not list the only one."""
+    """The first places of a fact in their order; a row need not list the only one."""
     return row["places"] or [row["location"]]
+
+
+def order(at: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A key that sorts the places in a file."""
+    numbers = (-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
+    return (at.get("part") or "", *numbers, at.get("column") or "")
+
+
+def _together(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of two lists of places, each in order."""
+    listed = [*some, *others]
+    if order(others[0]) < order(some[-1]):
+        listed.sort(key=order)
+    return listed[: bounds.PLACES]
 
 
 def ranked(counts: Mapping[str, int]) -> list[int]:

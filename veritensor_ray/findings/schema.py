@@ -159,7 +159,7 @@ COMMITTED_FINDING = pa.struct(
         ("evidence_key", pa.binary()),
         ("message", pa.string()),
         ("counts", pa.list_(pa.int64())),  # of its places, by severity from the least to the worst
-        ("places", pa.list_(LOCATION)),  # the first ones in the order of reading; none where `location` is the only one
+        ("places", pa.list_(LOCATION)),  # the first ones, in their order; none where `location` is the only one
         ("member_sealed", pa.binary()),  # the whole name, where it had to be masked: it tells findings apart
     ]
 )
