@@ -1,4 +1,4 @@
-"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys, flood control; it knows no engine."""
+"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys; it knows no engine."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import hmac
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.positions import Columns
+from veritensor_ray.findings.recorded import Recorded, ranked
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
-from veritensor_ray.findings.sensitive_values import Values
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -30,46 +29,8 @@ _INSIDE = re.compile(
 _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{_MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
+_SPACES = re.compile(r"\s+")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
-
-
-@dataclass(slots=True)
-class Tally:
-    """A line of the rollup: complete even where rows are not."""
-
-    count: int = 0
-    severity: str = "info"
-    keys: set[bytes] = field(default_factory=set)
-
-    def add(self, count: int, severity: str, keys: Iterable[bytes]) -> None:
-        self.count += count
-        self.severity = max(self.severity, severity, key=SEVERITIES.index)
-        self.keys.update(keys)
-
-
-@dataclass(slots=True)
-class Recorded:
-    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING, and `shown` until they are committed), tallies by column and rule, and the values that must not be shown."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    tallies: dict[tuple[str | None, str], Tally] = field(default_factory=dict)
-    per_rule: dict[str, int] = field(default_factory=dict)
-    values: Values = field(default_factory=Values)
-
-    def merge(self, other: Recorded, limit: int) -> None:
-        """Take over another stage's findings, at most `limit` rows a rule."""
-        for row in other.rows:
-            self.add_row(row, limit)
-        self.values.merge(other.values)
-        for key, tally in other.tallies.items():
-            self.tallies.setdefault(key, Tally()).add(tally.count, tally.severity, tally.keys)
-
-    def add_row(self, row: dict[str, Any], limit: int) -> None:
-        """Keep a row unless its rule has its fill."""
-        seen = self.per_rule.get(row["rule_id"], 0)
-        if seen < limit:
-            self.per_rule[row["rule_id"]] = seen + 1
-            self.rows.append(row)
 
 
 class Recorder:
@@ -112,7 +73,10 @@ class Recorder:
             self._add(engine, hit, place, partial(dict, location=location, shown=shown), evidence)
 
     def _recorded(self, artifact: int) -> Recorded:
-        return self.by_artifact.setdefault(artifact, Recorded())
+        found = self.by_artifact.get(artifact)
+        if found is None:
+            found = self.by_artifact[artifact] = Recorded()
+        return found
 
     def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> _Evidence:
         """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
@@ -135,28 +99,33 @@ class Recorder:
 
     def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
         rule = self._rules[hit.rule]
-        severity = hit.severity or rule.severity
+        severity, hides = hit.severity or rule.severity, rule.category in (SECRET, PERSONAL)
+        confidence = round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3)
         recorded = self._recorded(place.artifact)
         key = evidence_key(self._key, hit.rule, evidence.raw)
-        recorded.tallies.setdefault((place.column, hit.rule), Tally()).add(1, severity, (key,))
-        if recorded.per_rule.get(hit.rule, 0) >= self._limit:
+        recorded.tally(place.column, hit.rule, severity).add(1, (key,))
+        fact = place.member, key
+        if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
             return
-        recorded.add_row(
-            {
-                "member": place.member,
-                **locate(),
-                "engine": engine,
-                "rule_id": hit.rule,
-                "severity": severity,
-                "confidence": round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3),
-                "evidence": evidence.shown,
-                "evidence_before": evidence.before,
-                "evidence_after": evidence.after,
-                "evidence_key": key,
-                "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
-            },
-            self._limit,
-        )
+        located = locate()
+        if hides:
+            recorded.covered.add(hit.rule, place.member, located["location"], located["shown"])
+        row = {
+            "member": place.member,
+            **located,
+            "engine": engine,
+            "rule_id": hit.rule,
+            "severity": severity,
+            "confidence": confidence,
+            "evidence": evidence.shown,
+            "evidence_before": evidence.before,
+            "evidence_after": evidence.after,
+            "evidence_key": key,
+            "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
+            "counts": ranked({severity: 1}),
+            "places": [],
+        }
+        recorded.keep(fact, row, self._limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +213,7 @@ def _has_digit(text: str) -> bool:
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     """Keyed hash of what was found, white space and case aside; a plain hash could be reversed by trying."""
-    normal = re.sub(r"\s+", " ", evidence).strip().casefold()
+    normal = _SPACES.sub(" ", evidence).strip().casefold()
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
