@@ -24,9 +24,7 @@ from veritensor_ray.secret_kinds.uris import without_credentials
 
 MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
-_INSIDE = re.compile(
-    rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII
-)  # what begins before it, without a break, may be the inside of any key or token
+_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
 _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
