@@ -204,16 +204,23 @@ class Audit:
         return found[0]
 
     def context(
-        self, finding: str, *, lines: int = 3, reveal: bool = False, reason: str | None = None, config: str | None = None
+        self,
+        finding: str,
+        *,
+        place: int = 1,
+        lines: int = 3,
+        reveal: bool = False,
+        reason: str | None = None,
+        config: str | None = None,
     ) -> Passage:
         """The passage of a finding, read back from the corpus in a bounded process: its row's id, or six or more first digits.
 
-        Masked as evidence is, by what all findings of the artifact cover. With `reveal` it is as it stands there, and who saw it, when
+        `place` is the number of one of the places that its row lists. Masked as evidence is, by what all findings of the artifact cover. With `reveal` it is as it stands there, and who saw it, when
         and for what `reason` is noted in the output first. Raises UsageError; NotAsScanned where the artifact or the place is not there
         any more; StoreError where the access cannot be noted; CannotRunError.
         """
         with Guard():
-            return _context(self, finding, lines, reason if reveal else None, reveal, load_settings(config))
+            return _context(self, finding, place, lines, reveal, reason, load_settings(config))
 
     def accesses(self) -> list[dict[str, Any]]:
         """Who saw which passages in clear, the oldest entry first."""
@@ -233,7 +240,7 @@ class Audit:
         return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
 
 
-def _context(audit: Audit, finding: str, lines: int, reason: str | None, reveal: bool, settings: Settings) -> Passage:
+def _context(audit: Audit, finding: str, place: int, lines: int, reveal: bool, reason: str | None, settings: Settings) -> Passage:
     from veritensor_ray.pipeline.passage import MOST_LINES, Amount
     from veritensor_ray.pipeline.reading_back import read_back
 
@@ -252,6 +259,7 @@ def _context(audit: Audit, finding: str, lines: int, reason: str | None, reveal:
         [] if reveal else audit.dataset("findings").to_table(filter=hidden).to_pylist(),
         ledger[0],
         audit.run["fingerprint_parts"]["settings"]["limits"],
+        place=place,
         stores={**audit.store.stores, **settings.stores},
         amount=Amount(lines),
         key=_key(audit, row, settings),
@@ -260,7 +268,7 @@ def _context(audit: Audit, finding: str, lines: int, reason: str | None, reveal:
     if reveal:
         size = len(passage.before) + len(passage.text) + len(passage.after) + sum(len(text) for _, text in passage.cells)
         about = {name: row[name] for name in ("finding_id", "rule_id", "artifact", "member", "scan_id")}
-        note_access(audit.store, about | {"lines": lines, "characters": size, "reason": reason})
+        note_access(audit.store, about | {"place": place, "lines": lines, "characters": size, "reason": reason})
     return passage
 
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from veritensor_ray.pipeline.passage import Line, Passage
 
-_ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "location", "message")
+_ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "message")
 
 
 def context(
     finding: Annotated[str, typer.Argument(help="Id of a finding, or its first six digits or more, if one finding has them.")],
     output: Annotated[str, typer.Option(help="Results with this finding: of an audit, or a sweep's state.")],
+    place: Annotated[int, typer.Option(help="Of several places that its row lists: this one.")] = 1,
     lines: Annotated[int, typer.Option(help="Lines before and behind it, at most 100; of bytes, rows of sixteen.")] = 3,
     reveal: Annotated[bool, typer.Option("--reveal", help="Mask nothing. Who does this is noted in the output, with the reason.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why it has to be seen; --reveal does not go without.")] = None,
@@ -36,7 +37,7 @@ def context(
     from veritensor_ray.config import load_settings
 
     audit = api.open(output, sweep=sweep, stores=load_settings(config).stores)
-    passage = audit.context(finding, lines=lines, reveal=reveal, reason=reason, config=config)
+    passage = audit.context(finding, place=place, lines=lines, reveal=reveal, reason=reason, config=config)
     if as_json:
         sys.stdout.write(json.dumps(_as_json(passage), indent=2) + "\n")
     else:
@@ -45,7 +46,7 @@ def context(
 
 def _as_json(passage: Passage) -> dict[str, Any]:
     names = ("kind", "first", "before", "text", "after", "cut", "revealed")
-    row = {name: passage.finding[name] for name in _ROW}
+    row = {name: passage.finding[name] for name in _ROW} | {"location": passage.location}
     return row | {name: getattr(passage, name) for name in names} | {"cells": [{"name": n, "text": text} for n, text in passage.cells]}
 
 

@@ -48,17 +48,18 @@ def read_back(
     artifact: Mapping[str, Any],
     limits: Mapping[str, Any],
     *,
+    place: int,
     stores: Stores,
     amount: Amount,
     key: bytes,
     reveal: bool,
 ) -> Passage:
-    """The passage of a finding. `others` are the rows of the same artifact whose values it must not show, `limits` those of the run.
+    """The passage of a finding, at one of its places, counted from 1. `others` are the rows of the same artifact whose values it must not show, `limits` those of the run.
 
     Raises UsageError for a finding without a place; NotAsScanned where the artifact or the place is not there any more; CannotRunError.
     """
     name = str(finding["artifact"])
-    wanted = _sought(finding, _location(finding), first=True)
+    wanted = _sought(finding, _location(finding, place), first=place == 1)
     root, entry = _entry(artifact, stores)
     _check_unchanged(entry, artifact)
     settings = _settings(limits, stores)
@@ -72,9 +73,12 @@ def read_back(
     return _passage(finding, wanted, answer, reveal)
 
 
-def _location(finding: Mapping[str, Any]) -> Mapping[str, Any]:
+def _location(finding: Mapping[str, Any], place: int) -> Mapping[str, Any]:
     """Where it is. Raises UsageError for what is not one place in a text or in bytes."""
-    at: Mapping[str, Any] | None = finding["location"]
+    listed = [finding["location"], *(finding.get("places") or ())]
+    if not 1 <= place <= len(listed):
+        raise UsageError(f"the row of this finding lists {len(listed)} place{'s' * (len(listed) > 1)}, and there is no place {place}")
+    at: Mapping[str, Any] | None = listed[place - 1]
     if at is None:
         raise UsageError("this row stands for many findings, which have no row of their own: take one of the same rule that has a place")
     if at["view"] == "ocr":
@@ -128,11 +132,18 @@ def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
 
 
 def _check_unchanged(entry: Listed, artifact: Mapping[str, Any]) -> None:
-    names = {"size": "size", "etag": "etag", "mtime": "time of change"}
-    seen = [(words, artifact[name], getattr(entry, name)) for name, words in names.items()]
-    changed = [words for words, before, now in seen if before is not None and now is not None and before != now]
+    changed = [
+        words
+        for name, words in (("size", "size"), ("etag", "etag"), ("mtime", "time of change"))
+        if (before := artifact[name]) is not None and (now := getattr(entry, name)) is not None and not _same(before, now)
+    ]
     if changed:
         raise NotAsScanned(f"{artifact['artifact']} was changed since it was scanned: it has another {' and '.join(changed)}. {_AGAIN}")
+
+
+def _same(before: object, now: object) -> bool:
+    """Stores tell a time to the second where they are asked about one object, and some more exactly where they list many."""
+    return before == now or (isinstance(before, float) and isinstance(now, float) and int(before) == now)
 
 
 def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
