@@ -85,7 +85,10 @@ class Cover:
         text = "".join(one.text for one in stretches)
         masked = masked_around(text, start, end, category, self.sensitive.values.note, bool(stretches[0].first))
         for kind, hide in ((PERSONAL, _initials), (SECRET, stars)):
-            masked = _replaced(masked, self._flags(stretches, kind), hide)
+            flags = self._flags(stretches, kind)
+            if category == SECRET:
+                flags[start:end] = False  # covered already, but for what tells its kind
+            masked = _replaced(masked, flags, hide)
         masked = without_values([masked], self.sensitive.values).get(masked, masked)
         for value, kind in self.sensitive.short.items():
             hide = _initials if kind == PERSONAL else stars

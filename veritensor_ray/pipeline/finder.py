@@ -123,9 +123,8 @@ class Finder:
         self._spans: list[Span] = []
         self._located: set[int] = set()
         self._names: dict[str, str] = {}
-        self._masked = {
-            name for one in (wanted, *others) for name in (one.unit[0], one.unit[1], one.unit[3]) if name and TAGGED.search(name)
-        }
+        # in this order: whatever looks like a name of the wanted place is taken for it, and where there are two, it is not shown
+        self._masked = dict.fromkeys(name for one in (wanted, *others) for name in _names(one) if TAGGED.search(name))
         self._sought: dict[Unit, tuple[list[int], list[Sought]]] = {}
         for one in sorted((one for one in others if not one.in_bytes), key=lambda one: one.location["start"]):
             starts, several = self._sought.setdefault(one.unit, ([], []))
@@ -237,6 +236,11 @@ class Finder:
         if name not in self._names:
             self._names[name] = next((shown for shown in self._masked if self._is_name(shown, name)), name)
         return self._names[name]
+
+    def ambiguous(self) -> str | None:
+        """A masked name of the wanted place that stands for several in the artifact, which only the site key tells apart."""
+        shown = list(self._names.values())
+        return next((name for name in _names(self._wanted) if shown.count(name) > 1), None)
 
     def _is_name(self, shown: str, name: str) -> bool:
         bare = TAGGED.sub("", shown)
@@ -402,6 +406,11 @@ class Finder:
                     yield Span(one.category, ("bytes", one.member), offset, offset + size)
                 else:
                     yield Span(one.category, one.unit, *_range(one))
+
+
+def _names(one: Sought) -> list[str]:
+    """The names in its place that the corpus gave."""
+    return [name for name in (one.member, one.location.get("part"), one.location.get("column")) if name]
 
 
 def _range(one: Sought) -> tuple[int, int]:

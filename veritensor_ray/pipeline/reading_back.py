@@ -166,6 +166,11 @@ def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
     now = {"sha256": content[0], "blocks": hashlib.sha256("".join(content).encode()).hexdigest()}
     if kind in now and now[kind] != request.known[0]:
         raise NotAsScanned(f"{entry.artifact} was changed since it was scanned: it has another content. {_AGAIN}")
+    if (name := finder.ambiguous()) is not None:
+        raise CannotRunError(
+            f"several names in {entry.artifact} look like {name} where they are masked, and only the site key of the run tells them apart; "
+            "set site_key to it"
+        )
     answer = finder.answer()
     if answer is None:
         raise NotAsScanned(
