@@ -199,11 +199,12 @@ def test_bytes_are_shown_as_a_dump(audit: vr.Audit, monkeypatch: pytest.MonkeyPa
     at = rows(audit, "model.pkl", "modelfiles")[0]["location"]["byte_offset"]
     passage = audit.context(found, lines=1)
     assert passage.kind == "bytes"
-    assert passage.first == max(0, at - 16)
+    first = max(0, at - 16)
+    assert passage.first == first
     assert call(monkeypatch, "context", found, "--output", audit.store.uri, "--lines", "1") == 0
     said = capsys.readouterr().out
-    row = data[passage.first : passage.first + 16]
-    numbers = re.search(rf"{passage.first:08x}  ([^.]*?)  ", said.replace("⟦", "").replace("⟧", ""))
+    row = data[first : first + 16]
+    numbers = re.search(rf"{first:08x}  ([^.]*?)  ", said.replace("⟦", "").replace("⟧", ""))
     assert numbers is not None
     assert bytes.fromhex(numbers[1]) == row
 
