@@ -21,13 +21,11 @@ from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, 
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
-_MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
+MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
-_INSIDE = re.compile(
-    rf"[\w+/=.*-]{{{_MARGIN},}}", re.ASCII
-)  # what begins before it, without a break, may be the inside of any key or token
+_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
 _INSIDE_WIDE = re.compile(
-    rf"[\w+/=.*-]{{{_MARGIN // 4},}}", re.ASCII
+    rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
 _SPACES = re.compile(r"\s+")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
@@ -63,7 +61,7 @@ class Recorder:
             if hit.evidence is not None:
                 evidence = self._evidence(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
             else:
-                text, start, end = _text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
+                text, start, end = text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
                 evidence = self._evidence(artifact, text, start, end, hit.rule, hit.start > start)
             place = _HitPlace(artifact, about.member, None)
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
@@ -78,10 +76,10 @@ class Recorder:
             found = self.by_artifact[artifact] = Recorded()
         return found
 
-    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> _Evidence:
+    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> Evidence:
         """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
         category, note = self._rules[rule].category, self._recorded(artifact).values.note
-        evidence = _evidence(text, start, end, category, note, is_cut)
+        evidence = evidence_of(text, start, end, category, note, is_cut)
         if category in (SECRET, PERSONAL):
             note(category, evidence.raw)
         return evidence
@@ -97,7 +95,7 @@ class Recorder:
         )
         return {"location": location, "shown": shown}
 
-    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
+    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: Evidence) -> None:
         rule = self._rules[hit.rule]
         severity, hides = hit.severity or rule.severity, rule.category in (SECRET, PERSONAL)
         confidence = round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3)
@@ -136,36 +134,41 @@ class _HitPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
+class Evidence:
+    """A hit as it stands there, and what is shown of it and around it."""
+
     raw: str
     shown: str
     before: str
     after: str
 
 
-def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> _Evidence:
+def evidence_of(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> Evidence:
     """The hit and what stands around it, redacted as one text before it is cut.
 
     Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
     """
     shown_end = min(end, start + EVIDENCE)
-    left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
-    window, wide = text[left:right], text.count("\0", left, right) * 3 > right - left
-    inside = _INSIDE if left or is_cut else None
-    masked = _masked(window, start - left, shown_end - left, note, inside)
-    if wide:
-        masked = _masked_wide(window, masked, start - left, shown_end - left, note, inside and _INSIDE_WIDE)
+    left, right = max(0, start - CONTEXT - MARGIN), min(len(text), shown_end + CONTEXT + MARGIN)
+    masked = masked_around(text[left:right], start - left, shown_end - left, category, note, bool(left) or is_cut)
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
-    if category == PERSONAL:
-        masked = masked[: cut[1].start] + (stars(masked[cut[1]]) if wide else INNER.sub("*", masked[cut[1]])) + masked[cut[1].stop :]
-    elif category == SECRET:
-        masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
-    return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+    return Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def masked_around(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
+    """A text with a hit `[start, end)` of that category in it, redacted as one; as long as it was. `is_cut` says that there is more before it."""
+    inside, wide = _INSIDE if is_cut else None, text.count("\0") * 3 > len(text)
+    masked = _masked(text, start, end, note, inside)
+    if wide:
+        masked = _masked_wide(text, masked, start, end, note, inside and _INSIDE_WIDE)
+    if category == PERSONAL:
+        return masked[:start] + (stars(masked[start:end]) if wide else INNER.sub("*", masked[start:end])) + masked[end:]
+    return _covered(masked, slice(start, end)) if category == SECRET else masked
 
 
 def _masked(text: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
@@ -217,11 +220,11 @@ def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
-def _text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
+def text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
     """What stands at the bytes of a hit and around them, and where in it the hit is."""
-    first = max(0, hit.start - CONTEXT - _MARGIN)
+    first = max(0, hit.start - CONTEXT - MARGIN)
     file.seek(first)
-    data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
+    data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + MARGIN)
     before, found = data[: hit.start - first], data[hit.start - first : hit.end - first]
     after = data[hit.end - first :]
     texts = [part.decode(encoding, "replace") for part in (before, found, after)]
