@@ -91,6 +91,8 @@ _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _ALONE = (15, 16, 18)  # digits that may be something without a word near by
 _EXPIRY = re.compile(r"\W{1,3}(?:0[1-9]|1[0-2])\W{0,2}(?:20)?[2-4]\d(?!\d)")
+_CELLS = str.maketrans(";|", ",,")
+_LABEL = re.compile(r"[-, (]{1,3}(?:office|cell|fax|work)\b", re.IGNORECASE)
 _GROUP_BEFORE = re.compile(r"[0-9][ -]\Z")
 _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
@@ -204,11 +206,13 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
     near = about()
     sure = "phone" in near
     phone = near.get("phone", near.get("call"))
+    if _LABEL.match(joined.after(start + len(part), 12)):
+        phone, sure = 1, True
     if phone is not None and near.get("counter", 99) < phone:
         phone = None
     line = joined.line(start, start + len(part))
-    code = _CODE.search(line) is not None
-    contact = "@" in line and not code  # a row or a signature, in which a number needs no word
+    contact = "@" in line and not _CODE.search(line.translate(_CELLS))  # a row or a signature, in which a number needs no word
+    code = not contact and _CODE.search(line) is not None
     if phone is None and ((near.get("counter", 99) <= 2 and part[0] not in "+(") or (plain and not part.startswith("00") and not contact)):
         return
     if code and plain and joined.text[start - 1 : start] == "=" and near.get("phone", 9) > 1:

@@ -50,7 +50,8 @@ def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], su
     valid = len(digits) >= 7 and (near is not None or prose) and any(_valid(text, region) for region in regions)
     if near is not None and valid:
         return 0.9 - 0.01 * near
-    if sure and near is not None and near <= 5 and (len(digits) >= 7 or (near <= 1 and (" " in text or "-" in text))):
+    grouped = " " in text or "-" in text
+    if near is not None and ((sure and near <= 5 and len(digits) >= 7) or (grouped and near <= (1 if sure else 2))):
         return 0.6
     return 0.6 if prose and valid and len(digits) >= 9 and (_TRUNK.fullmatch(text) or (text.isdigit() and len(text) <= 12)) else 0.0
 
