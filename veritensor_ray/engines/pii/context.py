@@ -18,8 +18,9 @@ _KINDS = {
     "iban": "iban bban kontonummer bankkonto sepa virement",
     "bank": "routing|aba|rtn|account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|cuenta|compte bancaire|checking",
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
-    "phone": "phone phones telephone tel mobile cell cellphone call fax telefon handy mobil rufnummer telefonnummer phonenumber anrufen téléphone"
-    " telephone portable appeler teléfono telefono móvil movil llamar whatsapp sms dial ring hotline handynummer contact fax office answering messages mobil durchwahl",
+    "phone": "phone phones telephone tel tlf mobile cellphone fax telefon handy mobil rufnummer telefonnummer phonenumber téléphone telephone"
+    " teléfono telefono móvil movil whatsapp sms hotline handynummer durchwahl",
+    "call": "call calls calling cell ring dial contact office answering messages anrufen portable appeler llamar",  # may be said of much else
     "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
     "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
     "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",
@@ -32,7 +33,8 @@ _KINDS = {
     "ip": "ip|ips|ipv4|ipv6|ip address|ipaddress|client|remote|host|server|addr",
     "version": "version versions ver v release build sdk python node npm chrome firefox safari driver firmware assembly assemblyversion",
     "counter": "id ids uuid order sku isbn ean issn timestamp ts offset hash seed nonce size bytes tracking invoice build serial imei port pid count"
-    " total row line ticket ref doi barcode upc gtin asin commit duration elapsed epoch length rechnung bestellung",
+    " total row line ticket ref doi barcode upc gtin asin commit duration elapsed epoch length rechnung bestellung receipt case docket passcode"
+    " meeting isin page revision article arn",
     # national identifiers
     "nid": "national|identity|identification|id card|identifier|citizen|personalausweis|ausweis|ausweisnummer|carte nationale|cni|documento|identidad|govt id"
     "|national id|id number|id no|personal number|identity number|resident|kennitala",
@@ -72,6 +74,8 @@ _KINDS = {
     "voter": "voter|epic|election",
     "id_it": "codice fiscale|codicefiscale|carta identità|carta d",
     "ng_nin": "nin",
+    "cz": "rodné číslo|rodne cislo|rodné|rč",
+    "cnic": "cnic",
 }
 
 

@@ -34,7 +34,7 @@ _SPACED_MAIL = re.compile(r"(?<!\w)\w(?: [\w.]){1,40} @ \w(?: [\w.]){2,40}(?!\w)
 # Where one of the above may be: what writers use anyway, such as dashes and spaces, only where it stands between digits.
 _MARKS = re.compile(
     r"[(\[{<&%](?:(?<=[(\[{<])\s?(?:at|AT|At|@|æt|dot|DOT|Dot|\.|punkt|point|punto)\s?[)\]}>]"
-    r"|(?<=&)(?:#(?!0?39;|34;|x27;|x22;|160;|8\d{3};)|commat|period|lowbar|plus|hyphen|dash|shy|Zero|nbsp;[0-9])|(?<=%)(?:40|2[0BDEbde]|3[0-9]|[46][0-9A-Fa-f]))"
+    r"|(?<=&)(?:#(?!0?39;|34;|x27;|x22;|160;|8\d{3};)|commat|period|lowbar|plus|hyphen|dash|shy|Zero|nbsp;[0-9])|(?<=%)(?:40|2[0BDEFbdef]|3[0-9]|[46][0-9A-Fa-f]))"
 )
 _SPACES, _HIGH = r"\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000", r"\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9"
 _LETTERS, _DIGITS = (

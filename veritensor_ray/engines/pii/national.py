@@ -68,6 +68,8 @@ def _german_id(text: str) -> bool:
 
 def _german_pension(text: str) -> bool:
     text = text.upper()
+    if not _date6(text[2:8], "dmy"):
+        return False
     expanded = text[:8] + f"{ord(text[8]) - 64:02d}" + text[9:]
     digits = [int(c) for c in expanded]
     total = sum(sum(divmod(d * w, 10)) for d, w in zip(digits[:12], (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=True))
@@ -136,10 +138,10 @@ def _id(
 
 # Digits with separators at most. Shapes are matched at the beginning of a run of digits.
 NUMERIC = (
-    _id("US ITIN", r"9\d\d-[5-9]\d-\d{4}", "us.itin", "itin tax ssn", 0.7),
-    _id("US ITIN", r"9\d\d[- ]?[5-9]\d[- ]?\d{4}", "us.itin", "itin tax"),
+    _id("US ITIN", r"9\d\d[- ]?[5-9]\d[- ]?\d{4}", "us.itin", "itin tax ssn"),
     _id("German tax number", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", "de.idnr", "tax nid"),
-    _id("French social security number", r"[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}", "fr.nir", "nir nid", 0.85),
+    _id("French social security number", r"[12] \d{2} (?:0[1-9]|1[0-2]) \d{2} \d{3} \d{3} \d{2}", "fr.nir", "nir nid", 0.85),
+    _id("French social security number", r"[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}", "fr.nir", "nir nid"),
     _id("NHS number", r"\d{3}[ -]?\d{3}[ -]?\d{4}", "gb.nhs", "nhs"),
     _id("Dutch BSN", r"\d{3}[. ]?\d{2,3}[. ]?\d{3}", "nl.bsn", "bsn"),
     _id("Belgian national number", r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}", "be.nn", "be nid", 0.85),
@@ -151,9 +153,9 @@ NUMERIC = (
     _id("Canadian SIN", r"\d{3}([- ])\d{3}\1\d{3}", "ca.sin", "sin nid ssn"),
     _id("Canadian SIN", r"\d{9}", "ca.sin", "sin"),
     _id("Australian tax file number", r"\d{3} ?\d{3} ?\d{2,3}", "au.tfn", "tfn tax"),
-    _id("Indian Aadhaar", r"[2-9]\d{3} \d{4} \d{4}", "in_.aadhaar", "aadhaar nid", 0.55),
     _id("Indian Aadhaar", r"[2-9]\d{3}[- ]?\d{4}[- ]?\d{4}", "in_.aadhaar", "aadhaar nid"),
-    _id("Swedish personnummer", r"(?:19|20)?\d{6}[-+]\d{4}", _personnummer, "personnummer nid", 0.65),
+    _id("Swedish personnummer", r"(?:19|20)\d{6}[-+]\d{4}", _personnummer, "personnummer nid", 0.65),
+    _id("Swedish personnummer", r"\d{6}[-+]\d{4}", _personnummer, "personnummer nid"),
     _id("Swedish personnummer", r"(?:(?:19|20)\d{6}|\d{6})\d{4}", _personnummer, "personnummer"),
     _id("Korean registration number", r"\d{6}-[1-9]\d{6}", _rrn, "rrn nid", 0.75),
     _id("Korean registration number", r"\d{6}-[1-9]\d{6}", _rrn_date, "rrn", weak=True),
@@ -171,13 +173,13 @@ NUMERIC = (
     _id("Japanese My Number", r"\d{4}[- ]?\d{4}[- ]?\d{4}", "jp.in_", "mynumber"),
     _id("Israeli ID", r"\d{8}-?\d", "il.idnr", "teudat"),
     _id("Romanian CNP", r"[1-8]\d{12}", "ro.cnp", "cnp nid"),
-    _id("Czech or Slovak birth number", r"\d{6}/\d{3,4}", "cz.rc", "nid", 0.7),
+    _id("Czech or Slovak birth number", r"\d{6}/\d{3,4}", "cz.rc", "cz nid"),
     _id("Croatian OIB", r"\d{11}", "hr.oib", "oib"),
     _id("Bulgarian EGN", r"\d{10}", "bg.egn", "egn"),
     _id("Greek AMKA", r"\d{11}", "gr.amka", "amka"),
     _id("Estonian or Lithuanian personal code", r"[1-6]\d{10}", "ee.ik", "isikukood nid"),
-    _id("Pakistani CNIC", r"[1-7]\d{4}-\d{7}-\d", "pk.cnic", "nid", 0.7),
-    _id("Malaysian NRIC", r"\d{6}-\d{2}-\d{4}", "my.nric", "nid", 0.65),
+    _id("Pakistani CNIC", r"[1-7]\d{4}-\d{7}-\d", "pk.cnic", "cnic nid"),
+    _id("Malaysian NRIC", r"\d{6}-\d{2}-\d{4}", "my.nric", "nric nid"),
     _id("Chinese resident number", r"[1-9]\d{16}[\dX]", lambda t: _birth8(t) and stdnum_valid(_CN, t), "nid", 0.9),
     _id("Nigerian NIN", r"\d{11}", _any, "ng_nin", weak=True),
     _id("Australian Medicare number", r"[2-6]\d{3} ?\d{5} ?\d", _medicare_au, "au_medicare", rule="medical"),
@@ -191,14 +193,15 @@ NUMERIC = (
 
 # Letters and digits. Shapes are matched at the beginning of a token.
 ALPHANUMERIC = (
-    _id("UK National Insurance number", r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _nino, "nino nid tax", 0.6),
+    _id("UK National Insurance number", r"[A-Z]{2} \d{2} \d{2} \d{2} [A-D]", _nino, "nino nid tax", 0.75),
+    _id("UK National Insurance number", r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _nino, "nino nid tax"),
     _id("Italian codice fiscale", r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]", "it.codicefiscale", "id_it tax nid", 0.95),
-    _id("Spanish DNI", r"\d{8}-?[A-Z]", "es.dni", "nif nid", 0.6),
-    _id("Spanish NIE", r"[XYZ]-?\d{7}-?[A-Z]", "es.nie", "nif nid", 0.75),
+    _id("Spanish DNI", r"\d{8}-?[A-Z]", "es.dni", "nif nid"),
+    _id("Spanish NIE", r"[XYZ]-?\d{7}-?[A-Z]", "es.nie", "nif nid"),
     _id("Finnish personal identity code", r"\d{6}[-+ABCDEFUVWXY]\d{3}[0-9A-Y]", _hetu, "nid", 0.8),
-    _id("Singapore NRIC or FIN", r"[STFGM]\d{7}[A-Z]", _nric, "nric nid", 0.75),
+    _id("Singapore NRIC or FIN", r"[STFGM]\d{7}[A-Z]", _nric, "nric nid"),
     _id("Mexican CURP", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d", "mx.curp", "nid", 0.95),
-    _id("Indian PAN", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", _any, "pan tax nid", 0.55),
+    _id("Indian PAN", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", _any, "pan tax nid"),
     _id("Indian voter number", r"[A-Z]{3}\d{7}", _any, "voter", weak=True),
     _id("German pension number", r"\d{8}[A-Z]\d{3}", _german_pension, "svnr nid", 0.8),
     _id("German health insurance number", r"[A-Z]\d{9}", _german_health, "medical", rule="medical"),
@@ -207,6 +210,8 @@ ALPHANUMERIC = (
     _id("Taiwanese ID", r"[A-Z][12]\d{8}", _taiwan, "nid"),
     _id("Hong Kong ID", r"[A-Z]{1,2}\d{6}\([0-9A]\)", _hong_kong, "nid", 0.75),
     _id("US Medicare number (MBI)", r"[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}",
+        _any, "medical nid", rule="medical"),
+    _id("US Medicare number (MBI)", r"[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-[AC-HJKMNP-RT-Y]{2}\d{2}",
         _any, "medical nid", 0.75, "medical"),
     _id("Chinese resident number", r"[1-9]\d{16}X", lambda t: _birth8(t) and stdnum_valid(_CN, t), "nid", 0.9),
     _id("UK driving licence", r"[A-Z9]{5}\d[0156]\d(?:[0-2]\d|3[01])\d[A-Z9]{2}\d[A-Z]{2}", _any, "licence nid", 0.8),

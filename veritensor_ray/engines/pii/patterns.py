@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,10 +17,11 @@ from stdnum import luhn
 from veritensor_ray.config import PiiSettings
 from veritensor_ray.engines.pii import emails, phones
 from veritensor_ray.engines.pii.clusters import clusters
-from veritensor_ray.engines.pii.context import BIRTH, context, speaks_of
+from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
+from veritensor_ray.engines.pii.systems import known
 from veritensor_ray.engines.pii.validators import (
     TEST_CARDS,
     base58check,
@@ -45,10 +46,15 @@ def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
             yield replace(found, rule="mail-header", detail="IP address")
 
 
+_BESIDE = 48
+
+
 def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     yield from emails.find(joined)
-    yield from _numbers(joined, tuple(settings.regions))
-    yield from _tokens(joined)
+    for found in itertools.chain(_numbers(joined, tuple(settings.regions)), _tokens(joined)):
+        left, right = joined.before(found.start, _BESIDE), joined.after(found.end, _BESIDE)
+        if found.detail == "IBAN" or not known(left, joined.text[found.start : found.end], right):
+            yield found
     yield from _networks(joined, settings.private_addresses)
     yield from _crypto(joined)
     yield from _births(joined)
@@ -79,10 +85,14 @@ _RUNS = Near(4, 6, ahead=3)
 _EDGES = Near(6, 4, beside=re.compile("[A-Za-z]"))
 _DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"))
 _SEEN = 4  # characters behind a cluster that patterns look at
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
 _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _ALONE = (15, 16, 18)  # digits that may be something without a word near by
+_EXPIRY = re.compile(r"\W{1,3}(?:0[1-9]|1[0-2])\W{0,2}(?:20)?[2-4]\d(?!\d)")
+_CELLS = str.maketrans(";|", ",,")
+_LABEL = re.compile(r"[-, (]{1,3}(?:office|cell|fax|work)\b", re.IGNORECASE)
 _GROUP_BEFORE = re.compile(r"[0-9][ -]\Z")
 _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
@@ -94,7 +104,7 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
         start, end = match.span()
         run = match.group()
         before, behind = text[start - 1 : start] if start else "", text[end : end + 1]
-        if behind == "_" or (before in ("-", "/", "=") and _joined_on(text, start)):
+        if behind in ("_", "@") or (before in ("-", "/", "=") and _joined_on(text, start)):
             continue
         if behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8])):
             continue
@@ -147,28 +157,35 @@ def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...])
         kind = NUMBERS.identify(part, about(), inside)
         if kind:
             identifier, length, score = kind
-            yield PiiSpan(identifier.rule, start + offset, start + offset + length, score, identifier.name)
+            if not identifier.weak or _told(joined, start + offset, identifier.words):
+                yield PiiSpan(identifier.rule, start + offset, start + offset + length, score, identifier.name)
         yield from _phone(joined, part, start + offset, about, regions)
+
+
+def _told(joined: JoinedBatch, start: int, words: Sequence[str]) -> bool:
+    """Whether one of the words stands before a place, or names its column, with no other number between."""
+    before = _DIGIT.split(_TAG.sub(" ", joined.before(start, 2 * _BESIDE)))[-1]
+    return not {*kinds_of(words_of(before)), *kinds_of(joined.column_words(start))}.isdisjoint(words)
 
 
 def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[str, int]]) -> Iterator[PiiSpan]:
     for match in _CARD.finditer(run):
         digits = re.sub(r"\D", "", match.group())
-        known = payment_card(digits)
-        if not known and not (digits[0] in "123456" and len(set(digits)) > 2 and luhn.is_valid(digits)):
+        branded = payment_card(digits)
+        if not branded and not (digits[0] in "123456" and len(set(digits)) > 2 and luhn.is_valid(digits)):
             continue
+        first, end = start + match.start(), start + match.end()
         near = about()
         told, grouped = near.get("card", 99) <= 8, len(digits) != len(match.group())
-        if not told and (not known or (grouped and _GROUP_BEFORE.search(joined.before(start + match.start(), 3)))):
+        if not told and (not branded or (grouped and _GROUP_BEFORE.search(joined.before(first, 3)))):
             continue
-        if not told and not grouped and (near.get("counter", 9) <= 1 or len(digits) not in (15, 16)):
+        if not told and not grouped and (near.get("counter", 9) <= 2 or len(digits) not in (15, 16)):
             continue
-        score = 0.75 if not known else 0.99 if told else 0.92 if grouped else 0.75
-        if digits in TEST_CARDS:
-            score = min(score, 0.6)
-        yield PiiSpan(
-            "payment-card", start + match.start(), start + match.end(), score, "published test number" if digits in TEST_CARDS else ""
-        )
+        test = digits in TEST_CARDS
+        score = 0.75 if not branded else 0.99 if told else 0.92 if grouped else 0.75
+        alone = not told and not grouped and not _EXPIRY.match(joined.after(end, 12)) and not _PROSE.search(joined.line(first, end))
+        detail = "published test number" if test else "nothing near by says that it is a card" if alone else ""
+        yield PiiSpan("payment-card", first, end, min(score, 0.6) if test or alone else score, detail, "low" if alone else None)
 
 
 def _parts(run: str) -> Iterator[tuple[int, str]]:
@@ -186,20 +203,26 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
         part, start = part[1:], start + 1
     if part.count("(") < part.count(")"):
         part = part[: part.rindex(")")].rstrip()
-    near: dict[str, int] = about()
-    phone = near.get("phone")
-    if plain and not part.startswith("00") and phone is None:
-        return
-    if phone is not None and ("counter" in near and near["counter"] < phone):
+    near = about()
+    sure = "phone" in near
+    phone = near.get("phone", near.get("call"))
+    if _LABEL.match(joined.after(start + len(part), 12)):
+        phone, sure = 1, True
+    if phone is not None and near.get("counter", 99) < phone:
         phone = None
     line = joined.line(start, start + len(part))
-    code = _CODE.search(line) is not None
-    prose = not code and _PROSE.search(line) is not None
+    contact = "@" in line and not _CODE.search(line.translate(_CELLS))  # a row or a signature, in which a number needs no word
+    code = not contact and _CODE.search(line) is not None
+    if phone is None and ((near.get("counter", 99) <= 2 and part[0] not in "+(") or (plain and not part.startswith("00") and not contact)):
+        return
     if code and plain and joined.text[start - 1 : start] == "=" and near.get("phone", 9) > 1:
         return
     if code and phone is None and not part.startswith(("+", "(")):
         return
-    score = phones.score(part, phone, prose or bool(joined.column_words(start) and phone is not None), regions)
+    i = joined.index(start)
+    cell = joined.columns[i] is not None and joined.ends[i] - joined.starts[i] <= len(part) + 3
+    prose = contact or (cell and not plain) or (not code and not plain and _PROSE.search(line) is not None)
+    score = phones.score(part, phone, prose or (phone is not None and bool(joined.column_words(start))), regions, sure)
     if score:
         end = start + len(part)
         yield PiiSpan("phone", start, end + phones.extension(joined.after(end, 12)), round(score, 3))
@@ -253,14 +276,14 @@ def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
         candidate = piece[:taken]
         mixed = not candidate.isupper() and not candidate.islower()
         if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
-            return PiiSpan("iban", start, start + taken, 0.99)
+            return PiiSpan("iban", start, start + taken, 0.99, "IBAN")
     if not _SHAPE.match(piece) or not TOKENS.fits(piece):
         return None
     kind = TOKENS.identify(piece, context(joined, start, start + 12))
     if not kind:
         return None
     identifier, length, score = kind
-    if identifier.weak and piece[:length].isalpha():
+    if identifier.weak and (piece[:length].isalpha() or not _told(joined, start, identifier.words)):
         return None
     return PiiSpan(identifier.rule, start, start + length, score, identifier.name)
 

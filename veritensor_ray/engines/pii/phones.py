@@ -7,6 +7,7 @@ import re
 
 import phonenumbers
 
+_ALIKE = re.compile(r"(?:\+?1[-. ]{1,2})?(?:\([2-9]\d\d\)[-. ]{0,3}[2-9]\d\d[-. ]{1,2}|[2-9]\d\d(?:([-. ])[2-9]\d\d\1| [2-9]\d\d-))\d{4}")
 _NANP = re.compile(r"(?:\+?1[-. ]{1,2})?(?:\([2-9]\d\d\)[-. ]{0,3}|[2-9]\d\d[-. ]{1,3})[2-9]\d\d[-. ]{1,2}\d{4}")
 _TRUNK = re.compile(r"\(?0\d{1,5}\)?(?:[ /.-]{1,3}\d{2,8}){1,5}")
 _INTERNATIONAL = re.compile(r"(?:\+|00)\s?\(?[1-9]")
@@ -14,6 +15,9 @@ _EXTENSION = re.compile(r"[ ,]{0,2}(?:x|ext\.?|extension|durchwahl|poste) ?\d{1,
 _DATE = re.compile(r"(?:19|20)\d\d([-/. ])(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])|(?:[0-2]?\d|3[01])([-/.])(?:[0-2]?\d|3[01])\2(?:19|20)\d\d")
 _FLOAT = re.compile(r"\d*\.\d+$|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$")
 _DATED = re.compile(r"(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?!\d)")
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_YEAR = re.compile(r"\(?(?:19|20)\d\d\)?\Z")
+_SINGLE = re.compile(r"(?<!\d)\d(?!\d)")
 _ZIP = re.compile(r"\d{5}-\d{4}")
 _REPEATED = re.compile(r"(\d)\1{5,}")
 
@@ -27,33 +31,43 @@ def _valid(text: str, region: str | None) -> bool:
     return bool(phonenumbers.is_valid_number(number))
 
 
-def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...]) -> float:
-    """Confidence that this run of digits is a telephone number; 0 for none. `near` is the distance of a word that says so."""
+def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], sure: bool = True) -> float:
+    """Confidence that this run of digits is a telephone number; 0 for none.
+
+    `near` is the distance of a word that says so, `sure` whether it is said of little else.
+    """
     digits = re.sub(r"\D", "", text)
-    if (
-        not 6 <= len(digits) <= 15
-        or _DATE.match(text)
-        or _DATED.search(text)
-        or _FLOAT.fullmatch(text)
-        or _REPEATED.search(digits)
-        or digits in "01234567890123456789"
-    ):
+    if not 6 <= len(digits) <= 15 or _is_else(text, digits):
         return 0.0
     if _INTERNATIONAL.match(text):
         if len(digits) >= 8 and _valid("+" + digits if text[0] == "+" else "+" + digits[2:], None):
             return 0.97 if near is not None else 0.9 if text[0] == "+" else 0.6 if prose else 0.0
-        return 0.6 if near is not None and near <= 6 else 0.0
-    if _NANP.fullmatch(text) and _valid(text, "US"):
+        return 0.6 if sure and near is not None and near <= 6 else 0.0
+    if _NANP.fullmatch(text) and _valid(text, "US") and (near is not None or _ALIKE.fullmatch(text)):
         return 0.95 if near is not None else 0.8 if "-" in text or "(" in text else 0.6 if prose else 0.0
     if _ZIP.fullmatch(text) and (near is None or near > 1):
         return 0.0
-    if near is not None and len(digits) >= 7 and any(_valid(text, region) for region in regions):
+    valid = len(digits) >= 7 and (near is not None or prose) and any(_valid(text, region) for region in regions)
+    if near is not None and valid:
         return 0.9 - 0.01 * near
-    if near is not None and near <= 5 and (len(digits) >= 7 or (near <= 1 and (" " in text or "-" in text))):
+    grouped = " " in text or "-" in text
+    if near is not None and ((sure and near <= 5 and len(digits) >= 7) or (grouped and near <= (1 if sure else 2))):
         return 0.6
-    if prose and len(digits) >= 9 and _TRUNK.fullmatch(text) and any(_valid(text, region) for region in regions):
-        return 0.6
-    return 0.0
+    return 0.6 if prose and valid and len(digits) >= 9 and (_TRUNK.fullmatch(text) or (text.isdigit() and len(text) <= 12)) else 0.0
+
+
+def _is_else(text: str, digits: str) -> bool:
+    """Whether the form is that of a date, a fraction, a run of the same, or of single digits one by one."""
+    return bool(
+        _DATE.match(text)
+        or _DATED.search(text)
+        or _DAY.fullmatch(text)
+        or _FLOAT.fullmatch(text)
+        or _REPEATED.search(digits)
+        or digits in "01234567890123456789"
+        or (len(digits) < 10 and " (" in text and _YEAR.search(text))
+        or len(_SINGLE.findall(text)) >= 4
+    )
 
 
 def extension(behind: str) -> int:
