@@ -2,7 +2,8 @@
 
     python -m training.corpora GATHERED
     python -m training injection --data ../shared/data --gathered GATHERED --out veritensor_ray/models/embedded/injection
-    python -m training pii --data ../shared/data --out veritensor_ray/models/embedded/pii
+    python -m training pii --data ../shared/data --out FOLDER
+    python -m training.pii_export FOLDER veritensor_ray/models/embedded/pii
 
 Repeatable for the same seed, the same documents, the same hardware and library versions. Needs the `train` extra.
 """
