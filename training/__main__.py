@@ -2,10 +2,12 @@
 
     python -m training.corpora GATHERED
     python -m training injection --data ../shared/data --gathered GATHERED --out veritensor_ray/models/embedded/injection
-    python -m training pii --data ../shared/data --out veritensor_ray/models/embedded/pii
+    python -m training pii --data ../shared/data --out FOLDER
+    python -m training.pii_export FOLDER veritensor_ray/models/embedded/pii
     python -m training tagger --data ../shared/data --gathered GATHERED --spacy PYTHON --out veritensor_ray/models/embedded/pii
 
-PYTHON is an interpreter that has spaCy and its small English model. Repeatable for the same seed, the same documents, the same hardware and library versions. Needs the `train` extra.
+PYTHON is an interpreter that has spaCy and its small English model. Repeatable for the same seed, the same documents, the same hardware and
+library versions. Needs the `train` extra.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from veritensor_ray.engines.pii.chunks import chunks
 from veritensor_ray.models.telemetry import silence
 
 BESIDE = ("README.md", "calibration.json", "tokenizer.json")  # what a folder with a graph has as well
+GLINERS = ("model.safetensors", "gliner_config.json", "tokenizer_config.json", "special_tokens_map.json")  # and what it has not
 GOLDEN = Path(__file__).parent.parent / "tests" / "engines" / "pii" / "golden.json"
 _LARGE = 0.995  # share of a layer's inner numbers that are left whole
 _EIGHT = r"/(qkv|up|down)/MatMul"  # matrices that take all eight bits; see `export`
@@ -199,6 +200,8 @@ def main(source: Path, out: Path) -> None:
     golden(model, json.loads((source / "calibration.json").read_text("utf-8")), GOLDEN)
     for name in BESIDE:
         shutil.copyfile(source / name, out / name)
+    for name in GLINERS:
+        (out / name).unlink(missing_ok=True)
     seal(out)
 
 

@@ -42,7 +42,7 @@ class GlinerOnnx:
     def __init__(self, folder: Path, labels: Sequence[str], at_once: int = 1) -> None:
         self._graph = OnnxGraph(folder / ONNX, (_IDS, _LABELS, _WORDS), _SCORES, at_once)
         self._labels = list(labels)
-        self._words = Words(folder / "tokenizer.json")
+        self._words = WordTokens(folder / "tokenizer.json")
         self._prompt = [self._words.special(_START)]
         self._asked: list[int] = []
         for label in labels:
@@ -85,7 +85,7 @@ class GlinerOnnx:
         return {name: np.array(values, np.int64) for name, values in ((_IDS, ids), (_LABELS, self._asked), (_WORDS, window.ends))}
 
 
-class Words:
+class WordTokens:
     """Words to tokens. Each word is tokenised by itself, so that one which was met before is only looked up."""
 
     def __init__(self, file: Path) -> None:

@@ -29,7 +29,7 @@ _CLINICAL = (
     r"|has been diagnosed|is (?:now |currently )?being treated (?:with|for)|is status post"
     r"|(?:has|had|does have|does not have) (?:an?|any|no) (?:known |past |long |significant |remote )?(?:medical |family |surgical )?history of|suffers from|tested positive for|is allergic to)"
 )
-_SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd])"
+_SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd]|returns|returned|seen and examined)"
 _NOW = r"(?: (?:also|then|now|initially|recently|subsequently|currently))?"
 _NO_CASE = "".join(rf"(?<!\b{word} )" for word in ("if", "when", "whether", "unless", "until", "once", "that", "where", "after", "before"))
 # What doctors and patients write of a person who has no name there.
@@ -38,7 +38,7 @@ _PATIENT = re.compile(
     rf"|\b(?:she|he){_NOW} {_CLINICAL}"
     r"|\b(?:heent|neuro|psych|integumentary|genitourinary|gastrointestinal|musculoskeletal|review of systems) ?:|\bs/p\b"
     r"|(?-i:(?:^|[.:]\s+)(?:Denies|Negative for|Significant for|Positive for|No history of|No family history of)\b)"
-    rf"|\b(?:her|his) {_KIN} (?:died (?:of|from)|was diagnosed with)\b|(?-i:\b(?:Mother|Father|Brother|Sister),? (?:died )?aged? \d)"
+    rf"|\b(?:her|his) {_KIN} (?:died (?:of|from)|was diagnosed with)\b|\b(?:paternal|maternal) {_KIN} (?:has|had|died|with)\b|(?-i:\b(?:Mother|Father|Brother|Sister),? (?:died )?aged? \d)"
     rf"|\bpt\.? (?:is|was|has|had|denie[sd]|reports?|states|c/o|presents?|presented|complains?)\b"
     r"|\b\d{1,3}[- ](?:year|month|week|day)s?[- ]old\b[^.\n]{0,50}\b(?:male|female|man|woman|boy|girl|infant|gentleman|lady|patient|caucasian|white|black)\b"
     r"|\b\d{1,3} ?(?:y/?o|yo|y\.o\.)\b"
