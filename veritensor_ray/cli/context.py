@@ -13,7 +13,7 @@ from veritensor_ray.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from veritensor_ray.pipeline.passage import ShownLine, Passage
+    from veritensor_ray.pipeline.passage import Passage, ShownLine
 
 _ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "message")
 
