@@ -174,9 +174,14 @@ def test_what_other_findings_cover_is_masked_in_the_whole_passage(audit: vr.Audi
 
 @pytest.mark.ray
 def test_what_stands_under_base64_is_found_in_it(audit: vr.Audit) -> None:
-    (found,) = [row for row in rows(audit, "layer.txt", "pii.custom-staff") if row["location"]["view"] == "decoded"]
-    assert audit.context(found["finding_id"]).text == "Z******* Q****"
-    passage = audit.context(found["finding_id"], reveal=True, reason="a test")
+    ((found, place),) = [
+        (row["finding_id"], number)
+        for row in rows(audit, "layer.txt", "pii.custom-staff")
+        for number, at in enumerate((row["location"], *(row.get("places") or ())), 1)
+        if at["view"] == "decoded"
+    ]
+    assert audit.context(found, place=place).text == "Z******* Q****"
+    passage = audit.context(found, place=place, reveal=True, reason="a test")
     assert (passage.before, passage.text, passage.after) == (f"so {ATTACK.lower()}, says ", NAME, ", okay?")
 
 

@@ -13,7 +13,7 @@ from veritensor_ray.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from veritensor_ray.pipeline.passage import Line, Passage
+    from veritensor_ray.pipeline.passage import Passage, ShownLine
 
 _ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "message")
 
@@ -72,13 +72,13 @@ def _show(passage: Passage) -> None:
     out.print("in clear; this access was noted" if passage.revealed else "masked; --reveal --reason TEXT shows it in clear, and notes that")
 
 
-def _label(passage: Passage, line: Line) -> str:
+def _label(passage: Passage, line: ShownLine) -> str:
     if line.number is None:
         return ""
     return f"{line.number:08x}" if passage.kind == "bytes" else str(line.number)
 
 
-def _drawn(line: Line, label: str) -> Text:
+def _drawn(line: ShownLine, label: str) -> Text:
     """A line with its number; brackets say where the finding is, for where there are no colours."""
     from rich.text import Text
 

@@ -44,7 +44,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ShownLine:
     """A line as it is shown: its number in the file (of bytes the offset), and pieces, each with whether it belongs to the hit."""
 
     number: int | None
@@ -76,23 +76,23 @@ class Passage:
     revealed: bool = False
     cut: tuple[bool, bool, bool] = (False, False, False)  # whether there is more in the first line, of the hit, in the last line
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ShownLine]:
         """The passage line by line, with nothing in it that a terminal or a page obeys."""
         yield from self._dump() if self.kind == "bytes" else self._written()
 
-    def _written(self) -> Iterator[Line]:
+    def _written(self) -> Iterator[ShownLine]:
         parts = ((f"{'…' * self.cut[0]}{self.before}", False), (f"{self.text}{'…' * self.cut[1]}", True))
         number, pieces = self.first, list[tuple[str, bool]]()
         for text, is_hit in (*parts, (f"{self.after}{'…' * self.cut[2]}", False)):
             for count, piece in enumerate(text.split("\n")):
                 if count:
-                    yield Line(number, tuple(pieces))
+                    yield ShownLine(number, tuple(pieces))
                     number, pieces = None if number is None else number + 1, []
                 if piece or is_hit:
                     pieces.append((visible(piece.rstrip("\r")), is_hit))
-        yield Line(number, tuple(pieces))
+        yield ShownLine(number, tuple(pieces))
 
-    def _dump(self) -> Iterator[Line]:
+    def _dump(self) -> Iterator[ShownLine]:
         data = f"{self.before}{self.text}{self.after}"
         begin, end = len(self.before), len(self.before) + max(1, len(self.text))
         for at in range(0, len(data), ROW):
@@ -100,7 +100,7 @@ class Passage:
             numbers = [(f"{ord(data[i]):02x} ", begin <= i < end) for i in row]
             said = [(data[i] if data[i].isascii() and data[i].isprintable() else ".", begin <= i < end) for i in row]
             gap = (f"{'   ' * (ROW - len(row))} ", False)
-            yield Line((self.first or 0) + at, tuple(_joined([*numbers, gap, *said])))
+            yield ShownLine((self.first or 0) + at, tuple(_joined([*numbers, gap, *said])))
 
     def __str__(self) -> str:
         return "\n".join("".join(piece for piece, _ in line.pieces) for line in self.lines())
