@@ -28,6 +28,7 @@ FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
 _REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
 _LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
+_SEEN = 0.15  # probability of a word from which it belongs to a run
 _AROUND = 8  # words on either side of a doubt that the large model reads
 _SIGNS = 3  # characters behind its last word: a full stop, a bracket
 _LINES = ("address",)  # kinds that go on over a line's end
@@ -56,7 +57,7 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Verge:
-    """Probabilities between which a kind is in doubt: a run of words is sure from `high` on, and of no interest below `low`."""
+    """Mean probabilities of a run of words between which it is in doubt: it is sure from `high` on, and of no interest below `low`."""
 
     low: float
     high: float
@@ -181,7 +182,7 @@ class Tagger:
                 if run.score >= self._high[run.kind]:
                     begin, end = int(found.starts[run.core[0]]), int(found.ends[run.core[1] - 1])
                     settled[text].append(PiiSpan(KINDS[run.kind], begin + move, end + move, round(run.score, 3)))
-                else:
+                elif run.score >= self._low[run.kind]:
                     self._doubt(piece, found, run, move, unclear[text])
         for sure, doubts in zip(settled, unclear, strict=True):
             yield Tagged(tuple(sure), tuple(doubts))
@@ -192,7 +193,7 @@ class Tagger:
         return found, self._network.probabilities(found.rows, np.array([], np.int64))
 
     def _runs(self, piece: _Piece, found: features.Words) -> Iterator[_Run]:
-        """Consecutive words of one kind that are not surely nothing, in order."""
+        """Consecutive words of one kind that is looked for, in order."""
         count = len(found.starts)
         if not count:
             return
@@ -206,7 +207,7 @@ class Tagger:
         mass = tags[:, 1::2] + tags[:, 2::2]
         kinds = mass.argmax(1)
         top = mass[np.arange(count), kinds]
-        seen = np.flatnonzero(top >= self._low[kinds])
+        seen = np.flatnonzero((top >= _SEEN) & (self._low[kinds] <= 1))
         if not len(seen):
             return
         kinds, top, parts = kinds[seen], top[seen], parts[seen]
