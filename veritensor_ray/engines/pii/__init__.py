@@ -27,7 +27,7 @@ class Pii(WithModel):
     """Patterns run over joined segments, a second time over what evasions hide; the model reads what the gate lets through."""
 
     name = "pii"
-    version = "1"
+    version = "2"
     needs = Needs(model="pii", gpu=True)
 
     def __init__(self, settings: Settings) -> None:
