@@ -86,7 +86,9 @@ class Pii(WithModel):
                 start, end = max(first, joined.starts[i]), min(last, joined.ends[i])
                 text = joined.text[start:end]
                 mapped = evasion.normalised(text)
-                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])) if mapped else ():
+                if mapped is None:
+                    continue
+                for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])):
                     begin, until = mapped.original(found.start, found.end)
                     if text[begin:until] != mapped.text[found.start : found.end]:
                         score = round(found.score * _HIDDEN, 3)

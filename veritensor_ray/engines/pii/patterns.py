@@ -411,15 +411,12 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
     for cue in BIRTH.finditer(joined.text):
         end = cue.end() + len(joined.after(cue.end(), _AFTER))
         begin = cue.start() - len(joined.before(cue.start(), _BEFORE))
-        behind = next(_dates(joined.text, cue.end(), end), None)
-        before = next(_dates(joined.text, begin, cue.start()), None)
-        for match, between in (
-            (behind, joined.text[cue.end() : behind.start()] if behind else ""),
-            (before, joined.text[before.end() : cue.start()] if before else ""),
-        ):
+        behind = ((date, joined.text[cue.end() : date.start()]) for date in _dates(joined.text, cue.end(), end))
+        ahead = ((date, joined.text[date.end() : cue.start()]) for date in _dates(joined.text, begin, cue.start()))
+        for date, between in (*itertools.islice(behind, 1), *itertools.islice(ahead, 1)):
             words = len(words_of(between))
-            if match and words <= _WORDS and not _DIGIT.search(between):
-                yield PiiSpan("date-of-birth", *match.span(), round(0.95 - 0.01 * words, 3))
+            if words <= _WORDS and not _DIGIT.search(between):
+                yield PiiSpan("date-of-birth", *date.span(), round(0.95 - 0.01 * words, 3))
                 break
 
 
