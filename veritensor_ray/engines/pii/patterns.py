@@ -73,17 +73,22 @@ _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
 class Near(NamedTuple):
-    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`."""
+    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`.
+
+    `machines`: in fields of a mail's header too that only machines read.
+    """
 
     apart: int
     least: int
     ahead: int = 0
     beside: re.Pattern[str] | None = None
+    machines: bool = False
 
 
 _RUNS = Near(4, 6, ahead=3)
 _EDGES = Near(6, 4, beside=re.compile("[A-Za-z]"))
-_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"))
+_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), machines=True)
+_READ = {None, *WRITTEN}
 _SEEN = 4  # characters behind a cluster that patterns look at
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
@@ -115,6 +120,8 @@ def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Near) -> Iterat
     """Matches that begin in a cluster of digits, or a little ahead of it."""
     text, done = joined.text, 0
     for first, end in clusters(joined.digits, near.apart, near.least):
+        if joined.headed and not near.machines and joined.header(first) not in _READ:
+            continue
         if near.beside and not near.beside.search(text, max(0, first - 3), end + 2):
             continue
         for match in pattern.finditer(text, max(done, first - near.ahead), end + _SEEN):
