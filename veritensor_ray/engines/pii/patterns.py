@@ -407,6 +407,7 @@ _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
+_OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or another sentence
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
@@ -422,7 +423,7 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
         ahead = ((date, joined.text[date.end() : cue.start()]) for date in _dates(joined.text, begin, cue.start()))
         for date, between in (*itertools.islice(behind, 1), *itertools.islice(ahead, 1)):
             words = len(words_of(between))
-            if words <= _WORDS and not _DIGIT.search(between):
+            if words <= _WORDS and not _OTHER.search(between):
                 yield PiiSpan("date-of-birth", *date.span(), round(0.95 - 0.01 * words, 3))
                 break
 
