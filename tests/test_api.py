@@ -56,6 +56,22 @@ def test_what_a_notebook_shows_is_escaped(audit: vr.Audit) -> None:
         assert "<img" not in shown
 
 
+@pytest.mark.ray
+def test_the_passage_of_a_finding(audit: vr.Audit) -> None:
+    found = min(audit.findings.to_pylist(), key=lambda row: row["location"]["start"])
+    passage = audit.context(found["finding_id"][:12])
+    text = f"<img src=x onerror=alert(1)> {ATTACK}"
+    assert (str(passage), f"{passage.before}{passage.text}{passage.after}") == (text, text)
+    assert (passage.location["line"], passage.first, passage.cells, passage.revealed) == (1, 1, (), False)
+    assert "<img" not in passage._repr_html_()
+    assert "&lt;img" in passage._repr_html_()
+    with pytest.raises(UsageError, match="takes a reason"):
+        audit.context(found["finding_id"], reveal=True)
+    assert audit.accesses() == []
+    assert audit.context(found["finding_id"], reveal=True, reason="a test").revealed
+    assert [entry["reason"] for entry in audit.accesses()] == ["a test"]
+
+
 def test_open_refuses_what_is_no_complete_audit(tmp_path: Path) -> None:
     with pytest.raises(IncompleteOutput, match="no audit"):
         vr.open(tmp_path)

@@ -15,7 +15,8 @@ from training.documents import Document
 _TEXT = """# Embedded PII model
 
 A GLiNER (token level, `subtoken_pooling: last`) on the first {layers} layers of all-MiniLM-L6-v2 (Apache-2.0), carried as a DeBERTa-v2 without relative
-attention, with {words} words and one LSTM layer; {parameters:.1f}M parameters, fp16 on disk. Made by `python -m training pii {command}`.
+attention, with {words} words and one LSTM layer; {parameters:.1f}M parameters, as an ONNX graph
+with matrices in eight bits (`model.onnx`). Made by `python -m training pii {command}` and `python -m training.pii_export`.
 The base knows no capitals: the tokenizer marks them (`†` before a word with a capital, `‡` before one in capitals).
 
 Labels, in this order: {labels}. `location` is asked for after them and not reported: it draws off cities and countries that stand alone. Windows of up to {window} words.
@@ -53,6 +54,36 @@ Scripts other than the Latin one; languages other than English, German, French a
 organisations without a legal form or a telling word. Medical terms in text about nobody in particular are found as well. Identifiers with a form of
 their own (e-mail, telephone, cards) belong to patterns: the model does not know them.
 """
+
+
+TAGGER = "## The word tagger"
+_TAGGER = """
+
+`tagger.safetensors`: five tables of 64 numbers for a word (its letters, its first and last three, its form, what stands before it; tables in
+eight bits) and four convolutions over three words, 96 wide, in half precision. It reads every word, seven to either side, and settles what is
+clear; where it is in doubt the GLiNER model reads the surroundings. `tagger` in calibration.json has for each label the mean probability
+below which a run of words is of no interest, and from which on it is sure; what never gets there is always read by both.
+
+Made by `python -m training tagger {command}` in two rounds: the first on labelled and generated text, the second also on clean text, where a
+word is learned as a name if the first round and spaCy's small English model (MIT) say the same, as none if neither does or if a diagnosis or
+an address without a street is seen in it, and not at all if they differ. A fifth of each labelled set was kept apart.
+
+{sources}
+
+wnut17, btc_twitter and wikigold are CC BY 4.0, sec_filings CC BY 3.0, the clinical texts (mts_dialog) CC BY 4.0; clean text as in `training/corpora.tsv`.
+"""
+
+
+def tagger_card(out: Path, samples: Mapping[str, int], command: str) -> None:
+    """Writes the tagger's part of README.md anew."""
+    path = out / "README.md"
+    text = path.read_text("utf-8")
+    before, _, rest = text.partition(TAGGER)
+    after = rest.partition("\n## ")[2] if rest else text.partition("\n## Thresholds")[2]
+    before = before if rest else text.partition("## Thresholds")[0]
+    heading = "" if rest else "Thresholds"
+    sources = "\n".join(f"- {name}: {count} texts" for name, count in sorted(samples.items()))
+    path.write_text(before + TAGGER + _TAGGER.format(command=command, sources=sources) + f"\n## {heading}{after}", "utf-8")
 
 
 def card(

@@ -168,12 +168,18 @@ def held_out(rng: random.Random, per_line: int = 3) -> list[tuple[str, list[Piec
 
 def training_set(data: Path, documents: Sequence[Document], rng: random.Random, scale: float = 1.0) -> list[Sample]:
     """About 32,000 samples at scale 1."""
-    made: list[Sample | None] = []
+    made = [sample(pieces, source, rng.choice((40, LONGEST, LONGEST)), rng) for pieces, source in generated(data, documents, rng, scale)]
+    return [s for s in made if s]
+
+
+def generated(data: Path, documents: Sequence[Document], rng: random.Random, scale: float = 1.0) -> list[tuple[Sequence[Piece], str]]:
+    """The same before they are cut into words: pieces, and where they come from."""
+    made: list[tuple[Sequence[Piece], str]] = []
     mine = lines(False)
     excerpts = clean(rng, documents, int(11_000 * scale))
 
     def add(count: float, source: str, make: Callable[[], Sequence[Piece]]) -> None:
-        made.extend(sample(make(), source, rng.choice((40, LONGEST, LONGEST)), rng) for _ in range(int(count * scale)))
+        made.extend((make(), source) for _ in range(int(count * scale)))
 
     english = [line for line in mine["templates"] if line.language == "en"]
     others = [line for line in mine["templates"] if line.language != "en"]
@@ -201,12 +207,12 @@ def training_set(data: Path, documents: Sequence[Document], rng: random.Random, 
         "our negatives",
         lambda: noisy(rng, fill(rng, texts.choose(rng, (line := rng.choice(mine["negatives"])).text), line.language)),
     )
-    generated = [pieces for pieces, _ in labelled(data, TRAINED_SET)]
-    add(2_600, TRAINED_SET, lambda: rng.choice(generated))
-    add(2_600, f"{TRAINED_SET}, other names", lambda: noisy(rng, replaced(rng, rng.choice(generated))))
+    trained = [pieces for pieces, _ in labelled(data, TRAINED_SET)]
+    add(2_600, TRAINED_SET, lambda: rng.choice(trained))
+    add(2_600, f"{TRAINED_SET}, other names", lambda: noisy(rng, replaced(rng, rng.choice(trained))))
     rest = iter(excerpts)
     add(8_500, "documents", lambda: noisy(rng, [(next(rest, excerpts[0]), "")]))
-    return [s for s in made if s]
+    return made
 
 
 def _between(rng: random.Random, excerpts: Sequence[str], pieces: Sequence[Piece]) -> list[Piece]:

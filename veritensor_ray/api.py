@@ -18,7 +18,9 @@ import pyarrow.dataset as ds
 
 from veritensor_ray.config import Settings, load_settings
 from veritensor_ray.errors import StoreError, UsageError
-from veritensor_ray.findings.redact import visible
+from veritensor_ray.findings.accesses import accesses, note_access
+from veritensor_ray.findings.keys import key_id, site_key
+from veritensor_ray.findings.redact import PERSONAL, SECRET, TAGGED, visible
 from veritensor_ray.findings.run_text import summary_text
 from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.findings.state import night, results
@@ -32,9 +34,13 @@ if TYPE_CHECKING:
 
     from veritensor_ray.corpus.planning import PlanRow
     from veritensor_ray.pipeline.context import Context
+    from veritensor_ray.pipeline.passage import Passage
 
 # A text that is meant for a file: a URI, or a path without a space. Its name would be scanned, and the file taken for clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
+_ID = re.compile("[0-9a-fA-F]{6,32}")
+_IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
+_LISTED = 5
 _WILDCARDS = re.compile(r"[*?\[]")  # a name is not a pattern
 
 
@@ -184,6 +190,42 @@ class Audit:
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         return connection
 
+    def finding(self, finding: str) -> dict[str, Any]:
+        """The row of the one finding whose id begins so. Raises UsageError for none and for several."""
+        if not _ID.fullmatch(finding):
+            raise UsageError(f"{finding!r} is no id of a finding, nor six or more of its first digits; {_IDS}")
+        query = f"SELECT * FROM findings WHERE starts_with(finding_id, '{finding.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
+        found: list[dict[str, Any]] = [row for batch in self.rows(query) for row in batch.to_pylist()]
+        if not found:
+            raise UsageError(f"no finding in {self.store.uri} has an id that begins with {finding}; {_IDS}")
+        if len(found) > 1:
+            ids = ", ".join(row["finding_id"] for row in found[:_LISTED]) + (", …" if len(found) > _LISTED else "")
+            raise UsageError(f"several findings have ids that begin with {finding}: {ids}; give more digits")
+        return found[0]
+
+    def context(
+        self,
+        finding: str,
+        *,
+        place: int = 1,
+        lines: int = 3,
+        reveal: bool = False,
+        reason: str | None = None,
+        config: str | None = None,
+    ) -> Passage:
+        """The passage of a finding, read back from the corpus in a bounded process: its row's id, or six or more first digits.
+
+        `place` is the number of one of the places that its row lists. Masked as evidence is, by what all findings of the artifact cover. With `reveal` it is as it stands there, and who saw it, when
+        and for what `reason` is noted in the output first. Raises UsageError; NotAsScanned where the artifact or the place is not there
+        any more; StoreError where the access cannot be noted; CannotRunError.
+        """
+        with Guard():
+            return _context(self, finding, place, lines, reveal, reason, load_settings(config))
+
+    def accesses(self) -> list[dict[str, Any]]:
+        """Who saw which passages in clear, the oldest entry first."""
+        return accesses(self.store)
+
     def summary(self) -> str:
         """What was not covered, then what was found."""
         return summary_text(self.run)
@@ -196,6 +238,47 @@ class Audit:
         )
         head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>what</th></tr>"
         return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
+
+
+def _context(audit: Audit, finding: str, place: int, lines: int, reveal: bool, reason: str | None, settings: Settings) -> Passage:
+    from veritensor_ray.pipeline.passage import MOST_LINES, Amount
+    from veritensor_ray.pipeline.reading_back import read_back
+
+    if not 0 <= lines <= MOST_LINES:
+        raise UsageError(f"lines is a number from 0 to {MOST_LINES}, not {lines}")
+    if reveal and not (reason or "").strip():
+        raise UsageError("to reveal a passage takes a reason, which is noted in the access log: reason=TEXT, or --reason TEXT")
+    row = audit.finding(finding)
+    artifact = ds.field("artifact") == row["artifact"]
+    ledger = audit.dataset("ledger").to_table(filter=artifact).to_pylist()
+    if not ledger:
+        raise StoreError(f"{audit.store.uri} has no ledger row of {row['artifact']}: get the output again, or scan again with --fresh")
+    hidden = artifact & ds.field("category").isin((SECRET, PERSONAL)) & (ds.field("finding_id") != row["finding_id"])
+    passage = read_back(
+        row,
+        [] if reveal else audit.dataset("findings").to_table(filter=hidden).to_pylist(),
+        ledger[0],
+        audit.run["fingerprint_parts"]["settings"]["limits"],
+        place=place,
+        stores={**audit.store.stores, **settings.stores},
+        amount=Amount(lines),
+        key=_key(audit, row, settings),
+        reveal=reveal,
+    )
+    if reveal:
+        size = len(passage.before) + len(passage.text) + len(passage.after) + sum(len(text) for _, text in passage.cells)
+        about = {name: row[name] for name in ("finding_id", "rule_id", "artifact", "member", "scan_id")}
+        note_access(audit.store, about | {"place": place, "lines": lines, "characters": size, "reason": reason})
+    return passage
+
+
+def _key(audit: Audit, row: Mapping[str, Any], settings: Settings) -> bytes:
+    """The site key of the audit, where a masked name has to be told from others that look the same; nothing where it is not here."""
+    at = row["location"] or {}
+    if not any(name and TAGGED.search(name) for name in (row["member"], at.get("column"), at.get("part"))):
+        return b""
+    key = site_key(settings.site_key)
+    return key if key_id(key) == audit.run["site_key_id"] else b""
 
 
 @dataclass(frozen=True)
@@ -292,7 +375,6 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.engines.registry import create, selected
     from veritensor_ray.findings.collect import Assembled
-    from veritensor_ray.findings.keys import key_id, site_key
     from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.pipeline.fingerprint import describe, digest

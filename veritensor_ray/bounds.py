@@ -158,6 +158,7 @@ VALUES = _fixed(
     "secrets and personal data of an artifact that are remembered; those beyond are masked where they were found, and leave no gap",
 )
 VALUE = _fixed("value_chars", 4096, "characters", "of such a value that are remembered; leaves no gap, like `values`")
+PLACES = _fixed("places", 20, "places", "of a finding that are listed; the others are counted, and leave no gap")
 
 FIXED = tuple(_table.values())
 _CUTS = (

@@ -8,6 +8,7 @@ VeritensorError
 │   ├── ModelError              a model is missing, changed or fails its self-test
 │   ├── BundleError             a bundle is missing, damaged, hostile or too old
 │   ├── SignatureError          signed by nobody who is trusted, or changed since
+│   ├── NotAsScanned            what a finding was made in is not there any more, or is something else now
 │   ├── ResourceError           not enough CPUs, memory or GPUs to ever finish
 │   └── LeaseHeld               another run writes this output
 ├── IncompleteOutput            exit 4: the output has no run.json
@@ -62,6 +63,10 @@ class BundleError(CannotRunError):
 
 class SignatureError(CannotRunError):
     """Nobody who is trusted signed it, or it was changed since; the message names keys and remedy."""
+
+
+class NotAsScanned(CannotRunError):
+    """The artifact of a finding, or what readers make of it, is not what was scanned; the message says what differs."""
 
 
 class ResourceError(CannotRunError):

@@ -89,6 +89,21 @@ def test_exports(
         assert by_name["unread"]["reason"].startswith("unreadable: denied")
 
 
+def test_places_are_counted_and_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    many = Y | {"count": 12, "places": [{"line": line, "part": "=x\x1b"} for line in (5, 8)]}
+    one, two = (write(tmp_path / name, rows, [A]) for name, rows in (("1", [X]), ("2", [X, many])))
+    assert call(monkeypatch, "diff", one.uri, two.uri) == 0
+    out = capsys.readouterr().out
+    assert "1 new" in out
+    assert "a.md:3 ×12" in out
+    assert call(monkeypatch, "diff", one.uri, two.uri, "--format", "csv") == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert json.loads(row["places"]) == [{"line": 5, "part": "=x\x1b"}, {"line": 8, "part": "=x\x1b"}]
+    write(tmp_path / "old", [X, Y], [A], {"schema_version": "2"})
+    assert call(monkeypatch, "diff", str(tmp_path / "old"), two.uri) == 0
+    assert "of a schema below 3" in capsys.readouterr().err
+
+
 def test_json_has_the_counts(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "diff", *outputs, "--format", "json") == 0
     about = json.loads(capsys.readouterr().out)

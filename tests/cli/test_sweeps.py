@@ -222,7 +222,7 @@ def test_findings_by_state(
     out = capsys.readouterr().out
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
     assert {name for name in ("x", "new", "back", "gone", "unread") if f"evidence of {name}" in out} == set(names) - {"hidden"}
-    assert ("6 suppressed findings are not shown; --suppressed shows them" in out) == ("hidden" in names)
+    assert ("1 suppressed finding is not shown; --suppressed shows it" in out) == ("hidden" in names)
     assert "state" in out.splitlines()[0].split()
     assert call(monkeypatch, "findings", state.uri, "--suppressed", *flags) == 0
     out = capsys.readouterr().out

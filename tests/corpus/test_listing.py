@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from veritensor_ray.corpus import listing
-from veritensor_ray.corpus.listing import Listed, Root, printable, roots, walk
+from veritensor_ray.corpus.listing import Listed, Root, printable, roots, unprintable, walk
 from veritensor_ray.errors import StoreError
 
 
@@ -169,6 +169,7 @@ def test_odd_names_stay_apart_and_open_again(tmp_path: Path) -> None:
 )
 def test_printable_names(path: bytes, shown: str) -> None:
     assert printable(path) == shown
+    assert unprintable(shown) == path
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def rows(folder: Path, name: str, without: list[str], key: list[str]) -> list[di
 TABLES: tuple[tuple[str, list[str], list[str]], ...] = (
     ("findings", OF_THE_RUN, ["finding_id"]),
     ("ledger", ["seconds"], ["artifact"]),
-    ("rollup", [], ["artifact", "column", "rule_id"]),
+    ("rollup", [], ["artifact", "column", "rule_id", "severity"]),
 )
 
 

@@ -189,7 +189,7 @@ def _comparable(nights: Nights) -> dict[str, dict[Any, Any]]:
         row["artifact"]: row | {"seconds": 0, "coverage": sorted(row["coverage"], key=lambda one: str(one["engine"]))}
         for row in nights.table("ledger")
     }
-    rollup = {(row["artifact"], row["column"], row["rule_id"]): row for row in nights.table("rollup")}
+    rollup = {(row["artifact"], row["column"], row["rule_id"], row["severity"]): row for row in nights.table("rollup")}
     return {"findings": findings, "ledger": ledger, "rollup": rollup}
 
 

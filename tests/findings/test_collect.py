@@ -7,19 +7,21 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from veritensor_ray import bounds
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import tables
 from veritensor_ray.findings.commit import commit_table
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Standing
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT, COMMITTED_FINDING, COVERAGE, FINDINGS, GAP, LEDGER, ROLLUP, SCHEMA_VERSION
@@ -43,7 +45,8 @@ def split(run: Run, kind: str, *parts: tuple[str, ...], **about: Any) -> None:
 
 
 def places(run: Run, *names: str) -> list[tuple[Any, ...]]:
-    return [tuple(row["location"][name] for name in names) for row in run.table("findings")]
+    """Of all findings."""
+    return [tuple(at[name] for name in names) for row in run.table("findings") for at in (row["location"], *row["places"])]
 
 
 def test_schemas_are_those_of_the_interface_even_without_rows(run: Run) -> None:
@@ -123,7 +126,7 @@ def ids(folder: Path, *files: tuple[str, tuple[str, ...]], key: bytes = KEY, inf
 
 
 def test_finding_ids_are_unique_and_stable(tmp_path: Path) -> None:
-    lines = ("bad", "bad", "BAD bad", "worse bad")
+    lines = ("bad 1", "bad 2", "BAD bad 3", "worse bad 4")
     first = ids(tmp_path / "1", ("a", lines), ("b", lines))
     again = ids(tmp_path / "2", ("a", lines), ("b", lines), info=replace(INFO, run="run-2", roots=(Root("/elsewhere", ""),)))
     shifted = ids(tmp_path / "3", ("a", ("", "new line", *lines)), ("b", lines))
@@ -136,11 +139,21 @@ def test_finding_ids_are_unique_and_stable(tmp_path: Path) -> None:
     ]
 
 
-def test_equal_evidence_in_one_file_is_told_apart_by_its_number(tmp_path: Path) -> None:
-    one = ids(tmp_path / "1", ("a", ("bad", "bad", "bad")))
-    two = ids(tmp_path / "2", ("a", ("bad", "good", "bad")))
-    assert len({found["finding_id"] for found in one}) == len({found["content_fingerprint"] for found in one}) == 3
-    assert [found["finding_id"] for found in two] == [found["finding_id"] for found in one[:2]]
+def test_equal_evidence_in_one_file_is_one_finding(tmp_path: Path) -> None:
+    (one,) = ids(tmp_path / "1", ("a", ("bad", "good", "BAD bad", "bad")))
+    (two,) = ids(tmp_path / "2", ("a", ("good", "bad")))
+    assert (one["finding_id"], one["content_fingerprint"]) == (two["finding_id"], two["content_fingerprint"])
+    assert (one["count"], one["location"]["line"], [at["line"] for at in one["places"]]) == (3, 1, [3, 4])
+    assert (two["count"], two["location"]["line"], two["places"]) == (1, 2, [])
+    assert len(ids(tmp_path / "3", ("a", ("bad",)), ("b", ("bad",)))) == 2, "files are told apart"
+
+
+def test_equal_evidence_in_files_of_an_archive_is_a_finding_in_each(run: Run) -> None:
+    made = outcome_of("a.zip", ("bad", "bad"), member="one")
+    made.recorded.merge(outcome_of("a.zip", ("bad",), member="two").recorded, 10)
+    run.shard((row_of(0, "a.zip"), made))
+    run.collect()
+    assert [(found["member"], found["count"]) for found in run.table("findings")] == [("one", 2), ("two", 1)]
 
 
 @pytest.mark.parametrize(
@@ -209,8 +222,7 @@ def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
         (RULE.id, 1, 1),
         (RULE.id, 1, 2),
         (RULE.id, 1, 3),
-        (WORSE.id, 1, 6),
-        (WORSE.id, 1, 12),
+        (WORSE.id, 2, 6),
         (RULE.id, 7, None),
     ]
     rest = found[-1]
@@ -220,12 +232,57 @@ def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
     (ledger,) = run.table("ledger")
     assert (ledger["status"], ledger["gaps_total"], {entry["status"] for entry in ledger["coverage"]}) == ("scanned", 1, {COMPLETE})
     assert [(gap["engine"], gap["bound"], gap["reason"]) for gap in ledger["gaps"]] == [
-        ("test", "hits_per_rule", f"3 of 10 findings of {RULE.id} have a row of their own. {remedy}")
+        ("test", "hits_per_rule", f"3 of 10 findings of {RULE.id} have a row. {remedy}")
     ]
-    assert len({row["finding_id"] for row in found}) == 6
-    assert result["severity"] == {"critical": 2, "medium": 10}
-    assert {line["rule_id"]: line["count"] for line in result["rules"]} == {RULE.id: 10, WORSE.id: 2}
+    assert len({row["finding_id"] for row in found}) == 5
+    assert result["severity"] == {"critical": 1, "medium": 10}
+    assert {line["rule_id"]: line["count"] for line in result["rules"]} == {RULE.id: 10, WORSE.id: 1}
     assert [(line["rule_id"], line["count"], line["distinct"]) for line in run.table("rollup")] == [(RULE.id, 10, 10), (WORSE.id, 2, 1)]
+
+
+def graded(severities: str, part: int = 0, limit: int = 10, word: str = "bad") -> Outcome:
+    """An outcome of hits that are of `h`igh or of `m`edium severity, each with evidence of its own; or all with `word` alone."""
+    texts = [f"bad {part}.{number}" if word == "bad" else word for number in range(len(severities))]
+    names = {"h": "high", "m": "medium"}
+    recorder = Recorder(RULES, KEY, limit)
+    hits = [Hit(RULE.id, 0, len(texts[row]), row, severity=names[letter]) for row, letter in enumerate(severities)]
+    recorder.text_hits("test", batch(texts, row=list(range(len(texts)))), hits)
+    made = outcome_of("big", ("",) * len(texts), part)
+    made.recorded = recorder.by_artifact[0]
+    return made
+
+
+def test_what_is_only_counted_is_counted_by_severity(tmp_path: Path) -> None:
+    found = {}
+    for severities in ("mhhm", "mmm"):
+        run = Run(tmp_path / severities, replace(INFO, hits_per_rule=1))
+        run.shard((row_of(0, "big"), graded(severities, limit=1)))
+        result = run.collect()
+        found[severities] = [(row["severity"], row["count"], row["finding_id"]) for row in run.table("findings")]
+        counted = {name: severities.count(name[0]) for name in ("high", "medium") if name[0] in severities}
+        assert result["severity"] == counted
+        assert {row["severity"]: row["count"] for row in run.table("rollup")} == counted
+        (gap,) = run.table("ledger")[0]["gaps"]
+        assert gap["reason"].startswith(f"1 of {len(severities)} findings of {RULE.id} have a row.")
+    assert [row[:2] for row in found["mhhm"]] == [("medium", 1), ("high", 2), ("medium", 1)]
+    assert found["mhhm"][-1][2] == found["mmm"][-1][2], "of the rule's own severity: whatever else there is"
+    assert len({row[2] for row in found["mhhm"]}) == 3
+
+
+@pytest.mark.parametrize("severities", ["m" * 30, "m" * 4 + "h" + "m" * 25, "m" * 25 + "hhhm", "h" + "m" * 29])
+def test_a_fact_of_a_file_in_parts_is_that_of_the_whole(tmp_path: Path, severities: str) -> None:
+    rows = []
+    for cuts in ((0, 30), (0, 3, 30), (0, 10, 22, 26, 30)):
+        run = Run(tmp_path / str(len(cuts)))
+        for part, (first, last) in enumerate(pairwise(cuts)):
+            made = graded(severities[first:last], part, limit=100, word="worse")
+            run.shard((row_of(0, "big", part=part, parts=len(cuts) - 1, kind="jsonl"), made))
+        run.collect()
+        rows.append([{name: row[name] for name in row if name not in ("content_id", "detected_at")} for row in run.table("findings")])
+    assert rows[0] == rows[1] == rows[2]
+    ((one,), first) = rows[0], severities.find("h") if "h" in severities else 0
+    assert (one["count"], one["location"]["row"], len(one["places"])) == (len(severities), first, bounds.PLACES - 1)
+    assert [at["row"] for at in one["places"]] == [number for number in range(30) if number != first][: bounds.PLACES - 1]
 
 
 def test_the_rollup_sums_over_parts_and_columns(run: Run) -> None:
@@ -241,7 +298,7 @@ def test_the_rollup_sums_over_parts_and_columns(run: Run) -> None:
         ("big", "b", WORSE.id, 1, 1, "critical"),
         ("small", None, RULE.id, 1, 1, "medium"),
     ]
-    assert [row["artifact"] for row in run.table("findings")] == ["big"] * 12 + ["small"]
+    assert [row["artifact"] for row in run.table("findings")] == ["big"] * 4 + ["small"]
 
 
 def test_the_ledger_has_a_row_for_everything_in_the_order_of_the_plan(run: Run) -> None:
@@ -369,7 +426,7 @@ def test_collecting_again_replaces_what_was_there(run: Run, monkeypatch: pytest.
     monkeypatch.setattr(tables, "_FLUSH_ROWS", 2)
     monkeypatch.setattr(tables, "_FILE_ROWS", 4)
     for name in "abcdefg":
-        run.add(name, "bad", "bad")
+        run.add(name, "bad 1", "bad 2")
     run.collect()
     first = [found["finding_id"] for found in run.table("findings")]
     assert len(list((run.folder / "findings").iterdir())) == 4, "some rows a file"
@@ -382,8 +439,8 @@ def test_collecting_again_replaces_what_was_there(run: Run, monkeypatch: pytest.
 def test_order_of_findings_is_the_order_of_places(run: Run) -> None:
     made = outcome_of("a", ())
     recorder = Recorder(RULES, KEY, 100)
-    for page, column, row in ((2, "x", None), (1, "x", None), (None, "b", 3), (None, "a", 3), (None, "a", 1)):
-        recorder.text_hits("test", batch(["bad"], page=page, column=column, row=row), [Hit(RULE.id, 0, 3, 0)])
+    for number, (page, column, row) in enumerate(((2, "x", None), (1, "x", None), (None, "b", 3), (None, "a", 3), (None, "a", 1))):
+        recorder.text_hits("test", batch([f"bad {number}"], page=page, column=column, row=row), [Hit(RULE.id, 0, 5, 0)])
     recorder.text_hits("test", batch(["bad"], member="zip"), [Hit(RULE.id, 0, 3, 0)])
     made.recorded = recorder.by_artifact[0]
     run.shard((row_of(0, "a"), made))

@@ -70,12 +70,14 @@ def test_round_trip(tmp_path: Path) -> None:
     made.recorded = recorder.by_artifact[0]
     table = commit_table(ROWS[:1], [made], {"test": "f1"}, KEY)
     numbers = write_commit(store, "run", 4, table)
-    assert numbers == {"shard": 4, "artifacts": 1, "bytes": 123, "severities": {"medium": 2}}
+    assert numbers == {"shard": 4, "artifacts": 1, "bytes": 123, "severities": {"medium": 1}}
     (row,) = read_commit(store, "run", 4)
     assert [row] == table.to_pylist()
     assert table.schema == COMMIT
     assert (row["status"], row["gaps_total"], row["coverage"][0]["fingerprint"]) == ("partial", 1, "f1")
-    assert [(f["location"]["line"], f["location"]["start"], f["evidence"]) for f in row["findings"]] == [(1, 0, "bad"), (1, 4, "bad")]
+    (found,) = row["findings"]
+    assert (found["evidence"], found["counts"], found["location"]["start"]) == ("bad", [0, 0, 2, 0, 0], 0)
+    assert [(at["line"], at["start"]) for at in found["places"]] == [(1, 0), (1, 4)]
     assert [(line["column"], line["count"], len(line["keys"])) for line in row["rollup"]] == [("c", 2, 1)]
 
 

@@ -30,7 +30,7 @@ def hits(text: str, *words: tuple[Rule, str], row: int = 0) -> list[Hit]:
 
 
 def shown(made: Recorder, rule_id: str = RULE.id) -> list[tuple[str, ...]]:
-    return [tuple(row[name] for name in FIELDS) for row in conceal(rows_of(made)) if row["rule_id"] == rule_id]
+    return [tuple(row[name] for name in FIELDS) for row in conceal(rows_of(made), made.by_artifact[0].covered) if row["rule_id"] == rule_id]
 
 
 def seen(text: str, *words: tuple[Rule, str], of: Rule = RULE, **place: Any) -> tuple[str, ...]:
@@ -55,6 +55,15 @@ SENTENCE = "Ask Maria Gonzalez, the door opens with hunter2 only."
 @pytest.mark.parametrize("start", [0, 5000])
 def test_what_others_found_is_masked(of: Rule, word: str, expected: tuple[str, ...], start: int) -> None:
     assert seen(SENTENCE, (PERSON, "Maria Gonzalez"), (SECRET, "hunter2"), (of, word), start=start) == expected
+
+
+def test_every_place_of_a_fact_is_masked() -> None:
+    """It has one row, and a name this short is looked for nowhere but where it was found."""
+    made, text = recorder(), "Kay has luck and Kay has hope and Kay has opens"
+    names = [Hit(PERSON.id, at, at + 3, 0) for at in (0, 17, 34)]
+    made.text_hits("test", batch([text]), [*names, *hits(text, (RULE, "luck and Kay has hope"))])
+    assert shown(made) == [("K** has ", "luck and K** has hope", " and K** has opens")]
+    assert len(shown(made, PERSON.id)) == 1
 
 
 def test_findings_of_personal_data_and_secrets_mask_each_other() -> None:
@@ -168,14 +177,14 @@ def test_an_engines_own_words_keep_all_but_what_looks_random() -> None:
     made = recorder()
     own = Hit(RULE.id, 0, len(text), 0, message=f"os.system gets {text}", evidence=f"os.system {text}")
     made.text_hits("test", batch([text]), [own, *hits(text, (SECRET, "XkmHkW5vQ7CF5puzQqmOBZ9"))])
-    (row,) = (row for row in conceal(rows_of(made)) if row["rule_id"] == RULE.id)
+    (row,) = (row for row in conceal(rows_of(made), made.by_artifact[0].covered) if row["rule_id"] == RULE.id)
     assert (row["evidence"], row["message"]) == ("os.system load " + "*" * 23 + " now", "os.system gets load " + "*" * 23 + " now")
 
 
 def test_keys_and_places_stay() -> None:
     made = recorder()
     made.text_hits("test", batch([SENTENCE]), hits(SENTENCE, (PERSON, "Maria Gonzalez"), (SECRET, "hunter2"), (RULE, "opens")))
-    for before, after in zip(rows_of(made), conceal(rows_of(made)), strict=True):
+    for before, after in zip(rows_of(made), conceal(rows_of(made), made.by_artifact[0].covered), strict=True):
         assert {name: value for name, value in before.items() if name not in (*FIELDS, "shown")} == {
             name: value for name, value in after.items() if name not in FIELDS
         }
@@ -187,5 +196,5 @@ def test_many_findings_in_one_text_take_no_long_time(at_most: AtMost) -> None:
     found = [Hit(one.id, at, at + 5, 0) for i in range(5_000) for one, at in ((PERSON, i * 18), (SECRET, i * 18 + 6), (RULE, i * 18 + 14))]
     made.text_hits("test", batch([text]), found)
     with at_most(10):
-        assert sum("hunte" in row["evidence_before"] for row in conceal(rows_of(made))) == 0
-    assert all(len(row["evidence_before"]) <= CONTEXT for row in conceal(rows_of(made)[:100]))
+        assert sum("hunte" in row["evidence_before"] for row in conceal(rows_of(made), made.by_artifact[0].covered)) == 0
+    assert all(len(row["evidence_before"]) <= CONTEXT for row in conceal(rows_of(made)[:100], made.by_artifact[0].covered))

@@ -241,19 +241,6 @@ def two_moved(case: Case) -> None:
     }
 
 
-def two_equal(removed: str) -> Callable[[Case], None]:
-    """Of two equal findings one is removed; followed is the finding of the `first` or the `second` one."""
-
-    def play(case: Case) -> None:
-        case.nights.write(a_txt=f"{EVIL}\nWords.\n{EVIL}")
-        case.begin()
-        case.nights.write(a_txt=f"Words.\n{EVIL}")
-        case.nights.night()
-        case.first = sorted(case.first, key=lambda row: row["location"]["line"])[removed == "second" :][:1]
-
-    return play
-
-
 def swapped(case: Case) -> None:
     case.nights.write(a_txt=EVIL, b_txt="Words.")
     case.begin()
@@ -269,8 +256,8 @@ CASES: dict[str, Callable[[Case], None]] = {
     "what was found is itself edited": simple(EVIL, OTHER),
     "what was found is itself edited: what stands there now": simple(EVIL, OTHER, "a.txt"),
     "it is removed from the file": simple(f"Words. {EVIL}", "Words."),
-    "the first of two equal ones is removed: the first": two_equal("first"),
-    "the first of two equal ones is removed: the second": two_equal("second"),
+    "the first of two equal ones is removed": simple(f"{EVIL}\nWords.\n{EVIL}", f"Words.\n{EVIL}"),
+    "it is repeated in the file": simple(EVIL, f"{EVIL}\nWords.\n{EVIL}"),
     "the file is moved or renamed": moved,
     "the file is moved to another folder, and edited": moved_and_edited("new__a_txt"),
     "the file is renamed, and edited": moved_and_edited("b_txt"),

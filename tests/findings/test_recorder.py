@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from veritensor_ray import bounds
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
-from veritensor_ray.findings.recorder import Recorded, Recorder, evidence_key
+from veritensor_ray.findings.recorded import Recorded, places
+from veritensor_ray.findings.recorder import Recorder, evidence_key
 
 from .building import RULE, batch, rows_of, rule
 
@@ -59,7 +61,8 @@ def test_many_hits_in_many_rows_have_their_own_places() -> None:
     texts = ["bad\nbad", "", "ä bad", "bad"]
     hits = [Hit(RULE.id, 0, 3, 3), Hit(RULE.id, 2, 5, 2), Hit(RULE.id, 4, 7, 0), Hit(RULE.id, 0, 3, 0)]  # in no order
     made.text_hits("test", batch(texts, row=[0, 1, 2, 3], column="c", line=[1, 5, 6, 7]), hits)
-    found = [(row["location"]["row"], row["location"]["line"], row["location"]["start"]) for row in rows_of(made)]
+    (one,) = rows_of(made)
+    found = [(at["row"], at["line"], at["start"]) for at in places(one)]
     assert found == [(0, 1, 0), (0, 2, 4), (2, 6, 2), (3, 7, 0)]
 
 
@@ -99,24 +102,66 @@ def test_flood_control_keeps_rows_few_and_tallies_complete() -> None:
         made.text_hits("test", batch(texts, column="c", row=list(range(first, first + 10))), hits)
     made.text_hits("test", batch(["bad"], column="d"), [Hit(RULE.id, 0, 3, 0), Hit(GRADED.id, 0, 3, 0)])
     recorded = made.by_artifact[0]
-    assert [row["location"]["row"] for row in recorded.rows[:3]] == [0, 1, 2]
-    assert {key: (t.count, t.severity, len(t.keys)) for key, t in recorded.tallies.items()} == {
-        ("c", RULE.id): (20, "high", 10),
-        ("d", RULE.id): (1, "medium", 1),
-        ("d", GRADED.id): (1, "low", 1),
+    assert [[at["row"] for at in places(row)] for row in recorded.rows[:3]] == [[0], [1], [2]], "places are as many as facts may be"
+    assert [sum(row["counts"]) for row in recorded.rows] == [2, 2, 2, 1], "and are counted"
+    assert {key: (t.count, len(t.keys)) for key, t in recorded.tallies.items()} == {
+        ("c", RULE.id, "medium"): (18, 9),
+        ("c", RULE.id, "high"): (2, 1),
+        ("d", RULE.id, "medium"): (1, 1),
+        ("d", GRADED.id, "low"): (1, 1),
     }
     assert [row["rule_id"] for row in recorded.rows] == [RULE.id] * 3 + [GRADED.id]
 
 
+def test_of_equal_hits_the_first_places_are_known_and_all_are_counted() -> None:
+    made = recorder()
+    for first in (0, 20):
+        made.text_hits("test", batch(["bad"] * 20, row=list(range(first, first + 20))), [Hit(RULE.id, 0, 3, row) for row in range(20)])
+    (row,) = rows_of(made)
+    assert (sum(row["counts"]), [at["row"] for at in places(row)]) == (40, list(range(bounds.PLACES)))
+
+
+def test_a_fact_is_shown_where_it_is_worst() -> None:
+    made = recorder()
+    grades = [(0, "low", 0.5), (1, "high", 0.7), (2, "high", 0.6), (3, "info", 0.9)]
+    hits = [Hit(GRADED.id, at * 6, at * 6 + 3, 0, score, severity, f"said of {at}") for at, severity, score in grades]
+    made.text_hits("test", batch(["bad 0 bad 1 bad 2 bad 3"]), hits)
+    (row,) = rows_of(made)
+    assert (row["severity"], row["confidence"], row["message"], row["counts"]) == ("high", 0.9, "said of 1", [1, 1, 0, 2, 0])
+    assert (row["location"]["start"], row["evidence_before"]) == (6, "bad 0 ")
+    assert [at["start"] for at in places(row)] == [0, 6, 12, 18]
+
+
+def test_rows_of_one_fact_join_in_whatever_pieces_they_come() -> None:
+    """As parts of a file and stages of a scan are put together: the same row as at once."""
+    severities = ["low", "info", *["low"] * 18, "high", "high", "critical", "low"]
+
+    def recorded(first: int, last: int) -> Recorded:
+        made = recorder()
+        hits = [Hit(GRADED.id, 0, 3, row - first, severity=severities[row]) for row in range(first, last)]
+        made.text_hits("test", batch([f"bad {row}" for row in range(first, last)], row=list(range(first, last))), hits)
+        return made.by_artifact[0]
+
+    whole = recorded(0, len(severities)).rows
+    for cut in range(1, len(severities)):
+        for step in (1, -1):
+            parts = Recorded()
+            for part in (recorded(0, cut), recorded(cut, len(severities)))[::step]:
+                parts.merge(part, 1000)
+            assert parts.rows == whole
+
+
 def test_merging_stages_holds_the_limit_and_sums() -> None:
     one, two = recorder(limit=3), recorder(limit=3)
-    for made in (one, two):
-        made.text_hits("test", batch(["a bad"] * 2, column="c"), [Hit(RULE.id, 0, 5, row) for row in range(2)])
+    for number, made in enumerate((one, two)):
+        texts = ["a bad", f"bad {number}", f"bad {number + 5}"]
+        made.text_hits("test", batch(texts, column="c"), [Hit(RULE.id, 0, 5, row) for row in range(3)])
     merged = Recorded()
     merged.merge(one.by_artifact[0], 3)
     merged.merge(two.by_artifact[0], 3)
-    assert len(merged.rows) == 3
-    assert (merged.tallies["c", RULE.id].count, len(merged.tallies["c", RULE.id].keys)) == (4, 1)
+    assert [(row["evidence"], sum(row["counts"])) for row in merged.rows] == [("a bad", 2), ("bad 0", 1), ("bad 5", 1)]
+    tally = merged.tallies["c", RULE.id, "medium"]
+    assert (tally.count, len(tally.keys)) == (6, 5)
 
 
 def test_artifacts_of_a_batch_are_kept_apart() -> None:
@@ -240,9 +285,8 @@ def test_of_personal_data_the_initials_are_left() -> None:
     made.text_hits(
         "test", batch(["Jonas Keller, +49 30 901820 and Jonas Keller"]), [Hit(PERSONAL.id, 0, 12, 0), Hit(PERSONAL.id, 32, 44, 0)]
     )
-    first, second = rows_of(made)
-    assert (first["evidence"], second["evidence"]) == ("J**** K*****", "J**** K*****")
-    assert first["evidence_key"] == second["evidence_key"], "the key is of the words, not of what is shown"
+    (row,) = rows_of(made)
+    assert (row["evidence"], row["counts"]) == ("J**** K*****", [0, 0, 2, 0, 0])
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_of_nothing(tmp_path: Path) -> None:
     [
         ([found("low")], {"low": 1}, {"low": 1}, 0),
         ([found("low", count=7), found("low", count=3)], {"low": 10}, {"low": 10}, 0),
+        ([found("low", count=7) | {"location": {"line": 1}}, found("low", count=3)], {"low": 4}, {"low": 4}, 0),
         ([found("low", "persisting")], {"low": 1}, {}, 0),
         ([found("low", "reopened")], {"low": 1}, {"low": 1}, 0),
         ([found("high", by="S-1"), found("high", by="policy:1", count=4)], {}, {}, 5),

@@ -8,15 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LeaseHeld
 from veritensor_ray.findings import schema
+from veritensor_ray.findings.collect import content_fingerprint, finding_id
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.publishing import publish
-from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.findings.recorder import Recorder, evidence_key
 from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import painted
@@ -101,7 +103,7 @@ def test_the_first_night_is_an_audit(by_hand: Hand, tmp_path: Path) -> None:
         assert without(night.table(table), "detected_at") == without(rows, "detected_at")
     for table in ("resolved", "unverified", "known"):
         assert night.table(table) == []
-    assert (result["previous"], result["plan"]["new"], result["states"]["new"]) == (None, 1, 3)
+    assert (result["previous"], result["plan"]["new"], result["states"]["new"]) == (None, 1, 2)
 
 
 def test_schemas_are_those_of_the_interface(by_hand: Hand) -> None:
@@ -136,7 +138,7 @@ def test_what_is_taken_over_is_what_was_there(by_hand: Hand) -> None:
     for table in ("ledger", "rollup"):
         assert sorted(map(repr, second.table(table))) == sorted(map(repr, first.table(table)))
     assert (result["plan"]["unchanged"], result["states"]["persisting"], result["severity_new"]) == (3, len(now), {})
-    assert result["severity"] == {"critical": 2, "medium": 5}
+    assert result["severity"] == {"critical": 2, "medium": 3}
 
 
 def test_what_the_listing_says_tonight_is_in_the_ledger(by_hand: Hand) -> None:
@@ -289,6 +291,48 @@ def test_unverified_ones_stay_as_they_were_until_somebody_looks(by_hand: Hand) -
     assert [(row["first_seen"], row["last_seen"]) for row in last.table("known")] == [(first.started, first.started)]
 
 
+def as_in_schema_2(night: Night) -> None:
+    """Make the findings of a night what they were: a row for each place, told apart by its number, and no column of places."""
+    rows = []
+    for row in night.table("findings"):
+        for number, at in enumerate([row["location"], *row["places"]]):
+            of = f"{evidence_key(KEY, row['rule_id'], row['evidence']).hex()}\0\0{number}\0{row['rule_id']}"
+            fingerprint = content_fingerprint(KEY, of)
+            ids = {"finding_id": finding_id(KEY, row["artifact"], fingerprint), "content_fingerprint": fingerprint}
+            rows.append(row | ids | {"location": at, "count": 1})
+            assert number or ids["finding_id"] == row["finding_id"]
+    before = schema.FINDINGS.remove(schema.FINDINGS.get_field_index("places"))
+    folder = night.folder / "sweeps" / night.info.run / "findings"
+    pq.write_table(pa.Table.from_pylist(rows, schema=before), folder / "part-00000.parquet")
+
+
+def test_places_that_had_rows_of_their_own_are_not_resolved(by_hand: Hand) -> None:
+    """In an output of schema 2, of which a night takes nothing over; also where nobody could look on the first night after it."""
+    first, second, third = (by_hand.night(number) for number in range(3))
+    first.add("kept", "bad", "bad", "bad")
+    first.add("closed", "bad 2", "bad 2")
+    first.add("deleted", "bad 3", "bad 3")
+    first.add("edited", "bad 4", "bad 4")
+    first.sweep()
+    as_in_schema_2(first)
+    second.add("kept", "bad", "bad", "bad")
+    second.decided("closed", "skipped", "excluded")
+    second.add("edited", "good")
+    result = second.sweep(0)
+    assert [(row["artifact"], row["state"], row["count"]) for row in second.table("findings")] == [("kept", "persisting", 3)]
+    assert sorted(row["artifact"] for row in second.table("resolved")) == ["deleted", "deleted", "edited", "edited"]
+    assert [row["artifact"] for row in second.table("unverified")] == ["closed"] * 2
+    assert (result["states"]["persisting"], result["states"]["new"]) == (1, 0)
+    third.carry("kept")
+    third.add("closed", "bad 2", "bad 2")
+    third.sweep(1)
+    assert {(row["artifact"], row["state"], row["count"]) for row in third.table("findings")} == {
+        ("kept", "persisting", 3),
+        ("closed", "persisting", 2),
+    }
+    assert third.table("resolved") == third.table("unverified") == []
+
+
 def resolved_on_the_first(by_hand: Hand) -> None:
     """`a` had a finding on the night 0 and has none on the night 1."""
     first, second = by_hand.night(0), by_hand.night(1)
@@ -357,7 +401,7 @@ def test_trends_grow_by_each_night(by_hand: Hand) -> None:
 def test_trends_name_the_folders_with_the_most_findings(by_hand: Hand) -> None:
     night = by_hand.night(0)
     names = [f"{number:03}/a" for number in range(520)]
-    night.shard(*((row_of(0, name), outcome_of(name, ("bad",) * (2 if name >= "020" else 1))) for name in names))
+    night.shard(*((row_of(0, name), outcome_of(name, ("bad", "bad 2") if name >= "020" else ("bad",))) for name in names))
     night.sweep()
     rows = night.table("trends")
     assert {row["folder"] for row in rows} == {name[:3] for name in names if name >= "020"} | {"(others)"}
@@ -461,9 +505,11 @@ def test_states_count_what_the_policy_lets_count(by_hand: Hand, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("status", ["no-reader", "missing", "partial", "quarantined"])
-def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str) -> None:
+@pytest.mark.parametrize("beside", [(), ("bad",)], ids=["alone", "in the text, too"])
+def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Hand, status: str, beside: tuple[str, ...]) -> None:
     first, second = by_hand.night(0), by_hand.night(1)
-    before, now = outcome_of("p.png", ("bad",), view="ocr"), outcome_of("p.png", ("good",))
+    before, now = outcome_of("p.png", beside), outcome_of("p.png", ("good",))
+    before.recorded.merge(outcome_of("p.png", ("bad",), view="ocr").recorded, 10)
     before.coverage["ocr"], now.coverage["ocr"] = Standing(COMPLETE), Standing(status, "its text was not read")
     first.shard((row_of(0, "p.png"), before))
     first.sweep()

@@ -343,9 +343,9 @@ def picture_corpus(folder: Path) -> Path:
 
 
 def findings_of(output: Path, artifact: str) -> list[tuple[str, str, list[int] | None]]:
-    """Engine, view and box."""
+    """Engine, view and box of each place of each finding."""
     rows = [row for row in table(output, "findings") if row["artifact"] == artifact]
-    return sorted((row["engine"], row["location"]["view"], row["location"]["box"]) for row in rows)
+    return sorted((row["engine"], at["view"], at["box"]) for row in rows for at in (row["location"], *row["places"]))
 
 
 def test_pictures_give_the_same_whether_engines_share_an_actor_or_not(tmp_path: Path) -> None:

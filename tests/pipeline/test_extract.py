@@ -9,7 +9,7 @@ import json
 import lzma
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ import pytest
 import zstandard
 from PIL import Image
 
+from veritensor_ray import bounds
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_rows, shards_of
 from veritensor_ray.findings.outgoing_texts import unsealed
+from veritensor_ray.findings.recorded import places as places_of
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.pipeline.splitting import splitter
@@ -54,13 +56,26 @@ def alone(tmp_path: Path, name: str, data: bytes, **options: Any) -> dict[str, A
     return row
 
 
+@pytest.fixture
+def all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a finding every place is listed."""
+    monkeypatch.setattr(bounds, "PLACES", 1 << 30)
+
+
+def every_place(row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The findings of a commit's row, each with each of its places."""
+    for finding in row["findings"]:
+        assert sum(finding["counts"]) == len(places_of(finding))
+        yield from ((finding, at) for at in places_of(finding))
+
+
 def places(parts: Sequence[Part], *names: str) -> set[tuple[Any, ...]]:
     """Rule and place of every finding in text, counted from the beginning of the artifact: as collect does it."""
     found: set[tuple[Any, ...]] = set()
     before = {"line": 0, "row": 0, "start": 0}
     for plan, row in parts:
-        for finding in row["findings"]:
-            place = dict(finding["location"])
+        for finding, at in every_place(row):
+            place = dict(at)
             for name, by in before.items():
                 if plan.kind in BYTE_RANGES and place[name] is not None and (name != "start" or plan.kind == "lines"):
                     place[name] += by
@@ -204,6 +219,7 @@ def jsonl(newline: str) -> bytes:
         ("a.jsonl", jsonl("\n\n"), ("row", "line", "column", "start")),
     ],
 )
+@pytest.mark.usefixtures("all_places")
 def test_parts_find_what_the_whole_finds(tmp_path: Path, name: str, data: bytes, names: tuple[str, ...]) -> None:
     (tmp_path / name).write_bytes(data)
     whole, parts = scanned(tmp_path), scanned(tmp_path, limits=SPLIT)
@@ -214,6 +230,7 @@ def test_parts_find_what_the_whole_finds(tmp_path: Path, name: str, data: bytes,
     assert sum(row["bytes_scanned"] for _, row in parts) == len(data)
 
 
+@pytest.mark.usefixtures("all_places")
 def test_row_groups_find_what_the_whole_finds(tmp_path: Path) -> None:
     table = pa.table({"n": range(2000), "t": LINES, "l": [[line, line] for line in LINES]})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=100, compression="none")
@@ -241,12 +258,13 @@ def test_what_has_no_safe_cut_is_read_whole(tmp_path: Path, name: str, data: byt
     assert [plan.kind for plan, _ in scanned(tmp_path, limits=SPLIT)] == ["whole"]
 
 
+@pytest.mark.usefixtures("all_places")
 def test_tiny_batches_find_what_big_ones_find(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\n".join(LINES))
     (tmp_path / "b.jsonl").write_bytes(jsonl("\n"))
     small = {"segment_chars": 4096, "overlap_chars": 200, "batch_bytes": 5000, "batch_rows": 3}
     names = ("row", "line", "column", "start", "end")
     for (_, big), (_, tiny) in zip(scanned(tmp_path), scanned(tmp_path, limits=small), strict=True):
-        keys = [{(f["rule_id"], *(f["location"][n] for n in names)) for f in row["findings"]} for row in (big, tiny)]
+        keys = [{(f["rule_id"], *(at[n] for n in names)) for f, at in every_place(row)} for row in (big, tiny)]
         assert keys[0] == keys[1]
         assert len(keys[0]) == sum(i % 97 == 5 for i in range(2000))

@@ -10,6 +10,7 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+from veritensor_ray.findings.recorded import places
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.pipeline.splitting import splitter
@@ -40,9 +41,9 @@ def coverage(row: dict[str, Any]) -> dict[str, str]:
 
 
 def found(row: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Engine, view, characters and box of each finding."""
-    places = [(one["engine"], one["location"]) for one in row["findings"]]
-    return sorted((engine, place["view"], place["start"], place["end"], place["box"]) for engine, place in places)
+    """Engine, view, characters and box of each place of each finding."""
+    all_places = [(one["engine"], at) for one in row["findings"] for at in places(one)]
+    return sorted((engine, at["view"], at["start"], at["end"], at["box"]) for engine, at in all_places)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_picture_that_cannot_be_read_is_partial_and_the_others_are_not(corpus:
     assert coverage(rows["bad.png"]) == {"fake-local": "complete", "fake-model": "complete", "fake-ocr": "partial"}
     assert [view for _, view, *_ in found(rows["bad.png"])] == ["metadata", "metadata"]
     assert rows["picture.png"]["status"] == "scanned"
-    assert len(rows["picture.png"]["findings"]) == 4
+    assert len(found(rows["picture.png"])) == 4
 
 
 @pytest.mark.parametrize("suffix", ["LOCAL", "MODEL"])

@@ -12,6 +12,7 @@ import pytest
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Hit, Needs
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.findings.recorded import places
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe, with_images, with_text
 from veritensor_ray.segments import SEGMENTS, Block, Identity, to_batch
@@ -164,7 +165,8 @@ def scan_handover(engine: Preparing, texts: list[str]) -> tuple[list[tuple[int, 
     handover = prepare([engine, Obedient(Settings())], batch)
     recorder = Recorder({rule.id: rule for rule in engine.rules()}, b"key", 1000)
     gaps = scan_batch([engine], handover.batch, recorder, lambda: None, handover.prepared)
-    found = [(artifact, row["location"]["start"]) for artifact, one in sorted(recorder.by_artifact.items()) for row in one.rows]
+    rows = [(artifact, row) for artifact, one in sorted(recorder.by_artifact.items()) for row in one.rows]
+    found = [(artifact, at["start"]) for artifact, row in rows for at in places(row)]
     return found, gaps, handover
 
 

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from veritensor_ray.cli import advisories, bundle, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
+from veritensor_ray.cli import advisories, bundle, context, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.imports import Guard
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
+app.command("context")(context.context)
 app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)

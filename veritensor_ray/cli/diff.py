@@ -132,7 +132,7 @@ def _row(record: Mapping[str, Any]) -> Sequence[object]:
     from veritensor_ray.cli.render import severity
 
     where = place(record["artifact"], record["location"], record["member"])
-    count = f" ({record['count']:,} of them)" if (record["count"] or 1) > 1 else ""
+    count = f" ×{record['count']:,}" if (record["count"] or 1) > 1 else ""
     evidence = record["evidence"] or record["message"] or ""
     return record["state"], severity(record["severity"]), record["rule_id"], where + count, evidence, _note(record)
 

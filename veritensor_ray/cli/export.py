@@ -70,6 +70,7 @@ def _csv(batches: Iterable[Any], extra: Sequence[str]) -> None:
     for row in _rows(batches):
         location = row.pop("location") or {}
         row |= {f"location_{name}": location.get(name) for name in places}
+        row["places"] = json.dumps([{name: at[name] for name in places if at[name] is not None} for at in row["places"] or ()])
         writer.writerow({name: spreadsheet_safe(value) for name, value in row.items()})
 
 

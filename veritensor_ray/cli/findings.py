@@ -166,7 +166,9 @@ def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppr
 
 def _hidden(audit: Audit, source: str, where: str) -> int:
     """How many findings there are that the policy lets not count."""
-    query = f"SELECT coalesce(sum(count) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS n FROM {source} {where}"  # noqa: S608  # quoted above
+    from veritensor_ray.findings.summary import NUMBER
+
+    query = f"SELECT coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS n FROM {source} {where}"  # noqa: S608  # quoted above
     return int(audit.sql(query)["n"][0])
 
 

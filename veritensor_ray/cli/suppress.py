@@ -25,9 +25,6 @@ By = Annotated[
         "rule: this rule in this artifact; path: all in this artifact."
     ),
 ]
-_COLUMNS = "finding_id, content_fingerprint, artifact, member, location, rule_id, content_id, severity, evidence"
-_SHA256 = "(SELECT any_value(content_id) FROM ledger l WHERE l.artifact = f.artifact AND content_id_kind = 'sha256') AS sha256"
-_LISTED = 5
 
 
 def suppress(
@@ -91,20 +88,14 @@ def _check(finding: str, output: str | None, by: str) -> None:
         raise UsageError(f"{finding} is a part of an id: give all 32 digits, or say with --output where the finding is")
 
 
-def _found(audit: Audit, prefix: str) -> Mapping[str, Any]:
-    """The one finding whose id begins so. Raises UsageError for none and for several."""
-    from veritensor_ray.errors import UsageError
+def _found(audit: Audit, finding: str) -> Mapping[str, Any]:
+    """The row of a finding, with the SHA-256 of its artifact where there is one."""
+    import pyarrow.dataset as ds
 
-    query = f"SELECT {_COLUMNS}, {_SHA256} FROM findings f WHERE starts_with(finding_id, '{prefix.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
-    rows: list[dict[str, Any]] = [row for batch in audit.rows(query) for row in batch.to_pylist()]
-    if not rows:
-        raise UsageError(
-            f"no finding in {audit.store.uri} has an id that begins with {prefix}; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
-        )
-    if len(rows) > 1:
-        ids = ", ".join(row["finding_id"] for row in rows[:_LISTED]) + (", …" if len(rows) > _LISTED else "")
-        raise UsageError(f"several findings have ids that begin with {prefix}: {ids}; give more digits")
-    return rows[0]
+    row = audit.finding(finding)
+    mine = (ds.field("artifact") == row["artifact"]) & (ds.field("content_id_kind") == "sha256")
+    digests = audit.dataset("ledger").to_table(columns=["content_id"], filter=mine).column("content_id").to_pylist()
+    return row | {"sha256": digests[0] if digests else None}
 
 
 def _match(by: str, finding: str, found: Mapping[str, Any] | None) -> dict[str, str]:

@@ -121,6 +121,11 @@ def printable(path: bytes) -> str:
     return re.sub(rb"\\(?=x([89a-f][0-9a-f]|5c))", rb"\\x5c", path).decode("utf-8", "backslashreplace")
 
 
+def unprintable(name: str) -> bytes:
+    """The name that `printable` was given."""
+    return re.sub(rb"\\x([89a-f][0-9a-f]|5c)", lambda found: bytes.fromhex(found[1].decode()), name.encode("utf-8", "surrogateescape"))
+
+
 def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed]:
     base = os.fsencode(root.uri)
     cut = len(base.rstrip(b"/")) + 1

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
+
+from veritensor_ray import bounds
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
 from veritensor_ray.findings.commit import read_commit
@@ -20,6 +23,7 @@ from veritensor_ray.findings.keys import unseal
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.policy import Judge
+from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
@@ -30,6 +34,10 @@ from veritensor_ray.uris import is_local
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
+_MORE = b"more"
+
+
+REPEATS = pa.schema([("content_fingerprint", pa.string())])
 
 
 @dataclass
@@ -50,16 +58,21 @@ def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) ->
     return result
 
 
-def assemble(work: OutputStore, results: OutputStore, info: RunInfo, site_key: bytes, judge: Judge | None = None) -> Assembly:
-    """Commits below `work` to findings/, ledger/ and rollup/ below `results`, without what is taken over from an earlier sweep."""
-    assembly = Assembly()
-    for name in ("findings", "ledger", "rollup"):
+def assemble(
+    work: OutputStore, results: OutputStore, info: RunInfo, site_key: bytes, judge: Judge | None = None, repeats: bool = False
+) -> Assembly:
+    """Commits below `work` to findings/, ledger/ and rollup/ below `results`, without what is taken over from an earlier sweep.
+
+    With `repeats` a table of that name says what `Assembled.repeats` says of all artifacts.
+    """
+    assembly, schemas = Assembly(), {"findings": FINDINGS, "ledger": LEDGER, "rollup": ROLLUP} | ({"repeats": REPEATS} if repeats else {})
+    for name in schemas:
         results.delete(name)
     through = {"findings": judge.apply if judge else None}
     with contextlib.ExitStack() as stack:
         tables = {
             name: stack.enter_context(contextlib.closing(TableWriter(results, name, schema, through.get(name))))
-            for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP))
+            for name, schema in schemas.items()
         }
         with work.open(f"_work/{info.run}/plan.parquet") as plan:
             for planned, parts in _artifacts(work, info.run, shards_of(read_plan(plan))):
@@ -113,48 +126,82 @@ class Assembled:
         return (self.row.etag, "etag") if self.row.etag else (None, None)
 
     def findings(self) -> Iterator[dict[str, Any]]:
-        """Rows of the findings table, in order of place, flood control applied over all parts."""
-        shown: Counter[str] = Counter()
-        ordinals: Counter[tuple[bytes, str | None]] = Counter()
-        for found in sorted(self._placed(), key=_place):
-            rule = found["rule_id"]
-            if shown[rule] >= self.info.hits_per_rule:
-                continue
-            shown[rule] += 1
+        """Rows of the findings table: facts in order of place, then how many places have none, for each rule and severity."""
+        for found in sorted(self._facts, key=_place):
+            yield self._finding(found, sum(found["counts"]))
+        for (rule, severity), count in self._rest.items():
+            blank = dict.fromkeys(("member", "name", "confidence", "evidence", "evidence_before", "evidence_after", "location"))
+            more = {"rule_id": rule, "engine": rule.partition(".")[0], "severity": severity, "evidence_key": self._more(rule, severity)}
+            message = f"{count} more findings of this rule in this artifact are only counted (see rollup). {_all_of(self._totals[rule])}"
+            yield self._finding({**blank, **more, "places": [], "message": message}, count)
+
+    def repeats(self) -> Iterator[str]:
+        """Fingerprints of rows that an output of schema 2 had and that are none any more: it had one for each place of a fact."""
+        for found in self._facts:
+            for ordinal in range(1, min(sum(found["counts"]), self.info.hits_per_rule)):
+                yield self._fingerprint(found, ordinal)
+        for rule in self._totals:
+            if (rule, self.info.rules[rule].severity) not in self._rest:
+                yield self._fingerprint({"rule_id": rule, "evidence_key": _MORE, "name": None})
+
+    @cached_property
+    def _facts(self) -> list[dict[str, Any]]:
+        """What has a row, in the order of reading: facts of all parts, those that are equal as one, flood control applied."""
+        facts: dict[tuple[bytes, str | None], dict[str, Any]] = {}
+        for found in self._placed():
             same = found["evidence_key"], found["name"]
-            yield self._finding(found, ordinals[same], 1)
-            ordinals[same] += 1
-        for rule, tally in sorted(self._by_rule.items()):
-            if tally["count"] > shown[rule]:
-                rest = tally["count"] - shown[rule]
-                blank = dict.fromkeys(("member", "name", "confidence", "evidence", "evidence_before", "evidence_after"))
-                more = {
-                    "rule_id": rule,
-                    "engine": rule.partition(".")[0],
-                    "severity": tally["severity"],
-                    "location": None,
-                    "evidence_key": b"more",
-                }
-                message = f"{rest} more findings of this rule in this artifact are only counted (see rollup). {_all_of(tally['count'])}"
-                yield self._finding({**blank, **more, "message": message}, 0, rest)
+            facts[same] = joined(facts[same], found) if same in facts else found
+        seen: Counter[str] = Counter()
+        kept = []
+        for found in facts.values():
+            seen[found["rule_id"]] += 1
+            if seen[found["rule_id"]] <= self.info.hits_per_rule:
+                kept.append(found)
+        return kept
+
+    @cached_property
+    def _rest(self) -> dict[tuple[str, str], int]:
+        """How many places are in no row, by rule and severity, the worst first."""
+        rest = Counter[tuple[str, str]]()
+        for line in self.rollup():
+            rest[line["rule_id"], line["severity"]] += line["count"]
+        for found in self._facts:
+            rest.subtract({(found["rule_id"], name): count for name, count in zip(SEVERITIES, found["counts"], strict=True)})
+        return {one: rest[one] for one in sorted(rest, key=lambda one: (one[0], -RANK[one[1]])) if rest[one] > 0}
+
+    @cached_property
+    def _totals(self) -> Counter[str]:
+        """All places of a rule."""
+        totals: Counter[str] = Counter()
+        for line in self.rollup():
+            totals[line["rule_id"]] += line["count"]
+        return totals
+
+    def _more(self, rule: str, severity: str) -> bytes:
+        """What stands for the evidence of a row that only counts: one that has the rule's own severity has the id it always had."""
+        return _MORE if severity == self.info.rules[rule].severity else _MORE + severity.encode()
 
     def _placed(self) -> Iterator[dict[str, Any]]:
         """Findings of all parts; positions that a part counted from its own beginning are counted from the artifact's."""
         lines = rows = chars = 0
         for row, part in zip(self.planned, self.parts, strict=bool(self.parts)):
             for found in part["findings"]:
-                location = found["location"]
-                if row.kind in BYTE_RANGES and location:
-                    _shift(location, lines, rows, chars if row.kind == "lines" else 0)
+                if row.kind in BYTE_RANGES:
+                    for location in (found["location"], *found["places"]):
+                        _shift(location, lines, rows, chars if row.kind == "lines" else 0)
                 yield found
             lines += part["lines"]
             rows += part["rows"]
             chars += part["chars"]
 
-    def _finding(self, found: dict[str, Any], ordinal: int, count: int) -> dict[str, Any]:
+    def _fingerprint(self, found: Mapping[str, Any], ordinal: int = 0) -> str:
+        """Of a fact. The number was that among equal ones until they became one finding, which is the first of them."""
+        return content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['name'] or ''}\0{ordinal}\0{found['rule_id']}")
+
+    def _finding(self, found: dict[str, Any], count: int) -> dict[str, Any]:
         rule = self.info.rules[found["rule_id"]]
         engine = self.info.engines.get(found["engine"], {})
-        same = content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['name'] or ''}\0{ordinal}\0{rule.id}")
+        same = self._fingerprint(found)
         return {
             **{name: found.get(name) for name in ("member", "location", "engine", "severity", "confidence", "message")},
             **{name: found.get(name) for name in ("evidence", "evidence_before", "evidence_after")},
@@ -167,6 +214,7 @@ class Assembled:
             "category": rule.category,
             "severity_original": found["severity"],
             "count": count,
+            "places": _others(found),
             "taxonomy": list(rule.taxonomy),
             "content_id": self.content_id,
             "model": engine.get("model"),
@@ -177,34 +225,23 @@ class Assembled:
             "detected_at": self._now,
         }
 
-    @cached_property
-    def _by_rule(self) -> dict[str, dict[str, Any]]:
-        totals: dict[str, dict[str, Any]] = {}
-        for line in self.rollup():
-            total = totals.setdefault(line["rule_id"], {"count": 0, "severity": "info"})
-            total["count"] += line["count"]
-            total["severity"] = _worst([total["severity"], line["severity"]])
-        return totals
-
     def rollup(self) -> list[dict[str, Any]]:
         """Rows of the rollup table, summed over all parts."""
-        merged: dict[tuple[str | None, str], dict[str, Any]] = {}
-        for part in self.parts:
-            for line in part["rollup"]:
-                total = merged.setdefault((line["column"], line["rule_id"]), {"count": 0, "severity": "info", "keys": set()})
-                total["count"] += line["count"]
-                total["severity"] = _worst([total["severity"], line["severity"]])
-                total["keys"].update(line["keys"])
+        merged: dict[tuple[str | None, str, str], Tally] = {}
+        for line in (line for part in self.parts for line in part["rollup"]):
+            merged.setdefault((line["column"], line["rule_id"], line["severity"]), Tally()).add(line["count"], line["keys"])
         return [
             {
                 "artifact": self.row.artifact,
-                "column": c,
-                "rule_id": r,
-                "count": t["count"],
-                "distinct": len(t["keys"]),
-                "severity": t["severity"],
+                "column": column,
+                "rule_id": rule,
+                "count": tally.count,
+                "distinct": len(tally.keys),
+                "severity": severity,
             }
-            for (c, r), t in sorted(merged.items(), key=lambda item: (item[0][0] or "", item[0][1]))
+            for (column, rule, severity), tally in sorted(
+                merged.items(), key=lambda item: (item[0][0] or "", item[0][1], -RANK[item[0][2]])
+            )
         ]
 
     def ledger(self, findings: int) -> dict[str, Any]:
@@ -241,19 +278,29 @@ class Assembled:
         }
 
     def _only_counted(self) -> list[dict[str, Any]]:
-        """A gap for each rule with more findings than the table has rows of it. All was scanned, so they make nothing partial."""
-        most = self.info.hits_per_rule
+        """A gap for each rule of which some places are in no row. All was scanned, so they make nothing partial."""
+        rest: Counter[str] = Counter()
+        for (rule, _), count in self._rest.items():
+            rest[rule] += count
         return [
             {"member": None, "location": None, "engine": rule.partition(".")[0], "bound": "hits_per_rule", "reason_code": ReasonCode.LIMIT}
-            | {"reason": f"{most} of {tally['count']} findings of {rule} have a row of their own. {_all_of(tally['count'])}"}
-            for rule, tally in sorted(self._by_rule.items())
-            if tally["count"] > most
+            | {
+                "reason": f"{self._totals[rule] - count} of {self._totals[rule]} findings of {rule} have a row. {_all_of(self._totals[rule])}"
+            }
+            for rule, count in rest.items()
         ]
 
 
 def _all_of(count: int) -> str:
     """How to get a row for every finding of a rule."""
     return f"For a row each, set limits.hits_per_rule to {count} or more and scan again"
+
+
+def _others(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first places of a fact without the one that is shown."""
+    listed = places(found)
+    at = listed.index(found["location"]) if found["location"] in listed else len(listed)
+    return [*listed[:at], *listed[at + 1 :]][: bounds.PLACES - 1]
 
 
 def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:
@@ -263,9 +310,7 @@ def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:
 
 
 def _place(found: dict[str, Any]) -> tuple[Any, ...]:
-    at = found["location"] or {}
-    numbers = tuple(-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
-    return (found["name"] or "", at.get("part") or "", *numbers, at.get("column") or "", found["rule_id"], at.get("end") or -1)
+    return (found["name"] or "", *order(found["location"]), found["rule_id"], found["location"].get("end") or -1)
 
 
 def _worst(severities: Sequence[str]) -> str:
@@ -301,6 +346,9 @@ def _write_artifact(artifact: Assembled, tables: Mapping[str, TableWriter]) -> N
     for finding in artifact.findings():
         tables["findings"].add(finding)
         count += 1
+    if "repeats" in tables:
+        for fingerprint in artifact.repeats():
+            tables["repeats"].add({"content_fingerprint": fingerprint})
     for line in artifact.rollup():
         tables["rollup"].add(line)
     tables["ledger"].add(artifact.ledger(count))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.outcome import Outcome
@@ -39,11 +42,23 @@ def write_commit(store: OutputStore, run: str, shard: int, table: pa.Table) -> d
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     store.put(commit_key(run, shard), buffer.getvalue())
-    severities: dict[str, int] = {}
-    for rollup in table.column("rollup").to_pylist():
-        for line in rollup:
-            severities[line["severity"]] = severities.get(line["severity"], 0) + line["count"]
-    return {"shard": shard, "artifacts": table.num_rows, "bytes": sum(table.column("bytes_scanned").to_pylist()), "severities": severities}
+    return {
+        "shard": shard,
+        "artifacts": table.num_rows,
+        "bytes": sum(table.column("bytes_scanned").to_pylist()),
+        "severities": _severities(table),
+    }
+
+
+def _severities(table: pa.Table) -> dict[str, int]:
+    """How many findings of each severity there are: rows, and the places that are in none."""
+    rows, lines = (pc.list_flatten(table.column(name)) for name in ("findings", "rollup"))
+    found = Counter(pc.struct_field(rows, "severity").to_pylist())
+    for severity, count in zip(pc.struct_field(lines, "severity").to_pylist(), pc.struct_field(lines, "count").to_pylist(), strict=True):
+        found[severity] += count
+    for counts in pc.struct_field(rows, "counts").to_pylist():
+        found.subtract(dict(zip(SEVERITIES, counts, strict=True)))
+    return {severity: count for severity, count in found.items() if count}
 
 
 def read_commit(store: OutputStore, run: str, shard: int) -> list[dict[str, Any]]:

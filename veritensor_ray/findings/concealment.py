@@ -36,12 +36,32 @@ class Shown:
     byte_end: int | None = None
 
 
-def conceal(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The findings of one artifact, each without what the others found; the rows lose their key `shown`."""
-    covered = _Covered(rows)
+Range = tuple[tuple[Any, ...], int, int, int | None]  # of a unit in which offsets are counted, from and to; the text it was found in
+
+
+@dataclass(slots=True)
+class Covered:
+    """What findings of personal data and secrets cover, by category and rule; of each place the ranges that say where it is."""
+
+    places: dict[tuple[str, str], list[tuple[Range, ...]]] = field(default_factory=dict)
+
+    def add(self, rule: str, member: str | None, location: Mapping[str, Any], shown: Shown) -> None:
+        """Remember a place."""
+        self.places.setdefault((shown.category, rule), []).append(tuple(_ranges(member, location, shown)))
+
+    def merge(self, other: Covered, limit: int) -> None:
+        """Take over what another stage found, as much as one stage remembers: `limit` facts of a rule, and as many more places."""
+        for key, found in other.places.items():
+            known = self.places.setdefault(key, [])
+            known += found[: max(0, 2 * limit - len(known))]
+
+
+def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dict[str, Any]]:
+    """The findings of one artifact, each without what any of them found; the rows lose their key `shown`."""
+    units = _Units(covered)
     for row in rows:
         rest = {name: value for name, value in row.items() if name != "shown"}
-        yield rest | (_redacted(row, row["shown"], covered) if covered and row.get("shown") else {})
+        yield rest | (_redacted(row, row["shown"], units) if units and row.get("shown") else {})
 
 
 class _Spans:
@@ -103,65 +123,59 @@ def _replaced(text: str, first: int, spans: _Spans, what: re.Pattern[str], but: 
     return "".join(pieces) + text[at:] if pieces else text
 
 
-@dataclass
-class _Covered:
-    """What findings of personal data and secrets cover, by the unit in which offsets are counted."""
+class _Units:
+    """The same, by the unit in which offsets are counted."""
 
-    rows: Sequence[Mapping[str, Any]]
-    units: dict[tuple[Any, ...], _Both] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, covered: Covered) -> None:
+        self._units: dict[tuple[Any, ...], _Both] = {}
         found: dict[str, dict[tuple[Any, ...], list[tuple[int, int, int | None]]]] = {SECRET: {}, PERSONAL: {}}
-        for row in self.rows:
-            shown: Shown | None = row.get("shown")
-            if shown is not None and shown.category in found:
-                for unit, start, end in _ranges(row, shown):
-                    found[shown.category].setdefault(unit, []).append((start, end, shown.text))
+        for (category, _), places in covered.places.items():
+            for unit, start, end, text in (one for place in places for one in place):
+                found[category].setdefault(unit, []).append((start, end, text))
         for unit in found[SECRET].keys() | found[PERSONAL].keys():
-            self.units[unit] = _Both(_Spans(found[SECRET].get(unit, ())), _Spans(found[PERSONAL].get(unit, ())))
+            self._units[unit] = _Both(_Spans(found[SECRET].get(unit, ())), _Spans(found[PERSONAL].get(unit, ())))
 
     def __bool__(self) -> bool:
-        return bool(self.units)
+        return bool(self._units)
 
     def at(self, unit: tuple[Any, ...]) -> _Both:
-        return self.units.get(unit, _EMPTY)
+        return self._units.get(unit, _EMPTY)
 
 
 _EMPTY = _Both()
 
 
-def _ranges(row: Mapping[str, Any], shown: Shown) -> Iterator[tuple[tuple[Any, ...], int, int]]:
-    at = row["location"]
+def _ranges(member: str | None, at: Mapping[str, Any], shown: Shown) -> Iterator[Range]:
     if shown.text is not None:
-        yield _text(row, shown), shown.start, shown.end
+        yield _text(member, shown), shown.start, shown.end, shown.text
     if at.get("start") is not None and at.get("end") is not None:
-        yield _characters(row), at["start"], at["end"]
+        yield _characters(member, at), at["start"], at["end"], shown.text
     if at.get("byte_offset") is not None and shown.byte_end is not None:
-        yield _bytes(row), at["byte_offset"], shown.byte_end
+        yield _bytes(member), at["byte_offset"], shown.byte_end, shown.text
 
 
-def _text(row: Mapping[str, Any], shown: Shown) -> tuple[Any, ...]:
-    return "text", row["member"], shown.text
+def _text(member: str | None, shown: Shown) -> tuple[Any, ...]:
+    return "text", member, shown.text
 
 
-def _characters(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return "characters", row["member"], *(row["location"].get(name) for name in ("part", "row", "column", "page"))
+def _characters(member: str | None, at: Mapping[str, Any]) -> tuple[Any, ...]:
+    return "characters", member, *(at.get(name) for name in ("part", "row", "column", "page"))
 
 
-def _bytes(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return "bytes", row["member"]
+def _bytes(member: str | None) -> tuple[Any, ...]:
+    return "bytes", member
 
 
-def _redacted(row: Mapping[str, Any], shown: Shown, covered: _Covered) -> dict[str, Any]:
+def _redacted(row: Mapping[str, Any], shown: Shown, units: _Units) -> dict[str, Any]:
     """The fields that change."""
     changed: dict[str, Any] = {}
     own = shown.category in (SECRET, PERSONAL)
-    if not own and _touched(row, shown, covered):
+    if not own and _touched(row, shown, units):
         names = ("message",) if shown.quoted else ("message", "evidence")
         changed = {name: without_random(row[name]) for name in names if row[name]}
     if shown.quoted:
         parts = [row[name] or "" for name in _FIELDS]
-        hidden = _hidden(row, shown, covered, parts)
+        hidden = _hidden(row, shown, units, parts)
         if shown.category == SECRET:
             hidden[1] = parts[1]  # covered already, but for what tells its kind
         changed |= {name: text for name, text in zip(_FIELDS, hidden, strict=True) if row[name] is not None}
@@ -171,25 +185,25 @@ def _redacted(row: Mapping[str, Any], shown: Shown, covered: _Covered) -> dict[s
 _FIELDS = ("evidence_before", "evidence", "evidence_after")
 
 
-def _touched(row: Mapping[str, Any], shown: Shown, covered: _Covered) -> bool:
+def _touched(row: Mapping[str, Any], shown: Shown, units: _Units) -> bool:
     return any(
         any(spans.within(start, max(end, start + 1)))
-        for unit, start, end in _ranges(row, shown)
-        for spans in (covered.at(unit).secret, covered.at(unit).personal)
+        for unit, start, end, _ in _ranges(row["member"], row["location"], shown)
+        for spans in (units.at(unit).secret, units.at(unit).personal)
     )
 
 
-def _hidden(row: Mapping[str, Any], shown: Shown, covered: _Covered, parts: list[str]) -> list[str]:
-    at = row["location"]
+def _hidden(row: Mapping[str, Any], shown: Shown, units: _Units, parts: list[str]) -> list[str]:
+    member, at = row["member"], row["location"]
     if shown.text is not None:
-        exact = _aligned(parts, shown.start, shown.end, covered.at(_text(row, shown)), _ESCAPE, len)
-        original = covered.at(_characters(row))
+        exact = _aligned(parts, shown.start, shown.end, units.at(_text(member, shown)), _ESCAPE, len)
+        original = units.at(_characters(member, at))
         return [original.led_back(part, *where, shown.text) for part, where in zip(exact, shown.fields, strict=True)]
     if at.get("start") is not None and at.get("end") is not None:
-        return _aligned(parts, at["start"], at["end"], covered.at(_characters(row)), _ESCAPE, len)
+        return _aligned(parts, at["start"], at["end"], units.at(_characters(member, at)), _ESCAPE, len)
     if at.get("byte_offset") is not None and shown.byte_end is not None:
         unsure = _ESCAPE if at.get("line") is None else _ESCAPE_OR_WIDE  # bytes that are no text are shown one by one
-        return _aligned(parts, at["byte_offset"], shown.byte_end, covered.at(_bytes(row)), unsure, _size)
+        return _aligned(parts, at["byte_offset"], shown.byte_end, units.at(_bytes(member)), unsure, _size)
     return parts
 
 

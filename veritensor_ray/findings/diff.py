@@ -16,12 +16,13 @@ from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
-from veritensor_ray.findings.summary import database
+from veritensor_ray.findings.summary import NUMBER, database
 from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
 EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` beside those of FINDINGS
 _ROWS = 10_000
+_ONE_ROW = 3  # the schema since which equal evidence in one file is one finding
 # What was unverified before and is there now was never gone.
 _SOURCES = (
     f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM now_rows",  # noqa: S608  # constants
@@ -48,11 +49,11 @@ _DIFFERENCES = (
 )
 _STAYS = "state IN ('persisting', 'moved')"
 _COUNTS = f"""
-    SELECT state, coalesce(sum(count) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
-    coalesce(sum(count) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
-    coalesce(sum(count) FILTER ({_STAYS} AND severity <> severity_before AND suppressed_by IS NULL), 0)::BIGINT AS severity,
-    coalesce(sum(count) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
-    coalesce(sum(count) FILTER ({_STAYS} AND suppressed_by IS NULL AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
+    SELECT state, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
+    coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND severity <> severity_before AND suppressed_by IS NULL), 0)::BIGINT AS severity,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NULL AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
     FROM differences WHERE {{where}} GROUP BY state"""  # noqa: S608  # constants
 _ORDER = f"list_position({list(STATES)}, state), list_position({list(reversed(SEVERITIES))}, severity), artifact, rule_id, finding_id"
 
@@ -168,6 +169,10 @@ def notes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name, words in (("profile", "profile"), ("bundle_id", "bundle"), ("package_version", "version of veritensor-ray"))
         if before.get(name) != now.get(name)
     ]
+    if [int(run.get("schema_version") or _ONE_ROW) < _ONE_ROW for run in (before, now)] in ([True, False], [False, True]):
+        said.append(
+            f"one of them is of a schema below {_ONE_ROW}, with a row for each place: all but one of equal ones look resolved or new"
+        )
     if before.get("policy_identity") != now.get("policy_identity"):
         said.append("the policy differs: severities, and what is suppressed, may differ by that")
     return [*said, *_engines(before.get("engines") or {}, now.get("engines") or {})]

@@ -15,7 +15,8 @@ from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READ
 
 _ADVISED = ("dependencies.known-vulnerability", "dependencies.malicious-package")  # what nobody finds without an advisory database
 # Of a finding, what tells what became of it; expressions over the columns of the table.
-SLIM = f"""finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false) AS pictured,
+SLIM = f"""finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false)
+    OR coalesce(len(list_filter(places, lambda one: one.view = 'ocr')) > 0, false) AS pictured,
     rule_id IN {_ADVISED} AS advised"""
 _BASE = "regexp_extract(artifact, '[^/]*$')"
 # A finding keeps its history over a move of its artifact: equal content at another path, or a new artifact with the file name of one that

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from veritensor_ray.findings.recorder import Recorded
+from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 

@@ -40,15 +40,18 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
             for name, (status, reason, code) in outcome.coverage.items()
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
-        "findings": [row | {"location": row["location"] and dict(row["location"])} for row in conceal(outcome.recorded.rows)],
+        "findings": [
+            row | {"location": dict(row["location"]), "places": [dict(place) for place in row["places"]]}
+            for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
+        ],
         "rollup": [
             {
                 "column": column,
                 "rule_id": rule,
                 "count": tally.count,
-                "severity": tally.severity,
+                "severity": severity,
                 "keys": sorted(tally.keys),
             }
-            for (column, rule), tally in outcome.recorded.tallies.items()
+            for (column, rule, severity), tally in outcome.recorded.tallies.items()
         ],
     }

@@ -22,12 +22,18 @@ AS_THEY_ARE = frozenset(
         *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status", "reason_code"),
         *("coverage.engine", "coverage.status", "coverage.fingerprint", "coverage.reason_code"),
         *("gaps.engine", "gaps.bound", "gaps.reason_code"),
-        *("findings.engine", "findings.rule_id", "findings.severity", "findings.location.view", "findings.location.decoded_via"),
+        *("findings.engine", "findings.rule_id", "findings.severity"),
+        *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("view", "decoded_via")),
         *("rollup.rule_id", "rollup.severity"),
     )
 )
 # Names are masked by what they are, and stay two where they were two.
-NAMES = frozenset(("findings.member", "findings.location.column", "findings.location.part", "gaps.member", "rollup.column"))
+NAMES = frozenset(
+    (
+        *("findings.member", "gaps.member", "rollup.column"),
+        *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("column", "part")),
+    )
+)
 # Redacted already, with more of what stands around them than is left here; what stands in a row is one text cut into three.
 _EVIDENCE = ("evidence_before", "evidence", "evidence_after")
 _REDACTED = frozenset(("findings.message", *(f"findings.{name}" for name in _EVIDENCE)))

@@ -1,4 +1,4 @@
-"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys, flood control; it knows no engine."""
+"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys; it knows no engine."""
 
 from __future__ import annotations
 
@@ -7,69 +7,28 @@ import hmac
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.positions import Columns
+from veritensor_ray.findings.recorded import Recorded, ranked
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
-from veritensor_ray.findings.sensitive_values import Values
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
-_MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
+MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _BYTES_TO_TEXT = "latin-1"
-_INSIDE = re.compile(
-    rf"[\w+/=.*-]{{{_MARGIN},}}", re.ASCII
-)  # what begins before it, without a break, may be the inside of any key or token
+_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
 _INSIDE_WIDE = re.compile(
-    rf"[\w+/=.*-]{{{_MARGIN // 4},}}", re.ASCII
+    rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
+_SPACES = re.compile(r"\s+")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
-
-
-@dataclass(slots=True)
-class Tally:
-    """A line of the rollup: complete even where rows are not."""
-
-    count: int = 0
-    severity: str = "info"
-    keys: set[bytes] = field(default_factory=set)
-
-    def add(self, count: int, severity: str, keys: Iterable[bytes]) -> None:
-        self.count += count
-        self.severity = max(self.severity, severity, key=SEVERITIES.index)
-        self.keys.update(keys)
-
-
-@dataclass(slots=True)
-class Recorded:
-    """What is known of one artifact after a stage: rows (schema COMMITTED_FINDING, and `shown` until they are committed), tallies by column and rule, and the values that must not be shown."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    tallies: dict[tuple[str | None, str], Tally] = field(default_factory=dict)
-    per_rule: dict[str, int] = field(default_factory=dict)
-    values: Values = field(default_factory=Values)
-
-    def merge(self, other: Recorded, limit: int) -> None:
-        """Take over another stage's findings, at most `limit` rows a rule."""
-        for row in other.rows:
-            self.add_row(row, limit)
-        self.values.merge(other.values)
-        for key, tally in other.tallies.items():
-            self.tallies.setdefault(key, Tally()).add(tally.count, tally.severity, tally.keys)
-
-    def add_row(self, row: dict[str, Any], limit: int) -> None:
-        """Keep a row unless its rule has its fill."""
-        seen = self.per_rule.get(row["rule_id"], 0)
-        if seen < limit:
-            self.per_rule[row["rule_id"]] = seen + 1
-            self.rows.append(row)
 
 
 class Recorder:
@@ -102,7 +61,7 @@ class Recorder:
             if hit.evidence is not None:
                 evidence = self._evidence(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
             else:
-                text, start, end = _text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
+                text, start, end = text_in_file(file, hit, "utf-8" if is_text else _BYTES_TO_TEXT)
                 evidence = self._evidence(artifact, text, start, end, hit.rule, hit.start > start)
             place = _HitPlace(artifact, about.member, None)
             location = {"byte_offset": about.offset + hit.start, "view": "visible"}
@@ -112,12 +71,15 @@ class Recorder:
             self._add(engine, hit, place, partial(dict, location=location, shown=shown), evidence)
 
     def _recorded(self, artifact: int) -> Recorded:
-        return self.by_artifact.setdefault(artifact, Recorded())
+        found = self.by_artifact.get(artifact)
+        if found is None:
+            found = self.by_artifact[artifact] = Recorded()
+        return found
 
-    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> _Evidence:
+    def _evidence(self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False) -> Evidence:
         """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
         category, note = self._rules[rule].category, self._recorded(artifact).values.note
-        evidence = _evidence(text, start, end, category, note, is_cut)
+        evidence = evidence_of(text, start, end, category, note, is_cut)
         if category in (SECRET, PERSONAL):
             note(category, evidence.raw)
         return evidence
@@ -133,30 +95,35 @@ class Recorder:
         )
         return {"location": location, "shown": shown}
 
-    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: _Evidence) -> None:
+    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], evidence: Evidence) -> None:
         rule = self._rules[hit.rule]
-        severity = hit.severity or rule.severity
+        severity, hides = hit.severity or rule.severity, rule.category in (SECRET, PERSONAL)
+        confidence = round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3)
         recorded = self._recorded(place.artifact)
         key = evidence_key(self._key, hit.rule, evidence.raw)
-        recorded.tallies.setdefault((place.column, hit.rule), Tally()).add(1, severity, (key,))
-        if recorded.per_rule.get(hit.rule, 0) >= self._limit:
+        recorded.tally(place.column, hit.rule, severity).add(1, (key,))
+        fact = place.member, key
+        if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
             return
-        recorded.add_row(
-            {
-                "member": place.member,
-                **locate(),
-                "engine": engine,
-                "rule_id": hit.rule,
-                "severity": severity,
-                "confidence": round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3),
-                "evidence": evidence.shown,
-                "evidence_before": evidence.before,
-                "evidence_after": evidence.after,
-                "evidence_key": key,
-                "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
-            },
-            self._limit,
-        )
+        located = locate()
+        if hides:
+            recorded.covered.add(hit.rule, place.member, located["location"], located["shown"])
+        row = {
+            "member": place.member,
+            **located,
+            "engine": engine,
+            "rule_id": hit.rule,
+            "severity": severity,
+            "confidence": confidence,
+            "evidence": evidence.shown,
+            "evidence_before": evidence.before,
+            "evidence_after": evidence.after,
+            "evidence_key": key,
+            "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
+            "counts": ranked({severity: 1}),
+            "places": [],
+        }
+        recorded.keep(fact, row, self._limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,36 +134,41 @@ class _HitPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
+class Evidence:
+    """A hit as it stands there, and what is shown of it and around it."""
+
     raw: str
     shown: str
     before: str
     after: str
 
 
-def _evidence(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> _Evidence:
+def evidence_of(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> Evidence:
     """The hit and what stands around it, redacted as one text before it is cut.
 
     Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
     """
     shown_end = min(end, start + EVIDENCE)
-    left, right = max(0, start - CONTEXT - _MARGIN), min(len(text), shown_end + CONTEXT + _MARGIN)
-    window, wide = text[left:right], text.count("\0", left, right) * 3 > right - left
-    inside = _INSIDE if left or is_cut else None
-    masked = _masked(window, start - left, shown_end - left, note, inside)
-    if wide:
-        masked = _masked_wide(window, masked, start - left, shown_end - left, note, inside and _INSIDE_WIDE)
+    left, right = max(0, start - CONTEXT - MARGIN), min(len(text), shown_end + CONTEXT + MARGIN)
+    masked = masked_around(text[left:right], start - left, shown_end - left, category, note, bool(left) or is_cut)
     cut = (
         slice(max(0, start - CONTEXT) - left, start - left),
         slice(start - left, shown_end - left),
         slice(shown_end - left, shown_end + CONTEXT - left),
     )
-    if category == PERSONAL:
-        masked = masked[: cut[1].start] + (stars(masked[cut[1]]) if wide else INNER.sub("*", masked[cut[1]])) + masked[cut[1].stop :]
-    elif category == SECRET:
-        masked = _covered(masked, cut[1])
     before, shown, after = (visible(masked[part]) for part in cut)
-    return _Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+    return Evidence(text[start : min(end, start + 4096)], shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def masked_around(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
+    """A text with a hit `[start, end)` of that category in it, redacted as one; as long as it was. `is_cut` says that there is more before it."""
+    inside, wide = _INSIDE if is_cut else None, text.count("\0") * 3 > len(text)
+    masked = _masked(text, start, end, note, inside)
+    if wide:
+        masked = _masked_wide(text, masked, start, end, note, inside and _INSIDE_WIDE)
+    if category == PERSONAL:
+        return masked[:start] + (stars(masked[start:end]) if wide else INNER.sub("*", masked[start:end])) + masked[end:]
+    return _covered(masked, slice(start, end)) if category == SECRET else masked
 
 
 def _masked(text: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
@@ -244,15 +216,15 @@ def _has_digit(text: str) -> bool:
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
     """Keyed hash of what was found, white space and case aside; a plain hash could be reversed by trying."""
-    normal = re.sub(r"\s+", " ", evidence).strip().casefold()
+    normal = _SPACES.sub(" ", evidence).strip().casefold()
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
-def _text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
+def text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
     """What stands at the bytes of a hit and around them, and where in it the hit is."""
-    first = max(0, hit.start - CONTEXT - _MARGIN)
+    first = max(0, hit.start - CONTEXT - MARGIN)
     file.seek(first)
-    data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + _MARGIN)
+    data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + MARGIN)
     before, found = data[: hit.start - first], data[hit.start - first : hit.end - first]
     after = data[hit.end - first :]
     texts = [part.decode(encoding, "replace") for part in (before, found, after)]

@@ -143,6 +143,9 @@ def _safe(name: str) -> str:
     return _starred(_GIVEN, masked, name, GIVEN, None) if any(hint in name.lower() for hint in _GIVEN_HINTS) else masked
 
 
+TAGGED = re.compile(r"~[0-9a-f]{6}$")  # what `tagged` puts behind a name
+
+
 def tagged(shown: str, name: str, site_key: bytes) -> str:
     """What is shown of a name, and where that is not the name itself a keyed digest of it, so that two names stay two."""
     if shown == name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "2"  # CONTRIBUTING.md, "Change a column"
+SCHEMA_VERSION = "3"  # CONTRIBUTING.md, "Change a column"
 
 LOCATION = pa.struct(
     [
@@ -42,6 +42,7 @@ FINDINGS = pa.schema(
         ("evidence_before", pa.string()),
         ("evidence_after", pa.string()),
         ("count", pa.int64()),
+        ("places", pa.list_(LOCATION)),
         ("taxonomy", pa.list_(pa.string())),
         ("content_id", pa.string()),
         ("model", pa.string()),
@@ -157,6 +158,8 @@ COMMITTED_FINDING = pa.struct(
         ("evidence_after", pa.string()),
         ("evidence_key", pa.binary()),
         ("message", pa.string()),
+        ("counts", pa.list_(pa.int64())),  # of its places, by severity from the least to the worst
+        ("places", pa.list_(LOCATION)),  # the first ones, in their order; none where `location` is the only one
         ("member_sealed", pa.binary()),  # the whole name, where it had to be masked: it tells findings apart
     ]
 )

@@ -53,6 +53,14 @@ def folder_of(state: OutputStore, sweep: str) -> OutputStore:
     return state.under(f"{SWEEPS}/{sweep}")
 
 
+def state_of(results: OutputStore) -> OutputStore:
+    """The folder that outlives these results: of a sweep the state that it belongs to, of an audit its own."""
+    above, _, _ = results.uri.rstrip("/").rpartition("/")
+    state, _, name = above.rpartition("/")
+    found = OutputStore(state, results.stores)
+    return found if name == SWEEPS and state and found.exists(LATEST) else results
+
+
 def night(state: OutputStore, sweep: str) -> Night:
     """A complete sweep by its id. Raises UsageError that names those there are; StoreError."""
     folder, last = folder_of(state, sweep), latest(state)

@@ -20,6 +20,7 @@ from veritensor_ray.stores.outputs import OutputStore
 
 _REASONS = 50
 _MEMORY = "2GB"  # beyond it DuckDB uses the disk
+NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"  # of findings that a row is: a fact in however many places, or so many that are only counted
 _COUNTED = "suppressed_by IS NULL"
 _RECENT = "state IN ('new', 'reopened')"
 _NOT_COVERED = f"""
@@ -94,7 +95,7 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "status": {row["name"]: row["n"] for row in rows(connection, _STATUS)},
             "severity": _by_severity(connection, _COUNTED),
             "severity_new": _by_severity(connection, f"{_COUNTED} AND {_RECENT}"),
-            "suppressed": rows(connection, f"SELECT coalesce(sum(count), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608
+            "suppressed": rows(connection, f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608
             "rules": [row | {"title": titles.get(row["rule_id"], row["rule_id"])} for row in rows(connection, _rules())],
             "not_covered": rows(connection, _NOT_COVERED),
             "reason_codes": {row["code"]: row["n"] for row in rows(connection, _CODES)},
@@ -104,11 +105,11 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
 
 
 def _by_severity(connection: Any, condition: str) -> dict[str, int]:
-    found = rows(connection, f"SELECT severity, sum(count)::BIGINT AS n FROM findings WHERE {condition} GROUP BY ALL")  # noqa: S608  # constants
+    found = rows(connection, f"SELECT severity, sum({NUMBER})::BIGINT AS n FROM findings WHERE {condition} GROUP BY ALL")  # noqa: S608  # constants
     counts = {row["severity"]: row["n"] for row in found}
     return {name: counts[name] for name in reversed(SEVERITIES) if name in counts}
 
 
 def _rules() -> str:
-    return f"""SELECT rule_id, severity, sum(count)::BIGINT AS count FROM findings WHERE {_COUNTED}
-        GROUP BY ALL ORDER BY count DESC, rule_id, severity"""  # noqa: S608  # constants
+    return f"""SELECT rule_id, severity, sum({NUMBER})::BIGINT AS count FROM findings WHERE {_COUNTED}
+        GROUP BY rule_id, severity ORDER BY count DESC, rule_id, severity"""  # noqa: S608  # constants

@@ -13,15 +13,16 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import LeaseHeld
-from veritensor_ray.findings.collect import Assembly, assemble, finding_id
+from veritensor_ray.findings.collect import REPEATS, Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TABLES, TRENDS
 from veritensor_ray.findings.state import folder_of, latest
-from veritensor_ray.findings.summary import RunInfo, database, rows, run_json
+from veritensor_ray.findings.summary import NUMBER, RunInfo, database, rows, run_json
 from veritensor_ray.findings.tables import TableWriter
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
@@ -35,6 +36,10 @@ _CARRIED = """
     WHERE carried_from IS NOT NULL AND part = 0
     AND (shard < 0 OR artifact IN (SELECT artifact FROM scanned_ledger WHERE status IN ('scanned', 'skipped')))
     UNION ALL SELECT p.artifact, s.carried_from, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false FROM same s JOIN plan p USING (artifact)"""
+# A row of schema 2 that is a further place of a fact of tonight is not gone: it is counted in the row of the fact.
+_BEFORE = """
+    CREATE TEMP VIEW before_rows AS SELECT * FROM (SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified)
+    WHERE places IS NOT NULL OR finding_id IN (SELECT finding_id FROM now) OR content_fingerprint NOT IN (SELECT content_fingerprint FROM repeats)"""
 _STAYS = "{engine} IN (SELECT engine FROM engines) AND NOT list_contains(c.engines, {engine})"
 _ROLLUP = f"""
     CREATE TEMP VIEW all_rollup AS SELECT * FROM scanned_rollup
@@ -91,14 +96,12 @@ _CHANGES = """
     count(*) FILTER (kind = 'copied') AS copied,
     (SELECT count(*) FROM b ANTI JOIN plan USING (artifact) ANTI JOIN (SELECT known AS artifact FROM kinds WHERE kind = 'moved') USING (artifact)
     WHERE NOT EXISTS (SELECT 1 FROM unlisted u WHERE starts_with(b.artifact, u.prefix))) AS deleted FROM kinds"""
-_STATES = """
-    SELECT state, sum(count)::BIGINT AS n FROM (SELECT state, count, suppressed_by FROM findings
-    UNION ALL SELECT state, count, suppressed_by FROM resolved UNION ALL SELECT state, count, suppressed_by FROM unverified)
-    WHERE suppressed_by IS NULL GROUP BY state"""
+_ALL = "(SELECT * FROM findings UNION ALL SELECT * FROM resolved UNION ALL SELECT * FROM unverified)"
+_STATES = f"SELECT state, sum({NUMBER})::BIGINT AS n FROM {_ALL} WHERE suppressed_by IS NULL GROUP BY state"  # noqa: S608  # constants
 _TRENDS = f"""
     WITH counted AS (SELECT CASE WHEN contains(artifact, '/') THEN split_part(artifact, '/', 1) ELSE '' END AS folder, engine, category,
-    severity, state, (sum(count) FILTER (suppressed_by IS NULL))::BIGINT AS findings, (sum(count) FILTER (suppressed_by IS NOT NULL))::BIGINT
-    AS suppressed FROM (SELECT * FROM findings UNION ALL SELECT * FROM resolved UNION ALL SELECT * FROM unverified) GROUP BY ALL),
+    severity, state, (sum({NUMBER}) FILTER (suppressed_by IS NULL))::BIGINT AS findings,
+    (sum({NUMBER}) FILTER (suppressed_by IS NOT NULL))::BIGINT AS suppressed FROM {_ALL} GROUP BY folder, engine, category, severity, state),
     largest AS (SELECT folder FROM counted GROUP BY folder ORDER BY sum(coalesce(findings, 0)) DESC, folder LIMIT {_FOLDERS})
     SELECT '{{sweep}}' AS sweep, started, CASE WHEN folder IN (SELECT folder FROM largest) THEN folder ELSE '(others)' END AS folder,
     engine, category, severity, state, coalesce(sum(findings), 0)::BIGINT AS findings, coalesce(sum(suppressed), 0)::BIGINT AS suppressed
@@ -115,9 +118,10 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
     night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
     for name in ("run.json", *TABLES, "attestation.json"):
         night.delete(name)  # of an earlier collect that did not end
-    assembly = assemble(state, scanned, info, site_key)
+    before = folder_of(state, previous) if previous else None
+    assembly = assemble(state, scanned, info, site_key, repeats=before is not None and _has_repeats(before))
     with database() as connection:
-        _sources(connection, state, scanned, info, assembly, folder_of(state, previous) if previous else None)
+        _sources(connection, state, scanned, info, assembly, before)
         _join(connection, info, site_key)
         for name, query, schema in (
             ("rollup", "SELECT * FROM all_rollup", ROLLUP),
@@ -144,6 +148,12 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
     return result
 
 
+def _has_repeats(before: OutputStore) -> bool:
+    """Whether rows are there of schema 2, which had one for each place: they are unverified, or all of a night."""
+    tables = (before.dataset(name, FINDINGS) for name in ("findings", "unverified"))
+    return any(table.head(1, columns=["places"], filter=pc.field("places").is_null()).num_rows for table in tables)
+
+
 def _sources(
     connection: Any, state: OutputStore, scanned: OutputStore, info: RunInfo, assembly: Assembly, before: OutputStore | None
 ) -> None:
@@ -152,6 +162,8 @@ def _sources(
         connection.register(f"scanned_{name}", scanned.dataset(name, schema))
     for name, schema in TABLES.items():
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
+    repeats = scanned.exists("repeats")
+    connection.register("repeats", scanned.dataset("repeats", REPEATS) if repeats else REPEATS.empty_table())
     connection.register("plan", state.dataset(f"_work/{info.run}/plan.parquet"))
     same = list(zip(*assembly.same, strict=True)) or [(), ()]
     connection.register("same", pa.table({"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}))
@@ -188,7 +200,7 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
         _FINDINGS,
         _LEDGER,
         f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM all_findings",  # noqa: S608  # constants
-        "CREATE TEMP VIEW before_rows AS SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified",
+        _BEFORE,
         f"CREATE TEMP TABLE before AS SELECT {SLIM}, first_seen, last_seen FROM before_rows",  # noqa: S608  # constants
         "CREATE TEMP VIEW earlier AS SELECT artifact FROM before_ledger",
         "CREATE TEMP TABLE known AS SELECT * FROM before_known",

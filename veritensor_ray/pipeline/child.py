@@ -24,6 +24,7 @@ from veritensor_ray.pipeline.bounded import HEAD, exactly
 from veritensor_ray.pipeline.calibration import highest_passage
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory, unbound_memory
+from veritensor_ray.pipeline.reading_back import Request, found_again
 from veritensor_ray.pipeline.shard import scan_shard, split_engines
 from veritensor_ray.pipeline.splitting import splitter
 
@@ -126,7 +127,13 @@ def score(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
     return highest_passage(context, row, bounds.pulse), b""
 
 
-_FUNCTIONS: dict[str, Callable[..., Answer]] = {"ready": ready, "scan": scan, "score": score, "split": split}
+def passage(bounds: Bounds, request: Request) -> Answer:
+    """What stands around a finding."""
+    bounds.bind()
+    return found_again(request, bounds.pulse), b""
+
+
+_FUNCTIONS: dict[str, Callable[..., Answer]] = {"passage": passage, "ready": ready, "scan": scan, "score": score, "split": split}
 
 
 def _answered(bounds: Bounds, request: bytes) -> Answer:

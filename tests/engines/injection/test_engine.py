@@ -265,16 +265,3 @@ def test_the_model_in_the_package(cascade: bool) -> None:
     assert {hit.row for hit in hits} >= {1}
     assert {hit.row for hit in hits} <= {1, 3}
     assert engine.scan_prepared(texts, Injection(Settings.model_validate({"injection": {"cascade": cascade}})).prepare(texts)) == hits
-
-
-@pytest.mark.parametrize(
-    ("address", "threads", "cpus", "expected"),
-    [(None, 1, 4, 4), (None, 8, 4, 8), ("auto", 1, 4, 1), ("auto", 3, 4, 3)],
-    ids=["a machine of one's own", "more are asked for", "a cluster", "more in a cluster"],
-)
-def test_windows_at_once_are_the_cpus_that_nobody_else_counts_on(
-    monkeypatch: pytest.MonkeyPatch, address: str | None, threads: int, cpus: int, expected: int
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cpus))
-    settings = Settings.model_validate({"address": address, "resources": {"model_threads": threads}})
-    assert Injection(settings)._at_once() == expected

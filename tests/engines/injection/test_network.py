@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from tests.engines.injection.building import ATTACK, random_ids, save_model, save_network
-from veritensor_ray.engines.injection.linear import Array
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.windows import TokenWindow
+from veritensor_ray.engines.words import Array
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ONNX, SAFETENSORS
 

@@ -14,8 +14,10 @@ from tests.engines.pii.helpers import engine
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.pii import Pii
-from veritensor_ray.engines.pii.freetext import batches, labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import PiiSpan
+from veritensor_ray.engines.pii.prepared import PREPARED
+from veritensor_ray.engines.pii.torch_backend import batches
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Block, Identity, to_batch
@@ -32,8 +34,6 @@ class TestPii(EngineContract):
 class Names:
     """A model that knows two names and one street."""
 
-    window_words = 20
-
     def __init__(self) -> None:
         self.read_texts: list[str] = []
 
@@ -49,7 +49,7 @@ class Names:
 
 
 def reading(**pii: object) -> tuple[Pii, Names]:
-    made, names = engine(**pii), Names()
+    made, names = engine(free_text=True, **pii), Names()
     made._reader = names
     return made, names
 
@@ -70,11 +70,13 @@ def test_an_address_of_mail_beats_the_name_in_it() -> None:
     assert [hit.rule for hit in made.scan_text(text_batch(["write to anna@posteo.de"]))] == ["pii.email"]
 
 
-@pytest.mark.parametrize(("gated", "read"), [(True, 1), (False, 3)])
-def test_the_gate_spares_the_model(gated: bool, read: int) -> None:
+@pytest.mark.parametrize(
+    ("gated", "read"), [(True, ["He lives at 8 Mill Road."]), (False, ["nothing here to see", "x = y + 1", "He lives at 8 Mill Road."])]
+)
+def test_the_tagger_spares_the_model(gated: bool, read: list[str]) -> None:
     made, names = reading(gate=gated)
-    made.scan_text(text_batch(["nothing here to see", "x = y + 1", "We met Maria Schneider."]))
-    assert len(names.read_texts) == read
+    made.scan_text(text_batch(["nothing here to see", "x = y + 1", "He lives at 8 Mill Road."]))
+    assert names.read_texts == read
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,29 @@ def test_the_name_of_a_column_is_context(column: str | None, text: str, rule: st
     assert [hit.rule for hit in engine().scan_text(batch)] == ([f"pii.{rule}"] * 2 if rule else [])
 
 
+def test_what_the_model_reads_is_chosen_where_the_bytes_are() -> None:
+    made, names = reading()
+    texts = text_batch(["nothing here to see", None, "Write to jo@posteo.de or 8 Mill Road, Leeds.", "We met Maria Schneider."])
+    prepared = engine(free_text=True).prepare(texts)
+    assert prepared.schema == PREPARED
+    assert prepared.column("row").to_pylist() == [2, 2, 2, 3]
+    assert prepared.column("rule").to_pylist() == ["email", None, "", "person"]  # found, a passage to read with a doubt in it, settled
+    hits = made.scan_prepared(texts, prepared)
+    assert [(hit.row, hit.rule) for hit in hits] == [(2, "pii.email"), (2, "pii.address"), (3, "pii.person")]
+    assert names.read_texts == ["Write to jo@posteo.de or 8 Mill Road, Leeds."]
+    assert hits == reading()[0].scan_text(texts)
+
+
+def test_without_free_text_nothing_waits_for_a_model() -> None:
+    prepared = engine().prepare(text_batch(["Write to jo@posteo.de or Maria Schneider."]))
+    assert prepared.column("rule").to_pylist() == ["email"]
+
+
+def test_what_a_model_has_to_read_is_not_dropped_where_none_is_loaded() -> None:
+    with pytest.raises(ModelError, match="not loaded"):
+        engine(free_text=True).scan_text(text_batch(["He lives at 8 Mill Road, Leeds."]))
+
+
 def test_context_does_not_cross_segments() -> None:
     assert engine().scan_text(text_batch(["SSN", "536228726", "call me on", "9472 7916"])) == []
 
@@ -104,6 +129,13 @@ def test_patterns_need_no_model(tmp_path: Path) -> None:
     made.load(ModelStore("embedded", tmp_path))
     assert made.model_name is None
     assert pickle.loads(pickle.dumps(made)).fingerprint() == made.fingerprint()  # noqa: S301  # our own bytes
+
+
+def test_severity_and_kind_go_through_to_the_hit() -> None:
+    made, names = reading(gate=False)
+    names.read = lambda texts: [[PiiSpan("person", 0, 4, 0.9, "why", "info")] for _ in texts]  # type: ignore[method-assign]
+    (hit,) = made.scan_text(text_batch(["Anna"]))
+    assert (hit.severity, hit.message) == ("info", "why")
 
 
 def test_a_missing_model_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The adapter of GLiNER, with a tiny model of random weights: it loads, reads, repeats itself, and fails its self-test."""
+"""A GLiNER model run by PyTorch, with a tiny model of random weights: it loads, reads, repeats itself, and fails its self-test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.config import Settings
-from veritensor_ray.engines.pii.freetext import Gliner
+from veritensor_ray.engines.pii.freetext import FreeText
+from veritensor_ray.engines.pii.torch_backend import GlinerTorch
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import Model
 
@@ -44,16 +45,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_that_knows_nothing_fails_its_self_test(folder: Path) -> None:
     with pytest.raises(ModelError, match="fails its self-test"):
-        Gliner(Model("pii", folder, "tiny", {**CALIBRATION, "thresholds": {"default": 0.99}}), Settings())
+        FreeText(Model("pii", folder, "tiny", {**CALIBRATION, "thresholds": {"default": 0.99}}), Settings())
 
 
 def test_reads_in_order_and_repeats_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Gliner, "_self_test", lambda *_: None)
-    reader = Gliner(Model("pii", folder, "tiny", CALIBRATION), Settings())
+    monkeypatch.setattr(FreeText, "_self_test", lambda *_: None)
+    reader = FreeText(Model("pii", folder, "tiny", CALIBRATION), Settings())
     first = reader.read(TEXTS)
-    again = Gliner(Model("pii", folder, "tiny", CALIBRATION), Settings()).read(TEXTS)
+    again = FreeText(Model("pii", folder, "tiny", CALIBRATION), Settings()).read(TEXTS)
     assert [[(f.rule, f.start, f.end) for f in found] for found in first] == [[(f.rule, f.start, f.end) for f in found] for found in again]
-    monkeypatch.setattr(Gliner, "_forward", None)
+    monkeypatch.setattr(GlinerTorch, "_forward", None)
     assert reader.read(TEXTS) == first, "equal texts are read once"
     assert [(f.rule, f.start, f.end) for f in first[0]] == [(f.rule, f.start, f.end) for f in first[3]]
     assert all(
@@ -70,4 +71,4 @@ def test_a_broken_folder_is_a_model_error(folder: Path, tmp_path: Path, gone: st
         if file.name != gone:
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ModelError, match="cannot be loaded"):
-        Gliner(Model("pii", tmp_path, "tiny", CALIBRATION), Settings())
+        FreeText(Model("pii", tmp_path, "tiny", CALIBRATION), Settings())

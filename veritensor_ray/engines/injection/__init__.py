@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, from_t
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore, known_answers
+from veritensor_ray.models.onnx_graph import windows_at_once
 
 # What decides beside the weights of the transformer, which the name of a model is made of.
 _BESIDE = ("linear.safetensors", "tokenizer.json")
@@ -82,15 +82,12 @@ class Injection(WithModel):
         """Weights, tokenizer and self-test. Raises ModelError."""
         cutter = self._load_cutter(models)
         model = self._described()
-        network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads, self._at_once())
+        network = Network(
+            model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads, windows_at_once(self._settings)
+        )
         scorer = Scorer(cutter, network, self._about().mix, self._about().ceiling)
         self._self_test(scorer, str(model.folder))
         self._scorer = scorer
-
-    def _at_once(self) -> int:
-        """Windows that are computed at once: a cluster gives an actor its CPUs; a machine of one's own has what extraction leaves idle."""
-        asked = self._settings.resources.model_threads
-        return asked if self._settings.address else max(asked, len(os.sched_getaffinity(0)))
 
     def _load_cutter(self, models: ModelStore) -> Cutter:
         """What `prepare` needs: the tokenizer and the linear model, not the weights of the transformer."""

@@ -1,7 +1,6 @@
 """The first stage of `injection`: a linear model over hashed words, word pairs and triples; it knows neither the transformer nor tokens.
 
-Words are what Unicode calls letters and digits; in scripts without spaces every character is one. It works on whole batches of texts
-as arrays: it reads everything, so a Python loop over windows or texts would be most of its cost.
+It works on whole batches of texts as arrays: it reads everything, so a Python loop over windows or texts would be most of its cost.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from veritensor_ray.engines.words import AT_ONCE, MIX, Array, Hashes, bounds, lowered, mixed, points_of
 from veritensor_ray.errors import ModelError
 
 BITS = 19
@@ -21,36 +20,7 @@ STEM = 5  # characters of a word's beginning that count as its stem: inflected l
 ZONE, ZONE_STRIDE = 40, 20  # words that are judged at once: among more a short order drowns
 MARGIN = 12  # words on either side of a zone that the transformer reads too
 _LONGEST = 32  # characters of a word that enter its hash
-_AT_ONCE = 1 << 19  # characters hashed at once: the arrays stay in the processor's cache
 _OVERLAP = 2048  # of the parts of a longer text, so that an order where they meet is whole in one of them
-_SPACELESS = ((0x0E00, 0x0EFF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0x20000, 0x2FFFF))
-_GENERATOR = 0x01000193  # odd, so that it has an inverse
-_MIX = (np.uint32(0x9E3779B1), np.uint32(0x85EBCA77))
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@functools.cache
-def _classes() -> Array:
-    """For every code point: 0 no part of a word, 1 part of one, 2 a word by itself."""
-    classes = np.fromiter((chr(c).isalnum() for c in range(0x30000)), np.uint8, 0x30000)
-    for first, last in _SPACELESS:
-        classes[first : last + 1] *= 2
-    return np.concatenate([classes, np.zeros(0x110000 - len(classes), np.uint8)])
-
-
-@functools.cache
-def _powers() -> tuple[Array, Array]:
-    """Powers of the generator and of its inverse, modulo 2³²: the hash of a word is a difference of two sums, moved to the word's beginning."""
-    count = _AT_ONCE + 2
-    inverse = pow(_GENERATOR, -1, 1 << 32)
-    return tuple(np.cumprod(np.concatenate([[1], np.full(count - 1, one, np.uint32)]), dtype=np.uint32) for one in (_GENERATOR, inverse))  # type: ignore[return-value]
-
-
-def _lower(text: str) -> str:
-    """Lower case, character by character: offsets stay."""
-    low = text.replace("İ", "i").lower()  # the one letter whose lower case is two characters
-    return low if len(low) == len(text) else "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +36,14 @@ class Words:
 
 
 def words(text: str) -> Words:
-    """Hash a text of at most `_AT_ONCE` characters. A NUL parts texts: no n-gram crosses it."""
-    points = np.frombuffer(_lower(text).encode("utf-32-le", "surrogatepass"), np.uint32)
-    kind = np.zeros(len(points) + 2, np.uint8)
-    np.take(_classes(), points, out=kind[1:-1], mode="clip")
-    before, here = kind[:-1], kind[1:]
-    alone = (before == 2) | (here == 2)
-    edge = (before > 0) != (here > 0)
-    starts = np.flatnonzero((here > 0) & (edge | alone))
-    ends = np.flatnonzero((before > 0) & (edge | alone))
+    """Hash a text of at most `AT_ONCE` characters. A NUL parts texts: no n-gram crosses it."""
+    points = points_of(lowered(text))
+    starts, ends = bounds(points)
     if not len(starts):
         return Words(starts, ends, np.zeros((4, 0), np.uint32))
-    powers, inverse = _powers()
-    sums = np.zeros(len(points) + 1, np.uint32)
-    np.cumsum(points * powers[: len(points)], out=sums[1:])
-    back = inverse[starts]
-    whole = (sums[np.minimum(ends, starts + _LONGEST)] - sums[starts]) * back
-    stem = (sums[np.minimum(ends, starts + STEM)] - sums[starts]) * back
+    hashes = Hashes(points)
+    whole = hashes.of(starts, np.minimum(ends, starts + _LONGEST))
+    stem = hashes.of(starts, np.minimum(ends, starts + STEM))
     second, third = _shifted(whole, 1), _shifted(whole, 2)
     parts = np.flatnonzero(points == 0)
     if len(parts):  # the last word before a NUL has no second, the last two have no third
@@ -90,15 +51,12 @@ def words(text: str) -> Words:
         last = last[last >= 0]
         second[last] = 0
         third[last] = third[np.maximum(last - 1, 0)] = 0
-    mixed = np.empty((4, len(starts)), np.uint32)
-    mixed[0] = whole
-    mixed[1] = whole * _MIX[0] + second
-    mixed[2] = mixed[1] * _MIX[1] + third
-    mixed[3] = stem ^ np.uint32(0x5BD1E995)
-    for factor, shift in ((_MIX[0], 15), (_MIX[1], 13)):
-        mixed ^= mixed >> np.uint32(shift)
-        mixed *= factor
-    return Words(starts, ends, mixed >> np.uint32(32 - BITS))
+    grams = np.empty((4, len(starts)), np.uint32)
+    grams[0] = whole
+    grams[1] = whole * MIX[0] + second
+    grams[2] = grams[1] * MIX[1] + third
+    grams[3] = stem ^ np.uint32(0x5BD1E995)
+    return Words(starts, ends, mixed(grams) >> np.uint32(32 - BITS))
 
 
 def _shifted(values: Array, by: int) -> Array:
@@ -181,13 +139,13 @@ class _Piece:
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[_Piece]:
-    """All texts, joined into pieces of at most `_AT_ONCE` characters; a longer text is cut into parts that overlap."""
+    """All texts, joined into pieces of at most `AT_ONCE` characters; a longer text is cut into parts that overlap."""
     parts: list[tuple[int, int, str]] = []
     size = 0
     for row, text in enumerate(texts):
-        for skipped in range(0, max(1, len(text) - _OVERLAP), _AT_ONCE - _OVERLAP) if text else ():
-            part = text if len(text) <= _AT_ONCE else text[skipped : skipped + _AT_ONCE]
-            if size + len(part) + len(parts) > _AT_ONCE:
+        for skipped in range(0, max(1, len(text) - _OVERLAP), AT_ONCE - _OVERLAP) if text else ():
+            part = text if len(text) <= AT_ONCE else text[skipped : skipped + AT_ONCE]
+            if size + len(part) + len(parts) > AT_ONCE:
                 yield _joined(parts)
                 parts, size = [], 0
             parts.append((row, skipped, part))

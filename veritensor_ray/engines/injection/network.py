@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from veritensor_ray.engines.injection.linear import Array
 from veritensor_ray.engines.injection.windows import TokenWindow
+from veritensor_ray.engines.words import Array
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ONNX
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veritensor_ray.engines.injection.linear import Array
+from veritensor_ray.engines.words import Array
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.weights import check_finite
 

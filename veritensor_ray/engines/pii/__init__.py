@@ -1,30 +1,37 @@
-"""Personal data: patterns with checksums, and a GLiNER model for free text behind a gate; it knows neither Ray nor where texts come from."""
+"""Personal data: patterns with checksums, and models for free text; it knows neither Ray nor where texts come from."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
-from veritensor_ray.engines.pii import chunks, custom, evasion, gate, patterns
-from veritensor_ray.engines.pii.freetext import Gliner, Reader, thresholds_of, window_words_of
+from veritensor_ray.engines.pii import custom, evasion, patterns
+from veritensor_ray.engines.pii.chunks import chunks
+from veritensor_ray.engines.pii.freetext import FreeText, Reader, labels_of, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
+from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
+from veritensor_ray.engines.pii.tagger import FILE, Passage, Tagged, Tagger
+from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded
+from veritensor_ray.errors import ModelError
+from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore
 
 _HIDDEN = 0.95  # confidence of what was hidden, in parts of what it would be in the open
-_GROUP = 4096  # chunks that wait for the model at once
 
 __all__ = ["Pii"]
 
 
 class Pii(WithModel):
-    """Patterns run over joined segments, a second time over what evasions hide; the model reads what the gate lets through."""
+    """Patterns run over joined segments, a second time over what evasions hide; the model reads what the tagger leaves unclear."""
 
     name = "pii"
     version = "2"
@@ -33,6 +40,7 @@ class Pii(WithModel):
     def __init__(self, settings: Settings) -> None:
         custom.check(settings.pii)
         super().__init__(settings)
+        self._tagger: Tagger | None = None
         self._reader: Reader | None = None
 
     def applies(self, about: FileInfo) -> bool:
@@ -41,10 +49,9 @@ class Pii(WithModel):
 
     def load(self, models: ModelStore) -> None:
         """The model, if free text is wanted. Raises ModelError."""
-        gate.first_names()
         if self._settings.pii.free_text:
             self._model = models.model("pii")
-            self._reader = Gliner(self._model, self._settings)
+            self._reader = FreeText(self._model, self._settings)
 
     def rules(self) -> Sequence[Rule]:
         """Built in and configured."""
@@ -64,16 +71,34 @@ class Pii(WithModel):
         ]
         if self._settings.pii.free_text:
             model = self._described()
-            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(window_words_of(model.settings))]
+            embedded = ModelStore("embedded").model("pii")
+            parts += [digest(embedded.folder / FILE), str(embedded.settings.get("tagger"))]
+            asked = (labels_of(model.settings), model.settings.get("sinks", ()), window_words_of(model.settings))
+            parts += [model.name, str(thresholds_of(model.settings, self._settings.pii.thresholds)), str(asked)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Hits by segment and place."""
-        hits: list[Hit] = []
-        for joined in pieces(texts):
-            found = [*self._structured(joined), *self._hidden(joined), *self._free(joined)]
-            hits += self._hits(joined, merged(found))
-        return hits
+        return self.scan_prepared(texts, self.prepare(texts))
+
+    def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
+        """What needs no model, and the passages that do, schema PREPARED."""
+        return to_table(read for joined in pieces(texts) for read in self._prepared(joined))
+
+    def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
+        """Hits by segment and place, from what `prepare` made of the same texts."""
+        least = self._settings.pii.min_confidence
+        answered = self._answered(texts.column("text"), list(from_table(prepared)))
+        found = {read.row: [span for span in merged(read.found) if span.score >= least] for read in answered}
+        if any(diagnosis(span) for spans in found.values() for span in spans):
+            found = graded(found, cells_of(texts, list(found)))
+        return [self._hit(row, span) for row, spans in found.items() for span in spans]
+
+    def _prepared(self, joined: JoinedBatch) -> Iterator[Read]:
+        found = _by_text(joined, [*self._structured(joined), *self._hidden(joined)])
+        for i, (row, tagged) in enumerate(zip(joined.rows, self._tagged(joined), strict=True)):
+            if found[i] or tagged.settled or tagged.unclear:
+                yield Read(row, [*found[i], *tagged.settled], list(tagged.unclear))
 
     def _structured(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
         yield from patterns.find(joined, self._settings.pii)
@@ -91,38 +116,50 @@ class Pii(WithModel):
                 for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])):
                     begin, until = mapped.original(found.start, found.end)
                     if text[begin:until] != mapped.text[found.start : found.end]:
-                        score = round(found.score * _HIDDEN, 3)
-                        yield PiiSpan(found.rule, start + begin, start + until, score, found.detail, found.severity)
+                        yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
 
-    def _free(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
-        if self._reader is None:
-            return
-        waiting: list[tuple[int, str]] = []
-        for chunk in self._chunks(joined, self._reader.window_words):
-            waiting.append(chunk)
-            if len(waiting) == _GROUP:
-                yield from self._read(self._reader, waiting)
-                waiting = []
-        yield from self._read(self._reader, waiting)
+    def _tagged(self, joined: JoinedBatch) -> list[Tagged]:
+        """What the tagger makes of each text; without the gate, everything is for the model, and without free text nothing is."""
+        texts = [text for _, text in joined.texts()]
+        if not self._settings.pii.free_text:
+            return [Tagged()] * len(texts)
+        words = window_words_of(self._described().settings)
+        if not self._settings.pii.gate:
+            return [Tagged((), tuple(Passage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
+        if self._tagger is None:
+            self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)
+        return self._tagger.read(texts)
 
-    def _chunks(self, joined: JoinedBatch, words: int) -> Iterator[tuple[int, str]]:
-        for start, text in joined.texts():
-            for first, last in chunks.chunks(text, words):
-                if not self._settings.pii.gate or gate.possible(text[first:last]):
-                    yield start + first, text[first:last]
+    def _answered(self, texts: pa.Array, reads: list[Read]) -> Iterator[Read]:
+        """Each with what the model finds in its passages."""
+        waiting: list[str] = []
+        for read in reads:
+            if read.passages:
+                text = texts[read.row].as_py()
+                waiting += [text[passage.start : passage.end] for passage in read.passages]
+        if waiting and self._reader is None:
+            raise ModelError("the pii model is not loaded")
+        answers = iter(self._reader.read(waiting) if self._reader else ())
+        for read in reads:
+            spans = [
+                replace(one, start=passage.start + one.start, end=passage.start + one.end)
+                for passage in read.passages
+                for one in next(answers)
+                if passage.asked(passage.start + one.start, passage.start + one.end)
+            ]
+            yield replace(read, found=read.found + spans, passages=[])
 
     @staticmethod
-    def _read(reader: Reader, waiting: Sequence[tuple[int, str]]) -> Iterator[PiiSpan]:
-        if waiting:
-            for (start, _), spans in zip(waiting, reader.read([text for _, text in waiting]), strict=True):
-                for found in spans:
-                    yield PiiSpan(found.rule, start + found.start, start + found.end, found.score, found.detail)
+    def _hit(row: int, found: PiiSpan) -> Hit:
+        score = min(max(found.score, 0.0), 1.0)
+        return Hit(f"pii.{found.rule}", found.start, found.end, row, score, found.severity, found.detail or None)
 
-    def _hits(self, joined: JoinedBatch, found: Iterable[PiiSpan]) -> Iterator[Hit]:
-        for one in found:
-            if one.score >= self._settings.pii.min_confidence:
-                i = joined.index(one.start)
-                base = joined.starts[i]
-                end = min(one.end, joined.ends[i]) - base
-                score = min(max(one.score, 0.0), 1.0)
-                yield Hit(f"pii.{one.rule}", one.start - base, end, joined.rows[i], score, one.severity, one.detail or None)
+
+def _by_text(joined: JoinedBatch, found: Sequence[PiiSpan]) -> dict[int, list[PiiSpan]]:
+    """Spans of a buffer by the number of their text, with places in that; what reaches beyond its end is cut off."""
+    spans = defaultdict(list)
+    for one in found:
+        i = joined.index(one.start)
+        base = joined.starts[i]
+        spans[i].append(replace(one, start=one.start - base, end=min(one.end, joined.ends[i]) - base))
+    return spans

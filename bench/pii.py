@@ -1,0 +1,310 @@
+"""Measures `pii`: labelled sets, sets of real text that no training saw, real documents by kind, and speed, beside presidio.
+
+It knows no model: what it measures is the engine at its shipped settings. The page for docs/models.md is made here too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.injection import loaded
+from bench.injection_page import table
+from bench.injection_texts import SEED
+from training import pii_marked as marked
+from training.reading import read_folder, unpacked
+from veritensor_ray.config import load_settings
+from veritensor_ray.engines.base import TextEngine
+from veritensor_ray.engines.pii.features import words
+from veritensor_ray.engines.pii.tagger import TAGS
+from veritensor_ray.testing import text_batch
+
+CLINICAL = ("medical",)  # kinds of real documents that are about patients
+MEDICAL = "pii.medical"
+SPEED_BYTES = 500_000  # of each kind
+GATES: dict[str, dict[str, Any]] = {"tagger on": {}, "tagger off": {"gate": False}}
+# Rules of the page, and the severities that a cell counts.
+SHOWN = {
+    "medical": ("high", "info"), "address": ("medium",), "person": ("low",), "organization": ("info",), "email": ("medium", "low", "info"),
+    "phone": ("medium",), "national-id": ("high",), "payment-card": ("high",), "us-ssn": ("high",),
+}  # fmt: skip
+# Labels of the public sets and the rule that has to find them; what is not listed is not asked for.
+PII = {
+    "PERSON": "person", "ADDRESS": "address", "STREET_ADDRESS": "address", "ORGANIZATION": "organization", "CREDIT_CARD": "payment-card",
+    "US_SSN": "us-ssn", "PHONE_NUMBER": "phone", "EMAIL_ADDRESS": "email", "IP_ADDRESS": "ip-address", "IBAN_CODE": "iban",
+    "MAC_ADDRESS": "mac-address", "CRYPTO": "crypto-address",
+}  # fmt: skip
+
+
+Span = tuple[int, int, str]
+
+
+def pii_sets(data: Path) -> dict[str, list[tuple[str, list[Span]]]]:
+    """Public sets, their labels under our names; spans of labels that are not asked for are kept as '-', where anything may be found."""
+    sets = {}
+    for name in ("presidio_synth_v2", "presidio_generated_large"):
+        frame = pd.read_parquet(data / "pii" / f"{name}.parquet")
+        sets[name] = [
+            (t, [(a, b, PII.get(label, "-")) for a, b, label in json.loads(s)]) for t, s in zip(frame.text, frame.spans, strict=True)
+        ]
+    return sets
+
+
+def overlap(one: Span, two: Span) -> float:
+    shared = min(one[1], two[1]) - max(one[0], two[0])
+    return max(0, shared) / (max(one[1], two[1]) - min(one[0], two[0]))
+
+
+def f1(rows: Iterable[tuple[list[Span], list[Span]]]) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1 by type and over all; a hit is a span of the same type with at least half of the union in common."""
+    hits, found, wanted = Counter[str](), Counter[str](), Counter[str]()
+    for truth, predicted in rows:
+        asked = [t for t in truth if t[2] != "-"]
+        elsewhere = [t for t in truth if t[2] == "-"]
+        for span in predicted:
+            right = any(t[2] == span[2] and overlap(t, span) >= 0.5 for t in asked)
+            if right or not any(overlap(t, span) > 0 for t in elsewhere):
+                found[span[2]] += 1
+                hits[span[2]] += right
+        for t in asked:
+            wanted[t[2]] += 1
+            hits["+" + t[2]] += any(t[2] == span[2] and overlap(t, span) >= 0.5 for span in predicted)
+    table = {}
+    for name in [*sorted(wanted), "all"]:
+        names = sorted(wanted) if name == "all" else [name]
+        true, seen, there = (sum(c[n] for n in names) for c in (hits, found, wanted))
+        caught = sum(hits["+" + n] for n in names)
+        precision, recall = true / max(seen, 1), caught / max(there, 1)
+        table[name] = {
+            "spans": there, "precision": round(precision, 3), "recall": round(recall, 3),
+            "F1": round(2 * precision * recall / max(precision + recall, 1e-9), 3),
+        }  # fmt: skip
+    return table
+
+
+def predicted(engine: TextEngine, texts: Sequence[str]) -> list[list[Span]]:
+    result: list[list[Span]] = [[] for _ in texts]
+    for hit in engine.scan_text(text_batch(texts)):
+        result[hit.row or 0].append((hit.start, hit.end, hit.rule.partition(".")[2]))
+    return [[s for s in spans if s[2] in set(PII.values())] for spans in result]
+
+
+PRESIDIO = """
+import json, sys, time
+from presidio_analyzer import AnalyzerEngine
+from presidio_analyzer.nlp_engine import NlpEngineProvider
+import spacy
+name = sorted(spacy.util.get_installed_models())[0]
+nlp = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": name}]}).create_engine()
+engine = AnalyzerEngine(nlp_engine=nlp)
+texts = json.load(sys.stdin)
+engine.analyze(text=texts[0], language="en")
+began = time.process_time()
+found = [[(r.start, r.end, r.entity_type) for r in engine.analyze(text=t, language="en")] for t in texts]
+json.dump({"model": name, "seconds": time.process_time() - began, "found": found}, sys.stdout)
+"""
+
+
+def presidio(python: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Presidio's default analyzer over the same texts, in its own interpreter."""
+    done = subprocess.run(
+        [python, "-c", PRESIDIO],
+        input=json.dumps(list(texts)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    answer: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return answer
+
+
+def strangers(data: Path, python: str | None) -> dict[str, Any]:
+    """Real text with labels, of which no training saw these parts: names of persons and organisations."""
+    engine = loaded("pii", load_settings(flags={}, environ={}))
+    found: dict[str, Any] = {}
+    sets: dict[str, list[marked.Marked]] = defaultdict(list)
+    for one in marked.labelled(data, kept_apart=True):
+        sets[one.source].append(one)
+    for name, some in sets.items():
+        texts = [one.text for one in some]
+        truth = [_spans(one) for one in some]
+        found[name] = f1(zip(truth, _names(predicted(engine, texts)), strict=True))
+        if python:
+            answer = presidio(python, texts)
+            theirs = [[(a, b, PII.get(label, "-")) for a, b, label in one] for one in answer["found"]]
+            found[f"{name}, presidio ({answer['model']})"] = f1(zip(truth, _names(theirs), strict=True))
+    return found
+
+
+def _names(found: Sequence[Sequence[Span]]) -> list[list[Span]]:
+    return [[span for span in some if span[2] in ("person", "organization")] for some in found]
+
+
+def _spans(one: marked.Marked) -> list[Span]:
+    """The spans of a text; places are kept as '-', where anything may be found."""
+    found, spans = words(one.text), list[Span]()
+    for i, tag in enumerate(TAGS[t] for t in one.tags):
+        part, _, kind = tag.partition("-")
+        if part == "B":
+            spans.append((int(found.starts[i]), int(found.ends[i]), "-" if kind == "location" else kind))
+        elif part == "I":
+            spans[-1] = (spans[-1][0], int(found.ends[i]), spans[-1][2])
+    return spans
+
+
+def documents(data: Path) -> dict[str, Any]:
+    """Of the real documents, by kind: findings of each rule and severity, and documents in which a model says `high`."""
+    engine = loaded("pii", load_settings(flags={}, environ={}))
+    severity = {rule.id: rule.severity for rule in engine.rules()}
+    kinds: dict[str, Any] = {}
+    for kind, folder in unpacked(data / "real"):
+        rows, batches = read_folder(folder)
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        high: set[int] = set()
+        began, size = time.process_time(), 0
+        for batch in batches:
+            owners = batch.column("artifact").to_pylist()
+            size += sum(len(text.encode()) for text in batch.column("text").to_pylist() if text)
+            for hit in engine.scan_text(batch):
+                counts[hit.rule][hit.severity or severity[hit.rule]] += 1
+                if hit.rule == MEDICAL and hit.severity == "high":  # of a pattern, it has the rule's own severity
+                    high.add(owners[hit.row or 0])
+        kinds[kind] = {
+            "documents": len(rows),
+            "MB": round(size / 1e6, 2),
+            "CPU seconds": round(time.process_time() - began, 2),
+            "findings": {rule: dict(some) for rule, some in sorted(counts.items())},
+            "high": len(high),
+        }
+    return kinds
+
+
+def speed(data: Path, python: str | None) -> dict[str, Any]:
+    """Megabytes per CPU second over real documents of all kinds, as many of each: all of it, patterns alone, names alone, the model without the tagger."""
+    rng = random.Random(SEED)
+    texts: list[str] = []
+    for _, folder in unpacked(data / "real"):
+        _, batches = read_folder(folder)
+        segments = [text for batch in batches for text in batch.column("text").to_pylist() if text]
+        rng.shuffle(segments)
+        taken = 0
+        while segments and taken < SPEED_BYTES:
+            texts.append(segments.pop())
+            taken += len(texts[-1].encode())
+    size = sum(len(text.encode()) for text in texts) / 1e6
+    whole, patterns = (loaded("pii", load_settings(flags={"pii": flags}, environ={})) for flags in ({}, {"free_text": False}))
+    spent = {"patterns and names": _spent(whole, texts), "patterns": _spent(patterns, texts)}
+    found = {name: round(size / seconds, 3) for name, seconds in spent.items()}
+    found["names"] = round(size / max(spent["patterns and names"] - spent["patterns"], 1e-9), 3)
+    few = rng.sample(texts, max(1, len(texts) // 100))
+    ungated = loaded("pii", load_settings(flags={"pii": {"gate": False}}, environ={}))
+    few_size = sum(len(text.encode()) for text in few) / 1e6
+    found["the model reads everything"] = round(few_size / _spent(ungated, few), 4)
+    if python:
+        found["presidio"] = round(few_size / presidio(python, few)["seconds"], 4)
+    return {"MB": round(size, 1), "MB per CPU second": found}
+
+
+def _spent(engine: TextEngine, texts: Sequence[str]) -> float:
+    began = time.process_time()
+    engine.scan_text(text_batch(texts))
+    return time.process_time() - began
+
+
+def measure(data: Path, python: str | None) -> dict[str, Any]:
+    """All of it."""
+    return {
+        "sets": labelled_sets(data, python),
+        "strangers": strangers(data, python),
+        "documents": documents(data),
+        "speed": speed(data, python),
+    }
+
+
+def labelled_sets(data: Path, python: str | None) -> dict[str, Any]:
+    """F1 by type on texts with marked identifiers, with the tagger and without, beside presidio."""
+    engines = {name: loaded("pii", load_settings(flags={"pii": flags}, environ={})) for name, flags in GATES.items()}
+    found: dict[str, Any] = {}
+    for set_name, rows in pii_sets(data).items():
+        texts = [text for text, _ in rows]
+        truth = [spans for _, spans in rows]
+        for name, engine in engines.items():
+            found[f"{set_name}, {name}"] = f1(zip(truth, predicted(engine, texts), strict=True))
+        if python and set_name == "presidio_synth_v2":
+            answer = presidio(python, texts)
+            theirs = [[(a, b, PII.get({"LOCATION": "-"}.get(label, label), "-")) for a, b, label in one] for one in answer["found"]]
+            found[f"{set_name}, presidio ({answer['model']})"] = f1(
+                zip(truth, [[s for s in one if s[2] != "-"] for one in theirs], strict=True)
+            )
+    return found
+
+
+# ---------------------------------------------------------------- the page
+
+
+def section(results: dict[str, Any]) -> list[str]:
+    """Lines of docs/models.md."""
+    parts = ["## Personal data", "", "### Real documents", "", _DOCUMENTS, ""]
+    rows = []
+    total: Counter[str] = Counter()
+    for kind, row in results["documents"].items():
+        cells = {
+            rule: "/".join(str(row["findings"].get(f"pii.{rule}", {}).get(level, 0)) for level in levels) for rule, levels in SHOWN.items()
+        }
+        rows.append((kind, row["documents"], row["MB"], row["high"], *cells.values()))
+        total["documents"] += row["documents"] * (kind not in CLINICAL)
+        total["high"] += row["high"] * (kind not in CLINICAL)
+    parts += [table(("kind", "documents", "MB", "with a `high` of a model", *SHOWN), rows), ""]
+    parts += [f"Outside clinical text {total['high']} of {total['documents']:,} documents have a `high` of a model.", ""]
+    parts += ["### Labelled sets", "", _SETS, ""]
+    columns = ("spans", "precision", "recall", "F1")
+    for name, types in results["sets"].items():
+        parts += [f"#### {name}", "", table(("type", *columns), ([kind, *(one[k] for k in columns)] for kind, one in types.items())), ""]
+    parts += ["### Names in real text", "", _STRANGERS, ""]
+    parts += [
+        table(("set", "type", *columns), ([name, kind, *(one[k] for k in columns)] for name, row in results["strangers"].items() for kind, one in row.items())),
+        "",
+        "### Speed of personal data",
+        "",
+        f"{results['speed']['MB']} MB of real documents, as much of each kind, read once by one thread; readers do not count.",
+        "",
+        table(("", "MB per CPU second"), results["speed"]["MB per CPU second"].items()),
+        "",
+    ]  # fmt: skip
+    return parts
+
+
+def quoted(results: dict[str, Any]) -> list[str]:
+    """The lines of the README's table."""
+    outside = [row for kind, row in results["documents"].items() if kind not in CLINICAL]
+    sets, fast = results["sets"], results["speed"]["MB per CPU second"]
+    rival = next((row for name, row in sets.items() if "presidio (" in name), None)
+    beside = (", presidio with a small spaCy model in the same run", f", {rival['all']['F1']}") if rival else ("", "")
+    people = {
+        name: row["person"]["F1"] for name, row in results["strangers"].items() if "presidio" not in name and row["person"]["spans"] > 50
+    }
+    best, worst = max(people, key=people.__getitem__), min(people, key=people.__getitem__)
+    return [
+        f"| pii, real documents with a `high` of a model, outside clinical text | {sum(r['high'] for r in outside)} of {sum(r['documents'] for r in outside):,} |",
+        f"| pii, F1 on presidio_synth_v2{beside[0]} | {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]} |",
+        f"| pii, F1 of persons on the best set of real text, and on the worst | {people[best]} ({best}); {people[worst]} ({worst}) |",
+        f"| pii, MB per CPU second over real documents: names, patterns, both | {fast['names']}, {fast['patterns']}, {fast['patterns and names']} |",
+    ]
+
+
+_DOCUMENTS = (
+    "Findings in the real documents, none of them planted, by kind. A cell counts the severities that its rule gives: "
+    "`medical` high/info, `email` medium/low/info, the others their own."
+)
+_SETS = "A hit has the right type and shares half of the union with the labelled span. Cities, dates, titles and ages are not asked for."
+_STRANGERS = "Persons and organisations in a fifth of each set, which no training saw; the sets' own rules say what counts as one."

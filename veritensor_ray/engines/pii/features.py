@@ -1,0 +1,75 @@
+"""What the word tagger sees of each word: its letters, beginning, ending, form and what stands before it, as numbers; it knows no model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veritensor_ray.engines.words import Array, Hashes, bounds, lowered, mixed, points_of
+
+WORD_BITS, EDGE_BITS, GAP_BITS = 16, 12, 10
+SHAPES = 288
+SIZES = (1 << WORD_BITS, 1 << EDGE_BITS, 1 << EDGE_BITS, SHAPES, 1 << GAP_BITS)  # rows of the table of each feature, in their order
+_LONGEST = 32  # characters of a word that enter its hash
+_EDGE = 3  # of its beginning, and of its ending
+_GAP = 6  # between two words
+_SALTS = tuple(np.uint32(salt) for salt in (0x00000000, 0x5BD1E995, 0x27D4EB2F, 0x165667B1))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words of a buffer: where each begins and ends (characters), and the row of each feature's table that it has, shape (5, words)."""
+
+    starts: Array
+    ends: Array
+    rows: Array
+
+
+@functools.cache
+def _flags() -> Array:
+    """For every code point: 1 upper case, 2 a digit, 4 beyond ASCII."""
+    flags = np.fromiter((c.isupper() | c.istitle() | c.isdigit() << 1 | (c > "\x7f") << 2 for c in map(chr, range(0x30000))), np.uint8)
+    return np.concatenate([flags, np.full(0x110000 - len(flags), 4, np.uint8)])
+
+
+def words(text: str, begins: Sequence[int] | Array = (0,)) -> Words:
+    """Of a buffer of at most `AT_ONCE` characters; `begins` says where its texts begin: a word sees nothing of the text before its own."""
+    points = points_of(text)
+    starts, ends = bounds(points)
+    rows = np.zeros((5, len(starts)), np.uint32)
+    if not len(starts):
+        return Words(starts, ends, rows)
+    low = Hashes(points_of(lowered(text)))
+    rows[0] = low.of(starts, np.minimum(ends, starts + _LONGEST))
+    rows[1] = low.of(starts, np.minimum(ends, starts + _EDGE))
+    rows[2] = low.of(np.maximum(starts, ends - _EDGE), ends)
+    texts = np.asarray(begins)
+    before = np.maximum(np.concatenate([[0], ends[:-1]]), texts[np.searchsorted(texts, starts, "right") - 1])
+    rows[3] = Hashes(points).of(before, np.minimum(starts, before + _GAP))
+    for row, salt, bits in zip(rows, _SALTS, (WORD_BITS, EDGE_BITS, EDGE_BITS, GAP_BITS), strict=False):
+        row ^= salt
+        row[:] = mixed(row) >> np.uint32(32 - bits)
+    rows[4] = rows[3]
+    rows[3] = _shapes(points, starts, ends)
+    return Words(starts, ends, rows)
+
+
+def _shapes(points: Array, starts: Array, ends: Array) -> Array:
+    """Capital at the beginning, all capitals, some, digits, letters beyond ASCII, and the length in six steps."""
+    flags = np.take(_flags(), points, mode="clip")
+    lengths = ends - starts
+    upper, digits, beyond = (_counts(flags & bit, starts, ends) for bit in (1, 2, 4))
+    first = (flags[starts] & 1).astype(np.uint32)
+    form = first + 2 * (upper == lengths) + 4 * (upper > first)  # 0 to 7
+    number = (digits > 0) + (digits == lengths).astype(np.uint32)  # 0 to 2
+    steps = np.searchsorted((1, 2, 3, 4, 7), lengths)  # 0 to 5
+    return np.asarray(((form * 3 + number) * 6 + steps) * 2 + (beyond > 0), np.uint32)
+
+
+def _counts(flags: Array, starts: Array, ends: Array) -> Array:
+    sums = np.zeros(len(flags) + 1, np.int32)
+    np.cumsum(flags > 0, out=sums[1:], dtype=np.int32)
+    return np.asarray(sums[ends] - sums[starts])

@@ -1,0 +1,306 @@
+"""A small network that reads every word and says which are names, addresses or diagnoses; it knows neither the large model nor rules' severities.
+
+Words become the sum of five table rows (`features.py`); four convolutions look at seven words on either side. What it is sure of is
+settled, what it doubts is a passage for the large model to read. It runs where the bytes are, in numpy, over whole buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veritensor_ray.engines.pii import features
+from veritensor_ray.engines.pii.joining import PiiSpan
+from veritensor_ray.engines.words import AT_ONCE, Array
+from veritensor_ray.errors import ModelError
+from veritensor_ray.models.model_store import ModelStore
+
+KINDS = ("person", "organization", "address", "medical", "location")  # the last is a sink: learned, and never reported
+TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))
+DILATIONS = (1, 1, 2, 3)  # of the convolutions over three words each
+REACH = sum(DILATIONS)  # words on either side that a verdict depends on
+GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
+FILE = "tagger.safetensors"
+_BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
+_REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
+_LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
+_AROUND = 8  # words on either side of a doubt that the large model reads
+_SIGNS = 3  # characters behind its last word: a full stop, a bracket
+_LINES = ("address",)  # kinds that go on over a line's end
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Characters [start, end) that the large model reads; only what it finds at one of `doubts` counts."""
+
+    start: int
+    end: int
+    doubts: tuple[tuple[int, int], ...]
+
+    def asked(self, start: int, end: int) -> bool:
+        """Whether characters [start, end) are in doubt."""
+        return any(start < last and first < end for first, last in self.doubts)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Of a text: what is sure, and what has to be read."""
+
+    settled: tuple[PiiSpan, ...] = ()
+    unclear: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verge:
+    """Probabilities between which a kind is in doubt: a run of words is sure from `high` on, and of no interest below `low`."""
+
+    low: float
+    high: float
+
+
+def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Verge]:
+    """From a calibration's `tagger`: kind to [low, high]."""
+    found = {str(kind): Verge(float(low), float(high)) for kind, (low, high) in dict(settings.get("tagger") or {}).items()}
+    return {kind: Verge(one.low, max(one.high, thresholds.get(kind, 0.0))) for kind, one in found.items()}
+
+
+class Network:
+    """The weights, and the probability of each tag of each word."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        tables = [arrays[f"table.{i}"] for i in range(len(features.SIZES))]
+        scales = arrays["scales"].astype(np.float32)
+        self._tables = [table.astype(np.float32) * scale for table, scale in zip(tables, scales, strict=True)]
+        self._layers = [
+            (arrays[f"layer.{i}.weight"].astype(np.float32), arrays[f"layer.{i}.bias"].astype(np.float32)) for i in range(len(DILATIONS))
+        ]
+        self._out = arrays["out.weight"].astype(np.float32), arrays["out.bias"].astype(np.float32)
+
+    @classmethod
+    def load(cls, path: Path) -> Network:
+        """From safetensors: `table.N` (int8, a row for each bucket), `scales`, `layer.N.weight` (3, in, out), `out.weight`. Raises ModelError."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            network = cls(arrays := load_file(path))
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall veritensor-ray") from None
+        sizes = tuple(len(arrays[f"table.{i}"]) for i in range(len(features.SIZES)))
+        if (
+            sizes != features.SIZES
+            or {len(network._out[1]), network._out[0].shape[-1]} != {len(TAGS)}
+            or not all(np.isfinite(a).all() for a in arrays.values())
+        ):
+            raise ModelError(f"{path} does not hold the tables and tags of this version. Reinstall veritensor-ray")
+        return network
+
+    def probabilities(self, rows: Array, empty: Array) -> Array:
+        """Of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that stand for nothing and part texts."""
+        count = rows.shape[1]
+        found = np.empty((count, len(TAGS)), np.float32)
+        for start in range(0, count, _BLOCK):
+            stop = min(start + _BLOCK, count)
+            found[start:stop] = self._block(rows, empty, start, stop)
+        return found
+
+    def _block(self, rows: Array, empty: Array, start: int, stop: int) -> Array:
+        first, last = max(start - REACH, 0), min(stop + REACH, rows.shape[1])
+        state = np.zeros((stop - start + 2 * REACH, self._tables[0].shape[1]), np.float32)
+        at = first - start + REACH
+        inner = state[at : at + last - first]
+        for table, row in zip(self._tables, rows, strict=True):
+            inner += np.take(table, row[first:last], axis=0)
+        holes = empty[np.searchsorted(empty, first) : np.searchsorted(empty, last)] - start + REACH
+        edges = np.concatenate([np.arange(at), holes, np.arange(at + last - first, len(state))])
+        state[edges] = 0
+        for number, ((weight, bias), reach) in enumerate(zip(self._layers, DILATIONS, strict=True)):
+            size = len(state) - 2 * reach
+            new = state[:size] @ weight[0]
+            new += state[reach : reach + size] @ weight[1]
+            new += state[2 * reach :] @ weight[2]
+            new += bias
+            np.maximum(new, 0, out=new)
+            if number:
+                new += state[reach : reach + size]
+            edges = edges - reach
+            edges = edges[(edges >= 0) & (edges < size)]
+            new[edges] = 0
+            state = new
+        odds = state @ self._out[0]
+        odds += self._out[1]
+        odds -= odds.max(1, keepdims=True)
+        np.exp(odds, out=odds)
+        odds /= odds.sum(1, keepdims=True)
+        return odds
+
+
+class Tagger:
+    """Verdicts over texts. Where it does not settle, all that is not surely nothing is a doubt."""
+
+    @classmethod
+    def embedded(cls, window_words: int, settles: bool, thresholds: Mapping[str, float]) -> Tagger:
+        """The one that ships, whichever profile runs: `thresholds` of the user's are the least that is sure. Raises ModelError."""
+        model = ModelStore("embedded").model("pii")
+        return cls(Network.load(model.folder / FILE), verges_of(model.settings, thresholds), window_words, settles)
+
+    def __init__(self, network: Network, verges: Mapping[str, Verge], window_words: int, settles: bool = True) -> None:
+        self._network, self._window = network, window_words
+        never = Verge(2.0, 2.0)  # no probability reaches it
+        self._low, self._high = (
+            np.array([getattr(verges.get(kind, never), name) for kind in KINDS], np.float32) for name in ("low", "high")
+        )
+        if not settles:
+            self._high[:] = 2.0
+        self._known: dict[str, Tagged] = {}
+        self._size = 0
+
+    def read(self, texts: Sequence[str]) -> list[Tagged]:
+        """A verdict for each text, which depends on no other text. Equal texts are read once: corpora repeat their licences and cells."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._read(new), strict=True))
+        found = [self._known[text] for text in texts]
+        self._size += sum(map(len, new))
+        if self._size > _REMEMBERED:
+            self._known.clear()
+            self._size = 0
+        return found
+
+    def _read(self, texts: Sequence[str]) -> Iterator[Tagged]:
+        settled: list[list[PiiSpan]] = [[] for _ in texts]
+        unclear: list[list[Passage]] = [[] for _ in texts]
+        for piece in _pieces(texts):
+            found = features.words(piece.text, piece.starts)
+            for run in self._runs(piece, found):
+                text = int(piece.owners[run.part])
+                move = int(piece.skipped[run.part] - piece.starts[run.part])
+                if run.score >= self._high[run.kind]:
+                    begin, end = int(found.starts[run.core[0]]), int(found.ends[run.core[1] - 1])
+                    settled[text].append(PiiSpan(KINDS[run.kind], begin + move, end + move, round(run.score, 3)))
+                else:
+                    self._doubt(piece, found, run, move, unclear[text])
+        for sure, doubts in zip(settled, unclear, strict=True):
+            yield Tagged(tuple(sure), tuple(doubts))
+
+    def probabilities(self, text: str) -> tuple[features.Words, Array]:
+        """The words of one text of at most `AT_ONCE` characters, and the probability of every tag of each."""
+        found = features.words(text)
+        return found, self._network.probabilities(found.rows, np.array([], np.int64))
+
+    def _runs(self, piece: _Piece, found: features.Words) -> Iterator[_Run]:
+        """Consecutive words of one kind that are not surely nothing, in order."""
+        count = len(found.starts)
+        if not count:
+            return
+        parts = np.searchsorted(piece.starts, found.starts, "right") - 1
+        places = np.arange(count) + GAP * parts
+        rows = np.zeros((len(features.SIZES), int(places[-1]) + 1), np.uint32)
+        rows[:, places] = found.rows
+        filled = np.zeros(rows.shape[1], bool)
+        filled[places] = True
+        tags = self._network.probabilities(rows, np.flatnonzero(~filled))[places]
+        mass = tags[:, 1::2] + tags[:, 2::2]
+        kinds = mass.argmax(1)
+        top = mass[np.arange(count), kinds]
+        seen = np.flatnonzero(top >= self._low[kinds])
+        if not len(seen):
+            return
+        kinds, top, parts = kinds[seen], top[seen], parts[seen]
+        opens = 2 * tags[seen, 1 + 2 * kinds] > top
+        lines = np.cumsum(np.frombuffer(piece.text.encode("utf-32-le", "surrogatepass"), np.uint32) == 10, dtype=np.int32)
+        broken = lines[found.starts[seen]] != lines[np.maximum(found.ends[seen - 1] - 1, 0)]
+        broken &= ~np.isin(kinds, [KINDS.index(kind) for kind in _LINES])
+        new = np.ones(len(seen), bool)
+        new[1:] = (np.diff(seen) != 1) | (np.diff(kinds) != 0) | (np.diff(parts) != 0) | opens[1:] | broken[1:]
+        firsts = np.flatnonzero(new)
+        for first, last in zip(firsts.tolist(), [*firsts[1:].tolist(), len(seen)], strict=True):
+            sure = np.flatnonzero(top[first:last] >= 0.5)
+            begin, end = (first + int(sure[0]), first + int(sure[-1]) + 1) if len(sure) else (first, last)
+            yield _Run(
+                int(parts[first]),
+                int(kinds[first]),
+                (int(seen[first]), int(seen[last - 1]) + 1),
+                (int(seen[begin]), int(seen[end - 1]) + 1),
+                float(top[begin:end].mean()),
+            )
+
+    def _doubt(self, piece: _Piece, found: features.Words, run: _Run, move: int, unclear: list[Passage]) -> None:
+        """A run's surroundings, together with those of the run before it where both fit into one window."""
+        own = found.starts[max(0, run.whole[0] - _AROUND) : run.whole[1] + _AROUND]
+        begin = max(int(own[0]), int(piece.starts[run.part]))
+        last = min(run.whole[1] + _AROUND, len(found.ends))
+        end = min(
+            int(found.ends[last - 1]) + _SIGNS,
+            piece.end(run.part),
+            int(found.starts[last]) if last < len(found.starts) else len(piece.text),
+        )
+        doubt = (int(found.starts[run.whole[0]]) + move, int(found.ends[run.whole[1] - 1]) + move)
+        begin, end = begin + move, end + move
+        if unclear and begin <= unclear[-1].end:
+            previous = unclear[-1]
+            words = int(np.searchsorted(found.starts, end - move) - np.searchsorted(found.starts, previous.start - move))
+            if words <= self._window:
+                unclear[-1] = Passage(previous.start, max(end, previous.end), (*previous.doubts, doubt))
+                return
+        unclear.append(Passage(begin, end, (doubt,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Words [first, last) of a buffer: all of a run, and the part of it that is more likely than not; `score` is that part's mean."""
+
+    part: int
+    kind: int
+    whole: tuple[int, int]
+    core: tuple[int, int]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Texts, or parts of one, joined with NULs: which text each is, where it begins, and how much of its text stands before it."""
+
+    text: str
+    owners: Array
+    starts: Array
+    skipped: Array
+
+    def end(self, part: int) -> int:
+        """Where a part ends."""
+        return int(self.starts[part + 1]) - 1 if part + 1 < len(self.starts) else len(self.text)
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[_Piece]:
+    parts: list[tuple[int, int, str]] = []
+    size = 0
+    for owner, text in enumerate(texts):
+        for skipped, part in _cut(text):
+            if parts and size + len(part) + 1 > AT_ONCE:
+                yield _joined(parts)
+                parts, size = [], 0
+            parts.append((owner, skipped, part))
+            size += len(part) + 1
+    if parts:
+        yield _joined(parts)
+
+
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """A text in parts of less than `AT_ONCE` characters, at a line's or a word's end where there is one."""
+    at = 0
+    while len(text) - at >= AT_ONCE:
+        stop = at + AT_ONCE - 1
+        end = next((e for sign in "\n " if (e := text.rfind(sign, stop - _LOOK_BACK, stop)) > 0), stop)
+        yield at, text[at:end]
+        at = end
+    if at < len(text):
+        yield at, text[at:]
+
+
+def _joined(parts: Sequence[tuple[int, int, str]]) -> _Piece:
+    lengths = np.fromiter((len(part) + 1 for _, _, part in parts), np.int64, len(parts))
+    owners, skipped = (np.fromiter((one[i] for one in parts), np.int64, len(parts)) for i in (0, 1))
+    return _Piece("\0".join(part.replace("\0", " ") for _, _, part in parts), owners, np.cumsum(lengths) - lengths, skipped)

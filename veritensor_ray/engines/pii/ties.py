@@ -1,0 +1,179 @@
+"""Whether a diagnosis is somebody's: what stands around it, in its passage or in its row of a table; it knows no model and no number.
+
+Medical words are everywhere: in leaflets, contracts, package names and weather reports. Grave is what is said of a person. What ties
+is listed here; where nothing does, a diagnosis is worth a remark. A name ties only with a verb that leads from it to the diagnosis, since
+authors and doctors stand beside diagnoses as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from veritensor_ray.engines.pii.joining import PiiSpan, listed, words_of_name
+
+_WIDTH = 300  # characters of a passage on either side
+_NUMBERS = listed("medical date-of-birth us-ssn national-id passport")
+
+_KIN = (
+    r"(?:father|mother|dad|mom|mum|son|daughter|wife|husband|brother|sister|child|kid|baby|grandmother|grandfather|grandma|grandpa|aunt|uncle|"
+    r"partner|girlfriend|boyfriend|vater|mutter|sohn|tochter|frau|mann|père|mère|fils|fille|femme|mari|padre|madre|hijo|hija|esposa|marido)"
+)
+# What nobody but a patient does, and what is said of a patient where the word itself is there.
+_CLINICAL = (
+    r"(?:presents (?:with|for|to|today)|presented (?:with|for|to)|denie[sd] (?:any|having|chest|fever|nausea|pain|shortness|smoking|alcohol|\w+ (?:or|and|use)\b)|complain(?:s|ed) of"
+    r"|underwent|was (?:then |subsequently |also |first |recently |initially )?(?:admitted (?:to|with|for)|diagnosed|hospitali[sz]ed|discharged (?:home|on|from the hospital)|prescribed)"
+    r"|has been diagnosed|is (?:now |currently )?being treated (?:with|for)|is status post"
+    r"|(?:has|had|does have|does not have) (?:an?|any|no) (?:known |past |long |significant |remote )?(?:medical |family |surgical )?history of|suffers from|tested positive for|is allergic to)"
+)
+_SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd]|returns|returned|seen and examined)"
+_NOW = r"(?: (?:also|then|now|initially|recently|subsequently|currently))?"
+_NO_CASE = "".join(rf"(?<!\b{word} )" for word in ("if", "when", "whether", "unless", "until", "once", "that", "where", "after", "before"))
+# What doctors and patients write of a person who has no name there.
+_PATIENT = re.compile(
+    rf"{_NO_CASE}\b(?:the|this|that|our) patient{_NOW} (?:{_CLINICAL}|{_SAID})\b|\bthe patient'?s (?:mother|father|wife|husband|past|medical|family|blood|last|condition)\b"
+    rf"|\b(?:she|he){_NOW} {_CLINICAL}"
+    r"|\b(?:heent|neuro|psych|integumentary|genitourinary|gastrointestinal|musculoskeletal|review of systems) ?:|\bs/p\b"
+    r"|(?-i:(?:^|[.:]\s+)(?:Denies|Negative for|Significant for|Positive for|No history of|No family history of)\b)"
+    rf"|\b(?:her|his) {_KIN} (?:died (?:of|from)|was diagnosed with)\b|\b(?:paternal|maternal) {_KIN} (?:has|had|died|with)\b|(?-i:\b(?:Mother|Father|Brother|Sister),? (?:died )?aged? \d)"
+    rf"|\bpt\.? (?:is|was|has|had|denie[sd]|reports?|states|c/o|presents?|presented|complains?)\b"
+    r"|\b\d{1,3}[- ](?:year|month|week|day)s?[- ]old\b[^.\n]{0,50}\b(?:male|female|man|woman|boy|girl|infant|gentleman|lady|patient|caucasian|white|black)\b"
+    r"|\b\d{1,3} ?(?:y/?o|yo|y\.o\.)\b"
+    r"|\b(?:chief complaint|history of (?:the )?present illness|past medical history|past surgical history|family history|social history|hpi|pmh)\b *(?:[:.]|is|of|was)"
+    r"|\b(?:der|die) patient(?:in)? (?:ist|war|hat|hatte|klagt|leidet|erhielt|wurde)\b|\ble patient(?:e)? (?:a|est|était|présente|souffre)\b|\b(?:el|la) paciente (?:es|fue|tiene|presenta|sufre|refiere)\b",
+    re.IGNORECASE,
+)
+_SPEAKS = re.compile(
+    r"^[ \t>*_-]{0,4}(?:doctor|dr\.?|nurse|physician|clinician|therapist|arzt|médecin|médico)[*_]{0,2} ?:", re.IGNORECASE | re.MULTILINE
+)
+_ANSWERS = re.compile(r"^[ \t>*_-]{0,4}(?:patient|patientin|paciente|pt|guest_\w+)[*_]{0,2} ?:", re.IGNORECASE | re.MULTILINE)
+# In the sentence of the diagnosis.
+_FIRST_PERSON = re.compile(
+    r"\bI(?: was|'ve been| have been| am| got|'m| had been)(?: (?:just|recently|also|first|being|finally|officially))* (?:diagnosed|hospitali[sz]ed|treated (?:for|with)|prescribed|admitted (?:to|with)|operated on|"
+    r"put on|taking|allergic to|being treated|suffering from|struggling with|recovering from|battling|living with)\b"
+    rf"|\bI (?:suffer(?:ed)? from|was born with|live with|tested positive for)\b|\bmy (?:own )?{_KIN} (?:was|is|has|had|suffers?|died|got|takes)\b"
+    r"|\bmy (?:diagnosis|oncologist|psychiatrist|cardiologist|prescription|chemo\w*)\b"
+    r"|\bbei mir wurde\b|\bich (?:leide an|bin an)\b|\bje souffre d|\bj'ai été (?:diagnostiqué|hospitalisé|opéré)|\bme (?:diagnosticaron|operaron)\b|\bsufro de\b",
+    re.IGNORECASE,
+)
+# From a name to the diagnosis, or back.
+_LEADS = re.compile(
+    r"\b(?:diagnosed|diagnosis of|suffer(?:s|ed|ing)? from|treated for|hospitali[sz]ed|prescribed|admitted (?:to|with)|died (?:of|from)|living with|battl(?:es|ed|ing)|tested positive|is allergic|has (?:been )?(?:a history|taking)|takes"
+    r"|diagnostiziert|leidet an|erkrankt|behandelt|atteinte? d|souffre d|diagnosticad[oa]|sufre de|padece)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\b(?:patient|patient name|name of patient|patientenname|nom du patient|nombre del paciente)\s*(?:name)?\s*[:=]\s*$", re.IGNORECASE
+)
+_BIRTH = re.compile(r"(?:\bdob|birth\w*|geboren|geburtsdatum|naissance|nacimiento)\W{1,4}$", re.IGNORECASE)
+_DOCTOR = re.compile(r"(?:\b(?:dr|prof|doctor|professor|by|author|editor|physician|provider|copyright)\b\.?|©|\(c\))[\s:]*$", re.IGNORECASE)
+_DEGREE = re.compile(r"^,? *(?:m\.?d|ph\.?d|d\.?o|r\.?n|mph|msc|et al)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
+_OF_DIAGNOSES = listed(
+    "diagnosis diagnoses condition conditions disease diseases disorder medication medications drug drugs medicine allergy allergies treatment symptom symptoms"
+    " illness prescription complaint icd diagnose diagnosen erkrankung medikament medikamente allergien diagnostic maladie diagnóstico enfermedad medicamento"
+)
+_OF_OTHERS = listed(
+    "author authors editor creator doctor physician provider director actor user reviewer owner publisher surgeon nurse title company"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where a text stands: artifact, row of its table (None where it is no cell) and the name of its column."""
+
+    artifact: int
+    row: int | None
+    column: str | None
+    text: str
+
+
+def cells_of(texts: pa.RecordBatch, rows: Sequence[int]) -> dict[int, Cell]:
+    """Some segments of a batch by their numbers."""
+    some = texts.select(["artifact", "row", "column", "text"]).take(pa.array(rows, pa.int32()))
+    return {at: Cell(*values) for at, *values in zip(rows, *(column.to_pylist() for column in some.columns), strict=True)}
+
+
+def diagnosis(span: PiiSpan) -> bool:
+    """Whether it is words, and not the number of a record or an insurance, which has a kind of its own."""
+    return span.rule == "medical" and not span.detail
+
+
+def graded(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[int, list[PiiSpan]]:
+    """The same spans by segment, diagnoses with a severity and what tied them."""
+    records = _records(found, cells)
+    result = {}
+    for at, spans in found.items():
+        record = records.get((cells[at].artifact, cells[at].row), "")
+        result[at] = [_graded(span, cells[at], spans, record) if diagnosis(span) else span for span in spans]
+    return result
+
+
+def _graded(span: PiiSpan, cell: Cell, spans: Sequence[PiiSpan], record: str) -> PiiSpan:
+    tie = _tie(cell.text, span, spans)
+    if not tie and record and _OF_DIAGNOSES & set(words_of_name(cell.column or "")):
+        tie = record
+    return replace(span, severity="high" if tie else "info", detail=tie or "no person near by")
+
+
+def _records(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[tuple[int, int | None], str]:
+    """Rows of tables that are somebody's, with what says so."""
+    records: dict[tuple[int, int | None], str] = {}
+    for at, spans in found.items():
+        cell = cells[at]
+        if cell.row is None or cell.column is None or _OF_OTHERS & set(words_of_name(cell.column)):
+            continue
+        if any(_number(span) for span in spans):
+            records[cell.artifact, cell.row] = "a number of a person in the same row"
+        elif any(span.rule == "person" for span in spans):
+            records.setdefault((cell.artifact, cell.row), "a name in the same row")
+    return records
+
+
+def _number(span: PiiSpan) -> bool:
+    return span.rule in _NUMBERS and not diagnosis(span) and span.severity in (None, "high", "medium")
+
+
+def _tie(text: str, span: PiiSpan, spans: Iterable[PiiSpan]) -> str | None:
+    """What ties a diagnosis to somebody, in words; None where nothing does."""
+    start, end = max(0, span.start - _WIDTH), span.end + _WIDTH
+    around = text[start:end]
+    if _PATIENT.search(around):
+        return "of a patient"
+    if _SPEAKS.search(around) and _ANSWERS.search(around):
+        return "in a conversation with a patient"
+    near = [other for other in spans if other.start < end and start < other.end]
+    if any(
+        _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])) for other in near
+    ):
+        return "beside a number of a person"
+    first, last = _sentence(text, span)
+    if _FIRST_PERSON.search(text[first:last]):
+        return "first person"
+    if any(_leads(text, other, span) for other in near if other.rule == "person"):
+        return "beside a name"
+    return None
+
+
+def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:
+    """Around a span; bounded."""
+    start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
+    first = max((m.end() for m in _SENTENCE.finditer(text, start, span.start)), default=start)
+    behind = _SENTENCE.search(text, span.end, end)
+    return first, behind.start() if behind else end
+
+
+def _leads(text: str, person: PiiSpan, span: PiiSpan) -> bool:
+    """Whether it is this person's: named as the patient, or in one sentence with a verb between."""
+    before, behind = text[max(0, person.start - 24) : person.start], text[person.end : person.end + 10]
+    if _DOCTOR.search(before) or _DEGREE.match(behind):
+        return False
+    if _LABEL.search(before):
+        return True
+    first, last = _sentence(text, span)
+    if not first <= person.start <= last:
+        return False
+    return _LEADS.search(text[min(person.end, span.end) : max(person.start, span.start)]) is not None

@@ -1,0 +1,83 @@
+"""The access log of an output: who saw the passage of a finding in clear, when and why; it knows no passage.
+
+It is as trustworthy as the account that writes it, and no part of what a signature covers. Of a sweep it lies beside the folders of all
+nights, and no night that is removed takes it along.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import pwd
+import secrets
+import stat
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from veritensor_ray.errors import StoreError
+from veritensor_ray.findings.state import state_of
+from veritensor_ray.stores.filesystems import denied
+from veritensor_ray.stores.outputs import OutputStore
+
+LOG = "access.jsonl"
+FOLDER = "access"
+_COMMAND = 1000  # characters
+
+
+def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
+    """Note that this user, at this time, sees what `about` says, and return where that was noted. Raises StoreError where it was not."""
+    now, uid = datetime.now(UTC), os.getuid()
+    entry = {"time": now.isoformat(timespec="seconds"), "user": _user(uid), "uid": uid, "host": platform.node()}
+    data = json.dumps(entry | dict(about) | {"command": " ".join(sys.argv)[:_COMMAND]}).encode() + b"\n"
+    store = state_of(results)
+    where = store.local / LOG if store.local is not None else f"{store.uri}/{FOLDER}/{now:%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}.json"
+    try:
+        if isinstance(where, Path):
+            _append(where, data)
+        else:
+            store.put(where.removeprefix(f"{store.uri}/"), data)
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind, and all mean the same: this must not be seen
+        raise StoreError(f"the access cannot be noted, so nothing is shown: {denied(str(where), 'write', error)}") from None
+    return str(where)
+
+
+def _user(uid: int) -> str:
+    """By the system, and not by what the environment says."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """A line at the end of a file, on the disk before this returns; a line that was cut off before stays one of its own."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is not a regular file")
+        size = os.fstat(descriptor).st_size
+        data = data if not size or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n" + data
+        if os.write(descriptor, data) != len(data):
+            raise OSError("the disk is full")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def accesses(results: OutputStore) -> list[dict[str, Any]]:
+    """All entries, the oldest first; of a line that is damaged what there is of it, under `damaged`."""
+    store = state_of(results)
+    texts = [store.read(LOG)] if store.local is not None else [store.read(f"{FOLDER}/{name}") for name in store.names(FOLDER)]
+    return [_entry(line) for text in texts for line in (text or b"").splitlines() if line.strip()]
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    return entry if isinstance(entry, dict) else {"damaged": line.decode("utf-8", "replace")}

@@ -1,0 +1,133 @@
+"""What engines have found in one artifact so far: facts with their first places, complete counts, what has to be hidden; it knows no segment.
+
+A fact is equal evidence of one rule in one file, and has one row, in however many places it stands. What is shown of it is the first place
+with its highest severity, so that who looks there sees why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from veritensor_ray import bounds
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.findings.concealment import Covered
+from veritensor_ray.findings.sensitive_values import Values
+
+RANK = {name: rank for rank, name in enumerate(SEVERITIES)}
+Fact = tuple[str | None, bytes]  # the file in the artifact, and the key of the evidence, which depends on the rule
+
+
+@dataclass(slots=True)
+class Tally:
+    """A line of the rollup: complete even where rows are not."""
+
+    count: int = 0
+    keys: set[bytes] = field(default_factory=set)
+
+    def add(self, count: int, keys: Iterable[bytes]) -> None:
+        """Count so many places more, with evidence of these keys."""
+        self.count += count
+        self.keys.update(keys)
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What is known of one artifact after a stage.
+
+    `facts` are rows (schema COMMITTED_FINDING, and `shown` until they are committed), `tallies` are by column, rule and severity, `values`
+    must not be shown anywhere, and `covered` is where they stand.
+    """
+
+    facts: dict[Fact, dict[str, Any]] = field(default_factory=dict)
+    tallies: dict[tuple[str | None, str, str], Tally] = field(default_factory=dict)
+    values: Values = field(default_factory=Values)
+    covered: Covered = field(default_factory=Covered)
+    _facts_of: dict[str, int] = field(default_factory=dict)
+    _places_of: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows in the order in which their facts were first seen."""
+        return list(self.facts.values())
+
+    def tally(self, column: str | None, rule: str, severity: str) -> Tally:
+        """The line of the rollup for these."""
+        found = self.tallies.get((column, rule, severity))
+        if found is None:
+            found = self.tallies[column, rule, severity] = Tally()
+        return found
+
+    def merge(self, other: Recorded, limit: int) -> None:
+        """Take over what another stage found, at most `limit` facts a rule."""
+        for fact, row in other.facts.items():
+            self.keep(fact, row, limit)
+        self.values.merge(other.values)
+        self.covered.merge(other.covered, limit)
+        for key, tally in other.tallies.items():
+            self.tally(*key).add(tally.count, tally.keys)
+
+    def counted(self, fact: Fact, rule: str, severity: str, confidence: float, hides: bool, limit: int) -> bool:
+        """Count one more place of a fact where that is all there is to do: its place need not be known, nor what is said of it.
+
+        `hides` says that the place has to be known as long as there is room, since nothing may be shown of it.
+        """
+        known = self.facts.get(fact)
+        if known is None:
+            return self._facts_of.get(rule, 0) >= limit
+        room = (hides or len(known["places"]) < bounds.PLACES) and self._places_of.get(rule, 0) < limit
+        if room or RANK[severity] > RANK[known["severity"]]:
+            return False
+        known["counts"][RANK[severity]] += 1
+        known["confidence"] = max(known["confidence"], confidence)
+        return True
+
+    def keep(self, fact: Fact, row: dict[str, Any], limit: int) -> None:
+        """Make a row one with that of its fact. New facts of a rule that has its fill are not kept, and of its old ones no more places."""
+        rule, known = row["rule_id"], self.facts.get(fact)
+        if known is None:
+            if self._facts_of.get(rule, 0) >= limit:
+                return
+            self._facts_of[rule] = self._facts_of.get(rule, 0) + 1
+            self.facts[fact] = row
+        else:
+            self.facts[fact] = joined(known, row, self._places_of.get(rule, 0) < limit)
+        self._places_of[rule] = self._places_of.get(rule, 0) + len(places(row))
+
+
+def joined(first: Mapping[str, Any], later: Mapping[str, Any], room: bool = True) -> dict[str, Any]:
+    """Two rows of one fact as one, whichever was read first; without `room` no place is added but the one that is shown."""
+    ranks = RANK[first["severity"]], RANK[later["severity"]]
+    sooner = ranks[0] == ranks[1] and order(later["location"]) < order(first["location"])
+    shown = later if sooner or ranks[1] > ranks[0] else first
+    return {
+        **shown,
+        "confidence": max(first["confidence"], later["confidence"]),
+        "counts": [one + other for one, other in zip(first["counts"], later["counts"], strict=True)],
+        "places": _together(places(first), places(later)) if room else places(first),
+    }
+
+
+def places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first places of a fact in their order; a row need not list the only one."""
+    return row["places"] or [row["location"]]
+
+
+def order(at: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A key that sorts the places in a file."""
+    numbers = (-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
+    return (at.get("part") or "", *numbers, at.get("column") or "")
+
+
+def _together(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of two lists of places, each in order."""
+    listed = [*some, *others]
+    if order(others[0]) < order(some[-1]):
+        listed.sort(key=order)
+    return listed[: bounds.PLACES]
+
+
+def ranked(counts: Mapping[str, int]) -> list[int]:
+    """Counts by severity, as a row has them: from the least to the worst."""
+    return [counts.get(name, 0) for name in SEVERITIES]
