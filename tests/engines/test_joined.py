@@ -63,10 +63,11 @@ def test_a_byte_is_a_character() -> None:
 @given(TEXTS, st.integers(1, 40))
 def test_buffers_of_characters_hold_every_text_that_is_not_empty(texts: list[str | None], size: int) -> None:
     names = pa.array([None if i % 3 == 0 else f"column{i}" for i in range(len(texts))], pa.string()).dictionary_encode()
+    kinds = pa.array(["text/csv"] * len(texts), pa.string()).dictionary_encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(characters, "BUFFER", size)
-        found = list(characters.pieces(pa.array(texts, pa.string()), names))
-    seen = [(row, text, name) for one in found for row, (_, text), name in zip(one.rows, one.texts(), one.columns, strict=True)]
+        found = list(characters.pieces(pa.record_batch({"text": pa.array(texts, pa.string()), "column": names, "media_type": kinds})))
+    seen = [(row, text, at and at.name) for one in found for row, (_, text), at in zip(one.rows, one.texts(), one.columns, strict=True)]
     assert seen == [(row, text, names[row].as_py()) for row, text in enumerate(texts) if text]
 
 

@@ -70,6 +70,7 @@ def test_clock(digits: str, expected: bool) -> None:
         "U+1F600 LATIN SMALL LETTER 1F6001F6",
         "born in Leeds, first elected in 1990, again on 3 March 1994",
         "mort le 13 août 1963",
+        "Today is 27 February 2023. I was born exactly then",
     ],
 )
 def test_leaves_alone(text: str) -> None:

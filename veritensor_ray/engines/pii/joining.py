@@ -54,6 +54,11 @@ class JoinedBatch(JoinedText):
         """Where the digits of the buffer are."""
         return digits_of(self.text)
 
+    @functools.cached_property
+    def headed(self) -> bool:
+        """Whether any of the texts is a field of a mail's header."""
+        return any(column is not None and column.header for column in self.columns)
+
     @staticmethod
     def of(text: str, column: Column | None) -> JoinedBatch:
         """A buffer of one text."""

@@ -73,17 +73,22 @@ _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
 class Near(NamedTuple):
-    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`."""
+    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`.
+
+    `machines`: in fields of a mail's header too that only machines read.
+    """
 
     apart: int
     least: int
     ahead: int = 0
     beside: re.Pattern[str] | None = None
+    machines: bool = False
 
 
 _RUNS = Near(4, 6, ahead=3)
 _EDGES = Near(6, 4, beside=re.compile("[A-Za-z]"))
-_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"))
+_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), machines=True)
+_READ = {None, *WRITTEN}
 _SEEN = 4  # characters behind a cluster that patterns look at
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
@@ -115,6 +120,8 @@ def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Near) -> Iterat
     """Matches that begin in a cluster of digits, or a little ahead of it."""
     text, done = joined.text, 0
     for first, end in clusters(joined.digits, near.apart, near.least):
+        if joined.headed and not near.machines and joined.header(first) not in _READ:
+            continue
         if near.beside and not near.beside.search(text, max(0, first - 3), end + 2):
             continue
         for match in pattern.finditer(text, max(done, first - near.ahead), end + _SEEN):
@@ -400,6 +407,7 @@ _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
+_OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or another sentence
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
@@ -411,15 +419,12 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
     for cue in BIRTH.finditer(joined.text):
         end = cue.end() + len(joined.after(cue.end(), _AFTER))
         begin = cue.start() - len(joined.before(cue.start(), _BEFORE))
-        behind = next(_dates(joined.text, cue.end(), end), None)
-        before = next(_dates(joined.text, begin, cue.start()), None)
-        for match, between in (
-            (behind, joined.text[cue.end() : behind.start()] if behind else ""),
-            (before, joined.text[before.end() : cue.start()] if before else ""),
-        ):
+        behind = ((date, joined.text[cue.end() : date.start()]) for date in _dates(joined.text, cue.end(), end))
+        ahead = ((date, joined.text[date.end() : cue.start()]) for date in _dates(joined.text, begin, cue.start()))
+        for date, between in (*itertools.islice(behind, 1), *itertools.islice(ahead, 1)):
             words = len(words_of(between))
-            if match and words <= _WORDS and not _DIGIT.search(between):
-                yield PiiSpan("date-of-birth", *match.span(), round(0.95 - 0.01 * words, 3))
+            if words <= _WORDS and not _OTHER.search(between):
+                yield PiiSpan("date-of-birth", *date.span(), round(0.95 - 0.01 * words, 3))
                 break
 
 
