@@ -187,3 +187,21 @@ def test_batches_hold_like_lengths_within_the_budget() -> None:
     assert sorted(i for batch in cut for i in batch) == list(range(6))
     assert cut[0] == [1, 4, 2]
     assert all(len(batch) == 1 or len(batch) * (max(len(texts[i]) for i in batch) // 3 + 1) <= 1200 for batch in cut)
+
+
+def test_names_in_the_header_of_a_mail_belong_to_its_addresses() -> None:
+    fields = {
+        "from": "Maria Schneider <maria@posteo.de>",
+        "received": "from Maria Schneider by mx",
+        "subject": "News of Peter Miller",
+        "body": "We met Maria Schneider.",
+    }
+    batch = to_batch(Block(list(fields.values()), column=list(fields)), Identity(0, "a.eml", "message/rfc822"), Limits())
+    made, _ = reading()
+    found = [(list(fields)[hit.row or 0], hit.rule, hit.message) for hit in made.scan_text(batch)]
+    assert found == [
+        ("from", "pii.mail-header", "name beside an address"),
+        ("from", "pii.mail-header", None),
+        ("subject", "pii.person", None),
+        ("body", "pii.person", None),
+    ]

@@ -16,6 +16,7 @@ from veritensor_ray.engines.pii import custom, evasion, patterns
 from veritensor_ray.engines.pii.chunks import chunks
 from veritensor_ray.engines.pii.freetext import FreeText, Reader, labels_of, thresholds_of, window_words_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
+from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
 from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
@@ -120,15 +121,18 @@ class Pii(WithModel):
 
     def _tagged(self, joined: JoinedBatch) -> list[Tagged]:
         """What the tagger makes of each text; without the gate, everything is for the model, and without free text nothing is."""
-        texts = [text for _, text in joined.texts()]
         if not self._settings.pii.free_text:
-            return [Tagged()] * len(texts)
+            return [Tagged()] * len(joined.rows)
+        fields = [column.name.lower() if column and column.header else "" for column in joined.columns]
+        texts = ["" if field and field not in WRITTEN else text for field, (_, text) in zip(fields, joined.texts(), strict=True)]
         words = window_words_of(self._described().settings)
         if not self._settings.pii.gate:
-            return [Tagged((), tuple(Passage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
-        if self._tagger is None:
-            self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)
-        return self._tagger.read(texts)
+            tagged = [Tagged((), tuple(Passage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
+        else:
+            if self._tagger is None:
+                self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)
+            tagged = self._tagger.read(texts)
+        return [_of_header(one) if field else one for field, one in zip(fields, tagged, strict=True)]
 
     def _answered(self, texts: pa.Array, reads: list[Read]) -> Iterator[Read]:
         """Each with what the model finds in its passages."""
@@ -153,6 +157,12 @@ class Pii(WithModel):
     def _hit(row: int, found: PiiSpan) -> Hit:
         score = min(max(found.score, 0.0), 1.0)
         return Hit(f"pii.{found.rule}", found.start, found.end, row, score, found.severity, found.detail or None)
+
+
+def _of_header(tagged: Tagged) -> Tagged:
+    """In the header of a mail a name is whose the address beside it is, and nothing else counts."""
+    names = [replace(one, rule="mail-header", detail="name beside an address") for one in tagged.settled if one.rule == "person"]
+    return Tagged(tuple(names))
 
 
 def _by_text(joined: JoinedBatch, found: Sequence[PiiSpan]) -> dict[int, list[PiiSpan]]:
