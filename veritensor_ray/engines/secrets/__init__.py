@@ -49,7 +49,7 @@ class Secrets:
 
     def fingerprint(self) -> str:
         """Of version, statistics and matcher."""
-        parts = (self.version, importlib.metadata.version("yara-python"), "".join(sorted(words.trigrams())))
+        parts = (self.version, importlib.metadata.version("yara-python"), repr(sorted(words.surprises().items())))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:

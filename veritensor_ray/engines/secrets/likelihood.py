@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, trigrams
+from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.secret_kinds.checks import entropy
 
+_WORDLIKE = 4.7  # bits a letter
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
@@ -63,19 +64,25 @@ def is_hex(value: str) -> bool:
 
 def naturalness(value: str, letters_only: bool = False) -> float:
     """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
-    known = trigrams()
     natural = letters = 0
     for match in _RUN.finditer(value):
         run = match.group().lower()
         letters += len(run)
-        if len(run) >= 4:
-            hits = sum(run[i : i + 3] in known for i in range(len(run) - 2))
-            if hits >= (len(run) - 2) * 0.72:
-                natural += len(run)
-        elif len(run) == 3 and run in known:
-            natural += 2
+        if len(run) >= 3 and rarity(run) < _WORDLIKE:
+            natural += len(run) if len(run) >= 4 else 2
     others = 0 if letters_only else sum(c.isdigit() for c in value)
     return natural / (letters + others) if letters + others else 0.0
+
+
+def rarity(run: str) -> float:
+    """Bits a letter that lower-case letters have as one word: 3.5 is common, 4.7 is what one word in a hundred has, 6.9 is usual for random ones."""
+    known = surprises()
+    marked = f"^^{run}$"
+    bits = 0.0
+    for i in range(len(run) + 1):
+        found = known.get(marked[i : i + 3])
+        bits += known[marked[i + 1 : i + 3]] if found is None else found
+    return bits / (len(run) + 1)
 
 
 def runs(value: str) -> int:

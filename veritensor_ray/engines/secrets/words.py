@@ -11,6 +11,8 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz$"
+
 # the last word of a name
 PASSWORD = listed(
     "password passwords passwd passwort pwd pass passphrase passcode psw userpass dbpass contrasena senha pw motdepasse wachtwoord"
@@ -67,7 +69,8 @@ VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic
 
 
 @functools.cache
-def trigrams() -> frozenset[str]:
-    """Three letters in a row as words have them."""
-    lines = (files("veritensor_ray.engines.secrets") / "trigrams.txt").read_text(encoding="ascii").splitlines()
-    return frozenset(line[:2] + letter for line in lines if not line.startswith("#") for letter in line[3:])
+def surprises() -> dict[str, float]:
+    """Bits by three letters in a row, of which the third is judged; `^^` stands before a word and `$` behind it. Two letters stand for what was never seen before the third."""
+    lines = (files("veritensor_ray.engines.secrets") / "letters.txt").read_text(encoding="ascii").splitlines()
+    rows = [line.split(" ") for line in lines if not line.startswith("#")]
+    return {context + letter: int(digit, 36) / 2 for context, digits in rows for letter, digit in zip(LETTERS, digits, strict=True)}
