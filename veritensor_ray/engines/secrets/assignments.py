@@ -148,6 +148,8 @@ def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     kind, text = kind_of(name), value.text
     if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
         return None
+    if likelihood.is_foreign(text) if kind is NameKind.PASSWORD else not text.isascii():
+        return None
     if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
         return None
     source = extension in SOURCE
@@ -271,7 +273,8 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
     if extension in SOURCE or is_harmless(name) or _PUBLIC.search(name):
         return None
     if (
-        not likelihood.is_random(text)
+        not text.isascii()
+        or not likelihood.is_random(text)
         or likelihood.is_stand_in(text)
         or likelihood.is_code(text)
         or sum(c.isdigit() for c in text) < 2

@@ -12,7 +12,7 @@ _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
 _CODE = re.compile(
-    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr@]
+    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr]|(?<![A-Za-z0-9$-])%@
       | ^[\\/.~]{1,3}[\w.-]*/ | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
       | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
       | \[\^?\w-\w | \(\?[:=!<P] | \\[dswb.~_-]""",
@@ -20,7 +20,7 @@ _CODE = re.compile(
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
 _DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
-_MASKED = re.compile(r"([^\w\s])\1{3,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
+_MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
 _INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
 _SEQUENCES = (
     "0123456789",
@@ -35,7 +35,7 @@ _SEQUENCES = (
 def is_stand_in(value: str) -> bool:
     """Whether the value only says that a secret belongs here."""
     low = value.lower()
-    if _MASKED.search(value) or len(set(low)) < min(4, len(low)) or low in TYPES:
+    if _MASKED.search(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
     if any(word in low for word in PLACEHOLDER):
         return True
@@ -50,6 +50,11 @@ def is_stand_in(value: str) -> bool:
 def is_code(value: str) -> bool:
     """Whether the value is an expression, a reference, a path or a URL and no literal secret."""
     return _CODE.search(value) is not None or _DATE.search(value) is not None
+
+
+def is_foreign(value: str) -> bool:
+    """Whether the value is prose in another script: characters beyond ASCII, which are two bytes or more here, and no digit."""
+    return not value.isascii() and not any(map(str.isdigit, value))
 
 
 def is_name(value: str) -> bool:

@@ -38,6 +38,8 @@ TYPES = listed("string str text bool boolean int integer number float double byt
                 "hidden input field value name type label self this request response config settings env environment options params args data "
                 "utf-8 utf8 utf-16 latin1 latin-1 iso-8859-1 ascii base64 sha1 sha256 sha512 md5 hs256 rs256 oauth2 mypassword mypass mysecret mytoken mykey myuser password123 pass1234 basic bearer plain ask prompt enabled disabled auto manual new old current reset forgot change show hide "
                 "required optional never always ok error fail failed success expired refresh access identifier var variable const static final public private "
+                "wachtwoord passwort kennwort heslo haslo jelszo salasana parola senha adgangskode passord losenord sifre parool slaptazodis lozinka geslo sandi contrasenya "
+                "motdepasse zugangscode zugangsdaten wagwoord parole pasahitza "
                 "protected readonly function return async await class struct import from export")  # fmt: skip
 
 # words of which a value consists where the secret is still to come
