@@ -68,3 +68,12 @@ def is_pem_in_base64(text: str) -> bool:
     """A whole PEM file, encoded once more."""
     data = decoded(text[:120])
     return data is not None and data.startswith(b"-----BEGIN ") and b"PRIVATE KEY" in data
+
+
+def is_nkey_seed(token: str) -> bool:
+    """The last two bytes of its base 32 are the CRC-16 of the others."""
+    try:
+        data = base64.b32decode(token + "=" * (-len(token) % 8))
+    except (binascii.Error, ValueError):
+        return False
+    return binascii.crc_hqx(data[:-2], 0) == int.from_bytes(data[-2:], "little")
