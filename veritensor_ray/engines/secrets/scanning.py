@@ -14,6 +14,7 @@ from veritensor_ray.engines.secrets import assignments, likelihood, names
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
+from veritensor_ray.engines.secrets.uuids import uuids
 from veritensor_ray.engines.secrets.words import VENDORS
 from veritensor_ray.secret_kinds import checks
 from veritensor_ray.secret_kinds.tokens import TOKENS, Token
@@ -89,6 +90,7 @@ class Scanner:
         yield from _by_vendor(sorted(vendors), joined, where)
         yield from _cells(joined, where)
         yield from discord_tokens(joined.text)
+        yield from uuids(joined, where.extension)
 
 
 def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:

@@ -52,6 +52,7 @@ _TABLE = (
     ("password", "Password", "A literal under a name such as `password`, in code, configuration, tables or documents.", "medium", _CHANGE, _GENERIC),
     ("password-hash", "Hash of a password", "A hash as in /etc/shadow or .htpasswd: it can be tried offline.", "low", _CHANGE, "Hashes of documentation."),
     ("generic-key", "Key or token", "A random value under a name such as `api_key`, `token` or `client_secret`.", "medium", _ROTATE, _GENERIC),
+    ("uuid", "UUID as a value", "A UUID in code or configuration under a name that promises nothing. Some services take one as a key; most only name something.", "info", "Look whether a service takes it as a key. If not, leave it.", "Identifiers of anything."),
 )  # fmt: skip
 
 

@@ -88,9 +88,13 @@ def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecr
     yield ShapedSecret(rule, scheme.start(), found.end(), score, "low" if weak else None)
 
 
+_PORT = re.compile(r"\d{1,5}\W*\Z|\W")
+_VARIABLE = re.compile(r"(?:[A-Z0-9]{2,20}_){0,4}(?:[A-Z]{0,10}PASS(?:WORD)?|PASSWD|PWD|PW|SECRET|TOKEN)\Z")  # NOVA_DBPASS: to be filled in
+
+
 def _no_password(user: str, password: str) -> bool:
     low = password.lower()
-    if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or re.match(r"\d{1,5}\Z", password):
+    if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or _PORT.match(password) or _VARIABLE.match(password):
         return True
     if likelihood.is_stand_in(password) and (low != user.lower() or low in ("user", "username", "test", "foo", "string")):
         return True
