@@ -15,11 +15,17 @@ _CODE = re.compile(
     r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr]|(?<![A-Za-z0-9$-])%@
       | ^[\\/.~]{1,3}[\w.-]*/ | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
       | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
-      | \[\^?\w-\w | \(\?[:=!<P] | \\[dswb.~_-]""",
+      | \[\^?\w-\w | \]\( | \(\?[:=!<P] | \\[dswb.~_-]""",
     re.VERBOSE,
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
-_DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
+_DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
+# What anybody may know: channels of YouTube, accounts of Google's statistics, keys that pages carry, hashes of lock files.
+_PUBLIC_ID = re.compile(
+    r"(?:UC[A-Za-z0-9_-]{22}|UA-\d{4,10}-\d{1,4}|G-[A-Z0-9]{8,12}|GTM-[A-Z0-9]{4,9}|ca-pub-\d{10,20}|6L[a-z][A-Za-z0-9_-]{5}AAAAA[A-Za-z0-9_-]{27}"
+    r"|pk_(?:live|test)_\w{10,120}|pk\.eyJ[\w.-]{20,400}|phc_\w{30,60}|1:\d{8,14}:(?:web|ios|android):[0-9a-f]{16,40}|sha(?:1|256|384|512)[-:=][\w+/=:-]{20,120})\Z",
+    re.ASCII,
+)
 _MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
 _INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
 _SEQUENCES = (
@@ -33,9 +39,9 @@ _SEQUENCES = (
 
 
 def is_stand_in(value: str) -> bool:
-    """Whether the value only says that a secret belongs here."""
+    """Whether the value only says that a secret belongs here, or is known to everybody."""
     low = value.lower()
-    if _MASKED.search(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
+    if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
     if any(word in low for word in PLACEHOLDER):
         return True
@@ -121,7 +127,8 @@ def is_mixed(value: str) -> bool:
     words = naturalness(value)
     if not value.isalnum() and naturalness(value, letters_only=True) > 0.6:
         return False  # `types-pywin32`
-    return (words < 0.55 if digits >= 2 else words < 0.2) and entropy(value) >= 2.3
+    turns = digits == 1 and value.isalnum() and not value.islower() and not value.isupper()
+    return (words < 0.55 if digits >= 2 else words < (0.3 if turns else 0.2)) and entropy(value) >= 2.3
 
 
 def has_sequence(value: str) -> bool:
