@@ -13,7 +13,7 @@ _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
 _CODE = re.compile(
     r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr]|(?<![A-Za-z0-9$-])%@
-      | ^[\\/.~]{1,3}[\w.-]*/ | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
+      | ^[\\/.~]{1,3}[\w.-]*/ | ^/[a-z]+\Z | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
       | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
       | \[\^?\w-\w | \]\( | \(\?[:=!<P] | \\[dswb.~_-]""",
     re.VERBOSE,
@@ -43,8 +43,8 @@ def is_stand_in(value: str) -> bool:
     low = value.lower()
     if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
-    if any(word in low for word in PLACEHOLDER):
-        return True
+    if any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
+        return True  # the last: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
     parts = [run.lower() for run in _RUN.findall(value)]
     if _INVENTED.intersection(parts):
         return True
