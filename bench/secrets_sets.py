@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,18 @@ class Labelled:
         return name.rpartition(".")[2] if "." in name else "no suffix"
 
 
+# Labelled as secrets, and names of things: of records, buckets, projects and accounts.
+IDENTIFIERS = ("UUID", "AWS S3 Bucket", "Firebase Domain", "Tencent WeChat API App ID")
+
+
+def f1(rows: Iterable[Labelled], least: str) -> tuple[float, float, float]:
+    """Precision, recall and F1 of findings at a severity or a worse one; what was labelled as unclear counts for nothing."""
+    level = SEVERITIES.index(least)
+    counts = Counter((row.label, row.severity >= level) for row in rows)
+    right, wrong, missed = counts[1, True], counts[0, True], counts[1, False]
+    return right / max(1, right + wrong), right / max(1, right + missed), 2 * right / max(1, 2 * right + wrong + missed)
+
+
 class _Watched(Secrets):
     """The engine; what it was shown and found is kept."""
 
@@ -96,7 +108,11 @@ def scan_folder(folder: Path) -> dict[str, list[Found]]:
                 text = columns.text(row)
                 at = columns.location(row, hit, text)["byte_offset"]
                 value = text[hit.start : hit.end]
-                places = ((at, at + len(value.encode("utf-8", "replace"))),) if at is not None else tuple(_everywhere(value, (folder / artifact).read_bytes()))
+                places = (
+                    ((at, at + len(value.encode("utf-8", "replace"))),)
+                    if at is not None
+                    else tuple(_everywhere(value, (folder / artifact).read_bytes()))
+                )
                 found[artifact].append(Found(hit.rule, hit.severity or severities[hit.rule], hit.score, value, places))
     return found
 

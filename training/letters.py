@@ -14,7 +14,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 OUT = Path(__file__).parents[1] / "veritensor_ray" / "engines" / "secrets" / "letters.txt"
-KINDS = ("code", "config", "dialogue", "dictionary", "docs", "docs-multilingual", "encyclopedia", "help", "json-data", "legal", "novel", "ui-strings", "web")
+KINDS = (
+    "code",
+    "config",
+    "dialogue",
+    "dictionary",
+    "docs",
+    "docs-multilingual",
+    "encyclopedia",
+    "help",
+    "json-data",
+    "legal",
+    "novel",
+    "ui-strings",
+    "web",
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BEGIN, END = "^", "$"
 HALVES = "0123456789abcdefghijklmnopqrstuvwxyz"  # half bits
@@ -54,7 +68,11 @@ def surprises(known: Counter[str]) -> dict[str, list[float]]:
 def written(table: dict[str, Iterable[float]]) -> str:
     """As the package has it: a context, and a digit of half bits for each letter and the end."""
     lines = [f"{context} " + "".join(HALVES[min(round(2 * bits), len(HALVES) - 1)] for bits in row) for context, row in table.items()]
-    return "# How surprising a letter is behind one or two others, in half bits: a to z, then the word's end. Made by training/letters.py\n" + "\n".join(lines) + "\n"
+    return (
+        "# How surprising a letter is behind one or two others, in half bits: a to z, then the word's end. Made by training/letters.py\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ _CODE = re.compile(
     re.VERBOSE,
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
+_BASE64 = re.compile(r"(?=\D*\d)/?[A-Za-z0-9+/]{24,}={0,2}\Z")
 _DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
 # What anybody may know: channels of YouTube, accounts of Google's statistics, keys that pages carry, hashes of lock files.
 _PUBLIC_ID = re.compile(
@@ -55,6 +56,8 @@ def is_stand_in(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """Whether the value is an expression, a reference, a path or a URL and no literal secret."""
+    if _BASE64.match(value) and naturalness(value) < 0.35:
+        return False  # a slash at its beginning makes no path of it
     return _CODE.search(value) is not None or _DATE.search(value) is not None
 
 

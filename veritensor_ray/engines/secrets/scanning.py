@@ -103,7 +103,12 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]
             return
     else:
         found = token.pattern.match(text, at)
-    if found is None or _DEAD.search(found.group()) or text.startswith("...", found.end() - 1) or (found.group().isalnum() and _encoded_around(text, found.start(), found.end())):
+    if (
+        found is None
+        or _DEAD.search(found.group())
+        or text.startswith("...", found.end() - 1)
+        or (found.group().isalnum() and _encoded_around(text, found.start(), found.end()))
+    ):
         return
     score, severity = token.score, token.severity
     if token.check:

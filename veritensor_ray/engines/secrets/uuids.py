@@ -15,8 +15,11 @@ READ = SOURCE | listed("json yaml yml toml ini cfg conf config properties env sq
 _TAIL = re.compile(r"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9A-Za-z_-])")
 _HEAD = 8
 _HEX = frozenset("0123456789abcdefABCDEF")
-# Of an interface, a class or a kind of project: the same on every machine.
-_KIND = re.compile(r"(?:guid|clsid|iid|uuid|interface|project|typelib)[\w.]{0,20}[\s\"'(=:{]{0,6}\Z", re.IGNORECASE)
+# Of an interface, a class or a kind of project, the same on every machine; or of a message, there only to be told from others.
+_KIND = re.compile(
+    r"(?:guid|clsid|iid|uuid|interface|project|typelib|request|trace|span|correlation|transaction|message|event)[\w.-]{0,20}[\s\"'(=:{]{0,6}\Z",
+    re.IGNORECASE,
+)
 _FEW = 6  # different characters: it was typed
 _MANY = 100  # in one text: a table of things
 
@@ -39,8 +42,8 @@ def uuids(joined: JoinedBytes, extension: Callable[[int], str]) -> Iterator[Shap
 
 
 def _stands_alone(text: str, start: int) -> bool:
-    before = text[start - 1 : start]
-    return not before.isalnum() and before not in ("-", "_")
+    before = text[start - 1 : start]  # in an address or the name of a resource it only names something
+    return not before.isalnum() and before not in ("-", "_", "/", ":", ".")
 
 
 def _is_drawn(value: str) -> bool:

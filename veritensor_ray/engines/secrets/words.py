@@ -67,7 +67,25 @@ VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic
                   "sauce scaleway scrapingbee screenshotapi securitytrails segment sendbird sendgrid sendinblue sentry serpapi shodan shopify signalwire slack snyk sonarqube "
                   "sonarcloud sourcegraph splunk spotify square squarespace stackhawk stripe sumologic supabase telegram terraform tiingo tinypng todoist toggl travisci trello "
                   "twilio twitch twitter typeform unsplash urlscan vercel virustotal vultr wakatime weatherapi webflow wistia wrike yandex yelp youtube zapier zendesk zenrows "
-                  "zeplin zerobounce zoho cloudmersive pepipost mailerlite nimble nozbe")  # fmt: skip
+                  "zeplin zerobounce zoho cloudmersive pepipost mailerlite nimble nozbe "
+                  "abstractapi abuseipdb accuweather adobe agora aiven akamai alibaba alienvault aliyun anypoint apideck apiflash apilayer appdynamics appfollow "
+                  "appsflyer appveyor assemblyai autodesk aweber axonaut backblaze bannerbear betterstack bigcommerce bingmaps bitfinex bitmex bitrise blockchair "
+                  "blocknative boxcast browserstack browshot buddyns bugsnag bunnynet buttondown campaignmonitor captchadata censys cerebras chartbeat checkvist "
+                  "clicksend clickup cloudbees cloudconvert cloudways cockroachdb coinmarketcap commercetools constantcontact convertapi copyleaks countrylayer "
+                  "criminalip currencyfreaks customerio dailymotion dataforseo datagov dialpad diffbot dnscheck dnsimple documo docusign dwolla easyinsight edamam edenai "
+                  "emailoctopus ethplorer exchangerate faceplusplus fastspring feedly filestack findl fireworksai flightapi formbucket foursquare freshbooks freshsales "
+                  "fusionauth geoapify getgeoapi gitea gitguardian gnews godaddy graphhopper gyazo hcaptcha hetzner hiveage homeassistant hootsuite imagekit imgbb imgur "
+                  "infobip instabot instamojo intezer ionos jotform jumpseller kanbanize keycdn kickbox kucoin langfuse langsmith leadfeeder leaseweb lemlist "
+                  "lemonsqueezy linode liveagent livestorm locationiq logdna loginradius loopio macstadium mailchannels mailersend mailmodo mapquest maxmind meaningcloud "
+                  "meilisearch messari metaapi metrilo mixmax moralis nasdaq netcore nethunt newsapi nightfall ninjarmm oanda omnisend onedesk onelogin onfleet "
+                  "opencorporates openrouter openuv oxylabs paddle paperform parseur paystack perplexity pipedream plaid planview podio portainer posthog postmates "
+                  "prodpad pushover qase qdrant quickbooks razorpay rebrandly recurly redash requestfinance resend revenuecat rewardful ringcentral roboflow rocketreach "
+                  "runpod salesloft satismeter saucelabs scrapeowl scraperapi scrapfly scrapingant scrapingdog sentinelone serphouse shippo shutterstock signaturit "
+                  "skrapp smartling smartsheets snipcart snowflake spectralops speechtext spoonacular statuscake statuspage stitchdata stormboard stormglass storyblok "
+                  "stripo stytch supernotes surveymonkey swiftype tailscale tavily taxjar teamviewer telnyx tencent theoddsapi timezoneapi tmetric tomorrowio tomtom "
+                  "tradier travelpayouts trufflehog twelvedata twitchtv typesense ubidots uclassify unifyid uploadcare upstash uptimerobot userflow vagrantcloud vatlayer "
+                  "vbout veriphone versioneye vonage voyageai weatherbit weatherstack weaviate webex websitepulse whoxy woocommerce worldweather wpengine xero yousign "
+                  "zapierwebhook zenscrape zerotier zipcodeapi")  # fmt: skip
 
 
 @functools.cache
