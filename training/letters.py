@@ -58,7 +58,7 @@ def surprises(known: Counter[str]) -> dict[str, list[float]]:
     for pair, behind in pairs.items():
         single[pair[1]].update(behind)
     overall = sum(single.values(), Counter[str]())
-    chances = {"": {one: overall[one] / overall.total() for one in LETTERS + END}}
+    chances = {"": {one: (overall[one] + 1) / (overall.total() + len(LETTERS + END)) for one in LETTERS + END}}
     for context, counts in sorted((single | pairs).items(), key=lambda row: (len(row[0]), row[0])):
         shorter = chances[context[1:]]
         chances[context] = {one: (counts[one] + _PRIOR * shorter[one]) / (counts.total() + _PRIOR) for one in LETTERS + END}

@@ -199,7 +199,7 @@ def _echoes(name: str, text: str) -> bool:
 
 
 def _password(name: str, text: str, value: AssignedValue, strict: bool, extension: str) -> Verdict | None:
-    written = value.quoted or extension not in PROSE or "_" in name or name.isupper()  # and not said in a sentence
+    written = value.quoted or extension not in PROSE or "_" in name or name.isupper() or name.startswith("-")  # and not said in a sentence
     score = password_score(text, strict, written, value.way in ("compare", "option"))
     if not score:
         return None

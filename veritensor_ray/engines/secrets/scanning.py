@@ -106,7 +106,7 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]
     if (
         found is None
         or _DEAD.search(found.group())
-        or text.startswith("...", found.end() - 1)
+        or ".." in text[found.end() - 1 : found.end() + 2]
         or (found.group().isalnum() and _encoded_around(text, found.start(), found.end()))
     ):
         return

@@ -20,6 +20,7 @@ _KIND = re.compile(
     r"(?:guid|clsid|iid|uuid|interface|project|typelib|request|trace|span|correlation|transaction|message|event)[\w.-]{0,20}[\s\"'(=:{]{0,6}\Z",
     re.IGNORECASE,
 )
+_OF_DOCUMENTATION = ("123e4567-", "550e8400-")
 _FEW = 6  # different characters: it was typed
 _MANY = 100  # in one text: a table of things
 
@@ -47,4 +48,6 @@ def _stands_alone(text: str, start: int) -> bool:
 
 
 def _is_drawn(value: str) -> bool:
-    return len(set(value.lower())) > _FEW and not likelihood.has_sequence(value.replace("-", ""))
+    return (
+        len(set(value.lower())) > _FEW and not value.startswith(_OF_DOCUMENTATION) and not likelihood.has_sequence(value.replace("-", ""))
+    )
