@@ -10,7 +10,7 @@ import argparse
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 OUT = Path(__file__).parents[1] / "veritensor_ray" / "engines" / "secrets" / "letters.txt"
@@ -65,7 +65,7 @@ def surprises(known: Counter[str]) -> dict[str, list[float]]:
     return {context: [-math.log2(chance) for chance in row.values()] for context, row in chances.items() if context}
 
 
-def written(table: dict[str, Iterable[float]]) -> str:
+def written(table: Mapping[str, Iterable[float]]) -> str:
     """As the package has it: a context, and a digit of half bits for each letter and the end."""
     lines = [f"{context} " + "".join(HALVES[min(round(2 * bits), len(HALVES) - 1)] for bits in row) for context, row in table.items()]
     return (

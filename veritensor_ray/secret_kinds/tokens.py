@@ -129,7 +129,7 @@ TOKENS = (
     _t("vault-token", "Infisical token", "/st[.][a-f0-9]{24}[.]/", r"st\.[a-f0-9]{24}\.[a-f0-9]{32}\.[a-f0-9]{32}"),
     _t("vault-token", "Ory token", "ory_pat_ ory_at_ ory_rt_ ory_st_", rf"ory_(?:pat|at|rt|st)_{_URL}{{24,100}}"),
     _t("databricks-token", "Databricks token", "dapi dkea dose", r"(?:dapi|dkea|dose)[a-f0-9]{32}(?:-[0-9])?"),
-    _t("database-token", "PlanetScale token", "pscale_", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,64}"),
+    _t("database-token", "PlanetScale token", "pscale_", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,128}"),
     _t("database-token", "Supabase token", "sbp_ sb_secret_", rf"sbp_(?:v0_)?[a-f0-9]{{40}}|sb_secret_{_URL}{{20,60}}"),
     _t("database-token", "Pinecone key", "pcsk_", rf"pcsk_{_AN}{{5,6}}_{_AN}{{60,70}}"),
     _t("database-token", "CockroachDB key", "CCDB1_", rf"CCDB1_{_AN}{{22}}_{_AN}{{40}}"),

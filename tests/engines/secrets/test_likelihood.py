@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_name_of_words_is_natural_and_a_key_is_not() -> None:
     assert likelihood.naturalness("k3Jd82mQ9xPz71LwT5") < 0.2
 
 
-def test_the_table_holds_what_follows_what(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_table_holds_what_follows_what(tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / KINDS[0]).mkdir(exist_ok=True)
         (tmp_path / KINDS[0] / f"{n}.txt").write_text(f"the theBanana {'rare' if n else 'odd'}", encoding="utf-8")
