@@ -81,6 +81,7 @@ def test_the_private_part_of_a_json_web_key(text: str, value: str | None) -> Non
         ('-Credential $(ConvertTo-SecureString -String "Dlqwumg967*" -AsPlainText)', "Dlqwumg967*", None),
         ("ConvertTo-SecureString '$plain' -AsPlainText", None, None),
         ("CREATE USER bob IDENTIFIED BY 'password'", None, None),
+        ("GRANT ALL ON nova.* TO 'nova'@'%' IDENTIFIED BY 'NOVA_DBPASS'", None, None),
         ("sign in with password 'and a second factor'", None, None),
     ],
 )

@@ -164,7 +164,9 @@ def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
 def stated(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
     """What SQL or PowerShell is told to take as a password: it is one, however weak."""
     found = _IDENTIFIED.match(text, at, end_of_text)
-    if found and not likelihood.is_stand_in(found[2]) and not likelihood.is_code(found[2]) and " " not in found[2]:
+    if found is None or " " in found[2] or _VARIABLE.match(found[2]):
+        return
+    if not likelihood.is_stand_in(found[2]) and not likelihood.is_code(found[2]):
         weak = found[2].isalpha() and likelihood.naturalness(found[2]) > 0.6
         yield ShapedSecret("password", found.start(2), found.end(2), 0.45 if weak else 0.7, "low" if weak else None)
 
