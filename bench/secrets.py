@@ -1,4 +1,4 @@
-"""Measures the engine `secrets`: speed and alarms on installed code, recall on providers' examples, F1 on planted secrets, beside detect-secrets."""
+"""Measures the engine `secrets`: speed and alarms on installed code, providers' examples, files that others labelled, planted secrets beside detect-secrets."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bench.secrets_sets import IDENTIFIERS, Labelled, f1, labelled, scan_folder
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.detection import Hit
 from veritensor_ray.engines.secrets import Secrets
@@ -95,21 +96,62 @@ def speed(engine: Secrets, megabytes: float, show: int) -> None:
         print(f"  {hit.rule} {hit.score} {path[-60:]}: {texts[path][max(0, hit.start - 40) : hit.end + 5]!r}")
 
 
-def recall(engine: Secrets) -> None:
-    """By file of the shared data, each text alone."""
+def examples(engine: Secrets) -> None:
+    """Providers' examples of others, each text alone: what is found of the secrets, and of what is none."""
     import pyarrow.parquet as pq
 
-    for path in sorted(DATA.glob("*.parquet")):
-        rows = pq.read_table(path).to_pylist()
+    for name in ("kingfisher", "detect_secrets_tests"):
+        rows = pq.read_table(DATA / f"{name}.parquet").to_pylist()
         block = to_batch(Block([row["text"] for row in rows], line=1), Identity(0, "example.txt", "text/plain"), _WIDE)
         hit = {one.row for one in engine.scan_text(block)}
-        wanted = [i for i, row in enumerate(rows) if row["label"]]
-        missed = Counter(rows[i]["kind"] for i in wanted if i not in hit)
-        wrong = sum(i in hit for i, row in enumerate(rows) if not row["label"])
+        wanted, benign = ([i for i, row in enumerate(rows) if row["label"] == label] for label in (1, 0))
+        missed, wrong = (Counter(rows[i]["kind"] for i in some) for some in (set(wanted) - hit, hit.intersection(benign)))
+        origins = {rows[i]["origin"] for i in wanted}
+        whole = sum(all(i in hit for i in wanted if rows[i]["origin"] == origin) for origin in origins)
         print(
-            f"{path.stem}: recall {1 - sum(missed.values()) / len(wanted):.3f} of {len(wanted)}; {wrong} of {len(rows) - len(wanted)} benign"
+            f"{name}: recall {1 - missed.total() / len(wanted):.3f} of {len(wanted)}, {whole} of {len(origins)} origins in full;", end=" "
         )
+        print(f"false {wrong.total()} of {len(benign)}: {dict(wrong)}")
         print(f"  most missed: {missed.most_common(8)}")
+
+
+def labelled_files() -> None:
+    """Files of repositories, read as the product reads them, by severity, by half, by kind of file, and the worst repository."""
+    rows, elsewhere = labelled(DATA)
+    repos = sorted({row.repo for row in rows})
+    print(
+        f"labelled files: {len(repos)} repositories; the engine was tuned on every second one. A secret counts as found where a finding overlaps its value"
+    )
+    halves = {"all": set(repos), "tuned on": set(repos[::2]), "left out": set(repos[1::2])}
+    for least in ("info", "low", "medium", "high"):
+        for name, half in halves.items():
+            _row(f"{name}, {least} and worse", [row for row in rows if row.repo in half], least)
+    for kind in IDENTIFIERS:
+        print(
+            f"  {kind}: {sum(row.kind == kind and row.label == 1 for row in rows)} labelled secret, {sum(row.kind == kind and row.label == 1 and row.severity >= 0 for row in rows)} found"
+        )
+    _row("all but identifiers, low and worse", [row for row in rows if row.kind not in IDENTIFIERS], "low")
+    for suffix, count in Counter(row.suffix for row in rows if row.label == 1).most_common(12):
+        _row(f".{suffix} ({count})", [row for row in rows if row.suffix == suffix], "info")
+    for repo in sorted(repos, key=lambda repo: f1([row for row in rows if row.repo == repo], "info")[2])[:5]:
+        _row(f"among the worst: {repo}", [row for row in rows if row.repo == repo], "info")
+    found = Counter(one.severity for some in elsewhere.values() for one in some)
+    print(f"  findings where nothing was labelled: {dict(found)}")
+
+
+def _row(name: str, rows: list[Labelled], least: str) -> None:
+    precision, recall, score = f1(rows, least)
+    print(f"  {name}: precision {precision:.3f}, recall {recall:.3f}, F1 {score:.3f}")
+
+
+def alarms(folder: Path, show: int) -> None:
+    """A megabyte of each kind of clean document, a folder a kind."""
+    for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
+        found = [one for some in scan_folder(kind).values() for one in some]
+        size = sum(path.stat().st_size for path in kind.rglob("*") if path.is_file()) / 1e6
+        print(f"{kind.name}: {size:.1f} MB, {dict(Counter(one.severity for one in found))}")
+        for one in random.Random(1).sample(found, min(show, len(found))):
+            print(f"  {one.rule} {one.severity} {one.confidence} {one.text[:80]!r}")
 
 
 class Generator:
@@ -227,7 +269,9 @@ def planted(engine: Secrets, python: str | None, seed: int, count: int) -> None:
             truth.update((str(path), first + i) for i in range(1))
             texts[str(path)] = text.replace("\0", "")
             path.write_text(texts[str(path)], "utf-8")
-        by_place = {(path, texts[path].count("\n", 0, hit.start) + 1): hit.rule for path, hit in scanned(engine, texts)[0]}
+        by_place = {
+            (path, texts[path].count("\n", 0, hit.start) + 1): hit.rule for path, hit in scanned(engine, texts)[0] if hit.severity != "info"
+        }
         ours = set(by_place)
         _print_f1("ours", truth, ours)
         for line in sorted(truth - ours)[:15]:
@@ -261,13 +305,16 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000, help="that a secret is planted in")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--show", type=int, default=0, help="alarms to print")
+    parser.add_argument("--clean", type=Path, metavar="FOLDER", help="documents without secrets, a folder for each kind")
     parser.add_argument("--detect-secrets", metavar="PYTHON", help="interpreter that has detect-secrets")
     options = parser.parse_args()
     engine = Secrets(Settings())
     engine.load(ModelStore("embedded"))
     steps: list[Callable[[], None]] = [
         lambda: speed(engine, options.megabytes, options.show),
-        lambda: recall(engine) if DATA.exists() else print("recall: the shared data is not here"),
+        lambda: examples(engine) if DATA.exists() else print("examples: the shared data is not here"),
+        lambda: labelled_files() if DATA.exists() else print("labelled files: the shared data is not here"),
+        lambda: alarms(options.clean, options.show) if options.clean else None,
         lambda: planted(engine, options.detect_secrets, options.seed, options.files),
     ]
     for step in steps:

@@ -41,10 +41,11 @@ def decoded(text: str, limit: int = 4096) -> bytes | None:
 
 
 def is_jwt(token: str) -> bool:
-    """Header and payload decode to JSON objects, and the header names an algorithm or type."""
+    """Header and payload decode to JSON objects, the header names an algorithm or type, and something signs or encrypts it."""
     header, _, rest = token.partition(".")
-    first, second = decoded(header), decoded(rest.partition(".")[0])
-    if first is None or second is None or len(header) % 4 == 1:
+    payload, _, signature = rest.partition(".")
+    first, second = decoded(header), decoded(payload)
+    if first is None or second is None or len(header) % 4 == 1 or (not signature and b'"none"' in first.lower()):
         return False
     return first[:1] == b"{" and first.rstrip()[-1:] == b"}" and (b'"alg"' in first or b'"typ"' in first) and second[:1] == b"{"
 
@@ -68,3 +69,12 @@ def is_pem_in_base64(text: str) -> bool:
     """A whole PEM file, encoded once more."""
     data = decoded(text[:120])
     return data is not None and data.startswith(b"-----BEGIN ") and b"PRIVATE KEY" in data
+
+
+def is_nkey_seed(token: str) -> bool:
+    """The last two bytes of its base 32 are the CRC-16 of the others."""
+    try:
+        data = base64.b32decode(token + "=" * (-len(token) % 8))
+    except (binascii.Error, ValueError):
+        return False
+    return binascii.crc_hqx(data[:-2], 0) == int.from_bytes(data[-2:], "little")

@@ -109,6 +109,18 @@ from tests.engines.secrets.building import batch, engine, found
         ("a.py", "password='letmein'"),
         ("a.py", "'password': 'supergeheim',"),
         ("a.py", "passwd='qazwsxedc'"),
+        ("a.yml", "POSTGRES_PASSWORD: rdlz"),
+        ("a.md", "Invoke-Task -Username svc -Password Sghvzi7624!"),
+        ("a.md", "deploy.sh --username svc --password kyvjwd"),
+        ("a.go", 'if string(pass) == "dnzrk" {'),
+        ("a.go", 'secret := getenv("JWT_SECRET", "TocJZ4pbfF")'),
+        ("a.js", "createSecretKey(Buffer.from('abfa0787ff6bde21970b17a207e410fa574e4f62f9f1e3c98af8c86bd006c158', 'hex'))"),
+        ("a.tf", 'variable "corp_api_token" {\n  default = "004EWTpRQT_HJtG_nL-agxacgzYHjxPcF99kJsFzWg"\n}'),
+        ("a.tf", 'variable "db_password" {\n  type = string\n  default = "kd93kdw0"\n}'),
+        ("a.json", '"consumerSecret": "U+JkW-rb$-%@0Uy9"'),
+        ("a.json", '"SessionToken": "UUxVFZZtIZzlJTi//////////wSaRIWL+gbUpyaepG2hRNPZKV9QrrfFMe5svbVAlZQ"'),
+        ("a.json", '"client_secret": "/NIS1tGzH0TBoaP16RmautZhrL9NCoVAfHrijG/vA90="'),
+        ("a.txt", "pingdom SECRET key 7d9f2c1b5e8a4f3d6c0b9e8a7f5d4c3b"),
     ],
 )
 def test_a_literal_under_a_telling_name_is_found(path: str, text: str) -> None:
@@ -205,6 +217,23 @@ def test_a_literal_under_a_telling_name_is_found(path: str, text: str) -> None:
         ("a.js", "keyCode: 13, key: 'ArrowUp'"),
         ("a.js", 'token: "punctuation.definition.string.begin"'),
         ("a.py", "'key': 'resnet50_a1_in1k'"),
+        ("a.md", "token 端点的响应必须是 JSON 对象。"),
+        ("a.md", "对 OAuth2 来说，都只是字符串而已。"),
+        ("a.json", '"password": "Contraseña"'),
+        ("a.json", '"password": "Wachtwoord"'),
+        ("a.json", '"password": "Zadejte své heslo"'),
+        ("a.md", "user, password: dodatkowe parametry"),
+        ("a.md", "Bearer Token [Usage](https://host.example/docs/2024a1b2c3)"),
+        ("a.md", "- [Portkey AI](https://portkey.ai/)"),
+        ("a.json", '"key": "UCX6OQ3DkcsbYNE6H8uQQuVA"'),
+        ("a.json", '"apiKey": "pk_live_4f9a8b7c6d5e4f3a2b1c0d9e"'),
+        ("a.js", 'recaptcha_key: "6LcX9aUTAAAAAJk3Qz8Vx1yPb7Lm2Nc4Rd6Tf8Hg"'),
+        ("a.json", '"token": "sha512-ZdY3kdk39dkW92dk39dkLZdY3kdk39dkW92dk39dkL"'),
+        ("a.html", '<img src="//cdn.example/loader.js?key=3e6382b012abc5553e6382b012abc555">'),
+        ("a.sh", "export ACCESS_TOKEN=deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"),
+        ("a.go", "SPF_HELO_NONE=0.001, SPF_PASS=-0.001"),
+        ("a.sh", "docker run -it --rm -v $PWD:/mnt bash"),
+        ("a.eml", "Received: from github-lowworker-bf9f1da.ash1-iad.github.net"),
     ],
 )
 def test_what_merely_looks_like_one_is_left_alone(path: str, text: str) -> None:
@@ -234,6 +263,31 @@ def test_name_and_value_side_by_side_are_an_assignment() -> None:
     columns = ["env[].name", "env[].value", "env[].name", "env[].value"]
     hits = engine().scan_text(batch(["DB_PASSWORD", "kQ83jdLs2", "REGION", "kQ83jdLs2"], "task.json", columns))
     assert [(hit.rule, hit.row) for hit in hits] == [("secrets.password", 1)]
+
+
+WORTH = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "rule"),
+    [
+        ("a.json", f'"collection_id": "{WORTH}"', "uuid"),
+        ("a.sql", f"VALUES ({WORTH}, 'A');", "uuid"),
+        ("a.js", f'order: ["{WORTH}"]', "uuid"),
+        ("a.js", f'clientSecret: "{WORTH}"', "generic-key"),
+        ("a.md", f"The record {WORTH} is gone.", None),
+        ("a.cs", f'static readonly Guid Folder = new Guid("{WORTH}");', None),
+        ("a.json", f'"request_id": "{WORTH}"', None),
+        ("a.py", f"url = 'https://host.example/resource/{WORTH}'", None),
+        ("a.py", "x = '123e4567-e89b-12d3-a456-426614174000'", None),
+        ("a.py", "x = '00000000-0000-0000-0000-000000000001'", None),
+        ("a.py", f"x = '{WORTH}0'", None),
+        ("a.sql", "\n".join(f"({n:08d}-81c4-4d0b-9e66-0a1b7c55d2f8)" for n in range(4711, 4911)), None),
+    ],
+)
+def test_a_uuid_as_a_value_is_told_and_alarms_nobody(path: str, text: str, rule: str | None) -> None:
+    assert [(name, value) for name, value in found(text, path)] == ([(rule, WORTH)] if rule else [])
+    assert all(hit.severity == "info" for hit in engine().scan_text(batch([text], path)) if hit.rule == "secrets.uuid")
 
 
 def test_context_does_not_cross_segments() -> None:

@@ -55,6 +55,54 @@ def test_keys_with_a_passphrase_are_graded_lower() -> None:
     assert (open_one.severity, locked.severity, old.severity) == (None, "medium", "medium")
 
 
+NUMBER = letters(ALNUM, 43)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f'{{"kty": "OKP", "crv": "Ed25519", "x": "{letters(ALNUM, 43, 9)}", "d": "{NUMBER}"}}', NUMBER),
+        (f"const key = {{ kty: 'oct', k: '{NUMBER}' }}", NUMBER),
+        (f'{{"d": "{NUMBER}"}}, {{"kty": "OKP", "x": "{letters(ALNUM, 43, 9)}"}}', None),
+        ('{"kty": "oct", "k": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}', None),
+    ],
+)
+def test_the_private_part_of_a_json_web_key(text: str, value: str | None) -> None:
+    assert [found for rule, found in found(text, "a.js") if rule == "private-key"] == ([value] if value else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "severity"),
+    [
+        ('CREATE USER bob IDENTIFIED BY "lpkuyu"', "lpkuyu", None),
+        ("CREATE USER blog WITH PASSWORD 'rdlzq';", "rdlzq", None),
+        ("ALTER ROLE app WITH ENCRYPTED PASSWORD 'sunflower'", "sunflower", "low"),
+        ("$p = ConvertTo-SecureString 'vxozociufvmcjsfmjew' -AsPlainText -Force", "vxozociufvmcjsfmjew", None),
+        ('-Credential $(ConvertTo-SecureString -String "Dlqwumg967*" -AsPlainText)', "Dlqwumg967*", None),
+        ("ConvertTo-SecureString '$plain' -AsPlainText", None, None),
+        ("CREATE USER bob IDENTIFIED BY 'password'", None, None),
+        ("GRANT ALL ON nova.* TO 'nova'@'%' IDENTIFIED BY 'NOVA_DBPASS'", None, None),
+        ("sign in with password 'and a second factor'", None, None),
+    ],
+)
+def test_what_sql_and_powershell_are_told_is_a_password(text: str, value: str | None, severity: str | None) -> None:
+    hits = [hit for hit in engine().scan_text(batch([text], "a.md")) if hit.rule == "secrets.password"]
+    assert [(text[hit.start : hit.end], hit.severity) for hit in hits] == ([(value, severity)] if value else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.1.1.1:80\\@127.2.2.2:80/",
+        "http://host.example:80#@other.example/",
+        "mysql+pymysql://nova:NOVA_DBPASS@controller/nova",
+        "rabbit://openstack:RABBIT_PASS@controller",
+    ],
+)
+def test_a_port_and_a_variable_are_no_password(text: str) -> None:
+    assert found(text) == []
+
+
 def test_a_private_key_in_base64() -> None:
     text = base64.b64encode(pem("RSA PRIVATE KEY").encode()).decode()
     assert found(f"key: {text}") == [("private-key", text)]

@@ -60,6 +60,14 @@ EXAMPLES = [
     ("provider-token", f"pat-na1-{UUID}"),
     ("age-secret-key", "AGE-SECRET-KEY-1" + letters("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)),
     ("jwt", jwt({"alg": "HS256", "typ": "JWT"}, {"sub": "4711", "iat": 1700000000})),
+    ("vault-token", "SUAHKEAZOJR24QH4LDJUJN3DKMZC75JR3O4NEF7VT2NJGD5S7GTVMBC5U4"),
+    ("aws-secret-key", "IQoJb3JpZ2lu" + letters(ALNUM, 200)),
+    ("ai-service-key", "tvly-" + letters(ALNUM, 32)),
+    ("ai-service-key", "fc-" + letters(HEX, 32)),
+    ("mail-service-key", f"re_{letters(ALNUM, 8)}_{letters(ALNUM, 24)}"),
+    ("payment-key", "nsec1" + letters("acdefghjklmnpqrstuvwxyz023456789", 58)),
+    ("provider-token", f"1000.{letters(HEX, 32)}.{letters(HEX, 32, 8)}"),
+    ("cloud-key", f"SWMTKN-1-{letters('abcdefghijklmnopqrstuvwxyz0123456789', 50)}-{letters('abcdefghijklmnopqrstuvwxyz0123456789', 25)}"),
     ("azure-key", f"AccountKey={base64.b64encode(bytes(range(17, 81))).decode()}"),
 ]
 
@@ -87,6 +95,8 @@ def test_a_token_within_a_longer_word_is_none(rule: str, token: str) -> None:
         "task-force-sk-learn",
         "eyJhbGciOiJIUzI1NiJ9",
         "eyJub3QianNvbg.eyJub3QianNvbg.x",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.eyJsb2dpbiI6InpiaXQiLCJpYXQiOjkyMDkwNDM5NTd9.",  # nothing signs it
+        "sk_live_4f9a8b7c6d5e4f3a...",  # cut short
         "hooks.slack.com/services/XXXXXXXXX/XXXXXXXXX/XXXXXXXXXXXXXXXXXXXXXXXX",
     ],
 )

@@ -49,7 +49,7 @@ class Secrets:
 
     def fingerprint(self) -> str:
         """Of version, statistics and matcher."""
-        parts = (self.version, importlib.metadata.version("yara-python"), "".join(sorted(words.trigrams())))
+        parts = (self.version, importlib.metadata.version("yara-python"), repr(sorted(words.surprises().items())))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
@@ -62,14 +62,14 @@ class Secrets:
         return hits
 
 
-_GENERIC = frozenset(("generic-key", "password", "http-authorization", "url-credentials"))
+_GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less it says
 
 
 def _hits(joined: JoinedBytes, found: Iterable[ShapedSecret]) -> Iterator[Hit]:
     """Of what overlaps the more specific, then the better proven, then the longer one."""
     starts: list[int] = []
     kept: dict[int, ShapedSecret] = {}
-    for one in sorted(found, key=lambda f: (f.rule in _GENERIC, -f.score, f.start - f.end, f.start, f.rule)):
+    for one in sorted(found, key=lambda f: (_GENERIC.get(f.rule, 0), -f.score, f.start - f.end, f.start, f.rule)):
         at = bisect.bisect_left(starts, one.end)  # what is kept does not overlap: only the last that begins before the end can reach in
         if at == 0 or kept[starts[at - 1]].end <= one.start:
             starts.insert(at, one.start)

@@ -43,9 +43,9 @@ _SEPARATOR = re.compile(
     (?P<mark>
         [ \t]{0,20}(?:(?P<assign>:=|=>|\|\||\?\?|<-|=(?!=)|:(?!:))|(?P<compare>[=!]==?))[ \t]{0,20}(?:\r?\n[ \t]{0,60}(?=["'`]))?
       | (?P<comma>,)\s{0,20}(?=[brufBRUF@]{0,2}\\{0,3}["'`])
-      | (?P<call>\()\s{0,20}(?=[brufBRUF@]{0,2}\\{0,3}["'`])
+      | (?P<call>\()\s{0,20}(?:[A-Za-z_][\w.]{2,40}\(\s{0,3})?(?=[brufBRUF@]{0,2}\\{0,3}["'`])
       | (?P<xml>>)(?=[^\s<])
-      | (?P<pair>,?\s{1,60}["']?value["']?\s{0,2}[:=]\s{0,2})
+      | (?P<pair>\s{0,3}\{\s{0,60}(?:(?:type|description|sensitive)\s{0,20}=[^\n{}]{0,120}\n\s{0,40}){0,3}default\s{0,20}=\s{0,3}|,?\s{1,60}["']?value["']?\s{0,2}[:=]\s{0,2})
       | (?P<said>[ \t](?:is|was|ist|lautet|est|es)[ \t:]{1,3})
       | (?P<space>[ \t]{1,8}(?=\\{0,3}["'`]))
       | (?P<option>[ \t]{1,2}(?=[^\s"'`\-]))
@@ -68,6 +68,8 @@ _SETTINGS = re.compile(
 )
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}\Z")
 _PUBLIC = re.compile(r"\b(?:rsa|dsa|gpg|pgp|ed25519|signing) key", re.IGNORECASE)  # in prose followed by a fingerprint
+_OPTION = re.compile(r"-[A-Za-z]{4,}\Z")  # of PowerShell
+_HOST = re.compile(r"[a-z0-9-]\.[a-z]{2,6}\Z")
 _CALL = re.compile(r"\w\(|^[*&]\w")
 _SYMBOL = re.compile(r"[^\w\s.\-]")
 
@@ -148,13 +150,17 @@ def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     kind, text = kind_of(name), value.text
     if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
         return None
+    if likelihood.is_foreign(text) if kind is NameKind.PASSWORD else not text.isascii():
+        return None
     if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
         return None
     source = extension in SOURCE
+    if kind is NameKind.KEY and not value.quoted and extension in PROSE and likelihood.is_hex(text):
+        return None  # of a cache, in the address of a picture
     if not value.quoted and _CALL.search(text):
         return None
     if not value.quoted and (source or value.way == "option"):
-        if not name.startswith("--") and (
+        if not (name.startswith("--") or (value.way == "option" and _OPTION.match(name))) and (
             not likelihood.is_random(text) or (likelihood.is_name(text) and likelihood.naturalness(text) > 0.2)
         ):
             return None
@@ -193,15 +199,15 @@ def _echoes(name: str, text: str) -> bool:
 
 
 def _password(name: str, text: str, value: AssignedValue, strict: bool, extension: str) -> Verdict | None:
-    written = value.quoted or extension not in PROSE or "_" in name or name.isupper()  # and not said in a sentence
-    score = password_score(text, strict, written)
+    written = value.quoted or extension not in PROSE or "_" in name or name.isupper() or name.startswith("-")  # and not said in a sentence
+    score = password_score(text, strict, written, value.way in ("compare", "option"))
     if not score:
         return None
     return Verdict("password", score, "medium" if score > 0.5 else "low")
 
 
-def password_score(text: str, strict: bool, written: bool) -> float:
-    """How likely it is a password: random, mixed, a word with digits or symbols, a mere word."""
+def password_score(text: str, strict: bool, written: bool, alone: bool = False) -> float:
+    """How likely it is a password: random, mixed, a word with digits or symbols, a mere word. `alone`: compared with one, or an option of a command."""
     core = text.rstrip(":?!.,…")
     words = likelihood.naturalness(core)
     digits = sum(c.isdigit() for c in core)
@@ -220,7 +226,7 @@ def password_score(text: str, strict: bool, written: bool) -> float:
         if (spelt > 0.6 and (strict or not core.isalnum())) or (spelt > 0.8 and likelihood.runs(core) > 3):
             return 0.0
         return 0.5
-    if words < 0.35 and len(core) >= 5 and not strict and (written or len(core) >= 8):
+    if words < 0.35 and (written or len(core) >= 8) and (alone or not strict):
         return 0.45 if len(core) > 5 else 0.35
     return 0.3 if written and not strict and _is_word(core) else 0.0
 
@@ -271,11 +277,13 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
     if extension in SOURCE or is_harmless(name) or _PUBLIC.search(name):
         return None
     if (
-        not likelihood.is_random(text)
+        not text.isascii()
+        or not likelihood.is_random(text)
         or likelihood.is_stand_in(text)
         or likelihood.is_code(text)
         or sum(c.isdigit() for c in text) < 2
         or "/" in text[:1]
+        or _HOST.search(text)
     ):
         return None
     if likelihood.naturalness(text, letters_only=True) > 0.4 and not likelihood.has_sequence(text):

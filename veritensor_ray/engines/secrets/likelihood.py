@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, trigrams
+from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.secret_kinds.checks import entropy
 
+_WORDLIKE = 4.7  # bits a letter
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
 _CODE = re.compile(
-    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr@]
-      | ^[\\/.~]{1,3}[\w.-]*/ | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
+    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr]|(?<![A-Za-z0-9$-])%@
+      | ^[\\/.~]{1,3}[\w.-]*/ | ^/[a-z]+\Z | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
       | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
-      | \[\^?\w-\w | \(\?[:=!<P] | \\[dswb.~_-]""",
+      | \[\^?\w-\w | \]\( | \(\?[:=!<P] | \\[dswb.~_-]""",
     re.VERBOSE,
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
-_DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
-_MASKED = re.compile(r"([^\w\s])\1{3,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
+_BASE64 = re.compile(r"(?=\D*\d)/?[A-Za-z0-9+/]{24,}={0,2}\Z")
+_DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
+# What anybody may know: channels of YouTube, accounts of Google's statistics, keys that pages carry, hashes of lock files.
+_PUBLIC_ID = re.compile(
+    r"(?:UC[A-Za-z0-9_-]{22}|UA-\d{4,10}-\d{1,4}|G-[A-Z0-9]{8,12}|GTM-[A-Z0-9]{4,9}|ca-pub-\d{10,20}|6L[a-z][A-Za-z0-9_-]{5}AAAAA[A-Za-z0-9_-]{27}"
+    r"|pk_(?:live|test)_\w{10,120}|pk\.eyJ[\w.-]{20,400}|phc_\w{30,60}|1:\d{8,14}:(?:web|ios|android):[0-9a-f]{16,40}|sha(?:1|256|384|512)[-:=][\w+/=:-]{20,120})\Z",
+    re.ASCII,
+)
+_MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
 _INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
 _SEQUENCES = (
     "0123456789",
@@ -32,12 +40,12 @@ _SEQUENCES = (
 
 
 def is_stand_in(value: str) -> bool:
-    """Whether the value only says that a secret belongs here."""
+    """Whether the value only says that a secret belongs here, or is known to everybody."""
     low = value.lower()
-    if _MASKED.search(value) or len(set(low)) < min(4, len(low)) or low in TYPES:
+    if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
-    if any(word in low for word in PLACEHOLDER):
-        return True
+    if any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
+        return True  # the last: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
     parts = [run.lower() for run in _RUN.findall(value)]
     if _INVENTED.intersection(parts):
         return True
@@ -48,7 +56,14 @@ def is_stand_in(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """Whether the value is an expression, a reference, a path or a URL and no literal secret."""
+    if _BASE64.match(value) and naturalness(value) < 0.35:
+        return False  # a slash at its beginning makes no path of it
     return _CODE.search(value) is not None or _DATE.search(value) is not None
+
+
+def is_foreign(value: str) -> bool:
+    """Whether the value is prose in another script: characters beyond ASCII, which are two bytes or more here, and no digit."""
+    return not value.isascii() and not any(map(str.isdigit, value))
 
 
 def is_name(value: str) -> bool:
@@ -63,19 +78,25 @@ def is_hex(value: str) -> bool:
 
 def naturalness(value: str, letters_only: bool = False) -> float:
     """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
-    known = trigrams()
     natural = letters = 0
     for match in _RUN.finditer(value):
         run = match.group().lower()
         letters += len(run)
-        if len(run) >= 4:
-            hits = sum(run[i : i + 3] in known for i in range(len(run) - 2))
-            if hits >= (len(run) - 2) * 0.72:
-                natural += len(run)
-        elif len(run) == 3 and run in known:
-            natural += 2
+        if len(run) >= 3 and rarity(run) < _WORDLIKE:
+            natural += len(run) if len(run) >= 4 else 2
     others = 0 if letters_only else sum(c.isdigit() for c in value)
     return natural / (letters + others) if letters + others else 0.0
+
+
+def rarity(run: str) -> float:
+    """Bits a letter that lower-case letters have as one word: 3.5 is common, 4.7 is what one word in a hundred has, 6.9 is usual for random ones."""
+    known = surprises()
+    marked = f"^^{run}$"
+    bits = 0.0
+    for i in range(len(run) + 1):
+        found = known.get(marked[i : i + 3])
+        bits += known[marked[i + 1 : i + 3]] if found is None else found
+    return bits / (len(run) + 1)
 
 
 def runs(value: str) -> int:
@@ -109,7 +130,8 @@ def is_mixed(value: str) -> bool:
     words = naturalness(value)
     if not value.isalnum() and naturalness(value, letters_only=True) > 0.6:
         return False  # `types-pywin32`
-    return (words < 0.55 if digits >= 2 else words < 0.2) and entropy(value) >= 2.3
+    turns = digits == 1 and value.isalnum() and not value.islower() and not value.isupper()
+    return (words < 0.55 if digits >= 2 else words < (0.3 if turns else 0.2)) and entropy(value) >= 2.3
 
 
 def has_sequence(value: str) -> bool:

@@ -14,6 +14,7 @@ from veritensor_ray.engines.secrets import assignments, likelihood, names
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
+from veritensor_ray.engines.secrets.uuids import uuids
 from veritensor_ray.engines.secrets.words import VENDORS
 from veritensor_ray.secret_kinds import checks
 from veritensor_ray.secret_kinds.tokens import TOKENS, Token
@@ -23,6 +24,7 @@ _CELL = 512
 _NEAR = 300  # characters between a key id and its secret
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
+_PARAMETER = ("?", "&")  # of an address, where a page has the keys of its cache
 _RUN = 64  # characters on each side that are looked at
 _AROUND = 40  # so many of base64 are no path of an address
 _DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
@@ -89,6 +91,7 @@ class Scanner:
         yield from _by_vendor(sorted(vendors), joined, where)
         yield from _cells(joined, where)
         yield from discord_tokens(joined.text)
+        yield from uuids(joined, where.extension)
 
 
 def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
@@ -100,7 +103,12 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]
             return
     else:
         found = token.pattern.match(text, at)
-    if found is None or _DEAD.search(found.group()) or (found.group().isalnum() and _encoded_around(text, found.start(), found.end())):
+    if (
+        found is None
+        or _DEAD.search(found.group())
+        or ".." in text[found.end() - 1 : found.end() + 2]
+        or (found.group().isalnum() and _encoded_around(text, found.start(), found.end()))
+    ):
         return
     score, severity = token.score, token.severity
     if token.check:
@@ -150,7 +158,7 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
         known = place < end
         if not known:
             start, end = assignments.name_at(text, place, max(done, joined.starts[row]))
-        if _inside(text, start):
+        if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
             continue
         found = (not known and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
         if found and found.end <= end_of_row:

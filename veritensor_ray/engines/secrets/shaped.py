@@ -88,16 +88,20 @@ def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecr
     yield ShapedSecret(rule, scheme.start(), found.end(), score, "low" if weak else None)
 
 
+_PORT = re.compile(r"\d{1,5}\W*\Z|\W")
+_VARIABLE = re.compile(r"(?:[A-Z0-9]{2,20}_){0,4}(?:[A-Z]{0,10}PASS(?:WORD)?|PASSWD|PWD|PW|SECRET|TOKEN)\Z")  # NOVA_DBPASS: to be filled in
+
+
 def _no_password(user: str, password: str) -> bool:
     low = password.lower()
-    if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or re.match(r"\d{1,5}\Z", password):
+    if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or _PORT.match(password) or _VARIABLE.match(password):
         return True
     if likelihood.is_stand_in(password) and (low != user.lower() or low in ("user", "username", "test", "foo", "string")):
         return True
     return low in STAND_IN or "${" in password or "{{" in password or "%(" in password or "(" in password
 
 
-_BEARER = re.compile(r"(?:bearer|token|ssws|apikey):? {1,2}\\?[\"']?([\w\-][\w.~+/=|\-]{15,2000})", re.IGNORECASE | re.ASCII)
+_BEARER = re.compile(r"(?:bearer|token|ssws|apikey|ntlm):? {1,2}\\?[\"']?([\w\-][\w.~+/=|\-]{15,2000})", re.IGNORECASE | re.ASCII)
 _BASIC = re.compile(r"basic {1,2}\\?[\"']?([A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/])", re.IGNORECASE)
 
 
@@ -137,12 +141,15 @@ def command(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
 _PAIR = re.compile(
     r"[\w.]*[= ]{0,3}\(\s{0,9}(?:[\w.]{1,40}|[bruf@]?([\"'])(?:(?!\1)[^\n\\]){0,200}\1)\s{0,9},\s{0,9}(?:[bruf@]?([\"'])(?:(?!\2)[^\n\\]){1,80}\2\s{0,9},\s{0,9})?[bruf@]?([\"'])((?:(?!\3)[^\n\\]){4,80})\3\s{0,9}\)"
 )
-_IDENTIFIED = re.compile(r"identified\s(?:with\s\w{1,40}\s)?by\s{1,3}'([^'\n]{4,100})'", re.IGNORECASE)
+_IDENTIFIED = re.compile(
+    r"(?:identified\s(?:with\s[\w']{1,40}\s)?by|with\s(?:encrypted\s)?password(?:\s?=)?|convertto-securestring(?:\s-string)?)\s{1,3}([\"'])((?:(?!\1)[^\n]){4,100})\1",
+    re.IGNORECASE,
+)
 
 
 def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
     """The last argument of a call that logs in: user and password without names."""
-    found = _PAIR.match(text, at, min(end_of_text, at + 600)) or _IDENTIFIED.match(text, at, end_of_text)
+    found = _PAIR.match(text, at, min(end_of_text, at + 600))
     if found is None:
         return
     group = found.lastindex or 1
@@ -152,6 +159,16 @@ def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
     )
     if mixed and not likelihood.is_stand_in(value) and not likelihood.is_code(value) and " " not in value:
         yield ShapedSecret("password", found.start(group), found.end(group), 0.6)
+
+
+def stated(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """What SQL or PowerShell is told to take as a password: it is one, however weak."""
+    found = _IDENTIFIED.match(text, at, end_of_text)
+    if found is None or " " in found[2] or _VARIABLE.match(found[2]):
+        return
+    if not likelihood.is_stand_in(found[2]) and not likelihood.is_code(found[2]):
+        weak = found[2].isalpha() and likelihood.naturalness(found[2]) > 0.6
+        yield ShapedSecret("password", found.start(2), found.end(2), 0.45 if weak else 0.7, "low" if weak else None)
 
 
 _NETRC = re.compile(r"machine\s+[\w.\-]{1,100}\s+login\s+[^\s]{1,100}\s+password\s+([^\s]{3,200})")
@@ -180,16 +197,30 @@ def discord_tokens(text: str) -> Iterator[ShapedSecret]:
             yield ShapedSecret("discord-token", head.start(), tail.end(), 0.95 if proven else 0.6, None if proven else "medium")
 
 
+_JWK_NEAR = 1500  # characters: a key of RSA has its other numbers in between
+_JWK = re.compile(r"[{,\s]\\?[\"']?(?:d|k)\\?[\"']?\s{0,3}:\s{0,3}\\?[\"']([A-Za-z0-9_-]{22,1400})\\?[\"']")
+
+
+def json_web_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """The private number of a JSON Web Key, or its symmetric key. `at` is where "kty" stands; only the object around it counts."""
+    first, last = text.rfind("{", max(0, at - _JWK_NEAR), at), text.find("}", at, min(end_of_text, at + _JWK_NEAR))
+    found = _JWK.search(text, first, last if last > 0 else min(end_of_text, at + _JWK_NEAR)) if first >= 0 else None
+    if found and checks.entropy(found[1]) > 3.5:
+        yield ShapedSecret("private-key", found.start(1), found.end(1), 0.9, None, "Private part of a JSON Web Key")
+
+
 PLACES = (
     (("PRIVATE KEY",), private_keys),
     (("PuTTY-User-Key-File-",), putty_keys),
     (("://",), url_credentials),
     (("$2a$", "$2b$", "$2y$", "$1$", "$5$", "$6$", "$8$", "$9$", "$y$", "$apr1$", "$argon2", "$krb5"), password_hash),
     (("machine ",), netrc),
+    (("kty",), json_web_keys),
 )
 PLACES_ANY_CASE = (
-    (("bearer ", "authorization: token", "ssws "), bearer),
+    (("bearer ", "authorization: token", "ssws ", "ntlm "), bearer),
     (("basic ",), basic),
     (("curl ", "psexec", "sshpass ", "mysql"), command),
-    (("auth=(", "auth = (", "login(", "basicauth(", "getconnection(", "identified "), login_call),
+    (("auth=(", "auth = (", "login(", "basicauth(", "getconnection("), login_call),
+    (("identified ", "with password", "with encrypted password", "convertto-securestring"), stated),
 )

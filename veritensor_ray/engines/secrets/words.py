@@ -11,6 +11,8 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz$"
+
 # the last word of a name
 PASSWORD = listed(
     "password passwords passwd passwort pwd pass passphrase passcode psw userpass dbpass contrasena senha pw motdepasse wachtwoord"
@@ -36,6 +38,8 @@ TYPES = listed("string str text bool boolean int integer number float double byt
                 "hidden input field value name type label self this request response config settings env environment options params args data "
                 "utf-8 utf8 utf-16 latin1 latin-1 iso-8859-1 ascii base64 sha1 sha256 sha512 md5 hs256 rs256 oauth2 mypassword mypass mysecret mytoken mykey myuser password123 pass1234 basic bearer plain ask prompt enabled disabled auto manual new old current reset forgot change show hide "
                 "required optional never always ok error fail failed success expired refresh access identifier var variable const static final public private "
+                "wachtwoord passwort kennwort heslo haslo jelszo salasana parola senha adgangskode passord losenord sifre parool slaptazodis lozinka geslo sandi contrasenya "
+                "motdepasse zugangscode zugangsdaten wagwoord parole pasahitza "
                 "protected readonly function return async await class struct import from export")  # fmt: skip
 
 # words of which a value consists where the secret is still to come
@@ -63,11 +67,30 @@ VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic
                   "sauce scaleway scrapingbee screenshotapi securitytrails segment sendbird sendgrid sendinblue sentry serpapi shodan shopify signalwire slack snyk sonarqube "
                   "sonarcloud sourcegraph splunk spotify square squarespace stackhawk stripe sumologic supabase telegram terraform tiingo tinypng todoist toggl travisci trello "
                   "twilio twitch twitter typeform unsplash urlscan vercel virustotal vultr wakatime weatherapi webflow wistia wrike yandex yelp youtube zapier zendesk zenrows "
-                  "zeplin zerobounce zoho cloudmersive pepipost mailerlite nimble nozbe")  # fmt: skip
+                  "zeplin zerobounce zoho cloudmersive pepipost mailerlite nimble nozbe "
+                  "abstractapi abuseipdb accuweather adobe agora aiven akamai alibaba alienvault aliyun anypoint apideck apiflash apilayer appdynamics appfollow "
+                  "appsflyer appveyor assemblyai autodesk aweber axonaut backblaze bannerbear betterstack bigcommerce bingmaps bitfinex bitmex bitrise blockchair "
+                  "blocknative boxcast browserstack browshot buddyns bugsnag bunnynet buttondown campaignmonitor captchadata censys cerebras chartbeat checkvist "
+                  "clicksend clickup cloudbees cloudconvert cloudways cockroachdb coinmarketcap commercetools constantcontact convertapi copyleaks countrylayer "
+                  "criminalip currencyfreaks customerio dailymotion dataforseo datagov dialpad diffbot dnscheck dnsimple documo docusign dwolla easyinsight edamam edenai "
+                  "emailoctopus ethplorer exchangerate faceplusplus fastspring feedly filestack findl fireworksai flightapi formbucket foursquare freshbooks freshsales "
+                  "fusionauth geoapify getgeoapi gitea gitguardian gnews godaddy graphhopper gyazo hcaptcha hetzner hiveage homeassistant hootsuite imagekit imgbb imgur "
+                  "infobip instabot instamojo intezer ionos jotform jumpseller kanbanize keycdn kickbox kucoin langfuse langsmith leadfeeder leaseweb lemlist "
+                  "lemonsqueezy linode liveagent livestorm locationiq logdna loginradius loopio macstadium mailchannels mailersend mailmodo mapquest maxmind meaningcloud "
+                  "meilisearch messari metaapi metrilo mixmax moralis nasdaq netcore nethunt newsapi nightfall ninjarmm oanda omnisend onedesk onelogin onfleet "
+                  "opencorporates openrouter openuv oxylabs paddle paperform parseur paystack perplexity pipedream plaid planview podio portainer posthog postmates "
+                  "prodpad pushover qase qdrant quickbooks razorpay rebrandly recurly redash requestfinance resend revenuecat rewardful ringcentral roboflow rocketreach "
+                  "runpod salesloft satismeter saucelabs scrapeowl scraperapi scrapfly scrapingant scrapingdog sentinelone serphouse shippo shutterstock signaturit "
+                  "skrapp smartling smartsheets snipcart snowflake spectralops speechtext spoonacular statuscake statuspage stitchdata stormboard stormglass storyblok "
+                  "stripo stytch supernotes surveymonkey swiftype tailscale tavily taxjar teamviewer telnyx tencent theoddsapi timezoneapi tmetric tomorrowio tomtom "
+                  "tradier travelpayouts trufflehog twelvedata twitchtv typesense ubidots uclassify unifyid uploadcare upstash uptimerobot userflow vagrantcloud vatlayer "
+                  "vbout veriphone versioneye vonage voyageai weatherbit weatherstack weaviate webex websitepulse whoxy woocommerce worldweather wpengine xero yousign "
+                  "zapierwebhook zenscrape zerotier zipcodeapi")  # fmt: skip
 
 
 @functools.cache
-def trigrams() -> frozenset[str]:
-    """Three letters in a row as words have them."""
-    lines = (files("veritensor_ray.engines.secrets") / "trigrams.txt").read_text(encoding="ascii").splitlines()
-    return frozenset(line[:2] + letter for line in lines if not line.startswith("#") for letter in line[3:])
+def surprises() -> dict[str, float]:
+    """Bits by three letters in a row, of which the third is judged; `^^` stands before a word and `$` behind it. Two letters stand for what was never seen before the third."""
+    lines = (files("veritensor_ray.engines.secrets") / "letters.txt").read_text(encoding="ascii").splitlines()
+    rows = [line.split(" ") for line in lines if not line.startswith("#")]
+    return {context + letter: int(digit, 36) / 2 for context, digits in rows for letter, digit in zip(LETTERS, digits, strict=True)}
