@@ -58,6 +58,7 @@ def main() -> None:
     elif args.role == "tagger":
         documents += gathered(args.gathered) if args.gathered else []
         trained = pii_tagger.fit(args.data, documents, pii_tagger.large_model(args.out), args.spacy, args.out, args.seed, args.scale)
+        pii_tagger.set_verges(args.out)
         tagger_card(args.out, trained, command.removeprefix("tagger "))
         seal(args.out)
     else:

@@ -39,6 +39,7 @@ def _row(found: float, spans: int = 100) -> dict[str, dict[str, float]]:
 RESULTS = {
     "sets": {"presidio_synth_v2, tagger on": _row(0.86), "presidio_synth_v2, presidio (small)": _row(0.5)},
     "strangers": {"one": _row(0.7), "two": _row(0.6), "few": _row(0.1, 4), "one, presidio (small)": _row(0.4)},
+    "left out": {"person, one": {"threshold": 0.5, "F1": 0.69, "best threshold": 0.4, "best F1": 0.7}},
     "documents": {
         "ham": {"documents": 10, "MB": 1.0, "high": 1, "findings": {"pii.medical": {"high": 2, "info": 3}, "pii.person": {"low": 7}}},
         "medical": {"documents": 3, "MB": 0.5, "high": 3, "findings": {"pii.medical": {"high": 9}}},
