@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from safetensors.numpy import save_file
 
 from veritensor_ray.engines.pii import tagger as module
 from veritensor_ray.engines.pii.features import SIZES
-from veritensor_ray.engines.pii.tagger import DILATIONS, KINDS, TAGS, Network, Tagged, Tagger, Verge
+from veritensor_ray.engines.pii.tagger import DILATIONS, KINDS, TAGS, Network, Tagged, Tagger, Verge, verges_of
 from veritensor_ray.errors import ModelError
 
 TEXTS = [
@@ -92,6 +93,29 @@ def test_nothing_is_looked_for_without_verges() -> None:
     assert Tagger(Network(arrays()), {}, 48).read(TEXTS) == [Tagged()] * len(TEXTS)
 
 
+GOOD = {kind: [0.4, 0.9] for kind in KINDS[:-1]}
+
+
+def test_bounds_are_raised_to_the_threshold_of_a_user() -> None:
+    assert verges_of({"tagger": GOOD}, {"person": 0.95})["person"] == Verge(0.4, 0.95)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        None,
+        {},
+        [],
+        "x",
+        {"person": [0.4, 0.9]},
+        *(GOOD | {"person": wrong} for wrong in (0.5, [0.5], [0.9, 0.4], [math.nan] * 2, [0.4, "x"])),
+    ],
+)
+def test_a_calibration_without_bounds_is_no_empty_one(bounds: object) -> None:
+    with pytest.raises(ModelError, match="bounds of the tagger"):
+        verges_of({"tagger": bounds}, {})
+
+
 def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "tagger.safetensors"
     good = arrays()
@@ -101,6 +125,9 @@ def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
         "out.bias": np.full(len(TAGS), np.nan, np.float32),
         "table.0": good["table.0"][:-1],
         "out.weight": np.ascontiguousarray(good["out.weight"][:, :-1]),
+        "layer.1.weight": np.ascontiguousarray(good["layer.1.weight"][:2]),
+        "layer.2.bias": good["layer.2.bias"][:-1],
+        "table.2": np.ascontiguousarray(good["table.2"][:, :-1]),
     }.items():
         save_file(good | {name: value}, path)
         with pytest.raises(ModelError, match="Reinstall"):

@@ -6,6 +6,7 @@ settled, what it doubts is a passage for the large model to read. It runs where 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,15 @@ class Verge:
 
 
 def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Verge]:
-    """From a calibration's `tagger`: kind to [low, high]."""
-    found = {str(kind): Verge(float(low), float(high)) for kind, (low, high) in dict(settings.get("tagger") or {}).items()}
+    """From a calibration's `tagger`: kind to [low, high]. Raises ModelError where one is missing: its kind would never be found."""
+    try:
+        found = {kind: Verge(*map(float, settings["tagger"][kind])) for kind in KINDS[:-1]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the calibration of the embedded pii model has no bounds of the tagger: {error!r}. Reinstall veritensor-ray"
+        ) from None
+    if not all(0 < one.low <= one.high < math.inf for one in found.values()):
+        raise ModelError(f"the calibration of the embedded pii model has wrong bounds of the tagger: {found}. Reinstall veritensor-ray")
     return {kind: Verge(one.low, max(one.high, thresholds.get(kind, 0.0))) for kind, one in found.items()}
 
 
@@ -89,13 +97,14 @@ class Network:
 
         try:
             network = cls(arrays := load_file(path))
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            known = network.probabilities(np.zeros((len(features.SIZES), 1), np.uint32), np.array([], np.int64))
+        except (OSError, SafetensorError, LookupError, ValueError) as error:
             raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall veritensor-ray") from None
         sizes = tuple(len(arrays[f"table.{i}"]) for i in range(len(features.SIZES)))
         if (
             sizes != features.SIZES
             or {len(network._out[1]), network._out[0].shape[-1]} != {len(TAGS)}
-            or not all(np.isfinite(a).all() for a in arrays.values())
+            or not all(np.isfinite(a).all() for a in (known, *arrays.values()))
         ):
             raise ModelError(f"{path} does not hold the tables and tags of this version. Reinstall veritensor-ray")
         return network

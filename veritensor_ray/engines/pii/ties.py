@@ -8,7 +8,8 @@ authors and doctors stand beside diagnoses as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -103,7 +104,7 @@ def diagnosis(span: PiiSpan) -> bool:
 
 
 def graded(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[int, list[PiiSpan]]:
-    """The same spans by segment, diagnoses with a severity and what tied them."""
+    """The same spans by segment, diagnoses with a severity and what tied them. Those of a segment stand in order and do not overlap."""
     records = _records(found, cells)
     result = {}
     for at, spans in found.items():
@@ -137,15 +138,15 @@ def _number(span: PiiSpan) -> bool:
     return span.rule in _NUMBERS and not diagnosis(span) and span.severity in (None, "high", "medium")
 
 
-def _tie(text: str, span: PiiSpan, spans: Iterable[PiiSpan]) -> str | None:
-    """What ties a diagnosis to somebody, in words; None where nothing does."""
+def _tie(text: str, span: PiiSpan, spans: Sequence[PiiSpan]) -> str | None:
+    """What ties a diagnosis to somebody, in words; None where nothing does. `spans` stand in order and apart."""
     start, end = max(0, span.start - _WIDTH), span.end + _WIDTH
     around = text[start:end]
     if _PATIENT.search(around):
         return "of a patient"
     if _SPEAKS.search(around) and _ANSWERS.search(around):
         return "in a conversation with a patient"
-    near = [other for other in spans if other.start < end and start < other.end]
+    near = spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
     if any(
         _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])) for other in near
     ):
