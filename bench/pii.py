@@ -25,7 +25,7 @@ from training.reading import read_folder, unpacked
 from veritensor_ray.config import load_settings
 from veritensor_ray.engines.base import TextEngine
 from veritensor_ray.engines.pii.features import words
-from veritensor_ray.engines.pii.tagger import FILE, TAGS, Network, Tagger, Verge
+from veritensor_ray.engines.pii.tagger import FILE, TAGS, Tagger, TaggerNetwork, Verge
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 
@@ -168,7 +168,7 @@ def _spans(one: marked.Marked) -> list[Span]:
 def left_out(data: Path) -> dict[str, Any]:
     """Of the tagger alone, for persons and organisations: the threshold that is best on all other sets, and F1 with it on the set left out."""
     model = ModelStore("embedded").model("pii")
-    network = Network.load(model.folder / FILE)
+    network = TaggerNetwork.load(model.folder / FILE)
     sets: dict[str, list[tuple[str, list[Span]]]] = defaultdict(list)
     for one in marked.labelled(data, kept_apart=True):
         sets[one.source].append((one.text, _spans(one)))

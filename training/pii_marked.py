@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training import pii_names as names
-from training import pii_places as places
 from training.documents import share
 from training.pii_pieces import Piece, text_of
-from veritensor_ray.engines.pii.features import Words, words
+from veritensor_ray.engines.pii.features import WordRows, words
 from veritensor_ray.engines.pii.tagger import KINDS, TAGS
 
 # Real texts with labels: how often each is taken, and what a word of it weighs.
@@ -27,6 +25,7 @@ _LABELS = {"PERSON": "person", "ORGANIZATION": "organization", "LOCATION": "loca
 KEPT_APART = 0.2  # of each labelled set, by text
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Scored = tuple[int, int, str, float]  # characters, label, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def marked(text: str, spans: Iterable[tuple[int, int, str]], source: str, weight
     return Marked(text, tags, np.full(len(tags), weight, np.float32), source)
 
 
-def within(found: Words, start: int, end: int) -> tuple[int, int]:
+def within(found: WordRows, start: int, end: int) -> tuple[int, int]:
     """The words that a range of characters touches, as [first, last)."""
     return int(np.searchsorted(found.ends, start, "right")), int(np.searchsorted(found.starts, end, "left"))
 
@@ -143,77 +142,3 @@ _CODES: tuple[Callable[[random.Random], str], ...] = (
     lambda rng: rng.choice(("[[ ", "tensor([[ ", "array([[")) + _several(rng, _number, 3, 13, ",  ") + "]]",
     lambda rng: _several(rng, lambda r: f"{r.choice(_PLACES)} {r.randrange(1, 99)}", 2, 8, "\n"),
 )
-
-
-def arranged(rng: random.Random) -> Iterator[Marked]:
-    """Names and addresses as captions of cases, lists, letters' ends, mail, chat and copyright lines have them."""
-    for count, make in ((1500, _caption), (2500, _list), (2500, _address), (1500, _signed)):
-        for _ in range(count):
-            yield of_pieces(make(rng), "names and addresses in their places")
-
-
-def _person(rng: random.Random, language: str = "en") -> str:
-    return names.person(rng, language)[1].replace("\n", " ")
-
-
-def _caption(rng: random.Random) -> list[Piece]:
-    last = names.last_name(rng, "en")
-    other: Piece = rng.choice((
-        (last, "person"), (last.upper(), "person"), (names.organization(rng, "en"), "organization"), ("United States", "location"), ("State", ""),
-        (places.city(rng, "en"), "location"),
-    ))  # fmt: skip
-    a, b = rng.randrange(1, 999), rng.randrange(1, 999)
-    source = rng.choice(
-        (f", {a} U.S. {b} ({rng.randrange(1900, 2024)})", f", {a} F.{a % 2 + 2}d {b}", ".", f", Case No. 3:12-cv-04{b}", " is instructive.")
-    )
-    before = rng.choice(("", "In ", "See ", "citing ", "Cf. ", "the holding in "))
-    return [(before, ""), (names.last_name(rng, "en"), "person"), (rng.choice((" v. ", " vs. ", " v ")), ""), other, (source, "")]
-
-
-def _list(rng: random.Random) -> list[Piece]:
-    language = rng.choice(("en", "en", "en", "de", "fr", "es"))
-    between = rng.choice(("\n", ", ", "; ", "\n- ", "\n* ", " and ", "\n\n", " / ", "\t", " | ", " & "))
-    luck = rng.random()
-    first_only = rng.random() < 0.2
-    pieces: list[Piece] = [
-        (rng.choice(("", "Present: ", "Attendees\n", "Authors: ", "cc: ", "Members:\n", "- ", "Team: ", "thanks to ", "Winners\n")), "")
-    ]
-    for number in range(rng.randint(2, 8)):
-        name = names.first_last(rng, language)[0] if first_only else _person(rng, language)
-        name = name.lower() if luck < 0.1 else name.upper() if luck < 0.15 else name
-        pieces += [(between if number else "", ""), (name, "person")]
-    return pieces
-
-
-def _address(rng: random.Random) -> list[Piece]:
-    language = rng.choice(("en", "en", "en", "de", "fr", "es"))
-    kind = rng.choice(("Blvd.", "Ave", "Street", "St.", "Rd.", "Parkway", "Drive", "Lane", "Way", "Court", "Blvd", "Avenue"))
-    quarter = rng.choice(("N. ", "S. ", "East ", "W. ", "North ", "", "", ""))
-    own = f"{rng.randrange(1, 9999)} {quarter}{names.last_name(rng, 'en')} {kind}"
-    street = places.street(rng, language).replace("\n", ", ") if rng.random() < 0.5 else own
-    if rng.random() < 0.3:
-        n = rng.randint(2, 40)
-        street += rng.choice((", ", ",\n", " ")) + rng.choice(
-            (f"{n}th Floor", f"Suite {n * 17}", f"Apt. {n}", f"Unit {n}", f"#{n * 9}", f"P.O. Box {n * 113}")
-        )
-    if rng.random() < 0.6:
-        postcode = rng.randrange(10000, 99999)
-        state = rng.choice(("CA", "NY", "TX", "WA", "IL", "MA", "OH"))
-        street += rng.choice((", ", "\n")) + places.city(rng, language) + rng.choice((f", {state} {postcode}", f" {postcode}", ""))
-    before = rng.choice(("", "Address: ", "at ", "located at ", "our office, ", "Ship to:\n", "He lives at ", "mail checks to "))
-    return [(before, ""), (street, "address"), (rng.choice(("", " until May.", ". Thanks", "\nTel: 555", "\n")), "")]
-
-
-def _signed(rng: random.Random) -> list[Piece]:
-    name, first = _person(rng), names.first_last(rng, "en")[0]
-    short = rng.choice((name, first, first.lower(), name.lower()))
-    return rng.choice((
-        [("From: ", ""), (name, "person"), (" <x@y.org>\nTo: list\nSubject: Re: build", "")],
-        [(f"On Mon, {rng.randint(1, 28)} Aug 2002, ", ""), (name, "person"), (" wrote:\n> ", "")],
-        [("> ", ""), (name, "person"), (" writes:\n", "")],
-        [("regards,\n", ""), (short, "person"), ("\n", "")],
-        [("hey ", ""), (short, "person"), (rng.choice((" u there?", " can you call me", " thx for the help", " lol")), "")],
-        [(rng.choice(("ask ", "met ", "saw ", "tell ", "ping ", "cc ", "thx ")), ""), (short, "person"), (rng.choice((" about it", " yesterday", " if unsure")), "")],
-        [("Copyright (c) 2014 ", ""), (name, "person"), (", ", ""), (_person(rng), "person"), ("\nAll rights reserved.", "")],
-        [("@author ", ""), (name, "person"), ("\n", "")],
-    ))  # fmt: skip

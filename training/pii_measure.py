@@ -13,11 +13,11 @@ import torch
 
 from training import pii_samples as samples
 from training.documents import Document
+from training.pii_marked import Scored
 from training.pii_pieces import Piece, text_of
 from veritensor_ray.engines.pii.chunks import chunks
 
 Span = tuple[int, int, str]
-Scored = tuple[int, int, str, float]
 Text = tuple[str, list[Span]]
 FLOOR = 0.15  # spans below it are not looked at
 FALSE_ALARMS = 0.01  # of the clean windows, per label

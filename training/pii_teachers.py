@@ -18,9 +18,7 @@ import numpy as np
 import pandas as pd
 
 from training.documents import Document, share
-from training.pii_marked import Array, Marked, mark, within
-from training.pii_measure import Scored
-from training.pii_samples import first_names
+from training.pii_marked import Array, Marked, Scored, mark, within
 from veritensor_ray.engines.pii.features import words
 from veritensor_ray.engines.pii.tagger import KINDS, TAGS, Tagger
 
@@ -72,6 +70,8 @@ def passages(rng: random.Random, documents: Sequence[Document]) -> list[str]:
 
 def foreign(rng: random.Random, documents: Sequence[Document]) -> tuple[list[str], frozenset[str]]:
     """Pieces of documents that are not English, and the words that occur in three packages of them or more: nobody's names."""
+    from training.pii_samples import first_names
+
     packages: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         if not is_english(document.text[:2000]) and re.search(r"[^\W\d]{4}", document.text[:2000]):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("faker")
-
 from bench import pii
 from training import pii_marked as marked
 

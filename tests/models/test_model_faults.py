@@ -119,16 +119,20 @@ def without_last(tensors: dict[str, Any]) -> None:
     del tensors[sorted(tensors)[-1]]
 
 
+def _calibrated(folder: Path) -> dict[str, Any]:
+    path = folder / "calibration.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
 def labels_swapped(folder: Path) -> None:
     if (folder / "english_g2.safetensors").exists():  # the alphabet is easyocr's: its order in the weights stands for labels
         reweighed(weights_of(folder), lambda t: t.update({k: t[k].flip(0) for k in t if k.startswith("Prediction.")}))
-    elif weights_of(folder).name == ONNX:
-        redrawn(weights_of(folder), lambda tensors: None, negated=True)
-    elif config_of(folder).name == "gliner_config.json":
-        labels = json.loads((folder / "calibration.json").read_text())["labels"]
+    elif labels := _calibrated(folder).get("labels"):
         edited(
             folder / "calibration.json", labels=dict(zip(labels, [*list(labels.values())[1:], next(iter(labels.values()))], strict=True))
         )
+    elif weights_of(folder).name == ONNX:
+        redrawn(weights_of(folder), lambda tensors: None, negated=True)
     else:
         edited(folder / "config.json", id2label={"0": "INJECTION", "1": "SAFE"}, label2id={"INJECTION": 0, "SAFE": 1})
 

@@ -7,6 +7,8 @@ once: models that read everything have no time for a Python loop over words or t
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,3 +77,38 @@ def mixed(values: Array) -> Array:
         values ^= values >> np.uint32(shift)
         values *= factor
     return values
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPiece:
+    """Texts, or parts of one, joined with NULs: which text each is, where it begins, and how much of its text stands before it."""
+
+    text: str
+    owners: Array
+    starts: Array
+    skipped: Array
+
+    def end(self, part: int) -> int:
+        """Where a part ends."""
+        return int(self.starts[part + 1]) - 1 if part + 1 < len(self.starts) else len(self.text)
+
+
+def joined_pieces(texts: Sequence[str], cut: Callable[[str], Iterator[tuple[int, str]]]) -> Iterator[JoinedPiece]:
+    """All texts in pieces of at most `AT_ONCE` characters. `cut` gives the parts of a text, each with where it begins: none is longer than that."""
+    parts: list[tuple[int, int, str]] = []
+    size = 0
+    for owner, text in enumerate(texts):
+        for skipped, part in cut(text):
+            if parts and size + len(part) > AT_ONCE:
+                yield _joined(parts)
+                parts, size = [], 0
+            parts.append((owner, skipped, part))
+            size += len(part) + 1
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: Sequence[tuple[int, int, str]]) -> JoinedPiece:
+    lengths = np.fromiter((len(part) + 1 for _, _, part in parts), np.int64, len(parts))
+    owners, skipped = (np.fromiter((one[i] for one in parts), np.int64, len(parts)) for i in (0, 1))
+    return JoinedPiece("\0".join(part.replace("\0", " ") for _, _, part in parts), owners, np.cumsum(lengths) - lengths, skipped)

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from veritensor_ray.engines.pii import tagger as module
 from veritensor_ray.engines.pii.features import SIZES
-from veritensor_ray.engines.pii.tagger import DILATIONS, KINDS, TAGS, Network, Tagged, Tagger, Verge, verges_of
+from veritensor_ray.engines.pii.tagger import DILATIONS, KINDS, TAGS, Tagged, Tagger, TaggerNetwork, Verge, verges_of
 from veritensor_ray.errors import ModelError
 
 TEXTS = [
@@ -38,7 +38,7 @@ def arrays(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def make(low: float = 0.3, high: float = 0.6, window: int = 48, settles: bool = True) -> Tagger:
-    return Tagger(Network(arrays()), {kind: Verge(low, high) for kind in KINDS[:4]}, window, settles)
+    return Tagger(TaggerNetwork(arrays()), {kind: Verge(low, high) for kind in KINDS[:4]}, window, settles)
 
 
 def test_a_verdict_depends_on_no_other_text() -> None:
@@ -55,6 +55,7 @@ def test_blocks_and_cuts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_long_text_is_cut_at_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 120)
+    monkeypatch.setattr("veritensor_ray.engines.words.AT_ONCE", 120)
     text = "\n".join(TEXTS[0].replace("\n", " ") for _ in range(5))
     assert [part for _, part in module._cut("ab\ncd" * 60)] != []
     assert "".join(part for _, part in module._cut(text)) == text
@@ -90,7 +91,7 @@ def test_what_is_not_settled_is_a_passage_around_its_doubts() -> None:
 
 
 def test_nothing_is_looked_for_without_verges() -> None:
-    assert Tagger(Network(arrays()), {}, 48).read(TEXTS) == [Tagged()] * len(TEXTS)
+    assert Tagger(TaggerNetwork(arrays()), {}, 48).read(TEXTS) == [Tagged()] * len(TEXTS)
 
 
 GOOD = {kind: [0.4, 0.9] for kind in KINDS[:-1]}
@@ -120,7 +121,7 @@ def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "tagger.safetensors"
     good = arrays()
     save_file(good, path)
-    assert Network.load(path).probabilities(np.zeros((5, 3), np.uint32), np.array([1])).shape == (3, len(TAGS))
+    assert TaggerNetwork.load(path).probabilities(np.zeros((5, 3), np.uint32), np.array([1])).shape == (3, len(TAGS))
     for name, value in {
         "out.bias": np.full(len(TAGS), np.nan, np.float32),
         "table.0": good["table.0"][:-1],
@@ -131,7 +132,7 @@ def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
     }.items():
         save_file(good | {name: value}, path)
         with pytest.raises(ModelError, match="Reinstall"):
-            Network.load(path)
+            TaggerNetwork.load(path)
     path.write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be loaded"):
-        Network.load(path)
+        TaggerNetwork.load(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veritensor_ray.engines.words import AT_ONCE, MIX, Array, Hashes, bounds, lowered, mixed, points_of
+from veritensor_ray.engines.words import AT_ONCE, MIX, Array, Hashes, JoinedPiece, bounds, joined_pieces, lowered, mixed, points_of
 from veritensor_ray.errors import ModelError
 
 BITS = 19
@@ -101,14 +101,14 @@ class Linear:
     def scores(self, texts: Sequence[str]) -> Array:
         """Log odds of each text as a whole; of one without a word, the bias."""
         sums = np.zeros((len(texts), 2))
-        for piece in _pieces(texts):
+        for piece in joined_pieces(texts, _cut):
             found = words(piece.text)
-            np.add.at(sums, piece.rows[np.searchsorted(piece.starts, found.starts, "right") - 1], self._values(found))
+            np.add.at(sums, piece.owners[np.searchsorted(piece.starts, found.starts, "right") - 1], self._values(found))
         return self._score(sums)
 
     def zones(self, texts: Sequence[str], gate: float) -> Iterator[tuple[int, int, int]]:
         """(text, start, end) in characters of what scores `gate` or more, with margins, overlapping ones together; in order."""
-        for piece in _pieces(texts):
+        for piece in joined_pieces(texts, _cut):
             found = words(piece.text)
             total = np.concatenate([np.zeros((1, 2)), np.cumsum(self._values(found), 0, dtype=np.float64)])
             bounds = np.searchsorted(found.starts, np.append(piece.starts, len(piece.text)))
@@ -128,39 +128,17 @@ class Linear:
         return np.asarray(sums[..., 0] / np.sqrt(np.maximum(sums[..., 1], 1e-6)) + self.bias)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Texts joined with NULs between them: which row each is, where it begins, and how much of the row stands before it."""
-
-    text: str
-    rows: Array
-    starts: Array
-    skipped: Array
-
-
-def _pieces(texts: Sequence[str]) -> Iterator[_Piece]:
-    """All texts, joined into pieces of at most `AT_ONCE` characters; a longer text is cut into parts that overlap."""
-    parts: list[tuple[int, int, str]] = []
-    size = 0
-    for row, text in enumerate(texts):
-        for skipped in range(0, max(1, len(text) - _OVERLAP), AT_ONCE - _OVERLAP) if text else ():
-            part = text if len(text) <= AT_ONCE else text[skipped : skipped + AT_ONCE]
-            if size + len(part) + len(parts) > AT_ONCE:
-                yield _joined(parts)
-                parts, size = [], 0
-            parts.append((row, skipped, part))
-            size += len(part)
-    if parts:
-        yield _joined(parts)
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """A longer text in parts that overlap."""
+    if len(text) <= AT_ONCE:
+        if text:
+            yield 0, text
+        return
+    for skipped in range(0, len(text) - _OVERLAP, AT_ONCE - _OVERLAP):
+        yield skipped, text[skipped : skipped + AT_ONCE]
 
 
-def _joined(parts: Sequence[tuple[int, int, str]]) -> _Piece:
-    lengths = np.fromiter((len(part) + 1 for _, _, part in parts), np.int64, len(parts))
-    rows, skipped = (np.fromiter((one[i] for one in parts), np.int64, len(parts)) for i in (0, 1))
-    return _Piece("\0".join(part.replace("\0", " ") for _, _, part in parts), rows, np.cumsum(lengths) - lengths, skipped)
-
-
-def _merged(piece: _Piece, found: Words, of: Array, first: Array, last: Array, bounds: Array) -> Iterator[tuple[int, int, int]]:
+def _merged(piece: JoinedPiece, found: Words, of: Array, first: Array, last: Array, bounds: Array) -> Iterator[tuple[int, int, int]]:
     """Zones of words with their margins as ranges of characters, neighbours of one text together."""
     begins = np.maximum(first - MARGIN, bounds[of]).tolist()
     ends = np.minimum(last + MARGIN, bounds[of + 1]).tolist()
@@ -174,5 +152,5 @@ def _merged(piece: _Piece, found: Words, of: Array, first: Array, last: Array, b
         until = int(piece.starts[text + 1]) - 1 if text + 1 < len(piece.starts) else len(piece.text)
         lead = start if begin == bounds[text] else int(found.starts[begin])
         tail = until if end == bounds[text + 1] else int(found.ends[end - 1])
-        yield int(piece.rows[text]), lead - start + skipped, tail - start + skipped
+        yield int(piece.owners[text]), lead - start + skipped, tail - start + skipped
         at += 1

@@ -20,7 +20,7 @@ from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
 from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
-from veritensor_ray.engines.pii.tagger import FILE, Passage, Tagged, Tagger
+from veritensor_ray.engines.pii.tagger import FILE, Tagged, Tagger, UnclearPassage
 from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
@@ -127,7 +127,7 @@ class Pii(WithModel):
         texts = ["" if field and field not in WRITTEN else text for field, (_, text) in zip(fields, joined.texts(), strict=True)]
         words = window_words_of(self._described().settings)
         if not self._settings.pii.gate:
-            tagged = [Tagged((), tuple(Passage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
+            tagged = [Tagged((), tuple(UnclearPassage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
         else:
             if self._tagger is None:
                 self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)

@@ -20,7 +20,7 @@ _SALTS = tuple(np.uint32(salt) for salt in (0x00000000, 0x5BD1E995, 0x27D4EB2F, 
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class WordRows:
     """Words of a buffer: where each begins and ends (characters), and the row of each feature's table that it has, shape (5, words)."""
 
     starts: Array
@@ -35,13 +35,13 @@ def _flags() -> Array:
     return np.concatenate([flags, np.full(0x110000 - len(flags), 4, np.uint8)])
 
 
-def words(text: str, begins: Sequence[int] | Array = (0,)) -> Words:
+def words(text: str, begins: Sequence[int] | Array = (0,)) -> WordRows:
     """Of a buffer of at most `AT_ONCE` characters; `begins` says where its texts begin: a word sees nothing of the text before its own."""
     points = points_of(text)
     starts, ends = bounds(points)
     rows = np.zeros((5, len(starts)), np.uint32)
     if not len(starts):
-        return Words(starts, ends, rows)
+        return WordRows(starts, ends, rows)
     low = Hashes(points_of(lowered(text)))
     rows[0] = low.of(starts, np.minimum(ends, starts + _LONGEST))
     rows[1] = low.of(starts, np.minimum(ends, starts + _EDGE))
@@ -54,7 +54,7 @@ def words(text: str, begins: Sequence[int] | Array = (0,)) -> Words:
         row[:] = mixed(row) >> np.uint32(32 - bits)
     rows[4] = rows[3]
     rows[3] = _shapes(points, starts, ends)
-    return Words(starts, ends, rows)
+    return WordRows(starts, ends, rows)
 
 
 def _shapes(points: Array, starts: Array, ends: Array) -> Array:

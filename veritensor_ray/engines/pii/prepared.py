@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from veritensor_ray.engines.pii.joining import PiiSpan
-from veritensor_ray.engines.pii.tagger import Passage
+from veritensor_ray.engines.pii.tagger import UnclearPassage
 
 _DOUBT = ""
 # A row is a span; without a rule a passage that the model has to read; with an empty one a doubt in the passage before it. Places are
@@ -32,7 +32,7 @@ class Read:
 
     row: int
     found: list[PiiSpan] = field(default_factory=list)
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[UnclearPassage] = field(default_factory=list)
 
 
 def to_table(read: Iterable[Read]) -> pa.RecordBatch:
@@ -62,7 +62,7 @@ def from_table(table: pa.RecordBatch) -> Iterator[Read]:
                 yield one
             one = Read(row)
         if rule is None:
-            one.passages.append(Passage(start, end, ()))
+            one.passages.append(UnclearPassage(start, end, ()))
         elif rule == _DOUBT:
             one.passages[-1] = replace(one.passages[-1], doubts=(*one.passages[-1].doubts, (start, end)))
         else:

@@ -16,7 +16,7 @@ import numpy as np
 
 from veritensor_ray.engines.pii import features
 from veritensor_ray.engines.pii.joining import PiiSpan
-from veritensor_ray.engines.words import AT_ONCE, Array
+from veritensor_ray.engines.words import AT_ONCE, Array, JoinedPiece, joined_pieces
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ModelStore
 
@@ -36,7 +36,7 @@ _LINES = ("address",)  # kinds that go on over a line's end
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class UnclearPassage:
     """Characters [start, end) that the large model reads; only what it finds at one of `doubts` counts."""
 
     start: int
@@ -53,7 +53,7 @@ class Tagged:
     """Of a text: what is sure, and what has to be read."""
 
     settled: tuple[PiiSpan, ...] = ()
-    unclear: tuple[Passage, ...] = ()
+    unclear: tuple[UnclearPassage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> d
     return {kind: Verge(one.low, max(one.high, thresholds.get(kind, 0.0))) for kind, one in found.items()}
 
 
-class Network:
+class TaggerNetwork:
     """The weights, and the probability of each tag of each word."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -90,7 +90,7 @@ class Network:
         self._out = arrays["out.weight"].astype(np.float32), arrays["out.bias"].astype(np.float32)
 
     @classmethod
-    def load(cls, path: Path) -> Network:
+    def load(cls, path: Path) -> TaggerNetwork:
         """From safetensors: `table.N` (int8, a row for each bucket), `scales`, `layer.N.weight` (3, in, out), `out.weight`. Raises ModelError."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -156,9 +156,9 @@ class Tagger:
     def embedded(cls, window_words: int, settles: bool, thresholds: Mapping[str, float]) -> Tagger:
         """The one that ships, whichever profile runs: `thresholds` of the user's are the least that is sure. Raises ModelError."""
         model = ModelStore("embedded").model("pii")
-        return cls(Network.load(model.folder / FILE), verges_of(model.settings, thresholds), window_words, settles)
+        return cls(TaggerNetwork.load(model.folder / FILE), verges_of(model.settings, thresholds), window_words, settles)
 
-    def __init__(self, network: Network, verges: Mapping[str, Verge], window_words: int, settles: bool = True) -> None:
+    def __init__(self, network: TaggerNetwork, verges: Mapping[str, Verge], window_words: int, settles: bool = True) -> None:
         self._network, self._window = network, window_words
         never = Verge(2.0, 2.0)  # no probability reaches it
         self._low, self._high = (
@@ -182,8 +182,8 @@ class Tagger:
 
     def _read(self, texts: Sequence[str]) -> Iterator[Tagged]:
         settled: list[list[PiiSpan]] = [[] for _ in texts]
-        unclear: list[list[Passage]] = [[] for _ in texts]
-        for piece in _pieces(texts):
+        unclear: list[list[UnclearPassage]] = [[] for _ in texts]
+        for piece in joined_pieces(texts, _cut):
             found = features.words(piece.text, piece.starts)
             for run in self._runs(piece, found):
                 text = int(piece.owners[run.part])
@@ -196,12 +196,12 @@ class Tagger:
         for sure, doubts in zip(settled, unclear, strict=True):
             yield Tagged(tuple(sure), tuple(doubts))
 
-    def probabilities(self, text: str) -> tuple[features.Words, Array]:
+    def probabilities(self, text: str) -> tuple[features.WordRows, Array]:
         """The words of one text of at most `AT_ONCE` characters, and the probability of every tag of each."""
         found = features.words(text)
         return found, self._network.probabilities(found.rows, np.array([], np.int64))
 
-    def _runs(self, piece: _Piece, found: features.Words) -> Iterator[_Run]:
+    def _runs(self, piece: JoinedPiece, found: features.WordRows) -> Iterator[_Run]:
         """Consecutive words of one kind that is looked for, in order."""
         count = len(found.starts)
         if not count:
@@ -238,7 +238,7 @@ class Tagger:
                 float(top[begin:end].mean()),
             )
 
-    def _doubt(self, piece: _Piece, found: features.Words, run: _Run, move: int, unclear: list[Passage]) -> None:
+    def _doubt(self, piece: JoinedPiece, found: features.WordRows, run: _Run, move: int, unclear: list[UnclearPassage]) -> None:
         """A run's surroundings, together with those of the run before it where both fit into one window."""
         own = found.starts[max(0, run.whole[0] - _AROUND) : run.whole[1] + _AROUND]
         begin = max(int(own[0]), int(piece.starts[run.part]))
@@ -254,9 +254,9 @@ class Tagger:
             previous = unclear[-1]
             words = int(np.searchsorted(found.starts, end - move) - np.searchsorted(found.starts, previous.start - move))
             if words <= self._window:
-                unclear[-1] = Passage(previous.start, max(end, previous.end), (*previous.doubts, doubt))
+                unclear[-1] = UnclearPassage(previous.start, max(end, previous.end), (*previous.doubts, doubt))
                 return
-        unclear.append(Passage(begin, end, (doubt,)))
+        unclear.append(UnclearPassage(begin, end, (doubt,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,34 +270,6 @@ class _Run:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Texts, or parts of one, joined with NULs: which text each is, where it begins, and how much of its text stands before it."""
-
-    text: str
-    owners: Array
-    starts: Array
-    skipped: Array
-
-    def end(self, part: int) -> int:
-        """Where a part ends."""
-        return int(self.starts[part + 1]) - 1 if part + 1 < len(self.starts) else len(self.text)
-
-
-def _pieces(texts: Sequence[str]) -> Iterator[_Piece]:
-    parts: list[tuple[int, int, str]] = []
-    size = 0
-    for owner, text in enumerate(texts):
-        for skipped, part in _cut(text):
-            if parts and size + len(part) + 1 > AT_ONCE:
-                yield _joined(parts)
-                parts, size = [], 0
-            parts.append((owner, skipped, part))
-            size += len(part) + 1
-    if parts:
-        yield _joined(parts)
-
-
 def _cut(text: str) -> Iterator[tuple[int, str]]:
     """A text in parts of less than `AT_ONCE` characters, at a line's or a word's end where there is one."""
     at = 0
@@ -308,9 +280,3 @@ def _cut(text: str) -> Iterator[tuple[int, str]]:
         at = end
     if at < len(text):
         yield at, text[at:]
-
-
-def _joined(parts: Sequence[tuple[int, int, str]]) -> _Piece:
-    lengths = np.fromiter((len(part) + 1 for _, _, part in parts), np.int64, len(parts))
-    owners, skipped = (np.fromiter((one[i] for one in parts), np.int64, len(parts)) for i in (0, 1))
-    return _Piece("\0".join(part.replace("\0", " ") for _, _, part in parts), owners, np.cumsum(lengths) - lengths, skipped)
