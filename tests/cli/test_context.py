@@ -173,6 +173,23 @@ def test_what_other_findings_cover_is_masked_in_the_whole_passage(audit: vr.Audi
 
 
 @pytest.mark.ray
+def test_where_not_all_that_was_found_has_a_row_every_word_is_masked(
+    local_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"by Zebediah Quill and Zebediah Stone\nand Zebediah Brook\n{ATTACK}.\n"
+    (tmp_path / "letter.txt").write_text(text)
+    audit = vr.scan(tmp_path / "letter.txt", tmp_path / "out", **OPTIONS | {"limits": {"hits_per_rule": 1}})
+    found = one(audit, "letter.txt", "signatures.override")
+    passage = audit.context(found)
+    assert passage.blind
+    assert str(passage) == re.sub(r"\B\w", "*", text)
+    assert call(monkeypatch, "context", found, "--output", audit.store.uri) == 0
+    assert "every word is masked" in capsys.readouterr().out
+    clear = audit.context(found, reveal=True, reason="test")
+    assert (str(clear), clear.blind) == (text, False)
+
+
+@pytest.mark.ray
 def test_what_stands_under_base64_is_found_in_it(audit: vr.Audit) -> None:
     ((found, place),) = [
         (row["finding_id"], number)

@@ -84,14 +84,14 @@ class Cover:
         """The text of some stretches, in which a hit of that category is `[start, end)`; as long as it was."""
         text = "".join(one.text for one in stretches)
         masked = masked_around(text, start, end, category, self.sensitive.values.note, bool(stretches[0].first))
-        for kind, hide in ((PERSONAL, _initials), (SECRET, stars)):
+        for kind, hide in ((PERSONAL, initials), (SECRET, stars)):
             flags = self._flags(stretches, kind)
             if category == SECRET:
                 flags[start:end] = False  # covered already, but for what tells its kind
             masked = _replaced(masked, flags, hide)
         masked = without_values([masked], self.sensitive.values).get(masked, masked)
         for value, kind in self.sensitive.short.items():
-            hide = _initials if kind == PERSONAL else stars
+            hide = initials if kind == PERSONAL else stars
             masked = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda found, hide=hide: hide(found.group()), masked)  # type: ignore[misc]
         return masked
 
@@ -107,7 +107,8 @@ class Cover:
         return np.concatenate(parts)
 
 
-def _initials(text: str) -> str:
+def initials(text: str) -> str:
+    """A text of which every word is hidden but for its beginning."""
     return INNER.sub("*", text)
 
 
