@@ -68,7 +68,8 @@ class Sensitive:
 
     def note(self, kind: str, value: str) -> None:
         """Remember what a finding covers."""
-        self.values.note(kind, value)
+        for one in {value, " ".join(value.split())}:  # finding ids know no more of white space either
+            self.values.note(kind, one)
         if 1 < len(value.strip()) < SHORTEST:
             self.short[value.strip()] = kind
 
@@ -89,7 +90,7 @@ class Cover:
             if category == SECRET:
                 flags[start:end] = False  # covered already, but for what tells its kind
             masked = _replaced(masked, flags, hide)
-        masked = without_values([masked], self.sensitive.values).get(masked, masked)
+        masked = _without(_without(masked, range(len(masked)), self.sensitive.values), _single_spaced(masked), self.sensitive.values)
         for value, kind in self.sensitive.short.items():
             hide = initials if kind == PERSONAL else stars
             masked = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda found, hide=hide: hide(found.group()), masked)  # type: ignore[misc]
@@ -105,6 +106,20 @@ class Cover:
                     flags[stretch.covered(span)] = True
             parts.append(flags)
         return np.concatenate(parts)
+
+
+def _single_spaced(text: str) -> list[int]:
+    """Places of the characters that are left where several of white space become one."""
+    return [at for at, character in enumerate(text) if not (at and character.isspace() and text[at - 1].isspace())]
+
+
+def _without(text: str, places: Sequence[int], values: Values) -> str:
+    """The text without the values that its characters at those places make up; as long as it was."""
+    said = "".join(text[at] for at in places)
+    shown = list(text)
+    for at, character in zip(places, without_values([said], values).get(said, said), strict=True):
+        shown[at] = character if character == "*" else shown[at]
+    return "".join(shown)
 
 
 def initials(text: str) -> str:
