@@ -215,7 +215,7 @@ class Audit:
     ) -> Passage:
         """The passage of a finding, read back from the corpus in a bounded process: its row's id, or six or more first digits.
 
-        `place` is the number of one of the places that its row lists. Masked as evidence is, by what all findings of the artifact cover. With `reveal` it is as it stands there, and who saw it, when
+        `place` is the number of one of the places that its row lists. Masked as evidence is, by what all findings of the artifact cover, and every word where not all have rows. With `reveal` it is as it stands there, and who saw it, when
         and for what `reason` is noted in the output first. Raises UsageError; NotAsScanned where the artifact or the place is not there
         any more; StoreError where the access cannot be noted; CannotRunError.
         """

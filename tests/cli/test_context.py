@@ -33,7 +33,10 @@ TOKEN = "ghp_" + "".join("aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3hJ5"[i] for i in rang
 LETTER = f"Dear all,\n{NAME} wrote this.\n{ATTACK}.\nask {MAIL} or Bo Li\nBo Li again, {NAME} too\nend\n"
 OPTIONS: dict[str, Any] = {
     "engines": ["secrets", "pii", "signatures", "modelfiles", "structure"],
-    "pii": {"free_text": False, "custom": [{"name": "staff", "pattern": r"Zebediah \w+"}, {"name": "short", "pattern": "Bo(?= Li again)"}]},
+    "pii": {
+        "free_text": False,
+        "custom": [{"name": "staff", "pattern": r"Zebediah +\w+"}, {"name": "short", "pattern": "Bo(?= Li again)"}],
+    },
     "limits": {"split_bytes": 200_000, "shard_bytes": 100_000},
 }
 FILLER = "".join(f"line {number} of harmless filler\n" for number in range(9_000))
@@ -74,6 +77,7 @@ FILES: dict[str, bytes] = {
     "layer.txt": b"begin\n" + base64.b64encode(f"so {ATTACK.lower()}, says {NAME}, okay?".encode()) + f"\nend {NAME}\n".encode(),
     "big.txt": f"{FILLER}{NAME} says\n{ATTACK}\n{FILLER}".encode(),
     "model.pkl": pickle.dumps([_Runs()]),
+    "spaces.txt": (f"{NAME}\n" * 25 + f"{ATTACK} of {NAME.replace(' ', '   ')}, {NAME}\n").encode(),
     "hostile.txt": f"safe\n\x1b[2J\u202eevil {ATTACK} \x1b]0;owned\x07<img src=x>\n".encode(),
     "caf\udce9.txt": f"{ATTACK}\n".encode(),
     "settings.env": f"user=me\nGITHUB_TOKEN={TOKEN}\nby {NAME}\n".encode(),
@@ -170,6 +174,29 @@ def test_what_other_findings_cover_is_masked_in_the_whole_passage(audit: vr.Audi
     passage = audit.context(found["finding_id"], lines=9)
     whole = f"{passage.before}{passage.text}{passage.after}"
     assert whole == LETTER.replace(NAME, "Z******* Q****").replace(MAIL, "a" + "*" * 20).replace("Bo", "B*")
+
+
+@pytest.mark.ray
+def test_a_place_that_is_only_counted_is_masked_however_it_is_spaced(audit: vr.Audit) -> None:
+    passage = audit.context(one(audit, "spaces.txt", "signatures.override"), lines=0)
+    assert str(passage) == f"{ATTACK} of Z*******   Q****, Z******* Q****"
+
+
+@pytest.mark.ray
+def test_where_not_all_that_was_found_has_a_row_every_word_is_masked(
+    local_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"by Zebediah Quill and Zebediah Stone\nand Zebediah Brook\n{ATTACK}.\n"
+    (tmp_path / "letter.txt").write_text(text)
+    audit = vr.scan(tmp_path / "letter.txt", tmp_path / "out", **OPTIONS | {"limits": {"hits_per_rule": 1}})
+    found = one(audit, "letter.txt", "signatures.override")
+    passage = audit.context(found)
+    assert passage.blind
+    assert str(passage) == re.sub(r"\B\w", "*", text)
+    assert call(monkeypatch, "context", found, "--output", audit.store.uri) == 0
+    assert "every word is masked" in capsys.readouterr().out
+    clear = audit.context(found, reveal=True, reason="test")
+    assert (str(clear), clear.blind) == (text, False)
 
 
 @pytest.mark.ray

@@ -45,7 +45,7 @@ def context(
 
 
 def _as_json(passage: Passage) -> dict[str, Any]:
-    names = ("kind", "first", "before", "text", "after", "cut", "revealed")
+    names = ("kind", "first", "before", "text", "after", "cut", "revealed", "blind")
     row = {name: passage.finding[name] for name in _ROW} | {"location": passage.location}
     return row | {name: getattr(passage, name) for name in names} | {"cells": [{"name": n, "text": text} for n, text in passage.cells]}
 
@@ -69,6 +69,10 @@ def _show(passage: Passage) -> None:
         out.print()
         out.print(table(("beside it", "text"), passage.cells))
     out.print()
+    if passage.blind:
+        out.print(
+            "every word is masked: more was found here than has rows (limits.hits_per_rule), and it could be any of them", soft_wrap=True
+        )
     out.print("in clear; this access was noted" if passage.revealed else "masked; --reveal --reason TEXT shows it in clear, and notes that")
 
 

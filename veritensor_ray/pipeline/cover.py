@@ -68,7 +68,8 @@ class Sensitive:
 
     def note(self, kind: str, value: str) -> None:
         """Remember what a finding covers."""
-        self.values.note(kind, value)
+        for one in {value, " ".join(value.split())}:  # finding ids know no more of white space either
+            self.values.note(kind, one)
         if 1 < len(value.strip()) < SHORTEST:
             self.short[value.strip()] = kind
 
@@ -84,14 +85,14 @@ class Cover:
         """The text of some stretches, in which a hit of that category is `[start, end)`; as long as it was."""
         text = "".join(one.text for one in stretches)
         masked = masked_around(text, start, end, category, self.sensitive.values.note, bool(stretches[0].first))
-        for kind, hide in ((PERSONAL, _initials), (SECRET, stars)):
+        for kind, hide in ((PERSONAL, initials), (SECRET, stars)):
             flags = self._flags(stretches, kind)
             if category == SECRET:
                 flags[start:end] = False  # covered already, but for what tells its kind
             masked = _replaced(masked, flags, hide)
-        masked = without_values([masked], self.sensitive.values).get(masked, masked)
+        masked = _without(_without(masked, range(len(masked)), self.sensitive.values), _single_spaced(masked), self.sensitive.values)
         for value, kind in self.sensitive.short.items():
-            hide = _initials if kind == PERSONAL else stars
+            hide = initials if kind == PERSONAL else stars
             masked = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda found, hide=hide: hide(found.group()), masked)  # type: ignore[misc]
         return masked
 
@@ -107,7 +108,22 @@ class Cover:
         return np.concatenate(parts)
 
 
-def _initials(text: str) -> str:
+def _single_spaced(text: str) -> list[int]:
+    """Places of the characters that are left where several of white space become one."""
+    return [at for at, character in enumerate(text) if not (at and character.isspace() and text[at - 1].isspace())]
+
+
+def _without(text: str, places: Sequence[int], values: Values) -> str:
+    """The text without the values that its characters at those places make up; as long as it was."""
+    said = "".join(text[at] for at in places)
+    shown = list(text)
+    for at, character in zip(places, without_values([said], values).get(said, said), strict=True):
+        shown[at] = character if character == "*" else shown[at]
+    return "".join(shown)
+
+
+def initials(text: str) -> str:
+    """A text of which every word is hidden but for its beginning."""
     return INNER.sub("*", text)
 
 

@@ -27,7 +27,7 @@ from veritensor_ray.findings.redact import PERSONAL, SECRET, TAGGED, tagged, vis
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.origins import Array, Mapped, Origin, from_origins
-from veritensor_ray.pipeline.cover import Cover, Sensitive, Span, Stretch
+from veritensor_ray.pipeline.cover import Cover, Sensitive, Span, Stretch, initials
 from veritensor_ray.pipeline.passage import HIT, Amount
 
 Unit = tuple[Any, ...]  # where characters are counted in: member, part, row, column, page
@@ -109,13 +109,17 @@ class _Segment:
 
 
 class Finder:
-    """`others` are places of the same artifact whose values are hidden in the passage; without them it is shown as it is."""
+    """`others` are places of the same artifact whose values are hidden in the passage; without them it is shown as it is.
+
+    `blind` says that there are more such values than places are known of: then of every word no more than its beginning is shown.
+    """
 
     name = "finder"
     version = "1"
     needs = Needs()
 
-    def __init__(self, wanted: Sought, others: Sequence[Sought], amount: Amount, key: bytes, reveal: bool) -> None:
+    def __init__(self, wanted: Sought, others: Sequence[Sought], amount: Amount, key: bytes, reveal: bool, blind: bool = False) -> None:
+        self._blind = blind
         self._wanted, self._others, self._amount, self._key, self._reveal = wanted, others, amount, key, reveal
         self._outcomes: Sequence[Outcome] = ()
         self._kind = "whole"
@@ -394,7 +398,8 @@ class Finder:
         if self._reveal:
             return "".join(one.text for one in stretches)
         cover = Cover(self._sensitive, [*self._spans, *self._unfound()])
-        return cover.over(stretches, start, end, category)
+        text = cover.over(stretches, start, end, category)
+        return initials(text) if self._blind else text
 
     def _unfound(self) -> Iterator[Span]:
         """Places of which only their row tells where they are."""

@@ -62,7 +62,8 @@ class Passage:
 
     Where `kind` is `bytes`, each character is a byte. `cells` are the other cells of the row, or values with a name near by: their names
     and beginnings. `first` is the number of the first line, or the offset of the first byte; None where it means nothing. The characters
-    are the corpus' own: to print them, take `str(passage)`.
+    are the corpus' own: to print them, take `str(passage)`. `blind` says that every word is masked, since more was found in the artifact
+    than results have rows for.
     """
 
     finding: Mapping[str, Any] = field(repr=False)
@@ -75,6 +76,7 @@ class Passage:
     cells: tuple[tuple[str, str], ...] = ()
     revealed: bool = False
     cut: tuple[bool, bool, bool] = (False, False, False)  # whether there is more in the first line, of the hit, in the last line
+    blind: bool = False
 
     def lines(self) -> Iterator[ShownLine]:
         """The passage line by line, with nothing in it that a terminal or a page obeys."""

@@ -29,7 +29,10 @@ _AGAIN = "Nothing of it is shown; scan again, and ask for the finding of that ru
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the bounded process is asked for. `known` is the content id of the artifact with its kind, `key` the site key or nothing."""
+    """What the bounded process is asked for. `known` is the content id of the artifact with its kind, `key` the site key or nothing.
+
+    `blind`: more was found in the artifact than has rows, so no word of it can be told from what must not be shown.
+    """
 
     settings: Settings
     root: Root
@@ -40,6 +43,7 @@ class Request:
     amount: Amount
     key: bytes
     reveal: bool
+    blind: bool
 
 
 def read_back(
@@ -65,12 +69,13 @@ def read_back(
     settings = _settings(limits, stores)
     hidden = () if reveal else tuple(_sought(row, at, first=n == 0) for row in others for n, at in enumerate(_places(row)))
     known = artifact["content_id"], artifact["content_id_kind"]
-    request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal)
+    blind = not reveal and any(row["location"] is None for row in others)
+    request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal, blind)
     try:
         answer, _ = bounded.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
     except bounded.Died as death:
         raise CannotRunError(f"{name} could not be read back: {death}. Raise limits.worker_memory or limits.artifact_seconds") from None
-    return _passage(finding, wanted, answer, reveal)
+    return _passage(finding, wanted, answer, reveal, blind)
 
 
 def _location(finding: Mapping[str, Any], place: int) -> Mapping[str, Any]:
@@ -150,7 +155,7 @@ def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
     """What `read_back` asks of the bounded process."""
     settings, entry = request.settings, request.entry
     rows = _rows(request, splitter(settings)(entry, request.root) if (entry.size or 0) > settings.limits.split_bytes else [])
-    finder = Finder(request.wanted, request.others, request.amount, request.key, request.reveal)
+    finder = Finder(request.wanted, request.others, request.amount, request.key, request.reveal, request.blind)
     context = Context(settings, (request.root,), (), b"", "")
     extraction = Extraction(context, rows, Workbench((finder,), {}), (), pulse)
     finder.begin(extraction.outcomes, rows[0].kind)
@@ -188,7 +193,7 @@ def _rows(request: Request, cuts: Sequence[tuple[str, int, int]]) -> list[PlanRo
     return [replace(whole, part=n, parts=len(cuts), kind=kind, start=start, end=end) for n, (kind, start, end) in enumerate(cuts)]
 
 
-def _passage(finding: Mapping[str, Any], wanted: Sought, answer: Mapping[str, Any], reveal: bool) -> Passage:
+def _passage(finding: Mapping[str, Any], wanted: Sought, answer: Mapping[str, Any], reveal: bool, blind: bool) -> Passage:
     """The answer as what it should be: whoever gave it has read a hostile file."""
     before, text, after, kind = (str(answer[name]) for name in ("before", "text", "after", "kind"))
     at = wanted.location
@@ -199,4 +204,4 @@ def _passage(finding: Mapping[str, Any], wanted: Sought, answer: Mapping[str, An
         first = int(at["line"]) - before.count("\n")
     cells = tuple((str(name), str(value)) for name, value in answer.get("cells", ()))
     start, hit, end = (bool(one) for one in answer["cut"])
-    return Passage(finding, at, before, text, after, kind, first, cells, reveal, (start, hit, end))
+    return Passage(finding, at, before, text, after, kind, first, cells, reveal, (start, hit, end), blind)

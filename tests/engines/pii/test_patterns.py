@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.pii.helpers import engine, found
+from veritensor_ray.testing import text_batch
 
 Expected = list[tuple[str, str]]
 
@@ -166,3 +167,15 @@ def test_leaves_alone(text: str) -> None:
 )
 def test_settings(text: str, settings: dict[str, object], expected: Expected) -> None:
     assert found(text, engine(**settings)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "why"),
+    [
+        ("card 4111 1111 1111 1111 exp 12/27", "info", "published test number"),
+        ("card 4532 0151 1283 0366 exp 12/27", None, None),
+    ],
+)
+def test_a_published_card_is_nobodys(text: str, severity: str | None, why: str | None) -> None:
+    (hit,) = engine().scan_text(text_batch([text]))
+    assert (hit.rule, hit.severity, hit.message) == ("pii.payment-card", severity, why)

@@ -83,7 +83,7 @@ def test_somebodys(tie: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", NOBODYS)
 def test_nobodys(text: str) -> None:
-    assert said(text) == {("info", "no person near by")}
+    assert said(text) == {("info", "nothing ties it to a person")}
 
 
 def test_a_number_of_a_person_ties_and_keeps_its_own_severity() -> None:
@@ -93,7 +93,7 @@ def test_a_number_of_a_person_ties_and_keeps_its_own_severity() -> None:
     assert result[0] == number
     assert [(span.severity, span.detail) for span in result[1:]] == [
         ("high", "beside a number of a person"),
-        ("info", "no person near by"),
+        ("info", "nothing ties it to a person"),
     ]
 
 

@@ -117,7 +117,7 @@ def _graded(span: PiiSpan, cell: Cell, spans: Sequence[PiiSpan], record: str) ->
     tie = _tie(cell.text, span, spans)
     if not tie and record and _OF_DIAGNOSES & set(words_of_name(cell.column or "")):
         tie = record
-    return replace(span, severity="high" if tie else "info", detail=tie or "no person near by")
+    return replace(span, severity="high" if tie else "info", detail=tie or "nothing ties it to a person")
 
 
 def _records(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[tuple[int, int | None], str]:
