@@ -123,3 +123,10 @@ def scored(*rows: str) -> np.ndarray:
 def test_spans_of_scores(rows: tuple[str, ...], expected: list[tuple[int, int, int, float]]) -> None:
     found = [(a, b, label, round(score, 3)) for a, b, label, score in spans(scored(*rows), 0.5)]
     assert found == expected
+
+
+def test_addresses_in_lines_of_their_own_are_several() -> None:
+    model = ModelStore("embedded").model("pii")
+    text = "4186 Pine Drive, Springfield, IL 62701\n77 Mill Road, Leeds LS1 4AP\n9 Elm Street, Boston, MA 02108"
+    found = [text[one.start : one.end] for one in FreeText(model, Settings()).read([text])[0] if one.rule == "address"]
+    assert len(found) == 3

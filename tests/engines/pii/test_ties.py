@@ -34,12 +34,17 @@ TIED = {
         "im tired because I'm taking ‹sertraline› again",
         "We moved when my mother got ‹Alzheimer's›.",
         "Bei mir wurde ‹Diabetes› festgestellt.",
+        "I have ‹diabetes›.",
+        "My name is «Jo Lee» and I've got severe ‹lupus›",
+        "Ich habe ‹Krebs›.",
     ],
     "beside a name": [
         "«Maria Schneider» was diagnosed with ‹lupus› in March.",
         "«Jo Lee» was treated for ‹asthma› there.",
         "‹Salbutamol› was prescribed to «Jo Lee».",
         "Patient name: «Jo Lee»\nAllergies: ‹penicillin›",
+        "«Jo Lee» has ‹cancer›.",
+        "Name: «Jo Lee»\nDiagnosis: ‹lupus›",
     ],
 }  # fmt: skip
 NOBODYS = [
@@ -53,6 +58,9 @@ NOBODYS = [
     "Written by «Jo Lee». How ‹asthma› is treated for good.",
     "«Jo Lee», PhD, has taken part in trials of ‹insulin›.",
     "«Jo Lee» writes about ‹cancer›.",
+    "«Jo Lee» has a book about ‹cancer›.",
+    "Name: «Jo Lee»\nTopic: ‹lupus›",
+    "I have a question about ‹insulin›.",
     "I am reading a book. ‹Malaria› is spread by mosquitoes.",
     "Patients with ‹hypertension› should avoid salt.",
     "Doctor: a word of seven letters. ‹Insulin› is another one.",

@@ -53,6 +53,9 @@ class Pii(WithModel):
         if self._settings.pii.free_text:
             self._model = models.model("pii")
             self._reader = FreeText(self._model, self._settings)
+            self._tagged_by(
+                window_words_of(self._model.settings)
+            )  # it is not the model's process that needs it, but who starts hears of it
 
     def rules(self) -> Sequence[Rule]:
         """Built in and configured."""
@@ -129,10 +132,13 @@ class Pii(WithModel):
         if not self._settings.pii.gate:
             tagged = [Tagged((), tuple(UnclearPassage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]
         else:
-            if self._tagger is None:
-                self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)
-            tagged = self._tagger.read(texts)
+            tagged = self._tagged_by(words).read(texts)
         return [_of_header(one) if field else one for field, one in zip(fields, tagged, strict=True)]
+
+    def _tagged_by(self, words: int) -> Tagger:
+        if self._tagger is None:
+            self._tagger = Tagger.embedded(words, self._settings.profile == "embedded", self._settings.pii.thresholds)
+        return self._tagger
 
     def _answered(self, texts: pa.Array, reads: list[Read]) -> Iterator[Read]:
         """Each with what the model finds in its passages."""

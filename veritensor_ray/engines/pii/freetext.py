@@ -7,8 +7,10 @@ is no finding), `thresholds` by rule name (`default` or `medium` for the others)
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 NEAR = 0.02  # scores around a threshold; batches and half precision moved them by less
 _KNOWN = 1 << 17  # passages seen before: corpora repeat their licences and headers
+
+_LINE = re.compile(r"[^\s][^\n]*[^\s]")
 
 Entity = tuple[int, int, str, float]  # characters, label, score
 
@@ -103,7 +107,7 @@ class FreeText:
             spans = self._spans(entities)
             if not self._marker.exact and any(abs(span.score - self._thresholds[span.rule]) < NEAR for span in spans):
                 spans = self._spans(self._marker.alone(text, self._floor))
-            self._known[key] = [span for span in spans if span.score >= self._thresholds[span.rule]]
+            self._known[key] = [part for span in spans if span.score >= self._thresholds[span.rule] for part in _listed(text, span)]
         for key in keys:
             self._known.move_to_end(key)
         results = [self._known[key] for key in keys]
@@ -119,6 +123,14 @@ class FreeText:
             if label in self._labels and end > start
         ]
         return sorted(found, key=lambda f: f.start)
+
+
+def _listed(text: str, span: PiiSpan) -> list[PiiSpan]:
+    """An address over several lines that all begin with a number is a list of them, which the model takes for one."""
+    lines = list(_LINE.finditer(text, span.start, span.end))
+    if span.rule != "address" or len(lines) < 2 or not all(line.group()[0].isdigit() and " " in line.group() for line in lines):
+        return [span]
+    return [replace(span, start=line.start(), end=line.end()) for line in lines]
 
 
 def _marker(folder: Path, labels: Sequence[str], settings: Settings) -> Marker:

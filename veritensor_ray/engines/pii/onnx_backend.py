@@ -19,7 +19,8 @@ from veritensor_ray.models.model_store import ONNX
 from veritensor_ray.models.onnx_graph import Numbers, OnnxGraph, Tokens
 
 _IDS, _LABELS, _WORDS, _SCORES = "input_ids", "label_tokens", "word_tokens", "scores"
-_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")  # as GLiNER splits
+_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S|\n")  # as GLiNER splits, and ends of lines
+_LINE_END = ","  # how the end of a line is read: GLiNER knows none, and would take a list of addresses for one
 _START, _LABEL, _SEPARATOR, _END = "[CLS]", "<<ENT>>", "<<SEP>>", "[SEP]"
 _LONGEST = 512  # tokens that have a place
 _KNOWN = 1 << 17  # words whose tokens are remembered
@@ -69,7 +70,7 @@ class GlinerOnnx:
         first = len(self._prompt)
         window = WordWindow([], [], [])
         for match in _WORD.finditer(text):
-            tokens = self._words.tokens(match.group())[: _LONGEST - first - 1]
+            tokens = self._words.tokens(_LINE_END if match.group() == "\n" else match.group())[: _LONGEST - first - 1]
             if first + len(window.ids) + len(tokens) >= _LONGEST:
                 yield window
                 window = WordWindow([], [], [])

@@ -192,7 +192,9 @@ def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[s
         score = 0.75 if not branded else 0.99 if told else 0.92 if grouped else 0.75
         alone = not told and not grouped and not _EXPIRY.match(joined.after(end, 12)) and not _PROSE.search(joined.line(first, end))
         detail = "published test number" if test else "nothing near by says that it is a card" if alone else ""
-        yield PiiSpan("payment-card", first, end, min(score, 0.6) if test or alone else score, detail, "info" if test else "low" if alone else None)
+        yield PiiSpan(
+            "payment-card", first, end, min(score, 0.6) if test or alone else score, detail, "info" if test else "low" if alone else None
+        )
 
 
 def _parts(run: str) -> Iterator[tuple[int, str]]:

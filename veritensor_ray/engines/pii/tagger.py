@@ -16,7 +16,7 @@ import numpy as np
 
 from veritensor_ray.engines.pii import features
 from veritensor_ray.engines.pii.joining import PiiSpan
-from veritensor_ray.engines.words import AT_ONCE, Array, JoinedPiece, joined_pieces
+from veritensor_ray.engines.words import AT_ONCE, Array, JoinedPiece, joined_pieces, points_of
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ModelStore
 
@@ -32,7 +32,7 @@ _LOOK_BACK = 4096  # characters in which the end of a part of a long text is loo
 _SEEN = 0.15  # probability of a word from which it belongs to a run
 _AROUND = 8  # words on either side of a doubt that the large model reads
 _SIGNS = 3  # characters behind its last word: a full stop, a bracket
-_LINES = ("address",)  # kinds that go on over a line's end
+_LINES = ("address",)  # kinds that go on over a line's end, unless both lines begin with a number: then each is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +221,13 @@ class Tagger:
             return
         kinds, top, parts = kinds[seen], top[seen], parts[seen]
         opens = 2 * tags[seen, 1 + 2 * kinds] > top
-        lines = np.cumsum(np.frombuffer(piece.text.encode("utf-32-le", "surrogatepass"), np.uint32) == 10, dtype=np.int32)
-        broken = lines[found.starts[seen]] != lines[np.maximum(found.ends[seen - 1] - 1, 0)]
-        broken &= ~np.isin(kinds, [KINDS.index(kind) for kind in _LINES])
+        points = points_of(piece.text)
+        lines = np.cumsum(points == 0x0A, dtype=np.int32)[found.starts]  # of each word
+        before = np.maximum(seen - 1, 0)
+        broken = lines[seen] != lines[before]
+        number = (points[found.starts] >= 0x30) & (points[found.starts] <= 0x39)
+        listed = number[np.searchsorted(lines, lines[seen])] & number[np.searchsorted(lines, lines[before])]
+        broken &= listed | ~np.isin(kinds, [KINDS.index(kind) for kind in _LINES])
         new = np.ones(len(seen), bool)
         new[1:] = (np.diff(seen) != 1) | (np.diff(kinds) != 0) | (np.diff(parts) != 0) | opens[1:] | broken[1:]
         firsts = np.flatnonzero(new)

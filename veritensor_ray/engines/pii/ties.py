@@ -66,6 +66,19 @@ _LEADS = re.compile(
     r"|diagnostiziert|leidet an|erkrankt|behandelt|atteinte? d|souffre d|diagnosticad[oa]|sufre de|padece)\b",
     re.IGNORECASE,
 )
+# Directly before the diagnosis: "I have", and behind a name "has".
+_I_HAVE = re.compile(
+    r"\b(?:I have|I've(?: got| had)?|I had|I got|ich habe|ich hatte|j'ai|tengo|ho)(?: (?:a|an|the|ein|eine|einen|un|une|una|mild|severe|chronic|bad|type \w+|really|been|terminal|stage \w+))* $",
+    re.IGNORECASE,
+)
+_HAS = re.compile(
+    r"^,?(?: who)? (?:has|had|has got|hat|hatte|a|tiene|ha)(?: (?:a|an|ein|eine|un|une|una|mild|severe|chronic|type \w+|terminal|stage \w+))* $",
+    re.IGNORECASE,
+)
+_DIAGNOSED = re.compile(
+    r"\b(?:diagnosis|diagnoses|condition|disease|illness|diagnose|diagnostic|diagnóstico) ?[:=] ?[^\n]{0,60}$", re.IGNORECASE
+)
+_NAMED = re.compile(r"\b(?:name|patient|nom|nombre) ?[:=] ?$", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:patient|patient name|name of patient|patientenname|nom du patient|nombre del paciente)\s*(?:name)?\s*[:=]\s*$", re.IGNORECASE
 )
@@ -152,7 +165,7 @@ def _tie(text: str, span: PiiSpan, spans: Sequence[PiiSpan]) -> str | None:
     ):
         return "beside a number of a person"
     first, last = _sentence(text, span)
-    if _FIRST_PERSON.search(text[first:last]):
+    if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
         return "first person"
     if any(_leads(text, other, span) for other in near if other.rule == "person"):
         return "beside a name"
@@ -174,7 +187,10 @@ def _leads(text: str, person: PiiSpan, span: PiiSpan) -> bool:
         return False
     if _LABEL.search(before):
         return True
+    if person.end <= span.start and _NAMED.search(before) and _DIAGNOSED.search(text[max(0, span.start - 100) : span.start]):
+        return True
     first, last = _sentence(text, span)
     if not first <= person.start <= last:
         return False
-    return _LEADS.search(text[min(person.end, span.end) : max(person.start, span.start)]) is not None
+    between = text[min(person.end, span.end) : max(person.start, span.start)]
+    return _LEADS.search(between) is not None or (person.end <= span.start and _HAS.match(between) is not None)
