@@ -60,7 +60,7 @@ TAGGER = "## The word tagger"
 _TAGGER = """
 
 `tagger.safetensors`: five tables of 64 numbers for a word (its letters, its first and last three, its form, what stands before it; tables in
-eight bits) and four convolutions over three words, 96 wide, in half precision. It reads every word, seven to either side, and settles what is
+eight bits) and four convolutions over three words, 64 wide, in half precision. It reads every word, seven to either side, and settles what is
 clear; where it is in doubt the GLiNER model reads the surroundings. `tagger` in calibration.json has for each label the mean probability
 below which a run of words is of no interest, and from which on it is sure; what never gets there is always read by both.
 

@@ -18,7 +18,7 @@ from training.pii_marked import Array, Marked
 from veritensor_ray.engines.pii.features import SIZES, words
 from veritensor_ray.engines.pii.tagger import DILATIONS, GAP, TAGS
 
-WIDTH, STATE = 64, 96
+WIDTH, STATE = 64, 64
 STEP = 12_000  # words
 RATES = 8e-3, 3e-3  # of the tables, and of the rest
 HIDDEN = (0.25, 0.1, 0.1)  # share of words whose whole, beginning, ending is hidden

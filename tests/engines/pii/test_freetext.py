@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.config import Settings
-from veritensor_ray.engines.pii.freetext import FreeText
+from veritensor_ray.engines.pii.freetext import FreeText, _by_line
+from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.torch_backend import GlinerTorch
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import Model
@@ -72,3 +73,17 @@ def test_a_broken_folder_is_a_model_error(folder: Path, tmp_path: Path, gone: st
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ModelError, match="cannot be loaded"):
         FreeText(Model("pii", tmp_path, "tiny", CALIBRATION), Settings())
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "found"),
+    [
+        ("person", "Kay\n\nPeggy Banczak", ["Kay", "Peggy Banczak"]),
+        ("person", "Maria Schneider", ["Maria Schneider"]),
+        ("address", "12 Main Street\nSpringfield, IL 62701", ["12 Main Street\nSpringfield, IL 62701"]),
+        ("address", "4 Pine Drive, Leeds\n77 Mill Road, York", ["4 Pine Drive, Leeds", "77 Mill Road, York"]),
+        ("address", "5 Rue X\nParis\n75001", ["5 Rue X\nParis\n75001"]),
+    ],
+)
+def test_names_end_with_their_line(rule: str, text: str, found: list[str]) -> None:
+    assert [text[one.start : one.end] for one in _by_line(text, PiiSpan(rule, 0, len(text), 0.9))] == found

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEAR = 0.02  # scores around a threshold; batches and half precision moved them by less
 _KNOWN = 1 << 17  # passages seen before: corpora repeat their licences and headers
 
-_LINE = re.compile(r"[^\s][^\n]*[^\s]")
+_LINE = re.compile(r"[^\s](?:[^\n]*[^\s])?")
 
 Entity = tuple[int, int, str, float]  # characters, label, score
 
@@ -107,7 +107,7 @@ class FreeText:
             spans = self._spans(entities)
             if not self._marker.exact and any(abs(span.score - self._thresholds[span.rule]) < NEAR for span in spans):
                 spans = self._spans(self._marker.alone(text, self._floor))
-            self._known[key] = [part for span in spans if span.score >= self._thresholds[span.rule] for part in _listed(text, span)]
+            self._known[key] = [part for span in spans if span.score >= self._thresholds[span.rule] for part in _by_line(text, span)]
         for key in keys:
             self._known.move_to_end(key)
         results = [self._known[key] for key in keys]
@@ -125,10 +125,10 @@ class FreeText:
         return sorted(found, key=lambda f: f.start)
 
 
-def _listed(text: str, span: PiiSpan) -> list[PiiSpan]:
-    """An address over several lines that all begin with a number is a list of them, which the model takes for one."""
+def _by_line(text: str, span: PiiSpan) -> list[PiiSpan]:
+    """What the model takes for one span though lines part it: a name ends with its line, and an address where each line begins with a number."""
     lines = list(_LINE.finditer(text, span.start, span.end))
-    if span.rule != "address" or len(lines) < 2 or not all(line.group()[0].isdigit() and " " in line.group() for line in lines):
+    if len(lines) < 2 or (span.rule == "address" and not all(line.group()[0].isdigit() and " " in line.group() for line in lines)):
         return [span]
     return [replace(span, start=line.start(), end=line.end()) for line in lines]
 
