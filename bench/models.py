@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second thread of numpy's would be counted while it waits
 
 from bench import injection, injection_page, pii
 from bench.injection_page import table

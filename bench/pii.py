@@ -257,6 +257,7 @@ def measure(data: Path, python: str | None) -> dict[str, Any]:
     return {
         "sets": labelled_sets(data, python),
         "strangers": strangers(data, python),
+        "left out": left_out(data),
         "documents": documents(data),
         "speed": speed(data, python),
     }

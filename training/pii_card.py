@@ -62,7 +62,7 @@ _TAGGER = """
 `tagger.safetensors`: five tables of 64 numbers for a word (its letters, its first and last three, its form, what stands before it; tables in
 eight bits) and four convolutions over three words, 64 wide, in half precision. It reads every word, seven to either side, and settles what is
 clear; where it is in doubt the GLiNER model reads the surroundings. `tagger` in calibration.json has for each label the mean probability
-below which a run of words is of no interest, and from which on it is sure; what never gets there is always read by both.
+below which a run of words is of no interest, and from which on it is sure.
 
 Made by `python -m training tagger {command}` in two rounds: the first on labelled and generated text, the second also on clean text, where a
 word is learned as a name if the first round and spaCy's small English model (MIT) say the same, as none if neither does or if a diagnosis or
