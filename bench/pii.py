@@ -332,10 +332,11 @@ def quoted(results: dict[str, Any]) -> list[str]:
         name: row["person"]["F1"] for name, row in results["strangers"].items() if "presidio" not in name and row["person"]["spans"] > 50
     }
     best, worst = max(people, key=people.__getitem__), min(people, key=people.__getitem__)
+    quiet = f"{sum(row['high'] for row in outside)} of {sum(row['documents'] for row in outside):,}"
+    real = f"{people[best]} ({best}), {people[worst]} ({worst})"
     return [
-        f"| pii, real documents with a `high` of a model, outside clinical text | {sum(r['high'] for r in outside)} of {sum(r['documents'] for r in outside):,} |",
-        f"| pii, F1 on presidio_synth_v2{beside[0]} | {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]} |",
-        f"| pii, F1 of persons on the best set of real text, and on the worst | {people[best]} ({best}); {people[worst]} ({worst}) |",
+        f"| pii, real documents with a `high` of a model, outside clinical text; F1 on presidio_synth_v2{beside[0]}; F1 of persons in real text, best and "
+        f"worst set | {quiet}; {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]}; {real} |",
         f"| pii, MB per CPU second over real documents: names, patterns, both | {fast['names']}, {fast['patterns']}, {fast['patterns and names']} |",
     ]
 

@@ -42,7 +42,7 @@ class Names:
         return [
             [
                 PiiSpan("address" if "Road" in m.group() else "person", m.start(), m.end(), 0.9)
-                for m in re.finditer("Maria Schneider|anna|8 Mill Road", text)
+                for m in re.finditer("Maria Schneider|anna|8 Mill Road|4 Oak Gardens", text)
             ]
             for text in texts
         ]
@@ -71,11 +71,15 @@ def test_an_address_of_mail_beats_the_name_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gated", "read"), [(True, ["He lives at 8 Mill Road."]), (False, ["nothing here to see", "x = y + 1", "He lives at 8 Mill Road."])]
+    ("gated", "read"),
+    [
+        (True, ["She lives in 4 Oak Gardens, near Leeds."]),
+        (False, ["nothing here to see", "x = y + 1", "She lives in 4 Oak Gardens, near Leeds."]),
+    ],
 )
 def test_the_tagger_spares_the_model(gated: bool, read: list[str]) -> None:
     made, names = reading(gate=gated)
-    made.scan_text(text_batch(["nothing here to see", "x = y + 1", "He lives at 8 Mill Road."]))
+    made.scan_text(text_batch(["nothing here to see", "x = y + 1", "She lives in 4 Oak Gardens, near Leeds."]))
     assert names.read_texts == read
 
 
@@ -99,14 +103,14 @@ def test_the_name_of_a_column_is_context(column: str | None, text: str, rule: st
 
 def test_what_the_model_reads_is_chosen_where_the_bytes_are() -> None:
     made, names = reading()
-    texts = text_batch(["nothing here to see", None, "Write to jo@posteo.de or 8 Mill Road, Leeds.", "We met Maria Schneider."])
+    texts = text_batch(["nothing here to see", None, "Write to jo@posteo.de or 4 Oak Gardens, near Leeds.", "We met Maria Schneider."])
     prepared = engine(free_text=True).prepare(texts)
     assert prepared.schema == PREPARED
     assert prepared.column("row").to_pylist() == [2, 2, 2, 3]
     assert prepared.column("rule").to_pylist() == ["email", None, "", "person"]  # found, a passage to read with a doubt in it, settled
     hits = made.scan_prepared(texts, prepared)
     assert [(hit.row, hit.rule) for hit in hits] == [(2, "pii.email"), (2, "pii.address"), (3, "pii.person")]
-    assert names.read_texts == ["Write to jo@posteo.de or 8 Mill Road, Leeds."]
+    assert names.read_texts == ["Write to jo@posteo.de or 4 Oak Gardens, near Leeds."]
     assert hits == reading()[0].scan_text(texts)
 
 
@@ -117,7 +121,7 @@ def test_without_free_text_nothing_waits_for_a_model() -> None:
 
 def test_what_a_model_has_to_read_is_not_dropped_where_none_is_loaded() -> None:
     with pytest.raises(ModelError, match="not loaded"):
-        engine(free_text=True).scan_text(text_batch(["He lives at 8 Mill Road, Leeds."]))
+        engine(free_text=True).scan_text(text_batch(["She lives in 4 Oak Gardens, near Leeds."]))
 
 
 def test_context_does_not_cross_segments() -> None:
