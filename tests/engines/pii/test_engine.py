@@ -41,7 +41,7 @@ class Names:
         self.read_texts += texts
         return [
             [
-                PiiSpan("address" if "Road" in m.group() else "person", m.start(), m.end(), 0.9)
+                PiiSpan("address" if m.group()[0].isdigit() else "person", m.start(), m.end(), 0.9)
                 for m in re.finditer("Maria Schneider|anna|8 Mill Road|4 Oak Gardens", text)
             ]
             for text in texts
