@@ -193,7 +193,7 @@ class Audit:
     def finding(self, finding: str) -> dict[str, Any]:
         """The row of the one finding whose id begins so. Raises UsageError for none and for several."""
         if not _ID.fullmatch(finding):
-            raise UsageError(f"{finding!r} is no id of a finding, nor six or more of its first digits; {_IDS}")
+            raise UsageError(f"{finding!r} is not the id of a finding, nor six or more of its first digits; {_IDS}")
         query = f"SELECT * FROM findings WHERE starts_with(finding_id, '{finding.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
         found: list[dict[str, Any]] = [row for batch in self.rows(query) for row in batch.to_pylist()]
         if not found:

@@ -376,8 +376,8 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("12345",), 2, "no id of a finding"),
-        (("' OR 1=1 --",), 2, "no id of a finding"),
+        (("12345",), 2, "not the id of a finding"),
+        (("' OR 1=1 --",), 2, "not the id of a finding"),
         (("0123456789",), 2, "no finding in"),
         (("{}", "--place", "2"), 2, "no place 2"),
         (("{}", "--lines", "1000"), 2, "from 0 to 100"),

@@ -80,7 +80,7 @@ def _check(finding: str, output: str | None, by: str) -> None:
         raise UsageError(f"unknown --by {by!r}; there are {', '.join(MATCHES)}")
     if not re.fullmatch("[0-9a-fA-F]{6,32}", finding):
         raise UsageError(
-            f"{finding!r} is no id of a finding, nor six or more of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
+            f"{finding!r} is not the id of a finding, nor six or more of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
         )
     if not output and by != "finding":
         raise UsageError(f"--by {by} takes its value from a finding: say with --output where that is")

@@ -70,7 +70,7 @@ _REACH, _CHAIN = 4000, 1500
 
 
 def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    """Every address, with what it is where that is no person's own: a role's and a public contact are `info`."""
+    """Every address of mail; one that belongs to a role or stands as a public contact is `info`."""
     text, credit = joined.text, -1
     at = text.find("@")
     while at >= 0:
