@@ -136,3 +136,11 @@ def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be loaded"):
         TaggerNetwork.load(path)
+
+
+def test_what_is_remembered_is_bounded_by_texts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 5000)
+    tagger = make()
+    for start in range(0, 400, 20):
+        tagger.read([f"cell {n}" for n in range(start, start + 20)])
+        assert len(tagger._known) <= 5000 / module._ENTRY

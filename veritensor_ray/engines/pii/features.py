@@ -16,7 +16,8 @@ SIZES = (1 << WORD_BITS, 1 << EDGE_BITS, 1 << EDGE_BITS, SHAPES, 1 << GAP_BITS) 
 _LONGEST = 32  # characters of a word that enter its hash
 _EDGE = 3  # of its beginning, and of its ending
 _GAP = 6  # between two words
-_SALTS = tuple(np.uint32(salt) for salt in (0x00000000, 0x5BD1E995, 0x27D4EB2F, 0x165667B1))
+# Features that are hashes: their row, a number that keeps equal letters of different features apart, and the bits of their table.
+_HASHED = ((0, 0x00000000, WORD_BITS), (1, 0x5BD1E995, EDGE_BITS), (2, 0x27D4EB2F, EDGE_BITS), (4, 0x165667B1, GAP_BITS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,10 @@ def words(text: str, begins: Sequence[int] | Array = (0,)) -> WordRows:
     rows[2] = low.of(np.maximum(starts, ends - _EDGE), ends)
     texts = np.asarray(begins)
     before = np.maximum(np.concatenate([[0], ends[:-1]]), texts[np.searchsorted(texts, starts, "right") - 1])
-    rows[3] = Hashes(points).of(before, np.minimum(starts, before + _GAP))
-    for row, salt, bits in zip(rows, _SALTS, (WORD_BITS, EDGE_BITS, EDGE_BITS, GAP_BITS), strict=False):
-        row ^= salt
-        row[:] = mixed(row) >> np.uint32(32 - bits)
-    rows[4] = rows[3]
     rows[3] = _shapes(points, starts, ends)
+    rows[4] = Hashes(points).of(before, np.minimum(starts, before + _GAP))
+    for at, salt, bits in _HASHED:
+        rows[at] = mixed(rows[at] ^ np.uint32(salt)) >> np.uint32(32 - bits)
     return WordRows(starts, ends, rows)
 
 

@@ -27,12 +27,12 @@ REACH = sum(DILATIONS)  # words on either side that a verdict depends on
 GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
-_REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept
+_REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept, and of what it takes to keep each
+_ENTRY = 200
 _LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
 _SEEN = 0.15  # probability of a word from which it belongs to a run
 _AROUND = 8  # words on either side of a doubt that the large model reads
 _SIGNS = 3  # characters behind its last word: a full stop, a bracket
-_LINES = ("address",)  # kinds that go on over a line's end, unless both lines begin with a number: then each is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class UnclearPassage:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """Of a text: what is sure, and what has to be read."""
+    """The verdict on a text: what is certain, and what the large model still has to read."""
 
     settled: tuple[PiiSpan, ...] = ()
     unclear: tuple[UnclearPassage, ...] = ()
@@ -174,7 +174,7 @@ class Tagger:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         self._known.update(zip(new, self._read(new), strict=True))
         found = [self._known[text] for text in texts]
-        self._size += sum(map(len, new))
+        self._size += sum(map(len, new)) + _ENTRY * len(new)
         if self._size > _REMEMBERED:
             self._known.clear()
             self._size = 0
@@ -227,7 +227,7 @@ class Tagger:
         broken = lines[seen] != lines[before]
         number = (points[found.starts] >= 0x30) & (points[found.starts] <= 0x39)
         listed = number[np.searchsorted(lines, lines[seen])] & number[np.searchsorted(lines, lines[before])]
-        broken &= listed | ~np.isin(kinds, [KINDS.index(kind) for kind in _LINES])
+        broken &= listed | (kinds != KINDS.index("address"))  # an address goes on over a line's end, unless both lines begin with a number
         new = np.ones(len(seen), bool)
         new[1:] = (np.diff(seen) != 1) | (np.diff(kinds) != 0) | (np.diff(parts) != 0) | opens[1:] | broken[1:]
         firsts = np.flatnonzero(new)
