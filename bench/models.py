@@ -23,7 +23,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second thread of numpy's would be counted while it waits
 
-from bench import injection, injection_page, pii
+from bench import injection, injection_page, pii, pii_page
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
 
@@ -50,7 +50,7 @@ def report(results: dict[str, Any]) -> str:
     if "injection speed" in results:
         parts += injection_page.speed_section(results["injection speed"])
     if "pii" in results:
-        parts += pii.section(results["pii"])
+        parts += pii_page.section(results["pii"])
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
         parts += ["## Text in images", "", "Word recall; `plain` is EasyOCR with the same weights and its own settings.", "",
@@ -69,7 +69,7 @@ def quote(results: dict[str, Any], readme: str) -> str:
     if {"injection", "injection speed"} <= set(results):
         readme = _replaced(readme, "| injection, ", injection_page.quoted(results["injection"], results["injection speed"]))
     if "pii" in results:
-        readme = _replaced(readme, "| pii, ", pii.quoted(results["pii"]))
+        readme = _replaced(readme, "| pii, ", pii_page.quoted(results["pii"]))
     return readme
 
 

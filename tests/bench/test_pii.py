@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import pii
+from bench import pii, pii_page
 from training import pii_marked as marked
 
 
@@ -47,11 +47,11 @@ RESULTS = {
 
 
 def test_the_page_says_what_was_counted() -> None:
-    page = "\n".join(pii.section(RESULTS))
+    page = "\n".join(pii_page.section(RESULTS))
     assert "Outside clinical text 1 of 10 documents have a `high` of a model." in page
     assert "| ham | 10 | 1.0 | 1 | 2/3 | 0 | 7 |" in page
 
 
 def test_the_readme_quotes_the_worst_beside_the_best() -> None:
-    lines = "\n".join(pii.quoted(RESULTS))
+    lines = "\n".join(pii_page.quoted(RESULTS))
     assert "| 1 of 10; 0.86, 0.5; 0.7 (one), 0.6 (two) |" in lines
