@@ -97,7 +97,7 @@ def speed(engine: Secrets, megabytes: float, show: int) -> None:
 
 
 def examples(engine: Secrets) -> None:
-    """Providers' examples of others, each text alone: what is found of the secrets, and of what is none."""
+    """Examples of providers' tokens that others collected, each text by itself: how many of the secrets are found, and how many false alarms there are."""
     import pyarrow.parquet as pq
 
     for name in ("kingfisher", "detect_secrets_tests"):

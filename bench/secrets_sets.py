@@ -161,7 +161,7 @@ def _place(row: dict[str, Any], lines: Sequence[int]) -> Labelled:
 
 
 def _told(places: Sequence[Labelled], found: Iterable[Found]) -> list[Found]:
-    """Each finding is given to the places that it overlaps, to what is no secret only where it overlaps nothing else; back comes what overlaps none."""
+    """Credits each finding to the labelled places that it overlaps, preferring those that are secrets; returns the findings that overlap none."""
     left = []
     for one in found:
         over = [place for place in places if any(place.start < end and start < place.end for start, end in one.places)]

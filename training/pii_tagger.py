@@ -28,7 +28,7 @@ LOOSE = 0.06  # from this score on the large model makes a clinical word doubtfu
 
 
 # Mean probability below which a run of words is of no interest, and from which on it is sure: chosen on the real documents and the labelled
-# sets for a reading by the large model of some 250 passages a megabyte, where its answer changes most.
+# sets for a reading by the large model of some 300 passages a megabyte, where its answer changes most.
 VERGES = {"person": (0.3, 0.6), "organization": (0.5, 0.65), "address": (0.3, 0.98), "medical": (0.6, 0.95)}
 
 

@@ -69,7 +69,7 @@ def passages(rng: random.Random, documents: Sequence[Document]) -> list[str]:
 
 
 def foreign(rng: random.Random, documents: Sequence[Document]) -> tuple[list[str], frozenset[str]]:
-    """Pieces of documents that are not English, and the words that occur in three packages of them or more: nobody's names."""
+    """Pieces of documents that are not English, and the words that at least three of their packages use, which are therefore not names."""
     from training.pii_samples import first_names
 
     packages: dict[str, list[Document]] = defaultdict(list)
@@ -95,7 +95,7 @@ def _piece(rng: random.Random, document: Document) -> str:
 
 
 def agreed(tagger: Tagger, text: str, entities: Sequence[tuple[int, int, str]] | None, common: frozenset[str]) -> Marked | None:
-    """A passage of clean text; `entities` is None where it is not English, and then the tagger's names count for nothing either way."""
+    """A passage of clean text; `entities` is None where it is not English; what the tagger calls a name there teaches nothing."""
     found, tags = tagger.probabilities(text)
     count = len(found.starts)
     if not count:

@@ -273,7 +273,7 @@ def _context(audit: Audit, finding: str, place: int, lines: int, reveal: bool, r
 
 
 def _key(audit: Audit, row: Mapping[str, Any], settings: Settings) -> bytes:
-    """The site key of the audit, where a masked name has to be told from others that look the same; nothing where it is not here."""
+    """The site key of the audit, which tells masked names apart that look the same; empty where it is not needed, or not here."""
     at = row["location"] or {}
     if not any(name and TAGGED.search(name) for name in (row["member"], at.get("column"), at.get("part"))):
         return b""

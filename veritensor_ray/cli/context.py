@@ -83,7 +83,7 @@ def _label(passage: Passage, line: ShownLine) -> str:
 
 
 def _drawn(line: ShownLine, label: str) -> Text:
-    """A line with its number; brackets say where the finding is, for where there are no colours."""
+    """A line with its number. Brackets mark the finding, since not every terminal shows colours."""
     from rich.text import Text
 
     drawn = Text(f"{'>' if line.hit else ' '} {label}  ")

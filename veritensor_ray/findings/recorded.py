@@ -1,4 +1,4 @@
-"""What engines have found in one artifact so far: facts with their first places, complete counts, what has to be hidden; it knows no segment.
+"""What engines have found in one artifact so far: facts with their first places, complete counts, and the values to hide; it knows no segment.
 
 A fact is equal evidence of one rule in one file, and has one row, in however many places it stands. What is shown of it is the first place
 with its highest severity, so that who looks there sees why.

@@ -1,4 +1,4 @@
-"""Addresses of mail, and whose they are: a person's, a role's, that of somebody who signs in public, or nobody's; it knows no other identifier."""
+"""E-mail addresses, and whether each belongs to a person, a role, a public contact or no one; it knows no other identifier."""
 
 from __future__ import annotations
 

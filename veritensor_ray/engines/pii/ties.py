@@ -97,7 +97,7 @@ _OF_OTHERS = listed(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where a text stands: artifact, row of its table (None where it is no cell) and the name of its column."""
+    """Where a text stands: artifact, row of its table (None outside tables) and the name of its column."""
 
     artifact: int
     row: int | None
@@ -152,7 +152,7 @@ def _number(span: PiiSpan) -> bool:
 
 
 def _tie(text: str, span: PiiSpan, spans: Sequence[PiiSpan]) -> str | None:
-    """What ties a diagnosis to somebody, in words; None where nothing does. `spans` stand in order and apart."""
+    """Says what ties a diagnosis to a person; None where nothing does. `spans` stand in order and apart."""
     start, end = max(0, span.start - _WIDTH), span.end + _WIDTH
     around = text[start:end]
     if _PATIENT.search(around):

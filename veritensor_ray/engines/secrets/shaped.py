@@ -162,7 +162,7 @@ def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
 
 
 def stated(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """What SQL or PowerShell is told to take as a password: it is one, however weak."""
+    """A value that SQL or PowerShell sets as a password, which therefore counts however weak it is."""
     found = _IDENTIFIED.match(text, at, end_of_text)
     if found is None or " " in found[2] or _VARIABLE.match(found[2]):
         return
