@@ -19,6 +19,7 @@ from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs.resources import cpus
 from veritensor_ray.pipeline.context import load
 
 
@@ -92,7 +93,7 @@ def _offline(settings: Settings) -> Iterator[Check]:
 
 
 def _machine(settings: Settings) -> Iterator[Check]:
-    yield Check("CPUs", "ok", f"{cluster.cpus()} usable")
+    yield Check("CPUs", "ok", f"{cpus()} usable")
     available = psutil.virtual_memory().available
     enough = available > 2_000_000_000
     yield Check(

@@ -20,7 +20,7 @@ from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs import resources
 from veritensor_ray.jobs.ready import Ready
 from veritensor_ray.jobs.reporting import Reporter
 from veritensor_ray.pipeline.bounded import Splitter
@@ -116,7 +116,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     local, models = split_engines(context)
     engines = without_weights(context, models)
     groups = [engines] if settings.resources.model_pools == "shared" else [(engine,) for engine in engines]
-    slots = cluster.arithmetic(settings, len(groups) if models else 0, report.note)
+    slots = resources.arithmetic(settings, len(groups) if models else 0, report.note)
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)

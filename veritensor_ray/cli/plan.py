@@ -55,7 +55,7 @@ def plan(
 
 def _show(found: Any, settings: Any) -> None:
     from veritensor_ray.cli.render import console, duration, size, table
-    from veritensor_ray.jobs.cluster import cpus
+    from veritensor_ray.jobs.resources import cpus
 
     out = console()
     rows = []

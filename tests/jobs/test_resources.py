@@ -8,7 +8,7 @@ import pytest
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import ResourceError
-from veritensor_ray.jobs.cluster import Slots, _fit
+from veritensor_ray.jobs.resources import Slots, _fit
 
 CLUSTER = {"address": "auto"}
 
