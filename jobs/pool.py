@@ -1,18 +1,30 @@
-"""A pool of model actors: one call at a time each, replaced when they die; it knows no shards."""
+"""A pool of model actors: each is started when a batch needs it, and dropped when it dies; it knows no shards."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorUnschedulableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.errors import CannotRunError, VeritensorError
+from veritensor_ray.jobs.turns import CALL, Seats, Turns
 
+T = TypeVar("T")
 _DEATHS = 12  # one after the other with no call in between that succeeded: it is not the artifacts
 
 
@@ -24,121 +36,167 @@ class StageLost(Exception):
         self.stage, self.reason, self.strike = stage, reason, strike
 
 
-class Pool:
-    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons."""
+@dataclass(slots=True, eq=False)
+class _Hosted:
+    """An actor, where it is, and its calls, of which it works at the first; the others may wait behind it where a card must not."""
 
-    def __init__(self, context: Any, engines: Sequence[Engine], size: int, options: dict[str, Any]) -> None:
+    actor: Any
+    machine: str
+    calls: list[object] = field(default_factory=list)
+    killer: object = None  # the call that it was at when it died
+
+
+class Pool:
+    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons.
+
+    `seats` has the number of actors by machine, and a call takes `cpus` of the turns. With `gpus` each has a part of a card or more, and
+    its next batch waits beside it.
+    """
+
+    def __init__(
+        self, context: Any, engines: Sequence[Engine], turns: Turns, seats: Mapping[str, int], cpus: float = 1.0, gpus: float = 0.0
+    ) -> None:
         self.names = names = tuple(engine.name for engine in engines)
         self.stage = "+".join(names)
         self.reads_text = any(isinstance(engine, TextEngine) for engine in engines)
         self.reads_images = any(isinstance(engine, Transcriber) for engine in engines)
         actor_class: Any = ModelActor  # what the decorator makes of it
-        self._create: Any = lambda: actor_class.options(**options).remote(context, names)
-        self._size = size
-        self._actors: list[Any] = []
-        self._nodes: dict[Any, str] = {}
-        self._idle: asyncio.Queue[Any] = asyncio.Queue()
+        self._create: Any = lambda machine: actor_class.options(
+            num_cpus=0, num_gpus=gpus, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)
+        ).remote(context, names)
+        self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
+        self._seats = Seats(turns, self._calls(seats))
+        self._places = dict(seats)
+        self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
         self._deaths = 0
         self._broken: Exception | None = None
-        self._replacing: set[asyncio.Task[None]] = set()
         self.cpu_seconds = 0.0
+        self.load_seconds = 0.0
+
+    def _calls(self, seats: Mapping[str, int]) -> dict[str, int]:
+        return {machine: count * self._ahead for machine, count in seats.items()}
+
+    def update(self, seats: Mapping[str, int]) -> None:
+        """Machines came or went."""
+        self._places = dict(seats)
+        self._seats.update(self._calls(seats))
+
+    @property
+    def size(self) -> int:
+        """Actors that there may be."""
+        return sum(self._places.values())
 
     async def start(self) -> None:
-        """Load all actors. Raises ModelError as the actor raised it."""
-        await asyncio.gather(*(self._restore() for _ in range(self._size)))
-        if self._broken:
-            raise self._broken
+        """Load the first actor, so that a long run learns at once that a model does not load. Raises ModelError as the actor raised it."""
 
-    async def _add(self) -> None:
-        actor = self._create()
-        self._actors.append(actor)
-        try:
-            self._nodes[actor] = (await actor.ready.remote())["node"]
-        except RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
-            raise cause from None
-        self._idle.put_nowait(actor)
+        async def loaded(machine: str) -> None:
+            hosted, call = await self._hosting(machine)
+            hosted.calls.remove(call)
+
+        await self._on_a_seat(loaded, None)
 
     def close(self) -> None:
-        """End the actors: what an interrupted run leaves behind must not hold CPUs."""
-        for actor in self._actors:
-            ray.kill(actor, no_restart=True)
+        """End the actors: what an interrupted run leaves behind must hold nothing."""
+        for hosted in [one for there in self._hosted.values() for one in there]:
+            ray.kill(hosted.actor, no_restart=True)
 
-    async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...]) -> ray.ObjectRef[Any]:
+    async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...], near: str | None = None) -> ray.ObjectRef[Any]:
         """Scan a batch that waits in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
-        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names))
+        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names), near)
         return result
 
-    async def read_images(self, images: ray.ObjectRef[Any]) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
+    async def read_images(
+        self, images: ray.ObjectRef[Any], near: str | None = None
+    ) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
         """Transcribe a batch; returns references to the result and to the text, None where there is none. Raises StageLost."""
-        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images))
+        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images), near)
         return result, texts if numbers["texts"] else None
 
-    async def _call(self, submit: Callable[[Any], list[Any]]) -> list[Any]:
-        """The returns of a call to an idle actor, the first of them fetched: small numbers. Raises StageLost."""
-        actor = await self._alive()
+    async def _call(self, submit: Callable[[Any], list[Any]], near: str | None) -> list[Any]:
+        """The returns of a call to an actor, the first of them fetched: small numbers. `near` is the machine of the batch. Raises StageLost."""
+
+        async def called(machine: str) -> list[Any]:
+            hosted, call = await self._hosting(machine)
+            try:
+                return await self._answer(hosted, call, submit)
+            finally:
+                hosted.calls.remove(call)
+
+        return await self._on_a_seat(called, near)
+
+    async def _on_a_seat(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
+        """Do what needs an actor, when it is its turn."""
+        machine = await self._seats.take(near)
         try:
-            meta, *results = submit(actor)
+            cpus = await self._turns.take(machine, CALL, self._cpus)
+            try:
+                return await work(machine)
+            finally:
+                self._turns.give(machine, cpus)
+        finally:
+            self._seats.give(machine)
+
+    async def _answer(self, hosted: _Hosted, call: object, submit: Callable[[Any], list[Any]]) -> list[Any]:
+        try:
+            meta, *results = submit(hosted.actor)
             numbers = await meta
         except OutOfMemoryError:
-            self._replace(actor)
+            self._died(hosted)
             raise StageLost(self.stage, "Ray ended the model actor for want of memory", strike=False) from None
         except RayActorError:
-            lost = self._is_lost(self._nodes[actor])
-            self._replace(actor)
-            if lost:
+            self._died(hosted)
+            if self._is_lost(hosted.machine):
                 raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
-            raise StageLost(self.stage, "the model actor died while scanning it") from None
+            raise StageLost(self.stage, "the model actor died while scanning it", strike=hosted.killer is call) from None
         except ObjectLostError:
-            self._idle.put_nowait(actor)
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
         except WorkerCrashedError:
-            self._idle.put_nowait(actor)
             raise  # the extraction died before it handed the batch over
         except RayError as error:
-            self._idle.put_nowait(actor)
             raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
-        self._idle.put_nowait(actor)
         return [numbers, *results]
 
-    async def _alive(self) -> Any:
-        """An idle actor that answers: one that died while it was idle must not count against the next artifact."""
+    async def _hosting(self, machine: str) -> tuple[_Hosted, object]:
+        """An actor that answers, and a call that counts as its own until who asked removes it; a new one where the others are busy."""
         while True:
-            actor = None if self._broken else await self._idle.get()
-            if actor is None:
-                self._idle.put_nowait(None)  # for the next waiter
-                raise CannotRunError(f"stage {self.stage}: {self._broken}")
-            try:
-                await actor.ready.remote()
-            except RayActorError:
-                self._replace(actor)
-            else:
-                return actor
+            if self._broken:
+                raise self._broken
+            there, call = self._hosted[machine], object()
+            hosted = min(there, key=lambda one: len(one.calls), default=None)
+            if hosted is None or (hosted.calls and len(there) < self._places.get(machine, 0)):
+                hosted = _Hosted(self._create(machine), machine)
+                there.append(hosted)
+            hosted.calls.append(call)
+            if len(hosted.calls) > 1 or await self._answers(hosted):
+                return hosted, call
+            hosted.calls.remove(call)
 
-    def _is_lost(self, node: str) -> bool:
+    async def _answers(self, hosted: _Hosted) -> bool:
+        """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
+        try:
+            self.load_seconds += (await hosted.actor.ready.remote())["cpu_seconds"]
+        except RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
+            self._broken = cause
+            raise cause from None
+        except (RayActorError, ActorUnschedulableError):
+            self._died(hosted)
+            if self._is_lost(hosted.machine):
+                raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
+            return False
+        return True
+
+    def _died(self, hosted: _Hosted) -> None:
+        """Forget an actor. Too many deaths with no batch finished in between break the pool."""
+        if hosted.killer is None:
+            hosted.killer = hosted.calls[0]
+            self._hosted[hosted.machine].remove(hosted)
+            self._deaths += 1
+            if self._deaths > _DEATHS:
+                self._broken = CannotRunError(f"stage {self.stage}: actors died {self._deaths} times without finishing a batch")
+
+    def _is_lost(self, machine: str) -> bool:
         """Whether a machine is gone; one that just vanished counts as living until the cluster's health checks give it up."""
-        return not any(one["NodeID"] == node and one["Alive"] for one in ray.nodes())
-
-    def _replace(self, actor: Any) -> None:
-        self._actors.remove(actor)
-        self._nodes.pop(actor, None)
-        self._deaths += 1
-        task = asyncio.ensure_future(self._restore())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
-
-    async def _restore(self) -> None:
-        """A new actor, in the queue when it answers; another one where it dies before that."""
-        while self._deaths <= _DEATHS:
-            try:
-                await self._add()
-                return
-            except RayActorError:
-                self._deaths += 1
-            except VeritensorError as error:
-                self._broken = error
-                break
-        self._broken = self._broken or CannotRunError(f"actors died {self._deaths} times without finishing a batch")
-        self._idle.put_nowait(None)  # wake a waiter: its call fails and says why
+        return not any(one["NodeID"] == machine and one["Alive"] for one in ray.nodes())
