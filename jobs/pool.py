@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -49,12 +50,13 @@ class _Hosted:
 class Pool:
     """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons.
 
-    `seats` has the number of actors by machine, and a call takes `cpus` of the turns. With `gpus` each has a part of a card or more, and
-    its next batch waits beside it.
+    `places` has the number of actors that there may be by machine. The first one is started for the first batch, and another when batches
+    have waited for one as long as it takes to load. A call takes `cpus` of the turns; with `gpus`, a part of a card or more, the next batch
+    waits beside the one that is worked at.
     """
 
     def __init__(
-        self, context: Any, engines: Sequence[Engine], turns: Turns, seats: Mapping[str, int], cpus: float = 1.0, gpus: float = 0.0
+        self, context: Any, engines: Sequence[Engine], turns: Turns, places: Mapping[str, int], cpus: float = 1.0, gpus: float = 0.0
     ) -> None:
         self.names = names = tuple(engine.name for engine in engines)
         self.stage = "+".join(names)
@@ -65,26 +67,36 @@ class Pool:
             num_cpus=0, num_gpus=gpus, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)
         ).remote(context, names)
         self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
-        self._seats = Seats(turns, self._calls(seats))
-        self._places = dict(seats)
+        self._places = dict(places)
+        self._staff: Counter[str] = Counter()
+        self._seats = Seats(turns, {})
         self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
+        self._takes_to_load = math.inf  # seconds
         self._deaths = 0
         self._broken: Exception | None = None
         self.cpu_seconds = 0.0
         self.load_seconds = 0.0
 
-    def _calls(self, seats: Mapping[str, int]) -> dict[str, int]:
-        return {machine: count * self._ahead for machine, count in seats.items()}
-
-    def update(self, seats: Mapping[str, int]) -> None:
-        """Machines came or went."""
-        self._places = dict(seats)
-        self._seats.update(self._calls(seats))
-
     @property
     def size(self) -> int:
         """Actors that there may be."""
         return sum(self._places.values())
+
+    def update(self, places: Mapping[str, int]) -> None:
+        """Machines came or went."""
+        self._places = dict(places)
+        self._staff = Counter({machine: min(count, places[machine]) for machine, count in self._staff.items() if machine in places})
+        self._hire()
+
+    def _hire(self) -> None:
+        """Have an actor at least, and one more for each time that batches have waited as long as it takes to load one."""
+        while room := [machine for machine, count in self._places.items() if self._staff[machine] < count]:
+            if self._staff.total():
+                if self._seats.waited() < self._takes_to_load:
+                    break
+                self._seats.forget(self._takes_to_load)
+            self._staff[max(room, key=self._turns.free)] += 1
+        self._seats.update({machine: count * self._ahead for machine, count in self._staff.items()})
 
     async def start(self) -> None:
         """Load the first actor, so that a long run learns at once that a model does not load. Raises ModelError as the actor raised it."""
@@ -126,6 +138,7 @@ class Pool:
 
     async def _on_a_seat(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
         """Do what needs an actor, when it is its turn."""
+        self._hire()
         machine = await self._seats.take(near)
         try:
             cpus = await self._turns.take(machine, CALL, self._cpus)
@@ -134,6 +147,7 @@ class Pool:
             finally:
                 self._turns.give(machine, cpus)
         finally:
+            self._hire()
             self._seats.give(machine)
 
     async def _answer(self, hosted: _Hosted, call: object, submit: Callable[[Any], list[Any]]) -> list[Any]:
@@ -165,7 +179,7 @@ class Pool:
                 raise self._broken
             there, call = self._hosted[machine], object()
             hosted = min(there, key=lambda one: len(one.calls), default=None)
-            if hosted is None or (hosted.calls and len(there) < self._places.get(machine, 0)):
+            if hosted is None or (hosted.calls and len(there) < self._staff[machine]):
                 hosted = _Hosted(self._create(machine), machine)
                 there.append(hosted)
             hosted.calls.append(call)
@@ -176,7 +190,12 @@ class Pool:
     async def _answers(self, hosted: _Hosted) -> bool:
         """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
         try:
-            self.load_seconds += (await hosted.actor.ready.remote())["cpu_seconds"]
+            took = (await hosted.actor.ready.remote())["cpu_seconds"]
+            if took:
+                if not self.load_seconds:
+                    self._seats.forget()  # until now nobody knew what another one costs
+                self._takes_to_load = took
+                self.load_seconds += took
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
             self._broken = cause

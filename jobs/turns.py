@@ -111,6 +111,18 @@ class Seats:
         self._seats: dict[str, int] = dict(seats)
         self._free: dict[str, int] = dict(seats)
         self._waiting: deque[asyncio.Future[str]] = deque()
+        self._waited, self._moment = 0.0, time.monotonic()
+
+    def waited(self) -> float:
+        """Seconds that takers have waited since it was last forgotten, those of all added up."""
+        now = time.monotonic()
+        self._waited += (now - self._moment) * len(self._waiting)
+        self._moment = now
+        return self._waited
+
+    def forget(self, seconds: float = math.inf) -> None:
+        """Something was done about so much of it."""
+        self._waited = max(0.0, self.waited() - seconds)
 
     @property
     def count(self) -> int:
@@ -129,6 +141,7 @@ class Seats:
             self._free[machine] -= 1
             return machine
         seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.waited()  # until now, by those who waited before
         self._waiting.append(seat)
         try:
             return await seat
@@ -150,6 +163,7 @@ class Seats:
         return max(able, key=self._turns.free) if able else None
 
     def _wake(self) -> None:
+        self.waited()
         while self._waiting and (machine := self._best()) is not None:
             seat = self._waiting.popleft()
             if not seat.done():
