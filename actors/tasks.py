@@ -52,12 +52,14 @@ def _spent() -> float:
 class Pass:
     """One pass over some artifacts of a shard: what extraction and model stages left in the object store.
 
-    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons.
+    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons; `machine` is where
+    it was extracted.
     """
 
     outcomes: ray.ObjectRef[Any] | list[Outcome]
     results: list[ray.ObjectRef[Any]] = field(default_factory=list)
     kept_out: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
 
 @ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)

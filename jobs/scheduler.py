@@ -31,7 +31,7 @@ from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.pool import Pool, StageLost
-from veritensor_ray.jobs.turns import BEGIN, RESUME, Seats, Turns
+from veritensor_ray.jobs.turns import BEGIN, CALL, RESUME, Seats, Turns
 from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
@@ -156,7 +156,8 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
     calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]] = []
     try:
-        outcomes = await _extracted(work, rows, pools, calls)
+        machine = await work.extractions.take()
+        outcomes = await _extracted(work, rows, machine, pools, calls)
         results = [reference for found in await asyncio.gather(*calls) for reference in found]
     except RayError as error:
         raise _lost(error, work.context.settings.limits.artifact_seconds) from None
@@ -164,14 +165,13 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-    return Pass(outcomes, results, dict(kept_out))
+    return Pass(outcomes, results, dict(kept_out), machine)
 
 
 async def _extracted(
-    work: Work, rows: Sequence[PlanRow], pools: Sequence[Pool], calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]]
+    work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]]
 ) -> ray.ObjectRef[Any]:
     """A reference to the outcomes. Between two batches the extraction stands still and takes no CPU, so that models get what they wait for."""
-    machine = await work.extractions.take()
     cpus = 0.0
     try:
         cpus = await work.turns.take(machine, BEGIN)
@@ -200,6 +200,11 @@ def _extract_on(machine: str) -> Any:
     """The task for a machine, or for another one where that has no CPU after all."""
     there = NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
     return extract.options(scheduling_strategy=there)
+
+
+@functools.lru_cache(maxsize=4096)
+def _commit_on(machine: str) -> Any:
+    return commit.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=True)) if machine else commit
 
 
 async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> Step:
@@ -259,7 +264,17 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    reference = commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+    """Where the shard was extracted last: much of what is written is there, and so is a process that has just become idle."""
+    machine = passes[-1].machine
+    cpus = await work.turns.take(machine, CALL)
+    try:
+        return await _committed(work, shard, passes, machine)
+    finally:
+        work.turns.give(machine, cpus)
+
+
+async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str) -> dict[str, Any]:
+    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # no task: the loop's end would cancel that too
     try:
         numbers = await asyncio.shield(call)
