@@ -44,6 +44,7 @@ class _Hosted:
     actor: Any
     machine: str
     calls: list[object] = field(default_factory=list)
+    loaded: bool = False
     killer: object = None  # the call that it was at when it died
 
 
@@ -183,15 +184,20 @@ class Pool:
                 hosted = _Hosted(self._create(machine), machine)
                 there.append(hosted)
             hosted.calls.append(call)
-            if len(hosted.calls) > 1 or await self._answers(hosted):
-                return hosted, call
-            hosted.calls.remove(call)
+            answers = False
+            try:
+                if answers := len(hosted.calls) > 1 or await self._answers(hosted):
+                    return hosted, call
+            finally:
+                if not answers:  # also where who asked has given up meanwhile
+                    hosted.calls.remove(call)
 
     async def _answers(self, hosted: _Hosted) -> bool:
         """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
         try:
             took = (await hosted.actor.ready.remote())["cpu_seconds"]
-            if took:
+            if not hosted.loaded:
+                hosted.loaded = True
                 if not self.load_seconds:
                     self._seats.forget()  # until now nobody knew what another one costs
                 self._takes_to_load = took

@@ -172,7 +172,7 @@ async def _extracted(
     work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]]
 ) -> ray.ObjectRef[Any]:
     """A reference to the outcomes. Between two batches the extraction stands still and takes no CPU, so that models get what they wait for."""
-    cpus = 0.0
+    cpus, stream = 0.0, None
     try:
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
@@ -183,6 +183,7 @@ async def _extracted(
             work.meter.add("extract", step.cpu_seconds)
             if step.end:
                 stream._consume_next_ref_n(2)
+                stream = None
                 return payload
             work.turns.give(machine, cpus)
             cpus = 0.0
@@ -191,6 +192,8 @@ async def _extracted(
             cpus = await work.turns.take(machine, RESUME)
             stream._consume_next_ref_n(2)
     finally:
+        if stream is not None:
+            ray.cancel(stream)  # who nobody takes anything from would stand still for ever, and keep its CPU
         work.turns.give(machine, cpus)
         work.extractions.give(machine)
 
