@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from veritensor_ray.config import Resources, Settings
 from veritensor_ray.errors import ResourceError
 
@@ -30,7 +32,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Allotment:
     """What a run does on a machine: so many processes compute at once, of `extract` extractions and the model actors of each stage."""
 
     machine: str
@@ -43,7 +45,7 @@ class Share:
 class Slots:
     """What the arithmetic came to. A model call takes `call_cpus` of its machine's CPUs while it lasts; on a GPU it takes none of them."""
 
-    shares: tuple[Share, ...]
+    shares: tuple[Allotment, ...]
     call_cpus: float = 1.0
 
     @property
@@ -89,7 +91,7 @@ def fit(resources: Resources, stages: int, machines: Sequence[Machine]) -> Slots
         for count, own in zip(allowed, actors, strict=True)
     ]
     extract = _spread(resources.cpus, left) if resources.cpus else [min(*both) for both in zip(left, limits, strict=True)]
-    shares = [Share(m.id, *numbers) for m, numbers in zip(able, zip(left, extract, actors, strict=True), strict=True) if numbers[0]]
+    shares = [Allotment(m.id, *numbers) for m, numbers in zip(able, zip(left, extract, actors, strict=True), strict=True) if numbers[0]]
     _check_memory(shares, {machine.id: machine.memory for machine in able})
     return Slots(tuple(shares), 0.0 if on_gpus else resources.model_cpus)
 
@@ -107,7 +109,7 @@ def _able(stages: int, machines: Sequence[Machine]) -> tuple[list[Machine], list
     return able, [counts[machine] for machine in able]
 
 
-def _check_memory(shares: Sequence[Share], memory: Mapping[str, float]) -> None:
+def _check_memory(shares: Sequence[Allotment], memory: Mapping[str, float]) -> None:
     """Raises ResourceError where somebody asked for more actors than there is memory for."""
     for share in shares:
         needed = share.extract * _WORKER_MEMORY + sum(share.actors) * _ACTOR_MEMORY
@@ -182,6 +184,17 @@ def described(slots: Slots, stages: int, on_gpus: bool) -> str:
     if on_gpus:
         return f"{where}: up to {extractions} at once, beside {actors} on GPUs"
     return f"{where}, shared by up to {extractions} and {actors}, as work waits"
+
+
+def stages_of(resources: Resources, models: int) -> int:
+    """Pools of actors for so many engines with a model."""
+    return min(models, 1) if resources.model_pools == "shared" else models
+
+
+def fit_here(resources: Resources, models: int) -> Slots:
+    """`fit` on this machine as an embedded Ray would have it, for so many engines with a model. GPUs are not looked at. Raises ResourceError."""
+    here = Machine("here", cpus(), memory=psutil.virtual_memory().available)
+    return fit(resources.model_copy(update={"model_gpus": 0.0}), stages_of(resources, models), [here])
 
 
 def machines() -> list[Machine]:

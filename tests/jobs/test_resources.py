@@ -9,15 +9,15 @@ import pytest
 
 from veritensor_ray.config import Resources
 from veritensor_ray.errors import ResourceError
-from veritensor_ray.jobs.resources import Machine, Share, Slots, _spread, described, fit
+from veritensor_ray.jobs.resources import Machine, Allotment, Slots, _spread, described, fit
 
 
 def laptop(cpus: float, gpus: float = 0, gigabytes: float = 1000) -> list[Machine]:
     return [Machine("m", cpus, gpus, gigabytes * 1e9)]
 
 
-def shared(*numbers: Any) -> tuple[Share, ...]:
-    return (Share("m", *numbers),)
+def shared(*numbers: Any) -> tuple[Allotment, ...]:
+    return (Allotment("m", *numbers),)
 
 
 @pytest.mark.parametrize(
@@ -149,28 +149,28 @@ def shared(*numbers: Any) -> tuple[Share, ...]:
             {},
             1,
             [Machine("head", 0), Machine("a", 4), Machine("b", 2)],
-            Slots((Share("a", 4, 4, (4,)), Share("b", 2, 2, (2,)))),
+            Slots((Allotment("a", 4, 4, (4,)), Allotment("b", 2, 2, (2,)))),
             "6 CPUs on 2 machines, shared by up to 6 extractions and 6 model actors, as work waits",
         ),
         (
             {"max_cpus": 3, "model_actors": 3},
             1,
             [Machine("a", 4), Machine("b", 4)],
-            Slots((Share("a", 2, 2, (2,)), Share("b", 1, 1, (1,)))),
+            Slots((Allotment("a", 2, 2, (2,)), Allotment("b", 1, 1, (1,)))),
             "3 CPUs on 2 machines, shared by up to 3 extractions and 3 model actors, as work waits",
         ),
         (
             {"model_gpus": 1},
             1,
             [Machine("cards", 4, 2), Machine("plain", 8)],
-            Slots((Share("cards", 2, 2, (2,)), Share("plain", 8, 8, (0,))), 0),
+            Slots((Allotment("cards", 2, 2, (2,)), Allotment("plain", 8, 8, (0,))), 0),
             "10 CPUs on 2 machines: up to 10 extractions at once, beside 2 model actors on GPUs",
         ),
         (
             {"model_gpus": 1},
             2,
             [Machine("a", 4, 1), Machine("b", 4, 1)],
-            Slots((Share("a", 3, 3, (1, 0)), Share("b", 3, 3, (0, 1))), 0),
+            Slots((Allotment("a", 3, 3, (1, 0)), Allotment("b", 3, 3, (0, 1))), 0),
             "6 CPUs on 2 machines: up to 6 extractions at once, beside 2 model actors on GPUs",
         ),
     ],
