@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from veritensor_ray.config import Resources
+from veritensor_ray.config import Settings
 from veritensor_ray.errors import ResourceError
 from veritensor_ray.jobs.resources import Machine, Slots, fit, machines
 from veritensor_ray.jobs.turns import Seats, Turns
@@ -23,9 +23,9 @@ class Machines:
     """The arithmetic of a run, done again when a machine came or went; `pools` has one pool for each stage."""
 
     def __init__(
-        self, resources: Resources, found: Iterable[Machine], slots: Slots, turns: Turns, extractions: Seats, pools: Sequence[Pool]
+        self, settings: Settings, found: Iterable[Machine], slots: Slots, turns: Turns, extractions: Seats, pools: Sequence[Pool]
     ) -> None:
-        self._resources, self._slots = resources, slots
+        self._settings, self._slots = settings, slots
         self._known = {machine.id: machine for machine in found}
         self._turns, self._extractions, self._pools = turns, extractions, pools
 
@@ -49,7 +49,7 @@ class Machines:
             return
         self._known = {machine.id: self._known.get(machine.id, machine) for machine in living}
         try:
-            self._slots = fit(self._resources, len(self._pools), list(self._known.values()))
+            self._slots = fit(self._settings, len(self._pools), list(self._known.values()))
         except ResourceError:  # too little for what was asked: what is left goes on as it was
             self._slots = Slots(tuple(share for share in self._slots.shares if share.machine in self._known), self._slots.call_cpus)
         shares = self._slots.shares

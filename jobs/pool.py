@@ -39,13 +39,14 @@ class StageLost(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Hosted:
-    """An actor, where it is, and its calls, of which it works at the first; the others may wait behind it where a card must not."""
+    """An actor, where it is, who counts on it, and its calls: it works at the first, and where a card must not wait the next one is there."""
 
     actor: Any
     machine: str
+    claims: int = 0
     calls: list[object] = field(default_factory=list)
     loaded: bool = False
-    killer: object = None  # the call that it was at when it died
+    dead: bool = False
 
 
 class Pool:
@@ -103,8 +104,8 @@ class Pool:
         """Load the first actor, so that a long run learns at once that a model does not load. Raises ModelError as the actor raised it."""
 
         async def loaded(machine: str) -> None:
-            hosted, call = await self._hosting(machine)
-            hosted.calls.remove(call)
+            hosted = await self._hosting(machine)
+            hosted.claims -= 1
 
         await self._on_a_seat(loaded, None)
 
@@ -129,11 +130,11 @@ class Pool:
         """The returns of a call to an actor, the first of them fetched: small numbers. `near` is the machine of the batch. Raises StageLost."""
 
         async def called(machine: str) -> list[Any]:
-            hosted, call = await self._hosting(machine)
+            hosted = await self._hosting(machine)
             try:
-                return await self._answer(hosted, call, submit)
+                return await self._answer(hosted, submit)
             finally:
-                hosted.calls.remove(call)
+                hosted.claims -= 1
 
         return await self._on_a_seat(called, near)
 
@@ -151,7 +152,9 @@ class Pool:
             self._hire()
             self._seats.give(machine)
 
-    async def _answer(self, hosted: _Hosted, call: object, submit: Callable[[Any], list[Any]]) -> list[Any]:
+    async def _answer(self, hosted: _Hosted, submit: Callable[[Any], list[Any]]) -> list[Any]:
+        call = object()
+        hosted.calls.append(call)
         try:
             meta, *results = submit(hosted.actor)
             numbers = await meta
@@ -162,35 +165,38 @@ class Pool:
             self._died(hosted)
             if self._is_lost(hosted.machine):
                 raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
-            raise StageLost(self.stage, "the model actor died while scanning it", strike=hosted.killer is call) from None
+            raise StageLost(self.stage, "the model actor died while scanning it", strike=hosted.calls[0] is call) from None
         except ObjectLostError:
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
         except WorkerCrashedError:
             raise  # the extraction died before it handed the batch over
         except RayError as error:
             raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
+        finally:
+            if not hosted.dead:  # of a dead one it stays known which was the first
+                hosted.calls.remove(call)
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
         return [numbers, *results]
 
-    async def _hosting(self, machine: str) -> tuple[_Hosted, object]:
-        """An actor that answers, and a call that counts as its own until who asked removes it; a new one where the others are busy."""
+    async def _hosting(self, machine: str) -> _Hosted:
+        """An actor that answers, claimed by who asked until that is taken back; a new one where the others are busy."""
         while True:
             if self._broken:
                 raise self._broken
-            there, call = self._hosted[machine], object()
-            hosted = min(there, key=lambda one: len(one.calls), default=None)
-            if hosted is None or (hosted.calls and len(there) < self._staff[machine]):
+            there = self._hosted[machine]
+            hosted = min(there, key=lambda one: one.claims, default=None)
+            if hosted is None or (hosted.claims and len(there) < self._staff[machine]):
                 hosted = _Hosted(self._create(machine), machine)
                 there.append(hosted)
-            hosted.calls.append(call)
+            hosted.claims += 1
             answers = False
             try:
-                if answers := len(hosted.calls) > 1 or await self._answers(hosted):
-                    return hosted, call
+                if answers := bool(hosted.calls) or await self._answers(hosted):
+                    return hosted
             finally:
                 if not answers:  # also where who asked has given up meanwhile
-                    hosted.calls.remove(call)
+                    hosted.claims -= 1
 
     async def _answers(self, hosted: _Hosted) -> bool:
         """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
@@ -215,8 +221,8 @@ class Pool:
 
     def _died(self, hosted: _Hosted) -> None:
         """Forget an actor. Too many deaths with no batch finished in between break the pool."""
-        if hosted.killer is None:
-            hosted.killer = hosted.calls[0]
+        if not hosted.dead:
+            hosted.dead = True
             self._hosted[hosted.machine].remove(hosted)
             self._deaths += 1
             if self._deaths > _DEATHS:

@@ -16,7 +16,7 @@ from veritensor_ray.config import Resources, Settings
 from veritensor_ray.errors import ResourceError
 
 _WORKER_MEMORY = 400_000_000  # a worker that has our packages imported
-_ACTOR_MEMORY = 700_000_000  # a process that hosts the embedded models, pages that it shares with others counted once
+_ACTOR_MEMORY = {"embedded": 700_000_000, "standard": 3_000_000_000}  # a process that hosts a profile's models, with room to work
 _LAG = 10  # half seconds
 _ASK_AGAIN, _SAY_AGAIN = 2.0, 60.0  # seconds, while others hold what a run needs
 
@@ -69,13 +69,14 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fit(resources: Resources, stages: int, machines: Sequence[Machine]) -> Slots:
+def fit(settings: Settings, stages: int, machines: Sequence[Machine]) -> Slots:
     """Divide machines between extraction and so many stages of models. Raises ResourceError where a run would wait for ever.
 
     On CPUs nobody owns any: all that computes takes turns, and there are as many actors as could be busy at once. On GPUs the actors
     have CPUs to themselves, so that a card does not wait for an extraction.
     """
-    able, limits = _able(stages, [machine for machine in machines if machine.cpus >= 1])
+    resources, actor_memory = settings.resources, _ACTOR_MEMORY[settings.profile]
+    able, limits = _able(stages * actor_memory, [machine for machine in machines if machine.cpus >= 1])
     allowed = _spread(int(min(resources.max_cpus or math.inf, sum(int(machine.cpus) for machine in able))), [int(m.cpus) for m in able])
     if not sum(allowed) or (resources.cpus or 0) > sum(allowed):
         wanted = resources.cpus or 1
@@ -92,27 +93,27 @@ def fit(resources: Resources, stages: int, machines: Sequence[Machine]) -> Slots
     ]
     extract = _spread(resources.cpus, left) if resources.cpus else [min(*both) for both in zip(left, limits, strict=True)]
     shares = [Allotment(m.id, *numbers) for m, numbers in zip(able, zip(left, extract, actors, strict=True), strict=True) if numbers[0]]
-    _check_memory(shares, {machine.id: machine.memory for machine in able})
+    _check_memory(shares, {machine.id: machine.memory for machine in able}, actor_memory)
     return Slots(tuple(shares), 0.0 if on_gpus else resources.model_cpus)
 
 
-def _able(stages: int, machines: Sequence[Machine]) -> tuple[list[Machine], list[int]]:
-    """Machines with memory to work with, and how many extractions with an actor of each stage fit there. Raises ResourceError for none."""
-    each = _WORKER_MEMORY + stages * _ACTOR_MEMORY
+def _able(models: float, machines: Sequence[Machine]) -> tuple[list[Machine], list[int]]:
+    """Machines with memory to work with, and how many extractions with actors of so many bytes fit there. Raises ResourceError for none."""
+    each = _WORKER_MEMORY + models
     counts = {machine: int(min(machine.memory / each, machine.cpus)) for machine in machines}
     if machines and not any(counts.values()):
         raise ResourceError(
-            f"a worker{f' with {stages} model actor' + 's' * (stages > 1) if stages else ''} needs about {each / 1e9:.1f} GB of memory, and "
+            f"a worker{' with its model actors' if models else ''} needs about {each / 1e9:.1f} GB of memory, and "
             f"{max(machine.memory for machine in machines) / 1e9:.1f} GB are free; end other programs, or take a bigger machine"
         )
     able = [machine for machine in machines if counts[machine]]
     return able, [counts[machine] for machine in able]
 
 
-def _check_memory(shares: Sequence[Allotment], memory: Mapping[str, float]) -> None:
+def _check_memory(shares: Sequence[Allotment], memory: Mapping[str, float], actor_memory: float) -> None:
     """Raises ResourceError where somebody asked for more actors than there is memory for."""
     for share in shares:
-        needed = share.extract * _WORKER_MEMORY + sum(share.actors) * _ACTOR_MEMORY
+        needed = share.extract * _WORKER_MEMORY + sum(share.actors) * actor_memory
         if needed > memory[share.machine]:
             raise ResourceError(
                 f"{share.extract} extractions and {sum(share.actors)} model actors need about {needed / 1e9:.1f} GB of memory, and "
@@ -191,10 +192,11 @@ def stages_of(resources: Resources, models: int) -> int:
     return min(models, 1) if resources.model_pools == "shared" else models
 
 
-def fit_here(resources: Resources, models: int) -> Slots:
+def fit_here(settings: Settings, models: int) -> Slots:
     """`fit` on this machine as an embedded Ray would have it, for so many engines with a model. GPUs are not looked at. Raises ResourceError."""
     here = Machine("here", cpus(), memory=psutil.virtual_memory().available)
-    return fit(resources.model_copy(update={"model_gpus": 0.0}), stages_of(resources, models), [here])
+    on_cpus = settings.model_copy(update={"resources": settings.resources.model_copy(update={"model_gpus": 0.0})})
+    return fit(on_cpus, stages_of(settings.resources, models), [here])
 
 
 def machines() -> list[Machine]:
@@ -218,7 +220,7 @@ def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = la
     said = -math.inf
     while True:
         try:
-            return fit(settings.resources, stages, found), found
+            return fit(settings, stages, found), found
         except ResourceError as error:
             if time.monotonic() >= give_up:
                 who = holders() if settings.address else []

@@ -144,7 +144,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         )
         for stage, group in enumerate(groups)
     ]
-    machines = Machines(settings.resources, found, slots, turns, extractions, pools)
+    machines = Machines(settings, found, slots, turns, extractions, pools)
     meter = Meter(turns)
     work = Work(
         context=context,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.config import Resources
+from veritensor_ray.config import Settings
 from veritensor_ray.errors import ResourceError
-from veritensor_ray.jobs.resources import Machine, Allotment, Slots, _spread, described, fit
+from veritensor_ray.jobs.resources import Allotment, Machine, Slots, _spread, described, fit
 
 
 def laptop(cpus: float, gpus: float = 0, gigabytes: float = 1000) -> list[Machine]:
@@ -176,7 +176,7 @@ def shared(*numbers: Any) -> tuple[Allotment, ...]:
     ],
 )
 def test_what_fits(resources: dict[str, Any], stages: int, machine: list[Machine], expected: Slots, says: str) -> None:
-    slots = fit(Resources.model_validate(resources), stages, machine)
+    slots = fit(Settings.model_validate({"resources": resources}), stages, machine)
     assert slots == expected
     assert described(slots, stages, resources.get("model_gpus", 0) > 0) == says
 
@@ -189,7 +189,7 @@ def test_what_fits(resources: dict[str, Any], stages: int, machine: list[Machine
         ({}, laptop(0), "1 extraction needs 1 CPU; 0 are free"),
         ({}, laptop(0.5), "1 extraction needs 1 CPU; 0.5 are free"),
         ({}, [], "1 extraction needs 1 CPU; 0 are free"),
-        ({}, laptop(4, gigabytes=1), "a worker with 1 model actor needs about 1.1 GB of memory, and 1.0 GB are free"),
+        ({}, laptop(4, gigabytes=1), "a worker with its model actors needs about 1.1 GB of memory, and 1.0 GB are free"),
         (
             {"model_actors": 20},
             laptop(4, gigabytes=10),
@@ -202,7 +202,13 @@ def test_what_fits(resources: dict[str, Any], stages: int, machine: list[Machine
 )
 def test_what_does_not(resources: dict[str, Any], machine: list[Machine], says: str) -> None:
     with pytest.raises(ResourceError, match=says.replace(".", r"\.")):
-        fit(Resources.model_validate(resources), 1, machine)
+        fit(Settings.model_validate({"resources": resources}), 1, machine)
+
+
+def test_the_models_of_a_hub_take_more_memory() -> None:
+    for profile, actors in (("embedded", 18), ("standard", 5)):
+        slots = fit(Settings.model_validate({"profile": profile}), 1, laptop(64, gigabytes=20))
+        assert (slots.extract, slots.actors) == (actors, actors)
 
 
 GRID = itertools.product((1, 2, 3, 8, 64), (0, 1, 8), (2, 20, 500), (None, 1, 5), (None, 1, 4), (1, 3), ("auto", 1, 7), (0, 0.3, 1))
@@ -214,7 +220,7 @@ def test_no_mixture_starves() -> None:
     for cpus, gpus, memory, max_cpus, max_gpus, stages, actors, share in GRID:
         given = {"max_cpus": max_cpus, "max_gpus": max_gpus, "model_actors": actors, "model_gpus": share}
         try:
-            slots = fit(Resources.model_validate(given), stages, laptop(cpus, gpus, memory))
+            slots = fit(Settings.model_validate({"resources": given}), stages, laptop(cpus, gpus, memory))
         except ResourceError:
             continue
         (one,) = slots.shares

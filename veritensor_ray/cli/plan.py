@@ -79,6 +79,6 @@ def _show(found: Any, settings: Any) -> None:
     if known:
         unknown = len(found.seconds) - len(known)
         more = f"; {unknown} types were not measured" if unknown else ""
-        slots = fit_here(settings.resources, len(needing_models(create(settings, found.engines))))
+        slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
         elapsed = duration(found.elapsed(slots.cpus, slots.actors))
         out.print(f"About {duration(sum(known))} of CPU time, {elapsed} on {slots.cpus} CPUs here{more}")
