@@ -52,8 +52,8 @@ class _Hosted:
 class Pool:
     """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons.
 
-    `places` has the number of actors that there may be by machine. The first one is started for the first batch, and another when batches
-    have waited for one as long as it takes to load. A call takes `cpus` of the turns; with `gpus`, a part of a card or more, the next batch
+    `places` has the number of actors that there may be by machine. The first one is started for the first batch, and another when CPUs had
+    nothing to do while batches waited for one, as long as it takes to load. A call takes `cpus` of the turns; with `gpus`, a part of a card or more, the next batch
     waits beside the one that is worked at.
     """
 
@@ -71,7 +71,7 @@ class Pool:
         self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
         self._places = dict(places)
         self._staff: Counter[str] = Counter()
-        self._seats = Seats(turns, {})
+        self._seats = Seats(turns, {}, shares=not gpus)
         self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
         self._takes_to_load = math.inf  # seconds
         self._deaths = 0
@@ -91,7 +91,7 @@ class Pool:
         self._hire()
 
     def _hire(self) -> None:
-        """Have an actor at least, and one more for each time that batches have waited as long as it takes to load one."""
+        """Have an actor at least, and one more for each time that CPUs were idle beside waiting batches as long as it takes to load one."""
         while room := [machine for machine, count in self._places.items() if self._staff[machine] < count]:
             if self._staff.total():
                 if self._seats.waited() < self._takes_to_load:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 # A model call frees the memory of a batch, an extraction that is resumed makes another one, and one that begins opens a shard.
@@ -28,10 +28,11 @@ class Turns:
         self._cpus, self._held = sum(cpus.values()), 0.0
         self._given = self._offered = 0.0
         self._moment = time.monotonic()
+        self.told: list[Callable[[float, float], None]] = []  # of seconds that passed, and the CPUs that nobody had in them
 
     def update(self, cpus: Mapping[str, float]) -> None:
         """Machines came or went."""
-        self._count()
+        self.count()
         for machine, count in cpus.items():
             desk = self._desks.setdefault(machine, _Desk(0, 0))
             desk.free += count - desk.cpus
@@ -77,7 +78,7 @@ class Turns:
 
     def counted(self) -> tuple[float, float]:
         """CPU seconds that were given out until now, and those that there were."""
-        self._count()
+        self.count()
         return self._given, self._offered
 
     def _wake(self, desk: _Desk) -> None:
@@ -92,37 +93,42 @@ class Turns:
                 waiting.popleft()
 
     def _hand(self, desk: _Desk, cpus: float) -> None:
-        self._count()
+        self.count()
         desk.free -= cpus
         self._held += cpus
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Add up what was until now, before something changes."""
         now = time.monotonic()
-        self._given += (now - self._moment) * self._held
-        self._offered += (now - self._moment) * self._cpus
-        self._moment = now
+        passed, self._moment = now - self._moment, now
+        self._given += passed * self._held
+        self._offered += passed * self._cpus
+        for tell in self.told:
+            tell(passed, self._cpus - self._held)
 
 
 class Seats:
-    """So many at a time on each machine; who takes one gets it where most CPUs are free."""
+    """So many at a time on each machine; who takes one gets it where most CPUs are free. With `shares`, what is done there takes turns."""
 
-    def __init__(self, turns: Turns, seats: Mapping[str, int]) -> None:
+    def __init__(self, turns: Turns, seats: Mapping[str, int], shares: bool = True) -> None:
         self._turns = turns
         self._seats: dict[str, int] = dict(seats)
         self._free: dict[str, int] = dict(seats)
         self._waiting: deque[asyncio.Future[str]] = deque()
-        self._waited, self._moment = 0.0, time.monotonic()
+        self._waited, self._shares = 0.0, shares
+        turns.told.append(self._told)
 
     def waited(self) -> float:
-        """Seconds that takers have waited since it was last forgotten, those of all added up."""
-        now = time.monotonic()
-        self._waited += (now - self._moment) * len(self._waiting)
-        self._moment = now
+        """Seconds since they were last forgotten that takers waited, those of all added up, as far as CPUs had nothing to do meanwhile."""
+        self._turns.count()
         return self._waited
 
     def forget(self, seconds: float = math.inf) -> None:
         """Something was done about so much of it."""
         self._waited = max(0.0, self.waited() - seconds)
+
+    def _told(self, seconds: float, idle: float) -> None:
+        self._waited += seconds * (min(len(self._waiting), idle) if self._shares else len(self._waiting))
 
     @property
     def count(self) -> int:
@@ -141,7 +147,7 @@ class Seats:
             self._free[machine] -= 1
             return machine
         seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.waited()  # until now, by those who waited before
+        self._turns.count()  # until now, by those who waited before
         self._waiting.append(seat)
         try:
             return await seat
@@ -163,7 +169,7 @@ class Seats:
         return max(able, key=self._turns.free) if able else None
 
     def _wake(self) -> None:
-        self.waited()
+        self._turns.count()
         while self._waiting and (machine := self._best()) is not None:
             seat = self._waiting.popleft()
             if not seat.done():

@@ -158,3 +158,27 @@ def test_who_waits_for_a_seat_gets_the_next_one_in_turn() -> None:
         assert last.done()
 
     run(work())
+
+
+@pytest.mark.parametrize(
+    ("free", "waiting", "shares", "counted"), [(0, 3, True, 0), (1, 3, True, 1), (3, 2, True, 2), (0, 3, False, 3), (3, 0, True, 0)]
+)
+def test_waiting_counts_as_far_as_cpus_are_idle(free: int, waiting: int, shares: bool, counted: int) -> None:
+    async def work() -> None:
+        turns = Turns({"a": 4})
+        seats = Seats(turns, {}, shares)
+        for _ in range(4 - free):
+            await turns.take("a", CALL)
+        takers = [asyncio.ensure_future(seats.take()) for _ in range(waiting)]
+        await quiet()
+        seats.forget()
+        told: list[float] = []
+        turns.told.append(lambda seconds, idle: told.append(seconds))
+        for _ in range(3):
+            await asyncio.sleep(0.001)
+            turns.count()
+        assert seats.waited() == pytest.approx(counted * sum(told))
+        for taker in takers:
+            taker.cancel()
+
+    run(work())
