@@ -34,6 +34,7 @@ class Step:
     A batch of segments (texts or images), or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
     """
 
+    bytes: int = 0
     images: bool = False
     end: bool = False
     cpu_seconds: float = 0.0  # of this process, since the last step that said so
@@ -79,7 +80,7 @@ def extract(
         for handover in extraction.batches():
             watchdog.rest()
             yield handover
-            yield Step(handover.images, cpu_seconds=_spent())
+            yield Step(handover.nbytes, handover.images, cpu_seconds=_spent())
             watchdog.pulse()
     finally:
         watchdog.rest()

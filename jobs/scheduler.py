@@ -40,8 +40,11 @@ EXTRACT = "extract"
 _STRIKES = 2  # deaths at one artifact in one stage, each in a run of its own
 _PATIENCE = 20  # losses of a shard that no artifact is to blame for
 _LAST_COMMITS = 20.0  # seconds
-_AHEAD = 2  # batches of a shard that models have not finished
+_AHEAD, _AHEAD_BYTES = 2, 16_000_000  # batches of a shard that models have not finished: so many in any case, and more while they are small
 _NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
+
+
+Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # of batches, in their order, with the bytes of each
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
     """Extract rows and run every batch through the model stages. Raises StageLost."""
     wanted = rows[0].engines  # of a shard all rows have the same
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
-    calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]] = []
+    calls: Calls = {}
     try:
         machine = await work.extractions.take()
         outcomes = await _extracted(work, rows, machine, pools, calls)
@@ -168,9 +171,7 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
     return Pass(outcomes, results, dict(kept_out), machine)
 
 
-async def _extracted(
-    work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: list[asyncio.Task[list[ray.ObjectRef[Any]]]]
-) -> ray.ObjectRef[Any]:
+async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls) -> ray.ObjectRef[Any]:
     """A reference to the outcomes. Between two batches the extraction stands still and takes no CPU, so that models get what they wait for."""
     cpus, stream = 0.0, None
     try:
@@ -187,7 +188,7 @@ async def _extracted(
                 return payload
             work.turns.give(machine, cpus)
             cpus = 0.0
-            calls.append(asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine)))
+            calls[asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))] = step.bytes
             await _few(calls)
             cpus = await work.turns.take(machine, RESUME)
             stream._consume_next_ref_n(2)
@@ -219,9 +220,9 @@ async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> S
     return step
 
 
-async def _few(calls: Sequence[asyncio.Task[Any]]) -> None:
-    """Wait until models have to finish fewer batches of a shard than may be ahead of them. Raises what one of them raised."""
-    while len(pending := [call for call in calls if not call.done()]) >= _AHEAD:
+async def _few(calls: Calls) -> None:
+    """Wait until few enough batches of a shard are ahead of the models. Raises what one of them raised."""
+    while len(pending := [call for call in calls if not call.done()]) >= _AHEAD and sum(map(calls.__getitem__, pending)) > _AHEAD_BYTES:
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     for call in calls:
         if call.done():
