@@ -90,8 +90,9 @@ sbom: wheel ## bills of materials of the wheel with each lock, in dist/
 audit-lock: $(VENV)/.dev ## the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI
 	$(BIN)/python -m tools.audit_lock "$(ADVISORIES)"
 
-bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
+bench: $(VENV)/.dev ## measure; writes bench/*.json, docs/performance.md and docs/speed.md; BEFORE=REV and PEER=veritensor beside it
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.speed $(if $(BEFORE),--before $(BEFORE)) $(if $(PEER),--peer $(PEER))
 
 bench-readers: $(VENV)/.dev ## measure readers beside plain libraries; writes bench/readers.json and docs/readers-performance.md
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
