@@ -225,11 +225,16 @@ def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
     return _legacy_encoding(head) if b"\x00" not in head else None
 
 
+_CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})
+
+
 def _controls(data: bytes) -> int:
-    return len(data) - len(data.translate(None, bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})))
+    return len(data) - len(data.translate(None, _CONTROLS))
 
 
 def _decodes(data: bytes, codec: str, whole: bool) -> bool:
+    if codec == "utf-8" and data.isascii():
+        return data.count(0) <= 0.01 * len(data)
     try:
         text = codecs.getincrementaldecoder(codec)().decode(data, final=whole)
     except UnicodeDecodeError:

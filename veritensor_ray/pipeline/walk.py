@@ -71,6 +71,7 @@ class Share:
 
 
 WHOLE = Share()
+_WHOLE, _ASIDE = Standing(COMPLETE), Standing(NOT_APPLICABLE)
 
 
 class Walk:
@@ -87,12 +88,13 @@ class Walk:
         extension = about.extension
         found = recognise(file, extension) if share.kind is None else Recognised(share.kind, about.size or 0)
         media_type, promised = found.kind.media_type, declared_type(extension)
-        about = replace(
-            about,
-            size=found.size,
-            media_type=media_type,
-            declared_type=promised,
-            offset=share.offset,
+        about = FileInfo(
+            about.path,
+            found.size,
+            media_type,
+            promised,
+            about.member,
+            share.offset,
             mismatched=share.first and found.size > 0 and mismatch(extension, media_type),
             sha256=about.sha256 or partial(sha256, file),
         )
@@ -157,10 +159,9 @@ class Walk:
 
     def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
         """Run them on one file; a fault of one costs the others nothing."""
-        for engine in self._tools.bench.engines:
-            self._cover(engine, engine.applies(about))
+        applying = {engine.name for engine in self._tools.bench.engines if self._cover(engine, engine.applies(about))}
         for engine in self._tools.bench.files:
-            if not engine.applies(about):
+            if engine.name not in applying:
                 continue
             file.seek(0)
             try:
@@ -175,10 +176,11 @@ class Walk:
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
             self._tools.pulse()
 
-    def _cover(self, engine: Engine, applies: bool) -> None:
+    def _cover(self, engine: Engine, applies: bool) -> bool:
         """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
-        known = self._outcome.coverage.get(engine.name, Standing(NOT_APPLICABLE))
-        self._outcome.coverage[engine.name] = Standing(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
+        known = self._outcome.coverage.get(engine.name, _ASIDE)
+        self._outcome.coverage[engine.name] = _WHOLE if applies and known.status == NOT_APPLICABLE else known
+        return applies
 
     def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[Placed]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
@@ -208,9 +210,9 @@ class Walk:
         return None if directory is None else replace(source, directory=directory)
 
     def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[Placed]:
-        known = replace(about, media_type=source.kind.media_type)
+        known = about if about.media_type == source.kind.media_type else replace(about, media_type=source.kind.media_type)
         for engine in self._tools.models:
-            self._cover(engine, engine.applies(known) and engine.name not in self._tools.transcribers)
+            self._cover(engine, engine.name not in self._tools.transcribers and engine.applies(known))
         path = f"{about.path}!/{about.member}" if about.member else about.path
         identity = Identity(self._outcome.index, path, source.kind.media_type, about.member)
         with contextlib.closing(reader(source)) as items:  # type: ignore[type-var]  # readers are generators
