@@ -166,9 +166,8 @@ class Walk:
             file.seek(0)
             try:
                 found = list(engine.scan_file(file, about))
-                self._tools.recorder.file_hits(
-                    engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
-                )
+                if hits := [one for one in found if isinstance(one, Hit)]:
+                    self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
                 found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED)]
             for gap in found:
