@@ -215,7 +215,7 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
             columns.numbers([block.owned for block in blocks], pa.int32()),
             columns.names([block.view for block in blocks]),
             columns.names([block.decoded_via for block in blocks]),
-            columns.flat([block.texts if block.images is None else None for block in blocks], pa.string()),
+            texts_of(blocks),
             columns.flat([block.images for block in blocks], pa.binary()),
             pa.nulls(columns.rows, _BOXES),
             columns.origins([block.origins for block in blocks]),
@@ -223,6 +223,12 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
         ],
         schema=SEGMENTS,
     )
+
+
+def texts_of(blocks: Sequence[Block]) -> pa.Array:
+    """The column of all their texts; pictures have none."""
+    columns = _Columns([len(block.texts) for block in blocks])
+    return columns.flat([block.texts if block.images is None else None for block in blocks], pa.string())
 
 
 class _Columns:
@@ -265,15 +271,15 @@ class _Columns:
     def origins(self, values: list[Sequence[Sequence[Origin]] | None]) -> pa.Array:
         if not any(values):
             return pa.nulls(self.rows, _ORIGINS)
-        of_rows = [some for value, count in zip(values, self._counts, strict=True) for some in (value or [None] * count)]
+        of_rows: list[Sequence[Origin] | None] = []
+        for value, count in zip(values, self._counts, strict=True):
+            of_rows += [None] * count if value is None else value
         flat = [origin for some in of_rows for origin in some or ()]
         columns = zip(*flat, strict=True) if flat else ([], [], [], [])
         fields = [pa.array(values, field.type) for values, field in zip(columns, ORIGIN, strict=True)]
         ends = np.cumsum([0, *(len(some or ()) for some in of_rows)])
         unknown = pa.array([some is None for some in of_rows])
-        return pa.ListArray.from_arrays(
-            pa.array(ends, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)), mask=unknown
-        )
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)), mask=unknown)
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

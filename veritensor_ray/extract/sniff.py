@@ -28,7 +28,9 @@ HEAD_BYTES = 65_536
 _MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magic in one.magics)
 # By the first byte of a file, those that it may have, in their order.
 _DEEPER = tuple(known for known in _MAGIC if known[0])
-_MAGIC_OF = {magic[:1]: tuple(known for known in _MAGIC if known[0] or known[1][:1] == magic[:1]) for place, magic, _ in _MAGIC if not place}
+_MAGIC_OF = {
+    magic[:1]: tuple(known for known in _MAGIC if known[0] or known[1][:1] == magic[:1]) for place, magic, _ in _MAGIC if not place
+}
 _OPENINGS = tuple((re.compile(one.opening, re.IGNORECASE), one.media_type) for one in FORMATS if one.opening)
 _UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # names of these say little: text that says itself what it is comes first
 

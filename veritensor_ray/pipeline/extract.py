@@ -19,12 +19,12 @@ from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
-from veritensor_ray.pipeline.gather import Gathered, Placed
+from veritensor_ray.pipeline.gather import Gathered, Part, Parts, Placed
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
 from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Batcher, Gap
+from veritensor_ray.segments import Batcher, Gap, cut, one_batch
 
 Pulse = Callable[[], None]
 
@@ -51,7 +51,7 @@ class Extraction:
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
-        self._gathered, self._batcher = Gathered(self._limits), Batcher(self._limits)
+        self._gathered, self._parts, self._batcher = Gathered(self._limits), Parts(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
@@ -62,6 +62,7 @@ class Extraction:
             yield from self._all(outcome, self._artifact(outcome, row))
         while self._gathered:
             yield from self._looked_through()
+        yield from self._batched()
         for batch in self._batcher.flush():
             yield from self._scanned(batch)
         for walk in self._walks:
@@ -73,18 +74,32 @@ class Extraction:
     def _all(self, outcome: Outcome, blocks: Iterator[Placed]) -> Iterator[Handover]:
         """Gather the blocks that an artifact gives; the time that it takes is its own."""
         while (placed := _timed(outcome, blocks)) is not None:
-            outcome.segments += self._gathered.add(placed)
-            if self._gathered.full:
-                yield from self._looked_through()
+            if placed.plain:
+                outcome.segments += self._gathered.place(placed)
+                if self._gathered.full:
+                    yield from self._looked_through()
+            else:
+                piece = cut(placed.block, self._limits)
+                outcome.segments += len(piece.texts)
+                yield from self._add((piece, placed.identity))
 
     def _looked_through(self) -> Iterator[Handover]:
-        """The gathered blocks as a batch, then what is hidden in them, which is gathered in turn."""
-        batch, hiding = self._gathered.take()
-        for full in self._batcher.add(batch):
-            yield from self._scanned(full)
-            self._pulse()
-        for placed, rows in hiding:
-            yield from self._all(self.outcomes[placed.identity.artifact], placed.walk.hidden(placed, rows))
+        """The gathered blocks, each with the texts that are hidden in it right behind it; files that are hidden there are gathered in turn."""
+        for placed, part, rows in self._gathered.take():
+            yield from self._add(part)
+            if rows is None or rows:
+                yield from self._all(self.outcomes[placed.identity.artifact], placed.walk.hidden(placed, rows))
+                self._pulse()
+
+    def _add(self, part: Part) -> Iterator[Handover]:
+        self._parts.add(part)
+        if self._parts.full:
+            yield from self._batched()
+
+    def _batched(self) -> Iterator[Handover]:
+        parts, self._parts = self._parts.parts, Parts(self._limits)
+        for batch in self._batcher.add(one_batch(parts)):
+            yield from self._scanned(batch)
             self._pulse()
 
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
