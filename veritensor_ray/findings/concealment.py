@@ -58,6 +58,8 @@ class Covered:
 
 def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dict[str, Any]]:
     """The findings of one artifact, each without what any of them found; the rows lose their key `shown`."""
+    if not rows:
+        return
     units = _Units(covered)
     for row in rows:
         rest = {name: value for name, value in row.items() if name != "shown"}

@@ -255,8 +255,6 @@ class _KeyCounts:
 
     def again(self, columns: Columns, row: int, hit: Hit) -> bool:
         """Whether a hit in such a text stands where its rule had one already; remembers all others."""
-        if not columns.repeats:
-            return False
         derived = columns.value("view", row) == "decoded" or columns.value("notice", row) is not None
         # characters of a file with lines are counted from its beginning, those of a cell from the cell's
         names = ("member", "part", "row", "page", *(() if columns.of_file(row) else ("column",)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,21 +22,27 @@ _EVERYTHING = (characters.VIA, *encodings.ALL)
 _MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
 
 
-def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Iterator[Item]:
+def suspects(texts: pa.Array) -> dict[int, set[str]]:
+    """Numbers of the texts that may hide something, in order, each with the encodings to try: a cheap test of all of them at once."""
+    rows: dict[int, set[str]] = {}
+    for row, what in (*characters.suspects(texts), *encodings.suspects(texts)):
+        rows.setdefault(row, set()).add(what)
+    return dict(sorted(rows.items()))
+
+
+def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | None = None) -> Iterator[Item]:
     """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
 
-    `array` are the block's texts as an Arrow array, where the caller has it already. Raises LimitExceeded of `budget`.
+    `rows` are the suspects among the block's texts, where the caller knows them already. Raises LimitExceeded of `budget`.
     """
     if block.images is not None or not len(block.texts):
         return
-    if array is None:
-        array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
-    rows: dict[int, set[str]] = {}
-    for row, what in (*characters.suspects(array), *encodings.suspects(array)):
-        rows.setdefault(row, set()).add(what)
+    array = block.texts if isinstance(block.texts, pa.Array) else None
+    if rows is None:
+        rows = suspects(array if array is not None else clean_array(block.texts))
     left = _MOST
-    for row, among in sorted(rows.items()):
-        text = array[row].as_py()
+    for row, among in rows.items():
+        text = clean_array([block.texts[row]])[0].as_py() if array is None else array[row].as_py()
         parent = _Parent(block, row, text)
         seen: set[tuple[str, str, int]] = set()
         for found in _deep(Mapped(text), parent.via, among, 1):
