@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.origins import Origin, cut_origins
+from veritensor_ray.origins import Origin, Origins
 from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -135,6 +135,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
     origins: list[Sequence[Origin]] | None = None if block.origins is None else []
     for i, text in enumerate(source):
         at, base, line = 0, _item(block.start, i), _item(block.line, i)
+        own = Origins.of(block.origins[i] if block.origins is not None else ())
         while True:
             rest = len(text) - at
             take = rest if rest <= size + overlap else cut_point(text[at : at + size], size)
@@ -143,8 +144,8 @@ def _cut_long(block: Block, limits: Limits) -> Block:
             starts.append(base + at)
             owned.append(take if take < rest or block.owned is None else block.owned[i] - at)
             lines.append(line)
-            if origins is not None and block.origins is not None:
-                origins.append(cut_origins(block.origins[i], text, at, at + len(texts[-1])))
+            if origins is not None:
+                origins.append(own.cut(text, at, at + len(texts[-1])))
             if take == rest:
                 break
             line = None if line is None else line + text.count("\n", at, at + take)
@@ -241,12 +242,12 @@ def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)
 
 
-def _origins(origins: Sequence[Sequence[Origin]]) -> pa.Array:
-    flat = [origin for some in origins for origin in some]
-    columns = zip(*flat, strict=True) if flat else ([], [], [], [])
-    fields = [pa.array(values, field.type) for values, field in zip(columns, ORIGIN, strict=True)]
-    offsets = np.cumsum([0, *map(len, origins)])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)))
+def _origins(texts: Sequence[Sequence[Origin]]) -> pa.Array:
+    found = Origins.joined(texts)
+    columns = (pa.array(column, field.type) for column, field in zip((found.ats, found.starts, found.ends), ORIGIN, strict=False))
+    lines = pa.array(found.lines, ORIGIN.field("line").type, mask=found.lines < 0)
+    offsets = np.cumsum([0, *map(len, texts)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.StructArray.from_arrays([*columns, lines], fields=list(ORIGIN)))
 
 
 def _byte_lengths(array: pa.Array) -> np.ndarray[Any, np.dtype[np.int32]]:

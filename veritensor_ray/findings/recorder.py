@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
-from veritensor_ray.findings.positions import Columns
+from veritensor_ray.findings.positions import Columns, Place
 from veritensor_ray.findings.recorded import Recorded, ranked
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
 from veritensor_ray.media_types import is_text_type
@@ -44,13 +44,13 @@ class Recorder:
         columns = Columns(batch)
         for hit in sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end)):
             row = hit.row or 0
-            if hit.start >= columns.owned(row) or self._seen.again(columns, row, hit):
+            at = columns.at(row)
+            if hit.start >= at.owned or (columns.repeats and self._seen.again(columns.artifact[row], at, hit)):
                 continue
-            text = columns.text(row)
-            shown, start, end = (text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
+            shown, start, end = (at.text, hit.start, hit.end) if hit.evidence is None else (hit.evidence, 0, len(hit.evidence))
             evidence = self._evidence(columns.artifact[row], shown, start, end, hit.rule)
-            place = _HitPlace(columns.artifact[row], columns.value("member", row), columns.value("column", row))
-            self._add(engine, hit, place, partial(self._in_text, columns, row, hit, text), evidence)
+            place = _HitPlace(columns.artifact[row], at.values["member"], at.values["column"])
+            self._add(engine, hit, place, partial(self._in_text, at, hit), evidence)
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
@@ -84,13 +84,13 @@ class Recorder:
             note(category, evidence.raw)
         return evidence
 
-    def _in_text(self, columns: Columns, row: int, hit: Hit, text: str) -> dict[str, Any]:
-        location = columns.location(row, hit, text)
+    def _in_text(self, place: Place, hit: Hit) -> dict[str, Any]:
+        location, text = place.location(hit), place.text
         at = location["byte_offset"]
         shown = Shown(
             self._rules[hit.rule].category,
             hit.evidence is None,
-            **columns.derived(row, hit, text),
+            **place.derived(hit),
             byte_end=None if at is None else at + len(text[hit.start : hit.end].encode("utf-8", "replace")),
         )
         return {"location": location, "shown": shown}
@@ -251,22 +251,44 @@ class _KeyCounts:
     _MOST = 20_000
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+        self._spans: dict[tuple[Any, ...], _DisjointSpans] = {}
 
-    def again(self, columns: Columns, row: int, hit: Hit) -> bool:
+    def again(self, artifact: int, place: Place, hit: Hit) -> bool:
         """Whether a hit in such a text stands where its rule had one already; remembers all others."""
-        if not columns.repeats:
-            return False
-        derived = columns.value("view", row) == "decoded" or columns.value("notice", row) is not None
+        values = place.values
+        derived = values["view"] == "decoded" or values["notice"] is not None
         # characters of a file with lines are counted from its beginning, those of a cell from the cell's
-        names = ("member", "part", "row", "page", *(() if columns.of_file(row) else ("column",)))
-        start, end = columns.span(row, hit)
-        key = (columns.artifact[row], hit.rule, *(columns.value(name, row) for name in names))
-        spans = self._spans.setdefault(key, [])
-        if derived and any(start < other_end and other_start < end for other_start, other_end in spans):
+        names = ("member", "part", "row", "page", *(() if place.of_file else ("column",)))
+        start, end = place.span(hit)
+        spans = self._spans.setdefault((artifact, hit.rule, *(values[name] for name in names)), _DisjointSpans())
+        if derived and spans.meets(start, end):
             return True
         if len(self._spans) > self._MOST or len(spans) > self._MOST:
             self._spans.clear()
         else:
-            spans.append((start, end))
+            spans.add(start, end)
         return False
+
+
+class _DisjointSpans:
+    """Ranges in order, those that share a place made one, so that each question is answered by looking at one of them."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def meets(self, start: int, end: int) -> bool:
+        """Whether one of them shares a place with `[start, end)`."""
+        at = bisect_left(self._starts, end) - 1
+        return at >= 0 and self._ends[at] > start
+
+    def add(self, start: int, end: int) -> None:
+        """One more."""
+        last = bisect_left(self._starts, end)
+        first = bisect_right(self._ends, start, 0, last)
+        if first < last:
+            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+        self._starts[first:last], self._ends[first:last] = [start], [end]
