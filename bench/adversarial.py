@@ -23,7 +23,7 @@ RESULTS, PAGE = ROOT / "bench" / "adversarial.json", ROOT / "docs" / "adversaria
 SIZE = 300_000  # characters of a text
 CAP = 20.0  # seconds of a text: what takes longer is reported so, and the next one is measured
 GOAL = 5.0  # times what plain text takes
-_WRAPPED = {  # plain text as the readers of other formats take it
+_WRAPPED: dict[str, Callable[[str], str]] = {  # plain text as the readers of other formats take it
     ".html": lambda text: "<p>" + text.replace("\n", "</p>\n<p>") + "</p>",
     ".xml": lambda text: "<?xml version='1.0'?><r><p>" + text.replace("\n", "</p>\n<p>") + "</p></r>",
     ".csv": lambda text: "text\n" + text,
@@ -44,17 +44,15 @@ def stages() -> dict[str, Stage]:
     from veritensor_ray.engines.registry import BUILT_IN, create, needing_models
     from veritensor_ray.pipeline.context import workbench
 
-    flags = {"sources": [str(ROOT)], "pii": {"free_text": False}}
-    settings = load_settings(flags=flags, environ={})
+    settings = load_settings(flags={"sources": [str(ROOT)]}, environ={})
     names = tuple(BUILT_IN)
     static = tuple(name for name in names if name not in needing_models(create(settings, names)))
     workbench(_context(settings, static), static)
-    patterns, tagging, injection = Pii(settings), Pii(load_settings(environ={})), Injection(load_settings(environ={}))
+    injection, pii = Injection(settings), Pii(settings)
     found: dict[str, Stage] = {
         "static": lambda folder: _scanned(settings, static, folder),
         "injection": lambda folder: sum(_timed(injection.prepare, batch) for batch in _batches(settings, folder)),
-        "pii": lambda folder: sum(_timed(tagging.prepare, batch) for batch in _batches(settings, folder)),
-        "patterns": lambda folder: sum(_timed(_recorded(patterns), batch) for batch in _batches(settings, folder)),
+        "pii": lambda folder: sum(_timed(_without_model(pii), batch) for batch in _batches(settings, folder)),
     }
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), ".txt", plain(20_000))
@@ -97,12 +95,20 @@ def _batches(settings: Any, folder: Path) -> Iterator[Any]:
             yield handover.batch
 
 
-def _recorded(engine: Any) -> Callable[[Any], None]:
-    """Patterns of personal data over a batch, up to rows."""
+def _without_model(engine: Any) -> Callable[[Any], None]:
+    """All that `pii` does to a batch but for what its model reads, up to rows."""
+    import pyarrow.compute as pc
+
     from veritensor_ray.findings.recorder import Recorder
 
     rules = {rule.id: rule for rule in engine.rules()}
-    return lambda batch: Recorder(rules, b"bench", 10_000).text_hits("pii", batch, engine.scan_text(batch))
+
+    def scan(batch: Any) -> None:
+        prepared = engine.prepare(batch)
+        settled = prepared.filter(pc.greater(pc.fill_null(pc.utf8_length(prepared.column("rule")), 0), 0))
+        Recorder(rules, b"bench", 10_000).text_hits("pii", batch, engine.scan_prepared(batch, settled))
+
+    return scan
 
 
 def _timed(function: Callable[[Any], Any], argument: Any) -> float:
@@ -123,10 +129,14 @@ def _speeds(stages: Mapping[str, Stage], suffix: str, text: str, pipe: Any, whic
             pipe.send((which, name, size / 1e6 / max(stage(Path(folder)), 1e-4)))
 
 
+def _wrapped(text: str, suffix: str) -> str:
+    return _WRAPPED[suffix](text) if suffix in _WRAPPED else text
+
+
 def _child(stages: Mapping[str, Stage], hostile: HostileText, size: int, pipe: Any) -> None:
     text = hostile.make(size)
     usual = plain(len(text.encode("utf-8", "surrogatepass")))  # as many bytes
-    _speeds(stages, hostile.suffix, _WRAPPED.get(hostile.suffix, str)(usual), pipe, "plain")
+    _speeds(stages, hostile.suffix, _wrapped(usual, hostile.suffix), pipe, "plain")
     _speeds(stages, hostile.suffix, text, pipe, "hostile")
     pipe.send(None)
 
@@ -173,8 +183,8 @@ def report(results: Mapping[str, Any]) -> str:
         "Written by `python -m bench.adversarial`. Each text repeats what an engine, a layer or a reader looks for, "
         f"{results['characters']:,} characters of it (`bench/adversarial_texts.py`). A process reads plain text of as many bytes and then the "
         "text; the table says how many times as long that took. `static` is everything from the bytes to the rows of a commit with all "
-        "engines that need no model; `injection` and `pii` are what those two do before a model reads, over what readers and layers give; "
-        "`patterns` is `pii` without free text, up to findings.",
+        "engines that need no model; `injection` is what that engine does before its model reads, over what readers and layers give; "
+        "`pii` is all that this one does without its model, up to findings.",
         "",
         f"Machine: {results['machine']}.",
         "",
@@ -187,7 +197,7 @@ def report(results: Mapping[str, Any]) -> str:
     return "\n".join(head + [_line(row) for row in rows]) + "\n"
 
 
-_STAGES = ("static", "injection", "pii", "patterns")
+_STAGES = ("static", "injection", "pii")
 
 
 def _line(row: Mapping[str, Any]) -> str:
