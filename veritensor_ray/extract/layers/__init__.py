@@ -15,6 +15,7 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.layer import Layer
+from veritensor_ray.extract.layers.rows import JoinedRows
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.origins import Array, Mapped, Origins, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
@@ -35,7 +36,8 @@ def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Itera
     if array is None:
         array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
     rows: dict[int, set[str]] = {}
-    for row, what in (*characters.suspects(array), *encodings.suspects(array)):
+    joined = JoinedRows(array)
+    for row, what in (*characters.suspects(array, joined), *encodings.suspects(joined)):
         rows.setdefault(row, set()).add(what)
     left = _MOST
     for row, among in sorted(rows.items()):
