@@ -1,0 +1,30 @@
+"""Matches of a pattern around many places of a text, each character of which is looked at once; it knows no pattern."""
+
+from __future__ import annotations
+
+import re
+
+
+class OnceOver:
+    """Looks for a pattern in windows that move on through a text: what two windows share is not looked through again.
+
+    `longest` bounds the characters of a match, so that one at the end of a window is seen whole.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], text: str, longest: int = 256) -> None:
+        self._pattern, self._text, self._longest = pattern, text, longest
+        self._found: list[re.Match[str]] = []
+        self._start = self._until = 0  # where the last window began, and up to where matches were looked for
+
+    def within(self, start: int, end: int) -> list[re.Match[str]]:
+        """Those that lie in `[start, end)`. A window that begins before the last one is looked through anew."""
+        if not self._start <= start <= self._until:
+            self._found, self._until = [], start
+        self._start = start
+        self._found = [match for match in self._found if match.start() >= start]
+        if end > self._until:
+            begin = max(self._until, self._found[-1].end() if self._found else 0)
+            ahead = self._pattern.finditer(self._text, begin, min(len(self._text), end + self._longest))
+            self._found += [match for match in ahead if match.start() < end]
+            self._until = end
+        return [match for match in self._found if match.end() <= end]
