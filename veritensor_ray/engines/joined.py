@@ -117,8 +117,13 @@ class JoinedText(Joined):
 
     def line(self, start: int, end: int, width: int = 160) -> str:
         """The line around a place, cut to a bounded width."""
+        first, last = self.line_span(start, end, width)
+        return self.text[first:last]
+
+    def line_span(self, start: int, end: int, width: int = 160) -> tuple[int, int]:
+        """Where it begins and ends."""
         left, right = self.before(start, width), self.after(end, width)
-        return left[left.rfind("\n") + 1 :] + self.text[start:end] + right.partition("\n")[0]
+        return start - len(left) + left.rfind("\n") + 1, end + len(right.partition("\n")[0])
 
 
 def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:

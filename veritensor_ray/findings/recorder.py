@@ -110,9 +110,12 @@ class Recorder:
         fact = place.member, key
         if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
             return
-        located, evidence = locate(), show.evidence()
+        located = locate()
         if hides:
             recorded.covered.add(hit.rule, place.member, located["location"], located["shown"])
+        if recorded.known_enough(fact, hit.rule, severity, confidence, located["location"]):
+            return
+        evidence = show.evidence()
         row = {
             "member": place.member,
             **located,

@@ -251,6 +251,8 @@ def stars(text: str) -> str:
 
 def visible(text: str) -> str:
     """Control, bidirectional, zero-width and other invisible characters as escapes, so that no terminal or page obeys them."""
+    if text.isascii() and text.isprintable():
+        return text
     text = text.translate(_SPACES)
     if text.isprintable() and not _IGNORABLE.search(text):
         return text

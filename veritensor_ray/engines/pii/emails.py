@@ -55,9 +55,10 @@ _CALLED_LIST = re.compile(r"mailing[ -]list|users['’]? group|list-?serv", re.I
 
 _SIGNED = re.compile(
     r"copyright|\(c\)|©|spdx-|@author|\bauthors?(?:[_-]?e?-?mails?)?\b[\"'_*]*\s*[:=<]|\b(?:module|section)author\b|maintainer|maintained by|co-authored-by|(?:signed-off|reported|reviewed|acked|tested)-by"
-    r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b|^ ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|^\W{0,4}by [^<\n]{2,40}<",
+    r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
+_SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[^\S\n]*(?:[#=*\[\"'/]+ *)?(?:[\w.'’]+ ){0,4}(?:authors?|maintainers?|contributors|committers|credits|acknowledge?ments)\b[^\n@<]{0,60}$",
@@ -149,14 +150,16 @@ class _Surroundings:
 
     def __init__(self, joined: JoinedBatch) -> None:
         self._joined = joined
-        self._licence, self._headings = OnceOver(_LICENCE, joined.text), OnceOver(_HEADING, joined.text)
+        self._signed, self._licence, self._headings = (OnceOver(one, joined.text) for one in (_SIGNED, _LICENCE, _HEADING))
         self._credit = -1  # where the list of authors has come to that the last address stood in
 
     def public(self, start: int, end: int) -> str:
         """In words; empty for nothing."""
         joined, number = self._joined, self._joined.index(start)
         column, begin, last = joined.columns[number], joined.starts[number], joined.ends[number]
-        if _SIGNED.search(joined.line(start, end)) or (column is not None and _AUTHORS.search(column.name)):
+        first, until = joined.line_span(start, end)
+        signed = self._signed.within(first, until) or _SIGNED_LINE.match(joined.text, first, until)
+        if signed or (column is not None and _AUTHORS.search(column.name)):
             return "contact in a line of authors or copyright"
         words = self._licence.within(max(begin, start - 400), min(last, end + 400))
         if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
@@ -165,7 +168,8 @@ class _Surroundings:
         if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
             return ""
         follows = begin <= self._credit and start - self._credit < _CHAIN
-        if follows or _SIGNED.search(joined.before(line, 200)) or self._headings.within(max(begin, start - _REACH), line):
+        above = joined.before(line, 200)
+        if follows or _SIGNED.search(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
             self._credit = end
             return "listed as an author"
         return ""

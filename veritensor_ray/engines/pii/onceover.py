@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 
 class OnceOver:
@@ -13,18 +14,21 @@ class OnceOver:
 
     def __init__(self, pattern: re.Pattern[str], text: str, longest: int = 256) -> None:
         self._pattern, self._text, self._longest = pattern, text, longest
-        self._found: list[re.Match[str]] = []
+        self._found: deque[re.Match[str]] = deque()
         self._start = self._until = 0  # where the last window began, and up to where matches were looked for
 
     def within(self, start: int, end: int) -> list[re.Match[str]]:
         """Those that lie in `[start, end)`. A window that begins before the last one is looked through anew."""
+        found = self._found
         if not self._start <= start <= self._until:
-            self._found, self._until = [], start
+            found.clear()
+            self._until = start
         self._start = start
-        self._found = [match for match in self._found if match.start() >= start]
+        while found and found[0].start() < start:
+            found.popleft()
         if end > self._until:
-            begin = max(self._until, self._found[-1].end() if self._found else 0)
+            begin = max(self._until, found[-1].end() if found else 0)
             ahead = self._pattern.finditer(self._text, begin, min(len(self._text), end + self._longest))
-            self._found += [match for match in ahead if match.start() < end]
+            found.extend(match for match in ahead if match.start() < end)
             self._until = end
-        return [match for match in self._found if match.end() <= end]
+        return [match for match in found if match.end() <= end]
