@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import deque
 
+_AHEAD = 2048
+
 
 class OnceOver:
     """Looks for a pattern in windows that move on through a text: what two windows share is not looked through again.
@@ -20,7 +22,8 @@ class OnceOver:
     def within(self, start: int, end: int) -> list[re.Match[str]]:
         """Those that lie in `[start, end)`. A window that begins before the last one is looked through anew."""
         found = self._found
-        if not self._start <= start <= self._until:
+        follows = self._start <= start <= self._until and self._until
+        if not follows:
             found.clear()
             self._until = start
         self._start = start
@@ -28,7 +31,7 @@ class OnceOver:
             found.popleft()
         if end > self._until:
             begin = max(self._until, found[-1].end() if found else 0)
-            ahead = self._pattern.finditer(self._text, begin, min(len(self._text), end + self._longest))
-            found.extend(match for match in ahead if match.start() < end)
-            self._until = end
+            self._until = end + (_AHEAD if follows else 0)  # where windows overlap, the next one is near
+            ahead = self._pattern.finditer(self._text, begin, min(len(self._text), self._until + self._longest))
+            found.extend(match for match in ahead if match.start() < self._until)
         return [match for match in found if match.end() <= end]
