@@ -55,7 +55,7 @@ def stages() -> dict[str, Stage]:
         "pii": lambda folder: sum(_timed(_without_model(pii), batch) for batch in _batches(settings, folder)),
     }
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), ".txt", plain(20_000))
+        write(Path(folder), ".txt", plain(20_000))
         for stage in found.values():
             stage(Path(folder))
     return found
@@ -117,14 +117,15 @@ def _timed(function: Callable[[Any], Any], argument: Any) -> float:
     return time.process_time() - began
 
 
-def _write(folder: Path, suffix: str, text: str) -> int:
+def write(folder: Path, suffix: str, text: str) -> int:
+    """A file of that text in a folder; its bytes."""
     return (folder / f"text{suffix}").write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def _speeds(stages: Mapping[str, Stage], suffix: str, text: str, pipe: Any, which: str) -> None:
     """Tell, stage by stage, how many megabytes a second there are."""
     with tempfile.TemporaryDirectory() as folder:
-        size = _write(Path(folder), suffix, text)
+        size = write(Path(folder), suffix, text)
         for name, stage in stages.items():
             pipe.send((which, name, size / 1e6 / max(stage(Path(folder)), 1e-4)))
 

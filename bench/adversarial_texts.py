@@ -189,7 +189,7 @@ TEXTS = (
     HostileText("addresses spelt out", _again("jane at mail dot org ")),
     HostileText("card numbers", _numbered(_luhn)),
     HostileText("one card number", _again("4111 1111 1111 1111 ")),
-    HostileText("phone numbers", _numbered(lambda i: f"+49 30 {i:07}")),
+    HostileText("phone numbers", _numbered(lambda i: f"+49 30 {i * 7919 % 10**7:07}")),
     HostileText("bank accounts", _again("DE89 3704 0044 0532 0130 00 ")),
     HostileText("addresses of the internet", _numbered(lambda i: f"81.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}")),
     HostileText("addresses of version six", _numbered(lambda i: f"2a02:908::{i & 0xFFFF:x}:{i >> 16:x}")),
