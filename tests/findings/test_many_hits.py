@@ -51,7 +51,7 @@ def test_neighbours_show_what_each_would_show_by_itself(kind: Any, text: str) ->
 def test_what_hits_share_is_masked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
     for size in (20_000, 80_000):
-        text, masked = "jane@mail.org " * (size // 14), []
+        text, masked = "jane@mail.org " * (size // 14), list[int]()
         monkeypatch.setattr(evidence, "mask", lambda piece, note, masked=masked: masked.append(len(piece)) or mask(piece, note))
         _rows(text, "jane", PERSONAL)
         looked.append(sum(masked))

@@ -16,6 +16,7 @@ _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+KEYED = 4096  # characters of a hit that tell it from others
 _PIECE = 8192  # characters that are masked at once for hits that stand close together
 
 Masks = Callable[[int, int, Note], str]  # a range of a text, masked
@@ -55,6 +56,10 @@ class SharedMasks:
                 self._pieces.append((left, right))
             self._piece_of.append(len(self._pieces) - 1)
 
+    def ready(self, number: int) -> bool:
+        """Whether all that is to be noted around a hit has been: its piece is masked, and not one of two bytes a character."""
+        return self._ready[0] == self._piece_of[number] and "\0" not in self._ready[1]
+
     def of(self, number: int, left: int, right: int, note: Note) -> str:
         """The window of a hit, masked."""
         piece = self._piece_of[number]
@@ -71,7 +76,7 @@ class EvidenceAhead:
     """
 
     def __init__(self, text: str, start: int, end: int, category: str, note: Note, is_cut: bool, masks: Masks | None = None) -> None:
-        self.raw = text[start : min(end, start + 4096)]
+        self.raw = text[start : min(end, start + KEYED)]
         self._category, self._note = category, note
         self._left, right = around(len(text), start, end)
         self._start, self._end = start - self._left, min(end, start + EVIDENCE) - self._left

@@ -83,6 +83,12 @@ class Recorded:
         known["confidence"] = max(known["confidence"], confidence)
         return True
 
+    def count(self, tally: Tally, fact: Fact, severity: str) -> None:
+        """One more of which `counted` said already that counting is all there is to do."""
+        tally.count += 1
+        if (known := self.facts.get(fact)) is not None:
+            known["counts"][RANK[severity]] += 1
+
     def known_enough(self, fact: Fact, rule: str, severity: str, confidence: float, location: Mapping[str, Any]) -> bool:
         """Count one more place of a fact whose row says no more for it: its places are all there and before this one."""
         known = self.facts.get(fact)

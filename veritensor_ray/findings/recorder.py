@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
-from veritensor_ray.findings.evidence import MARGIN, EvidenceAhead, Masks, SharedMasks, around
+from veritensor_ray.findings.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.findings.positions import Columns, Place
 from veritensor_ray.findings.recorded import Recorded, ranked
 from veritensor_ray.findings.redact import PERSONAL, SECRET, mask, visible
@@ -46,14 +46,23 @@ class Recorder:
         artifact = columns.artifact[at.row]
         place = _HitPlace(artifact, at.values["member"], at.values["column"])
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
+        seen = self._seen.of(artifact, at) if columns.repeats else None
+        full: dict[tuple[Any, ...], Callable[[], None]] = {}  # hits like these are counted, and that is all
         for number, hit in enumerate(hits):
-            if hit.start >= at.owned or (columns.repeats and self._seen.again(artifact, at, hit)):
+            if hit.start >= at.owned or (seen and seen.again(hit)):
                 continue
-            if hit.evidence is None:
-                show = self._shown(artifact, at.text, hit.start, hit.end, hit.rule, masks=partial(shared.of, number))
-            else:
-                show = self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
-            self._add(engine, hit, place, partial(self._in_text, at, hit), show)
+            if hit.evidence is not None:
+                self._add(
+                    engine, hit, place, partial(self._in_text, at, hit), self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
+                )
+                continue
+            like = hit.rule, hit.severity, hit.score, at.text[hit.start : min(hit.end, hit.start + KEYED)]
+            if (count := full.get(like)) and shared.ready(number):
+                count()
+                continue
+            show = self._shown(artifact, at.text, hit.start, hit.end, hit.rule, masks=partial(shared.of, number))
+            if more := self._add(engine, hit, place, partial(self._in_text, at, hit), show):
+                full[like] = more
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
@@ -100,21 +109,25 @@ class Recorder:
         )
         return {"location": location, "shown": shown}
 
-    def _add(self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], show: EvidenceAhead) -> None:
+    def _add(
+        self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], show: EvidenceAhead
+    ) -> Callable[[], None] | None:
+        """Record a hit. Where that comes to counting it and always will for one like it, what counts another is returned."""
         rule = self._rules[hit.rule]
         severity, hides = hit.severity or rule.severity, rule.category in (SECRET, PERSONAL)
         confidence = round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3)
         recorded = self._recorded(place.artifact)
         key = evidence_key(self._key, hit.rule, show.raw)
-        recorded.tally(place.column, hit.rule, severity).add(1, (key,))
+        tally = recorded.tally(place.column, hit.rule, severity)
+        tally.add(1, (key,))
         fact = place.member, key
         if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
-            return
+            return partial(recorded.count, tally, fact, severity)
         located = locate()
         if hides:
             recorded.covered.add(hit.rule, place.member, located["location"], located["shown"])
         if recorded.known_enough(fact, hit.rule, severity, confidence, located["location"]):
-            return
+            return None
         evidence = show.evidence()
         row = {
             "member": place.member,
@@ -132,6 +145,7 @@ class Recorder:
             "places": [],
         }
         recorded.keep(fact, row, self._limit)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +194,44 @@ class _KeyCounts:
     def __init__(self) -> None:
         self._spans: dict[tuple[Any, ...], _DisjointSpans] = {}
 
-    def again(self, artifact: int, place: Place, hit: Hit) -> bool:
-        """Whether a hit in such a text stands where its rule had one already; remembers all others."""
+    def of(self, artifact: int, place: Place) -> _Seen:
+        """What is known of the text of a place."""
         values = place.values
-        derived = values["view"] == "decoded" or values["notice"] is not None
         # characters of a file with lines are counted from its beginning, those of a cell from the cell's
         names = ("member", "part", "row", "page", *(() if place.of_file else ("column",)))
-        start, end = place.span(hit)
-        spans = self._spans.setdefault((artifact, hit.rule, *(values[name] for name in names)), _DisjointSpans())
-        if derived and spans.meets(start, end):
-            return True
-        if len(self._spans) > self._MOST or len(spans) > self._MOST:
+        return _Seen(self, (artifact, *(values[name] for name in names)), place)
+
+    def spans(self, unit: tuple[Any, ...], rule: str) -> _DisjointSpans:
+        """Where hits of a rule were."""
+        if len(self._spans) > self._MOST:
             self._spans.clear()
-        else:
-            spans.add(start, end)
+        return self._spans.setdefault((*unit, rule), _DisjointSpans())
+
+
+class _Seen:
+    """The same for the hits in one text."""
+
+    def __init__(self, counts: _KeyCounts, unit: tuple[Any, ...], place: Place) -> None:
+        self._counts, self._unit, self._place = counts, unit, place
+        self._derived = place.values["view"] == "decoded" or place.values["notice"] is not None
+        self._by_rule: dict[str, _DisjointSpans] = {}
+
+    def again(self, hit: Hit) -> bool:
+        """Whether a hit in such a text stands where its rule had one already; remembers all others."""
+        spans = self._by_rule.get(hit.rule)
+        if spans is None:
+            spans = self._by_rule[hit.rule] = self._counts.spans(self._unit, hit.rule)
+        start, end = self._place.span(hit)
+        if self._derived and spans.meets(start, end):
+            return True
+        spans.add(start, end)
         return False
 
 
 class _DisjointSpans:
     """Ranges in order, those that share a place made one, so that each question is answered by looking at one of them."""
+
+    _MOST = 20_000
 
     def __init__(self) -> None:
         self._starts: list[int] = []
@@ -213,7 +246,13 @@ class _DisjointSpans:
         return at >= 0 and self._ends[at] > start
 
     def add(self, start: int, end: int) -> None:
-        """One more."""
+        """One more. Beyond so many they are forgotten."""
+        if len(self._starts) > self._MOST:
+            self._starts, self._ends = [], []
+        if not self._ends or start >= self._ends[-1]:
+            self._starts.append(start)
+            self._ends.append(end)
+            return
         last = bisect_left(self._starts, end)
         first = bisect_right(self._ends, start, 0, last)
         if first < last:
