@@ -48,6 +48,7 @@ class SharedMasks:
         self._pieces: list[tuple[int, int]] = []
         self._piece_of: list[int] = []
         self._ready: tuple[int, str] = (-1, "")
+        self._may_be_wide = "\0" in text
         for left, right in windows:
             first, last = self._pieces[-1] if self._pieces else (0, -1)
             if left < last and right - first <= _PIECE:
@@ -58,7 +59,7 @@ class SharedMasks:
 
     def ready(self, number: int) -> bool:
         """Whether all that is to be noted around a hit has been: its piece is masked, and not one of two bytes a character."""
-        return self._ready[0] == self._piece_of[number] and "\0" not in self._ready[1]
+        return self._ready[0] == self._piece_of[number] and not self._may_be_wide
 
     def of(self, number: int, left: int, right: int, note: Note) -> str:
         """The window of a hit, masked."""
