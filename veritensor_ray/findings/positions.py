@@ -34,12 +34,6 @@ class Columns:
         found: list[int] = self._batch.column("artifact").to_pylist()
         return found
 
-    @functools.cached_property
-    def repeats(self) -> bool:
-        """Whether some texts of the batch are decoded or notices: what is in them may be in others, too."""
-        views, notices = self._batch.column("view").dictionary, self._batch.column("notice")
-        return "decoded" in views.to_pylist() or notices.null_count < len(notices)
-
     def at(self, row: int) -> Place:
         """The text of a row and where it stands; hits come sorted, so that one at a time is enough."""
         if self._place is None or self._place.row != row:

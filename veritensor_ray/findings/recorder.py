@@ -46,10 +46,10 @@ class Recorder:
         artifact = columns.artifact[at.row]
         place = _HitPlace(artifact, at.values["member"], at.values["column"])
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
-        seen = self._seen.of(artifact, at) if columns.repeats else None
+        seen = self._seen.of(artifact, at)
         full: dict[tuple[Any, ...], Callable[[], None]] = {}  # hits like these are counted, and that is all
         for number, hit in enumerate(hits):
-            if hit.start >= at.owned or (seen and seen.again(hit)):
+            if hit.start >= at.owned or seen.again(hit):
                 continue
             if hit.evidence is not None:
                 self._add(
