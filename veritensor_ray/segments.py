@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.origins import Origin, cut_origins
+from veritensor_ray.origins import Origin, Origins
 from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -134,6 +134,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
     origins: list[Sequence[Origin]] | None = None if block.origins is None else []
     for i, text in enumerate(source):
         at, base, line = 0, _item(block.start, i), _item(block.line, i)
+        own = Origins.of(block.origins[i] if block.origins is not None else ())
         while True:
             rest = len(text) - at
             take = rest if rest <= size + overlap else cut_point(text[at : at + size], size)
@@ -142,8 +143,8 @@ def _cut_long(block: Block, limits: Limits) -> Block:
             starts.append(base + at)
             owned.append(take if take < rest or block.owned is None else block.owned[i] - at)
             lines.append(line)
-            if origins is not None and block.origins is not None:
-                origins.append(cut_origins(block.origins[i], text, at, at + len(texts[-1])))
+            if origins is not None:
+                origins.append(own.cut(text, at, at + len(texts[-1])))
             if take == rest:
                 break
             line = None if line is None else line + text.count("\n", at, at + take)
@@ -269,17 +270,18 @@ class _Columns:
         return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
 
     def origins(self, values: list[Sequence[Sequence[Origin]] | None]) -> pa.Array:
-        if not any(values):
+        if all(value is None for value in values):
             return pa.nulls(self.rows, _ORIGINS)
         of_rows: list[Sequence[Origin] | None] = []
         for value, count in zip(values, self._counts, strict=True):
             of_rows += [None] * count if value is None else value
-        flat = [origin for some in of_rows for origin in some or ()]
-        columns = zip(*flat, strict=True) if flat else ([], [], [], [])
-        fields = [pa.array(values, field.type) for values, field in zip(columns, ORIGIN, strict=True)]
-        ends = np.cumsum([0, *(len(some or ()) for some in of_rows)])
+        found = Origins.joined([() if some is None else some for some in of_rows])
+        columns = (pa.array(column, field.type) for column, field in zip((found.ats, found.starts, found.ends), ORIGIN, strict=False))
+        lines = pa.array(found.lines, ORIGIN.field("line").type, mask=found.lines < 0)
+        ends = np.cumsum([0, *(0 if some is None else len(some) for some in of_rows)])
         unknown = pa.array([some is None for some in of_rows])
-        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)), mask=unknown)
+        origins = pa.StructArray.from_arrays([*columns, lines], fields=list(ORIGIN))
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), origins, mask=unknown)
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

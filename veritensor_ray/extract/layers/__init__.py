@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from bisect import bisect_right
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.layer import Layer
+from veritensor_ray.extract.layers.rows import JoinedRows
 from veritensor_ray.extract.source import Item, Member
-from veritensor_ray.origins import Mapped, from_origins
+from veritensor_ray.origins import Array, Mapped, Origins, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
 
 DEPTH = bounds.LAYERS
 _EVERYTHING = (characters.VIA, *encodings.ALL)
+_LINE_END = re.compile("\n")
 _MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
 
 
 def suspects(texts: pa.Array) -> dict[int, set[str]]:
     """Numbers of the texts that may hide something, in order, each with the encodings to try: a cheap test of all of them at once."""
     rows: dict[int, set[str]] = {}
-    for row, what in (*characters.suspects(texts), *encodings.suspects(texts)):
+    joined = JoinedRows(texts)
+    for row, what in (*characters.suspects(texts, joined), *encodings.suspects(joined)):
         rows.setdefault(row, set()).add(what)
     return dict(sorted(rows.items()))
 
@@ -85,13 +90,13 @@ class _Parent:
     """The text of a block that something was found in: its place, and the way from it to the file's characters."""
 
     def __init__(self, block: Block, row: int, text: str) -> None:
-        self._block, self._row = block, row
-        self._own = from_origins(text, block.origins[row]) if block.origins is not None else Mapped(text)
-        start = 0 if block.origins is not None else _item(block.start, row)
-        self._own.starts, self._own.ends = self._own.starts + start, self._own.ends + start
+        self._block, self._row, self._text = block, row, text
+        self._origins = None if block.origins is None else Origins.of(block.origins[row])
+        self._own = Mapped(text) if self._origins is None else from_origins(text, self._origins)
+        if self._origins is None and (start := _item(block.start, row)):
+            self._own.starts, self._own.ends = self._own.starts + start, self._own.ends + start
         line = _item(block.line, row)
         self._first = None if line is None else int(line)
-        self._start, self._text = start, text
         self.via: str | None = block.decoded_via
 
     @property
@@ -104,12 +109,17 @@ class _Parent:
         """A map to this text as one to the file."""
         return mapped.on(self._own)
 
-    def _line(self, at: int) -> int | None:
-        if self._block.origins is not None:
-            origins = self._block.origins[self._row]
-            index = bisect_right(origins, at, key=lambda origin: origin.start) - 1
-            return origins[max(0, index)].line
-        return None if self._first is None else self._first + self._text.count("\n", 0, at - self._start)
+    @functools.cached_property
+    def _line_ends(self) -> Array:
+        return np.fromiter((found.start() for found in _LINE_END.finditer(self._text)), np.int64)
+
+    def _lines(self, at: Array) -> Array:
+        """The line of each of some characters of this text, below zero where lines mean nothing."""
+        if self._origins is not None and len(self._origins):
+            return self._origins.lines_at(at, len(self._text), self._line_ends)
+        if self._first is None:
+            return np.full(len(at), -1, np.int64)
+        return self._first + np.searchsorted(self._line_ends, at)
 
     def block(self, found: Layer) -> Block:
         """A decoded text as a block of its own."""
@@ -123,7 +133,7 @@ class _Parent:
             part=block.part,
             view="decoded",
             decoded_via=found.via,
-            origins=[self.place(found.mapped).origins(self._line)],
+            origins=[self.place(found.mapped).origins(lambda firsts: self._lines(found.mapped.starts[firsts]))],
         )
 
 
