@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
@@ -37,6 +38,8 @@ _SEQUENCES = (
     "zyxwvutsrqponmlkjihgfedcba",
     "qwertyuiopasdfghjklzxcvbnm",
 )
+_STRETCH = 6
+_STRETCHES = frozenset(sequence[i : i + _STRETCH] for sequence in _SEQUENCES for i in range(len(sequence) - _STRETCH + 1))
 
 
 def is_stand_in(value: str) -> bool:
@@ -88,6 +91,7 @@ def naturalness(value: str, letters_only: bool = False) -> float:
     return natural / (letters + others) if letters + others else 0.0
 
 
+@functools.lru_cache(8192)
 def rarity(run: str) -> float:
     """Bits a letter that lower-case letters have as one word: 3.5 is common, 4.7 is what one word in a hundred has, 6.9 is usual for random ones."""
     known = surprises()
@@ -137,4 +141,4 @@ def is_mixed(value: str) -> bool:
 def has_sequence(value: str) -> bool:
     """Whether it contains a stretch of the alphabet, of the digits or of the keyboard: typed by hand."""
     low = value.lower()
-    return any(sequence[i : i + 6] in low for sequence in _SEQUENCES for i in range(len(sequence) - 5))
+    return any(low[i : i + _STRETCH] in _STRETCHES for i in range(len(low) - _STRETCH + 1))
