@@ -161,12 +161,12 @@ def vendor_value(text: str, end: int) -> AssignedValue | None:
 
 def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     """What a value is under its name, in a file with that extension."""
-    return _judged(name, AssignedValue(value.text, 0, value.quoted, value.way), extension)
+    return _judged(name, value.text, value.quoted, value.way, extension)
 
 
 @functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
-def _judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
-    kind, text = kind_of(name), value.text
+def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Verdict | None:
+    kind, value = kind_of(name), AssignedValue(text, 0, quoted, way)
     if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
         return None
     if likelihood.is_foreign(text) if kind is NameKind.PASSWORD else not text.isascii():
@@ -229,7 +229,7 @@ def password_score(text: str, strict: bool, written: bool, alone: bool = False) 
     """How likely it is a password: random, mixed, a word with digits or symbols, a mere word. `alone`: compared with one, or an option of a command."""
     core = text.rstrip(":?!.,…")
     words = likelihood.naturalness(core)
-    digits = sum(c.isdigit() for c in core)
+    digits = likelihood.digits_in(core)
     if (strict and "_" in core and likelihood.is_name(core)) or sum(map(str.isalnum, core)) < max(3, len(core) / 2):
         return 0.0
     if " " in core.strip():

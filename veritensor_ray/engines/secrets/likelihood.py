@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.secret_kinds.checks import entropy
@@ -37,6 +38,9 @@ _SEQUENCES = (
     "abcdefghijklmnopqrstuvwxyz",
     "zyxwvutsrqponmlkjihgfedcba",
     "qwertyuiopasdfghjklzxcvbnm",
+)
+_DIGITS, _UPPER, _LOWER, _LETTERS = (
+    {i: None for i in range(128) if wanted(chr(i))} for wanted in (str.isdigit, str.isupper, str.islower, str.isalpha)
 )
 _STRETCH = 6
 _STRETCHES = frozenset(sequence[i : i + _STRETCH] for sequence in _SEQUENCES for i in range(len(sequence) - _STRETCH + 1))
@@ -79,6 +83,7 @@ def is_hex(value: str) -> bool:
     return _HEX.match(value) is not None
 
 
+@functools.lru_cache(1024)  # a value is asked about several times in a row
 def naturalness(value: str, letters_only: bool = False) -> float:
     """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
     natural = letters = 0
@@ -87,7 +92,7 @@ def naturalness(value: str, letters_only: bool = False) -> float:
         letters += len(run)
         if len(run) >= 3 and rarity(run) < _WORDLIKE:
             natural += len(run) if len(run) >= 4 else 2
-    others = 0 if letters_only else sum(c.isdigit() for c in value)
+    others = 0 if letters_only else digits_in(value)
     return natural / (letters + others) if letters + others else 0.0
 
 
@@ -113,8 +118,7 @@ def is_random(value: str) -> bool:
     size = len(value)
     if size < 16 or " " in value:
         return False
-    digits = sum(c.isdigit() for c in value)
-    upper, lower = sum(c.isupper() for c in value), sum(c.islower() for c in value)
+    digits, upper, lower = digits_in(value), _count(value, str.isupper, _UPPER), _count(value, str.islower, _LOWER)
     if digits == size or not (digits or (upper and lower)) or entropy(value) < (2.7 if is_hex(value) else 3.0):
         return False
     if digits >= 2 and (is_hex(value) or has_sequence(value)):
@@ -127,8 +131,7 @@ def is_mixed(value: str) -> bool:
     """A shorter one: letters and digits that make no word."""
     if len(value) < 8 or " " in value:
         return False
-    digits = sum(c.isdigit() for c in value)
-    letters = sum(c.isalpha() for c in value)
+    digits, letters = digits_in(value), _count(value, str.isalpha, _LETTERS)
     if not letters or letters + digits < len(value) * 0.7:
         return False
     words = naturalness(value)
@@ -136,6 +139,16 @@ def is_mixed(value: str) -> bool:
         return False  # `types-pywin32`
     turns = digits == 1 and value.isalnum() and not value.islower() and not value.isupper()
     return (words < 0.55 if digits >= 2 else words < (0.3 if turns else 0.2)) and entropy(value) >= 2.3
+
+
+def digits_in(value: str) -> int:
+    """How many digits it has."""
+    return _count(value, str.isdigit, _DIGITS)
+
+
+def _count(value: str, wanted: Callable[[str], bool], without: dict[int, None]) -> int:
+    """Characters of a kind. Taking them out of ASCII and looking at what is left is twenty times as fast as asking for each."""
+    return len(value) - len(value.translate(without)) if value.isascii() else sum(map(wanted, value))
 
 
 def has_sequence(value: str) -> bool:

@@ -180,12 +180,13 @@ def _inside(text: str, start: int) -> bool:
 
 
 def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
-    value = assignments.value_after(text, end)
+    name = text[start:end]
+    value = assignments.value_after(text, end) if names.kind_of(name) is not names.NameKind.NONE else None
     if value is None:
         return None
     if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
         value = replace(value, quoted=True)  # inside of a string
-    verdict = assignments.judged(text[start:end], value, extension)
+    verdict = assignments.judged(name, value, extension)
     return _found(verdict, value, text) if verdict else None
 
 
