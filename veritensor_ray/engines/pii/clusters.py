@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-TIED = 48
+TIED = 8  # characters: so far ahead a search may be sent on by digits that are in the middle of something
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 

@@ -13,11 +13,12 @@ from veritensor_ray.engines.pii.context import phrases_of, speaks_of_any
 from veritensor_ray.engines.pii.joining import JoinedBatch
 from veritensor_ray.engines.pii.national import TOKENS
 from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
+from veritensor_ray.engines.words import points_of
 
 BEFORE, BEHIND = 112, 64  # characters that a place may be away from the digits: a token, and the words around it that count
 _WIDTH = 64  # characters that context looks at
 _SHORT = 5  # letters of a word that stands in many others
-_ODD = re.compile(r"[\u0130\u0131\u017f\u212a]|[^\x00-\x7f](?<=\d)")  # what a pattern takes for a letter or a digit, and an automaton of bytes does not
+_LIKE_ASCII = frozenset((0x130, 0x131, 0x17F, 0x212A))  # what `[a-z]` takes for a letter where case does not matter
 
 
 def places(joined: JoinedBatch) -> Positions | None:
@@ -29,13 +30,20 @@ def places(joined: JoinedBatch) -> Positions | None:
     data = low.encode("utf-8", "surrogatepass")
     found = np.array([end for _, end in _automaton().ends(data)], np.int64)
     if len(data) > len(text):
-        starts = (np.frombuffer(data, np.uint8) & 0xC0) != 0x80
-        found = np.cumsum(starts)[np.maximum(found - 1, 0)]
-        found = np.concatenate([found, np.fromiter((match.start() for match in _ODD.finditer(text)), np.int64)])
+        inside = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
+        found = found - np.searchsorted(inside, found)
+        found = np.concatenate([found, _odd(text)])
     named = [i for i, column in enumerate(joined.columns) if column is not None and speaks_of_any(column.name, _asked())]
     if named:
         found = np.concatenate([found, *(np.arange(joined.starts[i], joined.ends[i] + 1) for i in named)])
     return np.unique(found)
+
+
+def _odd(text: str) -> Positions:
+    """Where a pattern sees a letter or a digit, and an automaton of bytes does not."""
+    codes = points_of(text)
+    odd = [code for code in np.unique(codes[codes > 0x7F]).tolist() if code in _LIKE_ASCII or chr(code).isdecimal()]
+    return np.flatnonzero(np.isin(codes, odd)) if odd else np.zeros(0, np.int64)
 
 
 @functools.cache
