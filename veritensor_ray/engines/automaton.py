@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class Pattern(NamedTuple):
-    """A pattern of bytes, in the syntax that Hyperscan, Python and YARA share, and the number that it is reported by."""
+    """A pattern of bytes, in the syntax that Hyperscan, Python and YARA share, and the number that it is reported by. A NUL is written as `\\x00`."""
 
     number: int
     source: bytes

@@ -210,14 +210,13 @@ def _repeated(least: int, most: int, inner: list[_Piece]) -> Sequence[_Piece]:
 
 def _of_branches(alternatives: Any, caseless: bool, first: _Piece | None) -> Sequence[_Piece]:
     """`first` stands in front of each: words belong to it from now on, all else is only looked at."""
-    head = [first] if isinstance(first, _Words) else []
+    head: list[_Piece] = [first] if isinstance(first, _Words) else []
     branches = [_joined(head, _pieces(one, caseless, first if isinstance(first, _Edge | _Gap) else None)) for one in alternatives]
     plain = [[piece for piece in branch if not isinstance(piece, _Edge)] for branch in branches]
-    if all(len(branch) == 1 and isinstance(branch[0], _Words) or not branch for branch in plain):
+    if all((len(branch) == 1 and isinstance(branch[0], _Words)) or not branch for branch in plain):
         words = frozenset(itertools.chain.from_iterable(one.words for branch in plain for one in branch if isinstance(one, _Words)))
         words |= {b""} if not all(plain) else frozenset()
-        if len(words) <= MOST or all(map(all, plain)):
-            return [_Words(words)]
+        return [_Words(words)]
     around = _Gap(frozenset().union(*map(_characters, branches)))
     seen = [[first, *branch] if isinstance(first, _Edge) or (isinstance(first, _Gap) and first.one) else branch for branch in branches]
     link = _any_of([_best(branch, caseless, 1) for branch in seen])
@@ -287,7 +286,7 @@ def _chains(pieces: Sequence[_Piece], first: int, caseless: bool, least: int) ->
             gap = _Gap(frozenset())
         else:
             gap = _Gap(gap.among | _characters([piece]))
-        if links == _CHAIN or (len(gap.among) > _WIDEST and _ENDS <= gap.among):
+        if links == _CHAIN or (len(gap.among) > _WIDEST and gap.among >= _ENDS):
             return
 
 

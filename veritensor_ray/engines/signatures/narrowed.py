@@ -15,7 +15,7 @@ from veritensor_ray.engines.automaton import Automaton, Pattern
 from veritensor_ray.engines.signatures.fragments import Fragment, of_string
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
-EARNED = 24 << 20  # bytes: only when a process has matched so much does the automaton save more than it costs to make
+EARNED = 64 << 20  # bytes: only when a process has matched so much does the automaton save more than it costs to make
 # YARA looks at 1,024 bytes on both sides of a few that stand in all that a string matches, and no match is longer than that.
 REACH = 2304
 _CUT = 128  # bytes at the cut of a window in which no match of the whole can begin or end
