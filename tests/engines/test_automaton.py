@@ -50,5 +50,5 @@ def test_threads_share_one() -> None:
 
 
 def test_a_pattern_that_cannot_be_compiled_raises() -> None:
-    with pytest.raises(Exception, match="nothing to repeat|Invalid|repeat"):
+    with pytest.raises(Exception, match=r"[Rr]epeat|operator"):
         Automaton([Pattern(0, b"*")])
