@@ -10,9 +10,10 @@ import pytest
 
 from tests.engines.pii.helpers import ENGINE
 from veritensor_ray.engines.base import Hit
-from veritensor_ray.engines.pii import nearness, patterns
+from veritensor_ray.engines.pii import nearness
 from veritensor_ray.engines.pii.clusters import Near, digits_of
 from veritensor_ray.engines.pii.context import phrases_of
+from veritensor_ray.engines.pii.joining import JoinedBatch
 from veritensor_ray.testing import text_batch
 
 REAL = [path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parents[3] / "docs").glob("*.md"))]
@@ -64,7 +65,7 @@ def test_near(begins: list[int], stops: list[int], places: list[int], expected: 
 
 def test_few_of_the_digits_in_plain_text_are_looked_at() -> None:
     text = "In 2024 the build a1b2 had 12 parts of x86 and y64, see [12]. " * 200
-    joined = patterns.JoinedBatch.of(text, None)
+    joined = JoinedBatch.of(text, None)
     places = nearness.places(joined)
     assert places is None or len(places) == 0
     assert len(digits_of(text)) > 2000
