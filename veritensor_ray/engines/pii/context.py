@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from veritensor_ray.engines.pii.joining import JoinedBatch, words_of, words_of_name
 
@@ -105,6 +105,17 @@ BIRTH = re.compile(
 def speaks_of(column: str, kind: str) -> bool:
     """Whether the name of a column says that its cells are of that kind."""
     return kind in kinds_of(words_of_name(column))
+
+
+def phrases_of(kinds: Collection[str]) -> set[str]:
+    """All that speak of one of the kinds, in lower case."""
+    return {phrase for phrase, some in _PHRASES.items() if not set(kinds).isdisjoint(some)}
+
+
+@functools.lru_cache(1024)
+def speaks_of_any(column: str, kinds: frozenset[str]) -> bool:
+    """The same for several."""
+    return not kinds.isdisjoint(kinds_of(words_of_name(column)))
 
 
 def kinds_of(words: Sequence[str]) -> dict[str, int]:
