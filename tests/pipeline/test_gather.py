@@ -58,7 +58,7 @@ HOSTILE = {
     "plain.txt": EVIL.encode(),
     "empty.txt": b"",
     "mixed.md": mixed(40),
-    "long.txt": mixed(400),
+    "long.txt": mixed(120),
     "hidden.txt": f"see {hidden(EVIL.encode())} and {hidden(f'contact: {MAIL}'.encode())}".encode(),
     "twice.txt": f"{EVIL} then {hidden(EVIL.encode())}".encode(),
     "zip-in-text.json": json.dumps([{"blob": hidden(packed(("a.txt", EVIL.encode()), ("b.html", b"<p>" + EVIL.encode())))}, EVIL]).encode(),
