@@ -58,7 +58,8 @@ class Origins(Sequence[Origin]):
     def joined(cls, texts: Sequence[Sequence[Origin]]) -> Origins:
         """Those of several texts, one behind the other; `at` counts from the beginning of each."""
         parts: list[Origins] = []
-        for as_columns, some in groupby(texts, key=lambda origins: isinstance(origins, Origins)):
+        for as_columns, group in groupby(texts, key=lambda origins: isinstance(origins, Origins)):
+            some = list(group)
             parts += some if as_columns else [cls.of([*chain.from_iterable(some)])]  # type: ignore[arg-type]
         columns = zip(*((one.ats, one.starts, one.ends, one.lines) for one in parts or [cls.of([])]), strict=True)
         return cls(*map(np.concatenate, columns))

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,9 @@ def shown(block: Block) -> list[tuple[Any, ...]]:
 
 
 def _plain(item: Any) -> tuple[Any, ...]:
-    return (item.name, item.file.read()) if isinstance(item, Member) else (repr(item),)
+    if isinstance(item, Member):
+        return item.name, item.file.read()
+    return (replace(item, origins=[list(origins) for origins in item.origins or ()]) if isinstance(item, Block) else item,)
 
 
 def test_suspects_of_a_batch_are_those_of_each_block() -> None:
