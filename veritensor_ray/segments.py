@@ -279,7 +279,7 @@ class _Columns:
         columns = (pa.array(column, field.type) for column, field in zip((found.ats, found.starts, found.ends), ORIGIN, strict=False))
         lines = pa.array(found.lines, ORIGIN.field("line").type, mask=found.lines < 0)
         ends = np.cumsum([0, *(0 if some is None else len(some) for some in of_rows)])
-        unknown = pa.array([some is None for some in of_rows])
+        unknown = pa.array([some is None for some in of_rows], pa.bool_())
         origins = pa.StructArray.from_arrays([*columns, lines], fields=list(ORIGIN))
         return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), origins, mask=unknown)
 

@@ -9,7 +9,8 @@ import random
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.pipeline import extract, gather
 from veritensor_ray.pipeline.context import Workbench
-from veritensor_ray.pipeline.gather import Gathered, Placed
+from veritensor_ray.pipeline.gather import Gatherer, Placed
 from veritensor_ray.pipeline.walk import Tools, Walk
 from veritensor_ray.segments import Block, Identity
 
 ENGINES = ["signatures", "structure", "secrets", "dependencies", "modelfiles"]
+KINDS = (".md", ".html", ".json", ".txt", ".rst", ".py", ".csv", ".xml", ".svg", ".png", ".so", ".npy", ".gz", ".ttf", "")
 MAIL = "anna.becker@posteo.de"
 
 
@@ -57,7 +59,7 @@ HOSTILE = {
     "plain.txt": EVIL.encode(),
     "empty.txt": b"",
     "mixed.md": mixed(40),
-    "long.txt": mixed(400),
+    "long.txt": mixed(120),
     "hidden.txt": f"see {hidden(EVIL.encode())} and {hidden(f'contact: {MAIL}'.encode())}".encode(),
     "twice.txt": f"{EVIL} then {hidden(EVIL.encode())}".encode(),
     "zip-in-text.json": json.dumps([{"blob": hidden(packed(("a.txt", EVIL.encode()), ("b.html", b"<p>" + EVIL.encode())))}, EVIL]).encode(),
@@ -88,13 +90,14 @@ HOSTILE = {
 }
 
 
-def real_files(count: int) -> Iterator[tuple[str, bytes]]:
-    """Small files of the installed packages, a few of each kind."""
-    site, seen = Path(sysconfig.get_paths()["purelib"]), Counter[str]()
+def real_files() -> dict[str, bytes]:
+    """Small files of the installed packages, some of each kind."""
+    site, found, seen = Path(sysconfig.get_paths()["purelib"]), dict[str, bytes](), Counter[str]()
     for path in sorted(site.rglob("*")):
-        if path.is_file() and 0 < path.stat().st_size < 20_000 and seen[path.suffix] < count:
+        if path.suffix in KINDS and path.is_file() and 0 < path.stat().st_size < 20_000 and seen[path.suffix] < 2:
             seen[path.suffix] += 1
-            yield f"real-{sum(seen.values()):04}{path.suffix}", path.read_bytes()
+            found[f"real-{len(found):02}{path.suffix}"] = path.read_bytes()
+    return found
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def test_a_file_among_others_gives_what_it_gives_alone(tmp_path: Path, engines: 
     together, alone = tmp_path / "all", tmp_path / "each"
     for folder in (together, alone):
         folder.mkdir()
-    files = HOSTILE | dict(real_files(1))
+    files = HOSTILE | real_files()
     for name, data in files.items():
         (together / name).write_bytes(data)
     rows = {row["artifact"]: told(row) for _, row in scanned(together, **options)}
@@ -143,7 +146,9 @@ def shown(block: Block) -> list[tuple[Any, ...]]:
 
 
 def _plain(item: Any) -> tuple[Any, ...]:
-    return (item.name, item.file.read()) if isinstance(item, Member) else (repr(item),)
+    if isinstance(item, Member):
+        return item.name, item.file.read()
+    return (replace(item, origins=[list(origins) for origins in item.origins or ()]) if isinstance(item, Block) else item,)
 
 
 def test_suspects_of_a_batch_are_those_of_each_block() -> None:
@@ -159,7 +164,7 @@ def test_suspects_of_a_batch_are_those_of_each_block() -> None:
         Block(["\ud800" + texts[2]], page=3),
         Block(["", ""], images=[b"1", b"2"]),
     ]
-    one, gathered = walk(), Gathered(Limits(segment_chars=4096, overlap_chars=100))
+    one, gathered = walk(), Gatherer(Limits(segment_chars=4096, overlap_chars=100))
     for block in blocks:
         gathered.place(Placed(block, Identity(0, "a.txt", "text/plain"), one, FileInfo("a.txt", 1, ""), plain=block.view == "visible"))
     taken = gathered.take()

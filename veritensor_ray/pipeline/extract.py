@@ -19,7 +19,7 @@ from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
-from veritensor_ray.pipeline.gather import Gathered, Part, Parts, Placed
+from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
@@ -51,7 +51,7 @@ class Extraction:
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
-        self._gathered, self._parts, self._batcher = Gathered(self._limits), Parts(self._limits), Batcher(self._limits)
+        self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
@@ -97,7 +97,7 @@ class Extraction:
             yield from self._batched()
 
     def _batched(self) -> Iterator[Handover]:
-        parts, self._parts = self._parts.parts, Parts(self._limits)
+        parts, self._parts = self._parts.parts, BlockPile(self._limits)
         for batch in self._batcher.add(one_batch(parts)):
             yield from self._scanned(batch)
             self._pulse()
@@ -187,7 +187,7 @@ def _alike(one: str, other: str, by_name: bool) -> bool:
 
 
 def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
-    """Which part of the artifact a row of the plan is. Parts of a split text are of the kind that the plan saw at its beginning."""
+    """Which part of the artifact a row of the plan is. BlockPile of a split text are of the kind that the plan saw at its beginning."""
     first = row.part == 0
     if row.kind == "rowgroups":
         return Share(row_groups=(row.start or 0, row.end or 0), first=first)

@@ -42,7 +42,7 @@ class Placed:
     plain: bool = True
 
 
-class Parts:
+class BlockPile:
     """Blocks that become one batch."""
 
     def __init__(self, limits: Limits) -> None:
@@ -68,7 +68,7 @@ class Parts:
         self._bytes += _size(part[0])
 
 
-class Gathered(Parts):
+class Gatherer(BlockPile):
     """Blocks of which nobody knows yet what they hide."""
 
     def _begin(self) -> None:
