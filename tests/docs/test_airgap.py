@@ -88,7 +88,6 @@ class Zone:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "RAY_raylet_start_wait_time_s": "30",  # on a busy machine Ray's agent takes longer than it is given
             "VERITENSOR_ENGINES": "signatures,dependencies",  # of the package: a bundle's models are looked at, not loaded
         }
         script = f"set -euo pipefail\n{text}"
