@@ -68,7 +68,8 @@ def start(settings: Settings) -> bool:
         os.environ.pop("RAY_ADDRESS", None)
     import ray
 
-    if not settings.address:
+    address = _knock(settings) if settings.address else None
+    if not address:
         _forget_token()
     options: dict[str, Any] = {
         "job_config": _without_driver_path(),
@@ -78,8 +79,8 @@ def start(settings: Settings) -> bool:
     }
     try:
         with _own_sigterm() as deal_with_signals:
-            if settings.address:
-                ray.init(address=settings.address, **options)
+            if address:
+                ray.init(address=address, **options)
             else:
                 from veritensor_ray.jobs import embedded
 
@@ -87,9 +88,33 @@ def start(settings: Settings) -> bool:
     except CannotRunError:
         raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
-        where = settings.address or "an embedded Ray"
-        raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
+        what = f"join {settings.address}" if settings.address else "start an embedded Ray"
+        raise CannotRunError(f"cannot {what}: {error}. `veritensor-ray doctor` looks for the cause") from error
     return True
+
+
+def _knock(settings: Settings) -> str:
+    """Look at who listens before Ray does, which waits for minutes, and give it the token that the cluster wants; the address to join.
+
+    Raises UsageError or CannotRunError.
+    """
+    from ray._private import services
+
+    from veritensor_ray.jobs.reach import cluster_token, joinable
+
+    address = str(settings.address)
+    if "://" in address:
+        return address  # of Ray's own kinds
+    if address == "auto":  # once: of several, Ray takes another each time
+        try:
+            address = services.canonicalize_bootstrap_address_or_die(address)
+        except (ConnectionError, ValueError) as error:
+            raise CannotRunError(f"there is no Ray on this machine that could be joined: {error}") from None
+    token = cluster_token(settings)
+    if joinable(address, token):
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        _forget_token()
+    return address
 
 
 def _alone(settings: Settings) -> dict[str, Any]:
