@@ -17,6 +17,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import VeritensorError
+from veritensor_ray.extract.readers import import_all
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.jobs import cluster
 from veritensor_ray.pipeline.context import load
@@ -40,6 +41,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("machine", _machine),
         ("site key", _site_key),
         ("engines", _engines),
+        ("readers", _readers),
         ("stores", _stores),
         ("ray", _ray),
     )
@@ -126,6 +128,15 @@ def _engines(settings: Settings) -> Iterator[Check]:
             yield Check(
                 f"engine {engine.name}", "ok", f"loads; self-test of {model} passed" if model else f"loads; {len(engine.rules())} rules"
             )
+
+
+def _readers(settings: Settings) -> Iterator[Check]:
+    try:
+        import_all()
+    except ImportError as error:
+        yield Check("readers", "fails", str(error), "install the package again, with all that it depends on")
+    else:
+        yield Check("readers", "ok", "all libraries are there")
 
 
 def _stores(settings: Settings) -> Iterator[Check]:
