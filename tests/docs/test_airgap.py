@@ -86,6 +86,7 @@ class Zone:
     def run(self, text: str) -> subprocess.CompletedProcess[str]:
         clean = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),  # this checkout, whichever is installed
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "VERITENSOR_ENGINES": "signatures,dependencies",  # of the package: a bundle's models are looked at, not loaded
