@@ -42,10 +42,10 @@ _FATAL = re.compile(r"^\[[^\]]* [CF] \d+ \d+\]|Check failed|exited immediately|^
 _STAMP = re.compile(r"^\[[^\]]*\] \(\w+\) ")
 
 
-class _Node(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
+class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
     """The processes of an embedded Ray: no dashboard, which would only count usage, and no autoscaler."""
 
-    made: list[_Node]
+    made: list[_EmbeddedNode]
     tails_logs: bool
     between: Callable[[], None]
 
@@ -136,10 +136,10 @@ def _advice(said: str, logs: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(tails_logs: bool, between: Callable[[], None]) -> Iterator[list[_Node]]:
+def _alone(tails_logs: bool, between: Callable[[], None]) -> Iterator[list[_EmbeddedNode]]:
     """What `ray.init` starts in this block, and all that those processes start, stays on loopback. Gives the nodes that were made."""
-    made: list[_Node] = []
-    kind = type("_Node", (_Node,), {"made": made, "tails_logs": tails_logs, "between": staticmethod(between)})
+    made: list[_EmbeddedNode] = []
+    kind = type("_EmbeddedNode", (_EmbeddedNode,), {"made": made, "tails_logs": tails_logs, "between": staticmethod(between)})
     before, cluster, usual = os.environ.get(_SWITCH), ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node
     os.environ[_SWITCH], ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node = "0", False, kind
     try:
