@@ -10,10 +10,11 @@ from collections.abc import Callable
 from veritensor_ray.origins import Origin, cut_origins
 
 Emit = Callable[[str, list[Origin], int], None]
-_REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)?+")
+_REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)")
 # In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
-_IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))?+")
-_FLOWING = re.compile(r"([^ \t\n\r\f]++(?: [^ \t\n\r\f]++)*+)|[ \t\n\r\f]++")
+_IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))")
+# White space that is more than one blank between two words.
+_GAP = re.compile(r"[ \t\n\r\f]{2,}+|[\t\n\r\f]|\A | \Z")
 _LENGTH = 1 << 18
 _ORIGINS = 1 << 14
 _OVERLAP = 1024
@@ -83,31 +84,33 @@ class Paragraph:
 
     def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None], reference: re.Pattern[str] = _REFERENCE) -> None:
         """Source text: references, of which stray ampersands are none, and what `take` makes of the text between them."""
-        at = 0
+        at, breaks = 0, "\n" in raw
         for found in reference.finditer(raw):
             begin, end = found.span()
-            take(raw[at:begin], start + at, line)
-            line += raw.count("\n", at, begin)
-            if end - begin > 1:
-                self.shown(decoded_reference(found.group()), start + begin, start + end, line)
-            else:
-                self.plain("&", start + begin, line)
+            if begin > at:
+                take(raw[at:begin], start + at, line)
+                if breaks:
+                    line += raw.count("\n", at, begin)
+            self.shown(decoded_reference(found[0]), start + begin, start + end, line)
             at = end
-        take(raw[at:], start + at, line)
+        if at < len(raw):
+            take(raw[at:], start + at, line)
 
     def _words(self, raw: str, start: int, line: int) -> None:
         if not self.size and not raw.strip(" \t\n\r\f"):
             return
         if len(raw) < 2 or "\n" in raw or "  " in raw or "\t" in raw or "\r" in raw or "\f" in raw:
-            seen = 0
-            for found in _FLOWING.finditer(raw):
-                begin = found.start()
-                line += raw.count("\n", seen, begin)
-                seen = begin
-                if found.lastindex:
-                    self.plain(found.group(), start + begin, line)
-                else:
-                    self._blank(start + begin, line, raw[begin] == "\n")
+            at = 0
+            for found in _GAP.finditer(raw):
+                begin, end = found.span()
+                if begin > at:
+                    self.plain(raw[at:begin], start + at, line)
+                if self._space is None and self.size:
+                    self._space = (start + begin, line, raw[begin] == "\n")
+                line += raw.count("\n", begin, end)
+                at = end
+            if at < len(raw):
+                self.plain(raw[at:], start + at, line)
         else:  # single spaces at most: one piece as it stands
             first = raw[0] == " " and (self._space is not None or not self.size)
             last = len(raw) - (raw[-1] == " ")

@@ -12,11 +12,8 @@ from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.source import Item
 
 
-class Taker(Protocol):
-    """Takes tokens in their order, and writes texts."""
-
-    def take(self, kind: int, start: int, line: int, raw: str, name: str) -> None:
-        """One token."""
+class Taker(t.Taker, Protocol):
+    """Takes tokens and knows when they end."""
 
     def end(self) -> None:
         """There is no more."""
@@ -25,10 +22,7 @@ class Taker(Protocol):
 def walked(taker: Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
     """All tokens; where a bound ends them, what was taken before is given off first."""
     try:
-        for token in t.tokens(chars, xml=xml, html=html):
-            taker.take(*token)
-            if writer.ready:
-                yield from writer.drain()
+        yield from t.tokens(chars, taker, writer, xml=xml, html=html)
     except LimitExceeded:
         taker.end()
         yield from writer.rest()
