@@ -94,3 +94,4 @@ ELEMENTS = {
     for name in KNOWN | UNSEEN
 }
 STYLED = names("display visibility opacity font-size")  # attributes of SVG that are styles
+LEAVES = frozenset(name for name, kind in ELEMENTS.items() if kind.known and kind.holds) - {"svg", "math"}  # those that may be only text

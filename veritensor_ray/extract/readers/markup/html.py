@@ -164,6 +164,26 @@ class _Page:
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
         """Takes a start tag."""
         about = ELEMENTS.get(name, UNKNOWN)
+        holds, state, element = self._begun(raw, start, line, name, about)
+        if holds:
+            self._svg += name == "svg"
+            self._open.push(name, state, element)
+
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """Takes an element that is text: it is not opened, since nothing asks for it before it ends."""
+        about = ELEMENTS[name]
+        _, state, element = self._begun(raw, start, line, name, about)
+        if element:
+            element.state = state
+        around, self._open.state = self._open.state, state
+        if text:
+            self.text(text, start + len(raw), line + raw.count("\n"))
+        if about.block:
+            self._break()
+        self._open.state = around
+
+    def _begun(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[bool, State, Element | None]:
+        """Whether an element that begins has content, how that is shown, and the element if selectors ask for it."""
         if about.block:
             self._break()
             if about.closes:
@@ -175,12 +195,9 @@ class _Page:
         holds = about.holds and not (raw[-2] == "/" and (self._xml or self._svg > 0 or name == "svg"))
         if holds:
             self._open.make_room()
-        state, element = self._open.state, None
         if len(raw) > len(name) + 3 or self._styled or about.looks:
-            state, element = self._shown(raw, start, line, name, about)
-        if holds:
-            self._svg += name == "svg"
-            self._open.push(name, state, element)
+            return holds, *self._shown(raw, start, line, name, about)
+        return holds, self._open.state, None
 
     def _unknown(self, raw: str, start: int, line: int, name: str) -> None:
         """A browser ignores such a tag; who reads the source sees a word in angle brackets: <tool_call>, or a type in a listing."""

@@ -14,7 +14,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup.characters import Characters
-from veritensor_ray.extract.readers.markup.elements import RAW_ELEMENTS
+from veritensor_ray.extract.readers.markup.elements import LEAVES, RAW_ELEMENTS
 from veritensor_ray.extract.source import Item
 
 COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(5)
@@ -23,17 +23,17 @@ _CHUNK = 1 << 20
 
 _LONG = frozenset({"textarea", "title"})  # raw ones whose references are decoded
 _FOREIGN = frozenset({"svg", "math"})
+_SPECIAL = RAW_ELEMENTS | _FOREIGN
 _SPACE = r"\t\n\f\r "
 # A quotation mark counts only behind an equals sign; one that never closes is a character like any other.
 _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
-# Most elements of XML that is data hold one text: it is found with the tag before it, if nothing in it stands for anything else.
-_LAST = r"[^\s<&]++(?: [^\s<&]++){0,7}+</\3>"
-# A tag with the text before it: nearly all of a page is that, and one match for both is half the work.
-_TAG, _TAG_XHTML, _TAG_XML = (
-    re.compile(rf"([^<]*+)<(/?)({first}[^{_SPACE}/>]*+){_INSIDE}({last})")
-    for first, last in (("[A-Za-z]", ""), (r"[^\W\d]", ""), (r"[^\W\d]", f"(?:{_LAST})?+"))
+# A tag with the text before it, and with the text behind it if the element holds nothing else: nearly all of a page is that, and one match
+# takes a third of the time that three take.
+_TAG, _TAG_XML = (
+    re.compile(rf"([^<]*+)<(?:/({name}){_INSIDE}|({name}){_INSIDE}(?:([^<&]*+)</\3>)?+)")
+    for name in (rf"[A-Za-z][^{_SPACE}/>]*+", rf"[^\W\d][^{_SPACE}/>]*+")
 )
-_NEXT, _NEXT_XML = (re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]"))
+_NEXT, _NEXT_XML = (re.compile(rf"<(?:/?({first})|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]"))
 _NAME = re.compile(rf"[^{_SPACE}/>]+")
 _ATTRIBUTE = re.compile(
     rf"""[{_SPACE}/]*+([^{_SPACE}/>=][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+|="""
@@ -65,6 +65,9 @@ class Taker(Protocol):
     def finish(self, raw: str, start: int, line: int, name: str) -> None:
         """An end tag."""
 
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """A start tag, the text behind it, in which nothing stands for anything else, and the end tag behind that."""
+
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
         """Anything else, by its kind; a name has only what is RAW."""
 
@@ -75,36 +78,36 @@ def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: 
     `xml` is for the syntax, `html` for the elements: XHTML has both. Raises LimitExceeded for a token that is longer than LARGEST.
     """
     at, line, foreign = 0, 1, 0
-    match = (_TAG if not xml else _TAG_XHTML if html else _TAG_XML).match
-    search = (_NEXT_XML if xml else _NEXT).search
+    match, search = (_TAG_XML.match, _NEXT_XML.search) if xml else (_TAG.match, _NEXT.search)
     while True:
         text, raw = chars.text, ""
         found = match(text, at)
         if found is not None and (start := found.end(1)) - at <= _CHUNK:
-            before, slash, name, last = found.groups()
+            before, ends, name, inside = found.groups()
             if before:
                 taker.text(before, chars.base + at, line)
                 line += before.count("\n")
-            at, end = start, found.start(4)
-            piece = text[at:end]
-            if html:
-                name = name.lower()
-            if slash:
+            at, end = start, found.end()
+            if ends:
+                piece, name = text[at:end], ends.lower() if html else ends
                 taker.finish(piece, chars.base + at, line, name)
+                foreign -= foreign > 0 and html and name in _FOREIGN
             else:
-                taker.begin(piece, chars.base + at, line, name)
+                name = name.lower() if html else name
+                if inside is not None:
+                    end = found.start(4)
+                piece = text[at:end]
+                if inside is not None and piece[-2] != "/" and (not html or name in LEAVES) and len(inside) <= _CHUNK:
+                    taker.leaf(piece, chars.base + at, line, name, inside)
+                    line += inside.count("\n")
+                    end = found.end()
+                else:
+                    taker.begin(piece, chars.base + at, line, name)
+                    if html and name in _SPECIAL and not (piece[-2] == "/" and (xml or foreign or name in _FOREIGN)):
+                        foreign += name in _FOREIGN
+                        raw = name if name in RAW_ELEMENTS else ""
             line += piece.count("\n")
             at = end
-            if last:
-                end = len(last) - len(name) - 3
-                taker.text(last[:end], chars.base + at, line)
-                taker.finish(last[end:], chars.base + at + end, line, name)
-                at += len(last)
-            elif html:
-                if name in RAW_ELEMENTS:
-                    raw = name if not slash and not ((xml or foreign) and piece[-2] == "/") else ""
-                elif name in _FOREIGN:
-                    foreign = max(0, foreign - 1 if slash else foreign + (piece[-2] != "/"))
         else:
             opening = search(text, at)
             if opening:
@@ -120,10 +123,10 @@ def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: 
                 if chars.ended and at == len(text):
                     return
                 at = _more(chars, at)
-            elif opening[2] and match(text, at):
+            elif opening[1] and match(text, at):
                 continue
             else:
-                kind, end = (BROKEN, 0) if opening[2] else _special(text, opening[0], start, xml or foreign > 0, xml)
+                kind, end = (BROKEN, 0) if opening[1] else _special(text, opening[0], start, xml or foreign > 0, xml)
                 if end or chars.ended:
                     piece = text[at : end or len(text)]
                     taker.other(kind if end or kind == COMMENT else BROKEN, piece, chars.base + at, line, "")

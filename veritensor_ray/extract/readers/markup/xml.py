@@ -134,6 +134,13 @@ class _Tree:
             notice = formula_notice(text) if text[:1] == "=" and _local(attribute) == "formula" else None
             self._writer.add("metadata", text, origins, f"{short}@{attribute[:_SHORT]}", notice=notice)
 
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """Takes an element that is text."""
+        self.begin(raw, start, line, name)
+        if text:
+            self.text(text, start + len(raw), line + raw.count("\n"))
+        self.finish("", start, line, name)
+
     def finish(self, raw: str, start: int, line: int, name: str) -> None:
         """Takes an end tag."""
         if not self._depth:
