@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from veritensor_ray.origins import Origin, cut_origins
 
+_new = tuple.__new__  # an origin without the detour over its class: there is one for each line of a page
 Emit = Callable[[str, list[Origin], int], None]
 _REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)")
 # In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
 _IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))")
-# White space that is more than one blank between two words.
-_GAP = re.compile(r"[ \t\n\r\f]{2,}+|[\t\n\r\f]|\A | \Z")
+_ODD = re.compile(r"[\t\r\f][ \t\r\f]*+| [ \t\r\f]++")  # white space within a line that is more than a blank
+_DOUBLE = re.compile("  ")
+_WHITE = " \t\n\r\f"
 _LENGTH = 1 << 18
 _ORIGINS = 1 << 14
 _OVERLAP = 1024
@@ -97,26 +99,47 @@ class Paragraph:
             take(raw[at:], start + at, line)
 
     def _words(self, raw: str, start: int, line: int) -> None:
-        if not self.size and not raw.strip(" \t\n\r\f"):
+        if not self.size and not raw.strip(_WHITE):
             return
-        if len(raw) < 2 or "\n" in raw or "  " in raw or "\t" in raw or "\r" in raw or "\f" in raw:
+        odd = "\t" in raw or "\r" in raw or "\f" in raw
+        if "\n" in raw:
+            first, *more = raw.split("\n")
+            self._one_line(first, start, line, odd)
+            start += len(first)
+            for one in more:
+                self._blank(start, line, True)
+                line += 1
+                start += 1
+                self._one_line(one, start, line, odd)
+                start += len(one)
+        else:
+            self._one_line(raw, start, line, odd)
+
+    def _one_line(self, raw: str, start: int, line: int, odd: bool) -> None:
+        """Source text without a line feed; `odd` says that it may have other white space than blanks."""
+        words = raw.strip(_WHITE)
+        if len(words) == len(raw):
+            behind = 0
+        else:
+            before = raw.find(words[0]) if words else len(raw)
+            behind = len(raw) - before - len(words)
+            if before:
+                self._blank(start, line, False)
+                start += before
+        if not words:
+            return
+        if odd or _DOUBLE.search(words):
             at = 0
-            for found in _GAP.finditer(raw):
+            for found in _ODD.finditer(words):
                 begin, end = found.span()
-                if begin > at:
-                    self.plain(raw[at:begin], start + at, line)
-                if self._space is None and self.size:
-                    self._space = (start + begin, line, raw[begin] == "\n")
-                line += raw.count("\n", begin, end)
+                self.plain(words[at:begin], start + at, line)
+                self._space = start + begin, line, False
                 at = end
-            if at < len(raw):
-                self.plain(raw[at:], start + at, line)
-        else:  # single spaces at most: one piece as it stands
-            first = raw[0] == " " and (self._space is not None or not self.size)
-            last = len(raw) - (raw[-1] == " ")
-            self.plain(raw[first:last], start + first, line)
-            if last < len(raw):
-                self._blank(start + last, line, False)
+            self.plain(words[at:] if at else words, start + at, line)
+        else:  # one piece as it stands
+            self.plain(words, start, line)
+        if behind:
+            self._space = start + len(words), line, False
 
     def space(self, start: int, line: int) -> None:
         """A space that the source does not have, if there is none yet."""
@@ -132,11 +155,12 @@ class Paragraph:
             self._put_space()
         if self._end != start:
             if self._end >= 0:
-                self._close()
+                self._origins.append(_new(Origin, (self._at, self._start, self._end, self._line)))
             self._at, self._start, self._line = self.size, start, line
-        self._end = start + len(text)
         self._parts.append(text)
-        self.size += len(text)
+        length = len(text)
+        self._end = start + length
+        self.size += length
         if (self.size > _LENGTH or len(self._origins) > _ORIGINS) and not self._whole:
             self._overflow()
 
@@ -146,7 +170,7 @@ class Paragraph:
             self._put_space()
         self._close()
         if text:
-            self._origins.append(Origin(self.size, start, end, line))
+            self._origins.append(_new(Origin, (self.size, start, end, line)))
             self._parts.append(text)
             self.size += len(text)
         if len(self._origins) > _ORIGINS and not self._whole:
@@ -175,7 +199,7 @@ class Paragraph:
 
     def _close(self) -> None:
         if self._end >= 0:
-            self._origins.append(Origin(self._at, self._start, self._end, self._line))
+            self._origins.append(_new(Origin, (self._at, self._start, self._end, self._line)))
             self._end = -1
 
     def _overflow(self) -> None:

@@ -30,7 +30,7 @@ _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
 # A tag with the text before it, and with the text behind it if the element holds nothing else: nearly all of a page is that, and one match
 # takes a third of the time that three take.
 _TAG, _TAG_XML = (
-    re.compile(rf"([^<]*+)<(?:/({name}){_INSIDE}|({name}){_INSIDE}(?:([^<&]*+)</\3>)?+)")
+    re.compile(rf"([^<]*+)<(?:/({name}){_INSIDE}|({name}){_INSIDE}(?:([^<]*+)</\3>)?+)")
     for name in (rf"[A-Za-z][^{_SPACE}/>]*+", rf"[^\W\d][^{_SPACE}/>]*+")
 )
 _NEXT, _NEXT_XML = (re.compile(rf"<(?:/?({first})|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]"))
@@ -66,7 +66,7 @@ class Taker(Protocol):
         """An end tag."""
 
     def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
-        """A start tag, the text behind it, in which nothing stands for anything else, and the end tag behind that."""
+        """A start tag, the text behind it, and the end tag behind that."""
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
         """Anything else, by its kind; a name has only what is RAW."""
