@@ -72,8 +72,10 @@ class Paragraph:
         """Source text in which white space is as good as one space."""
         if "&" in raw:
             self.add(raw, start, line, self._words)
-        else:
+        elif "\n" in raw:
             self._words(raw, start, line)
+        else:
+            self._one_line(raw, start, line)
 
     def keep(self, raw: str, start: int, line: int) -> None:
         """Source text whose white space stays."""
@@ -101,42 +103,44 @@ class Paragraph:
     def _words(self, raw: str, start: int, line: int) -> None:
         if not self.size and not raw.strip(_WHITE):
             return
-        odd = "\t" in raw or "\r" in raw or "\f" in raw
-        if "\n" in raw:
-            first, *more = raw.split("\n")
-            self._one_line(first, start, line, odd)
+        first, *more = raw.split("\n")
+        if first:
+            self._one_line(first, start, line)
             start += len(first)
-            for one in more:
-                self._blank(start, line, True)
-                line += 1
-                start += 1
-                self._one_line(one, start, line, odd)
+        for one in more:
+            if self._space is None and self.size:
+                self._space = start, line, True
+            line += 1
+            start += 1
+            if one:
+                self._one_line(one, start, line)
                 start += len(one)
-        else:
-            self._one_line(raw, start, line, odd)
 
-    def _one_line(self, raw: str, start: int, line: int, odd: bool) -> None:
-        """Source text without a line feed; `odd` says that it may have other white space than blanks."""
+    def _one_line(self, raw: str, start: int, line: int) -> None:
         words = raw.strip(_WHITE)
-        if len(words) == len(raw):
-            behind = 0
-        else:
-            before = raw.find(words[0]) if words else len(raw)
-            behind = len(raw) - before - len(words)
+        behind = len(raw) - len(words)
+        if behind:
+            before = raw.find(words[0]) if words else behind
+            behind -= before
             if before:
-                self._blank(start, line, False)
+                if self._space is None and self.size:
+                    self._space = start, line, False
                 start += before
-        if not words:
-            return
-        if odd or _DOUBLE.search(words):
+            if not words:
+                return
+        if _DOUBLE.search(words) or "\t" in words or "\r" in words or "\f" in words:
             at = 0
             for found in _ODD.finditer(words):
                 begin, end = found.span()
                 self.plain(words[at:begin], start + at, line)
                 self._space = start + begin, line, False
                 at = end
-            self.plain(words[at:] if at else words, start + at, line)
-        else:  # one piece as it stands
+            self.plain(words[at:], start + at, line)
+        elif self._end == start and self._space is None and self.size + len(words) <= _LENGTH:  # it continues what is there
+            self._parts.append(words)
+            self._end = start + len(words)
+            self.size += len(words)
+        else:
             self.plain(words, start, line)
         if behind:
             self._space = start + len(words), line, False
