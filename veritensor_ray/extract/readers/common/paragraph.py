@@ -40,7 +40,7 @@ def decoded_value(raw: str) -> str:
 def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
     """The text of an attribute's value."""
     if "&" not in raw or len(raw) > _LENGTH:
-        return raw, [Origin(0, start, start + len(raw), line)]
+        return raw, [_new(Origin, (0, start, start + len(raw), line))]
     found: list[tuple[str, list[Origin]]] = []
     paragraph = Paragraph(lambda text, origins, _: found.append((text, origins)), whole=True)
     paragraph.add(raw, start, line, paragraph.keep_all, _IN_VALUE)
@@ -126,8 +126,8 @@ class Paragraph:
                 if self._space is None and self.size:
                     self._space = start, line, False
                 start += before
-            if not words:
-                return
+        if not words:
+            return
         if _DOUBLE.search(words) or "\t" in words or "\r" in words or "\f" in words:
             at = 0
             for found in _ODD.finditer(words):
@@ -172,7 +172,8 @@ class Paragraph:
         """Characters that stand for `[start, end)` of the file."""
         if self._space is not None:
             self._put_space()
-        self._close()
+        if self._end >= 0:
+            self._close()
         if text:
             self._origins.append(_new(Origin, (self.size, start, end, line)))
             self._parts.append(text)

@@ -8,17 +8,17 @@ from typing import Any
 
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 
-SMALL = 1 << 20  # bytes: what is parsed of so many takes some twenty times as much at the most
+SMALL = 1 << 16  # bytes: more of them as objects cost memory, and Python's search for rings among them more time than is saved
 LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 NESTED = frozenset({list, tuple})
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which the two parsers take differently
 
 
-def _refused(name: str) -> None:
+def _refused(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_SCANS = tuple(json.JSONDecoder(object_pairs_hook=tuple, parse_constant=constant).scan_once for constant in (None, _refused))
+_DECODERS: tuple[Any, ...] = tuple(json.JSONDecoder(object_pairs_hook=tuple, parse_constant=constant) for constant in (None, _refused))
 _SPACE = " \t\n\r"
 
 
@@ -28,7 +28,7 @@ def value_of(text: str, strict: bool = False) -> Any:
     Where it is not `strict` NaN and infinity are numbers.
     """
     try:
-        value, end = _SCANS[strict](text, 0)
+        value, end = _DECODERS[strict].scan_once(text, 0)
     except StopIteration:
         body = text.lstrip(_SPACE)
         if len(body) == len(text):

@@ -84,7 +84,7 @@ class _Page:
         self._hidden = Paragraph(lambda text, origins, owned: writer.add("hidden", text, origins, None, owned))
         self._visible_since = False  # the last hidden text
         self._svg = 0
-        self._silent: dict[tuple[str, int, int], tuple[State, Element | None, State, Element | None]] = {}
+        self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
         """Takes what is neither text nor tag."""
@@ -207,9 +207,8 @@ class _Page:
     def _shown(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[State, Element | None]:
         """The state of an element that begins; what its attributes say is read on the way. Tags that say nothing are remembered."""
         outer, parent = self._open.state, self._open.element
-        key = raw, id(outer), id(parent)
-        known = self._silent.get(key) if not self._svg else None
-        if known is not None:
+        key = raw, id(outer), id(parent), self._svg > 0
+        if known := self._silent.get(key):
             return known[2:]
         around = self._cascade.around(name, parent) if self._styled else None
         state, element, repeats = around.state if around else outer, None, not self._styled
@@ -221,6 +220,6 @@ class _Page:
             state = hiding(state)
         if about.keeps_space:
             state = keeping(state)
-        if repeats and not self._svg and len(self._silent) < _REMEMBERED:
+        if repeats and len(self._silent) < _REMEMBERED:
             self._silent[key] = outer, parent, state, element  # those before too, so that their ids are not others' one day
         return state, element

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.common.writer import Writer
@@ -12,14 +11,7 @@ from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.source import Item
 
 
-class Taker(t.Taker, Protocol):
-    """Takes tokens and knows when they end."""
-
-    def end(self) -> None:
-        """There is no more."""
-
-
-def walked(taker: Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
+def walked(taker: t.Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
     """All tokens; where a bound ends them, what was taken before is given off first."""
     try:
         yield from t.tokens(chars, taker, writer, xml=xml, html=html)

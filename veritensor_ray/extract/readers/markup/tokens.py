@@ -41,6 +41,7 @@ _ATTRIBUTE = re.compile(
 _HTML_COMMENT_END = re.compile(r"--!?>")
 _DOCTYPE = re.compile(r"""<!--|"[^"]*+"|'[^']*+'|[\[\]>]""")
 _RAW_ENDS = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in RAW_ELEMENTS}
+_RAW_ENDS["plaintext"] = re.compile("(?!)")  # nothing ends it
 _TAIL = re.compile(r"[<&][^<&]{0,63}$")  # what the end of a window may have cut
 
 
@@ -70,6 +71,9 @@ class Taker(Protocol):
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
         """Anything else, by its kind; a name has only what is RAW."""
+
+    def end(self) -> None:
+        """There is no more."""
 
 
 def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
@@ -135,11 +139,11 @@ def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: 
                 else:
                     at = _more(chars, at)
         if raw:
-            end_tag = _RAW_ENDS[raw].search
-            while (ends := end_tag(chars.text, at) if raw != "plaintext" else None) is None and not chars.ended:
+            end_tag = _RAW_ENDS[raw]
+            while (closing := end_tag.search(chars.text, at)) is None and not chars.ended:
                 at = _more(chars, at)
             text = chars.text
-            for cut in _cuts(text, at, ends.start() if ends else len(text), _CHUNK if raw in _LONG else LARGEST * 2):
+            for cut in _cuts(text, at, closing.start() if closing else len(text), _CHUNK if raw in _LONG else LARGEST * 2):
                 taker.other(RAW, text[at:cut], chars.base + at, line, raw)
                 line += text.count("\n", at, cut)
                 at = cut
