@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veritensor_ray.extract.readers.common.paragraph import Paragraph
-from veritensor_ray.origins import Origin, behind
+from veritensor_ray.origins import Origin, Origins
 
 PIECES = st.lists(
     st.lists(st.sampled_from(["a", "bc", " ", "  ", "\n", "\t", "\r\n", "\f", "\u00a0", "é", "&", "&amp;", "&#65;"]), max_size=12).map(
@@ -40,9 +40,10 @@ def test_white_space_flows_as_one_space_and_every_character_leads_back(pieces: l
     if not any(piece.rpartition("&")[2].isalnum() for piece in pieces):  # no reference is cut between two pieces
         plain = plain.replace("&amp;", "\0").replace("&#65;", "A").replace("\0", "&")
         assert text == plain
+    every = Origins.of(origins)
     for at, character in enumerate(text):
-        origin, until = behind(origins, len(text), at)
-        start, end = origin.back(until, at)
+        origin = origins[every.number(at)]
+        start, end = every.back(len(text), at)
         assert origin.line == 1 + source.count("\n", 0, origin.start)
         if character != " " and end - start == 1:
             assert source[start] == character
