@@ -8,7 +8,7 @@ QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-models bench-readers clean help
+.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -90,8 +90,12 @@ sbom: wheel ## bills of materials of the wheel with each lock, in dist/
 audit-lock: $(VENV)/.dev ## the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI
 	$(BIN)/python -m tools.audit_lock "$(ADVISORIES)"
 
-bench: $(VENV)/.dev ## measure; writes bench/results.json and docs/performance.md
+bench: $(VENV)/.dev ## measure; writes bench/*.json, docs/performance.md and docs/speed.md; BEFORE=REV and PEER=veritensor beside it
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.speed $(if $(BEFORE),--before $(BEFORE)) $(if $(PEER),--peer $(PEER))
+
+bench-adversarial: $(VENV)/.dev ## measure texts that are made to be slow; writes bench/adversarial.json and docs/adversarial.md
+	$(BIN)/python -m bench.adversarial
 
 bench-readers: $(VENV)/.dev ## measure readers beside plain libraries; writes bench/readers.json and docs/readers-performance.md
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -21,6 +20,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from bench.in_process import scan
+from bench.machines import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_BYTES = 24_000_000
@@ -58,28 +60,10 @@ def copy_corpus(folder: Path, limit: int, suffixes: tuple[str, ...] = SUFFIXES) 
     return total
 
 
-def _scan_in_process(folder: Path) -> dict[str, Any]:
-    from veritensor_ray.config import load_settings
-    from veritensor_ray.corpus.listing import roots
-    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-    from veritensor_ray.pipeline.context import Context, workbench
-    from veritensor_ray.pipeline.shard import scan_shard
-
-    settings = load_settings(flags={"sources": [str(folder)], "engines": ["signatures"]}, environ={})
-    context = Context(settings, tuple(roots(settings.sources, {})), ("signatures",), b"bench", "bench")
-    workbench(context, ("signatures",))  # compiling the rules happens once a process
-    began, size = time.process_time(), 0
-    for entry in shards_of(plan_rows(settings, ["signatures"], lambda *_: [])):
-        assert isinstance(entry, Shard)
-        size += sum(scan_shard(context, entry.rows, {}).column("bytes_scanned").to_pylist())
-    seconds = time.process_time() - began
-    return {"bytes": size, "cpu_seconds": round(seconds, 2), "mb_per_cpu_second": round(size / 1e6 / seconds, 1)}
-
-
 def static_text(base: Path) -> dict[str, Any]:
     """Extraction and signatures over real Markdown, HTML, JSON, text and source files, without Ray."""
     copy_corpus(base / "corpus", TEXT_BYTES)
-    return _scan_in_process(base / "corpus")
+    return scan(str(base / "corpus"), ("signatures",))
 
 
 def static_parquet(base: Path) -> dict[str, Any]:
@@ -87,7 +71,7 @@ def static_parquet(base: Path) -> dict[str, Any]:
     paragraphs = [p for path in real_texts(TEXT_BYTES) for p in path.read_text(errors="replace").split("\n\n") if p.strip()]
     (base / "corpus").mkdir()
     pq.write_table(pa.table({"text": paragraphs}), base / "corpus" / "texts.parquet", row_group_size=20_000)
-    numbers = _scan_in_process(base / "corpus")
+    numbers = scan(str(base / "corpus"), ("signatures",))
     size = sum(len(p.encode()) for p in paragraphs)
     return numbers | {"cells": len(paragraphs), "bytes": size, "mb_per_cpu_second": round(size / 1e6 / numbers["cpu_seconds"], 1)}
 
@@ -340,15 +324,6 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "driver_memory": driver_memory,
     "resume": resume,
 }
-
-
-def machine() -> dict[str, Any]:
-    """What the absolute numbers were taken on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")),
-        "unknown",
-    )
-    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(), "system": platform.system()}
 
 
 def run_case(name: str) -> dict[str, Any]:

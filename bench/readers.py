@@ -320,6 +320,26 @@ def _read_pickle(path: Path) -> int:
         return sum(len(argument) for _, argument, _ in pickletools.genops(file) if isinstance(argument, str))
 
 
+SMALL = 9  # paragraphs of a file of about four kilobytes: what a reader costs before it has read anything
+
+
+def _small_html(path: Path) -> None:
+    body = "\n".join(f'<p class="x"><a href="/{i}">{text[:40]}</a> {text[40:]} &amp; so on</p>' for i, text in enumerate(paragraphs(SMALL)))
+    path.write_text(f"<!doctype html><html><head><title>t</title></head><body>{body}</body></html>")
+
+
+def _small_json(path: Path) -> None:
+    path.write_text(json.dumps([{"id": i, "text": t, "meta": {"k": t[:20]}} for i, t in enumerate(paragraphs(SMALL))]))
+
+
+def _small_md(path: Path) -> None:
+    path.write_text("\n\n".join(["# Title", *paragraphs(SMALL)]))
+
+
+def _read_text(path: Path) -> int:
+    return len(path.read_text())
+
+
 def _gz(path: Path) -> None:
     path.write_bytes(gzip.compress("\n".join(paragraphs(20_000)).encode()))
 
@@ -360,6 +380,9 @@ CASES = (
     Case("a.npy", _npy, _read_npy, "numpy"),
     Case("a.h5", _h5, _read_h5, "h5py"),
     Case("a.pkl", _pickle, _read_pickle, "pickletools"),
+    Case("a.small.html", _small_html, _read_html, "html.parser"),
+    Case("a.small.json", _small_json, _read_json, "ijson"),
+    Case("a.small.md", _small_md, _read_text, "open and decode"),
 )
 
 
@@ -434,7 +457,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         lines.append(
-            f"| {row['name'][2:]} | {row['mb']:.1f} | {row['mb'] / row['ours']:.1f} | {row['peak']} | {row['library']} | "
+            f"| {row['name'][2:]} | {row['mb']:.{1 if row['mb'] > 0.1 else 3}f} | {row['mb'] / row['ours']:.1f} | {row['peak']} | {row['library']} | "
             f"{row['mb'] / row['plain']:.1f} | {row['plain_peak']} | {row['plain'] / row['ours']:.2f} |"
         )
     return "\n".join(lines)

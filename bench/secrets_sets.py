@@ -103,11 +103,11 @@ def scan_folder(folder: Path) -> dict[str, list[Found]]:
         columns = Columns(texts)
         for hit in hits:
             row = hit.row or 0
-            if hit.start < columns.owned(row):
+            place = columns.at(row)
+            if hit.start < place.owned:
                 artifact = rows[columns.artifact[row]].artifact
-                text = columns.text(row)
-                at = columns.location(row, hit, text)["byte_offset"]
-                value = text[hit.start : hit.end]
+                at = place.location(hit)["byte_offset"]
+                value = place.text[hit.start : hit.end]
                 places = (
                     ((at, at + len(value.encode("utf-8", "replace"))),)
                     if at is not None

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import psutil
 from veritensor_ray.config import Resources, Settings, resolve_secret
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.imports import Guard
-from veritensor_ray.jobs.loopback import on_loopback
 from veritensor_ray.jobs.resources import cpus
 from veritensor_ray.uris import real_bases
 
@@ -54,7 +53,8 @@ def start(settings: Settings) -> bool:
         os.environ.pop("RAY_ADDRESS", None)
     import ray
 
-    if not settings.address:
+    address = _knock(settings) if settings.address else None
+    if not address:
         _forget_token()
     options: dict[str, Any] = {
         "job_config": _without_driver_path(),
@@ -62,47 +62,84 @@ def start(settings: Settings) -> bool:
         "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray reports every death that the driver deals with
         "namespace": f"veritensor-{secrets.token_hex(4)}",
     }
-    if settings.address:
-        options["address"] = settings.address
-    else:
-        options |= {
-            "address": "local",  # or Ray would join another run's cluster on this machine
-            "num_cpus": cpus(),
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-            "object_store_memory": _object_store(settings.resources),
-        }
     try:
-        with _own_sigterm(), contextlib.nullcontext() if settings.address else on_loopback():
-            ray.init(**options)
+        with _own_sigterm() as deal_with_signals:
+            if address:
+                ray.init(address=address, **options)
+            else:
+                from veritensor_ray.jobs import embedded
+
+                embedded.start(options | _alone(settings), deal_with_signals)
+    except CannotRunError:
+        raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
-        where = settings.address or "an embedded Ray"
-        raise CannotRunError(f"cannot start {where}: {error}. `veritensor-ray doctor` looks for the cause") from error
+        what = f"join {settings.address}" if settings.address else "start an embedded Ray"
+        raise CannotRunError(f"cannot {what}: {error}. `veritensor-ray doctor` looks for the cause") from error
     return True
 
 
+def _knock(settings: Settings) -> str:
+    """Look at who listens before Ray does, which waits for minutes, and give it the token that the cluster wants; the address to join.
+
+    Raises UsageError or CannotRunError.
+    """
+    from ray._private import services
+
+    from veritensor_ray.jobs.reach import cluster_token, joinable
+
+    address = str(settings.address)
+    if "://" in address:
+        return address  # of Ray's own kinds
+    if address == "auto":  # once: of several, Ray takes another each time
+        try:
+            address = services.canonicalize_bootstrap_address_or_die(address)
+        except (ConnectionError, ValueError) as error:
+            raise CannotRunError(f"there is no Ray on this machine that could be joined: {error}") from None
+    token = cluster_token(settings)
+    if joinable(address, token):
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
+        _forget_token()
+    return address
+
+
+def _alone(settings: Settings) -> dict[str, Any]:
+    """Options of a Ray of this process's own."""
+    return {
+        "address": "local",  # or Ray would join another run's cluster on this machine
+        "num_cpus": cpus(),
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+        "object_store_memory": _object_store(settings.resources),
+    }
+
+
 @contextlib.contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep the handler of whoever started this process, if there is one; a signal in the block is dealt with at its end.
+def _own_sigterm() -> Iterator[Callable[[], None]]:
+    """Keep the handler of whoever started this process, if there is one. Signals in the block are dealt with at its end, or by what it gives.
 
     Ray puts two of its own in its place: one in Python that ends the process in the middle of whatever it does, and one in C++ that
     prints a trace and aborts.
     """
     from ray._private import utils
 
-    before, received = signal.getsignal(signal.SIGTERM), []
+    before: Any = signal.getsignal(signal.SIGTERM)
+    received: list[tuple[int, Any]] = []
+
+    def deal() -> None:
+        while received:
+            before(*received.pop())
+
     if not callable(before):
-        yield
+        yield deal
         return
     ray_sets, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _handler: None
-    signal.signal(signal.SIGTERM, lambda *arguments: received.append(arguments))
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append((number, frame)))
     try:
-        yield
+        yield deal
     finally:
         utils.set_sigterm_handler = ray_sets
         signal.signal(signal.SIGTERM, before)
-    for number, frame in received:
-        before(number, frame)
+    deal()
 
 
 @contextlib.contextmanager

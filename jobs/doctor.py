@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +20,14 @@ from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.errors import VeritensorError
+from veritensor_ray.extract.readers import import_all
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
 from veritensor_ray.pipeline.context import load
+
+_SLOW_IMPORT = 1.0  # CPU seconds; about 0.4 where nothing is in the way
+_FORMATS = {"lark", "rfc3987", "rfc3987_syntax"}  # that jsonschema imports where they are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,9 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("machine", _machine),
         ("site key", _site_key),
         ("engines", _engines),
+        ("readers", _readers),
         ("stores", _stores),
+        ("import ray", _import_ray),
         ("ray", _ray),
     )
     try:
@@ -129,6 +138,15 @@ def _engines(settings: Settings) -> Iterator[Check]:
             )
 
 
+def _readers(settings: Settings) -> Iterator[Check]:
+    try:
+        import_all()
+    except ImportError as error:
+        yield Check("readers", "fails", str(error), "install the package again, with all that it depends on")
+    else:
+        yield Check("readers", "ok", "all libraries are there")
+
+
 def _stores(settings: Settings) -> Iterator[Check]:
     for prefix in settings.stores:
         try:
@@ -138,6 +156,42 @@ def _stores(settings: Settings) -> Iterator[Check]:
             yield Check(f"store {prefix}", "fails", str(error), "check endpoint, names of secrets and permissions under `stores:`")
         else:
             yield Check(f"store {prefix}", "ok", "lists and reads")
+
+
+def _import_ray(settings: Settings) -> Iterator[Check]:
+    """Every process of a run does it first, in a fresh interpreter as here."""
+    code = "import sys, time, ray; print(time.process_time(), *sys.modules)"
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        yield Check(
+            "import ray", "fails", done.stderr.strip().rpartition("\n")[2], "install the package again, with all that it depends on"
+        )
+        return
+    first, *modules = done.stdout.split()
+    seconds = float(first)
+    detail = f"{seconds:.1f} CPU seconds in each process of a run"
+    if seconds <= _SLOW_IMPORT:
+        yield Check("import ray", "ok", detail)
+        return
+    slowest = ", ".join(f"{name} {cost / 1e6:.1f} s" for name, cost in _costs(done.stderr).most_common(3))
+    guilty = sorted(_FORMATS.intersection(modules))
+    remedy = (
+        f"jsonschema's extra `format`, which Jupyter brings, makes Ray import {' and '.join(guilty)}: install this package in an environment of "
+        "its own, or uninstall them"
+        if guilty
+        else "a busy machine or a slow disk does that, and packages that the environment does not need"
+    )
+    yield Check("import ray", "warning", f"{detail}; the most of it is {slowest}", remedy)
+
+
+def _costs(report: str) -> Counter[str]:
+    """Microseconds by top-level package, of what `-X importtime` reports: a line has time, time with what it imports, and the name."""
+    costs: Counter[str] = Counter()
+    for line in report.splitlines():
+        own, _, name = (part.strip() for part in line.removeprefix("import time:").split("|")) if line.count("|") == 2 else ("", "", "")
+        if own.isdigit():
+            costs[name.partition(".")[0]] += int(own)
+    return costs
 
 
 def _ray(settings: Settings) -> Iterator[Check]:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from veritensor_ray.config import Settings, resolve_secret
+from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.jobs.reach import cluster_token, jobs_api, refused
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import absolute, check_credentials
 from veritensor_ray.uris import is_local
@@ -28,6 +28,7 @@ PREFIX = "veritensor-"
 _CLIENT_ONLY: Any = {"address": True, "cluster": True, "log_format": True, "trusted_keys": True, "bundle": {"folder"}}
 _QUIET = 30.0  # seconds without a line, after which the state is asked for
 _LOST = 120.0  # seconds without an answer, after which the cluster is given up
+_NOT_FOUND = 127  # of a shell that knows no such command
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ class Submission:
     def over(self) -> bool:
         """Whether it has ended."""
         return self.state in ("SUCCEEDED", "FAILED", "STOPPED")
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do where the head could not even begin; None for a run that began."""
+        if self.exit_code != _NOT_FOUND:
+            return None
+        return (
+            "the head has no command veritensor-ray: install the package there, where its Ray finds it on PATH, or start head and workers from "
+            "an image that has it (docs/images.md)"
+        )
 
 
 def submission_id(output: str) -> str:
@@ -85,10 +96,13 @@ class JobsClient:
 
     def __init__(self, settings: Settings) -> None:
         from ray.job_submission import JobSubmissionClient
+        from requests.utils import get_environ_proxies
 
         self.address = settings.address or ""
+        if not get_environ_proxies(self.address):  # who goes through a proxy may not reach the cluster itself
+            jobs_api(self.address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        self._token = _token(settings)
+        self._token = cluster_token(settings)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
         self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
@@ -140,8 +154,14 @@ class JobsClient:
         return str(self._asked(lambda: self._ray.get_job_logs(name)))
 
     def follow(self, name: str, write: Callable[[str], None]) -> Submission:
-        """Pass on what the run prints until it has ended. A connection that breaks is made again; nothing is printed twice."""
-        return asyncio.run(self._follow(name, write))
+        """Pass on what the run prints until it has ended. A connection that breaks is made again; nothing is printed twice.
+
+        Raises CannotRunError also where the head has no such command.
+        """
+        ended = asyncio.run(self._follow(name, write))
+        if ended.remedy:
+            raise CannotRunError(ended.remedy)
+        return ended
 
     async def _follow(self, name: str, write: Callable[[str], None]) -> Submission:
         printed, answered = 0, time.monotonic()
@@ -191,10 +211,7 @@ class JobsClient:
         try:
             return call()
         except AuthenticationError:
-            kind = "refuses this token" if self._token else "wants a token"
-            raise CannotRunError(
-                f"{self.address} {kind}: set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token"
-            ) from None
+            raise refused(self.address, self._token) from None
         except requests.exceptions.SSLError as error:
             raise CannotRunError(f"{self.address}: its certificate does not hold ({error}); set cluster.ca_bundle") from None
         except (ConnectionError, requests.exceptions.RequestException):
@@ -203,14 +220,6 @@ class JobsClient:
             ) from None
         except RuntimeError as error:
             raise CannotRunError(f"{self.address}: {str(error).strip()[:500]}") from None
-
-
-def _token(settings: Settings) -> str | None:
-    """The configured one, or where Ray itself looks."""
-    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if token := resolve_secret(settings.cluster.token) or os.environ.get("RAY_AUTH_TOKEN"):
-        return token
-    return resolve_secret(f"file:{Path(path).expanduser()}") if path else None
 
 
 def _submission(job: Any) -> Submission:

@@ -20,6 +20,7 @@ PIECES = {
     "TEXTS", "WINDOW", "BUFFER", "FIRST", "OVERFLOW", "PAIRS_AT_ONCE", "CHUNK_CHARS", "PIECE_BYTES", "AT_ONCE", "POINTERS",  # read or given off at once
     "LENGTH", "LONGEST", "GROUP", "BIG", "SOURCE",  # longer ones are read in another way
     "REMEMBERED", "KNOWN", "STEPS",  # of what is not done twice, and how often a clock is looked at
+    "EARNED",  # before it is worth while to make an automaton
     "HASHED",  # salts of hashes
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
 }  # fmt: skip

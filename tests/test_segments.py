@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veritensor_ray.config import Limits
-from veritensor_ray.segments import SEGMENTS, Batcher, Block, Identity, clean_array, cut_point, to_batch
+from veritensor_ray.origins import Origin
+from veritensor_ray.segments import SEGMENTS, Batcher, Block, Identity, clean_array, cut_point, one_batch, texts_of, to_batch
 
 SMALL = Limits(segment_chars=4096, overlap_chars=32)
 FILE = Identity(3, "a/b.txt", "text/plain", "in.txt")
@@ -130,3 +131,65 @@ def test_images_count_as_bytes() -> None:
     block = Block([""] * 10, images=[b"x" * 400] * 10)
     batches = [*batcher.add(to_batch(block, FILE, Limits())), *batcher.flush()]
     assert [batch.num_rows for batch in batches] == [2] * 5
+
+
+NAMES = st.none() | st.sampled_from(["a", "b", "é"])
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Block:
+    """A block whose fields are said once or for each text, as lists or as Arrow arrays."""
+    texts = draw(st.lists(st.sampled_from(["", "x", "é€", "long " * 9]), max_size=4))
+    count = len(texts)
+
+    def field(one: st.SearchStrategy[Any], kind: pa.DataType | None = None) -> Any:
+        form = draw(st.sampled_from(["one", "list", *(["array"] if kind else [])]))
+        many = draw(st.lists(one, min_size=count, max_size=count))
+        return draw(one) if form == "one" else many if form == "list" else pa.array(many, kind)
+
+    number, images = st.none() | st.integers(0, 9), draw(st.booleans())
+    origin = st.builds(Origin, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), number)
+    return Block(
+        pa.array(texts, pa.string()) if draw(st.booleans()) and not images else texts,
+        row=field(number, pa.int64()),
+        column=field(NAMES, pa.string()),
+        page=draw(number),
+        line=field(number),
+        start=field(st.integers(0, 9)),
+        owned=draw(st.none() | st.lists(st.integers(0, 9), min_size=count, max_size=count)),
+        view=draw(st.sampled_from(["visible", "decoded"])),
+        images=[b"png"] * count if images else None,
+        origins=draw(st.none() | st.lists(st.lists(origin, max_size=3), min_size=count, max_size=count)),
+        notice=field(NAMES),
+    )
+
+
+def plainly(block: Block, identity: Identity) -> list[dict[str, Any]]:
+    """The rows of a block, text by text."""
+
+    def of(value: Any, i: int) -> Any:
+        if isinstance(value, pa.Array):
+            return value[i].as_py()
+        return value[i] if isinstance(value, list) else value
+
+    fields = ("row", "column", "page", "part", "line", "byte_offset", "start", "owned", "view", "decoded_via", "notice")
+    return [
+        {name: getattr(identity, name) for name in ("artifact", "path", "media_type", "member")}
+        | {name: of(getattr(block, name), i) for name in fields}
+        | {"text": of(block.texts, i) if block.images is None else None, "image": block.images and block.images[i], "boxes": None}
+        | {"origins": None if block.origins is None else [origin._asdict() for origin in block.origins[i]]}
+        for i in range(len(block.texts))
+    ]
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.tuples(blocks(), st.builds(Identity, st.integers(0, 3), st.sampled_from("ab"), st.just("text/plain"), NAMES)), max_size=5)
+)
+def test_blocks_of_many_files_are_one_batch_as_they_would_be_many(parts: list[tuple[Block, Identity]]) -> None:
+    batch = one_batch(parts)
+    batch.validate(full=True)
+    assert batch.schema == SEGMENTS
+    expected = [row for block, identity in parts for row in plainly(block, identity)]
+    assert batch.to_pylist() == [{name: row[name] for name in SEGMENTS.names} for row in expected]
+    assert texts_of([block for block, _ in parts]).equals(batch.column("text"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from itertools import chain, groupby
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -35,27 +35,93 @@ class Origin(NamedTuple):
         return start, start + 1
 
 
-def behind(origins: Sequence[Origin], length: int, at: int) -> tuple[Origin, int]:
-    """The origin of the character `at` of a text of that length, and where its characters end."""
-    index = max(0, bisect_right(origins, at, key=lambda origin: origin.at) - 1)
-    return origins[index], origins[index + 1].at if index + 1 < len(origins) else length
+class Origins(Sequence[Origin]):
+    """Origins of one text in the order of `at`, as columns: a text that was changed everywhere has one for each character.
+
+    `ats`, `starts` and `ends` are what an Origin has; a line of `lines` below zero is none.
+    """
+
+    def __init__(self, ats: Array, starts: Array, ends: Array, lines: Array) -> None:
+        self.ats, self.starts, self.ends, self.lines = ats, starts, ends, lines
+
+    @classmethod
+    def of(cls, origins: Sequence[Origin]) -> Origins:
+        """From one by one."""
+        if isinstance(origins, Origins):
+            return origins
+        columns = zip(*origins, strict=True) if len(origins) else ((), (), (), ())
+        ats, starts, ends, lines = columns
+        numbers = [-1 if line is None else line for line in lines]
+        return cls(*(np.array(column, np.int64) for column in (ats, starts, ends, numbers)))
+
+    @classmethod
+    def joined(cls, texts: Sequence[Sequence[Origin]]) -> Origins:
+        """Those of several texts, one behind the other; `at` counts from the beginning of each."""
+        parts: list[Origins] = []
+        for as_columns, group in groupby(texts, key=lambda origins: isinstance(origins, Origins)):
+            some = list(group)
+            parts += map(cls.of, some) if as_columns else [cls.of([*chain.from_iterable(some)])]
+        columns = zip(*((one.ats, one.starts, one.ends, one.lines) for one in parts or [cls.of([])]), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    @overload
+    def __getitem__(self, index: int) -> Origin: ...
+    @overload
+    def __getitem__(self, index: slice) -> Origins: ...
+    def __getitem__(self, index: int | slice) -> Origin | Origins:
+        if isinstance(index, slice):
+            return Origins(self.ats[index], self.starts[index], self.ends[index], self.lines[index])
+        line = int(self.lines[index])
+        return Origin(int(self.ats[index]), int(self.starts[index]), int(self.ends[index]), None if line < 0 else line)
+
+    def __len__(self) -> int:
+        return len(self.ats)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def number(self, at: int) -> int:
+        """Which of them the character `at` of the text has."""
+        return max(0, int(np.searchsorted(self.ats, at, "right")) - 1)
+
+    def until(self, number: int, length: int) -> int:
+        """Where the characters of one end, in a text of that length."""
+        return int(self.ats[number + 1]) if number + 1 < len(self) else length
+
+    def back(self, length: int, at: int) -> tuple[int, int]:
+        """Start and end in the original of the character `at` of a text of that length."""
+        number = self.number(at)
+        return self[number].back(self.until(number, length), at)
+
+    def lines_at(self, at: Array, length: int, line_ends: Array) -> Array:
+        """The line of each of some characters of a text of that length, in which lines end at `line_ends`; below zero for none."""
+        of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
+        straight = np.append(self.ats[1:], length)[of] - self.ats[of] == self.ends[of] - self.starts[of]
+        below = np.searchsorted(line_ends, at) - np.searchsorted(line_ends, self.ats[of])
+        return self.lines[of] + np.where(straight & (self.lines[of] >= 0), below, 0)
+
+    def cut(self, text: str, first: int, last: int) -> Origins:
+        """Those of `text[first:last]`."""
+        begin, end = self.number(first), int(np.searchsorted(self.ats, last, "left"))
+        if first >= last or not len(self) or end <= begin:
+            return self[:0]
+        found = Origins(*(column[begin:end].copy() for column in (self.ats, self.starts, self.ends, self.lines)))
+        head, tail = self[begin], self[end - 1]
+        if tail.straight(until := self.until(end - 1, len(text))):
+            found.ends[-1] -= max(0, until - last)
+        if head.at < first and head.straight(self.until(begin, len(text))):
+            found.starts[0] += first - head.at
+            if head.line is not None:
+                found.lines[0] += text.count("\n", head.at, first)
+        found.ats[:] = np.maximum(found.ats - first, 0)
+        return found
 
 
 def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
     """The origins of `text[first:last]`."""
-    found = []
-    ends = [*(origin.at for origin in origins[1:]), len(text)]
-    for origin, until in zip(origins, ends, strict=True):
-        begin, end = max(origin.at, first), min(until, last)
-        if begin >= end:
-            continue
-        if origin.straight(until):
-            start = origin.start + begin - origin.at
-            line = None if origin.line is None else origin.line + text.count("\n", origin.at, begin)
-            found.append(Origin(begin - first, start, start + end - begin, line))
-        else:
-            found.append(origin._replace(at=begin - first))
-    return found
+    return list(Origins.of(origins).cut(text, first, last))
 
 
 class Mapped:
@@ -68,27 +134,24 @@ class Mapped:
 
     def sub(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]) -> None:
         """Replace matches; None leaves one as it is. Every character of a replacement stands for all of its match."""
-        parts: list[str] = []
-        starts: list[Array] = []
-        ends: list[Array] = []
-        last = 0
-        for match in pattern.finditer(self.text):
-            new = replace(match)
-            if new is None or new == match.group():
-                continue
-            a, b = match.span()
-            parts += (self.text[last:a], new)
-            if len(new) == b - a:  # character by character
-                starts += (self.starts[last:a], self.starts[a:b])
-                ends += (self.ends[last:a], self.ends[a:b])
-            else:
-                starts += (self.starts[last:a], np.full(len(new), self.starts[a]))
-                ends += (self.ends[last:a], np.full(len(new), self.ends[b - 1]))
-            last = b
-        if last or parts:
-            self.text = "".join([*parts, self.text[last:]])
-            self.starts = np.concatenate([*starts, self.starts[last:]])
-            self.ends = np.concatenate([*ends, self.ends[last:]])
+        found = ((match, replace(match)) for match in pattern.finditer(self.text))
+        self.put([(*match.span(), new) for match, new in found if new is not None and new != match.group()])
+
+    def put(self, changes: Sequence[tuple[int, int, str]]) -> None:
+        """Replace ranges `[start, end)`, which ascend and do not overlap, by what stands for all of each, or character by character if as long."""
+        if not changes:
+            return
+        begins, ends = (np.fromiter((change[i] for change in changes), np.int64, len(changes)) for i in (0, 1))
+        sizes = np.fromiter((len(change[2]) for change in changes), np.int64, len(changes))
+        firsts = _alternating(np.append(0, ends), begins)  # of what is kept, and what is replaced, in turns
+        lengths = _alternating(np.append(begins, len(self.text)) - np.append(0, ends), sizes)
+        lasts = _alternating(np.append(0, ends), ends - 1)
+        steady = _alternating(np.ones(len(changes) + 1, bool), sizes == ends - begins)
+        pieces = [self.text[a:b] for a, b in zip([0, *ends.tolist()], [*begins.tolist(), len(self.text)], strict=True)]
+        self.text = "".join(chain.from_iterable(zip(pieces, [*(change[2] for change in changes), ""], strict=True)))
+        within = np.where(np.repeat(steady, lengths), np.arange(len(self.text)) - np.repeat(np.cumsum(lengths) - lengths, lengths), 0)
+        self.starts = self.starts[np.repeat(firsts, lengths) + within]
+        self.ends = self.ends[np.repeat(np.where(steady, firsts, lasts), lengths) + within]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The range of the original text behind a range of this one."""
@@ -108,10 +171,10 @@ class Mapped:
         found.ends = parent.ends[self.ends - 1] if len(self.ends) else self.ends
         return found
 
-    def origins(self, line_of: Callable[[int], int | None] = lambda _: None) -> list[Origin]:
-        """The map as origins; `line_of` gives the line of a character of the original."""
+    def origins(self, lines_of: Callable[[Array], Array] | None = None) -> Origins:
+        """The map as origins; `lines_of` gives the line of each of some characters of this text, below zero for none."""
         if not len(self.starts):
-            return []
+            return Origins.of(())
         single = self.ends - self.starts == 1
         goes_on = (np.diff(self.starts) == 1) & single[1:] & single[:-1]  # character by character
         same = (np.diff(self.starts) == 0) & (np.diff(self.ends) == 0)  # several for one range
@@ -119,22 +182,27 @@ class Mapped:
         breaks = kind == 0
         breaks[1:] |= (kind[1:] != kind[:-1]) & (kind[:-1] != 0)
         firsts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-        lasts = np.concatenate((firsts[1:], [len(self.starts)])) - 1
-        return [
-            Origin(int(first), int(self.starts[first]), int(self.ends[last]), line_of(int(self.starts[first])))
-            for first, last in zip(firsts, lasts, strict=True)
-        ]
+        lasts = np.append(firsts[1:], len(self.starts)) - 1
+        lines = np.full(len(firsts), -1, np.int64) if lines_of is None else lines_of(firsts)
+        return Origins(firsts, self.starts[firsts], self.ends[lasts], lines)
 
 
 def from_origins(text: str, origins: Sequence[Origin]) -> Mapped:
     """The map that a reader gave for a text."""
-    found = Mapped(text)
-    ends = [*(origin.at for origin in origins[1:]), len(text)]
-    for origin, until in zip(origins, ends, strict=True):
-        at = slice(origin.at, until)
-        if origin.straight(until):
-            found.starts[at] = np.arange(origin.start, origin.end)
-            found.ends[at] = np.arange(origin.start, origin.end) + 1
-        else:
-            found.starts[at], found.ends[at] = origin.start, origin.end
+    found, some = Mapped(text), Origins.of(origins)
+    if not len(some):
+        return found
+    counts = np.append(some.ats[1:], len(text)) - some.ats
+    straight = np.repeat(counts == some.ends - some.starts, counts)
+    first = int(some.ats[0])
+    starts = np.repeat(some.starts, counts)
+    found.starts[first:] = np.where(straight, starts + np.arange(first, len(text)) - np.repeat(some.ats, counts), starts)
+    found.ends[first:] = np.where(straight, found.starts[first:] + 1, np.repeat(some.ends, counts))
     return found
+
+
+def _alternating(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The items of two arrays in turns; the first has one more."""
+    both = np.empty(len(one) + len(other), one.dtype)
+    both[::2], both[1::2] = one, other
+    return both

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
-from veritensor_ray.origins import Origin, cut_origins
+from veritensor_ray.origins import Origin, Origins
 from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -135,6 +134,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
     origins: list[Sequence[Origin]] | None = None if block.origins is None else []
     for i, text in enumerate(source):
         at, base, line = 0, _item(block.start, i), _item(block.line, i)
+        own = Origins.of(block.origins[i] if block.origins is not None else ())
         while True:
             rest = len(text) - at
             take = rest if rest <= size + overlap else cut_point(text[at : at + size], size)
@@ -143,8 +143,8 @@ def _cut_long(block: Block, limits: Limits) -> Block:
             starts.append(base + at)
             owned.append(take if take < rest or block.owned is None else block.owned[i] - at)
             lines.append(line)
-            if origins is not None and block.origins is not None:
-                origins.append(cut_origins(block.origins[i], text, at, at + len(texts[-1])))
+            if origins is not None:
+                origins.append(own.cut(text, at, at + len(texts[-1])))
             if take == rest:
                 break
             line = None if line is None else line + text.count("\n", at, at + take)
@@ -173,33 +173,6 @@ def _take(value: Any, index: list[int]) -> Any:
     return [value[i] for i in index] if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
-def _numbers(value: Any, count: int, kind: pa.DataType) -> pa.Array:
-    if value is None:
-        return _nulls(count, kind)
-    if isinstance(value, int):
-        return pa.array(np.full(count, value), kind)
-    return value.cast(kind) if isinstance(value, pa.Array) else pa.array(value, kind)
-
-
-def _names(value: str | Sequence[str | None] | pa.Array | None, count: int) -> pa.Array:
-    if value is None or isinstance(value, str):
-        return _one_name(value, count)
-    return (value if isinstance(value, pa.Array) else clean_array(value)).dictionary_encode()
-
-
-# A file inside a file is often one small text: its dozen constant columns would cost more than reading it.
-@functools.lru_cache(maxsize=256)
-def _nulls(count: int, kind: pa.DataType) -> pa.Array:
-    return pa.nulls(count, kind)
-
-
-@functools.lru_cache(maxsize=256)
-def _one_name(value: str | None, count: int) -> pa.Array:
-    if value is None:
-        return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), pa.array([], pa.string()))
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), clean_array([value]))
-
-
 def clean_array(texts: Sequence[str | None]) -> pa.Array:
     """An Arrow string array; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
     try:
@@ -208,45 +181,111 @@ def clean_array(texts: Sequence[str | None]) -> pa.Array:
         return pa.array([t and t.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for t in texts], pa.string())
 
 
+def cut(block: Block, limits: Limits) -> Block:
+    """The block with its long texts cut; the same one where none is long."""
+    most = limits.segment_chars + limits.overlap_chars
+    if isinstance(block.texts, pa.Array):
+        long = block.texts.nbytes > most and max(_byte_lengths(block.texts), default=0) > most
+    else:
+        long = max(map(len, block.texts), default=0) > most
+    return _cut_long(block, limits) if long else block
+
+
 def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch:
     """One record batch of a block, long texts cut; not yet bounded in size."""
-    array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
-    if len(array) and array.nbytes > limits.segment_chars and max(_byte_lengths(array)) > limits.segment_chars + limits.overlap_chars:
-        block = _cut_long(block, limits)
-        array = clean_array(block.texts)
-    count = len(array)
-    if block.images is not None:
-        array = pa.nulls(count, pa.string())
-    columns = [
-        pa.array(np.full(count, identity.artifact, np.int32)),
-        _names(identity.path, count),
-        _names(identity.media_type, count),
-        _names(identity.member, count),
-        _numbers(block.row, count, pa.int64()),
-        _names(block.column, count),
-        _numbers(block.page, count, pa.int32()),
-        _names(block.part, count),
-        _numbers(block.line, count, pa.int64()),
-        _numbers(block.byte_offset, count, pa.int64()),
-        _numbers(block.start, count, pa.int64()),
-        _numbers(block.owned, count, pa.int32()),
-        _names(block.view, count),
-        _names(block.decoded_via, count),
-        array,
-        _nulls(count, pa.binary()) if block.images is None else pa.array(block.images, pa.binary()),
-        _nulls(count, _BOXES),
-        _nulls(count, _ORIGINS) if block.origins is None else _origins(block.origins),
-        _names(block.notice, count),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SEGMENTS)
+    return one_batch([(cut(block, limits), identity)])
 
 
-def _origins(origins: Sequence[Sequence[Origin]]) -> pa.Array:
-    flat = [origin for some in origins for origin in some]
-    columns = zip(*flat, strict=True) if flat else ([], [], [], [])
-    fields = [pa.array(values, field.type) for values, field in zip(columns, ORIGIN, strict=True)]
-    offsets = np.cumsum([0, *map(len, origins)])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(ORIGIN)))
+def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
+    """One record batch of all these blocks, in their order; each column is made once, however many there are."""
+    blocks, files = [block for block, _ in parts], [identity for _, identity in parts]
+    columns = _Columns([len(block.texts) for block in blocks])
+    return pa.RecordBatch.from_arrays(
+        [
+            columns.numbers([file.artifact for file in files], pa.int32()),
+            columns.names([file.path for file in files]),
+            columns.names([file.media_type for file in files]),
+            columns.names([file.member for file in files]),
+            columns.numbers([block.row for block in blocks], pa.int64()),
+            columns.names([block.column for block in blocks]),
+            columns.numbers([block.page for block in blocks], pa.int32()),
+            columns.names([block.part for block in blocks]),
+            columns.numbers([block.line for block in blocks], pa.int64()),
+            columns.numbers([block.byte_offset for block in blocks], pa.int64()),
+            columns.numbers([block.start for block in blocks], pa.int64()),
+            columns.numbers([block.owned for block in blocks], pa.int32()),
+            columns.names([block.view for block in blocks]),
+            columns.names([block.decoded_via for block in blocks]),
+            texts_of(blocks),
+            columns.flat([block.images for block in blocks], pa.binary()),
+            pa.nulls(columns.rows, _BOXES),
+            columns.origins([block.origins for block in blocks]),
+            columns.names([block.notice for block in blocks]),
+        ],
+        schema=SEGMENTS,
+    )
+
+
+def texts_of(blocks: Sequence[Block]) -> pa.Array:
+    """The column of all their texts; pictures have none."""
+    columns = _Columns([len(block.texts) for block in blocks])
+    return columns.flat([block.texts if block.images is None else None for block in blocks], pa.string())
+
+
+class _Columns:
+    """Makes columns of blocks with so many rows each, from what each block says: one value for all of its rows, or one for each."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self._counts, self.rows = counts, sum(counts)
+        self._block = None if self.rows == len(counts) and 0 not in counts else pa.array(np.repeat(np.arange(len(counts)), counts))
+
+    def numbers(self, values: list[Any], kind: pa.DataType) -> pa.Array:
+        if all(value is None or isinstance(value, int) for value in values):
+            return self._repeated(pa.array(values, kind))
+        return self.flat(values, kind)
+
+    def names(self, values: list[Any]) -> pa.Array:
+        if all(value is None or isinstance(value, str) for value in values):
+            known: dict[str, int] = {}
+            codes = [None if value is None else known.setdefault(value, len(known)) for value in values]
+            return pa.DictionaryArray.from_arrays(self._repeated(pa.array(codes, pa.int32())), clean_array(list(known)))
+        return self.flat(values, pa.string()).dictionary_encode()
+
+    def _repeated(self, values: pa.Array) -> pa.Array:
+        return values if self._block is None else values.take(self._block)
+
+    def flat(self, values: list[Any], kind: pa.DataType) -> pa.Array:
+        """Of values of which some are sequences or arrays."""
+        pieces: list[pa.Array] = []
+        run: list[Any] = []
+        for value, count in zip(values, self._counts, strict=True):
+            if isinstance(value, pa.Array):
+                pieces += [_array(run, kind), value.cast(kind)]
+                run = []
+            elif value is None or isinstance(value, int | str):
+                run += [value] * count
+            else:
+                run += value
+        pieces += [_array(run, kind)] if run or not pieces else []
+        return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+
+    def origins(self, values: list[Sequence[Sequence[Origin]] | None]) -> pa.Array:
+        if all(value is None for value in values):
+            return pa.nulls(self.rows, _ORIGINS)
+        of_rows: list[Sequence[Origin] | None] = []
+        for value, count in zip(values, self._counts, strict=True):
+            of_rows += [None] * count if value is None else value
+        found = Origins.joined([() if some is None else some for some in of_rows])
+        columns = (pa.array(column, field.type) for column, field in zip((found.ats, found.starts, found.ends), ORIGIN, strict=False))
+        lines = pa.array(found.lines, ORIGIN.field("line").type, mask=found.lines < 0)
+        ends = np.cumsum([0, *(0 if some is None else len(some) for some in of_rows)])
+        unknown = pa.array([some is None for some in of_rows], pa.bool_())
+        origins = pa.StructArray.from_arrays([*columns, lines], fields=list(ORIGIN))
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), origins, mask=unknown)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    return clean_array(values) if kind == pa.string() else pa.array(values, kind)
 
 
 def _byte_lengths(array: pa.Array) -> np.ndarray[Any, np.dtype[np.int32]]:

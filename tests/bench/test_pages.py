@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench import models
+from bench import adversarial, models
 from bench.__main__ import report
 from bench.readers import table
 
@@ -27,3 +27,8 @@ def test_the_page_of_models_and_the_lines_of_the_readme_are_what_was_measured() 
     assert models.report(results) == (ROOT / "docs/models.md").read_text()
     readme = (ROOT / "README.md").read_text()
     assert models.quote(results, readme) == readme
+
+
+def test_the_table_of_slow_texts_is_what_was_measured() -> None:
+    results = json.loads((ROOT / "bench/adversarial.json").read_text())
+    assert adversarial.report(results) == (ROOT / "docs/adversarial.md").read_text()

@@ -77,6 +77,8 @@ def test_help(
         (("submit",), 2, "at least one source"),
         (("submit", "/no/such/folder"), 4, "/no/such/folder does not exist"),
         (("submit", ".", "--engines", "signature"), 2, "did you mean signatures"),
+        (("submit", ".", "--engines", "signatures", "--engines", "secrets,pi"), 2, "unknown engine 'pi'"),
+        (("submit", ".", "--engines", "secrets,pi", "--engines", "signatures"), 2, "unknown engine 'pi'"),
         (("submit", ".", "--config", "/no/config.yaml"), 2, "does not exist"),
         (("submit", ".", "--fail-on", "severe"), 2, "fail_on"),
         (("submit", ".", "--no-such-flag"), 2, "no such option"),

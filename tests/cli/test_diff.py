@@ -58,6 +58,7 @@ def test_the_table(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, ca
         (("--state", "new, resolved"), ["fresh", "hidden", "gone"]),
         (("--severity", "high"), ["fresh", "unread"]),
         (("--path", "deep/*"), ["moved"]),
+        (("--state", "new", "--state", "resolved"), ["fresh", "hidden", "gone"]),
         (("--path", "*.md", "--severity", "critical", "--state", "new"), []),
         (("--limit", "1"), ["fresh", "hidden", "moved", "gone", "unread"]),
     ],

@@ -208,6 +208,7 @@ def test_ages_that_are_none(age: str, state: OutputStore, monkeypatch: pytest.Mo
     [
         ((), ["x", "new", "back", "hidden"]),
         (("--state", "new,reopened"), ["new", "back", "hidden"]),
+        (("--state", "reopened", "--state", "new"), ["new", "back", "hidden"]),
         (("--state", "resolved"), ["gone"]),
         (("--state", "new,unverified", "--severity", "medium"), ["new", "hidden", "unread"]),
     ],

@@ -86,9 +86,9 @@ class Zone:
     def run(self, text: str) -> subprocess.CompletedProcess[str]:
         clean = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),  # this checkout, whichever is installed
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "RAY_raylet_start_wait_time_s": "30",  # on a busy machine Ray's agent takes longer than it is given
             "VERITENSOR_ENGINES": "signatures,dependencies",  # of the package: a bundle's models are looked at, not loaded
         }
         script = f"set -euo pipefail\n{text}"

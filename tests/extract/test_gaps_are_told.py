@@ -44,7 +44,7 @@ from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import text_type
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.walk import Tools, Walk
-from veritensor_ray.segments import Gap
+from veritensor_ray.segments import Gap, one_batch
 
 pytestmark = pytest.mark.slow
 
@@ -238,8 +238,8 @@ def visited(name: str, data: bytes, media_type: str | None = None) -> tuple[str,
     walk, found = Walk(tools, outcome, len(data)), list[str]()
     source, about = walk.recognised(io.BytesIO(data), FileInfo(name, len(data), ""))
     try:
-        for batch in walk.artifact(source, about):
-            found += filter(None, batch.column("text").to_pylist())
+        for placed in walk.artifact(source, about):
+            found += filter(None, one_batch([(placed.block, placed.identity)]).column("text").to_pylist())
     except Exception as error:  # noqa: BLE001  # as the boundary of an artifact does it
         outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read")))
     outcome.settle()

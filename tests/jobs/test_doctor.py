@@ -13,6 +13,7 @@ import pytest
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import ResourceError
+from veritensor_ray.jobs import doctor
 from veritensor_ray.jobs.doctor import _ray, checks
 
 SCRIPT = """
@@ -72,3 +73,33 @@ def test_what_would_work_at_once_is_told(given: dict[str, Any], says: str) -> No
 def test_what_would_wait_for_ever_is_refused() -> None:
     with pytest.raises(ResourceError, match="5000 extractions need 5000 CPUs"):
         list(_ray(Settings.model_validate({"engines": ["signatures"], "resources": {"cpus": 5000}})))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bound", "brought", "state", "remedy"),
+    [
+        (1e9, True, "ok", ""),
+        (0.0, False, "warning", "a busy machine or a slow disk does that"),
+        (0.0, True, "warning", "makes Ray import rfc3987_syntax: install this package in an environment of its own"),
+    ],
+)
+def test_what_makes_the_import_of_ray_slow(
+    bound: float, brought: bool, state: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if brought:
+        (tmp_path / "rfc3987_syntax.py").write_text("def is_valid_syntax(rule, value): return True\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(doctor, "_SLOW_IMPORT", bound)
+    (check,) = doctor._import_ray(Settings())
+    assert check.state == state
+    assert remedy in check.remedy
+    assert "CPU seconds in each process of a run" in check.detail
+    assert ("ray " in check.detail.partition("most of it is ")[2]) is (state == "warning")
+
+
+def test_a_ray_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError('a library that it needs is missing')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    (check,) = doctor._import_ray(Settings())
+    assert (check.state, check.detail) == ("fails", "ImportError: a library that it needs is missing")

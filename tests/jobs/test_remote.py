@@ -12,7 +12,7 @@ import pytest
 
 from veritensor_ray.config import load_settings
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.jobs.remote import JobsClient, entrypoint, submission_id
+from veritensor_ray.jobs.remote import JobsClient, Submission, entrypoint, submission_id
 
 BASE: dict[str, Any] = {"sources": ["s3://corpus"], "output": "s3://audits/a", "address": "http://head:8265"}
 
@@ -80,8 +80,16 @@ def test_one_output_has_one_name(one: str, other: str, same: bool) -> None:
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "token")
-    with pytest.raises(CannotRunError, match=r"no Ray dashboard answers at http://127\.0\.0\.1:9"):
+    with pytest.raises(CannotRunError, match=r"nobody answers at 127\.0\.0\.1:9 \(Connection refused\)"):
         JobsClient(load_settings(flags={"address": "http://127.0.0.1:9", "cluster": {"token": "env:TOKEN"}}, environ={}))
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [(127, "the head has no command veritensor-ray: install the package there"), (0, None), (4, None), (None, None)]
+)
+def test_a_head_without_the_package_is_told(code: int | None, says: str | None) -> None:
+    remedy = Submission("veritensor-1", "FAILED", "", "", "", None, None, code).remedy
+    assert (remedy or "").startswith(says or "") and (remedy is None) is (says is None)
 
 
 HEAVY = ("torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "easyocr_en_models")

@@ -24,7 +24,8 @@ def diff(
     now: Annotated[str, typer.Argument(help="The later one.")],
     format: Format = "table",  # the flag's name
     state: Annotated[
-        str | None, typer.Option(help="new, moved, persisting, resolved, unverified; comma-separated. Default: all but persisting.")
+        list[str] | None,
+        typer.Option(help="new, moved, persisting, resolved, unverified; comma-separated, repeatable. Default: all but persisting."),
     ] = None,
     severity: Annotated[str | None, typer.Option(help="This severity or worse.")] = None,
     path: Annotated[str | None, typer.Option(help="In artifacts that match this glob.")] = None,

@@ -28,13 +28,14 @@ def check_severity(name: str | None) -> None:
         raise UsageError(f"unknown severity {name!r}; there are {', '.join(SEVERITIES)}")
 
 
-def names(text: str | None, known: Sequence[str], what: str) -> tuple[str, ...]:
-    """A list with commas, of words that are known. Raises UsageError that names them all."""
+def names(given: Sequence[str] | None, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """Words that are known, of lists with commas. Raises UsageError that names them all."""
     from veritensor_ray.errors import UsageError
 
-    found = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
+    text = ",".join(given or ())
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     unknown = [word for word in found if word not in known]
-    if unknown or (text is not None and not found):
+    if unknown or (given and not found):
         raise UsageError(f"unknown {what} {unknown[0] if unknown else text!r}; there are {', '.join(known)}")
     return found
 

@@ -41,7 +41,9 @@ def findings(
     engine: Annotated[str | None, typer.Option(help="Of this engine.")] = None,
     rule: Annotated[str | None, typer.Option(help="Of this rule; a glob.")] = None,
     path: Annotated[str | None, typer.Option(help="In artifacts that match this glob.")] = None,
-    state: Annotated[str | None, typer.Option(help="Of a sweep: new, reopened, persisting, resolved, unverified; comma-separated.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Of a sweep: new, reopened, persisting, resolved, unverified; comma-separated, repeatable.")
+    ] = None,
     sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
     suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,

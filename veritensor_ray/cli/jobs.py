@@ -31,6 +31,8 @@ def status(run: Run, address: Address = None, config: Config = None, as_json: As
     lines = [] if as_json else client.logs(run).splitlines()
     if lines:
         write(lines[-1] + "\n")
+    if seen.remedy and not as_json:
+        write(seen.remedy + "\n")
 
 
 def logs(

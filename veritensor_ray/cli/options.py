@@ -8,13 +8,22 @@ import typer
 
 from veritensor_ray.cli.export import FORMATS
 
+
+def _each(given: list[str] | None) -> list[str] | None:
+    """`a,b` as well as one flag for each."""
+    return [word.strip() for text in given for word in text.split(",") if word.strip()] if given else None
+
+
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
 ]
 Output = Annotated[
     str | None, typer.Option(help="Folder or URI for the results. Default: audit-NAME or sweep-NAME here; the same command resumes.")
 ]
-Engines = Annotated[str | None, typer.Option(help="Comma-separated; default: all. See `veritensor-ray engines`.")]
+Engines = Annotated[
+    list[str] | None,
+    typer.Option(callback=_each, help="Comma-separated, repeatable; default: all. See `veritensor-ray engines`.", show_default=False),
+]
 Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
 RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
 Iocs = Annotated[

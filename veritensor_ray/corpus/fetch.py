@@ -154,20 +154,21 @@ class OpenArtifact:
     def _open_local(self) -> BinaryIO:
         # not blocking: a named pipe that took the file's place would wait for a writer
         descriptor = os.open(self.row.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)
             raise ChangedDuringRun("changed during the run: it is not a regular file any more")
         try:
-            self._unsized = self._without_size(descriptor)
-            self._check_local(descriptor)
+            self._unsized = self._without_size(descriptor, info)
+            self._check_local(info)
         except ReadError:
             os.close(descriptor)
             raise
         return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # closed by close(); a descriptor, not a path
 
-    def _without_size(self, descriptor: int) -> bytes | None:
+    def _without_size(self, descriptor: int, info: os.stat_result) -> bytes | None:
         """All of a file that has no size and is not empty: those of /proc are made when they are read, and so are their times."""
-        if self.row.size or os.fstat(descriptor).st_size:
+        if self.row.size or info.st_size:
             return None
         pieces, count = list[bytes](), 0
         while piece := self._piece(descriptor):
@@ -185,8 +186,7 @@ class OpenArtifact:
             said = f"{denied(self._name(), 'read', error)} (the system does not say how large it is: not a stored file)"
             raise ReadError(said, access_code(error)) from None
 
-    def _check_local(self, descriptor: int) -> None:
-        info = os.fstat(descriptor)
+    def _check_local(self, info: os.stat_result) -> None:
         if self._unsized is not None:
             return
         if info.st_size != self.row.size or (self.row.mtime is not None and info.st_mtime != self.row.mtime):
@@ -271,7 +271,7 @@ class OpenArtifact:
     def check_unchanged(self) -> None:
         """Raises ChangedDuringRun when a local file was written to while it was read."""
         if self._local:
-            self._check_local(self._handle.fileno())
+            self._check_local(os.fstat(self._handle.fileno()))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 SEPARATOR = "\n\x1e\n"  # no pattern crosses it, and words end at it
 BUFFER = 4 << 20
+_CONTINUING = bytes(range(0x80, 0xC0))  # bytes inside a character
 
 Lengths = npt.NDArray[np.integer[Any]]
 
@@ -91,8 +92,7 @@ class JoinedBytes(Joined):
 
     def _characters(self, start: int, end: int) -> int:
         """That begin in a range of bytes."""
-        piece = self.data[start:end]
-        return len(piece) if piece.isascii() else int(np.count_nonzero(np.frombuffer(piece, np.uint8) & 0xC0 != 0x80))
+        return len(self.data[start:end].translate(None, _CONTINUING))
 
 
 class JoinedText(Joined):
@@ -117,8 +117,13 @@ class JoinedText(Joined):
 
     def line(self, start: int, end: int, width: int = 160) -> str:
         """The line around a place, cut to a bounded width."""
+        first, last = self.line_span(start, end, width)
+        return self.text[first:last]
+
+    def line_span(self, start: int, end: int, width: int = 160) -> tuple[int, int]:
+        """Where it begins and ends."""
         left, right = self.before(start, width), self.after(end, width)
-        return left[left.rfind("\n") + 1 :] + self.text[start:end] + right.partition("\n")[0]
+        return start - len(left) + left.rfind("\n") + 1, end + len(right.partition("\n")[0])
 
 
 def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import functools
 import json
 import lzma
 import re
@@ -25,8 +26,11 @@ from veritensor_ray.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Form
 HEAD_BYTES = 65_536
 
 _MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magic in one.magics)
-_FIRST_BYTES = frozenset(magic[:1] for place, magic, _ in _MAGIC if not place)
-_DEEPER = tuple((place, magic) for place, magic, _ in _MAGIC if place)
+# By the first byte of a file, those that it may have, in their order.
+_DEEPER = tuple(known for known in _MAGIC if known[0])
+_MAGIC_OF = {
+    magic[:1]: tuple(known for known in _MAGIC if known[0] or known[1][:1] == magic[:1]) for place, magic, _ in _MAGIC if not place
+}
 _OPENINGS = tuple((re.compile(one.opening, re.IGNORECASE), one.media_type) for one in FORMATS if one.opening)
 _UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # names of these say little: text that says itself what it is comes first
 
@@ -93,10 +97,9 @@ def _behind_skipped(head: bytes) -> str | None:
 
 def by_magic(head: bytes) -> str | None:
     """The media type of what is known by its first bytes alone."""
-    if head[:1] in _FIRST_BYTES or any(head.startswith(magic, place) for place, magic in _DEEPER):
-        for place, magic, media_type in _MAGIC:
-            if head.startswith(magic, place) and not _excused(magic, head):
-                return media_type
+    for place, magic, media_type in _MAGIC_OF.get(head[:1], _DEEPER):
+        if head.startswith(magic, place) and not _excused(magic, head):
+            return media_type
     if _is_arrow_stream(head):
         return media_types.ARROW_STREAM
     if _is_pickle(head):
@@ -225,11 +228,16 @@ def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
     return _legacy_encoding(head) if b"\x00" not in head else None
 
 
+_CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})
+
+
 def _controls(data: bytes) -> int:
-    return len(data) - len(data.translate(None, bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})))
+    return len(data) - len(data.translate(None, _CONTROLS))
 
 
 def _decodes(data: bytes, codec: str, whole: bool) -> bool:
+    if codec == "utf-8" and data.isascii():
+        return data.count(0) <= 0.01 * len(data)
     try:
         text = codecs.getincrementaldecoder(codec)().decode(data, final=whole)
     except UnicodeDecodeError:
@@ -253,10 +261,16 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
     return best.encoding, 0
 
 
+@functools.cache
+def _openings(named: str) -> Sequence[tuple[re.Pattern[str], str]]:
+    """Those that say more than a name that promises the type `named`."""
+    return [(pattern, media_type) for pattern, media_type in _OPENINGS if named in (*_UNSPECIFIC, media_type)]
+
+
 def _text_type(text: str, extension: str, tail: bytes) -> str:
     start = text.lstrip()[:200]
-    for pattern, media_type in _OPENINGS:
-        if TEXT_TYPES.get(extension, PLAIN) in (*_UNSPECIFIC, media_type) and pattern.match(start):
+    for pattern, media_type in _openings(TEXT_TYPES.get(extension, PLAIN)):
+        if pattern.match(start):
             return media_type
     if re.match(r'[\[{]\s*(["\]}\[{\d-]|true|false|null|$)', start):
         return _json_type(text, extension, tail)
@@ -273,7 +287,7 @@ def _text_type(text: str, extension: str, tail: bytes) -> str:
 
 
 def _json_type(text: str, extension: str, tail: bytes) -> str:
-    lines = [line for line in text.splitlines()[:4] if line.strip()]
+    lines = [line for line in "\n".join(text.split("\n", 4)[:4]).splitlines()[:4] if line.strip()]
     if extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(_is_json(line) for line in lines[:2])):
         return media_types.JSONL
     if '"cells"' in text and ('"nbformat"' in text or b'"nbformat"' in tail or extension == ".ipynb"):

@@ -14,7 +14,7 @@ EVIDENCE = 240
 CONTEXT = 120
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 _ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
-_SOLID = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")  # of a URI's credentials, what makes it one stays
+_NO_SPACE, _KEPT = re.compile(r"\S"), re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")
 _WORDS = re.compile(r"\w")
 
 
@@ -58,6 +58,8 @@ class Covered:
 
 def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dict[str, Any]]:
     """The findings of one artifact, each without what any of them found; the rows lose their key `shown`."""
+    if not rows:
+        return
     units = _Units(covered)
     for row in rows:
         rest = {name: value for name, value in row.items() if name != "shown"}
@@ -97,7 +99,7 @@ class _Both:
 
     def exact(self, text: str, first: int, but: int | None = None) -> str:
         """A text whose first character stands at `first`."""
-        return _replaced(_replaced(text, first, self.personal, INNER, but), first, self.secret, _SOLID, but)
+        return _replaced(_replaced(text, first, self.personal, _initials, but), first, self.secret, _solid, but)
 
     def led_back(self, text: str, first: int, last: int, but: int) -> str:
         """A text that was made of `[first, last)`, character by character if it is as long."""
@@ -110,15 +112,22 @@ class _Both:
         return INNER.sub("*", text) if text and any(self.personal.within(first, last, but)) else text
 
 
-def _star(match: re.Match[str]) -> str:
-    return match.groupdict().get("kept") or "*"
+def _initials(text: str) -> str:
+    return INNER.sub("*", text)
 
 
-def _replaced(text: str, first: int, spans: _Spans, what: re.Pattern[str], but: int | None) -> str:
+def _solid(text: str) -> str:
+    """All but white space; of a URI's credentials, what makes it one stays."""
+    if "://" not in text and not text.endswith("@"):
+        return _NO_SPACE.sub("*", text)
+    return _KEPT.sub(lambda found: found["kept"] or "*", text)
+
+
+def _replaced(text: str, first: int, spans: _Spans, hide: Callable[[str], str], but: int | None) -> str:
     pieces, at = [], 0
     for start, end in spans.within(first, first + len(text), but):
         start, end = max(start - first, 0), min(end - first, len(text))
-        pieces += [text[at:start], what.sub(_star, text[start:end])]
+        pieces += [text[at:start], hide(text[start:end])]
         at = end
     return "".join(pieces) + text[at:] if pieces else text
 

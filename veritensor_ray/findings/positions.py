@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import functools
+import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.detection import Hit
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
-from veritensor_ray.origins import Origin, behind
+from veritensor_ray.origins import Origins
+
+_LINE_END = re.compile("\n")
+_LOCATION = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
+_COLUMNS = (*_LOCATION, "member", "notice", "owned", "start", "text", "boxes")
 
 
 class Columns:
@@ -20,100 +27,107 @@ class Columns:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._batch = batch
-        self._cache: dict[str, Any] = {}
-        self._lines: dict[int, list[int]] = {}
-        self._texts: dict[int, str] = {}
+        self._place: Place | None = None
 
-    def _column(self, name: str) -> Any:
-        if name not in self._cache:
-            self._cache[name] = self._batch.column(name)
-        return self._cache[name]
+    @functools.cached_property
+    def artifact(self) -> list[int]:
+        found: list[int] = self._batch.column("artifact").to_pylist()
+        return found
+
+    def at(self, row: int) -> Place:
+        """The text of a row and where it stands; hits come sorted, so that one at a time is enough."""
+        if self._place is None or self._place.row != row:
+            self._place = Place(self._batch, row)
+        return self._place
+
+
+class Place:
+    """A text of a batch and where it stands. Hits in it come in order: what stands before one is counted on from the last."""
+
+    def __init__(self, batch: pa.RecordBatch, row: int) -> None:
+        self.row = row
+        self.values: dict[str, Any] = {name: batch.column(name)[row].as_py() for name in _COLUMNS}
+        self.text: str = self.values["text"] or ""
+        owned = self.values["owned"]
+        self.owned = 1 << 62 if owned is None else int(owned)
+        self._start = int(self.values["start"] or 0)
+        self._origins = _origins(batch.column("origins")[row])
+        self._counted = self._bytes = 0
+
+    @functools.cached_property
+    def _number(self) -> int:
+        """Of a text that is not the original's."""
+        return crc32(self.text.encode("utf-8", "replace"))
+
+    @functools.cached_property
+    def _line_ends(self) -> list[int]:
+        return [found.start() for found in _LINE_END.finditer(self.text)]
 
     @property
-    def artifact(self) -> Any:
-        if "artifacts" not in self._cache:
-            self._cache["artifacts"] = self._batch.column("artifact").to_pylist()
-        return self._cache["artifacts"]
-
-    def text(self, row: int) -> str:
-        if row not in self._texts:
-            self._texts = {row: self._column("text")[row].as_py() or ""}  # hits come sorted: one at a time is enough
-        return self._texts[row]
-
-    def _origins(self, row: int) -> list[Origin]:
-        return [Origin(**origin) for origin in self._column("origins")[row].as_py() or ()]
-
-    def value(self, name: str, row: int) -> str | None:
-        value: str | None = self._column(name)[row].as_py()
-        return value
-
-    def owned(self, row: int) -> int:
-        value = self._column("owned")[row].as_py()
-        return 1 << 62 if value is None else int(value)
-
-    @property
-    def repeats(self) -> bool:
-        """Whether some texts of the batch are decoded or notices: what is in them may be in others, too."""
-        if "repeats" not in self._cache:
-            views, notices = self._batch.column("view").dictionary, self._batch.column("notice")
-            self._cache["repeats"] = "decoded" in views.to_pylist() or notices.null_count < len(notices)
-        return bool(self._cache["repeats"])
-
-    def of_file(self, row: int) -> bool:
+    def of_file(self) -> bool:
         """Whether characters are counted from the beginning of a file of lines."""
-        origins = self._origins(row)
-        line = origins[0].line if origins else self._column("line")[row].as_py()
-        return line is not None and self._column("row")[row].as_py() is None
+        line = self._origins[0].line if self._origins else self.values["line"]
+        return line is not None and self.values["row"] is None
 
-    def span(self, row: int, hit: Hit) -> tuple[int, int]:
+    def span(self, hit: Hit) -> tuple[int, int]:
         """The characters of the original that a hit stands for."""
-        if origins := self._origins(row):
-            return _extent(origins, len(self.text(row)), hit.start, max(hit.start + 1, hit.end))
-        start = self._column("start")[row].as_py() or 0
-        return start + hit.start, start + hit.end
+        if self._origins:
+            return self._extent(self._origins, hit.start, max(hit.start + 1, hit.end))
+        return self._start + hit.start, self._start + hit.end
 
-    def derived(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
+    def derived(self, hit: Hit) -> dict[str, Any]:
         """Of a text that is not the original's: its number, the hit in it, the original's characters behind each of the three fields."""
-        origins = self._origins(row)
+        origins = self._origins
         if not origins:
             return {}
         shown = min(hit.end, hit.start + EVIDENCE)
-        edges = (max(0, hit.start - CONTEXT), hit.start, shown, min(len(text), shown + CONTEXT))
-        fields = tuple(_extent(origins, len(text), first, last) for first, last in pairwise(edges))
-        return {"text": crc32(text.encode("utf-8", "replace")), "start": hit.start, "end": hit.end, "fields": fields}
+        edges = (max(0, hit.start - CONTEXT), hit.start, shown, min(len(self.text), shown + CONTEXT))
+        fields = tuple(self._extent(origins, first, last) for first, last in pairwise(edges))
+        return {"text": self._number, "start": hit.start, "end": hit.end, "fields": fields}
 
-    def location(self, row: int, hit: Hit, text: str) -> dict[str, Any]:
+    def location(self, hit: Hit) -> dict[str, Any]:
         """Where a hit stands in the original: lines, characters and bytes counted from the beginning of its unit."""
-        names = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
-        found = {name: self._column(name)[row].as_py() for name in names}
-        found["start"], found["end"] = self.span(row, hit)
-        if origins := self._origins(row):
-            origin, until = behind(origins, len(text), hit.start)
-            below = text.count("\n", origin.at, hit.start) if origin.straight(until) else 0
+        found = {name: self.values[name] for name in _LOCATION}
+        found["start"], found["end"] = self.span(hit)
+        if self._origins:
+            number = self._origins.number(hit.start)
+            origin = self._origins[number]
+            straight = origin.straight(self._origins.until(number, len(self.text)))
+            below = self._line_ends_in(origin.at, hit.start) if straight else 0
             return found | {"line": None if origin.line is None else origin.line + below, "byte_offset": None}
         if found["line"] is not None:
-            if row not in self._lines:
-                self._lines = {row: [i for i, c in enumerate(text) if c == "\n"]}
-            found["line"] += bisect_right(self._lines[row], hit.start - 1)
+            found["line"] += self._line_ends_in(0, hit.start)
         if found["byte_offset"] is not None:
-            found["byte_offset"] += len(text[: hit.start].encode("utf-8", "replace"))
-        boxes = self._column("boxes")[row].as_py()
-        if boxes:
+            found["byte_offset"] += self._bytes_before(hit.start)
+        if boxes := self.values["boxes"]:
             found["box"] = _union(boxes, hit)
         return found
 
+    def _line_ends_in(self, first: int, last: int) -> int:
+        return bisect_left(self._line_ends, last) - (bisect_left(self._line_ends, first) if first else 0)
 
-def _back(origins: Sequence[Origin], length: int, at: int) -> tuple[int, int]:
-    """Start and end in the original of one character of a text of that length."""
-    origin, until = behind(origins, length, at)
-    return origin.back(until, at)
+    def _bytes_before(self, at: int) -> int:
+        if self.text.isascii():
+            return at
+        if at < self._counted:
+            self._counted = self._bytes = 0
+        self._bytes += len(self.text[self._counted : at].encode("utf-8", "replace"))
+        self._counted = at
+        return self._bytes
+
+    def _extent(self, origins: Origins, first: int, last: int) -> tuple[int, int]:
+        """The characters of the original that those of the text come from."""
+        if first >= last:
+            return 0, 0
+        return origins.back(len(self.text), first)[0], origins.back(len(self.text), last - 1)[1]
 
 
-def _extent(origins: Sequence[Origin], length: int, first: int, last: int) -> tuple[int, int]:
-    """The characters of the original that those of a text come from."""
-    if first >= last:
-        return 0, 0
-    return _back(origins, length, first)[0], _back(origins, length, last - 1)[1]
+def _origins(column: pa.ListScalar) -> Origins | None:
+    """Of a text that is not the original's; they stay columns, since there may be one for each of its characters."""
+    if not column.is_valid or not len(column.values):
+        return None
+    numbers = (column.values.field(name).fill_null(-1).to_numpy() for name in ("at", "start", "end", "line"))
+    return Origins(*(number.astype(np.int64) for number in numbers))
 
 
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:

@@ -83,6 +83,24 @@ class Recorded:
         known["confidence"] = max(known["confidence"], confidence)
         return True
 
+    def count(self, tally: Tally, fact: Fact, severity: str) -> None:
+        """One more of which `counted` said already that counting is all there is to do."""
+        tally.count += 1
+        if (known := self.facts.get(fact)) is not None:
+            known["counts"][RANK[severity]] += 1
+
+    def known_enough(self, fact: Fact, rule: str, severity: str, confidence: float, location: Mapping[str, Any]) -> bool:
+        """Count one more place of a fact whose row says no more for it: its places are all there and before this one."""
+        known = self.facts.get(fact)
+        if known is None or len(known["places"]) < bounds.PLACES or RANK[severity] > RANK[known["severity"]]:
+            return False
+        if order(location) < max(order(known["places"][-1]), order(known["location"])):
+            return False
+        known["counts"][RANK[severity]] += 1
+        known["confidence"] = max(known["confidence"], confidence)
+        self._places_of[rule] = self._places_of.get(rule, 0) + 1
+        return True
+
     def keep(self, fact: Fact, row: dict[str, Any], limit: int) -> None:
         """Make a row one with that of its fact. New facts of a rule that has its fill are not kept, and of its old ones no more places."""
         rule, known = row["rule_id"], self.facts.get(fact)

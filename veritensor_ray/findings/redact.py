@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -250,12 +251,15 @@ def stars(text: str) -> str:
 
 def visible(text: str) -> str:
     """Control, bidirectional, zero-width and other invisible characters as escapes, so that no terminal or page obeys them."""
-    text = text.translate(_SPACES)
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(c) for c in text)
+    text = text.translate(_SPACES)
+    if text.isprintable() and not _IGNORABLE.search(text):
+        return text
+    return "".join(map(_shown, text))
 
 
+@functools.lru_cache(4096)
 def _shown(character: str) -> str:
     if unicodedata.category(character) == "Zs":
         return " "

@@ -48,18 +48,17 @@ class PickleWalk:
         self.stopped = False
         self.operations = 0
         self.result: object = DULL
-        self._table = _bind(self)
 
     def events(self) -> Iterator[Event]:
         """What happens, in order. Raises Broken."""
-        window, table, events = self._window, self._table, self._events
+        window, events = self._window, self._events
         while not self.stopped:
             if len(window.data) - window.at < 16 and not window.ensure(16) and window.at == len(window.data):
                 raise BrokenOff("ends without STOP")
             code = window.data[window.at]
             window.at += 1
             try:
-                table[code]()
+                _ACTIONS[code](self)
             except (struct.error, IndexError):
                 raise BrokenOff("ends within an opcode") from None
             self.operations += 1
@@ -419,33 +418,26 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-def _bind(walk: PickleWalk) -> list[Callable[[], None]]:
-    """What to do for each of the 256 opcodes."""
-    table: list[Callable[[], None]] = [walk._unknown] * 256
-    for code, action in _actions(walk).items():
-        table[code] = action
-    return table
-
-
-def _actions(w: PickleWalk) -> dict[int, Callable[[], None]]:
-    named: dict[str, Callable[[], None]] = {
-        "N": w._dull, "\x88": w._dull, "\x89": w._dull, "G": w._float, "F": w._fraction, "\x97": w._dull, "\x98": w._nothing,
-        "J": lambda: w._int("<i", 4), "K": lambda: w._int("<B", 1), "M": lambda: w._int("<H", 2), "I": w._decimal, "L": w._decimal,
-        "\x8a": lambda: w._long("<B", 1), "\x8b": lambda: w._long("<i", 4),
-        "\x8c": lambda: w._text("<B", 1), "X": lambda: w._text("<I", 4), "\x8d": lambda: w._text("<Q", 8),
-        "U": lambda: w._text("<B", 1), "T": lambda: w._text("<i", 4),
-        "V": lambda: w._text_line(False), "S": lambda: w._text_line(True),
-        "C": lambda: w._bytes("<B", 1), "B": lambda: w._bytes("<I", 4), "\x8e": lambda: w._bytes("<Q", 8), "\x96": lambda: w._bytes("<Q", 8),
-        "]": lambda: w._empty("list"), ")": lambda: w._empty("tuple"), "}": lambda: w._empty("dict"), "\x8f": lambda: w._empty("set"),
-        "(": w._mark, "l": lambda: w._collect("list"), "t": lambda: w._collect("tuple"), "d": lambda: w._collect("dict"),
-        "\x91": lambda: w._collect("set"), "\x85": lambda: w._tuple(1), "\x86": lambda: w._tuple(2), "\x87": lambda: w._tuple(3),
-        "a": lambda: w._add(1), "s": lambda: w._add(2), "e": w._add_marked, "u": w._add_marked, "\x90": w._add_marked,
-        "0": w._stack.pop_or_mark, "1": lambda: (w._since_mark(), None)[1], "2": w._duplicate,
-        "p": lambda: w._put(w._integer(w._line())), "q": lambda: w._put(w._number("<B", 1)), "r": lambda: w._put(w._number("<I", 4)),
-        "g": lambda: w._get(w._integer(w._line())), "h": lambda: w._get(w._number("<B", 1)), "j": lambda: w._get(w._number("<I", 4)),
-        "\x94": w._memoize, "c": w._global, "i": w._instance, "\x93": w._stack_global,
-        "\x82": lambda: w._extension("<B", 1), "\x83": lambda: w._extension("<H", 2), "\x84": lambda: w._extension("<i", 4),
-        "R": w._reduce, "b": w._build, "o": w._object, "\x81": w._reduce, "\x92": w._new_with_names,
-        "P": w._persistent, "Q": w._persistent_value, "\x80": w._protocol, ".": w._stop, "\x95": lambda: (w._number("<Q", 8), None)[1],
-    }  # fmt: skip
-    return {ord(code): action for code, action in named.items()}
+# What to do for each opcode: made once, since a walk is begun for many a text that might be a pickle.
+_Walk = PickleWalk
+_NAMED: dict[str, Callable[[PickleWalk], None]] = {
+    "N": _Walk._dull, "\x88": _Walk._dull, "\x89": _Walk._dull, "G": _Walk._float, "F": _Walk._fraction, "\x97": _Walk._dull, "\x98": _Walk._nothing,
+    "J": lambda w: w._int("<i", 4), "K": lambda w: w._int("<B", 1), "M": lambda w: w._int("<H", 2), "I": _Walk._decimal, "L": _Walk._decimal,
+    "\x8a": lambda w: w._long("<B", 1), "\x8b": lambda w: w._long("<i", 4),
+    "\x8c": lambda w: w._text("<B", 1), "X": lambda w: w._text("<I", 4), "\x8d": lambda w: w._text("<Q", 8),
+    "U": lambda w: w._text("<B", 1), "T": lambda w: w._text("<i", 4),
+    "V": lambda w: w._text_line(False), "S": lambda w: w._text_line(True),
+    "C": lambda w: w._bytes("<B", 1), "B": lambda w: w._bytes("<I", 4), "\x8e": lambda w: w._bytes("<Q", 8), "\x96": lambda w: w._bytes("<Q", 8),
+    "]": lambda w: w._empty("list"), ")": lambda w: w._empty("tuple"), "}": lambda w: w._empty("dict"), "\x8f": lambda w: w._empty("set"),
+    "(": _Walk._mark, "l": lambda w: w._collect("list"), "t": lambda w: w._collect("tuple"), "d": lambda w: w._collect("dict"),
+    "\x91": lambda w: w._collect("set"), "\x85": lambda w: w._tuple(1), "\x86": lambda w: w._tuple(2), "\x87": lambda w: w._tuple(3),
+    "a": lambda w: w._add(1), "s": lambda w: w._add(2), "e": _Walk._add_marked, "u": _Walk._add_marked, "\x90": _Walk._add_marked,
+    "0": lambda w: w._stack.pop_or_mark(), "1": lambda w: (w._since_mark(), None)[1], "2": _Walk._duplicate,
+    "p": lambda w: w._put(w._integer(w._line())), "q": lambda w: w._put(w._number("<B", 1)), "r": lambda w: w._put(w._number("<I", 4)),
+    "g": lambda w: w._get(w._integer(w._line())), "h": lambda w: w._get(w._number("<B", 1)), "j": lambda w: w._get(w._number("<I", 4)),
+    "\x94": _Walk._memoize, "c": _Walk._global, "i": _Walk._instance, "\x93": _Walk._stack_global,
+    "\x82": lambda w: w._extension("<B", 1), "\x83": lambda w: w._extension("<H", 2), "\x84": lambda w: w._extension("<i", 4),
+    "R": _Walk._reduce, "b": _Walk._build, "o": _Walk._object, "\x81": _Walk._reduce, "\x92": _Walk._new_with_names,
+    "P": _Walk._persistent, "Q": _Walk._persistent_value, "\x80": _Walk._protocol, ".": _Walk._stop, "\x95": lambda w: (w._number("<Q", 8), None)[1],
+}  # fmt: skip
+_ACTIONS = tuple(_NAMED.get(chr(code), _Walk._unknown) for code in range(256))

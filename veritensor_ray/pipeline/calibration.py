@@ -281,9 +281,8 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
             texts += read.batch.num_rows
             for score, hit in _passages(engine, read, pulse):
                 if score > best:
-                    columns = Columns(read.batch)
-                    best, row_of = score, hit.row or 0
-                    where = {"member": columns.value("member", row_of), "location": columns.location(row_of, hit, columns.text(row_of))}
+                    place = Columns(read.batch).at(hit.row or 0)
+                    best, where = score, {"member": place.values["member"], "location": place.location(hit)}
     except VeritensorError:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are worth reading

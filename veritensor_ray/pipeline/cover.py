@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.findings.recorder import masked_around
+from veritensor_ray.findings.evidence import masked_around
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, stars
 from veritensor_ray.findings.sensitive_values import SHORTEST, Values, without_values
 from veritensor_ray.origins import Array, Mapped

@@ -6,7 +6,9 @@ import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
@@ -17,11 +19,12 @@ from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
+from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
 from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Batcher, Gap
+from veritensor_ray.segments import Batcher, Gap, cut, one_batch
 
 Pulse = Callable[[], None]
 
@@ -48,36 +51,75 @@ class Extraction:
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
+        self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
+        self._walks: list[Walk] = []
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
         """Batches for the model engines, if there are any; the other engines have seen the texts already."""
-        batcher = Batcher(self._limits)
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
-            started = time.perf_counter()
-            for part in self._artifact(outcome, row):
-                outcome.segments += part.num_rows
-                for batch in batcher.add(part):
-                    yield from self._scanned(batch)
-                    self._pulse()
-            outcome.seconds = time.perf_counter() - started
-        for batch in batcher.flush():
+            yield from self._all(outcome, self._artifact(outcome, row))
+        while self._gathered:
+            yield from self._looked_through()
+        yield from self._batched()
+        for batch in self._batcher.flush():
             yield from self._scanned(batch)
+        for walk in self._walks:
+            walk.ended()
         for outcome in self.outcomes:
             if outcome.index in self._recorder.by_artifact:
                 outcome.recorded = self._recorder.by_artifact[outcome.index]
 
+    def _all(self, outcome: Outcome, blocks: Iterator[Placed]) -> Iterator[Handover]:
+        """Gather the blocks that an artifact gives; the time that it takes is its own."""
+        while (placed := _timed(outcome, blocks)) is not None:
+            if placed.plain:
+                outcome.segments += self._gathered.place(placed)
+                if self._gathered.full:
+                    yield from self._looked_through()
+            else:
+                piece = cut(placed.block, self._limits)
+                outcome.segments += len(piece.texts)
+                yield from self._add((piece, placed.identity))
+
+    def _looked_through(self) -> Iterator[Handover]:
+        """The gathered blocks, each with the texts that are hidden in it right behind it; files that are hidden there are gathered in turn."""
+        for placed, part, rows in self._gathered.take():
+            yield from self._add(part)
+            if rows is None or rows:
+                yield from self._all(self.outcomes[placed.identity.artifact], placed.walk.hidden(placed, rows))
+                self._pulse()
+
+    def _add(self, part: Part) -> Iterator[Handover]:
+        self._parts.add(part)
+        if self._parts.full:
+            yield from self._batched()
+
+    def _batched(self) -> Iterator[Handover]:
+        parts, self._parts = self._parts.parts, BlockPile(self._limits)
+        for batch in self._batcher.add(one_batch(parts)):
+            yield from self._scanned(batch)
+            self._pulse()
+
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
+        began = time.perf_counter()
         texts = with_text(batch)
         for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
+        self._shared_out(time.perf_counter() - began, texts)
         if self._tools.transcribers and (images := with_images(batch)).num_rows:
             yield Handover(images, images=True)
         if len(self._models) > len(self._tools.transcribers) and texts.num_rows:
             yield from handovers(self._models, texts)
 
-    def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[pa.RecordBatch]:
+    def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
+        """Time that engines took for texts of many artifacts, by how much of it is whose."""
+        sizes = np.bincount(texts.column("artifact").to_numpy(), pc.binary_length(texts.column("text")).to_numpy())
+        for index in np.flatnonzero(sizes).tolist():
+            self.outcomes[index].seconds += seconds * float(sizes[index] / sizes.sum())
+
+    def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[Placed]:
         """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
         for name, reason in self._context.missing:
             outcome.coverage[name] = Standing(MISSING, reason, ReasonCode.ENGINE_MISSING)
@@ -106,13 +148,14 @@ class Extraction:
             outcome.status, outcome.reason, outcome.reason_code = "unreadable", str(error), error.reason_code
         outcome.add_gap(Gap.of(error))
 
-    def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[pa.RecordBatch]:
+    def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[Placed]:
         walk = Walk(self._tools, outcome, opened.size)
         about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
         source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
         outcome.media_type = about.media_type
         outcome.same_as = self._same_as(row, opened, source.kind)
         if outcome.same_as is None:
+            self._walks.append(walk)
             yield from walk.artifact(source, about)
         else:
             outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
@@ -130,13 +173,21 @@ class Extraction:
         return None
 
 
+def _timed(outcome: Outcome, blocks: Iterator[Placed]) -> Placed | None:
+    """The next one, if there is one more; the time that it took is the artifact's."""
+    began = time.perf_counter()
+    placed = next(blocks, None)
+    outcome.seconds += time.perf_counter() - began
+    return placed
+
+
 def _alike(one: str, other: str, by_name: bool) -> bool:
     a, b = FileInfo(one, None, ""), FileInfo(other, None, "")
     return a.name == b.name if by_name else a.extension == b.extension
 
 
 def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
-    """Which part of the artifact a row of the plan is. Parts of a split text are of the kind that the plan saw at its beginning."""
+    """Which part of the artifact a row of the plan is. BlockPile of a split text are of the kind that the plan saw at its beginning."""
     first = row.part == 0
     if row.kind == "rowgroups":
         return Share(row_groups=(row.start or 0, row.end or 0), first=first)

@@ -21,8 +21,9 @@ from veritensor_ray.corpus.planning import BYTE_RANGES
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.engines.base import Needs
 from veritensor_ray.findings.concealment import EVIDENCE
+from veritensor_ray.findings.evidence import MARGIN, evidence_of
 from veritensor_ray.findings.outcome import Outcome
-from veritensor_ray.findings.recorder import MARGIN, evidence_of, text_in_file
+from veritensor_ray.findings.recorder import text_in_file
 from veritensor_ray.findings.redact import PERSONAL, SECRET, TAGGED, tagged, visible
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.models.model_store import ModelStore

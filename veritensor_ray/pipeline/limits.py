@@ -6,9 +6,11 @@ import faulthandler
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
 _LEAST, _MOST = 1 << 30, 4 << 30
+_SLACK = 0.01  # of the watchdog's time
 _SHARE = 0.75  # of the memory is for all workers together
 
 
@@ -17,14 +19,20 @@ class Watchdog:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._until = 0.0  # the moment up to which a pulse changes nothing
 
     def pulse(self) -> None:
-        """There was progress."""
-        faulthandler.dump_traceback_later(self._seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+        """There was progress. To set the clock starts a thread, so it is set only now and then, and then for a little longer."""
+        now = time.monotonic()
+        if now >= self._until:
+            slack = self._seconds * _SLACK
+            faulthandler.dump_traceback_later(self._seconds + slack, exit=True, file=sys.__stderr__ or sys.stderr)
+            self._until = now + slack
 
     def rest(self) -> None:
         """Waiting for others now, which is no lack of progress."""
         faulthandler.cancel_dump_traceback_later()
+        self._until = 0.0
 
 
 def bound_memory(allowance: int | None) -> bool:

@@ -13,6 +13,7 @@ from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.errors import ModelError, VeritensorError
+from veritensor_ray.extract.readers import import_all
 from veritensor_ray.stores.filesystems import absolute
 from veritensor_ray.stores.outputs import OutputStore, check_output
 
@@ -52,6 +53,7 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
         problems += _unreachable(settings)
         if scans:
             seen = engines_here(settings)
+            import_all()
     except VeritensorError as error:
         problems.append(str(error))
     except Exception as error:  # noqa: BLE001  # a plug-in or a library that this machine lacks; the report has to arrive

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
-import pyarrow as pa
-
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.engines.base import Engine
@@ -33,8 +31,9 @@ from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE,
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import COMPRESSED, PDF, PICKLE, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
+from veritensor_ray.pipeline.gather import Placed, Suspects
 from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Block, Gap, Identity, to_batch
+from veritensor_ray.segments import Block, Gap, Identity
 
 _MAY_CARRY = frozenset({PDF, PICKLE})
 _BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
@@ -72,6 +71,7 @@ class Share:
 
 
 WHOLE = Share()
+_WHOLE, _ASIDE = Standing(COMPLETE), Standing(NOT_APPLICABLE)
 
 
 class Walk:
@@ -88,12 +88,13 @@ class Walk:
         extension = about.extension
         found = recognise(file, extension) if share.kind is None else Recognised(share.kind, about.size or 0)
         media_type, promised = found.kind.media_type, declared_type(extension)
-        about = replace(
-            about,
-            size=found.size,
-            media_type=media_type,
-            declared_type=promised,
-            offset=share.offset,
+        about = FileInfo(
+            about.path,
+            found.size,
+            media_type,
+            promised,
+            about.member,
+            share.offset,
             mismatched=share.first and found.size > 0 and mismatch(extension, media_type),
             sha256=about.sha256 or partial(sha256, file),
         )
@@ -112,7 +113,7 @@ class Walk:
         )
         return source, about
 
-    def artifact(self, source: Source, about: FileInfo) -> Iterator[pa.RecordBatch]:
+    def artifact(self, source: Source, about: FileInfo) -> Iterator[Placed]:
         """Segments of the artifact and of everything inside it. A bound of all files together is in the outcome, whoever met it."""
         try:
             yield from self._file(source, about)
@@ -121,14 +122,16 @@ class Walk:
         except ReadError:
             if self._budget.error is None:
                 raise
-        if not self._ended and (spent := self._budget.error):  # a reader took it for damage
-            yield from self._broken(spent, about, None)
+        yield from self._spent(about)
         counts = source.counts
         self._outcome.lines, self._outcome.rows, self._outcome.chars = counts.lines, counts.rows, counts.chars
-        if self._images:
-            self._pictures(source.kind.media_type)
 
-    def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+    def _spent(self, about: FileInfo) -> Iterator[Placed]:
+        """The bound of all files together, where a reader took it for damage."""
+        if not self._ended and (spent := self._budget.error):
+            yield from self._broken(spent, about, None)
+
+    def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[Placed]:
         """The engines over the bytes of a file, whatever it is in, then its text and the files in it."""
         if source.first_part or source.row_groups is None:  # the first part of a Parquet file has its bytes
             self._engines_over_bytes(source.file, about)
@@ -138,9 +141,11 @@ class Walk:
             source.file.seek(0)
         yield from self._texts(source, about, depth, opaque)
 
-    def _pictures(self, media_type: str) -> None:
-        """Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
+    def ended(self) -> None:
+        """Nothing more comes of the artifact. Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
         outcome = self._outcome
+        if not self._images:
+            return
         for name in self._tools.transcribers:
             if outcome.coverage.get(name, Standing(NOT_APPLICABLE)).status == NOT_APPLICABLE:
                 outcome.coverage[name] = Standing(COMPLETE)
@@ -148,23 +153,21 @@ class Walk:
             return
         count = f"{self._images} pictures" if self._images > 1 else "1 picture"
         reason = f"ocr was not selected: text in {count} was not read"
-        if media_type.startswith("image/") and not outcome.incomplete:
+        if (outcome.media_type or "").startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
         outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
     def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
         """Run them on one file; a fault of one costs the others nothing."""
-        for engine in self._tools.bench.engines:
-            self._cover(engine, engine.applies(about))
+        applying = {engine.name for engine in self._tools.bench.engines if self._cover(engine, engine.applies(about))}
         for engine in self._tools.bench.files:
-            if not engine.applies(about):
+            if engine.name not in applying:
                 continue
             file.seek(0)
             try:
                 found = list(engine.scan_file(file, about))
-                self._tools.recorder.file_hits(
-                    engine.name, self._outcome.index, file, about, [one for one in found if isinstance(one, Hit)]
-                )
+                if hits := [one for one in found if isinstance(one, Hit)]:
+                    self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
                 found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED)]
             for gap in found:
@@ -172,12 +175,13 @@ class Walk:
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
             self._tools.pulse()
 
-    def _cover(self, engine: Engine, applies: bool) -> None:
+    def _cover(self, engine: Engine, applies: bool) -> bool:
         """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
-        known = self._outcome.coverage.get(engine.name, Standing(NOT_APPLICABLE))
-        self._outcome.coverage[engine.name] = Standing(COMPLETE) if applies and known.status == NOT_APPLICABLE else known
+        known = self._outcome.coverage.get(engine.name, _ASIDE)
+        self._outcome.coverage[engine.name] = _WHOLE if applies and known.status == NOT_APPLICABLE else known
+        return applies
 
-    def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[pa.RecordBatch]:
+    def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[Placed]:
         """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
         if source.kind.media_type in COMPRESSED:
             yield from self._unpacked(source, about, depth)
@@ -204,10 +208,10 @@ class Walk:
         source.file.seek(0)
         return None if directory is None else replace(source, directory=directory)
 
-    def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
-        known = replace(about, media_type=source.kind.media_type)
+    def _read(self, reader: Reader, source: Source, about: FileInfo, depth: int) -> Iterator[Placed]:
+        known = about if about.media_type == source.kind.media_type else replace(about, media_type=source.kind.media_type)
         for engine in self._tools.models:
-            self._cover(engine, engine.applies(known) and engine.name not in self._tools.transcribers)
+            self._cover(engine, engine.name not in self._tools.transcribers and engine.applies(known))
         path = f"{about.path}!/{about.member}" if about.member else about.path
         identity = Identity(self._outcome.index, path, source.kind.media_type, about.member)
         with contextlib.closing(reader(source)) as items:  # type: ignore[type-var]  # readers are generators
@@ -217,7 +221,7 @@ class Walk:
                 if self._ended:
                     return
 
-    def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+    def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[Placed]:
         if isinstance(item, Gap):
             gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
             self._outcome.add_gap(gap)
@@ -229,22 +233,31 @@ class Walk:
             yield from self._member(item, about, depth + 1)
         else:
             self._images += len(item.images or ())
-            batch = to_batch(item, identity, self._tools.limits)
-            yield batch
-            for layer in layers(item, self._budget, batch.column("text") if batch.num_rows == len(item.texts) else None):
-                if isinstance(layer, Block):
-                    yield to_batch(layer, identity, self._tools.limits)
-                else:
-                    yield from self._item(layer, identity, about, depth)
+            yield Placed(item, identity, self, about, depth)
 
-    def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+    def hidden(self, placed: Placed, rows: Suspects | None) -> Iterator[Placed]:
+        """What is hidden in a block that this walk gave, as segments; what goes wrong is a gap of the file that the block is in."""
+        if not self._ended:
+            yield from self._guarded(self._layers(placed, rows), placed.about, placed.about.member)
+            yield from self._spent(placed.about)
+
+    def _layers(self, placed: Placed, rows: Suspects | None) -> Iterator[Placed]:
+        for layer in layers(placed.block, self._budget, rows):
+            if isinstance(layer, Block):
+                yield replace(placed, block=layer, plain=False)
+            else:
+                yield from self._item(layer, placed.identity, placed.about, placed.depth)
+            if self._ended:
+                return
+
+    def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
         """A file inside the file: nothing that it does ends the walk over the others."""
         name = _inside(about, member.name)
         self._outcome.members += 1
         inner = replace(about, member=name, offset=0, sha256=None)
         yield from self._guarded(self._unspooled(member, inner, depth), about, name)
 
-    def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+    def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
         """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
         self._budget.member(depth)
         file, broken = spooled(member.file, self._tools.pulse)
@@ -255,7 +268,7 @@ class Walk:
         if broken is not None:
             raise broken
 
-    def _guarded(self, batches: Iterator[pa.RecordBatch], about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+    def _guarded(self, batches: Iterator[Placed], about: FileInfo, name: str | None) -> Iterator[Placed]:
         """The same batches; what making them raises is a gap of the member `name`."""
         try:
             yield from batches
@@ -264,20 +277,20 @@ class Walk:
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
             self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
 
-    def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+    def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[Placed]:
         """A gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
         self._outcome.add_gap(Gap.of(error, member=name))
         yield from self._end(bound, about, name)
 
-    def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[pa.RecordBatch]:
+    def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[Placed]:
         """Where a bound of all files together was reached the walk ends, and a bomb is noticed, once."""
         self._ended |= bound in SHARED
         if bound == "expanded_ratio" and not self._noticed:
             self._noticed = True
-            yield to_batch(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self._tools.limits)
+            yield Placed(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self, about, plain=False)
 
-    def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[pa.RecordBatch]:
+    def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[Placed]:
         """What a compression holds, then what stands beside it: comments, and frames that programs skip."""
         name = _stem(about.name)
         beside, broken = Beside(name), None
@@ -293,7 +306,7 @@ class Walk:
         if broken:
             raise broken
 
-    def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[pa.RecordBatch]:
+    def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[Placed]:
         """What a compression holds: text is read as a stream, anything else is a file inside the file."""
         stream, via = decompressed(source.file, source.kind.media_type, self._budget, beside)
         extension = FileInfo(name, None, "").extension

@@ -6,13 +6,16 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from veritensor_ray.config import Settings
+from veritensor_ray.engines.automaton import Automaton
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.indicators.feeds import NOTHING, Indicators, host_and_path, load_lists, refanged
+from veritensor_ray.engines.indicators.parts import automaton_of
+from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.models.model_store import ModelStore
 
@@ -57,10 +60,16 @@ class IndicatorEngine:
         self._files = tuple(settings.iocs)
         self.version = self.version if self._files else f"{self.version}-idle"  # it applies to other files then
         self._loaded: Indicators | None = None
+        self._automaton: Automaton | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": None, "_automaton": None}  # an automaton does not pickle
 
     def _lists(self) -> Indicators:
         if self._loaded is None:
             self._loaded = load_lists(self._files) if self._files else NOTHING
+            hosts = (*self._loaded.hosts, *(re.split("[/?#]", url)[0] for url in self._loaded.urls))
+            self._automaton = automaton_of(hosts, self._loaded.has_ipv6)
         return self._loaded
 
     def applies(self, about: FileInfo) -> bool:
@@ -83,7 +92,19 @@ class IndicatorEngine:
         """Hits for hosts and URLs, defanged ones too."""
         if not self._files:
             return []
-        return [hit for row, text in enumerate(texts.column("text").to_pylist()) if text for hit in self._in(text, row)]
+        column = texts.column("text")
+        return [hit for row in self._rows(column) if (text := column[row].as_py()) for hit in self._in(text, row)]
+
+    def _rows(self, column: pa.Array) -> Iterable[int]:
+        """Those whose texts may name a listed host."""
+        known = self._lists()
+        if not known.hosts and not known.urls:
+            return ()
+        scanner = self._automaton
+        if scanner is None:
+            return range(len(column))
+        found = ((joined, scanner.ends(joined.data)) for joined in JoinedBytes.pieces(column))
+        return sorted({joined.first + joined.index(end - 1) for joined, ends in found for _, end in ends})
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
         """The digest of the file, and hosts and URLs in bytes that are no text."""
@@ -101,7 +122,7 @@ class IndicatorEngine:
         offset, data = 0, file.read(CHUNK)
         seen: set[tuple[str, int]] = set()
         while data:
-            for hit in self._in(data.decode("latin-1"), None, offset):
+            for hit in () if self._automaton and not self._automaton.ends(data) else self._in(data.decode("latin-1"), None, offset):
                 if (hit.rule, hit.start) not in seen:
                     seen.add((hit.rule, hit.start))
                     yield hit

@@ -1,13 +1,16 @@
-"""EasyOCR's two networks, from safetensors and nothing else; they know pixels and characters, not pages."""
+"""EasyOCR's two networks with weights, from safetensors and nothing else; they know pixels and characters, not pages."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from veritensor_ray.engines.ocr import shapes
+from veritensor_ray.engines.ocr.shapes import CHARACTERS
 from veritensor_ray.engines.ocr.spaces import spaced
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.weights import check_finite
@@ -25,18 +28,14 @@ class Networks:
 
     def __init__(self, folder: Path, detector: str, recognizer: str, bf16: bool) -> None:
         """Raises ModelError naming the file."""
+        os.environ.setdefault("LRU_CACHE_CAPACITY", "1")  # or PyTorch keeps what it prepared for each size of a picture
         import torch
-        from easyocr.config import recognition_models
-        from easyocr.craft import CRAFT
-        from easyocr.model.vgg_model import Model
 
-        # not through easyocr.Reader: that makes folders in HOME and unpickles
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._characters = str(recognition_models["gen2"]["english_g2"]["characters"])
         self._bf16 = bf16 and (self.device == "cuda" or _has_bf16())
         with torch.device("meta"):  # random weights for what is filled at once would cost seconds
-            finder = CRAFT()
-            reader = Model(input_channel=1, output_channel=256, hidden_size=256, num_class=len(self._characters) + 1)
+            finder: Any = shapes.detector()
+            reader: Any = shapes.recogniser()
         _fill(finder, folder / detector)
         _fill(reader, folder / recognizer)
         self._finder: Any = finder.to(self.device, memory_format=torch.channels_last).eval()
@@ -51,7 +50,7 @@ class Networks:
         normal = (padded[None] - _MEAN[:, None, None]) / _SPREAD[:, None, None]
         tensor = torch.from_numpy(normal.astype(np.float32))[None].to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self._bf16):
-            maps: Array = self._finder(tensor)[0].float().cpu().numpy()[0]
+            maps: Array = shapes.heat(self._finder, tensor).float().cpu().numpy()[0]
         half = (slice(0, (height + 1) // 2), slice(0, (width + 1) // 2))
         return maps[..., 0][half], maps[..., 1][half]
 
@@ -71,14 +70,14 @@ class Networks:
         pictures = np.stack([_line(crop, wide) for crop in crops])
         tensor = torch.from_numpy(pictures)[:, None].to(self.device)
         with torch.inference_mode():
-            odds = torch.softmax(self._reader(tensor, None), 2)
-            odds[:, :, self._characters.index(" ") + 1] *= _SPACE
+            odds = torch.softmax(shapes.answers(self._reader, tensor), 2)
+            odds[:, :, CHARACTERS.index(" ") + 1] *= _SPACE
             best, index = (value.cpu().numpy() for value in odds.max(2))
         for crop, picture, score, path in zip(crops, pictures, best, index, strict=True):
             own = _wide(crop)
             used = min(len(path), max(1, round(len(path) * own / wide) + 1))  # the rest is padding
             new = np.flatnonzero((path[:used] != 0) & np.concatenate([[True], path[1:used] != path[: used - 1]]))
-            text = "".join(self._characters[path[t] - 1] for t in new)
+            text = "".join(CHARACTERS[path[t] - 1] for t in new)
             confidence = float(np.exp(np.log(np.clip(score[new], 1e-6, 1)).mean())) if len(new) else 0.0
             places = [min(1.0, (float(t) + 0.5) / len(path) * wide / own) for t in new]
             text, places = spaced(text, places, picture[:, :own])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from veritensor_ray.engines.pii.joining import JoinedBatch, words_of, words_of_name
 
@@ -89,6 +89,7 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 _PHRASES = _table()
 _LAST = frozenset(phrase.rpartition(" ")[2] for phrase in _PHRASES if " " in phrase)
+_KNOWN = _LAST | {phrase for phrase in _PHRASES if " " not in phrase}
 
 
 # Words for birth, case by case: a pattern that ignores case is tried at every character.
@@ -106,14 +107,26 @@ def speaks_of(column: str, kind: str) -> bool:
     return kind in kinds_of(words_of_name(column))
 
 
+def phrases_of(kinds: Collection[str]) -> set[str]:
+    """All that speak of one of the kinds, in lower case."""
+    return {phrase for phrase, some in _PHRASES.items() if not set(kinds).isdisjoint(some)}
+
+
+@functools.lru_cache(1024)
+def speaks_of_any(column: str, kinds: frozenset[str]) -> bool:
+    """The same for several."""
+    return not kinds.isdisjoint(kinds_of(words_of_name(column)))
+
+
 def kinds_of(words: Sequence[str]) -> dict[str, int]:
     """Kind to the distance of its word from the end, in words."""
     found: dict[str, int] = {}
+    if _KNOWN.isdisjoint(words):
+        return found
     last = len(words) - 1
     for i, word in enumerate(words):
-        if word in _PHRASES:
-            for kind in _PHRASES[word]:
-                found[kind] = last - i
+        for kind in _PHRASES.get(word, ()):
+            found[kind] = last - i
         if word in _LAST and i:
             for phrase in (f"{words[i - 1]} {word}", " ".join(words[max(0, i - 2) : i + 1])):
                 for kind in _PHRASES.get(phrase, ()):
@@ -121,14 +134,18 @@ def kinds_of(words: Sequence[str]) -> dict[str, int]:
     return found
 
 
+@functools.lru_cache(4096)
+def _kinds_in(text: str) -> Mapping[str, int]:
+    return kinds_of(words_of(text))
+
+
 def context(joined: JoinedBatch, start: int, end: int) -> Mapping[str, int]:
     """What the words around a place speak of: kind to distance in words. A column's name is as near as the word before."""
     before = joined.before(start, _WIDTH)
     if len(before) == _WIDTH:
         before = before.partition(" ")[2] or before
-    found = kinds_of(words_of(before))
-    behind = kinds_of(words_of(joined.after(end, _BEHIND)))
-    for kind in behind:
+    found = dict(_kinds_in(before))
+    for kind in _kinds_in(joined.after(end, _BEHIND)):
         if kind not in ("counter", "version"):
             found.setdefault(kind, 4)
     for kind in kinds_of(joined.column_words(start)):

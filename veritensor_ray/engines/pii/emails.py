@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
 from veritensor_ray.engines.pii.mail_fields import IDS, field_of, heads_a_mail
+from veritensor_ray.engines.pii.onceover import OnceOver
 
 _LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
@@ -54,9 +55,10 @@ _CALLED_LIST = re.compile(r"mailing[ -]list|users['’]? group|list-?serv", re.I
 
 _SIGNED = re.compile(
     r"copyright|\(c\)|©|spdx-|@author|\bauthors?(?:[_-]?e?-?mails?)?\b[\"'_*]*\s*[:=<]|\b(?:module|section)author\b|maintainer|maintained by|co-authored-by|(?:signed-off|reported|reviewed|acked|tested)-by"
-    r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b|^ ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|^\W{0,4}by [^<\n]{2,40}<",
+    r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
+_SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[^\S\n]*(?:[#=*\[\"'/]+ *)?(?:[\w.'’]+ ){0,4}(?:authors?|maintainers?|contributors|committers|credits|acknowledge?ments)\b[^\n@<]{0,60}$",
@@ -71,14 +73,12 @@ _REACH, _CHAIN = 4000, 1500
 
 def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
     """Every address of mail; one that belongs to a role or stands as a public contact is `info`."""
-    text, credit = joined.text, -1
+    text, surroundings = joined.text, _Surroundings(joined)
     at = text.find("@")
     while at >= 0:
         place = _place(joined, at)
-        if place:
-            found, credit = _graded(joined, *place, credit)
-            if found:
-                yield found
+        if place and (found := _graded(joined, *place, surroundings)):
+            yield found
         at = text.find("@", at + 1)
 
 
@@ -120,8 +120,7 @@ def _machine(local: str, domain: str) -> bool:
     return long or _MACHINE_LOCAL.match(local) is not None or _MACHINE_DOMAIN.search(domain) is not None
 
 
-def _graded(joined: JoinedBatch, start: int, end: int, credit: int) -> tuple[PiiSpan | None, int]:
-    """The finding, and where the list of authors goes on that it belongs to, if it belongs to one."""
+def _graded(joined: JoinedBatch, start: int, end: int, surroundings: _Surroundings) -> PiiSpan | None:
     local, _, domain = joined.text[start:end].lower().partition("@")
     listing = _LIST_DOMAIN.search(domain) or _CALLED_LIST.search(joined.before(start, 60))
     role = "mailing list" if listing else "role address" if _role(local) else ""
@@ -131,13 +130,13 @@ def _graded(joined: JoinedBatch, start: int, end: int, credit: int) -> tuple[Pii
         field, pasted = field_of(joined, start) or field, field is None and heads_a_mail(joined, start)
     in_header = pasted or joined.header(start) is not None
     if field in IDS and in_header and not joined.before(start, 6).endswith("from "):
-        return None, credit
+        return None
     if in_header:
-        return PiiSpan("mail-header", start, end, score, role, "info" if role else None), credit
+        return PiiSpan("mail-header", start, end, score, role, "info" if role else None)
     if role:
-        return PiiSpan("email", start, end, score, role, "info"), credit
-    detail, credit = _public(joined, start, end, credit)
-    return PiiSpan("email", start, end, score, detail, "info" if detail else None), credit
+        return PiiSpan("email", start, end, score, role, "info")
+    detail = surroundings.public(start, end)
+    return PiiSpan("email", start, end, score, detail, "info" if detail else None)
 
 
 def _role(local: str) -> bool:
@@ -146,19 +145,31 @@ def _role(local: str) -> bool:
     return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
 
 
-def _public(joined: JoinedBatch, start: int, end: int, credit: int) -> tuple[str, int]:
-    """What makes an address one that somebody gave to the public, if anything does."""
-    column = joined.columns[joined.index(start)]
-    if _SIGNED.search(joined.line(start, end)) or (column is not None and _AUTHORS.search(column.name)):
-        return "contact in a line of authors or copyright", credit
-    around = joined.before(start, 400) + joined.after(end, 400)
-    if len({word.lower() for word in _LICENCE.findall(around)}) >= 3:
-        return "contact in a licence", credit
-    begin = joined.starts[joined.index(start)]
-    line = joined.text.rfind("\n", begin, start) + 1 or begin
-    if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
-        return "", credit
-    if (begin <= credit and start - credit < _CHAIN) or _SIGNED.search(joined.before(line, 200)):
-        return "listed as an author", end
-    heading = _HEADING.search(joined.text, max(begin, start - _REACH), line)
-    return ("listed as an author", end) if heading else ("", credit)
+class _Surroundings:
+    """What makes an address one that somebody gave to the public, if anything does; addresses are asked for in their order."""
+
+    def __init__(self, joined: JoinedBatch) -> None:
+        self._joined = joined
+        self._signed, self._licence, self._headings = (OnceOver(one, joined.text) for one in (_SIGNED, _LICENCE, _HEADING))
+        self._credit = -1  # where the list of authors has come to that the last address stood in
+
+    def public(self, start: int, end: int) -> str:
+        """In words; empty for nothing."""
+        joined, number = self._joined, self._joined.index(start)
+        column, begin, last = joined.columns[number], joined.starts[number], joined.ends[number]
+        first, until = joined.line_span(start, end)
+        signed = self._signed.within(first, until) or _SIGNED_LINE.match(joined.text, first, until)
+        if signed or (column is not None and _AUTHORS.search(column.name)):
+            return "contact in a line of authors or copyright"
+        words = self._licence.within(max(begin, start - 400), min(last, end + 400))
+        if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
+            return "contact in a licence"
+        line = joined.text.rfind("\n", max(begin, start - _REACH), start) + 1 or begin
+        if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
+            return ""
+        follows = begin <= self._credit and start - self._credit < _CHAIN
+        above = joined.before(line, 200)
+        if follows or _SIGNED.search(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
+            self._credit = end
+            return "listed as an author"
+        return ""

@@ -15,6 +15,7 @@ from veritensor_ray.engines.pii.validators import stdnum_valid
 _KR = importlib.import_module("stdnum.kr.rrn")
 _CN = importlib.import_module("stdnum.cn.ric")
 Check = Callable[[str], bool]
+_BEFORE, _BEHIND = r"(?<![\w])", r"(?![\w])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Identifier:
     alone: float = 0.0
     rule: str = "national-id"
     weak: bool = False  # no checksum: the word near by is all there is
+
+    @property
+    def form(self) -> str:
+        """The shape without what may not stand around it."""
+        return self.shape.pattern.removeprefix(_BEFORE).removesuffix(_BEHIND)
 
 
 def _stdnum(module: str) -> Check:
@@ -132,7 +138,7 @@ def _birth8(text: str) -> bool:
 def _id(
     name: str, shape: str, check: Check | str, words: str, alone: float = 0.0, rule: str = "national-id", weak: bool = False
 ) -> Identifier:
-    compiled = re.compile(rf"(?<![\w]){shape}(?![\w])", re.IGNORECASE)
+    compiled = re.compile(f"{_BEFORE}{shape}{_BEHIND}", re.IGNORECASE)
     return Identifier(name, compiled, _stdnum(check) if isinstance(check, str) else check, tuple(words.split()), alone, rule, weak)
 
 

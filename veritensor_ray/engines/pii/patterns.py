@@ -15,8 +15,8 @@ from typing import NamedTuple
 from stdnum import luhn
 
 from veritensor_ray.config import PiiSettings
-from veritensor_ray.engines.pii import emails, phones
-from veritensor_ray.engines.pii.clusters import clusters
+from veritensor_ray.engines.pii import emails, nearness, phones
+from veritensor_ray.engines.pii.clusters import Near, clusters
 from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
@@ -72,7 +72,7 @@ _CARD = re.compile(
 _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
-class Near(NamedTuple):
+class Clustered(NamedTuple):
     """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`.
 
     `machines`: in fields of a mail's header too that only machines read.
@@ -85,9 +85,9 @@ class Near(NamedTuple):
     machines: bool = False
 
 
-_RUNS = Near(4, 6, ahead=3)
-_EDGES = Near(6, 4, beside=re.compile("[A-Za-z]"))
-_DOTTED = Near(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), machines=True)
+_RUNS = Clustered(4, 6, ahead=3)
+_EDGES = Clustered(6, 4, beside=re.compile("[A-Za-z]"))
+_DOTTED = Clustered(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), machines=True)
 _READ = {None, *WRITTEN}
 _SEEN = 4  # characters behind a cluster that patterns look at
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -116,10 +116,10 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
         yield from _number(joined, run, start, regions)
 
 
-def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Near) -> Iterator[re.Match[str]]:
+def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:
     """Matches that begin in a cluster of digits, or a little ahead of it."""
     text, done = joined.text, 0
-    for first, end in clusters(joined.digits, near.apart, near.least):
+    for first, end in clusters(joined.digits, near.apart, near.least, where):
         if joined.headed and not near.machines and joined.header(first) not in _READ:
             continue
         if near.beside and not near.beside.search(text, max(0, first - 3), end + 2):
@@ -240,6 +240,7 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
 # --- letters with digits
 
 _EDGE = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?<=[A-Z][A-Z] [0-9])|(?=[A-Za-z(])|(?=[-+][A-Za-z0-9]{4}(?![A-Za-z0-9])))")
+_WORTHWHILE = 2000  # characters of a buffer: in fewer it is as fast to look at every place
 _LEFT = re.compile(r"[A-Za-z0-9-]*\Z")
 _PAIR = re.compile(r"(?<!\w)[A-Za-z]{2} \Z")
 _SHAPE = re.compile(r"(?=[A-Za-z]{0,6}[- ]?[0-9])(?=(?:[A-Za-z-]*[0-9]){4}|[A-Za-z]{2} (?:[0-9] ?){4})")
@@ -248,7 +249,9 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 
 def _tokens(joined: JoinedBatch) -> Iterator[PiiSpan]:
     text, done = joined.text, -1
-    for match in _within(joined, _EDGE, _EDGES):
+    places = nearness.places(joined) if len(joined.text) >= _WORTHWHILE else None
+    where = None if places is None else Near(places, nearness.BEFORE, nearness.BEHIND)
+    for match in _within(joined, _EDGE, _EDGES, where):
         at = match.start()
         if at < done:
             continue

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from veritensor_ray.engines.pii.joining import PiiSpan, listed, words_of_name
+from veritensor_ray.engines.pii.onceover import OnceOver
 
 _WIDTH = 300  # characters of a passage on either side
 _NUMBERS = listed("medical date-of-birth us-ssn national-id passport")
@@ -122,12 +123,13 @@ def graded(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) ->
     result = {}
     for at, spans in found.items():
         record = records.get((cells[at].artifact, cells[at].row), "")
-        result[at] = [_graded(span, cells[at], spans, record) if diagnosis(span) else span for span in spans]
+        passage = _Passage(cells[at].text, spans)
+        result[at] = [_graded(span, cells[at], passage, record) if diagnosis(span) else span for span in spans]
     return result
 
 
-def _graded(span: PiiSpan, cell: Cell, spans: Sequence[PiiSpan], record: str) -> PiiSpan:
-    tie = _tie(cell.text, span, spans)
+def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: str) -> PiiSpan:
+    tie = passage.tie(span)
     if not tie and record and _OF_DIAGNOSES & set(words_of_name(cell.column or "")):
         tie = record
     return replace(span, severity="high" if tie else "info", detail=tie or "nothing ties it to a person")
@@ -151,25 +153,33 @@ def _number(span: PiiSpan) -> bool:
     return span.rule in _NUMBERS and not diagnosis(span) and span.severity in (None, "high", "medium")
 
 
-def _tie(text: str, span: PiiSpan, spans: Sequence[PiiSpan]) -> str | None:
-    """Says what ties a diagnosis to a person; None where nothing does. `spans` stand in order and apart."""
-    start, end = max(0, span.start - _WIDTH), span.end + _WIDTH
-    around = text[start:end]
-    if _PATIENT.search(around):
-        return "of a patient"
-    if _SPEAKS.search(around) and _ANSWERS.search(around):
-        return "in a conversation with a patient"
-    near = spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
-    if any(
-        _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])) for other in near
-    ):
-        return "beside a number of a person"
-    first, last = _sentence(text, span)
-    if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
-        return "first person"
-    if any(_leads(text, other, span) for other in near if other.rule == "person"):
-        return "beside a name"
-    return None
+class _Passage:
+    """A text with diagnoses, which are asked for in their order. `spans` stand in order and apart."""
+
+    def __init__(self, text: str, spans: Sequence[PiiSpan]) -> None:
+        self._text, self._spans = text, spans
+        self._patient, self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_PATIENT, _SPEAKS, _ANSWERS))
+
+    def tie(self, span: PiiSpan) -> str | None:
+        """Says what ties a diagnosis to a person; None where nothing does."""
+        text, spans = self._text, self._spans
+        start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
+        if self._patient.within(start, end):
+            return "of a patient"
+        if self._speaks.within(start, end) and self._answers.within(start, end):
+            return "in a conversation with a patient"
+        near = spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
+        if any(
+            _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start]))
+            for other in near
+        ):
+            return "beside a number of a person"
+        first, last = _sentence(text, span)
+        if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
+            return "first person"
+        if any(_leads(text, other, span) for other in near if other.rule == "person"):
+            return "beside a name"
+        return None
 
 
 def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:

@@ -79,6 +79,7 @@ _IBAN_LENGTHS = {
         " SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
     )
 }
+IBAN_COUNTRIES = tuple(_IBAN_LENGTHS)
 
 
 def us_ssn(digits: str) -> bool:

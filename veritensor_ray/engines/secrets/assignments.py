@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -54,12 +55,15 @@ _SEPARATOR = re.compile(
     """,
     re.VERBOSE | re.ASCII | re.IGNORECASE,
 )
-_QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,3}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
-_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,512}+")
-_LOOSE = re.compile(
-    r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)",
+# What `_SEPARATOR` takes for an option of a command has to be random, and so 16 characters long, unless the name begins with a dash.
+_PROSE_AFTER = re.compile(
+    r"[ \t]{1,2}(?!value|(?:is|was|ist|lautet|est|es)[ \t:])[A-Za-z0-9_.]{1,15}+(?=[\s<>,;]|\Z)(?![ ](?:-String[ ])?[brufBRUF@]{0,2}[\"'])",
     re.ASCII | re.IGNORECASE,
 )
+_QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,3}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
+_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,512}+")
+LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
+_LOOSE = re.compile(LOOSE, re.ASCII | re.IGNORECASE)
 _BY_VENDOR = re.compile(
     r"(?:[-_. ](?!\w{13})\w{1,12}){0,2}?\s{0,3}(?:[:=]\s{0,3}[\"']?|[ \-\"'])([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{15,512}+)", re.ASCII
 )
@@ -97,11 +101,21 @@ class Verdict:
     severity: str
 
 
-def name_at(text: str, at: int, floor: int) -> tuple[int, int]:
-    """Where the name begins and ends that the place is in; nothing before `floor` belongs to it."""
+def start_of_name(text: str, at: int, floor: int) -> int:
+    """Where the name begins that the place is in; nothing before `floor` belongs to it."""
     before = text[max(floor, at - 60) : at]
+    return at - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+
+
+def end_of_name(text: str, at: int) -> int:
+    """Where it ends."""
     found = _RIGHT.match(text, at)
-    return at - len(before) + len(before.rstrip(_NAME_CHARACTERS)), found.end() if found else at
+    return found.end() if found else at
+
+
+def is_hopeless(text: str, place: int, end: int) -> bool:
+    """Whether nothing can be assigned to the name that ends there: a short word follows it, as in prose. `place` is in the name."""
+    return _PROSE_AFTER.match(text, end) is not None and "-" not in text[max(0, place - 60) : place]
 
 
 def value_after(text: str, end: int) -> AssignedValue | None:
@@ -147,7 +161,12 @@ def vendor_value(text: str, end: int) -> AssignedValue | None:
 
 def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
     """What a value is under its name, in a file with that extension."""
-    kind, text = kind_of(name), value.text
+    return _judged(name, value.text, value.quoted, value.way, extension)
+
+
+@functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
+def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Verdict | None:
+    kind, value = kind_of(name), AssignedValue(text, 0, quoted, way)
     if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
         return None
     if likelihood.is_foreign(text) if kind is NameKind.PASSWORD else not text.isascii():
@@ -210,7 +229,7 @@ def password_score(text: str, strict: bool, written: bool, alone: bool = False) 
     """How likely it is a password: random, mixed, a word with digits or symbols, a mere word. `alone`: compared with one, or an option of a command."""
     core = text.rstrip(":?!.,…")
     words = likelihood.naturalness(core)
-    digits = sum(c.isdigit() for c in core)
+    digits = likelihood.digits_in(core)
     if (strict and "_" in core and likelihood.is_name(core)) or sum(map(str.isalnum, core)) < max(3, len(core) / 2):
         return 0.0
     if " " in core.strip():

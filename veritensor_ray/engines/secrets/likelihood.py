@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.secret_kinds.checks import entropy
@@ -37,6 +39,11 @@ _SEQUENCES = (
     "zyxwvutsrqponmlkjihgfedcba",
     "qwertyuiopasdfghjklzxcvbnm",
 )
+_DIGITS, _UPPER, _LOWER, _LETTERS = (
+    {i: None for i in range(128) if wanted(chr(i))} for wanted in (str.isdigit, str.isupper, str.islower, str.isalpha)
+)
+_STRETCH = 6
+_STRETCHES = frozenset(sequence[i : i + _STRETCH] for sequence in _SEQUENCES for i in range(len(sequence) - _STRETCH + 1))
 
 
 def is_stand_in(value: str) -> bool:
@@ -76,6 +83,7 @@ def is_hex(value: str) -> bool:
     return _HEX.match(value) is not None
 
 
+@functools.lru_cache(1024)  # a value is asked about several times in a row
 def naturalness(value: str, letters_only: bool = False) -> float:
     """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
     natural = letters = 0
@@ -84,10 +92,11 @@ def naturalness(value: str, letters_only: bool = False) -> float:
         letters += len(run)
         if len(run) >= 3 and rarity(run) < _WORDLIKE:
             natural += len(run) if len(run) >= 4 else 2
-    others = 0 if letters_only else sum(c.isdigit() for c in value)
+    others = 0 if letters_only else digits_in(value)
     return natural / (letters + others) if letters + others else 0.0
 
 
+@functools.lru_cache(8192)
 def rarity(run: str) -> float:
     """Bits a letter that lower-case letters have as one word: 3.5 is common, 4.7 is what one word in a hundred has, 6.9 is usual for random ones."""
     known = surprises()
@@ -109,8 +118,7 @@ def is_random(value: str) -> bool:
     size = len(value)
     if size < 16 or " " in value:
         return False
-    digits = sum(c.isdigit() for c in value)
-    upper, lower = sum(c.isupper() for c in value), sum(c.islower() for c in value)
+    digits, upper, lower = digits_in(value), _count(value, str.isupper, _UPPER), _count(value, str.islower, _LOWER)
     if digits == size or not (digits or (upper and lower)) or entropy(value) < (2.7 if is_hex(value) else 3.0):
         return False
     if digits >= 2 and (is_hex(value) or has_sequence(value)):
@@ -123,8 +131,7 @@ def is_mixed(value: str) -> bool:
     """A shorter one: letters and digits that make no word."""
     if len(value) < 8 or " " in value:
         return False
-    digits = sum(c.isdigit() for c in value)
-    letters = sum(c.isalpha() for c in value)
+    digits, letters = digits_in(value), _count(value, str.isalpha, _LETTERS)
     if not letters or letters + digits < len(value) * 0.7:
         return False
     words = naturalness(value)
@@ -134,7 +141,17 @@ def is_mixed(value: str) -> bool:
     return (words < 0.55 if digits >= 2 else words < (0.3 if turns else 0.2)) and entropy(value) >= 2.3
 
 
+def digits_in(value: str) -> int:
+    """How many digits it has."""
+    return _count(value, str.isdigit, _DIGITS)
+
+
+def _count(value: str, wanted: Callable[[str], bool], without: dict[int, None]) -> int:
+    """Characters of a kind. Taking them out of ASCII and looking at what is left is twenty times as fast as asking for each."""
+    return len(value) - len(value.translate(without)) if value.isascii() else sum(map(wanted, value))
+
+
 def has_sequence(value: str) -> bool:
     """Whether it contains a stretch of the alphabet, of the digits or of the keyboard: typed by hand."""
     low = value.lower()
-    return any(sequence[i : i + 6] in low for sequence in _SEQUENCES for i in range(len(sequence) - 5))
+    return any(low[i : i + _STRETCH] in _STRETCHES for i in range(len(low) - _STRETCH + 1))

@@ -1,40 +1,62 @@
-"""Where in a buffer anything of interest may stand: all words in one pass of YARA; it knows not what the words mean."""
+"""Where in a buffer anything of interest may stand: all words in one pass; it knows not what the words mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from re import _parser as sre_parser  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
 
 import yara
+
+from veritensor_ray.engines import automaton
+from veritensor_ray.engines.automaton import Automaton, Pattern
 
 TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 
 
+class _Word(NamedTuple):
+    """A word of a group, as a pattern that matches `length` bytes and no others."""
+
+    group: int
+    source: str
+    length: int
+    caseless: bool
+
+
 class Prefilter:
-    """Groups of words, compiled once per process; `exact` are case-sensitive, `any_case` are not. A word in slashes is a pattern."""
+    """Groups of words, compiled once per process; `exact` are case-sensitive, `any_case` are not. A word in slashes is a pattern of fixed length."""
 
     def __init__(self, exact: Iterable[tuple[str, int]], any_case: Iterable[tuple[str, int]]) -> None:
-        lines: list[str] = []
-        self._groups: list[int] = []
-        for words, flag in ((exact, ""), (any_case, " nocase")):
-            for word, group in words:
-                lines.append(f"${len(self._groups)} = {_quoted(word)}{flag}")
-                self._groups.append(group)
-        self._compiled: Any = yara.compile(
-            source="rule words { strings:\n" + "\n".join(lines) + "\ncondition: any of them }", includes=False
-        )
+        self._words = [_word(word, group, caseless) for words, caseless in ((exact, False), (any_case, True)) for word, group in words]
+        self._find = self._automaton() if automaton.available() else self._yara()
 
-    def find(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Group and place of every word, in no order. A word that stands there a million times is seen so often and no more."""
+    def find(self, data: bytes) -> Sequence[tuple[int, int]]:
+        """Group and place of every word: by word, in the order that they were given in, then by place."""
+        return [(self._words[number].group, at) for number, at in sorted(self._find(data))]
+
+    def _automaton(self) -> Any:
+        scanner = Automaton(Pattern(number, word.source.encode(), word.caseless) for number, word in enumerate(self._words))
+        lengths = [word.length for word in self._words]
+        return lambda data: [(number, end - lengths[number]) for number, end in scanner.ends(data)]
+
+    def _yara(self) -> Any:
+        """Without Hyperscan. A word that stands there a million times is seen so often and no more."""
+        lines = (f"${number} = /{word.source}/{'i' if word.caseless else ''}" for number, word in enumerate(self._words))
+        compiled = yara.compile(source="rule words { strings:\n" + "\n".join(lines) + "\ncondition: any of them }", includes=False)
         quiet = {"warnings_callback": lambda *_: yara.CALLBACK_CONTINUE, "timeout": TIMEOUT}
-        for match in self._compiled.match(data=data, **quiet):
-            for string in match.strings:
-                group = self._groups[int(string.identifier[1:])]
-                for instance in string.instances:
-                    yield group, instance.offset
+        return lambda data: [
+            (int(string.identifier[1:]), instance.offset)
+            for match in compiled.match(data=data, **quiet)
+            for string in match.strings
+            for instance in string.instances
+        ]
 
 
-def _quoted(word: str) -> str:
-    if word.startswith("/") and word.endswith("/") and len(word) > 2 and "[" in word:
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _word(word: str, group: int, caseless: bool) -> _Word:
+    pattern = word.startswith("/") and word.endswith("/") and len(word) > 2 and "[" in word
+    source = word[1:-1] if pattern else re.escape(word).replace("/", r"\/")
+    least, most = sre_parser.parse(source).getwidth()
+    if least != most:
+        raise ValueError(f"the pattern {word} has no fixed length")
+    return _Word(group, source, least, caseless)

@@ -139,15 +139,19 @@ def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[ShapedSec
     i = joined.index(start)
     first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
     for found in _AWS_SECRET.finditer(joined.text, first, last):
-        value = found.group()
-        if not likelihood.is_hex(value) and likelihood.is_random(value) and not _DEAD.search(value):
+        if _is_drawn(found.group()):
             yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key beside its key id")
+
+
+@functools.lru_cache(1024)  # a secret is near many key ids where they stand side by side
+def _is_drawn(value: str) -> bool:
+    return not likelihood.is_hex(value) and likelihood.is_random(value) and not _DEAD.search(value)
 
 
 def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     """Values behind names, each name looked at once; what follows a word in it without being assigned, after each."""
     text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
-    start = end = 0
+    begun = floor = end = 0
     for place in at:
         if place < done:
             continue
@@ -157,10 +161,14 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
             extension = where.extension(joined.first + row)
         known = place < end
         if not known:
-            start, end = assignments.name_at(text, place, max(done, joined.starts[row]))
+            begun, floor, end = place, max(done, joined.starts[row]), assignments.end_of_name(text, place)
+        hopeless = known or assignments.is_hopeless(text, place, end)
+        if hopeless and (extension in assignments.SOURCE or not _LOOSELY.match(text, place)):
+            continue
+        start = assignments.start_of_name(text, begun, floor)
         if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
             continue
-        found = (not known and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
+        found = (not hopeless and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
         if found and found.end <= end_of_row:
             done = found.end
             yield found
@@ -172,28 +180,33 @@ def _inside(text: str, start: int) -> bool:
 
 
 def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
-    value = assignments.value_after(text, end)
+    name = text[start:end]
+    value = assignments.value_after(text, end) if names.kind_of(name) is not names.NameKind.NONE else None
     if value is None:
         return None
     if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
         value = replace(value, quoted=True)  # inside of a string
-    verdict = assignments.judged(text[start:end], value, extension)
+    verdict = assignments.judged(name, value, extension)
     return _found(verdict, value, text) if verdict else None
 
 
 def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:
-    word = _WORD_AT.match(text, place) if extension not in assignments.SOURCE and _PREFIX.match(text, start, place) else None
-    value = assignments.loose_value(text, word.end()) if word else None
-    if word is None or value is None:
+    if extension in assignments.SOURCE:
         return None
-    about = text[start : word.end()] if start < place else text[max(0, start - 12) : word.end()].rpartition("\n")[2]
+    near = _LOOSELY.match(text, place)
+    value = assignments.loose_value(text, near.end("word")) if near and _PREFIX.match(text, start, place) else None
+    if near is None or value is None:
+        return None
+    end = near.end("word")
+    about = text[start:end] if start < place else text[max(0, start - 12) : end].rpartition("\n")[2]
     verdict = assignments.loosely_judged(about, value, extension)
     return _found(verdict, value, text) if verdict else None
 
 
 _PREFIX = re.compile(r"(?=\D*(?:\d\D*){0,2}\Z)[\w.\-$]{0,30}\Z")
-_WORD_AT = re.compile(
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|key|cred(?:ential)?s?|auth|salt|nonce|_pat|access|private)", re.IGNORECASE
+_LOOSELY = re.compile(
+    r"(?P<word>(?>pass(?:word|wd|phrase)?|pwd|secret|token|key|cred(?:ential)?s?|auth|salt|nonce|_pat|access|private))" + assignments.LOOSE,
+    re.ASCII | re.IGNORECASE,
 )
 
 

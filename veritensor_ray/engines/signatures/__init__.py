@@ -98,7 +98,7 @@ class Signatures:
             for rules in (ours, users):
                 found += (Hit(rule, offset + start, offset + end) for rule, start, end in rules.match(chunk, externals))
             if about.media_type == JSON and len(chunk) <= SOURCE:
-                found += (Hit(rule, s, e) for rule, s, e in text.match(chunk) if rule in text.source and text.named(rule, about.path))
+                found += (Hit(rule, s, e) for rule, s, e in text.match_text(chunk) if rule in text.source and text.named(rule, about.path))
         yield from distinct(found)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def hits(joined: JoinedBytes, rules: RuleSet) -> list[Hit]:
     """Matches with character offsets in the row that they begin in; what lies beyond it is cut off."""
-    found = sorted(rules.match(joined.data), key=lambda m: m[1])
+    found = sorted(rules.match_text(joined.data), key=lambda m: m[1])
     spans = joined.spans([(start, end) for _, start, end in found])
     return distinct(Hit(rule, first, last, row) for (rule, _, _), (row, first, last) in zip(found, spans, strict=True) if last > first)
 

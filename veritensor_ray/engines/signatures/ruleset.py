@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ import yara
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.engines.base import CATEGORIES, Rule
+from veritensor_ray.engines.signatures.narrowed import NarrowedRules, instances
 from veritensor_ray.errors import UsageError
 
-TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
 # An `include` could name any file of the machine, and its text would be no part of the digest.
 _OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}
 
@@ -34,25 +34,20 @@ class RuleSet:
     views: Mapping[str, frozenset[str]] = field(default_factory=dict)  # rule ids to the views of a text that they are for
     source: frozenset[str] = frozenset()  # rules over the source text of JSON, which readers take apart
     digest: str = ""
+    narrowed: NarrowedRules | None = None
 
     def __bool__(self) -> bool:
         return bool(self.rules)
 
     def match(self, data: bytes, externals: Mapping[str, Any] | None = None) -> Iterator[tuple[str, int, int]]:
         """Rule id, start and end in bytes of every string that matched; a rule without strings matches the beginning."""
-        if not self.rules:
-            return
-        # a string that matches more than a million times is counted up to there, and no warning is printed
-        quiet = {"warnings_callback": lambda *_: yara.CALLBACK_CONTINUE, "timeout": TIMEOUT}
-        for match in self.compiled.match(data=data, externals=dict(externals or {}), **quiet):
-            rule = self.ids[match.namespace, match.rule]
-            found = False
-            for string in match.strings:
-                for instance in string.instances:
-                    found = True
-                    yield rule, instance.offset, instance.offset + instance.matched_length
-            if not found:
-                yield rule, 0, min(16, len(data))
+        for space, name, start, end in instances(self.compiled, data, externals or {}) if self.rules else ():
+            yield self.ids[space, name], start, end
+
+    def match_text(self, data: bytes) -> Iterator[tuple[str, int, int]]:
+        """The same for text, in which most rules have nothing to look for."""
+        found = self.narrowed.match(data) if self.narrowed else None
+        return self.match(data) if found is None else ((self.ids[space, name], start, end) for space, name, start, end in found)
 
     def wants(self, rule: str, texts: pa.RecordBatch, row: int) -> bool:
         """Whether the rule is for files of that name and texts of that view."""
@@ -71,7 +66,8 @@ class RuleSet:
 def built_in(scope: str) -> RuleSet:
     """Our rules for `text` or `file`, compiled once per process."""
     folder = Path(str(files("veritensor_ray.engines.signatures"))) / "rules" / scope
-    return _compile({path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yar"))}, "")
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yar"))}
+    return replace(_compile(sources, ""), narrowed=NarrowedRules(sources) if scope == "text" else None)
 
 
 def from_folders(folders: Sequence[str]) -> RuleSet:

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import characters, encodings
 from veritensor_ray.extract.layers.layer import Layer
+from veritensor_ray.extract.layers.rows import JoinedRows
 from veritensor_ray.extract.source import Item, Member
-from veritensor_ray.origins import Mapped, from_origins
+from veritensor_ray.origins import Array, Mapped, Origins, from_origins
 from veritensor_ray.segments import Block, Gap, clean_array
 
 DEPTH = bounds.LAYERS
 _EVERYTHING = (characters.VIA, *encodings.ALL)
+_LINE_END = re.compile("\n")
 _MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
 
 
-def layers(block: Block, budget: Budget, array: pa.Array | None = None) -> Iterator[Item]:
+def suspects(texts: pa.Array) -> dict[int, set[str]]:
+    """Numbers of the texts that may hide something, in order, each with the encodings to try: a cheap test of all of them at once."""
+    rows: dict[int, set[str]] = {}
+    joined = JoinedRows(texts)
+    for row, what in (*characters.suspects(texts, joined), *encodings.suspects(joined)):
+        rows.setdefault(row, set()).add(what)
+    return dict(sorted(rows.items()))
+
+
+def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | None = None) -> Iterator[Item]:
     """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
 
-    `array` are the block's texts as an Arrow array, where the caller has it already. Raises LimitExceeded of `budget`.
+    `rows` are the suspects among the block's texts, where the caller knows them already. Raises LimitExceeded of `budget`.
     """
     if block.images is not None or not len(block.texts):
         return
-    if array is None:
-        array = block.texts if isinstance(block.texts, pa.Array) else clean_array(block.texts)
-    rows: dict[int, set[str]] = {}
-    for row, what in (*characters.suspects(array), *encodings.suspects(array)):
-        rows.setdefault(row, set()).add(what)
+    array = block.texts if isinstance(block.texts, pa.Array) else None
+    if rows is None:
+        rows = suspects(array if array is not None else clean_array(block.texts))
     left = _MOST
-    for row, among in sorted(rows.items()):
-        text = array[row].as_py()
+    for row, among in rows.items():
+        text = clean_array([block.texts[row]])[0].as_py() if array is None else array[row].as_py()
         parent = _Parent(block, row, text)
         seen: set[tuple[str, str, int]] = set()
         for found in _deep(Mapped(text), parent.via, among, 1):
@@ -79,13 +90,13 @@ class _Parent:
     """The text of a block that something was found in: its place, and the way from it to the file's characters."""
 
     def __init__(self, block: Block, row: int, text: str) -> None:
-        self._block, self._row = block, row
-        self._own = from_origins(text, block.origins[row]) if block.origins is not None else Mapped(text)
-        start = 0 if block.origins is not None else _item(block.start, row)
-        self._own.starts, self._own.ends = self._own.starts + start, self._own.ends + start
+        self._block, self._row, self._text = block, row, text
+        self._origins = None if block.origins is None else Origins.of(block.origins[row])
+        self._own = Mapped(text) if self._origins is None else from_origins(text, self._origins)
+        if self._origins is None and (start := _item(block.start, row)):
+            self._own.starts, self._own.ends = self._own.starts + start, self._own.ends + start
         line = _item(block.line, row)
         self._first = None if line is None else int(line)
-        self._start, self._text = start, text
         self.via: str | None = block.decoded_via
 
     @property
@@ -98,12 +109,17 @@ class _Parent:
         """A map to this text as one to the file."""
         return mapped.on(self._own)
 
-    def _line(self, at: int) -> int | None:
-        if self._block.origins is not None:
-            origins = self._block.origins[self._row]
-            index = bisect_right(origins, at, key=lambda origin: origin.start) - 1
-            return origins[max(0, index)].line
-        return None if self._first is None else self._first + self._text.count("\n", 0, at - self._start)
+    @functools.cached_property
+    def _line_ends(self) -> Array:
+        return np.fromiter((found.start() for found in _LINE_END.finditer(self._text)), np.int64)
+
+    def _lines(self, at: Array) -> Array:
+        """The line of each of some characters of this text, below zero where lines mean nothing."""
+        if self._origins is not None and len(self._origins):
+            return self._origins.lines_at(at, len(self._text), self._line_ends)
+        if self._first is None:
+            return np.full(len(at), -1, np.int64)
+        return self._first + np.searchsorted(self._line_ends, at)
 
     def block(self, found: Layer) -> Block:
         """A decoded text as a block of its own."""
@@ -117,7 +133,7 @@ class _Parent:
             part=block.part,
             view="decoded",
             decoded_via=found.via,
-            origins=[self.place(found.mapped).origins(self._line)],
+            origins=[self.place(found.mapped).origins(lambda firsts: self._lines(found.mapped.starts[firsts]))],
         )
 
 

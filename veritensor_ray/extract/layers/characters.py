@@ -12,26 +12,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.extract.layers.layer import Layer, changed
-from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
+from veritensor_ray.extract.layers.rows import JoinedRows, runs, table
 from veritensor_ray.origins import Mapped
 
 VIA = "unicode"
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef"
 _ALPHABETIC = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
+_BESIDE = f"[{_ALPHABETIC}@._ -]"
 # between letters of scripts that never need one: Persian and the scripts of India write with joiners, and emoji are built with them
-_HIDDEN = re.compile(f"(?<=[{_ALPHABETIC}@._ -])[{_INVISIBLE}]+(?=[{_ALPHABETIC}@._ -])")
-_WIDE_LETTER = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff]")
-_WIDE = re.compile(f"[\uff01-\uff5e{_WIDE_LETTER.pattern[1:]}+")  # signs as well, which stand between Chinese words alone
+_TAKEN_OUT = f"(?<={_BESIDE}[{_INVISIBLE}])[{_INVISIBLE}]*+(?={_BESIDE})"
+_HIDDEN = re.compile(f"[{_INVISIBLE}]{_TAKEN_OUT}")
+_WIDE_LETTERS = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff"
+_WIDE_LETTER = re.compile(f"[{_WIDE_LETTERS}]")
+_WIDE = re.compile(f"[\uff01-\uff5e{_WIDE_LETTERS}]+")  # signs as well, which stand between Chinese words alone
+_CARRIERS = "\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064"
+# One set of characters comes first, for which a text is looked through fastest.
 _SUSPECT = re.compile(
-    f"{_HIDDEN.pattern}|{_WIDE_LETTER.pattern}{{2}}|[\u0370-\u052f]|[\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064]{{4}}"
+    f"[{_INVISIBLE}{_WIDE_LETTERS}\u0370-\u052f](?:{_TAKEN_OUT}"
+    f"|(?<=[{_WIDE_LETTERS}])[{_WIDE_LETTERS}]|(?<=[\u0370-\u052f])|(?<=[{_CARRIERS}])[{_CARRIERS}]{{3}})"
 )
+# How the first of them is written in UTF-8, with what stands for ASCII left out.
+_SUSPECT_BYTES = re.compile(
+    rb"[\xcd-\xd4]|\xc2\xad|\xd8\x9c|\xe1(?:\x85[\x9f\xa0]|\x9e[\xb4\xb5]|\xa0[\x8b-\x8e])|\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf]"
+    rb"|\x91[\xa0-\xbf]|[\x92\x93])|\xe3\x85\xa4|\xef(?:\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd])|\xf0\x9d[\x90-\x9f]|\xf3\xa0"
+)
+_ASCII = bytes(range(128))
 _TOKEN = re.compile(r"\w{3,64}")
 _LATIN = re.compile("[A-Za-z]")
 _GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
-_LOOK_ALIKES = dict(
-    zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True)
+_LOOK_ALIKES = str.maketrans(
+    dict(zip("аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιακρυ", "aeopcyxijsdhqwABEKMHOPCTXIJSABEZHIKMNOPTYXoviakpu", strict=True))
 )
-_LONGEST_WORD = 24
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{16,}")
@@ -40,9 +51,8 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _STAND_INS = b"0134579@$!|"
 # Letters and what stands for them as one: i, l and what may be either are one letter here.
 _FOLDED = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZl" + _STAND_INS, b"abcdefghijkimnopqrstuvwxyzi" + b"oieastgasii")
-_STAND_IN_BYTES = np.isin(np.arange(256), np.frombuffer(_STAND_INS, np.uint8))
-_LETTER_BYTES = np.isin(np.arange(256), np.frombuffer(_LETTERS, np.uint8))
-_TOKEN_BYTES = np.isin(np.arange(256), np.frombuffer(_LETTERS + b"0123456789@$!|", np.uint8))
+# What each byte is: a letter, a stand-in for one, another digit, or nothing that a token has.
+_KINDS = table(_LETTERS, b"a", table(_STAND_INS, b"1", table(b"0123456789", b"2")))
 _LEET_TOKEN = re.compile(r"(?<![\w@$!|])[A-Za-z0-9@$!|]{4,24}(?![\w@$|])")
 # words that orders to a model are made of: any other word with a digit in it is a name of something
 _WORDS = """ignore ignored disregard forget override bypass previous prior above instruction instructions system prompt prompts reveal
@@ -52,13 +62,17 @@ _WORDS = """ignore ignored disregard forget override bypass previous prior above
 _ORDERS = {word.encode().translate(_FOLDED): word for word in _WORDS}
 
 
-def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
-    """Rows that `look` may find something in: a cheap test of all of them."""
-    for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
-        if _SUSPECT.search(texts[row].as_py()):
-            yield row, VIA
-    for row in _leet_rows(texts):
-        yield row, VIA
+def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
+    """Rows that `look` may find something in: a cheap test of all of them. `joined` are the same texts as bytes."""
+    if not joined.data.isascii():
+        for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
+            start, end = joined.span(row)
+            beyond = joined.data[start:end].translate(None, _ASCII)
+            if _SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py()):
+                yield row, VIA
+    for start, end in runs(joined.data.translate(_KINDS), b"a1a"):
+        if _is_order(joined.data[start:end]):
+            yield joined.row(start), VIA
 
 
 def look(text: str) -> Iterator[Layer]:
@@ -74,11 +88,10 @@ def look(text: str) -> Iterator[Layer]:
                 message = decode(match.group())
                 if message:
                     yield Layer(_standing_for(message, match.span()), via)
-        mapped.sub(_HIDDEN, lambda _: "")
+        mapped.put([(*match.span(), "") for match in _HIDDEN.finditer(text)])
         mapped.sub(_WIDE, _narrow)
-        if _GREEK_OR_CYRILLIC.search(mapped.text):
-            mapped.sub(_TOKEN, _unmixed)
-    mapped.sub(_LEET_TOKEN, _plain)
+        mapped.put(list(_of_two_scripts(mapped.text)))
+    mapped.put(list(_of_orders(mapped.text)))
     yield from changed(mapped, text, VIA)
 
 
@@ -92,38 +105,35 @@ def _narrow(match: re.Match[str]) -> str | None:
     return unicodedata.normalize("NFKC", match.group()) if _WIDE_LETTER.search(match.group()) else None
 
 
-def _unmixed(match: re.Match[str]) -> str | None:
-    """A token of Latin and look-alike letters in Latin alone."""
-    token = match.group()
-    if token.isascii() or not (_GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token)):
-        return None
-    return "".join(_LOOK_ALIKES.get(c, c) for c in token)
+def _of_two_scripts(text: str) -> Iterator[tuple[int, int, str]]:
+    """Tokens of Latin and look-alike letters, in Latin alone; only lines with such a letter are looked at."""
+    found = _GREEK_OR_CYRILLIC.search(text)
+    while found:
+        first, end = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.start())
+        end = len(text) if end < 0 else end
+        for match in _TOKEN.finditer(text, first, end):
+            token = match.group()
+            if not token.isascii() and _GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token):
+                plain = token.translate(_LOOK_ALIKES)
+                if plain != token:
+                    yield *match.span(), plain
+        found = _GREEK_OR_CYRILLIC.search(text, end)
 
 
-def _plain(match: re.Match[str]) -> str | None:
+def _of_orders(text: str) -> Iterator[tuple[int, int, str]]:
+    """Words of orders, with letters for what stands for them; only tokens in which both stand side by side are looked at."""
+    kinds = text.encode("latin-1", "replace").translate(_KINDS)  # a byte for each character
+    for start in sorted({start for mark in (b"a1", b"1a") for start, _ in runs(kinds, mark)}):
+        match = _LEET_TOKEN.match(text, start)
+        if match and (plain := _plain(match.group())):
+            yield *match.span(), plain
+
+
+def _plain(token: str) -> str | None:
     """One of the words of orders, with letters for what stands for them."""
-    token = match.group()
     word = token.rstrip("!")
     plain = _ORDERS.get(word.encode().translate(_FOLDED))
     return None if plain is None or word.isalpha() else plain + token[len(word) :]
-
-
-def _leet_rows(texts: pa.Array) -> Iterator[int]:
-    """Rows with a stand-in between two letters in one of the words of orders."""
-    if not len(texts):
-        return
-    offsets = offsets_of(texts)
-    raw = memoryview(texts.buffers()[2] or b"")[: offsets[-1]]
-    data = np.frombuffer(raw, np.uint8)
-    if len(data) < 3:
-        return
-    letters = _LETTER_BYTES[data]
-    places = np.flatnonzero(_STAND_IN_BYTES[data[1:-1]] & letters[:-2] & letters[2:]) + 1
-    starts, ends = runs(data, _TOKEN_BYTES, offsets)
-    tokens = np.unique(np.searchsorted(starts, places, side="right") - 1)
-    tokens = tokens[ends[tokens] - starts[tokens] <= _LONGEST_WORD]
-    found = [a for a, b in zip(starts[tokens].tolist(), ends[tokens].tolist(), strict=True) if _is_order(bytes(raw[a:b]))]
-    yield from rows_of(texts, found)
 
 
 def _is_order(token: bytes) -> bool:

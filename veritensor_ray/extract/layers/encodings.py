@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import functools
 import html
 import re
+import string
 from collections.abc import Callable, Collection, Iterator
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
-import pyarrow as pa
 
 from veritensor_ray.extract.layers.layer import Layer, changed
-from veritensor_ray.extract.layers.rows import offsets_of, rows_of, runs
+from veritensor_ray.extract.layers.rows import JoinedRows, runs, table
 from veritensor_ray.extract.sniff import may_be_file, sniff
 from veritensor_ray.media_types import UNKNOWN
 from veritensor_ray.origins import Mapped
@@ -22,10 +23,10 @@ from veritensor_ray.origins import Mapped
 _SHORTEST = 16  # characters of a token: shorter ones are words
 _FILE = 64  # bytes: fewer are a digest or a key that happens to begin like a file
 _LETTERS_ALONE = 40  # characters of a token without a digit: shorter ones are names
-_DIGITS = np.isin(np.arange(256), np.frombuffer(b"0123456789+", np.uint8))
-_CAPITALS = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8))
-_HEX_BYTES = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdefABCDEF", np.uint8))
-_TOKEN_BYTES = np.isin(np.arange(256), np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-", np.uint8))
+_DIGIT = re.compile(rb"[0-9+]")
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_IN_TOKEN = table(string.ascii_letters.encode() + b"0123456789+/_-")
+_LONG = b"a" * _SHORTEST
 _TOKEN = re.compile(
     rf"(?<![A-Za-z0-9+/_=-])(?:(?:[A-Za-z0-9+/]{{60,80}}\r?\n[ \t]*)+[A-Za-z0-9+/]{{1,80}}|[A-Za-z0-9+/_-]{{{_SHORTEST},}})={{0,2}}(?![A-Za-z0-9+/_=-])"
 )
@@ -45,31 +46,35 @@ _MARKS = (
 )
 TOKENS = "tokens"  # base64 and hexadecimal
 ALL = (TOKENS, *(via for _, via in _MARKS))
+_SHORT = 32  # characters: what such a piece says is remembered
 _LETTERS = 4  # that were written as something else, though none of them needs it
 
 
-def suspects(texts: pa.Array) -> Iterator[tuple[int, str]]:
+def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:
     """Rows that `look` may find something in, with the encoding: a cheap test of all of them."""
-    buffer = texts.buffers()[2] if len(texts) else None
-    if buffer is None:
-        return
-    data = np.frombuffer(buffer, np.uint8)
-    starts, ends = runs(data, _TOKEN_BYTES, offsets_of(texts))
-    long = ends - starts >= _SHORTEST
-    starts, ends = starts[long], ends[long]
-    heads = np.minimum(ends, starts + 32)
-    begun = data[np.minimum(starts[:, None] + np.arange(32), heads[:, None] - 1)]
-    # Names in code have no capital, or are short and of letters alone; sixteen characters of base64 are seldom either.
-    odd = _DIGITS[begun].any(axis=1) | (ends - starts >= _LETTERS_ALONE) | (np.append(data, 0)[ends] == ord("="))
-    likely = (_CAPITALS[begun].any(axis=1) & odd) | _HEX_BYTES[begun].all(axis=1)
-    starts, ends = starts[likely], heads[likely]
-    raw = memoryview(buffer)
-    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-    for row in rows_of(texts, [start for start, end in pairs if _begins(str(raw[start:end], "ascii"))]):
-        yield row, TOKENS
+    data, classes = joined.data, joined.data.translate(_IN_TOKEN)
+    at = classes.find(_LONG)
+    while at >= 0:
+        end = classes.find(b" ", at)
+        end = len(classes) if end < 0 else end
+        if _is_likely(data[at : min(end, at + 32)], end - at >= _LETTERS_ALONE or data[end : end + 1] == b"="):
+            row = joined.row(at)
+            yield row, TOKENS
+            end = joined.span(row)[1]
+        at = classes.find(_LONG, end)
     for pattern, via in _MARKS:
-        for row in rows_of(texts, [match.start() for match in pattern.finditer(buffer)]):
+        found = pattern.search(data)
+        while found:
+            row = joined.row(found.start())
             yield row, via
+            found = pattern.search(data, joined.span(row)[1])
+
+
+def _is_likely(head: bytes, odd: bool) -> bool:
+    """Names in code have no capital, or are short and of letters alone; sixteen characters of base64 are seldom either."""
+    if head.islower() or head == head.lower() or not (odd or _DIGIT.search(head)):
+        return head.isalnum() and not head.translate(None, _HEX_DIGITS) and _begins(head.decode("ascii"))
+    return _begins(head.decode("ascii"))
 
 
 _Decode = Callable[[str], str | None]
@@ -87,21 +92,35 @@ def look(text: str, among: Collection[str]) -> Iterator[Layer]:
 def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) -> Iterator[Layer]:
     mapped = Mapped(text)
     hidden = 0
-
-    def replace(match: re.Match[str]) -> str | None:
-        nonlocal hidden
-        plain = decode(match.group())
-        hidden += sum(c.isalpha() or (c == " " and via == "url") for c in plain or "")
-        return plain
-
-    mapped.sub(pattern, replace)
+    changes = []
+    for match in pattern.finditer(text):
+        written = match.group()
+        plain, letters = (_known if len(written) <= _SHORT else _said)(decode, written)
+        hidden += letters
+        if plain is not None and plain != written:
+            changes.append((*match.span(), plain))
     if hidden >= _LETTERS:
+        mapped.put(changes)
         yield from changed(mapped, text, via)
 
 
+def _said(decode: _Decode, written: str) -> tuple[str | None, int]:
+    """What it says, and how many letters; a space is one in a URL, where nothing else stands for it."""
+    plain = decode(written)
+    letters = sum(map(str.isalpha, plain or ""))
+    return plain, letters + (plain.count(" ") if plain and decode is _percent else 0)
+
+
+_known = functools.lru_cache(4096)(_said)
+
+
 def _tokens(text: str) -> Iterator[Layer]:
-    for match in _TOKEN.finditer(text):
-        token = match.group()
+    last = 0
+    for start, _ in runs(text.encode("latin-1", "replace").translate(_IN_TOKEN), _LONG):
+        match = _TOKEN.match(text, start) if start >= last else None
+        if match is None:
+            continue
+        token, last = match.group(), match.end()
         if not _begins(token[:32]):
             continue
         packed = "".join(token.split()) if "\n" in token else token
@@ -135,13 +154,17 @@ def _decode64(token: str) -> bytes | None:
 
 def _text(data: bytes, whole: bool = True) -> str | None:
     """Bytes as text, if nearly all of it can be printed; UTF-16 is what PowerShell takes."""
-    codec = "utf-16-le" if data[1:2] == b"\x00" and data[3:4] == b"\x00" else "utf-8"
+    decode = codecs.utf_16_le_decode if data[1:2] == b"\x00" and data[3:4] == b"\x00" else codecs.utf_8_decode
     try:
-        text = codecs.getincrementaldecoder(codec)().decode(data, whole)
+        text, _ = decode(data, "strict", whole)
     except UnicodeDecodeError:
         return None
-    good = sum(c.isprintable() or c in "\n\r\t" for c in text)
-    return text if text and good >= 0.95 * len(text) else None
+    return text if text and (text.isprintable() or _printed(text) >= 0.95 * len(text)) else None
+
+
+def _printed(text: str) -> int:
+    """How many of its characters can be printed, or part lines and columns."""
+    return sum(map(str.isprintable, text)) + sum(map(text.count, "\n\r\t"))
 
 
 def _is_file(data: bytes) -> bool:
@@ -174,7 +197,7 @@ def _printable(data: bytes) -> str | None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return text if all(c.isprintable() or c in "\n\r\t" for c in text) else None
+    return text if _printed(text) == len(text) else None
 
 
 def _entity(text: str) -> str | None:
@@ -186,7 +209,7 @@ def _escaped(text: str) -> str | None:
     """Characters behind their numbers; two halves of a pair that make one character are joined."""
     plain = "".join(chr(min(int(number, 16), 0x10FFFF)) for number in _ONE_ESCAPE.findall(text))
     plain = plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return plain if all(c.isprintable() or c in "\n\r\t" for c in plain) else None
+    return plain if _printed(plain) == len(plain) else None
 
 
 _IN_PLACE: tuple[tuple[re.Pattern[str], _Decode], ...] = ((_PERCENT, _percent), (_ENTITY, _entity), (_ESCAPE, _escaped), (_QUOTED, _quoted))

@@ -27,23 +27,16 @@ class Layer:
 
 def changed(mapped: Mapped, text: str, via: str) -> Iterator[Layer]:
     """The parts of a changed text that differ from the original, with what stands around them: the rest has been read already."""
-    if mapped.text == text:
+    if mapped.text == text or not mapped.text:
         return
     lengths = mapped.ends - mapped.starts
     gaps = np.diff(mapped.starts, prepend=-1) != 1  # something was taken out, or several characters stand for one range
     differs = np.flatnonzero((lengths != 1) | gaps | (_codes(mapped.text) != _codes(text)[np.clip(mapped.starts, 0, len(text) - 1)]))
     if not len(differs):  # something was taken out at the end
-        differs = np.array([len(mapped.text) - 1]) if mapped.text else differs
-    begin = end = -1
-    for at in differs.tolist():
-        if end >= 0 and at - _AROUND <= end:
-            end = at + _AROUND
-            continue
-        if end >= 0:
-            yield Layer(_at_words(mapped, begin, end), via)
-        begin, end = at - _AROUND, at + _AROUND
-    if end >= 0:
-        yield Layer(_at_words(mapped, begin, end), via)
+        differs = np.array([len(mapped.text) - 1])
+    breaks = np.flatnonzero(np.diff(differs) > 2 * _AROUND)
+    for first, last in zip(differs[np.append(0, breaks + 1)].tolist(), differs[np.append(breaks, -1)].tolist(), strict=True):
+        yield Layer(_at_words(mapped, first - _AROUND, last + _AROUND), via)
 
 
 def _codes(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:

@@ -1,37 +1,52 @@
-"""Rows of a string column seen as one buffer of bytes: where runs of some bytes are, and which rows they belong to; it knows no encoding."""
+"""Rows of a string column as one text of bytes: which row a place belongs to, and the tokens in it; it knows no encoding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from bisect import bisect_right
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def offsets_of(texts: pa.Array) -> Array:
-    """Where in the buffer each row begins, and the end of the last."""
-    return np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+_BETWEEN = "\n"  # no token goes over it
 
 
-def runs(data: Array, among: Array, offsets: Array) -> tuple[Array, Array]:
-    """Starts and ends of the longest runs of bytes that the table `among` marks, none of them over the border of two rows."""
-    inside = np.concatenate(([False], among[data], [False]))
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    cuts = np.unique(offsets)
-    cuts = cuts[(cuts > 0) & (cuts < len(data))]
-    cuts = cuts[inside[cuts] & inside[cuts + 1]]  # a row that ends in a run, and one that begins with one
-    if len(cuts):
-        edges = np.sort(np.concatenate((edges, cuts, cuts)))
-    return edges[::2], edges[1::2]
+class JoinedRows:
+    """The bytes of a column, a line end between two rows. A null is an empty row."""
+
+    def __init__(self, texts: pa.Array) -> None:
+        filled = pc.fill_null(texts, "")
+        self._lengths = pc.binary_length(filled).to_numpy()
+        whole = pa.ListArray.from_arrays(pa.array([0, len(filled)], pa.int32()), filled)
+        self.data: bytes = pc.binary_join(whole, _BETWEEN)[0].as_buffer().to_pybytes()
+
+    @functools.cached_property
+    def _ends(self) -> list[int]:
+        ends: list[int] = np.cumsum(self._lengths + len(_BETWEEN)).tolist()
+        return ends
+
+    def row(self, at: int) -> int:
+        """The row that a byte belongs to."""
+        return bisect_right(self._ends, at)
+
+    def span(self, row: int) -> tuple[int, int]:
+        """Where a row begins and ends."""
+        end = self._ends[row] - len(_BETWEEN)
+        return end - int(self._lengths[row]), end
 
 
-def rows_of(texts: pa.Array, places: Sequence[int]) -> set[int]:
-    """Rows that bytes of the buffer belong to."""
-    if not len(places):
-        return set()
-    offsets, at = offsets_of(texts), np.array(places, np.int64)
-    inside = at[(at >= offsets[0]) & (at < offsets[-1])]
-    return set((np.searchsorted(offsets, inside, side="right") - 1).tolist())
+def runs(classes: bytes, mark: bytes, gap: bytes = b" ") -> Iterator[tuple[int, int]]:
+    """The runs without a `gap` in which `mark` stands, once each; `classes` has a byte for what each byte or character of a text is."""
+    at = classes.find(mark)
+    while at >= 0:
+        end = classes.find(gap, at)
+        end = len(classes) if end < 0 else end
+        yield classes.rfind(gap, 0, at) + 1, end
+        at = classes.find(mark, end)
+
+
+def table(among: bytes, mark: bytes = b"a", over: bytes = b" " * 256) -> bytes:
+    """A table for `bytes.translate` that has `mark` for the bytes `among`, and what `over` has for the others."""
+    return bytes(mark[0] if byte in among else over[byte] for byte in range(256))

@@ -1,70 +1,94 @@
-"""Readers, one file or folder a format: bytes to blocks of text with locations. This registry is the list of what can be read."""
+"""Readers, one file or folder a format: bytes to blocks of text with locations. This registry is the list of what can be read.
+
+A reader is imported when the first file of its kind comes: together they import for as long as all else that a worker needs.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib
+
 from veritensor_ray import media_types
-from veritensor_ray.extract.readers import pdf, rtf, text
-from veritensor_ray.extract.readers.containers import sevenzip, tar, zip_reader
-from veritensor_ray.extract.readers.data import arrow, avro, json_reader, notebook, orc, sqlite_reader, table, tfrecord, warc
-from veritensor_ray.extract.readers.images import image
-from veritensor_ray.extract.readers.mail import messages, outlook
-from veritensor_ray.extract.readers.markup import html, latex, subtitles, xml
-from veritensor_ray.extract.readers.models import gguf, hdf5, numbers, numpy_reader, onnx_reader, pickle_strings, safetensors_reader
-from veritensor_ray.extract.readers.office import OFFICE
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Reader
 
-READERS: dict[str, Reader] = {
-    media_types.JSON: json_reader.read_json,
-    media_types.JSONL: json_reader.read_jsonl,
-    media_types.NOTEBOOK: notebook.read_notebook,
-    media_types.HTML: html.read_html,
-    media_types.XHTML: html.read_xhtml,
-    media_types.SVG: html.read_xhtml,
-    media_types.XML: xml.read_xml,
-    media_types.TEX: latex.read_latex,
-    media_types.SUBRIP: subtitles.read_blocks,
-    media_types.VTT: subtitles.read_blocks,
-    media_types.SSA: subtitles.read_lines,
-    media_types.MICRODVD: subtitles.read_lines,
-    media_types.RTF: rtf.read_rtf,
-    media_types.CSV: table.read_csv,
-    media_types.TSV: table.read_csv,
-    media_types.PARQUET: arrow.read_parquet,
-    media_types.ARROW_FILE: arrow.read_arrow_file,
-    media_types.ARROW_STREAM: arrow.read_arrow_stream,
-    media_types.AVRO: avro.read_avro,
-    media_types.ORC: orc.read_orc,
-    media_types.SQLITE: sqlite_reader.read_sqlite,
-    media_types.WARC: warc.read_warc,
-    media_types.TFRECORD: tfrecord.read_tfrecord,
-    media_types.ZIP: zip_reader.read_zip,
-    media_types.PYTORCH: zip_reader.read_zip,
-    media_types.NPZ: zip_reader.read_zip,
-    media_types.TAR: tar.read_tar,
-    media_types.SEVENZIP: sevenzip.read_7z,
-    media_types.PICKLE: pickle_strings.read_pickle,
-    media_types.SAFETENSORS: safetensors_reader.read_safetensors,
-    media_types.GGUF: gguf.read_gguf,
-    media_types.ONNX: onnx_reader.read_onnx,
-    media_types.NPY: numpy_reader.read_npy,
-    media_types.HDF5: hdf5.read_hdf5,
-    media_types.FAISS: numbers.read_numbers,
-    media_types.PDF: pdf.read_pdf,
-    media_types.MESSAGE: messages.read_mail,
-    media_types.MAILBOX: messages.read_mailbox,
-    media_types.OUTLOOK: outlook.read_outlook,
-    media_types.PNG: image.read_image,
-    media_types.JPEG: image.read_image,
-    media_types.GIF: image.read_image,
-    media_types.WEBP: image.read_image,
-    media_types.BMP: image.read_image,
-    media_types.TIFF: image.read_image,
-    **OFFICE,
+READERS: dict[str, str] = {  # media type to `module:function`, below this package
+    media_types.JSON: "data.json_reader:read_json",
+    media_types.JSONL: "data.json_reader:read_jsonl",
+    media_types.NOTEBOOK: "data.notebook:read_notebook",
+    media_types.HTML: "markup.html:read_html",
+    media_types.XHTML: "markup.html:read_xhtml",
+    media_types.SVG: "markup.html:read_xhtml",
+    media_types.XML: "markup.xml:read_xml",
+    media_types.TEX: "markup.latex:read_latex",
+    media_types.SUBRIP: "markup.subtitles:read_blocks",
+    media_types.VTT: "markup.subtitles:read_blocks",
+    media_types.SSA: "markup.subtitles:read_lines",
+    media_types.MICRODVD: "markup.subtitles:read_lines",
+    media_types.RTF: "rtf:read_rtf",
+    media_types.CSV: "data.table:read_csv",
+    media_types.TSV: "data.table:read_csv",
+    media_types.PARQUET: "data.arrow:read_parquet",
+    media_types.ARROW_FILE: "data.arrow:read_arrow_file",
+    media_types.ARROW_STREAM: "data.arrow:read_arrow_stream",
+    media_types.AVRO: "data.avro:read_avro",
+    media_types.ORC: "data.orc:read_orc",
+    media_types.SQLITE: "data.sqlite_reader:read_sqlite",
+    media_types.WARC: "data.warc:read_warc",
+    media_types.TFRECORD: "data.tfrecord:read_tfrecord",
+    media_types.ZIP: "containers.zip_reader:read_zip",
+    media_types.PYTORCH: "containers.zip_reader:read_zip",
+    media_types.NPZ: "containers.zip_reader:read_zip",
+    media_types.TAR: "containers.tar:read_tar",
+    media_types.SEVENZIP: "containers.sevenzip:read_7z",
+    media_types.PICKLE: "models.pickle_strings:read_pickle",
+    media_types.SAFETENSORS: "models.safetensors_reader:read_safetensors",
+    media_types.GGUF: "models.gguf:read_gguf",
+    media_types.ONNX: "models.onnx_reader:read_onnx",
+    media_types.NPY: "models.numpy_reader:read_npy",
+    media_types.HDF5: "models.hdf5:read_hdf5",
+    media_types.FAISS: "models.numbers:read_numbers",
+    media_types.PDF: "pdf:read_pdf",
+    media_types.MESSAGE: "mail.messages:read_mail",
+    media_types.MAILBOX: "mail.messages:read_mailbox",
+    media_types.OUTLOOK: "mail.outlook:read_outlook",
+    media_types.PNG: "images.image:read_image",
+    media_types.JPEG: "images.image:read_image",
+    media_types.GIF: "images.image:read_image",
+    media_types.WEBP: "images.image:read_image",
+    media_types.BMP: "images.image:read_image",
+    media_types.TIFF: "images.image:read_image",
+    media_types.DOCX: "office.docx:read_docx",
+    media_types.XLSX: "office.xlsx:read_xlsx",
+    media_types.PPTX: "office.pptx:read_pptx",
+    media_types.XLSB: "office.xlsx:read_xlsb",
+    **dict.fromkeys(media_types.ODF_TYPES, "office.odf:read_odf"),
+    media_types.FLAT_ODF: "office.odf:read_flat",
+    media_types.EPUB: "office.books:read_epub",
+    media_types.IWORK: "office.books:read_iwork",
+    media_types.DOC: "office.ole:read_ole",
+    media_types.XLS: "office.ole:read_ole",
+    media_types.PPT: "office.ole:read_ole",
+    media_types.OLE: "office.ole:read_ole",
+    media_types.OLE_LOCKED: "office.ole:read_ole",
 }
+_TEXT = "text:read_text"
 
 
 def reader_for(kind: Kind) -> Reader | None:
     """The reader for a kind of file; any text has one."""
-    found = READERS.get(kind.media_type)
-    return found or (text.read_text if kind.is_text else None)
+    found = READERS.get(kind.media_type) or (_TEXT if kind.is_text else None)
+    return _imported(found) if found else None
+
+
+def import_all() -> None:
+    """Import every reader, so that an installation that lacks something says so before a file comes. Raises ImportError."""
+    for path in {_TEXT, *READERS.values()}:
+        _imported(path)
+
+
+@functools.cache
+def _imported(path: str) -> Reader:
+    module, _, name = path.partition(":")
+    reader: Reader = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return reader

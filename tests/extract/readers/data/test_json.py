@@ -7,10 +7,13 @@ import json
 import tracemalloc
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.extract.readers.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.extract.readers.data import json_reader
 from veritensor_ray.extract.readers.data.json_reader import _strings
 from veritensor_ray.extract.sniff import Kind
 
@@ -239,3 +242,39 @@ def test_lines_that_do_not_decode_are_said() -> None:
     blocks, gaps = read(b'{"a": "x"}\n{"a": "before \xff behind"}\n', Kind("application/jsonl", "utf-8"))
     assert "before \ufffd behind" in flat(blocks)
     assert [gap.reason for gap in gaps] == ["1 places do not decode as utf-8 and were replaced"]
+
+
+PIECES = [
+    *'{}[],: 1"',
+    '"a"',
+    '"b":',
+    '"é"',
+    r'"\ud800"',
+    r'"\u00e9"',
+    "null",
+    "NaN",
+    "-0",
+    "1e5",
+    "\n",
+    f'"{LONG}":',
+    '{"a":{"b":["x",{"c":"y"}]}}',
+    '[["x"],"y"]',
+]
+VALUES = st.recursive(
+    st.one_of(st.text(max_size=6), st.integers(-9, 9), st.none()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.text(max_size=4), st.just(LONG * 8)), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), VALUES.map(json.dumps)))
+def test_a_small_document_is_read_as_the_stream_reads_it(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        small = read(text.encode(), JSON, Limits(json_depth=5))
+        patch.setattr(json_reader, "SMALL", -1)
+        stream = read(text.encode(), JSON, Limits(json_depth=5))
+    assert flat(small[0], "row", "column") == flat(stream[0], "row", "column")
+    assert small[1] == stream[1]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.extract.readers.reading import flat, read, reader_source, split, until_error
 from veritensor_ray.errors import ReadError
@@ -125,3 +128,28 @@ def test_bytes_that_do_not_decode_are_said() -> None:
     blocks, gaps = read(b"name,age\nbefore \xff behind,1\n", CSV)
     assert "before \ufffd behind" in flat(blocks)
     assert [gap.reason for gap in gaps] == ["1 places do not decode as utf-8 and were replaced"]
+
+
+def test_no_block_carries_more_names_than_it_has_cells() -> None:
+    """Batches are cut from blocks, and each has all the names of its block."""
+    wide = ",".join(f"name{i}" for i in range(50_000))
+    blocks, _ = read(f"{wide}\n{wide}\n1,2\n".encode(), CSV)
+    assert max(len(block.texts) for block in blocks) <= 8192
+    assert all(len(block.column or ()) == len(block.texts) for block in blocks)
+    assert flat(blocks, "row", "line", "column")[-2:] == [("1", 1, 3, "name0"), ("2", 1, 3, "name1")]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(["a", "bb", ",", ",", '"', "\n", "\r\n", "\r", '""', ";", "x y"]), max_size=60))
+def test_lines_are_those_that_the_parser_counts(pieces: list[str]) -> None:
+    source = "one,two\n" + "".join(pieces)
+    expected, before = [], 1
+    parser = csv.reader(io.StringIO(source, newline=""))
+    next(parser)
+    for number, row in enumerate(parser):
+        here = before + 1
+        for cell in row:
+            expected += [(cell, number, here)] * bool(cell)
+            here += cell.count("\n")
+        before = parser.line_num
+    assert flat(read(source.encode(), CSV)[0], "row", "line")[2:] == expected

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.readers import READERS
+from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
@@ -18,7 +18,10 @@ _WHITE = str.maketrans("\t\n\r\f", "    ")
 
 def items(data: bytes, media_type: str, encoding: str | None = "utf-8") -> list[Item]:
     """Everything that the reader of that type yields."""
-    return list(READERS[media_type](Source(io.BytesIO(data), Kind(media_type, encoding), Limits())))
+    kind = Kind(media_type, encoding)
+    reader = reader_for(kind)
+    assert reader
+    return list(reader(Source(io.BytesIO(data), kind, Limits())))
 
 
 def texts(found: Sequence[Item]) -> Iterator[tuple[str, str, str | None]]:

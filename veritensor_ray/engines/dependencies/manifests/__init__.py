@@ -25,6 +25,7 @@ _NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
         (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?|.*\.(?:sh|bash)", shell.parse),
     )
 )
+_ANY = re.compile(f"(?:{'|'.join(pattern.pattern for pattern, _ in _NAMED)})", re.IGNORECASE)  # hardly a file is a manifest
 _FOLDER = re.compile(r"(?:^|[/!])requirements/[^/]+\.(?:txt|in)\Z", re.IGNORECASE)  # requirements/dev.txt
 
 
@@ -37,4 +38,6 @@ def parser_for(about: FileInfo) -> Parser | None:
 
 def named(name: str) -> Parser | None:
     """The same by the last component of a path alone."""
+    if not _ANY.match(name):
+        return None
     return next((parser for pattern, parser in _NAMED if pattern.match(name)), None)

@@ -60,7 +60,7 @@ def _is_dde(body: str) -> bool:
 
 def cell_notices(texts: Sequence[str]) -> list[str | None] | None:
     """The notices of many cells, none of them empty; None where no cell has one. Nearly all tables are done with the first line."""
-    if FIRST.isdisjoint(map(_first, texts)) or ("(" not in (joined := "".join(texts)) and "|" not in joined):
+    if ("(" not in (joined := "".join(texts)) and "|" not in joined) or FIRST.isdisjoint(map(_first, texts)):
         return None
     found = [cell_notice(text) if text[0] in FIRST and ("(" in text or "|" in text) else None for text in texts]
     return found if any(found) else None

@@ -9,11 +9,14 @@ from collections.abc import Callable
 
 from veritensor_ray.origins import Origin, cut_origins
 
+_new = tuple.__new__  # an origin without the detour over its class: there is one for each line of a page
 Emit = Callable[[str, list[Origin], int], None]
-_REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)?+")
+_REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)")
 # In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
-_IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))?+")
-_FLOWING = re.compile(r"([^ \t\n\r\f]++(?: [^ \t\n\r\f]++)*+)|[ \t\n\r\f]++")
+_IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))")
+_ODD = re.compile(r"[\t\r\f][ \t\r\f]*+| [ \t\r\f]++")  # white space within a line that is more than a blank
+_DOUBLE = re.compile("  ")
+_WHITE = " \t\n\r\f"
 _LENGTH = 1 << 18
 _ORIGINS = 1 << 14
 _OVERLAP = 1024
@@ -37,7 +40,7 @@ def decoded_value(raw: str) -> str:
 def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
     """The text of an attribute's value."""
     if "&" not in raw or len(raw) > _LENGTH:
-        return raw, [Origin(0, start, start + len(raw), line)]
+        return raw, [_new(Origin, (0, start, start + len(raw), line))]
     found: list[tuple[str, list[Origin]]] = []
     paragraph = Paragraph(lambda text, origins, _: found.append((text, origins)), whole=True)
     paragraph.add(raw, start, line, paragraph.keep_all, _IN_VALUE)
@@ -69,8 +72,10 @@ class Paragraph:
         """Source text in which white space is as good as one space."""
         if "&" in raw:
             self.add(raw, start, line, self._words)
-        else:
+        elif "\n" in raw:
             self._words(raw, start, line)
+        else:
+            self._one_line(raw, start, line)
 
     def keep(self, raw: str, start: int, line: int) -> None:
         """Source text whose white space stays."""
@@ -83,37 +88,62 @@ class Paragraph:
 
     def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None], reference: re.Pattern[str] = _REFERENCE) -> None:
         """Source text: references, of which stray ampersands are none, and what `take` makes of the text between them."""
-        at = 0
+        at, breaks = 0, "\n" in raw
         for found in reference.finditer(raw):
             begin, end = found.span()
-            take(raw[at:begin], start + at, line)
-            line += raw.count("\n", at, begin)
-            if end - begin > 1:
-                self.shown(decoded_reference(found.group()), start + begin, start + end, line)
-            else:
-                self.plain("&", start + begin, line)
+            if begin > at:
+                take(raw[at:begin], start + at, line)
+                if breaks:
+                    line += raw.count("\n", at, begin)
+            self.shown(decoded_reference(found[0]), start + begin, start + end, line)
             at = end
-        take(raw[at:], start + at, line)
+        if at < len(raw):
+            take(raw[at:], start + at, line)
 
     def _words(self, raw: str, start: int, line: int) -> None:
-        if not self.size and not raw.strip(" \t\n\r\f"):
+        if not self.size and not raw.strip(_WHITE):
             return
-        if len(raw) < 2 or "\n" in raw or "  " in raw or "\t" in raw or "\r" in raw or "\f" in raw:
-            seen = 0
-            for found in _FLOWING.finditer(raw):
-                begin = found.start()
-                line += raw.count("\n", seen, begin)
-                seen = begin
-                if found.lastindex:
-                    self.plain(found.group(), start + begin, line)
-                else:
-                    self._blank(start + begin, line, raw[begin] == "\n")
-        else:  # single spaces at most: one piece as it stands
-            first = raw[0] == " " and (self._space is not None or not self.size)
-            last = len(raw) - (raw[-1] == " ")
-            self.plain(raw[first:last], start + first, line)
-            if last < len(raw):
-                self._blank(start + last, line, False)
+        first, *more = raw.split("\n")
+        if first:
+            self._one_line(first, start, line)
+            start += len(first)
+        for one in more:
+            if self._space is None and self.size:
+                self._space = start, line, True
+            line += 1
+            start += 1
+            if one:
+                self._one_line(one, start, line)
+                start += len(one)
+
+    def _one_line(self, raw: str, start: int, line: int) -> None:
+        words = raw.strip(_WHITE)
+        behind = len(raw) - len(words)
+        if behind:
+            before = raw.find(words[0]) if words else behind
+            behind -= before
+            if before:
+                if self._space is None and self.size:
+                    self._space = start, line, False
+                start += before
+        if not words:
+            return
+        if _DOUBLE.search(words) or "\t" in words or "\r" in words or "\f" in words:
+            at = 0
+            for found in _ODD.finditer(words):
+                begin, end = found.span()
+                self.plain(words[at:begin], start + at, line)
+                self._space = start + begin, line, False
+                at = end
+            self.plain(words[at:], start + at, line)
+        elif self._end == start and self._space is None and self.size + len(words) <= _LENGTH:  # it continues what is there
+            self._parts.append(words)
+            self._end = start + len(words)
+            self.size += len(words)
+        else:
+            self.plain(words, start, line)
+        if behind:
+            self._space = start + len(words), line, False
 
     def space(self, start: int, line: int) -> None:
         """A space that the source does not have, if there is none yet."""
@@ -129,11 +159,12 @@ class Paragraph:
             self._put_space()
         if self._end != start:
             if self._end >= 0:
-                self._close()
+                self._origins.append(_new(Origin, (self._at, self._start, self._end, self._line)))
             self._at, self._start, self._line = self.size, start, line
-        self._end = start + len(text)
         self._parts.append(text)
-        self.size += len(text)
+        length = len(text)
+        self._end = start + length
+        self.size += length
         if (self.size > _LENGTH or len(self._origins) > _ORIGINS) and not self._whole:
             self._overflow()
 
@@ -141,9 +172,10 @@ class Paragraph:
         """Characters that stand for `[start, end)` of the file."""
         if self._space is not None:
             self._put_space()
-        self._close()
+        if self._end >= 0:
+            self._close()
         if text:
-            self._origins.append(Origin(self.size, start, end, line))
+            self._origins.append(_new(Origin, (self.size, start, end, line)))
             self._parts.append(text)
             self.size += len(text)
         if len(self._origins) > _ORIGINS and not self._whole:
@@ -172,7 +204,7 @@ class Paragraph:
 
     def _close(self) -> None:
         if self._end >= 0:
-            self._origins.append(Origin(self._at, self._start, self._end, self._line))
+            self._origins.append(_new(Origin, (self._at, self._start, self._end, self._line)))
             self._end = -1
 
     def _overflow(self) -> None:

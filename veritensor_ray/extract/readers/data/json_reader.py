@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import ijson
 
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
+from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, NESTED, SMALL, Strings, value_of
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
@@ -22,10 +22,7 @@ _ROWS = 4096
 _CHARS = 4 << 20
 _PIECE = 1 << 16
 _BLANK = b" \t\r\n\x00" + codecs.BOM_UTF8 + b"\xff\xfe"
-LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
 _OPENS = ("start_map", "start_array")
-_NESTED = frozenset({list, tuple})
-_parsed = json.JSONDecoder(object_pairs_hook=tuple).decode
 _NO_ITEM = ("end_map", "end_array")
 
 
@@ -88,6 +85,9 @@ class _Utf8(io.RawIOBase):
 def read_json(source: Source) -> Iterator[Block | Gap]:
     """A JSON document in bounded memory; duplicate keys are all read. What does not parse is read as plain text instead."""
     source.file.read(source.kind.bom)
+    if (small := _small(source)) is not None:
+        yield from small
+        return
     kept: list[Block] | None = []
     problem, bound = "", None
     try:
@@ -121,6 +121,24 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
     yield from read_text(source)
 
 
+def _small(source: Source) -> list[Block] | None:
+    """The strings of a small document; None for one that is not small, or not quite right: then the stream says what is wrong."""
+    if source.kind.encoding != "utf-8" or not source.file.seekable():
+        return None
+    begin = source.file.tell()
+    size = source.file.seek(0, io.SEEK_END)
+    source.file.seek(begin)
+    found = Strings(source.limits.json_depth)
+    if size > SMALL or not found.read(source.file.read(SMALL)):
+        source.file.seek(begin)
+        return None
+    source.counts.rows += found.count
+    return [
+        Block(found.texts[at : at + _ROWS], row=found.rows[at : at + _ROWS], column=found.paths[at : at + _ROWS], decoded_via=source.via)
+        for at in range(0, len(found.texts), _ROWS)
+    ]
+
+
 def _is_blank(source: Source) -> bool:
     """Whether there is nothing in it that could be lost."""
     source.file.seek(0)
@@ -132,32 +150,31 @@ def _strings(source: Source) -> Iterator[Block]:
     stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
     collector = Collector(source.via)
     here, around = "", list[str]()  # the path of the next value, and those of the containers around it
-    row, is_array = -1, False
+    row, is_array, outermost = -1, False, False  # the last: whether the next value is one of the outermost array
     try:
         for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
-            full = False
             if event == "map_key":
                 base = around[-1]
-                if len(value) > LONG_KEY:
-                    full = collector.add(value, base, row if is_array else None)
+                if len(value) > LONG_KEY and collector.add(value, base, row if is_array else None):
+                    yield from collector.take()
                 here = f"{base}.{value}" if base else value
                 if len(here) > LONGEST_PATH:
                     here = shorten(here)
             elif event in _NO_ITEM:
                 here = around.pop()
+                outermost = is_array and len(around) == 1
             else:
-                if is_array and len(around) == 1:
-                    row += 1
+                row += outermost
                 if event == "string":
-                    full = collector.add(value, here, row if is_array else None)
+                    if collector.add(value, here, row if is_array else None):
+                        yield from collector.take()
                 elif event in _OPENS:
                     is_array |= event == "start_array" and not around
                     around.append(here)
                     here += "[]" if event == "start_array" and len(around) > 1 else ""
+                    outermost = is_array and len(around) == 1
                     if len(around) > source.limits.json_depth:
                         raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
-            if full:
-                yield from collector.take()
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
         yield from collector.take()
         raise
@@ -177,7 +194,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
         if line and not line.isspace():
             try:
                 # a line of RFC 7464 begins with a record separator
-                _walk(_parsed(line.lstrip("\x1e")), "", row, collector, source.limits.json_depth)
+                _walk(value_of(line.lstrip("\x1e")), "", row, collector, source.limits.json_depth)
             except (ValueError, RecursionError):
                 broken.append(row)
                 collector.add(line, "", row)
@@ -233,5 +250,5 @@ def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> 
                     collector.add(key, f"{inner[:40]}<key>", row)
             if type(item) is str:
                 collector.add(item, inner, row)
-            elif type(item) in _NESTED:
+            elif type(item) in NESTED:
                 _walk(item, inner, row, collector, depth - 1)

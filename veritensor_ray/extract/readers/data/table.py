@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from itertools import chain, compress, islice
 from typing import Any
 
@@ -24,6 +25,7 @@ from veritensor_ray.segments import Block, Gap
 _CELLS = 4096
 _CHARS = 4 << 20
 _FIELD = bounds.CSV_FIELD
+_BREAK = re.compile(r"\r\n|\r|\n")  # as a text file counts lines
 _STEP = 16  # rows read at once: any of them may be long
 
 
@@ -75,53 +77,85 @@ def _is_header(row: list[str]) -> bool:
 
 def _cells(reader: Any, source: Source) -> Iterator[Block]:
     names: list[str] = []
-    count = line = 0
+    count, edges = 0, [0]
     damage: ReadError | csv.Error | None = None
     more = True
     while more:
-        cells: list[str] = []
-        ends, widths, size = [line], list[int](), 0
-        try:
-            while more and len(cells) < _CELLS and size < _CHARS:
-                known, rows = len(cells), len(widths)
-                for row in islice(reader, _STEP):
-                    cells += row
-                    widths.append(len(row))
-                    ends.append(reader.line_num)
-                size += len("".join(cells[known:]))
-                more = len(widths) > rows
-        except (ReadError, csv.Error) as error:  # the cells before it are read all the same
-            damage, more = error, False
-        if not line and widths and _is_header(cells[: widths[0]]):
-            names = cells[: widths[0]]
-            yield Block(names, column=names, line=1, part="header", decoded_via=source.via, notice=cell_notices(names))
-            del cells[: widths[0]], widths[0], ends[0]
+        rows: list[list[str]] = []
+        texts: list[str] = []
+        edges, size = edges[-1:], 0
+        while more and len(texts) < _CELLS and size < _CHARS:
+            some: list[list[str]] = []
+            try:
+                some.extend(islice(reader, _STEP))
+            except (ReadError, csv.Error) as error:  # the cells before it are read all the same
+                damage = error
+            edges += _ends(some, edges[-1], reader.line_num)
+            rows += some
+            known = len(texts)
+            texts += chain.from_iterable(some)
+            size += len("".join(texts[known:]))
+            more = bool(some) and not damage
+        if rows and not edges[0] and not count and _is_header(rows[0]):
+            names = rows.pop(0)
+            del texts[: len(names)], edges[0]
+            for part in _parts(names):
+                yield Block(part, column=part, line=1, part="header", decoded_via=source.via, notice=cell_notices(part))
         if not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
-            names = [*names, *map(str, range(len(names), max(widths, default=0)))]
-            yield from _block(cells, widths, count, ends, names, source.via)
-        count, line = count + len(widths), ends[-1]
+            widest = max(map(len, rows), default=0)
+            if widest > len(names):
+                names = [*names, *map(str, range(len(names), widest))]
+            yield from _blocks(texts, [*map(len, rows)], count, edges, names, source.via)
+        count += len(rows)
     source.counts.rows += count
-    source.counts.lines += line
+    source.counts.lines += edges[-1]
     if damage:
         raise damage
 
 
-def _block(texts: list[str], widths: list[int], first: int, edges: list[int], names: list[str], via: str | None) -> Iterator[Block]:
+def _ends(rows: list[list[str]], line: int, now: int) -> Iterable[int]:
+    """The line at the end of each row behind `line`; at the end of all, unless reading them broke, it is `now`."""
+    if now - line == len(rows):
+        return range(line + 1, now + 1)
+    # a cell that the file ends in may end with a line end that no line follows
+    return [line := min(now, line + 1 + sum(len(_BREAK.findall(cell)) for cell in row)) for row in rows]
+
+
+def _parts(values: list[Any]) -> Iterator[list[Any]]:
+    """Pieces of a block's values: one of a hundred thousand columns would carry all their names through every batch that is cut of it."""
+    if len(values) <= 2 * _CELLS:
+        yield values
+    else:
+        yield from (values[at : at + _CELLS] for at in range(0, len(values), _CELLS))
+
+
+def _blocks(texts: list[str], widths: list[int], first: int, edges: list[int], names: list[str], via: str | None) -> Iterator[Block]:
     """The cells that are not empty; `widths` are the rows' cells, `edges` the lines before the first row and at the end of each."""
     if not widths:
         return
     even = widths.count(widths[0]) == len(widths)
     columns = names[: widths[0]] * len(widths) if even else [*chain.from_iterable(names[:width] for width in widths)]
-    rows = np.repeat(np.arange(first, first + len(widths)), widths)
+    numbers = np.repeat(np.arange(first, first + len(widths)), widths)
     lines = (np.repeat(edges[:-1], widths) + 1).tolist()
+    if edges[-1] - edges[0] > len(widths):
+        _place_breaks(texts, widths, edges, lines)
+    if not all(texts):
+        numbers = numbers[[*map(bool, texts)]]
+        columns, lines, texts = ([*compress(every, texts)] for every in (columns, lines, texts))
+    at = 0
+    for part in _parts(texts) if texts else ():
+        end = at + len(part)
+        yield Block(
+            part, row=pa.array(numbers[at:end]), column=columns[at:end], line=lines[at:end], decoded_via=via, notice=cell_notices(part)
+        )
+        at = end
+
+
+def _place_breaks(texts: list[str], widths: list[int], edges: list[int], lines: list[int]) -> None:
+    """The lines of cells behind a cell that has line ends."""
     at = np.cumsum(widths) - widths
-    for i in np.flatnonzero(np.diff(edges) > 1):  # line ends within cells
+    for i in np.flatnonzero(np.diff(edges) > 1):
         here = edges[i] + 1
         for place in range(at[i], at[i] + widths[i]):
             lines[place] = here
             here += texts[place].count("\n")
-    if not all(texts):
-        rows = rows[[*map(bool, texts)]]
-        columns, lines, texts = ([*compress(every, texts)] for every in (columns, lines, texts))
-    if texts:
-        yield Block(texts, row=pa.array(rows), column=columns, line=lines, decoded_via=via, notice=cell_notices(texts))

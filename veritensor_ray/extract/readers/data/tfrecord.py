@@ -9,7 +9,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
-from veritensor_ray.extract.readers.data.json_reader import LONG_KEY
+from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
 from veritensor_ray.extract.readers.data.protobuf import example_values
 from veritensor_ray.extract.record_head import is_record_head, masked_sum
 from veritensor_ray.extract.source import Item, Source

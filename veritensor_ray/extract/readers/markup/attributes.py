@@ -38,49 +38,47 @@ class Attributes:
     def __init__(self, writer: Writer, cascade: Cascade) -> None:
         self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
         self._known: set[int] = set()
-        self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
     def read(
         self, raw: str, start: int, line: int, name: str, state: State, around: Element | None, svg: bool
-    ) -> tuple[State, Element | None]:
-        """Give off the values; returns the state of the element, which begins in `state`, and the element if selectors ask for it."""
-        key = raw, id(state), id(around), svg
-        if known := self._silent.get(key):
-            return known[2:]
+    ) -> tuple[State, Element | None, bool]:
+        """Give off the values; returns the state of the element, which begins in `state`, the element if selectors ask for it, and
+        whether the same tag in the same place says and gets the same again.
+        """
         values, silent = self._read(raw, start, line, name)
-        element = self._cascade.element(name, _decoded(values), around, raw) if self._styled else None
-        found = self._state(name, values, state, element, svg)
-        if silent and self._cascade.repeats and len(raw) <= _SHORT and len(self._silent) < _REMEMBERED:
-            self._silent[key] = state, around, found, element  # those before too, so that their ids are not others' one day
-        return found, element
+        element = self._cascade.element(name, _decoded(values) if "&" in raw else values, around, raw) if self._styled else None
+        if element or svg or name == "dialog" or "style" in values or not _HINTING.isdisjoint(values):
+            state = self._state(name, values, state, element, svg)
+        return state, element, silent and self._cascade.repeats and len(raw) <= _SHORT
 
     def _read(self, raw: str, start: int, line: int, name: str) -> tuple[dict[str, str], bool]:
         """The values, and whether the tag says nothing: pages repeat the same tags."""
         values: dict[str, str] = {}
-        found = []
-        nameless = 0
-        for attribute, at, value in t.attributes(raw):
+        said: list[tuple[str, int, str]] = []
+        nameless = count = 0
+        for attribute, at, value in t.attributes(raw, name):
             attribute = attribute.lower()
             if value is None:
                 nameless += attribute not in FLAGS
                 values.setdefault(attribute, "")
-                continue
-            values.setdefault(attribute, value)
-            if value and not value.isspace():
-                found.append((attribute, at, value))
-            if len(found) + nameless > _MOST:
+            else:
+                values.setdefault(attribute, value)
+                if value and not value.isspace():
+                    count += 1
+                    layout = attribute in LAYOUT or (attribute == "name" and name == "meta")
+                    if not layout or (len(value) >= 4 and _says_something(attribute, value)):
+                        said.append((attribute, at, value))
+            if count + nameless > _MOST:
                 break
-        if nameless >= _NAMELESS or len(found) > _MOST:
+        if nameless >= _NAMELESS or count > _MOST:
             self._writer.source("metadata", raw, start, line, name)
-        silent = nameless < _NAMELESS
-        seen = 0
-        for attribute, at, value in found:
-            line += raw.count("\n", seen, at)
-            seen = at
-            if (attribute not in LAYOUT and (name, attribute) != ("meta", "name")) or _says_something(attribute, value):
-                silent = False
-                self._value(attribute, value, start + at, line, name, values)
-        return values, silent
+        breaks, seen = "\n" in raw, 0
+        for attribute, at, value in said:
+            if breaks:
+                line += raw.count("\n", seen, at)
+                seen = at
+            self._value(attribute, value, start + at, line, name, values)
+        return values, not said and nameless < _NAMELESS
 
     def _value(self, attribute: str, raw: str, start: int, line: int, name: str, values: Mapping[str, str]) -> None:
         if attribute in ADDRESSES or (len(raw) <= _SHORT and " " not in raw):

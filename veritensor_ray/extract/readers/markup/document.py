@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from veritensor_ray.extract.readers.markup.elements import BARRIERS, CLOSES
+from veritensor_ray.extract.readers.markup.elements import BARRIERS
 from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.visibility import State
 
@@ -17,8 +15,8 @@ class Open:
 
     def __init__(self, outermost: State) -> None:
         self._stack: list[tuple[str, State, Element | None]] = []
-        self._scopes: list[Counter[str]] = [Counter()]  # open elements since the last barrier
-        self._barriers: Counter[str] = Counter()
+        self._places: dict[str, list[int]] = {}  # where in the stack elements of a name are
+        self._walls = [-1]  # where barriers are
         self._nothing = "", outermost, None
         self.state = outermost
         self.element: Element | None = None
@@ -32,19 +30,21 @@ class Open:
         """An element begins."""
         if element:
             element.state = state
+        place = len(self._stack)
         self._stack.append((name, state, element))
-        if name in BARRIERS:
-            self._barriers[name] += 1
-            self._scopes.append(Counter())
+        if name in self._places:
+            self._places[name].append(place)
         else:
-            self._scopes[-1][name] += 1
+            self._places[name] = [place]
+        if name in BARRIERS:
+            self._walls.append(place)
         self.state, self.element = state, element
 
-    def close_implied(self, name: str) -> None:
-        """End what cannot be open any more where `name` begins."""
-        closes, stops = CLOSES[name]
-        for index in range(len(self._stack) - 1, max(-1, len(self._stack) - 1 - _REACH), -1):
-            there = self._stack[index][0]
+    def close_implied(self, closes: frozenset[str], stops: frozenset[str]) -> None:
+        """End what cannot be open any more where an element begins that closes others."""
+        stack = self._stack
+        for index in range(len(stack) - 1, max(-1, len(stack) - 1 - _REACH), -1):
+            there = stack[index][0]
             if there in closes:
                 self._cut(index)
                 return
@@ -53,28 +53,26 @@ class Open:
 
     def has(self, name: str) -> bool:
         """Whether an end tag of that name ends something."""
-        return (self._barriers if name in BARRIERS else self._scopes[-1])[name] > 0
+        places = self._places.get(name)
+        return places is not None and (places[-1] > self._walls[-1] or name in BARRIERS)
 
     def end(self, name: str) -> None:
         """An end tag; without its element it means nothing."""
-        if not self.has(name):
-            return
-        while self._pop() != name:
-            pass
-        _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
+        if self.has(name):
+            self._cut(self._places[name][-1])
 
     def _cut(self, index: int) -> None:
         while len(self._stack) > index:
             self._pop()
         _, self.state, self.element = self._stack[-1] if self._stack else self._nothing
 
-    def _pop(self) -> str:
+    def _pop(self) -> None:
         name, _, element = self._stack.pop()
         if element:
             element.close()
+        places = self._places[name]
+        places.pop()
+        if not places:
+            del self._places[name]
         if name in BARRIERS:
-            self._barriers[name] -= 1
-            self._scopes.pop()
-        else:
-            self._scopes[-1][name] -= 1
-        return name
+            self._walls.pop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from veritensor_ray.extract.readers.common.names import names
 
 # A paragraph ends where one of these begins or ends.
@@ -62,4 +64,34 @@ FLAGS = names(
     "itemscope loop multiple muted nohref nomodule noresize noshade novalidate nowrap open playsinline readonly required reversed selected"
 )
 RAW_ELEMENTS = names("script style title textarea xmp iframe noembed noframes plaintext")  # their content is no markup
+
+
+class ElementKind(NamedTuple):
+    """What the sets above say of an element, together: a page asks for all of it at each tag."""
+
+    known: bool = True
+    block: bool = False
+    raw: bool = False
+    holds: bool = True  # it has content that is markup
+    unseen: bool = False
+    keeps_space: bool = False
+    looks: bool = False  # its name alone says something of how it is shown
+    closes: tuple[frozenset[str], frozenset[str]] | None = None
+
+
+UNKNOWN = ElementKind(known=False)
+ELEMENTS = {
+    name: ElementKind(
+        name in KNOWN,
+        name in BLOCKS,
+        name in RAW_ELEMENTS,
+        name not in VOID and name not in RAW_ELEMENTS,
+        name in UNSEEN,
+        name in KEEP_SPACE,
+        name in UNSEEN or name in KEEP_SPACE or name in ("svg", "dialog"),
+        CLOSES.get(name),
+    )
+    for name in KNOWN | UNSEEN
+}
 STYLED = names("display visibility opacity font-size")  # attributes of SVG that are styles
+LEAVES = frozenset(name for name, kind in ELEMENTS.items() if kind.known and kind.holds) - {"svg", "math"}  # those that may be only text

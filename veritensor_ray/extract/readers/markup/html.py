@@ -14,7 +14,7 @@ from veritensor_ray.extract.readers.markup.cascade import Cascade
 from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.readers.markup.declared import read_declaration
 from veritensor_ray.extract.readers.markup.document import Open
-from veritensor_ray.extract.readers.markup.elements import BLOCKS, CLOSES, KEEP_SPACE, KNOWN, RAW_ELEMENTS, UNSEEN, VOID
+from veritensor_ray.extract.readers.markup.elements import ELEMENTS, UNKNOWN, ElementKind
 from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.reading import walked
 from veritensor_ray.extract.readers.markup.styles import StyleSheet
@@ -30,6 +30,7 @@ _ENDS = {
     for name in ("style", "script", "noscript", "template", "textarea", "title", "xmp", "iframe")
 }
 _CSS = ("", media_types.CSS)
+_REMEMBERED = 50_000
 
 
 def read_html(source: Source) -> Iterator[Item]:
@@ -64,7 +65,7 @@ def _style_sheets(text: str, xml: bool) -> StyleSheet:
             end_tag = _ENDS[name].search(text, at)
             end = end_tag.start() if end_tag else len(text)
             if name == "style":
-                values = {one.lower(): decoded_value(value or "") for one, _, value in t.attributes(found.group())}
+                values = {one.lower(): decoded_value(value or "") for one, _, value in t.attributes(found.group(), name)}
                 if values.get("type", "").lower() in _CSS:
                     sheet.add(text[at:end], values.get("media", ""))
             at = end
@@ -83,16 +84,11 @@ class _Page:
         self._hidden = Paragraph(lambda text, origins, owned: writer.add("hidden", text, origins, None, owned))
         self._visible_since = False  # the last hidden text
         self._svg = 0
+        self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
-    def take(self, kind: int, start: int, line: int, raw: str, name: str) -> None:
-        """One token."""
-        if kind == t.TEXT:
-            self._text(raw, start, line)
-        elif kind == t.START:
-            self._start(raw, start, line, name)
-        elif kind == t.END:
-            self._end(raw, start, line, name)
-        elif kind == t.COMMENT:
+    def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
+        """Takes what is neither text nor tag."""
+        if kind == t.COMMENT:
             if raw.strip("<!->\n\t "):
                 self._writer.source("comment", raw, start, line)
         elif kind == t.RAW:
@@ -120,9 +116,14 @@ class _Page:
             self._visible_since = False
         return self._hidden
 
-    def _text(self, raw: str, start: int, line: int) -> None:
-        into = self._into(start, line)
-        if self._open.state.keeps_space:
+    def text(self, raw: str, start: int, line: int) -> None:
+        """Takes text."""
+        state = self._open.state
+        if state.hidden:
+            into = self._into(start, line)
+        else:
+            self._visible_since, into = True, self._visible
+        if state.keeps_space:
             into.keep(raw, start, line)
         else:
             into.flow(raw, start, line)
@@ -143,54 +144,82 @@ class _Page:
             self._writer.source("hidden", raw, start, line, name)
 
     def _break(self) -> None:
-        if not self._open.state.hidden:
+        if self._visible.size and not self._open.state.hidden:
             self._visible.end()
-        self._hidden.end()
+        if self._hidden.size:
+            self._hidden.end()
 
-    def _end(self, raw: str, start: int, line: int, name: str) -> None:
-        if name in BLOCKS:  # one that was not open ends nothing: a browser shows the word around it in one piece
-            if self._open.has(name) or name == "p" or name in RAW_ELEMENTS:
+    def finish(self, raw: str, start: int, line: int, name: str) -> None:
+        """Takes an end tag."""
+        about = ELEMENTS.get(name, UNKNOWN)
+        if about.block:  # one that was not open ends nothing: a browser shows the word around it in one piece
+            if name == "p" or about.raw or self._open.has(name):
                 self._break()
-        elif name not in KNOWN:
+        elif not about.known:
             self._unknown(raw, start, line, name)
         self._open.end(name)
         if name == "svg":
             self._svg = max(0, self._svg - 1)
 
-    def _start(self, raw: str, start: int, line: int, name: str) -> None:
-        if name in BLOCKS:
+    def begin(self, raw: str, start: int, line: int, name: str) -> None:
+        """Takes a start tag."""
+        about = ELEMENTS.get(name, UNKNOWN)
+        holds, state, element = self._begun(raw, start, line, name, about)
+        if holds:
+            self._svg += name == "svg"
+            self._open.push(name, state, element)
+
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """Takes an element that is text: it is not opened, since nothing asks for it before it ends."""
+        about = ELEMENTS[name]
+        _, state, element = self._begun(raw, start, line, name, about)
+        if element:
+            element.state = state
+        around, self._open.state = self._open.state, state
+        if text:
+            self.text(text, start + len(raw), line + raw.count("\n"))
+        if about.block:
             self._break()
-            if name in CLOSES:
-                self._open.close_implied(name)
+        self._open.state = around
+
+    def _begun(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[bool, State, Element | None]:
+        """Whether an element that begins has content, how that is shown, and the element if selectors ask for it."""
+        if about.block:
+            self._break()
+            if about.closes:
+                self._open.close_implied(*about.closes)
         elif name == "br":
             self._into(start, line).shown("\n", start, start + len(raw), line)
-        elif name not in KNOWN:
+        elif not about.known:
             self._unknown(raw, start, line, name)
-        empty = raw[-2] == "/" and (self._xml or self._svg > 0 or name == "svg")
-        holds = not empty and name not in VOID and name not in RAW_ELEMENTS
+        holds = about.holds and not (raw[-2] == "/" and (self._xml or self._svg > 0 or name == "svg"))
         if holds:
             self._open.make_room()
-        state, element = self._shown(raw, start, line, name)
-        if not holds:
-            return
-        self._svg += name == "svg"
-        self._open.push(name, state, element)
+        if len(raw) > len(name) + 3 or self._styled or about.looks:
+            return holds, *self._shown(raw, start, line, name, about)
+        return holds, self._open.state, None
 
     def _unknown(self, raw: str, start: int, line: int, name: str) -> None:
         """A browser ignores such a tag; who reads the source sees a word in angle brackets: <tool_call>, or a type in a listing."""
         if not (self._xml or self._svg or "-" in name or ":" in name):
             self._into(start, line).keep_all(raw, start, line)
 
-    def _shown(self, raw: str, start: int, line: int, name: str) -> tuple[State, Element | None]:
-        """The state of an element that begins; what its attributes say is read on the way."""
-        state, element, around = self._open.state, None, None
-        if self._styled:
-            around = self._cascade.around(name, self._open.element)
-            state = around.state if around else state
+    def _shown(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[State, Element | None]:
+        """The state of an element that begins; what its attributes say is read on the way. Tags that say nothing are remembered."""
+        outer, parent = self._open.state, self._open.element
+        key = raw, id(outer), id(parent), self._svg > 0
+        if known := self._silent.get(key):
+            return known[2:]
+        around = self._cascade.around(name, parent) if self._styled else None
+        state, element, repeats = around.state if around else outer, None, not self._styled
         if name == "svg":
             state = unknown_paper(state)  # what is drawn behind a text is not followed
         if len(raw) > len(name) + 3 or self._styled or name == "dialog":
-            state, element = self._attributes.read(raw, start, line, name, state, around, self._svg > 0)
-        if name in UNSEEN:
+            state, element, repeats = self._attributes.read(raw, start, line, name, state, around, self._svg > 0)
+        if about.unseen:
             state = hiding(state)
-        return keeping(state) if name in KEEP_SPACE else state, element
+        if about.keeps_space:
+            state = keeping(state)
+        if repeats and len(self._silent) < _REMEMBERED:
+            self._silent[key] = outer, parent, state, element  # those before too, so that their ids are not others' one day
+        return state, element

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.readers.common.writer import Writer
@@ -12,23 +11,10 @@ from veritensor_ray.extract.readers.markup.characters import Characters
 from veritensor_ray.extract.source import Item
 
 
-class Taker(Protocol):
-    """Takes tokens in their order, and writes texts."""
-
-    def take(self, kind: int, start: int, line: int, raw: str, name: str) -> None:
-        """One token."""
-
-    def end(self) -> None:
-        """There is no more."""
-
-
-def walked(taker: Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
+def walked(taker: t.Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
     """All tokens; where a bound ends them, what was taken before is given off first."""
     try:
-        for token in t.tokens(chars, xml=xml, html=html):
-            taker.take(*token)
-            if writer.ready:
-                yield from writer.drain()
+        yield from t.tokens(chars, taker, writer, xml=xml, html=html)
     except LimitExceeded:
         taker.end()
         yield from writer.rest()

@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup.characters import Characters
-from veritensor_ray.extract.readers.markup.elements import RAW_ELEMENTS
+from veritensor_ray.extract.readers.markup.elements import LEAVES, RAW_ELEMENTS
+from veritensor_ray.extract.source import Item
 
-TEXT, START, END, COMMENT, DECLARATION, CDATA, RAW, BROKEN, LAST = range(9)  # LAST: a text of one line and the end tag behind it
-Token = tuple[int, int, int, str, str]  # kind, offset in the file, line, source text, name
+COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(5)
 LARGEST = bounds.MARKUP  # characters of one token, or of HTML that is held at once
 _CHUNK = 1 << 20
 
 _LONG = frozenset({"textarea", "title"})  # raw ones whose references are decoded
 _FOREIGN = frozenset({"svg", "math"})
+_SPECIAL = RAW_ELEMENTS | _FOREIGN
 _SPACE = r"\t\n\f\r "
 # A quotation mark counts only behind an equals sign; one that never closes is a character like any other.
 _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
-# Most elements of XML that is data hold one text: it is found with the tag before it, if nothing in it stands for anything else.
-_LAST = r"[^\s<&]++(?: [^\s<&]++){0,7}+</\2>"
-_NEXT, _NEXT_XHTML, _NEXT_XML = (
-    re.compile(rf"<(?:(/?)({first}[^{_SPACE}/>]*+)(?:({_INSIDE})({last})?+)?+|!--|!\[CDATA\[|[!?/])")
-    for first, last in (("[A-Za-z]", ""), (r"[^\W\d]", ""), (r"[^\W\d]", _LAST))
+# A tag with the text before it, and with the text behind it if the element holds nothing else: nearly all of a page is that, and one match
+# takes a third of the time that three take.
+_TAG, _TAG_XML = (
+    re.compile(rf"([^<]*+)<(?:/({name}){_INSIDE}|({name}){_INSIDE}(?:([^<]*+)</\3>)?+)")
+    for name in (rf"[A-Za-z][^{_SPACE}/>]*+", rf"[^\W\d][^{_SPACE}/>]*+")
 )
+_NEXT, _NEXT_XML = (re.compile(rf"<(?:/?({first})|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]"))
 _NAME = re.compile(rf"[^{_SPACE}/>]+")
 _ATTRIBUTE = re.compile(
     rf"""[{_SPACE}/]*+([^{_SPACE}/>=][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+|="""
@@ -37,84 +41,114 @@ _ATTRIBUTE = re.compile(
 _HTML_COMMENT_END = re.compile(r"--!?>")
 _DOCTYPE = re.compile(r"""<!--|"[^"]*+"|'[^']*+'|[\[\]>]""")
 _RAW_ENDS = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in RAW_ELEMENTS}
+_RAW_ENDS["plaintext"] = re.compile("(?!)")  # nothing ends it
 _TAIL = re.compile(r"[<&][^<&]{0,63}$")  # what the end of a window may have cut
 
 
-def attributes(raw: str) -> Iterator[tuple[str, int, str | None]]:
+def attributes(raw: str, name: str) -> Iterator[tuple[str, int, str | None]]:
     """Name, offset of the value within `raw` and value of each attribute of a start tag; its entities are not decoded."""
-    named = _NAME.match(raw, 1)
-    for found in _ATTRIBUTE.finditer(raw, named.end() if named else 1, len(raw) - 1):
+    named = len(name) + 1 if name.isascii() else _NAME.match(raw, 1).end()  # type: ignore[union-attr]  # a tag has a name
+    for found in _ATTRIBUTE.finditer(raw, named, len(raw) - 1):
         group = found.lastindex
         if group is not None:
             yield found[1], found.start(group), None if group == 1 else found[group]
 
 
-def tokens(chars: Characters, *, xml: bool, html: bool) -> Iterator[Token]:
-    """Everything in the text, in its order, without a gap. Raises LimitExceeded for a token that is longer than LARGEST.
+class Taker(Protocol):
+    """Takes tokens in their order, each with its offset in the file and its line, and writes texts."""
 
-    `xml` is for the syntax, `html` for the elements: XHTML has both.
+    def text(self, raw: str, start: int, line: int) -> None:
+        """What stands between two tags."""
+
+    def begin(self, raw: str, start: int, line: int, name: str) -> None:
+        """A start tag."""
+
+    def finish(self, raw: str, start: int, line: int, name: str) -> None:
+        """An end tag."""
+
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """A start tag, the text behind it, and the end tag behind that."""
+
+    def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
+        """Anything else, by its kind; a name has only what is RAW."""
+
+    def end(self) -> None:
+        """There is no more."""
+
+
+def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
+    """Hands on everything in the text, in its order, without a gap, and gives out what `writer` has ready of it.
+
+    `xml` is for the syntax, `html` for the elements: XHTML has both. Raises LimitExceeded for a token that is longer than LARGEST.
     """
-    at, line, raw, foreign = 0, 1, "", 0
-    search = (_NEXT if not xml else _NEXT_XHTML if html else _NEXT_XML).search
+    at, line, foreign = 0, 1, 0
+    match, search = (_TAG_XML.match, _NEXT_XML.search) if xml else (_TAG.match, _NEXT.search)
     while True:
-        text = chars.text
-        if raw:
-            found = _RAW_ENDS[raw].search(text, at) if raw != "plaintext" else None
-            if found is None and not chars.ended:
-                at = _more(chars, at)
-                continue
-            end = found.start() if found else len(text)
-            for cut in _cuts(text, at, end, _CHUNK if raw in _LONG else LARGEST * 2):
-                yield RAW, chars.base + at, line, text[at:cut], raw
-                line += text.count("\n", at, cut)
-                at = cut
-            raw = ""
-            continue
-        found = search(text, at)
-        if found:
-            start = found.start()
-        else:
-            tail = None if chars.ended else _TAIL.search(text, max(at, len(text) - 64))
-            start = tail.start() if tail else len(text)
-        if start - at > _CHUNK:
-            for cut in _cuts(text, at, start, _CHUNK):
-                yield TEXT, chars.base + at, line, text[at:cut], ""
-                line += text.count("\n", at, cut)
-                at = cut
-        elif start > at:
-            piece = text[at:start]
-            yield TEXT, chars.base + at, line, piece, ""
+        text, raw = chars.text, ""
+        found = match(text, at)
+        if found is not None and (start := found.end(1)) - at <= _CHUNK:
+            before, ends, name, inside = found.groups()
+            if before:
+                taker.text(before, chars.base + at, line)
+                line += before.count("\n")
+            at, end = start, found.end()
+            if ends:
+                piece, name = text[at:end], ends.lower() if html else ends
+                taker.finish(piece, chars.base + at, line, name)
+                foreign -= foreign > 0 and html and name in _FOREIGN
+            else:
+                name = name.lower() if html else name
+                if inside is not None:
+                    end = found.start(4)
+                piece = text[at:end]
+                if inside is not None and piece[-2] != "/" and (not html or name in LEAVES) and len(inside) <= _CHUNK:
+                    taker.leaf(piece, chars.base + at, line, name, inside)
+                    line += inside.count("\n")
+                    end = found.end()
+                else:
+                    taker.begin(piece, chars.base + at, line, name)
+                    if html and name in _SPECIAL and not (piece[-2] == "/" and (xml or foreign or name in _FOREIGN)):
+                        foreign += name in _FOREIGN
+                        raw = name if name in RAW_ELEMENTS else ""
             line += piece.count("\n")
-            at = start
-        if not found:
-            if chars.ended and at == len(text):
-                return
-            at = _more(chars, at)
-            continue
-        slash, name, closed, last = found.groups()
-        if name:
-            kind, end = END if slash else START, found.end(3) if closed else 0
-            name = name.lower() if html else name
+            at = end
         else:
-            name, (kind, end) = "", _special(text, found.group(), start, xml or foreign > 0, xml)
-        if not end:
-            if not chars.ended:
+            opening = search(text, at)
+            if opening:
+                start = opening.start()
+            else:
+                tail = None if chars.ended else _TAIL.search(text, max(at, len(text) - 64))
+                start = tail.start() if tail else len(text)
+            for cut in _cuts(text, at, start, _CHUNK):
+                taker.text(text[at:cut], chars.base + at, line)
+                line += text.count("\n", at, cut)
+                at = cut
+            if not opening:
+                if chars.ended and at == len(text):
+                    return
                 at = _more(chars, at)
+            elif opening[1] and match(text, at):
                 continue
-            kind, end = kind if kind == COMMENT else BROKEN, len(text)
-        piece = text[start:end]
-        yield kind, chars.base + start, line, piece, name
-        line += piece.count("\n")
-        at = end
-        if last:
-            yield LAST, chars.base + at, line, last, name
-            at += len(last)
-        if not html:
-            continue
-        if kind == START and name in RAW_ELEMENTS and not ((xml or foreign) and text[end - 2] == "/"):
-            raw = name
-        elif name in _FOREIGN:
-            foreign = max(0, foreign + (kind == START and text[end - 2] != "/") - (kind == END))
+            else:
+                kind, end = (BROKEN, 0) if opening[1] else _special(text, opening[0], start, xml or foreign > 0, xml)
+                if end or chars.ended:
+                    piece = text[at : end or len(text)]
+                    taker.other(kind if end or kind == COMMENT else BROKEN, piece, chars.base + at, line, "")
+                    line += piece.count("\n")
+                    at += len(piece)
+                else:
+                    at = _more(chars, at)
+        if raw:
+            end_tag = _RAW_ENDS[raw]
+            while (closing := end_tag.search(chars.text, at)) is None and not chars.ended:
+                at = _more(chars, at)
+            text = chars.text
+            for cut in _cuts(text, at, closing.start() if closing else len(text), _CHUNK if raw in _LONG else LARGEST * 2):
+                taker.other(RAW, text[at:cut], chars.base + at, line, raw)
+                line += text.count("\n", at, cut)
+                at = cut
+        if writer.ready:
+            yield from writer.drain()
 
 
 def _cuts(text: str, at: int, end: int, size: int) -> Iterator[int]:

@@ -65,12 +65,12 @@ def hiding(state: State) -> State:
 
 def keeping(state: State) -> State:
     """The state of preformatted text."""
-    return replace(state, keeps_space=True)
+    return state if state.keeps_space else replace(state, keeps_space=True)
 
 
 def unknown_paper(state: State) -> State:
     """The state on a drawing."""
-    return replace(state, paper=None)
+    return state if state.paper is None else replace(state, paper=None)
 
 
 def within(state: State, styles: Declarations, name: str) -> State:

@@ -62,19 +62,9 @@ class _Tree:
     def _give(self, text: str, origins: list[Origin], owned: int) -> None:
         self._writer.add("visible", text, origins, self._column or None, owned)
 
-    def take(self, kind: int, start: int, line: int, raw: str, name: str) -> None:
-        """One token."""
-        if kind == t.TEXT:
-            self._text(raw, start, line)
-        elif kind == t.START:
-            self._start(raw, start, line, name)
-        elif kind == t.LAST:
-            self._belongs()
-            self._paragraph.plain(raw[: -len(name) - 3], start, line)
-            self._end(name)
-        elif kind == t.END:
-            self._end(name)
-        elif kind == t.CDATA:
+    def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
+        """Takes what is neither text nor tag."""
+        if kind == t.CDATA:
             self._belongs()
             self._paragraph.keep_all(raw[9:-3], start + 9, line)
         elif kind == t.COMMENT:
@@ -91,7 +81,8 @@ class _Tree:
     def _path(self) -> str | None:
         return self._paths[-1] if self._paths else None
 
-    def _text(self, raw: str, start: int, line: int) -> None:
+    def text(self, raw: str, start: int, line: int) -> None:
+        """Takes text."""
         paragraph = self._paragraph
         if not raw.isspace():
             self._belongs()
@@ -108,7 +99,8 @@ class _Tree:
             self._root = self._depth
             self._column = self._path() or ""
 
-    def _start(self, raw: str, start: int, line: int, name: str) -> None:
+    def begin(self, raw: str, start: int, line: int, name: str) -> None:
+        """Takes a start tag."""
         if self._paragraph.size:
             role = _role(name[-_LONGEST:])
             if role is not _INLINE and (self._root > self._depth or role is _PARAGRAPHS):
@@ -125,7 +117,7 @@ class _Tree:
         if len(raw) > _MOST and raw.count("=") > _MOST:
             self._writer.source("metadata", raw, start, line, short)
             return
-        for attribute, at, value in t.attributes(raw):
+        for attribute, at, value in t.attributes(raw, name):
             if breaks:
                 line += raw.count("\n", seen, at)
                 seen = at
@@ -142,7 +134,15 @@ class _Tree:
             notice = formula_notice(text) if text[:1] == "=" and _local(attribute) == "formula" else None
             self._writer.add("metadata", text, origins, f"{short}@{attribute[:_SHORT]}", notice=notice)
 
-    def _end(self, name: str) -> None:
+    def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
+        """Takes an element that is text."""
+        self.begin(raw, start, line, name)
+        if text:
+            self.text(text, start + len(raw), line + raw.count("\n"))
+        self.finish("", start, line, name)
+
+    def finish(self, raw: str, start: int, line: int, name: str) -> None:
+        """Takes an end tag."""
         if not self._depth:
             return
         if self._paragraph.size and (self._root > self._depth or _role(name[-_LONGEST:]) is _PARAGRAPHS):

@@ -1,0 +1,241 @@
+"""Measure texts that are made to be slow: megabytes per CPU second of each, beside plain text of the same size in the same process.
+
+Writes bench/adversarial.json and docs/adversarial.md. `python -m bench.adversarial [TEXT ...]` prints some and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.adversarial_texts import TEXTS, HostileText, plain
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "bench" / "adversarial.json", ROOT / "docs" / "adversarial.md"
+SIZE = 150_000  # characters of a text
+CAP = 20  # CPU seconds of a text: what takes longer is reported so, and the next one is measured
+_PATIENCE = 10  # times as long on the clock, on a machine that others use
+GOAL = 5.0  # times what plain text takes
+_WRAPPED: dict[str, Callable[[str], str]] = {  # plain text as the readers of other formats take it
+    ".html": lambda text: "<p>" + text.replace("\n", "</p>\n<p>") + "</p>",
+    ".xml": lambda text: "<?xml version='1.0'?><r><p>" + text.replace("\n", "</p>\n<p>") + "</p></r>",
+    ".csv": lambda text: "text\n" + text,
+    ".json": lambda text: json.dumps(text.split("\n")),
+    ".jsonl": lambda text: "\n".join(json.dumps({"text": line}) for line in text.split("\n")),
+    ".eml": lambda text: "From: a@b.org\nSubject: figures\n\n" + text,
+    ".rtf": lambda text: "{\\rtf1 " + text.replace("\n", "\\par\n") + "}",
+}
+
+Stage = Callable[[Path], float]  # CPU seconds for the file in a folder
+
+
+def stages() -> dict[str, Stage]:
+    """What is measured: engines are loaded once, before processes are forked for the texts."""
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.injection import Injection
+    from veritensor_ray.engines.pii import Pii
+    from veritensor_ray.engines.registry import BUILT_IN, create, needing_models
+    from veritensor_ray.pipeline.context import workbench
+
+    settings = load_settings(flags={"sources": [str(ROOT)]}, environ={})
+    names = tuple(BUILT_IN)
+    static = tuple(name for name in names if name not in needing_models(create(settings, names)))
+    workbench(_context(settings, static), static)
+    injection, pii = Injection(settings), Pii(settings)
+    found: dict[str, Stage] = {
+        "static": lambda folder: _scanned(settings, static, folder),
+        "injection": lambda folder: sum(_timed(injection.prepare, batch) for batch in _batches(settings, folder)),
+        "pii": lambda folder: sum(_timed(_without_model(pii), batch) for batch in _batches(settings, folder)),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), ".txt", plain(20_000))
+        for stage in found.values():
+            stage(Path(folder))
+    return found
+
+
+def _context(settings: Any, names: Sequence[str], folder: Path = ROOT) -> Any:
+    from veritensor_ray.corpus.listing import roots
+    from veritensor_ray.pipeline.context import Context
+
+    return Context(settings, tuple(roots([str(folder)], {})), tuple(names), b"bench", "adversarial")
+
+
+def _rows(settings: Any, folder: Path) -> Iterator[Any]:
+    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+
+    for entry in shards_of(plan_rows(settings.model_copy(update={"sources": [str(folder)]}), ["signatures"], lambda *_: [])):
+        assert isinstance(entry, Shard)
+        yield entry.rows
+
+
+def _scanned(settings: Any, names: Sequence[str], folder: Path) -> float:
+    """All engines without a model over a file, up to the rows of its commit."""
+    from veritensor_ray.pipeline.shard import scan_shard
+
+    context = _context(settings, names, folder)
+    return sum(_timed(lambda rows: scan_shard(context, rows, {}), rows) for rows in _rows(settings, folder))
+
+
+def _batches(settings: Any, folder: Path) -> Iterator[Any]:
+    """What engines with a model are handed of a file, layers and all."""
+    from veritensor_ray.pipeline.context import Workbench
+    from veritensor_ray.pipeline.extract import Extraction
+
+    context = _context(settings, ("injection",), folder)
+    for rows in _rows(settings, folder):
+        for handover in Extraction(context, rows, Workbench((), {}), ["injection"]).batches():
+            yield handover.batch
+
+
+def _without_model(engine: Any) -> Callable[[Any], None]:
+    """All that `pii` does to a batch but for what its model reads, up to rows."""
+    import pyarrow.compute as pc
+
+    from veritensor_ray.findings.recorder import Recorder
+
+    rules = {rule.id: rule for rule in engine.rules()}
+
+    def scan(batch: Any) -> None:
+        prepared = engine.prepare(batch)
+        settled = prepared.filter(pc.greater(pc.fill_null(pc.utf8_length(prepared.column("rule")), 0), 0))
+        Recorder(rules, b"bench", 10_000).text_hits("pii", batch, engine.scan_prepared(batch, settled))
+
+    return scan
+
+
+def _timed(function: Callable[[Any], Any], argument: Any) -> float:
+    began = time.process_time()
+    function(argument)
+    return time.process_time() - began
+
+
+def write(folder: Path, suffix: str, text: str) -> int:
+    """A file of that text in a folder; its bytes."""
+    return (folder / f"text{suffix}").write_bytes(text.encode("utf-8", "surrogatepass"))
+
+
+def _speeds(stages: Mapping[str, Stage], suffix: str, text: str, pipe: Any, which: str) -> None:
+    """Tell, stage by stage, how many megabytes a second there are."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = write(Path(folder), suffix, text)
+        for name, stage in stages.items():
+            pipe.send((which, name, size / 1e6 / max(stage(Path(folder)), 1e-4)))
+
+
+def _wrapped(text: str, suffix: str) -> str:
+    return _WRAPPED[suffix](text) if suffix in _WRAPPED else text
+
+
+def _child(stages: Mapping[str, Stage], hostile: HostileText, size: int, cap: int, pipe: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (cap, cap))  # the kernel ends it
+    text = hostile.make(size)
+    usual = plain(len(text.encode("utf-8", "surrogatepass")))  # as many bytes
+    _speeds(stages, hostile.suffix, _wrapped(usual, hostile.suffix), pipe, "plain")
+    _speeds(stages, hostile.suffix, text, pipe, "hostile")
+    pipe.send(None)
+
+
+def measured(stages: Mapping[str, Stage], hostile: HostileText, size: int = SIZE, cap: int = CAP) -> dict[str, Any]:
+    """Speeds of one text and of plain text, in a process of their own that is ended after `cap` CPU seconds."""
+    context = multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(stages, hostile, size, cap, theirs))
+    process.start()
+    theirs.close()
+    row: dict[str, Any] = {"text": hostile.name, "format": hostile.suffix[1:], "plain": {}, "hostile": {}}
+    end = time.monotonic() + _PATIENCE * cap
+    with contextlib.suppress(EOFError):  # it was ended
+        while mine.poll(max(0.0, end - time.monotonic())) and (message := mine.recv()):
+            which, stage, speed = message
+            row[which][stage] = round(speed, 3)
+    process.kill()
+    process.join()
+    for stage in stages:
+        if stage not in row["hostile"]:  # slower than this
+            row["hostile"][stage] = None
+    return row
+
+
+def times(row: Mapping[str, Any], stage: str) -> float:
+    """How many times as long as plain text it takes; infinite where it was ended."""
+    speed = row["hostile"][stage]
+    return float("inf") if speed is None else float(row["plain"][stage] / speed)
+
+
+def worst(row: Mapping[str, Any]) -> float:
+    """Of all stages."""
+    return max(times(row, stage) for stage in row["hostile"])
+
+
+def report(results: Mapping[str, Any]) -> str:
+    """The page, the worst text first."""
+    rows = sorted(results["rows"], key=worst, reverse=True)
+    first, over = rows[0], sum(worst(row) > GOAL for row in rows)
+    stage = max(first["hostile"], key=lambda name: times(first, name))
+    head = [
+        "# How slow a text can be made",
+        "",
+        "Written by `make bench-adversarial`. Each text repeats what an engine, a layer or a reader looks for, "
+        f"{results['characters']:,} characters of it (`bench/adversarial_texts.py`). A process reads plain text of as many bytes and then the "
+        "text; the table says how many times as long that took. `static` is everything from the bytes to the rows of a commit with all "
+        "engines that need no model; `injection` is what that engine does before its model reads, over what readers and layers give; "
+        "`pii` is all that this one does without its model, up to findings.",
+        "",
+        f"Machine: {results['machine']}.",
+        "",
+        f"The worst is **{first['text']}** ({first['format']}, {stage}): {_shown(times(first, stage))} times as long as plain text. "
+        f"{over} of {len(rows)} texts take more than {GOAL:.0f} times as long.",
+        "",
+        f"| text | format | {' | '.join(_STAGES)} | static, MB per CPU s (plain) |",
+        f"| --- | --- | {' | '.join('---' for _ in _STAGES)} | --- |",
+    ]
+    return "\n".join(head + [_line(row) for row in rows]) + "\n"
+
+
+_STAGES = ("static", "injection", "pii")
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    cells = " | ".join(_shown(times(row, stage)) for stage in _STAGES)
+    speed = row["hostile"]["static"]
+    return f"| {row['text']} | {row['format']} | {cells} | {'ended' if speed is None else f'{speed:.2f}'} ({row['plain'].get('static', 0):.2f}) |"
+
+
+def _shown(value: float) -> str:
+    return "ended" if value == float("inf") else f"{value:.1f}"
+
+
+def main() -> None:
+    """Measure all texts, or print those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="names, or the beginnings of names")
+    parser.add_argument("--size", type=int, default=SIZE, help="characters")
+    parser.add_argument("--cap", type=int, default=CAP, help="CPU seconds for one text")
+    options = parser.parse_args()
+    loaded = stages()
+    chosen = [one for one in TEXTS if not options.texts or one.name.startswith(tuple(options.texts))]
+    rows = []
+    for one in chosen:
+        rows.append(measured(loaded, one, options.size, options.cap))
+        print(_line(rows[-1]), flush=True)
+    if not options.texts:
+        machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+        results = {"machine": machine, "characters": options.size, "rows": rows}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(report(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Starts a Ray of this process's own: on loopback only, with no process that it does not need, and again where that fails; it knows no audits.
+
+`_node_ip_address="127.0.0.1"` alone keeps nothing on this machine. Ray takes it for 'find my address', which it does by the route to a
+public address, and then listens on what it found. And the one module that runs without a dashboard asks for the metadata of three
+clouds, a name among them, before it looks whether usage statistics are off. `make e2e-offline` sees both when this is left out.
+
+On a busy machine Ray gives up early: its raylet ends when the port files of its agents are not there within 15 seconds, which no setting
+lengthens, and the agents import for seconds of CPU time. So these files are there from the start, and the wait for the agents is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from ray._private import node as ray_node
+from ray._private import ray_constants
+from ray._raylet import persist_port  # type: ignore[attr-defined]  # compiled
+
+from veritensor_ray.errors import CannotRunError
+
+_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # for desktops that ask before a program listens; off means loopback, on Linux too
+_TRIES = 3
+_PATIENCE = 180.0  # seconds for the agents of one try
+_SLOW = {  # what else Ray waits for, in settings of its own: its usual 30 and 60 seconds are too few where many processes start at once
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_worker_register_timeout_seconds": "300",
+}
+_NONE = -1  # for a port: there is no such service
+_QUIET_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
+_LOGS = ("raylet.err", "gcs_server.err", "dashboard_agent.err", "runtime_env_agent.err")
+_FATAL = re.compile(r"^\[[^\]]* [CF] \d+ \d+\]|Check failed|exited immediately|^[\w.]*(?:Error|Exception|Exit): ")
+_STAMP = re.compile(r"^\[[^\]]*\] \(\w+\) ")
+
+
+class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
+    """The processes of an embedded Ray: no dashboard, which would only count usage, and no autoscaler."""
+
+    made: list[_EmbeddedNode]
+    tails_logs: bool
+    between: Callable[[], None]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.made.append(self)
+        super().__init__(*arguments, **options)
+
+    def start_api_server(self, **_options: Any) -> None:
+        """Nothing."""
+
+    def start_monitor(self) -> None:
+        """Nothing."""
+
+    def start_log_monitor(self) -> None:
+        """Only where the driver shows what workers log."""
+        if self.tails_logs:
+            super().start_log_monitor()
+
+    def start_raylet(self, *arguments: Any, **options: Any) -> None:
+        """Raises CannotRunError where its agents do not come up."""
+        self._ray_params.runtime_env_agent_port = _free_port()
+        ours = [self._promise(name, _NONE) for name in _QUIET_PORTS]
+        ours.append(self._promise("runtime_env_agent_port", self._ray_params.runtime_env_agent_port))
+        super().start_raylet(*arguments, **options)
+        _wait_for([ours[-1], ours[-2]], self.all_processes[ray_constants.PROCESS_TYPE_RAYLET][0].process, self.between)
+
+    def _promise(self, name: str, port: int) -> tuple[Path, int]:
+        """Write the file of a port before its agent does; the file, and which one it is."""
+        persist_port(self.get_session_dir_path(), self._node_id, name, port)
+        path = Path(self.get_session_dir_path()) / f"{name}_{self._node_id}"
+        return path, path.stat().st_ino
+
+    def fatal(self) -> str:
+        """What the processes said before they ended; nothing where they said nothing."""
+        paths = [Path(self.get_logs_dir_path()) / name for name in _LOGS]
+        found = [
+            f"{path.name} says: {_STAMP.sub('', line)[:500]}"
+            for path in paths
+            if path.exists()
+            for line in path.read_text(errors="replace").splitlines()
+            if _FATAL.search(line)
+        ]
+        return "; ".join(found[:2])
+
+    def end(self) -> None:
+        """Kill what this node started, and nothing else."""
+        started = [one.process.pid for many in self.all_processes.values() for one in many]
+        below = [child for pid in started for child in _family(pid)]
+        self.kill_all_processes(check_alive=False)
+        for process in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()  # psutil looks at the time of its start: a number that was given away again is not killed
+        psutil.wait_procs(below, timeout=10)
+
+
+def start(options: dict[str, Any], between: Callable[[], None] = lambda: None) -> None:
+    """`ray.init` with these options, in a fresh session each time. `between` is called while it waits, and may raise.
+
+    Raises CannotRunError with what Ray's own processes said.
+    """
+    for name, value in _SLOW.items():
+        os.environ.setdefault(name, value)
+    said = ""
+    for _ in range(_TRIES):
+        with _alone(bool(options.get("log_to_driver")), between) as made:
+            try:
+                ray.init(**options)
+                return
+            except BaseException as error:
+                said = next((fatal for node in made if (fatal := node.fatal())), "") or str(error)
+                started = any(node.all_processes for node in made)
+                ray.shutdown()
+                for node in made:
+                    node.end()
+                if not isinstance(error, Exception) or not started:
+                    raise
+    raise CannotRunError(_advice(said, made[0].get_logs_dir_path()))
+
+
+def _advice(said: str, logs: str) -> str:
+    cpus, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    busy = "wait until the machine is less busy, give this process CPUs of its own (taskset, a CPU set of the container)"
+    remedy = busy if load > 2 * cpus else "look there for the cause"
+    return (
+        f"cannot start an embedded Ray, after {_TRIES} tries: {said.rstrip('.')}. All logs are in {logs}. This process may use {cpus} CPUs, and the load "
+        f"average of the last minute is {load:.1f}: {remedy}, or join a Ray that runs already (--address auto)"
+    )
+
+
+@contextlib.contextmanager
+def _alone(tails_logs: bool, between: Callable[[], None]) -> Iterator[list[_EmbeddedNode]]:
+    """What `ray.init` starts in this block, and all that those processes start, stays on loopback. Gives the nodes that were made."""
+    made: list[_EmbeddedNode] = []
+    kind = type("_EmbeddedNode", (_EmbeddedNode,), {"made": made, "tails_logs": tails_logs, "between": staticmethod(between)})
+    before, cluster, usual = os.environ.get(_SWITCH), ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node
+    os.environ[_SWITCH], ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node = "0", False, kind
+    try:
+        yield made
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node = cluster, usual
+        if before is None:
+            del os.environ[_SWITCH]
+        else:
+            os.environ[_SWITCH] = before
+
+
+def _wait_for(files: list[tuple[Path, int]], raylet: Any, between: Callable[[], None]) -> None:
+    """Until the agents have put files of their own in place of ours. Raises CannotRunError."""
+    give_up = time.monotonic() + _PATIENCE
+    while any(path.stat().st_ino == ours for path, ours in files):
+        if raylet.poll() is not None:
+            raise CannotRunError("the raylet ended while its agents started")
+        if time.monotonic() > give_up:
+            raise CannotRunError(f"Ray's agents did not come up within {_PATIENCE:g} s")
+        between()
+        time.sleep(0.05)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and all that it started."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])

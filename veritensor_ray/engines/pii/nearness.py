@@ -1,0 +1,74 @@
+"""Where in a buffer an identifier of letters and digits may stand: near a word that asks for one, or where its form says so by itself."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import numpy as np
+
+from veritensor_ray.engines.automaton import Automaton, Pattern, available
+from veritensor_ray.engines.pii.clusters import Positions
+from veritensor_ray.engines.pii.context import phrases_of, speaks_of_any
+from veritensor_ray.engines.pii.joining import JoinedBatch
+from veritensor_ray.engines.pii.national import TOKENS
+from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
+from veritensor_ray.engines.words import points_of
+
+BEFORE, BEHIND = 112, 64  # characters that a place may be away from the digits: a token, and the words around it that count
+_WIDTH = 64  # characters that context looks at
+_SHORT = 5  # letters of a word that stands in many others
+_LIKE_ASCII = frozenset((0x130, 0x131, 0x17F, 0x212A))  # what `[a-z]` takes for a letter where case does not matter
+
+
+def places(joined: JoinedBatch) -> Positions | None:
+    """Ascending characters near which such an identifier may stand; None where it may stand anywhere."""
+    text = joined.text
+    low = text if text.isascii() else text.lower()
+    if not available() or len(low) != len(text):
+        return None
+    data = low.encode("utf-8", "surrogatepass")
+    found = np.array([end for _, end in _automaton().ends(data)], np.int64)
+    if len(data) > len(text):
+        inside = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
+        found = found - np.searchsorted(inside, found)
+        found = np.concatenate([found, _odd(text)])
+    named = [i for i, column in enumerate(joined.columns) if column is not None and speaks_of_any(column.name, _asked())]
+    if named:
+        found = np.concatenate([found, *(np.arange(joined.starts[i], joined.ends[i] + 1) for i in named)])
+    return np.unique(found)
+
+
+def _odd(text: str) -> Positions:
+    """Where a pattern sees a letter or a digit, and an automaton of bytes does not."""
+    codes = points_of(text)
+    odd = [code for code in np.unique(codes[codes > 0x7F]).tolist() if code in _LIKE_ASCII or chr(code).isdecimal()]
+    return np.flatnonzero(np.isin(codes, odd)) if odd else np.zeros(0, np.int64)
+
+
+@functools.cache
+def _asked() -> frozenset[str]:
+    return frozenset(TOKENS.by_word)
+
+
+@functools.cache
+def _automaton() -> Automaton:
+    sources = {_phrase(phrase) for phrase in phrases_of(_asked())} | {_alone(kind.form) for kind in TOKENS.alone}
+    patterns = [Pattern(0, source.encode(), caseless=True) for source in sorted(sources)]
+    for codes, letters in ((IBAN_COUNTRIES, "A-Z"), ([code.lower() for code in IBAN_COUNTRIES], "a-z")):
+        patterns.append(Pattern(0, f"(?:^|[^A-Za-z0-9])(?:{'|'.join(codes)})[0-9]{{2}}(?:[ -]?[{letters}0-9]){{11}}".encode()))
+    return Automaton(patterns)
+
+
+def _alone(form: str) -> str:
+    return f"(?:^|[^A-Za-z0-9_]){form}(?:[^A-Za-z0-9_]|$)"
+
+
+def _phrase(phrase: str) -> str:
+    """Long words as they stand; one behind the other with no letter between, as many as there may be where `context` looks."""
+    words = phrase.split(" ")
+    if not phrase.isascii():
+        return re.escape(max(words, key=len))
+    if len(words) == 1 and len(phrase) > _SHORT:
+        return phrase
+    return r"(?:^|[^A-Za-z])" + rf"[^A-Za-z]{{1,{_WIDTH}}}".join(words) + r"(?:[^A-Za-z]|$)"

@@ -1,0 +1,101 @@
+"""A small JSON document, parsed at once: its strings with paths and rows, as those of the stream are; it knows no encoding but UTF-8."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
+
+SMALL = 1 << 16  # bytes: more of them as objects cost memory, and Python's search for rings among them more time than is saved
+LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
+NESTED = frozenset({list, tuple})
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which the two parsers take differently
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODERS: tuple[Any, ...] = tuple(json.JSONDecoder(object_pairs_hook=tuple, parse_constant=constant) for constant in (None, _refused))
+_SPACE = " \t\n\r"
+
+
+def value_of(text: str, strict: bool = False) -> Any:
+    """A JSON value, objects as tuples of pairs, so that a key given twice is there twice. Raises ValueError and RecursionError.
+
+    Where it is not `strict` NaN and infinity are numbers.
+    """
+    try:
+        value, end = _DECODERS[strict].scan_once(text, 0)
+    except StopIteration:
+        body = text.lstrip(_SPACE)
+        if len(body) == len(text):
+            raise ValueError("no value begins here") from None
+        return value_of(body, strict)
+    if end < len(text) and text[end:].strip(_SPACE):
+        raise ValueError("something stands behind the value")
+    return value
+
+
+class Strings:
+    """Strings of a document in its order, each with its path and its row, which is the index in the outermost array."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self.texts: list[str] = []
+        self.paths: list[str] = []
+        self.rows: list[int | None] = []
+        self.count = 0  # of the outermost array
+
+    def read(self, data: bytes) -> bool:
+        """Take all of a document; False, and nothing of use, for one that only the stream can judge."""
+        try:
+            text = data.decode()
+            if _SURROGATE.search(text):
+                return False
+            value = value_of(text, strict=True)
+            if type(value) is list:
+                self.count = len(value)
+                for row, item in enumerate(value):
+                    self._take(item, "", row, self._depth - 1)
+            else:
+                self._take(value, "", None, self._depth)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def _take(self, value: Any, path: str, row: int | None, depth: int) -> None:
+        kind = type(value)
+        if kind is str:
+            self._add(value, path, row)
+        elif kind is tuple:
+            if depth == 0:
+                raise ValueError("nested too deeply")
+            for key, item in value:
+                if len(key) > LONG_KEY:
+                    self._add(key, path, row)
+                inner = f"{path}.{key}" if path else key
+                if len(inner) > LONGEST_PATH:
+                    inner = shorten(inner)
+                if type(item) is str:
+                    self.texts.append(item)
+                    self.paths.append(inner)
+                    self.rows.append(row)
+                elif type(item) in NESTED:
+                    self._take(item, inner, row, depth - 1)
+        elif kind is list:
+            if depth == 0:
+                raise ValueError("nested too deeply")
+            path += "[]"
+            for item in value:
+                if type(item) is str:
+                    self._add(item, path, row)
+                elif type(item) in NESTED:
+                    self._take(item, path, row, depth - 1)
+
+    def _add(self, text: str, path: str, row: int | None) -> None:
+        self.texts.append(text)
+        self.paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
+        self.rows.append(row)

@@ -1,0 +1,167 @@
+"""What is shown of a hit and around it, redacted as one text; it knows no engine and no place in a file."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
+
+MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
+_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
+_INSIDE_WIDE = re.compile(
+    rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
+)  # the same of two or four bytes a character, of which NULs were taken out
+_RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+KEYED = 4096  # characters of a hit that tell it from others
+_PIECE = 8192  # characters that are masked at once for hits that stand close together
+
+Masks = Callable[[int, int, Note], str]  # a range of a text, masked
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A hit as it stands there, and what is shown of it and around it."""
+
+    raw: str
+    shown: str
+    before: str
+    after: str
+
+
+def around(length: int, start: int, end: int) -> tuple[int, int]:
+    """What is read of a text of that length for a hit `[start, end)`: more than is shown, so that a secret at the edge is still seen as one."""
+    return max(0, start - CONTEXT - MARGIN), min(length, min(end, start + EVIDENCE) + CONTEXT + MARGIN)
+
+
+class SharedMasks:
+    """A text with many hits, masked once for hits that stand close together: by itself each would have all of its neighbours masked again.
+
+    `windows` are the ranges around the hits, in the order of the hits.
+    """
+
+    def __init__(self, text: str, windows: Sequence[tuple[int, int]]) -> None:
+        self._text = text
+        self._pieces: list[tuple[int, int]] = []
+        self._piece_of: list[int] = []
+        self._ready: tuple[int, str] = (-1, "")
+        self._may_be_wide = "\0" in text
+        for left, right in windows:
+            first, last = self._pieces[-1] if self._pieces else (0, -1)
+            if left < last and right - first <= _PIECE:
+                self._pieces[-1] = first, max(right, last)
+            else:
+                self._pieces.append((left, right))
+            self._piece_of.append(len(self._pieces) - 1)
+
+    def ready(self, number: int) -> bool:
+        """Whether all that is to be noted around a hit has been: its piece is masked, and not one of two bytes a character."""
+        return self._ready[0] == self._piece_of[number] and not self._may_be_wide
+
+    def of(self, number: int, left: int, right: int, note: Note) -> str:
+        """The window of a hit, masked."""
+        piece = self._piece_of[number]
+        first, last = self._pieces[piece]
+        if self._ready[0] != piece:
+            self._ready = piece, mask(self._text[first:last], note)
+        return self._ready[1][left - first : right - first]
+
+
+class EvidenceAhead:
+    """A hit whose surroundings have been masked, so that what must not be shown elsewhere is noted, and which can be shown.
+
+    `masks` gives ranges of the text masked, where the caller shares that work; `is_cut` says that there is more before the text.
+    """
+
+    def __init__(self, text: str, start: int, end: int, category: str, note: Note, is_cut: bool, masks: Masks | None = None) -> None:
+        self.raw = text[start : min(end, start + KEYED)]
+        self._category, self._note = category, note
+        self._left, right = around(len(text), start, end)
+        self._start, self._end = start - self._left, min(end, start + EVIDENCE) - self._left
+        self._text = text[self._left : right]
+        self._is_cut = bool(self._left) or is_cut
+        self._masked = masks(self._left, right, note) if masks else mask(self._text, note)
+        self._covered = self._cover() if _is_wide(self._text) else None
+
+    def _cover(self) -> str:
+        return covered_around(self._text, self._masked, self._start, self._end, self._category, self._note, self._is_cut)
+
+    def evidence(self) -> Evidence:
+        """The hit and what stands around it, redacted as one text before it is cut.
+
+        Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
+        """
+        covered = self._cover() if self._covered is None else self._covered
+        first, start, end = max(0, self._start - CONTEXT), self._start, self._end
+        before, shown, after = (visible(covered[a:b]) for a, b in ((first, start), (start, end), (end, end + CONTEXT)))
+        return Evidence(self.raw, shown[:EVIDENCE], before[-CONTEXT:], after[:CONTEXT])
+
+
+def evidence_of(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> Evidence:
+    """The same of one hit by itself."""
+    return EvidenceAhead(text, start, end, category, note, is_cut).evidence()
+
+
+def masked_around(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
+    """A text with a hit `[start, end)` of that category in it, redacted as one; as long as it was. `is_cut` says that there is more before it."""
+    return covered_around(text, mask(text, note), start, end, category, note, is_cut)
+
+
+def covered_around(text: str, masked: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
+    """The same of a text that is masked already, but for the hit and for what only its surroundings tell."""
+    inside = _INSIDE if is_cut else None
+    masked = _without_inside(masked, start, end, inside) if inside else masked
+    wide = _is_wide(text)
+    if wide:
+        masked = _masked_wide(text, masked, start, end, note, inside and _INSIDE_WIDE)
+    if category == PERSONAL:
+        return masked[:start] + (stars(masked[start:end]) if wide else INNER.sub("*", masked[start:end])) + masked[end:]
+    return _covered(masked, slice(start, end)) if category == SECRET else masked
+
+
+def _is_wide(text: str) -> bool:
+    """Whether it has two bytes a character, or four."""
+    return text.count("\0") * 3 > len(text)
+
+
+def _masked_wide(text: str, masked: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
+    """Bytes that are a text of two or four bytes a character, masked by what they say without their NULs as well."""
+    places = [at for at, character in enumerate(text) if character != "\0"]
+    said = "".join(text[at] for at in places)
+    covered, shown = mask(said, note), list(masked)
+    if inside:
+        covered = _without_inside(covered, bisect_left(places, start), bisect_left(places, end), inside)
+    for at, character in zip(places, covered, strict=True):
+        if character == "*":
+            shown[at] = character
+    return "".join(shown)
+
+
+def _without_inside(text: str, start: int, end: int, inside: re.Pattern[str]) -> str:
+    """Around the hit `[start, end)`: what begins before the text, without a break, and looks drawn by chance may be the inside of any key."""
+    run = inside.match(text)
+    if run is None or not (_has_digit(run.group()) and any(map(str.isupper, run.group())) and any(map(str.islower, run.group()))):
+        return text
+    size = run.end()
+    return stars(text[: min(size, start)]) + text[min(size, start) : end] + stars(text[end : max(end, size)]) + text[max(end, size) :]
+
+
+def _covered(text: str, hit: slice) -> str:
+    """A secret behind stars; whatever looks random beside it may be the other half of a pair."""
+    keep = min(4, (hit.stop - hit.start) // 8)
+    inside = text[hit][:keep] + "".join(c if c.isspace() else "*" for c in text[hit][keep:])
+    before, after = (
+        _RUN.sub(lambda run: "*" * len(run.group()) if _has_digit(run.group()) else run.group(), text[part]) for part in _around(hit)
+    )
+    return before + inside + after
+
+
+def _around(hit: slice) -> tuple[slice, slice]:
+    return slice(None, hit.start), slice(hit.stop, None)
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
