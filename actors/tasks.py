@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,34 +29,48 @@ from veritensor_ray.stores.outputs import OutputStore
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Announces the next object of an extraction's stream, which the driver hands on without looking at it.
+    """Describes the object before it in an extraction's stream, which the driver hands on without looking at it.
 
     A batch of segments (texts or images), or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
     """
 
-    rows: int = 0
     bytes: int = 0
     images: bool = False
     end: bool = False
+    cpu_seconds: float = 0.0  # of this process, since the last step that said so
+
+
+_told = [0.0]  # CPU seconds of this process that some answer counted
+
+
+def _spent() -> float:
+    """CPU seconds of this process that no answer has counted yet; the first one has its start, too."""
+    before, _told[0] = _told[0], time.process_time()
+    return _told[0] - before
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One pass over some artifacts of a shard: what extraction and model stages left in the object store.
 
-    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons.
+    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons; `machine` is where
+    it was extracted.
     """
 
     outcomes: ray.ObjectRef[Any] | list[Outcome]
     results: list[ray.ObjectRef[Any]] = field(default_factory=list)
     kept_out: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
 
-@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=4)
+@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
 def extract(
     context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None = None
 ) -> Iterator[Step | Handover | list[Outcome]]:
-    """Extract artifacts with those engines that their rows name; at most two batches wait. Each object follows a `Step`; all belong to the driver, so they outlive this worker."""
+    """Extract artifacts with those engines that their rows name. A `Step` follows each object, and then nothing is done until the driver takes both.
+
+    All objects belong to the driver, so they outlive this worker.
+    """
     limits = context.settings.limits
     watchdog = Watchdog(limits.artifact_seconds)
     bench = workbench(context, local).only(rows[0].engines)
@@ -64,13 +79,13 @@ def extract(
     try:
         for handover in extraction.batches():
             watchdog.rest()
-            yield Step(handover.batch.num_rows, handover.nbytes, handover.images)
             yield handover
+            yield Step(handover.nbytes, handover.images, cpu_seconds=_spent())
             watchdog.pulse()
     finally:
         watchdog.rest()
-    yield Step(end=True)
     yield extraction.outcomes
+    yield Step(end=True, cpu_seconds=_spent())
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -85,7 +100,8 @@ def commit(
         for outcome in found:
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
-    return write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
+    written = write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
+    return written | {"cpu_seconds": _spent()}
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -73,9 +73,9 @@ def _scanned(ready: Ready, run: Run) -> dict[str, Any]:
 
     ready.report.stage("start")
     with cluster.running(ready.settings):
-        model_seconds = scan(ready, run)
+        spent = scan(ready, run)
         ready.lease.check()
-        return collected(ready, collect_audit, info(ready, run, model_seconds), ready.context.site_key, ready.judge)
+        return collected(ready, collect_audit, info(ready, run, spent), ready.context.site_key, ready.judge)
 
 
 def default_output(sources: list[str], job: str = "audit") -> str:

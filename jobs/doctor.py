@@ -18,11 +18,12 @@ import psutil
 from veritensor_ray.bundle.active import Active, activate
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
-from veritensor_ray.engines.registry import create, selected
+from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.extract.readers import import_all
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
 from veritensor_ray.pipeline.context import load
 
 _SLOW_IMPORT = 1.0  # CPU seconds; about 0.4 where nothing is in the way
@@ -101,7 +102,7 @@ def _offline(settings: Settings) -> Iterator[Check]:
 
 
 def _machine(settings: Settings) -> Iterator[Check]:
-    yield Check("CPUs", "ok", f"{cluster.cpus()} usable")
+    yield Check("CPUs", "ok", f"{cpus()} usable")
     available = psutil.virtual_memory().available
     enough = available > 2_000_000_000
     yield Check(
@@ -212,5 +213,8 @@ def _ray(settings: Settings) -> Iterator[Check]:
         yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")
         gpus = total.get("GPU", 0)
         yield Check("GPU", "ok", f"{gpus:g} GPUs" if gpus else "none; models run on the CPU")
+        stages = stages_of(settings.resources, len(needing_models(create(settings, selected(settings)))))
+        slots, _ = arithmetic(settings, stages)
+        yield Check("resources", "ok", described(slots, stages, settings.resources.model_gpus > 0))
     finally:
         cluster.stop(settings, started)

@@ -1,18 +1,31 @@
-"""A pool of model actors: one call at a time each, replaced when they die; it knows no shards."""
+"""A pool of model actors: each is started when a batch needs it, and dropped when it dies; it knows no shards."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorUnschedulableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.errors import CannotRunError, VeritensorError
+from veritensor_ray.jobs.turns import CALL, Seats, Turns
 
+T = TypeVar("T")
 _DEATHS = 12  # one after the other with no call in between that succeeded: it is not the artifacts
 
 
@@ -24,121 +37,197 @@ class StageLost(Exception):
         self.stage, self.reason, self.strike = stage, reason, strike
 
 
-class Pool:
-    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons."""
+@dataclass(slots=True, eq=False)
+class _Hosted:
+    """An actor, where it is, who counts on it, and its calls: it works at the first, and where a card must not wait the next one is there."""
 
-    def __init__(self, context: Any, engines: Sequence[Engine], size: int, options: dict[str, Any]) -> None:
+    actor: Any
+    machine: str
+    claims: int = 0
+    calls: list[object] = field(default_factory=list)
+    loaded: bool = False
+    dead: bool = False
+
+
+class Pool:
+    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons.
+
+    `places` has the number of actors that there may be by machine. The first one is started for the first batch, and another when CPUs had
+    nothing to do while batches waited for one, as long as it takes to load. A call takes `cpus` of the turns; with `gpus`, a part of a card or more, the next batch
+    waits beside the one that is worked at.
+    """
+
+    def __init__(
+        self, context: Any, engines: Sequence[Engine], turns: Turns, places: Mapping[str, int], cpus: float = 1.0, gpus: float = 0.0
+    ) -> None:
         self.names = names = tuple(engine.name for engine in engines)
         self.stage = "+".join(names)
         self.reads_text = any(isinstance(engine, TextEngine) for engine in engines)
         self.reads_images = any(isinstance(engine, Transcriber) for engine in engines)
         actor_class: Any = ModelActor  # what the decorator makes of it
-        self._create: Any = lambda: actor_class.options(**options).remote(context, names)
-        self._size = size
-        self._actors: list[Any] = []
-        self._nodes: dict[Any, str] = {}
-        self._idle: asyncio.Queue[Any] = asyncio.Queue()
+        self._create: Any = lambda machine: actor_class.options(
+            num_cpus=0, num_gpus=gpus, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)
+        ).remote(context, names)
+        self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
+        self._places = dict(places)
+        self._staff: Counter[str] = Counter()
+        self._seats = Seats(turns, {}, shares=not gpus)
+        self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
+        self._takes_to_load = math.inf  # seconds
         self._deaths = 0
         self._broken: Exception | None = None
-        self._replacing: set[asyncio.Task[None]] = set()
         self.cpu_seconds = 0.0
+        self.load_seconds = 0.0
+
+    @property
+    def size(self) -> int:
+        """Actors that there may be."""
+        return sum(self._places.values())
+
+    def update(self, places: Mapping[str, int]) -> None:
+        """Machines came or went."""
+        self._places = dict(places)
+        self._staff = Counter({machine: min(count, places[machine]) for machine, count in self._staff.items() if machine in places})
+        self._hire()
+
+    def _hire(self) -> None:
+        """Have an actor at least, and one more for each time that CPUs were idle beside waiting batches as long as it takes to load one."""
+        while room := [machine for machine, count in self._places.items() if self._staff[machine] < count]:
+            if self._staff.total():
+                if self._seats.waited() < self._takes_to_load:
+                    break
+                self._seats.forget(self._takes_to_load)
+            self._staff[max(room, key=self._turns.free)] += 1
+        self._seats.update({machine: count * self._ahead for machine, count in self._staff.items()})
 
     async def start(self) -> None:
-        """Load all actors. Raises ModelError as the actor raised it."""
-        await asyncio.gather(*(self._restore() for _ in range(self._size)))
-        if self._broken:
-            raise self._broken
+        """Load the first actor, so that a long run learns at once that a model does not load. Raises ModelError as the actor raised it."""
 
-    async def _add(self) -> None:
-        actor = self._create()
-        self._actors.append(actor)
-        try:
-            self._nodes[actor] = (await actor.ready.remote())["node"]
-        except RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
-            raise cause from None
-        self._idle.put_nowait(actor)
+        async def loaded(machine: str) -> None:
+            hosted = await self._hosting(machine)
+            hosted.claims -= 1
+
+        await self._on_a_seat(loaded, None)
 
     def close(self) -> None:
-        """End the actors: what an interrupted run leaves behind must not hold CPUs."""
-        for actor in self._actors:
-            ray.kill(actor, no_restart=True)
+        """End the actors: what an interrupted run leaves behind must hold nothing."""
+        for hosted in [one for there in self._hosted.values() for one in there]:
+            ray.kill(hosted.actor, no_restart=True)
 
-    async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...]) -> ray.ObjectRef[Any]:
+    async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...], near: str | None = None) -> ray.ObjectRef[Any]:
         """Scan a batch that waits in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
-        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names))
+        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names), near)
         return result
 
-    async def read_images(self, images: ray.ObjectRef[Any]) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
+    async def read_images(
+        self, images: ray.ObjectRef[Any], near: str | None = None
+    ) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
         """Transcribe a batch; returns references to the result and to the text, None where there is none. Raises StageLost."""
-        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images))
+        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images), near)
         return result, texts if numbers["texts"] else None
 
-    async def _call(self, submit: Callable[[Any], list[Any]]) -> list[Any]:
-        """The returns of a call to an idle actor, the first of them fetched: small numbers. Raises StageLost."""
-        actor = await self._alive()
+    async def _call(self, submit: Callable[[Any], list[Any]], near: str | None) -> list[Any]:
+        """The returns of a call to an actor, the first of them fetched: small numbers. `near` is the machine of the batch. Raises StageLost."""
+
+        async def called(machine: str) -> list[Any]:
+            hosted = await self._hosting(machine)
+            try:
+                return await self._answer(hosted, submit)
+            finally:
+                hosted.claims -= 1
+
+        return await self._on_a_seat(called, near)
+
+    async def _on_a_seat(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
+        """Do what needs an actor, when it is its turn."""
+        self._hire()
+        machine = await self._seats.take(near)
         try:
-            meta, *results = submit(actor)
+            cpus = await self._turns.take(machine, CALL, self._cpus)
+            try:
+                return await work(machine)
+            finally:
+                self._turns.give(machine, cpus)
+        finally:
+            self._hire()
+            self._seats.give(machine)
+
+    async def _answer(self, hosted: _Hosted, submit: Callable[[Any], list[Any]]) -> list[Any]:
+        call = object()
+        hosted.calls.append(call)
+        try:
+            meta, *results = submit(hosted.actor)
             numbers = await meta
         except OutOfMemoryError:
-            self._replace(actor)
+            self._died(hosted)
             raise StageLost(self.stage, "Ray ended the model actor for want of memory", strike=False) from None
         except RayActorError:
-            lost = self._is_lost(self._nodes[actor])
-            self._replace(actor)
-            if lost:
+            self._died(hosted)
+            if self._is_lost(hosted.machine):
                 raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
-            raise StageLost(self.stage, "the model actor died while scanning it") from None
+            raise StageLost(self.stage, "the model actor died while scanning it", strike=hosted.calls[0] is call) from None
         except ObjectLostError:
-            self._idle.put_nowait(actor)
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
         except WorkerCrashedError:
-            self._idle.put_nowait(actor)
             raise  # the extraction died before it handed the batch over
         except RayError as error:
-            self._idle.put_nowait(actor)
             raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
+        finally:
+            if not hosted.dead:  # of a dead one it stays known which was the first
+                hosted.calls.remove(call)
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
-        self._idle.put_nowait(actor)
         return [numbers, *results]
 
-    async def _alive(self) -> Any:
-        """An idle actor that answers: one that died while it was idle must not count against the next artifact."""
+    async def _hosting(self, machine: str) -> _Hosted:
+        """An actor that answers, claimed by who asked until that is taken back; a new one where the others are busy."""
         while True:
-            actor = None if self._broken else await self._idle.get()
-            if actor is None:
-                self._idle.put_nowait(None)  # for the next waiter
-                raise CannotRunError(f"stage {self.stage}: {self._broken}")
+            if self._broken:
+                raise self._broken
+            there = self._hosted[machine]
+            hosted = min(there, key=lambda one: one.claims, default=None)
+            if hosted is None or (hosted.claims and len(there) < self._staff[machine]):
+                hosted = _Hosted(self._create(machine), machine)
+                there.append(hosted)
+            hosted.claims += 1
+            answers = False
             try:
-                await actor.ready.remote()
-            except RayActorError:
-                self._replace(actor)
-            else:
-                return actor
+                if answers := bool(hosted.calls) or await self._answers(hosted):
+                    return hosted
+            finally:
+                if not answers:  # also where who asked has given up meanwhile
+                    hosted.claims -= 1
 
-    def _is_lost(self, node: str) -> bool:
+    async def _answers(self, hosted: _Hosted) -> bool:
+        """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
+        try:
+            took = (await hosted.actor.ready.remote())["cpu_seconds"]
+            if not hosted.loaded:
+                hosted.loaded = True
+                if not self.load_seconds:
+                    self._seats.forget()  # until now nobody knew what another one costs
+                self._takes_to_load = took
+                self.load_seconds += took
+        except RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
+            self._broken = cause
+            raise cause from None
+        except (RayActorError, ActorUnschedulableError):
+            self._died(hosted)
+            if self._is_lost(hosted.machine):
+                raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
+            return False
+        return True
+
+    def _died(self, hosted: _Hosted) -> None:
+        """Forget an actor. Too many deaths with no batch finished in between break the pool."""
+        if not hosted.dead:
+            hosted.dead = True
+            self._hosted[hosted.machine].remove(hosted)
+            self._deaths += 1
+            if self._deaths > _DEATHS:
+                self._broken = CannotRunError(f"stage {self.stage}: actors died {self._deaths} times without finishing a batch")
+
+    def _is_lost(self, machine: str) -> bool:
         """Whether a machine is gone; one that just vanished counts as living until the cluster's health checks give it up."""
-        return not any(one["NodeID"] == node and one["Alive"] for one in ray.nodes())
-
-    def _replace(self, actor: Any) -> None:
-        self._actors.remove(actor)
-        self._nodes.pop(actor, None)
-        self._deaths += 1
-        task = asyncio.ensure_future(self._restore())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
-
-    async def _restore(self) -> None:
-        """A new actor, in the queue when it answers; another one where it dies before that."""
-        while self._deaths <= _DEATHS:
-            try:
-                await self._add()
-                return
-            except RayActorError:
-                self._deaths += 1
-            except VeritensorError as error:
-                self._broken = error
-                break
-        self._broken = self._broken or CannotRunError(f"actors died {self._deaths} times without finishing a batch")
-        self._idle.put_nowait(None)  # wake a waiter: its call fails and says why
+        return not any(one["NodeID"] == machine and one["Alive"] for one in ray.nodes())

@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,9 +20,12 @@ from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs import resources
+from veritensor_ray.jobs.machines import Machines
 from veritensor_ray.jobs.ready import Ready
 from veritensor_ray.jobs.reporting import Reporter
+from veritensor_ray.jobs.turns import Seats, Turns
+from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.bounded import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
@@ -85,17 +88,25 @@ def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
         time.sleep(0.2)
 
 
-def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: None) -> dict[str, float]:
-    """Scan what is not committed yet; returns the CPU seconds of the model actors, by stage. Ray has to be running."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a scan took: CPU seconds in calls of model actors, by stage, and how busy the CPUs were."""
+
+    models: dict[str, float] = field(default_factory=dict)
+    utilisation: dict[str, Any] = field(default_factory=dict)
+
+
+def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
+    """Scan what is not committed yet. Ray has to be running."""
     done = committed(ready.store, run.id)
     if done:
         ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     if len(done) >= run.totals["shards"]:
-        return {}
+        return Spent()
     return _run(_work(ready.context, ready.store, run, done, ready.report, known()))
 
 
-def _run(work: Coroutine[Any, Any, dict[str, float]]) -> dict[str, float]:
+def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
     """Run to the end, also where a loop is running already, as in a notebook."""
     try:
         asyncio.get_running_loop()
@@ -105,8 +116,8 @@ def _run(work: Coroutine[Any, Any, dict[str, float]]) -> dict[str, float]:
         return other.submit(asyncio.run, work).result()
 
 
-async def _work(context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None) -> dict[str, float]:
-    """Scan what is not committed; returns the CPU seconds of the model actors, by stage."""
+async def _work(context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None) -> Spent:
+    """Scan what is not committed."""
     import ray
 
     from veritensor_ray.jobs.pool import Pool
@@ -115,40 +126,54 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     settings = context.settings
     local, models = split_engines(context)
     engines = without_weights(context, models)
-    groups = [engines] if settings.resources.model_pools == "shared" else [(engine,) for engine in engines]
-    slots = cluster.arithmetic(settings, len(groups) if models else 0, report.note)
+    groups = [group for group in ([engines] if settings.resources.model_pools == "shared" else [(one,) for one in engines]) if group]
+    slots, found = resources.arithmetic(settings, len(groups), report.note)
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
-    options = {"num_cpus": slots.model_cpus, "num_gpus": settings.resources.model_gpus, "scheduling_strategy": "SPREAD"}
-    pools = [Pool(reference, group, slots.actors, options) for group in groups if group]
+    turns = Turns({share.machine: share.cpus for share in slots.shares})
+    extractions = Seats(turns, {share.machine: share.extract for share in slots.shares})
+    pools = [
+        Pool(
+            reference,
+            group,
+            turns,
+            {share.machine: share.actors[stage] for share in slots.shares},
+            slots.call_cpus,
+            settings.resources.model_gpus,
+        )
+        for stage, group in enumerate(groups)
+    ]
+    machines = Machines(settings, found, slots, turns, extractions, pools)
+    meter = Meter(turns)
+    work = Work(
+        context=context,
+        reference=reference,
+        store=store,
+        run=run.id,
+        fingerprints=dict(context.expected),
+        local=local,
+        pools=pools,
+        turns=turns,
+        extractions=extractions,
+        meter=meter,
+        window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
+        on_commit=report.committed,
+        on_note=report.note,
+        deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
+        known=None if known is None else ray.put(known),
+        look=machines.look,
+    )
     try:
-        for pool in pools:
+        if run.totals["shards"] - len(done) > slots.cpus:  # long enough to be told at the beginning that a model does not load
             report.stage("load models")
-            await pool.start()
+            await asyncio.gather(*(pool.start() for pool in pools))
         report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
         report.stage("scan")
-        window = slots.extract + slots.actors * max(1, len(pools))
-        threads = ThreadPoolExecutor(window, thread_name_prefix="stream")
-        work = Work(
-            context=context,
-            reference=reference,
-            store=store,
-            run=run.id,
-            fingerprints=dict(context.expected),
-            local=local,
-            pools=pools,
-            extractions=asyncio.Semaphore(slots.extract),
-            threads=threads,
-            window_shards=window,
-            on_commit=report.committed,
-            on_note=report.note,
-            deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
-            known=None if known is None else ray.put(known),
-        )
         with store.open(f"_work/{run.id}/plan.parquet") as plan:
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
-            await run_shards(work, (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done))
+            shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
+            await _while(machines.watch(), run_shards(work, shards))
     except DeadlineReached:
         left = run.totals["shards"] - len(committed(store, run.id))
         raise DeadlineReached(
@@ -157,10 +182,23 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     finally:
         for pool in pools:
             pool.close()
-    return {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
+    seconds = {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
+    return Spent(seconds, meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
 
 
-def info(ready: Ready, run: Run, model_seconds: dict[str, float]) -> RunInfo:
+async def _while(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, unless what watches over it raises first."""
+    both = watching, working = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await (working if working.done() else watching)
+    finally:
+        for one in both:
+            one.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+
+
+def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
     """What the run says about itself in its results."""
     context, fleet, parts = ready.context, ready.fleet, ready.parts
     present = [name for name in fleet.engines if name not in fleet.missing]
@@ -181,7 +219,8 @@ def info(ready: Ready, run: Run, model_seconds: dict[str, float]) -> RunInfo:
         "site_key_id": parts["site_key"],
         "bundle_id": parts["bundle"],
         "policy_identity": ready.judge.identity,
-        "model_cpu_seconds": model_seconds,
+        "model_cpu_seconds": spent.models,
+        "utilisation": spent.utilisation,
         "fingerprint_parts": parts,
     }
     rules = {rule.id: rule for engine in create(context.settings, present) for rule in engine.rules()}

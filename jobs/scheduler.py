@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,17 +17,22 @@ from ray.exceptions import (
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
+    ObjectRefStreamEndOfStreamError,
     OutOfMemoryError,
     RayError,
     RayTaskError,
+    TaskUnschedulableError,
     WorkerCrashedError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.tasks import Pass, Step, commit, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.pool import Pool, StageLost
+from veritensor_ray.jobs.turns import BEGIN, CALL, RESUME, Seats, Turns
+from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -35,7 +40,11 @@ EXTRACT = "extract"
 _STRIKES = 2  # deaths at one artifact in one stage, each in a run of its own
 _PATIENCE = 20  # losses of a shard that no artifact is to blame for
 _LAST_COMMITS = 20.0  # seconds
-_NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError)
+_AHEAD, _AHEAD_BYTES = 2, 16_000_000  # batches of a shard that models have not finished: so many in any case, and more while they are small
+_NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
+
+
+Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # of batches, in their order, with the bytes of each
 
 
 @dataclass(frozen=True)
@@ -49,13 +58,15 @@ class Work:
     fingerprints: Mapping[str, str]
     local: tuple[str, ...]
     pools: Sequence[Pool]
-    extractions: asyncio.Semaphore  # a waiting extraction keeps its CPU: more of them at once could take the one a new actor needs
-    threads: Executor  # for waits that Ray offers only as blocking calls
-    window_shards: int
+    turns: Turns
+    extractions: Seats  # a waiting extraction keeps what Ray counts as its CPU: there are no more of them than Ray has CPUs
+    meter: Meter
+    window: Callable[[], int]  # shards that may be open
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
     deadline: datetime | None = None  # after it no shard begins
     known: Any = None  # reference to the contents that need no scan
+    look: Callable[[], Awaitable[None]] | None = None  # at the machines, where one seems to be lost
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -74,7 +85,7 @@ async def run_shards(work: Work, shards: Iterable[Shard]) -> None:
     late = False
     try:
         for shard in shards:
-            while active and (len(active) >= work.window_shards or sum(bytes_active.values()) + shard.bytes > window):
+            while active and (len(active) >= work.window() or sum(bytes_active.values()) + shard.bytes > window):
                 active = await _some_done(active, bytes_active)
             if late := work.deadline is not None and datetime.now(UTC) >= work.deadline:
                 break
@@ -107,6 +118,8 @@ async def _shard(work: Work, shard: Shard) -> None:
             return
         except StageLost as lost:
             work.on_note(f"shard {shard.id} again: {lost}")
+            if work.look is not None:
+                await work.look()
     raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; look at the nodes' logs")
 
 
@@ -144,43 +157,102 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
     """Extract rows and run every batch through the model stages. Raises StageLost."""
     wanted = rows[0].engines  # of a shard all rows have the same
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
+    calls: Calls = {}
+    try:
+        machine = await work.extractions.take()
+        outcomes = await _extracted(work, rows, machine, pools, calls)
+        results = [reference for found in await asyncio.gather(*calls) for reference in found]
+    except RayError as error:
+        raise _lost(error, work.context.settings.limits.artifact_seconds) from None
+    finally:
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    return Pass(outcomes, results, dict(kept_out), machine)
+
+
+async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls) -> ray.ObjectRef[Any]:
+    """A reference to the outcomes. Between two batches the extraction stands still and takes no CPU, so that models get what they wait for."""
+    cpus, stream = 0.0, None
+    try:
+        cpus = await work.turns.take(machine, BEGIN)
+        work.meter.begin()
+        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known)
+        while True:
+            payload, described = stream._get_next_ref_n(2)  # to await the stream itself would fetch each object into the driver
+            step = await _step(payload, described)
+            work.meter.add("extract", step.cpu_seconds)
+            if step.end:
+                stream._consume_next_ref_n(2)
+                stream = None
+                return payload
+            work.turns.give(machine, cpus)
+            cpus = 0.0
+            calls[asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))] = step.bytes
+            await _few(calls)
+            cpus = await work.turns.take(machine, RESUME)
+            stream._consume_next_ref_n(2)
+    finally:
+        if stream is not None:
+            ray.cancel(stream)  # who nobody takes anything from would stand still for ever, and keep its CPU
+        work.turns.give(machine, cpus)
+        work.extractions.give(machine)
+
+
+@functools.lru_cache(maxsize=4096)
+def _extract_on(machine: str) -> Any:
+    """The task for a machine, or for another one where that has no CPU after all."""
+    there = NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
+    return extract.options(scheduling_strategy=there)
+
+
+@functools.lru_cache(maxsize=4096)
+def _commit_on(machine: str) -> Any:
+    return commit.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=True)) if machine else commit
+
+
+async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> Step:
+    try:
+        step: Step = await described
+    except ObjectRefStreamEndOfStreamError:
+        await payload  # what the worker raised stands in its place
+        raise StageLost(EXTRACT, "the worker's stream ended early") from None
+    return step
+
+
+async def _few(calls: Calls) -> None:
+    """Wait until few enough batches of a shard are ahead of the models. Raises what one of them raised."""
+    while len(pending := [call for call in calls if not call.done()]) >= _AHEAD and sum(map(calls.__getitem__, pending)) > _AHEAD_BYTES:
+        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+    for call in calls:
+        if call.done():
+            call.result()
+
+
+async def _scanned(
+    pools: Sequence[Pool], batch: ray.ObjectRef[Any], images: bool, wanted: tuple[str, ...], machine: str
+) -> list[ray.ObjectRef[Any]]:
+    """References to what the model stages found in a batch."""
     results: list[ray.ObjectRef[Any]] = []
-    async with work.extractions:
-        stream = extract.remote(work.reference, list(rows), work.local, work.models, work.known)
-        try:
-            while (reference := await _next(work, stream)) is not None:
-                step: Step = await reference
-                payload = await _next(work, stream)
-                if payload is None:
-                    break
-                if step.end:
-                    return Pass(payload, results, dict(kept_out))
-                texts = [payload]
-                if step.images:
-                    texts = await _read_images(pools, payload, results)
-                for handover in texts:
-                    for pool in pools:
-                        if pool.reads_text:
-                            results.append(await pool.scan(handover, wanted))
-        except RayError as error:
-            raise _lost(error, work.context.settings.limits.artifact_seconds) from None
-    raise StageLost(EXTRACT, "the worker's stream ended early")
+    texts = await _read_images(pools, batch, results, machine) if images else [batch]
+    for handover in texts:
+        for pool in pools:
+            if pool.reads_text:
+                results.append(await pool.scan(handover, wanted, machine))  # one stage after the other
+    return results
 
 
-async def _read_images(pools: Sequence[Pool], images: ray.ObjectRef[Any], results: list[ray.ObjectRef[Any]]) -> list[ray.ObjectRef[Any]]:
+async def _read_images(
+    pools: Sequence[Pool], images: ray.ObjectRef[Any], results: list[ray.ObjectRef[Any]], machine: str
+) -> list[ray.ObjectRef[Any]]:
     """References to the text in a batch of images, of those transcribers that found some."""
     texts = []
     for pool in pools:
         if pool.reads_images:
-            result, found = await pool.read_images(images)
+            result, found = await pool.read_images(images, machine)
             results.append(result)
             texts += [found] if found is not None else []
     return texts
-
-
-async def _next(work: Work, stream: Any) -> Any:
-    """The next reference of a stream, None at its end. Awaiting the stream itself would fetch the object into the driver."""
-    return await asyncio.get_running_loop().run_in_executor(work.threads, next, stream, None)
 
 
 def _lost(error: RayError, limit: float) -> StageLost:
@@ -196,10 +268,22 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    reference = commit.remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+    """Where the shard was extracted last: much of what is written is there, and so is a process that has just become idle."""
+    machine = passes[-1].machine
+    cpus = await work.turns.take(machine, CALL)
+    try:
+        return await _committed(work, shard, passes, machine)
+    finally:
+        work.turns.give(machine, cpus)
+
+
+async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str) -> dict[str, Any]:
+    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # no task: the loop's end would cancel that too
     try:
-        return await asyncio.shield(call)
+        numbers = await asyncio.shield(call)
+        work.meter.add("commit", numbers["cpu_seconds"])
+        return numbers
     except asyncio.CancelledError:
         until = time.monotonic() + _LAST_COMMITS  # it is writing: who cleans up after this run must come later
         while not call.done() and (left := until - time.monotonic()) > 0:

@@ -51,9 +51,9 @@ def _swept(ready: Ready) -> dict[str, Any]:
     _check_mounted(ready, run, before)
     ready.report.stage("start")
     with cluster.running(ready.settings):
-        model_seconds = scan(ready, run, reading.known)
+        spent = scan(ready, run, reading.known)
         ready.lease.check()  # who has it now may have published this very sweep
-        result = collected(ready, collect_night, info(ready, run, model_seconds), ready.context.site_key, ready.judge, run.previous)
+        result = collected(ready, collect_night, info(ready, run, spent), ready.context.site_key, ready.judge, run.previous)
     _conclude(ready, run, result)
     return result
 

@@ -410,7 +410,7 @@ def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[st
     from veritensor_ray.pipeline.shard import quarantine
 
     try:
-        return bounded.scan(context, rows, fingerprints, memory)[0]
+        return bounded.scan(context, rows, fingerprints, memory).table
     except bounded.Died as death:
         outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
         for outcome in outcomes:

@@ -89,14 +89,16 @@ class Limits(Section):
 
 
 class Resources(Section):
-    """Where work is placed; on a laptop one actor hosts all model engines."""
+    """Where work is placed. On CPUs extractions and model actors take turns; on GPUs actors have CPUs of their own."""
 
     cpus: int | None = Field(None, ge=1, description="CPUs that extraction may use; default: what is free")
     max_cpus: float | None = Field(None, gt=0, description="CPUs that the whole run may hold at once")
     max_gpus: float | None = Field(None, gt=0, description="GPUs that the whole run may hold at once")
     model_pools: Literal["shared", "per-engine"] = Field("shared", description="one kind of actor for all model engines, or one each")
-    model_actors: int = Field(1, ge=1, description="of each kind")
-    model_cpus: float = Field(1.0, ge=0)
+    model_actors: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="of each kind; auto: as many as CPUs or GPUs could keep busy"
+    )
+    model_cpus: float = Field(1.0, ge=0, description="CPUs that one model actor computes with")
     model_gpus: float = Field(0.0, ge=0)
     model_threads: int = Field(1, ge=1)
     window_bytes: ByteSize = ByteSize(256_000_000)

@@ -382,6 +382,17 @@ def test_a_picture_that_kills_its_transcriber_is_kept_out_of_that_stage_only(tmp
     }
 
 
+def test_an_extraction_that_is_given_up_keeps_no_cpu(tmp_path: Path) -> None:
+    """Each killer ends two passes in whose middle the extraction waits for the model: more of them than Ray has CPUs must not stop the run."""
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for number in range(4):
+        (corpus / f"{number}.jsonl").write_text('{"a": "word"}\n' * 20 + '{"a": "FINDME ABORT-MODEL"}\n' + '{"a": "word"}\n' * 200)
+    limits = {"batch_rows": 10, "shard_artifacts": 1}
+    run(corpus, tmp_path / "out", **FAKES, limits=limits, resources={"max_cpus": 1})
+    assert set(ledger(tmp_path / "out").values()) == {("quarantined", "fake-model: the model actor died while scanning it")}
+
+
 def test_outputs_are_for_their_owner_only(tmp_path: Path) -> None:
     run(make_corpus(tmp_path / "corpus", 1), tmp_path / "out")
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

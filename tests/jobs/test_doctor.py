@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from veritensor_ray.config import Settings
+from veritensor_ray.errors import ResourceError
 from veritensor_ray.jobs import doctor
-from veritensor_ray.jobs.doctor import checks
+from veritensor_ray.jobs.doctor import _ray, checks
 
 SCRIPT = """
 import json, sys
@@ -49,6 +52,27 @@ def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: 
     }
     assert found["site key"].state == state
     assert says in found["site key"].detail
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"engines": ["signatures"]}, r"^\d+ CPUs?: up to \d+ extractions? at once$"),
+        ({"engines": ["signatures"], "resources": {"max_cpus": 1}}, r"^1 CPU: up to 1 extraction at once$"),
+        ({"resources": {"max_cpus": 1}}, r"^1 CPU, shared by up to 1 extraction and 1 model actor, as work waits$"),
+    ],
+)
+@pytest.mark.usefixtures("local_ray")
+def test_what_would_work_at_once_is_told(given: dict[str, Any], says: str) -> None:
+    found = {one.name: one for one in _ray(Settings.model_validate(given))}
+    assert found["resources"].state == "ok"
+    assert re.search(says, found["resources"].detail), found["resources"].detail
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_what_would_wait_for_ever_is_refused() -> None:
+    with pytest.raises(ResourceError, match="5000 extractions need 5000 CPUs"):
+        list(_ray(Settings.model_validate({"engines": ["signatures"], "resources": {"cpus": 5000}})))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from veritensor_ray.engines.base import Hit, Needs
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.findings.recorded import places
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe, with_images, with_text
+from veritensor_ray.pipeline.scan import Handover, handovers, prepare, scan_batch, transcribe, with_images, with_text
 from veritensor_ray.segments import SEGMENTS, Block, Identity, to_batch
 from veritensor_ray.testing import Obedient, ObedientTranscriber, painted, text_batch
 
@@ -190,6 +191,32 @@ def test_each_piece_gets_its_part_of_what_was_prepared() -> None:
     assert engine.calls == 0
     assert set(handover.prepared) == {"preparing"}
     assert handover.nbytes > 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"),
+    [
+        ([], 0),
+        ([0], 1),
+        ([10], 1),
+        ([0, 0, 0], 1),
+        ([3_000_000], 1),
+        ([900_000] * 5, 5),
+        ([400_000] * 30, 12),
+        ([5_000_000, 0, 10, 2_000_000], 2),
+    ],
+)
+def test_what_is_handed_over_in_pieces_is_the_batch_and_each_travels_alone(sizes: list[int], count: int) -> None:
+    texts = [f"{i:03} FINDME {'x' * size}" if size else "" for i, size in enumerate(sizes)]
+    batch, engine = text_batch(texts), Preparing(Settings())
+    parts = list(handovers([engine], batch))
+    assert len(parts) == count
+    assert [text for part in parts for text in part.batch.column("text").to_pylist()] == texts
+    for part in parts:
+        rows = [row for row, text in enumerate(part.batch.column("text").to_pylist()) if text]
+        assert part.prepared["preparing"].column("row").to_pylist() == rows, "counted from the first row of the piece"
+        assert part.batch.schema == batch.schema
+        assert len(pickle.dumps(part)) < part.nbytes + 20_000
 
 
 def test_a_piece_for_which_nothing_was_prepared() -> None:

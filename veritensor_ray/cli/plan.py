@@ -55,7 +55,8 @@ def plan(
 
 def _show(found: Any, settings: Any) -> None:
     from veritensor_ray.cli.render import console, duration, size, table
-    from veritensor_ray.jobs.cluster import cpus
+    from veritensor_ray.engines.registry import create, needing_models
+    from veritensor_ray.jobs.resources import fit_here
 
     out = console()
     rows = []
@@ -78,4 +79,6 @@ def _show(found: Any, settings: Any) -> None:
     if known:
         unknown = len(found.seconds) - len(known)
         more = f"; {unknown} types were not measured" if unknown else ""
-        out.print(f"About {duration(sum(known))} of CPU time, {duration(sum(known) / cpus())} on the {cpus()} CPUs here{more}")
+        slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
+        elapsed = duration(found.elapsed(slots.cpus, slots.actors))
+        out.print(f"About {duration(sum(known))} of CPU time, {elapsed} on {slots.cpus} CPUs here{more}")

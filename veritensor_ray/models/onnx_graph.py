@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +14,10 @@ from veritensor_ray.errors import Malformed, ModelError
 from veritensor_ray.formats import onnx
 from veritensor_ray.models.telemetry import silence
 
-if TYPE_CHECKING:
-    from veritensor_ray.config import Settings
-
 _QUIET = 4  # fatal errors only: what goes wrong is raised as well
 
 Tokens = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float32]
-
-
-def windows_at_once(settings: Settings) -> int:
-    """How many are computed at once: a cluster gives an actor its CPUs; a machine of one's own has what extraction leaves idle."""
-    asked = settings.resources.model_threads
-    return asked if settings.address else max(asked, len(os.sched_getaffinity(0)))
 
 
 class OnnxGraph:

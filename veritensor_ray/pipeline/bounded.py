@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -190,13 +190,21 @@ SHARED = Worker()
 atexit.register(SHARED.close)
 
 
+class Scanned(NamedTuple):
+    """A table that a commit stores, CPU seconds that it took, and those of them that models took."""
+
+    table: pa.Table
+    seconds: float
+    models: float
+
+
 def scan(
     context: Context,
     rows: Sequence[PlanRow],
     fingerprints: Mapping[str, str],
     memory: Mapping[str, bytes] | None = None,
     seconds: float | None = None,
-) -> tuple[pa.Table, float]:
+) -> Scanned:
     """`scan_shard` over there: the table that a commit stores, and the CPU seconds that it took.
 
     `memory` has files that the process puts into fsspec's memory filesystem. Raises Died, or what `scan_shard` raises.
@@ -209,7 +217,7 @@ def scan(
         table.validate(full=True)
     except (pa.ArrowException, ValueError) as error:
         raise errors.CannotRunError(f"the worker's answer is damaged: {error}") from None
-    return table, float(answer["seconds"])
+    return Scanned(table, float(answer["seconds"]), float(answer["models"]))
 
 
 class Splitter:

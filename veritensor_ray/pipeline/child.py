@@ -91,13 +91,13 @@ def scan(
     ready(bounds, context)
     bounds.bind()
     with _in_memory(memory):
-        started = time.process_time()
-        table = scan_shard(context, rows, fingerprints, bounds.pulse)
+        started, models = time.process_time(), list[float]()
+        table = scan_shard(context, rows, fingerprints, bounds.pulse, models.append)
         seconds = time.process_time() - started
     out = io.BytesIO()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
-    return {"seconds": seconds}, out.getvalue()
+    return {"seconds": seconds, "models": sum(models)}, out.getvalue()
 
 
 @contextlib.contextmanager

@@ -32,14 +32,20 @@ class TypeTotals:
 
 @dataclass(slots=True)
 class Estimate:
-    """What a dry run saw. `seconds` maps media type to CPU seconds; None where nothing could be measured."""
+    """What a dry run saw. `seconds` maps media type to CPU seconds, None where nothing could be measured; models take `model_seconds` of them."""
 
     kinds: dict[str, TypeTotals]
     left_out: Counter[str]
     shards: int
     engines: tuple[str, ...]
     seconds: dict[str, float | None] = field(default_factory=dict)
+    model_seconds: float = 0.0
     seen: dict[str, Counter[str]] = field(default_factory=dict)  # media type by name to statuses of the sampled files
+
+    def elapsed(self, cpus: int, actors: int) -> float:
+        """Seconds on the clock of what was measured, where so many processes compute at once and at most `actors` of them are models."""
+        total = sum(seconds for seconds in self.seconds.values() if seconds is not None)
+        return max(total / cpus, self.model_seconds / actors if actors else 0.0)
 
 
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
@@ -87,14 +93,15 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
                 bounded.scan(context, kind.samples[:1], {}, seconds=patience)  # loads the models, which does not count towards the rate
             warm = True
         try:
-            table, took = bounded.scan(context, kind.samples, {}, seconds=patience)
+            table, took, models_took = bounded.scan(context, kind.samples, {}, seconds=patience)
         except bounded.Died as death:
             estimate.seconds[media_type] = None
             estimate.seen[media_type] = Counter([f"quarantined: {death}"])
             continue
         size = sum(row.size or 0 for row in kind.samples)
-        share = took / max(size, 1)
-        estimate.seconds[media_type] = max(share * kind.bytes, took / len(kind.samples) * kind.artifacts if size == 0 else 0.0)
+        times = kind.bytes / size if size else kind.artifacts / len(kind.samples)
+        estimate.seconds[media_type] = took * times
+        estimate.model_seconds += models_took * times
         estimate.seen[media_type] = Counter(
             status if status == "scanned" else f"{status}: {reason}"
             for status, reason in zip(table.column("status").to_pylist(), table.column("reason").to_pylist(), strict=True)

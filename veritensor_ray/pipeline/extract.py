@@ -21,7 +21,7 @@ from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.rescan import Known
-from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, with_images, with_text
+from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Batcher, Gap, cut, one_batch
@@ -111,7 +111,7 @@ class Extraction:
         if self._tools.transcribers and (images := with_images(batch)).num_rows:
             yield Handover(images, images=True)
         if len(self._models) > len(self._tools.transcribers) and texts.num_rows:
-            yield prepare(self._models, texts)
+            yield from handovers(self._models, texts)
 
     def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
         """Time that engines took for texts of many artifacts, by how much of it is whose."""

@@ -46,6 +46,13 @@ def prepare(engines: Sequence[Engine], batch: pa.RecordBatch) -> Handover:
     return Handover(batch, prepared)
 
 
+def handovers(engines: Sequence[Engine], batch: pa.RecordBatch) -> Iterator[Handover]:
+    """A batch of texts for the model stages in pieces of about a megabyte: seconds of a model each, so that many can share them."""
+    for first, piece in _pieces(batch):
+        whole = piece.num_rows == batch.num_rows
+        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))))  # a slice travels with all
+
+
 def transcribe(
     engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None]
 ) -> tuple[pa.RecordBatch, list[tuple[int, Gap]]]:

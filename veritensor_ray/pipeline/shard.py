@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -67,18 +68,26 @@ def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[st
             outcome.coverage[name] = Standing(QUARANTINED, reason, code)
 
 
-def scan_shard(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], pulse: Pulse = lambda: None) -> pa.Table:
-    """All steps over one shard, one after the other: the table that a commit stores."""
+def scan_shard(
+    context: Context,
+    rows: Sequence[PlanRow],
+    fingerprints: Mapping[str, str],
+    pulse: Pulse = lambda: None,
+    modelled: Callable[[float], None] = lambda seconds: None,
+) -> pa.Table:
+    """All steps over one shard, one after the other: the table that a commit stores. `modelled` is told the CPU seconds of model stages."""
     local, models = split_engines(context)
     bench = workbench(context, local)
     extraction = Extraction(context, rows, bench, models, pulse)
     results: list[StageResult] = []
     for handover in extraction.batches():
+        began = time.process_time()
         texts: Handover | None = handover
         if handover.images:
             texts, result = read_images(context, workbench(context, models), handover.batch, pulse)
             results.append(result)
         if texts is not None:
             results.append(scan_texts(context, workbench(context, models), texts, pulse))
+        modelled(time.process_time() - began)
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
     return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)

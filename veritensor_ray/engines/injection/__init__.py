@@ -20,7 +20,6 @@ from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, from_t
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore, known_answers
-from veritensor_ray.models.onnx_graph import windows_at_once
 
 # What decides beside the weights of the transformer, which the name of a model is made of.
 _BESIDE = ("linear.safetensors", "tokenizer.json")
@@ -82,9 +81,7 @@ class Injection(WithModel):
         """Weights, tokenizer and self-test. Raises ModelError."""
         cutter = self._load_cutter(models)
         model = self._described()
-        network = Network(
-            model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads, windows_at_once(self._settings)
-        )
+        network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads)
         scorer = Scorer(cutter, network, self._about().mix, self._about().ceiling)
         self._self_test(scorer, str(model.folder))
         self._scorer = scorer

@@ -36,9 +36,9 @@ class Backend(Protocol):
 class Network:
     """Scores windows. It is made in the process that uses it, and neither pickled nor carried through a fork."""
 
-    def __init__(self, folder: Path, token_budget: int, threads: int = 1, at_once: int = 1) -> None:
+    def __init__(self, folder: Path, token_budget: int, threads: int = 1) -> None:
         self.folder = folder
-        self.backend = _backend(folder, token_budget, threads, at_once)
+        self.backend = _backend(folder, token_budget, threads)
         self._known: OrderedDict[bytes, float] = OrderedDict()
 
     @property
@@ -68,8 +68,8 @@ class Network:
         return scores
 
 
-def _backend(folder: Path, token_budget: int, threads: int, at_once: int) -> Backend:
+def _backend(folder: Path, token_budget: int, threads: int) -> Backend:
     from veritensor_ray.engines.injection.onnx_backend import OnnxBackend
     from veritensor_ray.engines.injection.torch_backend import TorchBackend
 
-    return OnnxBackend(folder, at_once) if (folder / ONNX).exists() else TorchBackend(folder, token_budget, threads)
+    return OnnxBackend(folder, threads) if (folder / ONNX).exists() else TorchBackend(folder, token_budget, threads)

@@ -18,7 +18,6 @@ from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.pii_rules import FREE_TEXT
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ONNX, known_answers
-from veritensor_ray.models.onnx_graph import windows_at_once
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
@@ -138,5 +137,5 @@ def _marker(folder: Path, labels: Sequence[str], settings: Settings) -> Marker:
     from veritensor_ray.engines.pii.torch_backend import GlinerTorch
 
     if (folder / ONNX).exists():
-        return GlinerOnnx(folder, labels, windows_at_once(settings))
+        return GlinerOnnx(folder, labels, settings.resources.model_threads)
     return GlinerTorch(folder, labels, settings.pii.token_budget, settings.resources.model_threads)

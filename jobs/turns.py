@@ -1,0 +1,177 @@
+"""Who computes when: the CPUs of a run's machines go to what waits for them, models first. It knows neither Ray nor shards."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# A model call frees the memory of a batch, an extraction that is resumed makes another one, and one that begins opens a shard.
+CALL, RESUME, BEGIN = range(3)
+
+
+@dataclass(slots=True)
+class _Desk:
+    cpus: float
+    free: float
+    waiting: tuple[deque[tuple[asyncio.Future[None], float]], ...] = field(default_factory=lambda: (deque(), deque(), deque()))
+
+
+class Turns:
+    """CPUs by machine. Who takes one waits until it is free, and more urgent ones go first; a machine that is lost holds nobody up."""
+
+    def __init__(self, cpus: Mapping[str, float]) -> None:
+        self._desks = {machine: _Desk(count, count) for machine, count in cpus.items()}
+        self._cpus, self._held = sum(cpus.values()), 0.0
+        self._given = self._offered = 0.0
+        self._moment = time.monotonic()
+        self.told: list[Callable[[float, float], None]] = []  # of seconds that passed, and the CPUs that nobody had in them
+
+    def update(self, cpus: Mapping[str, float]) -> None:
+        """Machines came or went."""
+        self.count()
+        for machine, count in cpus.items():
+            desk = self._desks.setdefault(machine, _Desk(0, 0))
+            desk.free += count - desk.cpus
+            desk.cpus = count
+        for machine, desk in list(self._desks.items()):
+            if machine not in cpus:
+                desk.cpus, desk.free = 0.0, math.inf
+            self._wake(desk)
+            if machine not in cpus:
+                del self._desks[machine]
+        self._cpus = sum(desk.cpus for desk in self._desks.values())
+        self._held = sum(desk.cpus - desk.free for desk in self._desks.values())
+
+    async def take(self, machine: str, urgency: int, cpus: float = 1.0) -> float:
+        """Wait for CPUs of a machine, at most for all that it has; returns how many they are, which `give` wants back."""
+        desk = self._desks.get(machine)
+        if desk is None or cpus == 0:
+            return 0.0
+        cpus = min(cpus, desk.cpus)
+        if desk.free >= cpus and not any(desk.waiting[: urgency + 1]):
+            self._hand(desk, cpus)
+            return cpus
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        desk.waiting[urgency].append((turn, cpus))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it had just come
+                self.give(machine, cpus)
+            raise
+        return cpus
+
+    def give(self, machine: str, cpus: float) -> None:
+        """Back, for the most urgent one that waits there."""
+        if (desk := self._desks.get(machine)) is not None:
+            self._hand(desk, -cpus)
+            self._wake(desk)
+
+    def free(self, machine: str) -> float:
+        """CPUs of a machine that nobody has, less those that somebody waits for."""
+        desk = self._desks.get(machine)
+        return -math.inf if desk is None else desk.free - sum(len(waiting) for waiting in desk.waiting)
+
+    def counted(self) -> tuple[float, float]:
+        """CPU seconds that were given out until now, and those that there were."""
+        self.count()
+        return self._given, self._offered
+
+    def _wake(self, desk: _Desk) -> None:
+        for waiting in desk.waiting:
+            while waiting:
+                turn, cpus = waiting[0]
+                if not turn.done():
+                    if desk.free < cpus:
+                        return
+                    self._hand(desk, cpus)
+                    turn.set_result(None)
+                waiting.popleft()
+
+    def _hand(self, desk: _Desk, cpus: float) -> None:
+        self.count()
+        desk.free -= cpus
+        self._held += cpus
+
+    def count(self) -> None:
+        """Add up what was until now, before something changes."""
+        now = time.monotonic()
+        passed, self._moment = now - self._moment, now
+        self._given += passed * self._held
+        self._offered += passed * self._cpus
+        for tell in self.told:
+            tell(passed, self._cpus - self._held)
+
+
+class Seats:
+    """So many at a time on each machine; who takes one gets it where most CPUs are free. With `shares`, what is done there takes turns."""
+
+    def __init__(self, turns: Turns, seats: Mapping[str, int], shares: bool = True) -> None:
+        self._turns = turns
+        self._seats: dict[str, int] = dict(seats)
+        self._free: dict[str, int] = dict(seats)
+        self._waiting: deque[asyncio.Future[str]] = deque()
+        self._waited, self._shares = 0.0, shares
+        turns.told.append(self._told)
+
+    def waited(self) -> float:
+        """Seconds since they were last forgotten that takers waited, those of all added up, as far as CPUs had nothing to do meanwhile."""
+        self._turns.count()
+        return self._waited
+
+    def forget(self, seconds: float = math.inf) -> None:
+        """Something was done about so much of it."""
+        self._waited = max(0.0, self.waited() - seconds)
+
+    def _told(self, seconds: float, idle: float) -> None:
+        self._waited += seconds * (min(len(self._waiting), idle) if self._shares else len(self._waiting))
+
+    @property
+    def count(self) -> int:
+        """Of all machines."""
+        return sum(self._seats.values())
+
+    def update(self, seats: Mapping[str, int]) -> None:
+        """Machines came or went."""
+        self._free = {machine: count - self._seats.get(machine, 0) + self._free.get(machine, 0) for machine, count in seats.items()}
+        self._seats = dict(seats)
+        self._wake()
+
+    async def take(self, near: str | None = None) -> str:
+        """The machine of a seat: `near` where a CPU is free there."""
+        if (machine := self._best(near)) is not None:
+            self._free[machine] -= 1
+            return machine
+        seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._turns.count()  # until now, by those who waited before
+        self._waiting.append(seat)
+        try:
+            return await seat
+        except asyncio.CancelledError:
+            if seat.done() and not seat.cancelled():
+                self.give(seat.result())
+            raise
+
+    def give(self, machine: str) -> None:
+        """Back, for who waits longest."""
+        if machine in self._free:
+            self._free[machine] += 1
+            self._wake()
+
+    def _best(self, near: str | None = None) -> str | None:
+        if near is not None and self._free.get(near, 0) > 0 and self._turns.free(near) > 0:
+            return near
+        able = [machine for machine, count in self._free.items() if count > 0]
+        return max(able, key=self._turns.free) if able else None
+
+    def _wake(self) -> None:
+        self._turns.count()
+        while self._waiting and (machine := self._best()) is not None:
+            seat = self._waiting.popleft()
+            if not seat.done():
+                self._free[machine] -= 1
+                seat.set_result(machine)
