@@ -240,12 +240,12 @@ class _Columns:
         self._block = None if self.rows == len(counts) and 0 not in counts else pa.array(np.repeat(np.arange(len(counts)), counts))
 
     def numbers(self, values: list[Any], kind: pa.DataType) -> pa.Array:
-        if all(value is None or isinstance(value, int) for value in values):
+        if {*map(type, values)} <= {int, type(None)}:
             return self._repeated(pa.array(values, kind))
         return self.flat(values, kind)
 
     def names(self, values: list[Any]) -> pa.Array:
-        if all(value is None or isinstance(value, str) for value in values):
+        if {*map(type, values)} <= {str, type(None)}:
             known: dict[str, int] = {}
             codes = [None if value is None else known.setdefault(value, len(known)) for value in values]
             return pa.DictionaryArray.from_arrays(self._repeated(pa.array(codes, pa.int32())), clean_array(list(known)))

@@ -75,7 +75,7 @@ def scan_shard(
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
 ) -> pa.Table:
-    """All steps over one shard, one after the other: the table that a commit stores. `modelled` is told the CPU seconds of model stages."""
+    """All steps over one shard, one after the other: the table that a commit stores. `modelled` gets the CPU seconds of each model stage."""
     local, models = split_engines(context)
     bench = workbench(context, local)
     extraction = Extraction(context, rows, bench, models, pulse)

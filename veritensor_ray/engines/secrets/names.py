@@ -26,6 +26,9 @@ _SECRET_END = (
 )
 _NO_KEY = listed("monkey turkey hotkey hockey jockey donkey whiskey mickey lackey malarkey keykey")
 _VALUE = listed("value val text content data default")
+# Every name that promises something has one of these in it.
+_ALL = {*PASSWORD, *SECRET, *KEY, *_PASSWORD_END, *_SECRET_END}
+_PROMISING = re.compile("|".join(sorted(word for word in _ALL if not any(other in word for other in _ALL - {word}))))
 
 
 class NameKind(IntEnum):
@@ -41,6 +44,8 @@ class NameKind(IntEnum):
 @functools.lru_cache(maxsize=8192)
 def kind_of(name: str) -> NameKind:
     """Of a variable, a setting, a column or a path of these."""
+    if _PROMISING.search(name.lower()) is None:
+        return NameKind.NONE
     parts = [part for part in _BRACKET.sub("", name).split(".") if part.strip("-_$")]
     while len(parts) > 1 and parts[-1].lower() in _VALUE:
         parts.pop()

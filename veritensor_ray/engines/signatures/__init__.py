@@ -97,8 +97,11 @@ class Signatures:
             externals = {"extension": about.extension, "offset": about.offset + offset}
             for rules in (ours, users):
                 found += (Hit(rule, offset + start, offset + end) for rule, start, end in rules.match(chunk, externals))
-            if about.media_type == JSON and len(chunk) <= SOURCE:
-                found += (Hit(rule, s, e) for rule, s, e in text.match_text(chunk) if rule in text.source and text.named(rule, about.path))
+            wanted = (
+                {rule for rule in text.source if text.named(rule, about.path)} if about.media_type == JSON and len(chunk) <= SOURCE else ()
+            )
+            if wanted:
+                found += (Hit(rule, s, e) for rule, s, e in text.match_text(chunk) if rule in wanted)
         yield from distinct(found)
 
 
