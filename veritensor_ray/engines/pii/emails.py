@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -67,6 +68,10 @@ _HEADING = re.compile(
 _LISTED = re.compile(
     r"[\W_]*(?:name[\"']? ?[:=]|by )?[\W_]*(?:[^\W\d_][\w.'’-]*,?[\W_]{1,4}){0,7}(?:e?mail[\"']? ?[:=][\W_]*)?[\W_]*$", re.IGNORECASE
 )
+_NAMELIKE, _MOST_NAMES = (
+    re.compile(r"[^\W_][\w.'’-]*"),
+    9,
+)  # seven parts of a name, `name` or `by`, `email`: with more, `_LISTED` tries in vain
 _AUTHORS = re.compile(r"author|maintainer|contributor|committer", re.IGNORECASE)
 _REACH, _CHAIN = 4000, 1500
 
@@ -145,6 +150,12 @@ def _role(local: str) -> bool:
     return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
 
 
+def _is_listed(before: str) -> bool:
+    """Whether a line has little more than a name in front of an address."""
+    few = sum(1 for _ in itertools.islice(_NAMELIKE.finditer(before), _MOST_NAMES + 1)) <= _MOST_NAMES
+    return few and _LISTED.fullmatch(before) is not None
+
+
 class _Surroundings:
     """What makes an address one that somebody gave to the public, if anything does; addresses are asked for in their order."""
 
@@ -165,7 +176,7 @@ class _Surroundings:
         if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
             return "contact in a licence"
         line = joined.text.rfind("\n", max(begin, start - _REACH), start) + 1 or begin
-        if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
+        if not _is_listed(joined.text[max(line, start - 200) : start]):
             return ""
         follows = begin <= self._credit and start - self._credit < _CHAIN
         above = joined.before(line, 200)
