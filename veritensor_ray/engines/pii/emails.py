@@ -59,6 +59,7 @@ _SIGNED = re.compile(
     r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
+_SIGNED_WORDS = ("copyright", "(c)", "spdx-", "author", "maintain", "by", "wrote this file")  # one of them is in all of these, but for ©
 _SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
 _HEADING = re.compile(
@@ -150,6 +151,13 @@ def _role(local: str) -> bool:
     return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
 
 
+def _is_signed(text: str) -> bool:
+    """Whether a line of authors or copyright is in it; most texts have none of the words that those are made of."""
+    if text.isascii() and not any(map(text.lower().__contains__, _SIGNED_WORDS)):
+        return False
+    return _SIGNED.search(text) is not None
+
+
 def _is_listed(before: str) -> bool:
     """Whether a line has little more than a name in front of an address."""
     few = sum(1 for _ in itertools.islice(_NAMELIKE.finditer(before), _MOST_NAMES + 1)) <= _MOST_NAMES
@@ -180,7 +188,7 @@ class _Surroundings:
             return ""
         follows = begin <= self._credit and start - self._credit < _CHAIN
         above = joined.before(line, 200)
-        if follows or _SIGNED.search(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
+        if follows or _is_signed(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
             self._credit = end
             return "listed as an author"
         return ""
