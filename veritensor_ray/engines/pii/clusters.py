@@ -37,7 +37,8 @@ def dotted(codes: Codes, digits: Positions) -> Positions:
     """The first of three full stops that have digits on both sides and at most eight characters between the first and the last."""
     dots = digits[:-1][np.diff(digits) == 2] + 1
     dots = dots[codes[dots] == 46]
-    return dots[:-2][dots[2:] - dots[:-2] <= 8]
+    found: Positions = dots[:-2][dots[2:] - dots[:-2] <= 8]
+    return found
 
 
 def clusters(digits: Positions, apart: int, least: int, near: Near | None = None) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ import re
 from collections import deque
 
 _AHEAD = 2048
+_BESIDE = 64  # characters between two windows that are side by side
 
 
 class OnceOver:
@@ -23,7 +24,7 @@ class OnceOver:
     def within(self, start: int, end: int) -> list[re.Match[str]]:
         """Those that lie in `[start, end)`. A window that begins before the last one is looked through anew."""
         found = self._found
-        follows = self._start <= start <= self._until + _AHEAD and self._until
+        follows = self._start <= start <= self._until + _BESIDE and self._until
         if not follows:
             found.clear()
             self._until = self._done = start
