@@ -168,7 +168,7 @@ def _text(member: str | None, shown: Shown) -> tuple[Any, ...]:
 
 
 def _characters(member: str | None, at: Mapping[str, Any]) -> tuple[Any, ...]:
-    return "characters", member, *(at.get(name) for name in ("part", "row", "column", "page"))
+    return "characters", member, at.get("part"), at.get("row"), at.get("column"), at.get("page")
 
 
 def _bytes(member: str | None) -> tuple[Any, ...]:

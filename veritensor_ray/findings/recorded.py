@@ -134,8 +134,15 @@ def places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def order(at: Mapping[str, Any]) -> tuple[Any, ...]:
     """A key that sorts the places in a file."""
-    numbers = (-1 if at.get(name) is None else at[name] for name in ("page", "row", "byte_offset", "start"))
-    return (at.get("part") or "", *numbers, at.get("column") or "")
+    page, row, byte, start = at.get("page"), at.get("row"), at.get("byte_offset"), at.get("start")
+    return (
+        at.get("part") or "",
+        -1 if page is None else page,
+        -1 if row is None else row,
+        -1 if byte is None else byte,
+        -1 if start is None else start,
+        at.get("column") or "",
+    )
 
 
 def _together(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -177,5 +177,6 @@ def _by_text(joined: JoinedBatch, found: Sequence[PiiSpan]) -> dict[int, list[Pi
     for one in found:
         i = joined.index(one.start)
         base = joined.starts[i]
-        spans[i].append(replace(one, start=one.start - base, end=min(one.end, joined.ends[i]) - base))
+        end = min(one.end, joined.ends[i]) - base
+        spans[i].append(PiiSpan(one.rule, one.start - base, end, one.score, one.detail, one.severity))
     return spans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -58,6 +59,7 @@ _SIGNED = re.compile(
     r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
+_SIGNED_WORDS = ("copyright", "(c)", "spdx-", "author", "maintain", "by", "wrote this file")  # one of them is in all of these, but for ©
 _SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
 _HEADING = re.compile(
@@ -67,6 +69,10 @@ _HEADING = re.compile(
 _LISTED = re.compile(
     r"[\W_]*(?:name[\"']? ?[:=]|by )?[\W_]*(?:[^\W\d_][\w.'’-]*,?[\W_]{1,4}){0,7}(?:e?mail[\"']? ?[:=][\W_]*)?[\W_]*$", re.IGNORECASE
 )
+_NAMELIKE, _MOST_NAMES = (
+    re.compile(r"[^\W_][\w.'’-]*"),
+    9,
+)  # seven parts of a name, `name` or `by`, `email`: with more, `_LISTED` tries in vain
 _AUTHORS = re.compile(r"author|maintainer|contributor|committer", re.IGNORECASE)
 _REACH, _CHAIN = 4000, 1500
 
@@ -145,6 +151,19 @@ def _role(local: str) -> bool:
     return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
 
 
+def _is_signed(text: str) -> bool:
+    """Whether a line of authors or copyright is in it; most texts have none of the words that those are made of."""
+    if text.isascii() and not any(map(text.lower().__contains__, _SIGNED_WORDS)):
+        return False
+    return _SIGNED.search(text) is not None
+
+
+def _is_listed(before: str) -> bool:
+    """Whether a line has little more than a name in front of an address."""
+    few = sum(1 for _ in itertools.islice(_NAMELIKE.finditer(before), _MOST_NAMES + 1)) <= _MOST_NAMES
+    return few and _LISTED.fullmatch(before) is not None
+
+
 class _Surroundings:
     """What makes an address one that somebody gave to the public, if anything does; addresses are asked for in their order."""
 
@@ -165,11 +184,11 @@ class _Surroundings:
         if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
             return "contact in a licence"
         line = joined.text.rfind("\n", max(begin, start - _REACH), start) + 1 or begin
-        if not _LISTED.fullmatch(joined.text, max(line, start - 200), start):
+        if not _is_listed(joined.text[max(line, start - 200) : start]):
             return ""
         follows = begin <= self._credit and start - self._credit < _CHAIN
         above = joined.before(line, 200)
-        if follows or _SIGNED.search(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
+        if follows or _is_signed(above) or _SIGNED_LINE.match(above) or self._headings.within(max(begin, start - _REACH), line):
             self._credit = end
             return "listed as an author"
         return ""

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
-from veritensor_ray.engines.pii.clusters import Positions, digits_of
+from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digits_in
 from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
 
 BUFFER = 1 << 20  # characters: a single one beyond the BMP makes each of them take four bytes
@@ -50,9 +50,14 @@ class JoinedBatch(JoinedText):
         self.columns = columns
 
     @functools.cached_property
+    def codes(self) -> Codes:
+        """The number of each of its characters."""
+        return codes_of(self.text)
+
+    @functools.cached_property
     def digits(self) -> Positions:
         """Where the digits of the buffer are."""
-        return digits_of(self.text)
+        return digits_in(self.codes)
 
     @functools.cached_property
     def headed(self) -> bool:

@@ -26,7 +26,7 @@ _FOLDED = 12
 def field_of(joined: JoinedBatch, position: int) -> str | None:
     """The field that the line of a place begins with, or one of the lines before that it continues."""
     before = joined.before(position, 2000)
-    for line in before.split("\n")[: -_FOLDED - 1 : -1]:
+    for line in before.rsplit("\n", _FOLDED)[: -_FOLDED - 1 : -1]:
         found = _FIELD.match(line)
         name = found[1].lower() if found else ""
         if name in _ADDRESSES or name in IDS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 
 import numpy as np
 
@@ -18,16 +17,16 @@ from veritensor_ray.engines.words import points_of
 BEFORE, BEHIND = 112, 64  # characters that a place may be away from the digits: a token, and the words around it that count
 _WIDTH = 64  # characters that context looks at
 _SHORT = 5  # letters of a word that stands in many others
+_CASED = 0x2C00  # beyond it no script of ours has two cases
 _LIKE_ASCII = frozenset((0x130, 0x131, 0x17F, 0x212A))  # what `[a-z]` takes for a letter where case does not matter
 
 
 def places(joined: JoinedBatch) -> Positions | None:
     """Ascending characters near which such an identifier may stand; None where it may stand anywhere."""
     text = joined.text
-    low = text if text.isascii() else text.lower()
-    if not available() or len(low) != len(text):
+    if not available():
         return None
-    data = low.encode("utf-8", "surrogatepass")
+    data = text.encode("utf-8", "surrogatepass")
     found = np.array([end for _, end in _automaton().ends(data)], np.int64)
     if len(data) > len(text):
         inside = np.flatnonzero((np.frombuffer(data, np.uint8) & 0xC0) == 0x80)
@@ -64,11 +63,26 @@ def _alone(form: str) -> str:
     return f"(?:^|[^A-Za-z0-9_]){form}(?:[^A-Za-z0-9_]|$)"
 
 
+def _either_case(letter: str) -> str:
+    """A letter and all whose lower case it is; those of ASCII the automaton knows."""
+    return letter if letter.isascii() else f"(?:{'|'.join((letter, *_upper().get(letter, ())))})"
+
+
+@functools.cache
+def _upper() -> dict[str, list[str]]:
+    """Letters beyond ASCII, by their lower case."""
+    found: dict[str, list[str]] = {}
+    for letter in map(chr, range(0x80, _CASED)):
+        if letter.lower() != letter:
+            found.setdefault(letter.lower(), []).append(letter)
+    return found
+
+
 def _phrase(phrase: str) -> str:
     """Long words as they stand; one behind the other with no letter between, as many as there may be where `context` looks."""
     words = phrase.split(" ")
     if not phrase.isascii():
-        return re.escape(max(words, key=len))
+        return "".join(_either_case(letter) for letter in max(words, key=len))
     if len(words) == 1 and len(phrase) > _SHORT:
         return phrase
     return r"(?:^|[^A-Za-z])" + rf"[^A-Za-z]{{1,{_WIDTH}}}".join(words) + r"(?:[^A-Za-z]|$)"

@@ -6,6 +6,8 @@ speed of a table look-up, and what costs more runs on candidates alone.
 
 from __future__ import annotations
 
+import functools
+import heapq
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +18,7 @@ from stdnum import luhn
 
 from veritensor_ray.config import PiiSettings
 from veritensor_ray.engines.pii import emails, nearness, phones
-from veritensor_ray.engines.pii.clusters import Near, clusters
+from veritensor_ray.engines.pii.clusters import Near, around_clusters, clusters, dotted
 from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
@@ -87,7 +89,7 @@ class Clustered(NamedTuple):
 
 _RUNS = Clustered(4, 6, ahead=3)
 _EDGES = Clustered(6, 4, beside=re.compile("[A-Za-z]"))
-_DOTTED = Clustered(2, 4, beside=re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), machines=True)
+_DOTTED = Clustered(2, 4, machines=True)
 _READ = {None, *WRITTEN}
 _SEEN = 4  # characters behind a cluster that patterns look at
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
@@ -100,20 +102,19 @@ _CELLS = str.maketrans(";|", ",,")
 _LABEL = re.compile(r"[-, (]{1,3}(?:office|cell|fax|work)\b", re.IGNORECASE)
 _GROUP_BEFORE = re.compile(r"[0-9][ -]\Z")
 _PROSE = re.compile(r"[^\W\d_]{2,}[ ,.:'’]+[^\W\d_]{2,}")
-_CODE = re.compile(r"[{};=<>|\\]|\b0x|::|->|\bat \w+\.")
+_CODE_SIGNS, _CODE_WORDS = re.compile(r"[{};=<>|\\]"), re.compile(r"\b0x|\bat \w+\.")
 
 
 def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     text = joined.text
     for match in _within(joined, _RUN, _RUNS):
         start, end = match.span()
-        run = match.group()
-        before, behind = text[start - 1 : start] if start else "", text[end : end + 1]
-        if behind in ("_", "@") or (before in ("-", "/", "=") and _joined_on(text, start)):
+        if start > 1 and text[start - 1] in "-/" and text[start - 2].isalnum():
+            continue  # a part of something else: a UUID, a path, a slug, an exponent
+        behind = text[end : end + 1]
+        if behind in ("_", "@") or (behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8]))):
             continue
-        if behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8])):
-            continue
-        yield from _number(joined, run, start, regions)
+        yield from _number(joined, match.group(), start, regions)
 
 
 def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:
@@ -128,11 +129,6 @@ def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, wher
             if match.start() < end:
                 done = match.end()
                 yield match
-
-
-def _joined_on(text: str, start: int) -> bool:
-    """Whether what precedes makes the digits a part of something else: a UUID, a path, a slug; `key=` does not."""
-    return text[start - 1] != "=" and start > 1 and text[start - 2].isalnum()
 
 
 def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
@@ -206,12 +202,21 @@ def _parts(run: str) -> Iterator[tuple[int, str]]:
         at += len(piece)
 
 
+def _is_code(line: str) -> bool:
+    """Whether a line looks like source text or a path in a trace."""
+    return (
+        _CODE_SIGNS.search(line) is not None or "::" in line or (("0x" in line or "at " in line) and _CODE_WORDS.search(line) is not None)
+    )
+
+
 def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[str, int]], regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     plain = part.isdigit()
     if part.startswith("(") and ")" not in part:
         part, start = part[1:], start + 1
     if part.count("(") < part.count(")"):
         part = part[: part.rindex(")")].rstrip()
+    if not phones.possible(part):
+        return
     near = about()
     sure = "phone" in near
     phone = near.get("phone", near.get("call"))
@@ -220,8 +225,8 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
     if phone is not None and near.get("counter", 99) < phone:
         phone = None
     line = joined.line(start, start + len(part))
-    contact = "@" in line and not _CODE.search(line.translate(_CELLS))  # a row or a signature, in which a number needs no word
-    code = not contact and _CODE.search(line) is not None
+    contact = "@" in line and not _is_code(line.translate(_CELLS))  # a row or a signature, in which a number needs no word
+    code = not contact and _is_code(line)
     if phone is None and ((near.get("counter", 99) <= 2 and part[0] not in "+(") or (plain and not part.startswith("00") and not contact)):
         return
     if code and plain and joined.text[start - 1 : start] == "=" and near.get("phone", 9) > 1:
@@ -316,7 +321,7 @@ _AGENT = re.compile(r"(?:[A-Za-z]/|[vV]\.? ?|[=~^<>]=? ?\"?)\Z")
 
 def _networks(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
     text = joined.text
-    for match in _within(joined, _V4, _DOTTED):
+    for match in _within(joined, _V4, _DOTTED, Near(dotted(joined.codes, joined.digits), 0, 0)):
         found = _v4(joined, match, private)
         if found:
             yield found
@@ -412,6 +417,7 @@ _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
+_CUE = 32  # characters of a word for birth and the sign behind it, at most
 _OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or another sentence
 
 
@@ -421,29 +427,44 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
         if column is not None and speaks_of(column.name, "dob"):
             for match in _dates(joined.text, start, end):
                 yield PiiSpan("date-of-birth", *match.span(), 0.95)
-    for cue in BIRTH.finditer(joined.text):
-        end = cue.end() + len(joined.after(cue.end(), _AFTER))
-        begin = cue.start() - len(joined.before(cue.start(), _BEFORE))
-        behind = ((date, joined.text[cue.end() : date.start()]) for date in _dates(joined.text, cue.end(), end))
-        ahead = ((date, joined.text[date.end() : cue.start()]) for date in _dates(joined.text, begin, cue.start()))
-        for date, between in (*itertools.islice(behind, 1), *itertools.islice(ahead, 1)):
+    for cue in _cues(joined):
+        for date, between in _beside(joined, cue):
             words = len(words_of(between))
             if words <= _WORDS and not _OTHER.search(between):
                 yield PiiSpan("date-of-birth", *date.span(), round(0.95 - 0.01 * words, 3))
                 break
 
 
+def _cues(joined: JoinedBatch) -> Iterator[re.Match[str]]:
+    """Words for birth that stand near four digits: there is no date of fewer."""
+    for start, end in around_clusters(joined.digits, 2, 4, _AFTER + _CUE, _BEFORE):
+        for cue in BIRTH.finditer(joined.text, start, end + _CUE):
+            if cue.start() < end:
+                yield cue
+
+
+def _beside(joined: JoinedBatch, cue: re.Match[str]) -> Iterator[tuple[re.Match[str], str]]:
+    """The first date behind a cue and the first of those before it, each with what stands between."""
+    text, (first, last) = joined.text, cue.span()
+    if date := next(_dates(text, last, last + len(joined.after(last, _AFTER))), None):
+        yield date, text[last : date.start()]
+    if date := next(_dates(text, first - len(joined.before(first, _BEFORE)), first), None):
+        yield date, text[date.end() : first]
+
+
 def _dates(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    """By place."""
-    found = [
-        match
-        for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)
-        for match in pattern.finditer(text, start, end + _SEEN)
-        if match.end() <= end and (pattern not in (_NUMERIC_DATE, _COMPACT) or _calendar(match.group()))
-    ]
-    yield from sorted(found, key=lambda match: (match.start(), -match.end()))
+    """By place, the longer ones first; of each kind no more are looked for than are asked for."""
+    kinds = [_dates_of(pattern, text, start, end) for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)]
+    yield from heapq.merge(*kinds, key=lambda match: (match.start(), -match.end()))
 
 
+def _dates_of(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    for match in pattern.finditer(text, start, end + _SEEN):
+        if match.end() <= end and (pattern not in (_NUMERIC_DATE, _COMPACT) or _calendar(match.group())):
+            yield match
+
+
+@functools.lru_cache(4096)
 def _calendar(text: str) -> bool:
     parts = [int(part) for part in re.split(r"\D", text)]
     if len(parts) == 1:

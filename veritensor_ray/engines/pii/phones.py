@@ -31,14 +31,18 @@ def _valid(text: str, region: str | None) -> bool:
     return bool(phonenumbers.is_valid_number(number))
 
 
+def possible(text: str) -> bool:
+    """Whether a run of digits may be a telephone number at all, whatever stands around it."""
+    digits = re.sub(r"\D", "", text)
+    return 6 <= len(digits) <= 15 and not _is_else(text, digits)
+
+
 def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], sure: bool = True) -> float:
-    """Confidence that this run of digits is a telephone number; 0 for none.
+    """Confidence that this run of digits, a `possible` one, is a telephone number; 0 for none.
 
     `near` is the distance of a word that says so, `sure` whether it is said of little else.
     """
     digits = re.sub(r"\D", "", text)
-    if not 6 <= len(digits) <= 15 or _is_else(text, digits):
-        return 0.0
     if _INTERNATIONAL.match(text):
         if len(digits) >= 8 and _valid("+" + digits if text[0] == "+" else "+" + digits[2:], None):
             return 0.97 if near is not None else 0.9 if text[0] == "+" else 0.6 if prose else 0.0

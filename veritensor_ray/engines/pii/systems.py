@@ -7,12 +7,12 @@ import re
 from stdnum import ean, isbn
 
 _TOKEN_LEFT, _TOKEN_RIGHT = re.compile(r"[\w.:/@#%+=-]*\Z"), re.compile(r"[\w.:/@#%+=-]*")
-_TOKENS = (
-    ("UUID", re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)),
-    ("ARN", re.compile(r"\barn:aws[\w-]*:|\d{12}\.dkr\.ecr\.|:\d{12}:")),
-    ("DOI", re.compile(r"\b10\.\d{4,9}/\S")),
-    ("Unicode", re.compile(r"\bU\+[0-9A-F]{4,6}")),
-    ("hash", re.compile(r"(?<![0-9a-f])(?=[0-9]*[a-f])[0-9a-f]{32,}", re.IGNORECASE)),
+_TOKENS = (  # with the fewest characters that each has
+    ("UUID", 36, re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)),
+    ("ARN", 8, re.compile(r"\barn:aws[\w-]*:|\d{12}\.dkr\.ecr\.|:\d{12}:")),
+    ("DOI", 9, re.compile(r"\b10\.\d{4,9}/\S")),
+    ("Unicode", 6, re.compile(r"\bU\+[0-9A-F]{4,6}")),
+    ("hash", 32, re.compile(r"(?<![0-9a-f])(?=[0-9]*[a-f])[0-9a-f]{32,}", re.IGNORECASE)),
 )
 _NAMED = re.compile(
     r"(?:\barxiv|\bdoi|\bisbn(?:-1[03])?|\be?issn|\bcas(?: (?:no|number|rn|registry)\.?)?|\bpmid|\bpmc(?:id)?|\boclc|\basin|\bcve|\brfc|\bncbi|\borcid|\blccn"
@@ -24,6 +24,7 @@ _TIMED = re.compile(
     r"(?:time|stamp|date|_at|_ts|\bts|epoch|expir\w*|\biat|\bexp|\bnbf|created|updated|modified|since|until)[\"']?\s{0,2}[:=(]{0,2}\s{0,2}[\"']?\Z",
     re.IGNORECASE,
 )
+_BETWEEN = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\"':=#(["  # what may stand between a word and a value
 _CAS = re.compile(r"([0-9]{2,7})-([0-9]{2})-([0-9])")
 _ISSN = re.compile(r"[0-9]{4}-[0-9]{3}[0-9X]")
 _YEARS = re.compile(r"(?:1[89]|20)\d\d ?[-/–] ?(?:(?:1[89]|20)?\d\d)|\d\d-(?:19|20)\d\d")
@@ -61,13 +62,24 @@ def _by_token(left: str, value: str, right: str) -> str:
     before, behind = _TOKEN_LEFT.search(left), _TOKEN_RIGHT.match(right)
     at = len(before.group()) if before else 0
     token = f"{left[len(left) - at :]}{value}{behind.group() if behind else ''}"
-    for name, pattern in _TOKENS:
-        for match in pattern.finditer(token):
+    for name, least, pattern in _TOKENS:
+        for match in pattern.finditer(token) if len(token) >= least else ():
             if match.start() < at + len(value) and (at < match.end() or name == "DOI"):
                 return name
     return ""
 
 
 def _by_word(left: str, digits: str) -> str:
+    if not _may_be_named(left):
+        return ""
     found = _NAMED.search(left) or (_TIMED.search(left) if clock(digits) else None)
     return found.group().strip(" :=#([\"'").lower() if found else ""
+
+
+def _may_be_named(left: str) -> bool:
+    """Whether a word or its full stop ends what stands before a value; few words end in a digit."""
+    word = left.rstrip(_BETWEEN)
+    if word[-1:].isalpha() or word[-1:] in (".", "_", "§") or not word.isascii():
+        return True
+    low = word.lower()
+    return "isbn" in low or "expir" in low

@@ -157,29 +157,34 @@ class _Passage:
     """A text with diagnoses, which are asked for in their order. `spans` stand in order and apart."""
 
     def __init__(self, text: str, spans: Sequence[PiiSpan]) -> None:
-        self._text, self._spans = text, spans
+        self._text = text
+        self._numbers, self._persons = [one for one in spans if _number(one)], [one for one in spans if one.rule == "person"]
         self._patient, self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_PATIENT, _SPEAKS, _ANSWERS))
 
     def tie(self, span: PiiSpan) -> str | None:
         """Says what ties a diagnosis to a person; None where nothing does."""
-        text, spans = self._text, self._spans
+        text = self._text
         start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
         if self._patient.within(start, end):
             return "of a patient"
         if self._speaks.within(start, end) and self._answers.within(start, end):
             return "in a conversation with a patient"
-        near = spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
         if any(
-            _number(other) and (other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start]))
-            for other in near
+            other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])
+            for other in _near(self._numbers, start, end)
         ):
             return "beside a number of a person"
         first, last = _sentence(text, span)
         if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
             return "first person"
-        if any(_leads(text, other, span) for other in near if other.rule == "person"):
+        if any(_leads(text, other, span) for other in _near(self._persons, start, end)):
             return "beside a name"
         return None
+
+
+def _near(spans: Sequence[PiiSpan], start: int, end: int) -> Sequence[PiiSpan]:
+    """Those of spans in order that share a place with `[start, end)`."""
+    return spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
 
 
 def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:

@@ -57,6 +57,7 @@ def _brand_length(d: str) -> bool:
     return two in (50, 56, 57, 58, 63, 67) and n in (16, 18, 19)  # Maestro
 
 
+@functools.lru_cache(4096)
 def iban(text: str) -> bool:
     """Country's length and structure, and the remainder by 97."""
     try:
@@ -100,7 +101,12 @@ def ip_scope(text: str) -> str | None:
         if address.ipv4_mapped:
             return ip_scope(str(address.ipv4_mapped))
         return "private" if address.is_link_local or address in _ULA else "public"
-    if any(address in net for net in _NOBODYS) or address.is_multicast or address.is_loopback or int(address) >> 24 in (0, 255):
+    if (
+        any(int(address) & mask == net for net, mask in _NOBODYS)
+        or address.is_multicast
+        or address.is_loopback
+        or int(address) >> 24 in (0, 255)
+    ):
         return None
     return "private" if address.is_private or address.is_link_local or address in _SHARED else "public"
 
@@ -108,7 +114,10 @@ def ip_scope(text: str) -> str | None:
 _DOC_V6 = ipaddress.ip_network("2001:db8::/32")
 _ULA = ipaddress.ip_network("fc00::/7")
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
-_NOBODYS = tuple(ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "240.0.0.0/4"))
+_NOBODYS = tuple(
+    (int(net.network_address), int(net.netmask))
+    for net in map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "240.0.0.0/4"))
+)
 
 
 def mac(text: str) -> bool:
