@@ -37,13 +37,15 @@ class Recorder:
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a batch; those in another segment's part of an overlap are left to it."""
-        columns = Columns(batch)
         in_order = sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end))
+        if not in_order:
+            return
+        columns = Columns(batch, (hit.row or 0 for hit in in_order))
         for row, some in groupby(in_order, key=lambda h: h.row or 0):
             self._row_hits(engine, columns, columns.at(row), list(some))
 
     def _row_hits(self, engine: str, columns: Columns, at: Place, hits: Sequence[Hit]) -> None:
-        artifact = columns.artifact[at.row]
+        artifact = columns.artifact(at.row)
         place = _HitPlace(artifact, at.values["member"], at.values["column"])
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
         seen = self._seen.of(artifact, at)
