@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.findings.positions import Columns, Place
 from veritensor_ray.findings.recorded import Recorded, ranked
-from veritensor_ray.findings.redact import PERSONAL, SECRET, mask, visible
+from veritensor_ray.findings.redact import PERSONAL, SECRET, Note, mask, visible
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -142,7 +142,7 @@ class Recorder:
             "evidence_before": evidence.before,
             "evidence_after": evidence.after,
             "evidence_key": key,
-            "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
+            "message": _message(hit.message, recorded.values.note) if hit.message else visible(rule.title),
             "counts": ranked({severity: 1}),
             "places": [],
         }
@@ -155,6 +155,21 @@ class _HitPlace:
     artifact: int
     member: str | None
     column: str | None
+
+
+def _message(message: str, note: Note) -> str:
+    """What is shown of an engine's words; what must not be shown anywhere is noted."""
+    shown, values = _masked_message(message)
+    for kind, value in values:
+        note(kind, value)
+    return shown
+
+
+@lru_cache(1024)  # most are the same for all hits of a rule
+def _masked_message(message: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    values: list[tuple[str, str]] = []
+    masked = mask(message, lambda kind, value: values.append((kind, value)))
+    return visible(without_credentials(masked)), tuple(values)
 
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
