@@ -95,6 +95,13 @@ class Origins(Sequence[Origin]):
         number = self.number(at)
         return self[number].back(self.until(number, length), at)
 
+    def all_back(self, length: int, at: Array) -> tuple[Array, Array]:
+        """The same of many characters at once."""
+        of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
+        straight = np.append(self.ats, length)[of + 1] - self.ats[of] == self.ends[of] - self.starts[of]
+        starts = self.starts[of] + np.where(straight, at - self.ats[of], 0)
+        return starts, np.where(straight, starts + 1, self.ends[of])
+
     def lines_at(self, at: Array, length: int, line_ends: Array) -> Array:
         """The line of each of some characters of a text of that length, in which lines end at `line_ends`; below zero for none."""
         of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)

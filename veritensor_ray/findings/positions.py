@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
@@ -79,9 +79,16 @@ class Place:
 
     def span(self, hit: Hit) -> tuple[int, int]:
         """The characters of the original that a hit stands for."""
-        if self._origins:
-            return self._extent(self._origins, hit.start, max(hit.start + 1, hit.end))
-        return self._start + hit.start, self._start + hit.end
+        return next(self.spans((hit,)))
+
+    def spans(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int]]:
+        """The same of each of many."""
+        starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
+        if self._origins is None:
+            return zip((self._start + starts).tolist(), (self._start + ends).tolist(), strict=True)
+        firsts, _ = self._origins.all_back(len(self.text), starts)
+        _, lasts = self._origins.all_back(len(self.text), np.maximum(starts, ends - 1))
+        return zip(firsts.tolist(), lasts.tolist(), strict=True)
 
     def derived(self, hit: Hit) -> dict[str, Any]:
         """Of a text that is not the original's: its number, the hit in it, the original's characters behind each of the three fields."""

@@ -50,8 +50,8 @@ class Recorder:
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
         seen = self._seen.of(artifact, at)
         full: dict[tuple[Any, ...], Callable[[], None]] = {}  # hits like these are counted, and that is all
-        for number, hit in enumerate(hits):
-            if hit.start >= at.owned or seen.again(hit):
+        for number, (hit, span) in enumerate(zip(hits, at.spans(hits), strict=True)):
+            if hit.start >= at.owned or seen.again(hit.rule, *span):
                 continue
             if hit.evidence is not None:
                 self._add(
@@ -229,16 +229,15 @@ class _Seen:
     """The same for the hits in one text."""
 
     def __init__(self, counts: _KeyCounts, unit: tuple[Any, ...], place: Place) -> None:
-        self._counts, self._unit, self._place = counts, unit, place
+        self._counts, self._unit = counts, unit
         self._derived = place.values["view"] == "decoded" or place.values["notice"] is not None
         self._by_rule: dict[str, _DisjointSpans] = {}
 
-    def again(self, hit: Hit) -> bool:
+    def again(self, rule: str, start: int, end: int) -> bool:
         """Whether a hit in such a text stands where its rule had one already; remembers all others."""
-        spans = self._by_rule.get(hit.rule)
+        spans = self._by_rule.get(rule)
         if spans is None:
-            spans = self._by_rule[hit.rule] = self._counts.spans(self._unit, hit.rule)
-        start, end = self._place.span(hit)
+            spans = self._by_rule[rule] = self._counts.spans(self._unit, rule)
         if self._derived and spans.meets(start, end):
             return True
         spans.add(start, end)
