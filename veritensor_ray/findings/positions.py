@@ -83,9 +83,9 @@ class Place:
 
     def spans(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int]]:
         """The same of each of many."""
-        starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
         if self._origins is None:
-            return zip((self._start + starts).tolist(), (self._start + ends).tolist(), strict=True)
+            return ((self._start + hit.start, self._start + hit.end) for hit in hits)
+        starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
         firsts, _ = self._origins.all_back(len(self.text), starts)
         _, lasts = self._origins.all_back(len(self.text), np.maximum(starts, ends - 1))
         return zip(firsts.tolist(), lasts.tolist(), strict=True)

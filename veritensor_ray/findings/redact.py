@@ -183,7 +183,7 @@ def _marked(text: str, note: Note | None) -> str:
     for hint, pattern, keep in _WHOLE:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
-    long = "\n".join(_LONG.findall(masked))
+    long = "\n".join(dict.fromkeys(_LONG.findall(masked)))
     likely = [token for hint, token in _TOKENS if hint in long] if long else []
     for token in (*likely, *(token for hint, token in _SPACED if hint in masked)):
         masked = _starred(token.glued, masked, text, SECRET, note, 2)
