@@ -100,12 +100,12 @@ def scan_folder(folder: Path) -> dict[str, list[Found]]:
         raise AssertionError("nothing is handed to a model here")
     found: dict[str, list[Found]] = defaultdict(list)
     for texts, hits in engine.kept:
-        columns = Columns(texts)
+        columns = Columns(texts, (hit.row or 0 for hit in hits))
         for hit in hits:
             row = hit.row or 0
             place = columns.at(row)
             if hit.start < place.owned:
-                artifact = rows[columns.artifact[row]].artifact
+                artifact = rows[columns.artifact(row)].artifact
                 at = place.location(hit)["byte_offset"]
                 value = place.text[hit.start : hit.end]
                 places = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # What a finding is about. What rules of the categories `secret` and `pii` find is masked, wherever it stands.
 CATEGORIES = (
@@ -42,9 +43,8 @@ class FileInfo:
         return f".{last.lower()}" if dot and stem else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One thing that an engine saw.
+class Hit(NamedTuple):
+    """One thing that an engine saw: a tuple, since some texts have one every few characters.
 
     `start` and `end` are character offsets in the segment `row` of the batch, or byte offsets in the file where `row` is None.
     `severity` overrides the rule's own, for engines that grade. `evidence` is shown, and identifies the finding, where the text or the

@@ -95,6 +95,13 @@ class Origins(Sequence[Origin]):
         number = self.number(at)
         return self[number].back(self.until(number, length), at)
 
+    def all_back(self, length: int, at: Array) -> tuple[Array, Array]:
+        """The same of many characters at once."""
+        of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
+        straight = np.append(self.ats, length)[of + 1] - self.ats[of] == self.ends[of] - self.starts[of]
+        starts = self.starts[of] + np.where(straight, at - self.ats[of], 0)
+        return starts, np.where(straight, starts + 1, self.ends[of])
+
     def lines_at(self, at: Array, length: int, line_ends: Array) -> Array:
         """The line of each of some characters of a text of that length, in which lines end at `line_ends`; below zero for none."""
         of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
@@ -125,12 +132,12 @@ def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> 
 
 
 class Mapped:
-    """`starts` and `ends` have, for each character of `text`, the range of the original that it stands for."""
+    """`starts` and `ends` have, for each character of `text`, the range of the original that it stands for; at first that is itself."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, starts: Array | None = None, ends: Array | None = None) -> None:
         self.text = text
-        self.starts: Array = np.arange(len(text), dtype=np.int64)
-        self.ends: Array = self.starts + 1
+        self.starts: Array = np.arange(len(text), dtype=np.int64) if starts is None else starts
+        self.ends: Array = self.starts + 1 if ends is None else ends
 
     def sub(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]) -> None:
         """Replace matches; None leaves one as it is. Every character of a replacement stands for all of its match."""
@@ -159,26 +166,23 @@ class Mapped:
 
     def part(self, start: int, end: int) -> Mapped:
         """A range of it."""
-        found = Mapped("")
-        found.text, found.starts, found.ends = self.text[start:end], self.starts[start:end], self.ends[start:end]
-        return found
+        return Mapped(self.text[start:end], self.starts[start:end], self.ends[start:end])
 
     def on(self, parent: Mapped) -> Mapped:
         """The same text, standing for what the characters of `parent`, its original, stand for."""
-        found = Mapped("")
-        found.text = self.text
-        found.starts = parent.starts[self.starts] if len(self.starts) else self.starts
-        found.ends = parent.ends[self.ends - 1] if len(self.ends) else self.ends
-        return found
+        if not len(self.starts):
+            return self
+        return Mapped(self.text, parent.starts[self.starts], parent.ends[self.ends - 1])
 
     def origins(self, lines_of: Callable[[Array], Array] | None = None) -> Origins:
         """The map as origins; `lines_of` gives the line of each of some characters of this text, below zero for none."""
         if not len(self.starts):
             return Origins.of(())
         single = self.ends - self.starts == 1
-        goes_on = (np.diff(self.starts) == 1) & single[1:] & single[:-1]  # character by character
-        same = (np.diff(self.starts) == 0) & (np.diff(self.ends) == 0)  # several for one range
-        kind = np.where(goes_on, 1, np.where(same, 2, 0))
+        steps = self.starts[1:] - self.starts[:-1]
+        goes_on = (steps == 1) & single[1:] & single[:-1]  # character by character
+        same = (steps == 0) & (self.ends[1:] == self.ends[:-1])  # several for one range
+        kind = goes_on + 2 * same
         breaks = kind == 0
         breaks[1:] |= (kind[1:] != kind[:-1]) & (kind[:-1] != 0)
         firsts = np.concatenate(([0], np.flatnonzero(breaks) + 1))

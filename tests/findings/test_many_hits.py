@@ -81,7 +81,7 @@ class _Encoded(str):
 
 def test_bytes_before_hits_are_counted_on() -> None:
     text = _Encoded("é bad " * 500)
-    place = Columns(batch([str(text)], line=1, byte_offset=7)).at(0)
+    place = Columns(batch([str(text)], line=1, byte_offset=7), (0,)).at(0)
     place.text = text
     found = [place.location(Hit(RULE.id, match.start(), match.end(), 0))["byte_offset"] for match in re.finditer("bad", str(text))]
     assert found == [7 + len(text[: match.start()].encode()) for match in re.finditer("bad", str(text))]
@@ -92,7 +92,7 @@ def test_bytes_before_hits_are_counted_on() -> None:
 
 
 def test_places_come_in_any_order() -> None:
-    place = Columns(batch(["ä\nb bad ü\nbad"], line=3, byte_offset=0)).at(0)
+    place = Columns(batch(["ä\nb bad ü\nbad"], line=3, byte_offset=0), (0,)).at(0)
     for at in (10, 4, 10, 0):
         found = place.location(Hit(RULE.id, at, at + 3, 0))
         assert (found["line"], found["byte_offset"]) == (3 + place.text.count("\n", 0, at), len(place.text[:at].encode()))

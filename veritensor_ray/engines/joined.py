@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import functools
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 SEPARATOR = "\n\x1e\n"  # no pattern crosses it, and words end at it
 BUFFER = 4 << 20
-_CONTINUING = bytes(range(0x80, 0xC0))  # bytes inside a character
 
 Lengths = npt.NDArray[np.integer[Any]]
 
@@ -67,32 +66,28 @@ class JoinedBytes(Joined):
         return self.data.decode("latin-1")
 
     def spans(self, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-        """Number in the column, and first and last character in it, of the text that each range of bytes begins in; ranges ascend.
+        """Number in the column, and first and last character in it, of the text that each range of bytes begins in.
 
         What begins in a separator begins in the next text (a pattern may want something else before a word), and what lies beyond the text
         is cut off: first and last are equal where nothing is left. A range may begin or end within a character, which then counts whole.
         """
         if not ranges:
-            return
-        wanted = np.asarray(ranges, np.int64)
+            return iter(())
+        wanted = np.fromiter(chain.from_iterable(ranges), np.int64, 2 * len(ranges)).reshape(-1, 2)
         rows = np.searchsorted(self._starts, wanted[:, 0], side="right") - 1
         rows += (wanted[:, 0] >= self._ends[rows]) & (rows + 1 < len(self._starts))
         begins = self._starts[rows]
         firsts, lasts = np.maximum(wanted[:, 0], begins), np.minimum(wanted[:, 1], self._ends[rows])
-        row, counted, characters = -1, 0, 0
-        for i, begin, first, last in zip(rows.tolist(), begins.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-            if i != row:
-                row, counted, characters = i, begin, 0
-            if last <= first:
-                yield self.first + i, 0, 0
-                continue
-            characters += self._characters(counted, first)
-            counted = first
-            yield self.first + i, characters - _continues(self.data[first]), characters + self._characters(first, last)
+        begin, first, last = (places - np.searchsorted(self._inside, places) for places in (begins, firsts + 1, lasts))
+        left = lasts > firsts
+        return zip((self.first + rows).tolist(), ((first - 1 - begin) * left).tolist(), ((last - begin) * left).tolist(), strict=True)
 
-    def _characters(self, start: int, end: int) -> int:
-        """That begin in a range of bytes."""
-        return len(self.data[start:end].translate(None, _CONTINUING))
+    @functools.cached_property
+    def _inside(self) -> Lengths:
+        """The bytes that are inside a character: whatever stands before a place begins one for each other byte."""
+        if self.data.isascii():
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) & 0xC0 == 0x80)
 
 
 class JoinedText(Joined):
@@ -153,8 +148,3 @@ def buffer_of(texts: pa.Array) -> pa.Buffer:
 def _numbers(counted: pa.Array) -> Lengths:
     numbers: Lengths = pc.fill_null(counted, 0).to_numpy()
     return numbers
-
-
-def _continues(byte: int) -> bool:
-    """Whether it is inside a character."""
-    return byte & 0xC0 == 0x80

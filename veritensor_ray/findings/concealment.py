@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, without_random
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, blanked, without_random
 
 EVIDENCE = 240
 CONTEXT = 120
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 _ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
-_NO_SPACE, _KEPT = re.compile(r"\S"), re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")
+_KEPT = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")
 _WORDS = re.compile(r"\w")
 
 
@@ -119,14 +119,14 @@ def _initials(text: str) -> str:
 def _solid(text: str) -> str:
     """All but white space; of a URI's credentials, what makes it one stays."""
     if "://" not in text and not text.endswith("@"):
-        return _NO_SPACE.sub("*", text)
+        return blanked(text)
     return _KEPT.sub(lambda found: found["kept"] or "*", text)
 
 
 def _replaced(text: str, first: int, spans: _Spans, hide: Callable[[str], str], but: int | None) -> str:
     pieces, at = [], 0
-    for start, end in spans.within(first, first + len(text), but):
-        start, end = max(start - first, 0), min(end - first, len(text))
+    for start, end in spans.within(first, first + len(text), but) if spans.starts else ():
+        start, end = start - first if start > first else 0, end - first  # a slice ends with the text
         pieces += [text[at:start], hide(text[start:end])]
         at = end
     return "".join(pieces) + text[at:] if pieces else text

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
-from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, mask, stars, visible
+from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, blanked, mask, stars, visible
 
 MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
 _INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
 _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
-_RUN = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_RUN, _DIGIT = re.compile(r"[A-Za-z0-9+/=_-]{16,}"), re.compile("[0-9]")
 KEYED = 4096  # characters of a hit that tell it from others
 _PIECE = 8192  # characters that are masked at once for hits that stand close together
 
@@ -152,7 +152,7 @@ def _without_inside(text: str, start: int, end: int, inside: re.Pattern[str]) ->
 def _covered(text: str, hit: slice) -> str:
     """A secret behind stars; whatever looks random beside it may be the other half of a pair."""
     keep = min(4, (hit.stop - hit.start) // 8)
-    inside = text[hit][:keep] + "".join(c if c.isspace() else "*" for c in text[hit][keep:])
+    inside = text[hit][:keep] + blanked(text[hit][keep:])
     before, after = (
         _RUN.sub(lambda run: "*" * len(run.group()) if _has_digit(run.group()) else run.group(), text[part]) for part in _around(hit)
     )
@@ -164,4 +164,4 @@ def _around(hit: slice) -> tuple[slice, slice]:
 
 
 def _has_digit(text: str) -> bool:
-    return any(map(str.isdigit, text))
+    return _DIGIT.search(text) is not None

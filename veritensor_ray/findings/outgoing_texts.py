@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -49,8 +49,7 @@ class _Column:
     is_list: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _TextColumn:
+class _TextColumn(NamedTuple):
     """A text in a row: `holder[column.name]`."""
 
     holder: dict[str, Any]

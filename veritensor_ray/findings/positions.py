@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
@@ -19,39 +19,47 @@ from veritensor_ray.origins import Origins
 
 _LINE_END = re.compile("\n")
 _LOCATION = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")
-_COLUMNS = (*_LOCATION, "member", "notice", "owned", "start", "text", "boxes")
+_COLUMNS = (*_LOCATION, "member", "notice", "owned", "start", "boxes")
 
 
 class Columns:
-    """Location columns of a batch, fetched when a hit first asks for them: most batches have none."""
+    """Where the rows of a batch that have hits stand: each column is fetched once for all of them."""
 
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._batch = batch
+    def __init__(self, batch: pa.RecordBatch, rows: Iterable[int]) -> None:
+        self._number = {row: number for number, row in enumerate(sorted(set(rows)))}
+        some = batch.select(("artifact", *_COLUMNS, "text", "origins")).take(pa.array(self._number, pa.int64()))
+        self._artifacts: list[int] = some.column("artifact").to_pylist()
+        self._values = [dict(zip(_COLUMNS, values, strict=True)) for values in zip(*map(_items, some.columns[1:-2]), strict=True)]
+        self._texts = some.column("text")
+        self._origins = _OriginColumns(some.column("origins"))
         self._place: Place | None = None
 
-    @functools.cached_property
-    def artifact(self) -> list[int]:
-        found: list[int] = self._batch.column("artifact").to_pylist()
-        return found
+    def artifact(self, row: int) -> int:
+        """The artifact that a row is of."""
+        return self._artifacts[self._number[row]]
 
     def at(self, row: int) -> Place:
         """The text of a row and where it stands; hits come sorted, so that one at a time is enough."""
         if self._place is None or self._place.row != row:
-            self._place = Place(self._batch, row)
+            number = self._number[row]
+            self._place = Place(row, self._values[number], self._texts[number].as_py() or "", self._origins.of(number))
         return self._place
+
+
+def _items(column: pa.Array) -> list[Any]:
+    items: list[Any] = (column.dictionary_decode() if pa.types.is_dictionary(column.type) else column).to_pylist()
+    return items
 
 
 class Place:
     """A text of a batch and where it stands. Hits in it come in order: what stands before one is counted on from the last."""
 
-    def __init__(self, batch: pa.RecordBatch, row: int) -> None:
-        self.row = row
-        self.values: dict[str, Any] = {name: batch.column(name)[row].as_py() for name in _COLUMNS}
-        self.text: str = self.values["text"] or ""
-        owned = self.values["owned"]
+    def __init__(self, row: int, values: Mapping[str, Any], text: str, origins: Origins | None) -> None:
+        self.row, self.values, self.text = row, values, text
+        owned = values["owned"]
         self.owned = 1 << 62 if owned is None else int(owned)
-        self._start = int(self.values["start"] or 0)
-        self._origins = _origins(batch.column("origins")[row])
+        self._start = int(values["start"] or 0)
+        self._origins = origins
         self._counted = self._bytes = 0
 
     @functools.cached_property
@@ -71,9 +79,16 @@ class Place:
 
     def span(self, hit: Hit) -> tuple[int, int]:
         """The characters of the original that a hit stands for."""
-        if self._origins:
-            return self._extent(self._origins, hit.start, max(hit.start + 1, hit.end))
-        return self._start + hit.start, self._start + hit.end
+        return next(self.spans((hit,)))
+
+    def spans(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int]]:
+        """The same of each of many."""
+        if self._origins is None:
+            return ((self._start + hit.start, self._start + hit.end) for hit in hits)
+        starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
+        firsts, _ = self._origins.all_back(len(self.text), starts)
+        _, lasts = self._origins.all_back(len(self.text), np.maximum(starts, ends - 1))
+        return zip(firsts.tolist(), lasts.tolist(), strict=True)
 
     def derived(self, hit: Hit) -> dict[str, Any]:
         """Of a text that is not the original's: its number, the hit in it, the original's characters behind each of the three fields."""
@@ -122,12 +137,18 @@ class Place:
         return origins.back(len(self.text), first)[0], origins.back(len(self.text), last - 1)[1]
 
 
-def _origins(column: pa.ListScalar) -> Origins | None:
-    """Of a text that is not the original's; they stay columns, since there may be one for each of its characters."""
-    if not column.is_valid or not len(column.values):
-        return None
-    numbers = (column.values.field(name).fill_null(-1).to_numpy() for name in ("at", "start", "end", "line"))
-    return Origins(*(number.astype(np.int64) for number in numbers))
+class _OriginColumns:
+    """Origins of many texts; they stay columns, since there may be one for each of a text's characters."""
+
+    def __init__(self, column: pa.ListArray) -> None:
+        self._offsets: list[int] = column.offsets.to_pylist()
+        numbers = (column.values.field(name).fill_null(-1).to_numpy() for name in ("at", "start", "end", "line"))
+        self._all = Origins(*(number.astype(np.int64) for number in numbers))
+
+    def of(self, number: int) -> Origins | None:
+        """Of a text that is not the original's."""
+        first, last = self._offsets[number : number + 2]
+        return self._all[first:last] if last > first else None
 
 
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.findings.positions import Columns, Place
 from veritensor_ray.findings.recorded import Recorded, ranked
-from veritensor_ray.findings.redact import PERSONAL, SECRET, mask, visible
+from veritensor_ray.findings.redact import PERSONAL, SECRET, Note, mask, visible
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -37,19 +37,21 @@ class Recorder:
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
         """Record an engine's hits in a batch; those in another segment's part of an overlap are left to it."""
-        columns = Columns(batch)
         in_order = sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end))
+        if not in_order:
+            return
+        columns = Columns(batch, (hit.row or 0 for hit in in_order))
         for row, some in groupby(in_order, key=lambda h: h.row or 0):
             self._row_hits(engine, columns, columns.at(row), list(some))
 
     def _row_hits(self, engine: str, columns: Columns, at: Place, hits: Sequence[Hit]) -> None:
-        artifact = columns.artifact[at.row]
+        artifact = columns.artifact(at.row)
         place = _HitPlace(artifact, at.values["member"], at.values["column"])
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
         seen = self._seen.of(artifact, at)
         full: dict[tuple[Any, ...], Callable[[], None]] = {}  # hits like these are counted, and that is all
-        for number, hit in enumerate(hits):
-            if hit.start >= at.owned or seen.again(hit):
+        for number, (hit, span) in enumerate(zip(hits, at.spans(hits), strict=True)):
+            if hit.start >= at.owned or seen.again(hit.rule, *span):
                 continue
             if hit.evidence is not None:
                 self._add(
@@ -140,7 +142,7 @@ class Recorder:
             "evidence_before": evidence.before,
             "evidence_after": evidence.after,
             "evidence_key": key,
-            "message": visible(without_credentials(mask(hit.message, recorded.values.note)) if hit.message else rule.title),
+            "message": _message(hit.message, recorded.values.note) if hit.message else visible(rule.title),
             "counts": ranked({severity: 1}),
             "places": [],
         }
@@ -153,6 +155,21 @@ class _HitPlace:
     artifact: int
     member: str | None
     column: str | None
+
+
+def _message(message: str, note: Note) -> str:
+    """What is shown of an engine's words; what must not be shown anywhere is noted."""
+    shown, values = _masked_message(message)
+    for kind, value in values:
+        note(kind, value)
+    return shown
+
+
+@lru_cache(1024)  # most are the same for all hits of a rule
+def _masked_message(message: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    values: list[tuple[str, str]] = []
+    masked = mask(message, lambda kind, value: values.append((kind, value)))
+    return visible(without_credentials(masked)), tuple(values)
 
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
@@ -212,16 +229,15 @@ class _Seen:
     """The same for the hits in one text."""
 
     def __init__(self, counts: _KeyCounts, unit: tuple[Any, ...], place: Place) -> None:
-        self._counts, self._unit, self._place = counts, unit, place
+        self._counts, self._unit = counts, unit
         self._derived = place.values["view"] == "decoded" or place.values["notice"] is not None
         self._by_rule: dict[str, _DisjointSpans] = {}
 
-    def again(self, hit: Hit) -> bool:
+    def again(self, rule: str, start: int, end: int) -> bool:
         """Whether a hit in such a text stands where its rule had one already; remembers all others."""
-        spans = self._by_rule.get(hit.rule)
+        spans = self._by_rule.get(rule)
         if spans is None:
-            spans = self._by_rule[hit.rule] = self._counts.spans(self._unit, hit.rule)
-        start, end = self._place.span(hit)
+            spans = self._by_rule[rule] = self._counts.spans(self._unit, rule)
         if self._derived and spans.meets(start, end):
             return True
         spans.add(start, end)

@@ -100,7 +100,7 @@ _BOUND = re.compile(
 )
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
-_SOLID = re.compile(r"[^ \n]")
+_SOLID, _NO_SPACE = re.compile(r"[^ \n]+"), re.compile(r"\S+")
 _SPACES = str.maketrans("\n\r\t", "   ")
 INNER = re.compile(r"(?<=\w)\w")
 # Unicode's Default_Ignorable_Code_Point, as far as Python calls them printable: variation selectors, fillers and the like.
@@ -183,7 +183,7 @@ def _marked(text: str, note: Note | None) -> str:
     for hint, pattern, keep in _WHOLE:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
-    long = "\n".join(_LONG.findall(masked))
+    long = "\n".join(dict.fromkeys(_LONG.findall(masked)))
     likely = [token for hint, token in _TOKENS if hint in long] if long else []
     for token in (*likely, *(token for hint, token in _SPACED if hint in masked)):
         masked = _starred(token.glued, masked, text, SECRET, note, 2)
@@ -246,7 +246,12 @@ def _random_key(match: re.Match[str]) -> str:
 
 def stars(text: str) -> str:
     """As many as there are characters; white space stays."""
-    return _SOLID.sub("*", text)
+    return _SOLID.sub(lambda found: "*" * len(found[0]), text)
+
+
+def blanked(text: str) -> str:
+    """The same, and white space of every kind stays."""
+    return _NO_SPACE.sub(lambda found: "*" * len(found[0]), text)
 
 
 def visible(text: str) -> str:

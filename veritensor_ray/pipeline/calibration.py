@@ -281,7 +281,7 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
             texts += read.batch.num_rows
             for score, hit in _passages(engine, read, pulse):
                 if score > best:
-                    place = Columns(read.batch).at(hit.row or 0)
+                    place = Columns(read.batch, (hit.row or 0,)).at(hit.row or 0)
                     best, where = score, {"member": place.values["member"], "location": place.location(hit)}
     except VeritensorError:
         raise

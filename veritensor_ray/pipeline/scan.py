@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -131,7 +131,7 @@ def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.Re
         reason = f"{engine.name} failed: {type(error).__name__}: {error}"[:300]
         yield batch.column("artifact")[0].as_py(), Gap(reason, engine=engine.name, code=ReasonCode.ENGINE_FAILED)
     else:
-        yield from (replace(hit, row=(hit.row or 0) + first) for hit in hits) if first else hits
+        yield from (hit._replace(row=(hit.row or 0) + first) for hit in hits) if first else hits
 
 
 def with_text(batch: pa.RecordBatch) -> pa.RecordBatch:

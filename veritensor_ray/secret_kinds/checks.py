@@ -6,7 +6,6 @@ import base64
 import binascii
 import math
 import zlib
-from collections import Counter
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -14,7 +13,8 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def entropy(text: str) -> float:
     """Shannon's, in bits a character, of the characters' frequencies."""
     total = len(text)
-    return -sum(n / total * math.log2(n / total) for n in Counter(text).values()) if total else 0.0
+    shares = [text.count(character) / total for character in dict.fromkeys(text)]
+    return -sum([share * math.log2(share) for share in shares]) if total else 0.0
 
 
 def crc_of_token(token: str) -> bool:

@@ -17,7 +17,7 @@ _BEHIND = re.compile(r"\(\?<!\[[^\]]*\]\)")
 _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Token:
     """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `source` matches where one stands, or begins up to `back` before.
 
@@ -37,13 +37,13 @@ class Token:
     end: str = ""
     loose: str | None = None
 
-    @property
+    @functools.cached_property
     def pattern(self) -> re.Pattern[str]:
         """For whoever reports: it stands by itself."""
         before = "" if self.back else r"(?<![A-Za-z0-9_])"
         return _compiled(f"{before}(?:{self.source}){self.end}")
 
-    @property
+    @functools.cached_property
     def glued(self) -> re.Pattern[str]:
         """For whoever hides: what stands before and behind it does not matter."""
         return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))

@@ -6,7 +6,6 @@ import math
 import pickle
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +142,7 @@ def test_near_a_threshold_a_window_is_scored_alone_where_its_batch_matters(
     if asked and hits:
         assert hits[0].score == probability(scorer.alone(asked[0]))
     among_others = engine.scan_text(text_batch([HARMLESS, WEAK, ATTACK]))
-    assert among_others[: len(hits)] == [replace(hit, row=1) for hit in hits]
+    assert among_others[: len(hits)] == [hit._replace(row=1) for hit in hits]
 
 
 def test_prepare_then_scan_is_scan(make: Make) -> None:

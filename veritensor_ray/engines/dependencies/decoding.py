@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from veritensor_ray.engines.base import Hit
 
@@ -32,13 +32,13 @@ class DecodedText:
     def in_bytes(self, hits: Iterable[Hit]) -> Iterator[Hit]:
         """Hits, sorted by their start, with offsets in bytes."""
         if self.encoding == "utf-8" and self.value.isascii():
-            yield from hits if not self.mark else (replace(hit, start=hit.start + self.mark, end=hit.end + self.mark) for hit in hits)
+            yield from hits if not self.mark else (hit._replace(start=hit.start + self.mark, end=hit.end + self.mark) for hit in hits)
             return
         at, offset = 0, self.mark
         for hit in hits:
             offset += self._size(at, hit.start)
             at = hit.start
-            yield replace(hit, start=offset, end=offset + self._size(hit.start, hit.end))
+            yield hit._replace(start=offset, end=offset + self._size(hit.start, hit.end))
 
     def _size(self, start: int, end: int) -> int:
         return len(self.value[start:end].encode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "surrogatepass"))

@@ -154,4 +154,4 @@ def _count(value: str, wanted: Callable[[str], bool], without: dict[int, None]) 
 def has_sequence(value: str) -> bool:
     """Whether it contains a stretch of the alphabet, of the digits or of the keyboard: typed by hand."""
     low = value.lower()
-    return any(low[i : i + _STRETCH] in _STRETCHES for i in range(len(low) - _STRETCH + 1))
+    return not _STRETCHES.isdisjoint([low[i : i + _STRETCH] for i in range(len(low) - _STRETCH + 1)])

@@ -17,7 +17,7 @@ from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, Shape
 from veritensor_ray.engines.secrets.uuids import uuids
 from veritensor_ray.engines.secrets.words import VENDORS
 from veritensor_ray.secret_kinds import checks
-from veritensor_ray.secret_kinds.tokens import TOKENS, Token
+from veritensor_ray.secret_kinds.tokens import TOKENS
 
 _KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
 _CELL = 512
@@ -84,7 +84,7 @@ class Scanner:
             elif group == _VENDOR:
                 vendors.append(at)
             elif group < _PLACES:
-                yield from _token(TOKENS[group - _TOKENS], joined, at)
+                yield from _token(group - _TOKENS, joined, at)
             else:
                 yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
         yield from _named(sorted(named), joined, where)
@@ -94,8 +94,8 @@ class Scanner:
         yield from uuids(joined, where.extension)
 
 
-def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
-    text = joined.text
+def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
+    token, text = TOKENS[number], joined.text
     if token.back:
         first = max(joined.starts[joined.index(at)], at - token.back)
         found = next((one for one in token.pattern.finditer(text, first, at + 400) if one.end() > at), None)
@@ -105,24 +105,35 @@ def _token(token: Token, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]
         found = token.pattern.match(text, at)
     if (
         found is None
-        or _DEAD.search(found.group())
         or ".." in text[found.end() - 1 : found.end() + 2]
         or (found.group().isalnum() and _encoded_around(text, found.start(), found.end()))
     ):
         return
-    score, severity = token.score, token.severity
-    if token.check:
-        if token.check(found.group()):
-            score = max(score, 0.98) if not token.strict else score
-        elif token.strict:
-            return
-        else:
-            score, severity = 0.6, "medium"
-    if score < 0.95 and (checks.entropy(found.group()[-24:]) < 2.5 or likelihood.has_sequence(found.group())):
-        score, severity = 0.4, "low"  # of the right form, but typed by hand
+    graded = _graded(number, found.group())
+    if graded is None:
+        return
     if token.rule == "aws-access-key":
         yield from _aws_secret(joined, found.start(), found.end())
-    yield ShapedSecret(token.rule, found.start(), found.end(), score, severity, token.name)
+    yield ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
+
+
+@functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
+def _graded(number: int, value: str) -> tuple[float, str | None] | None:
+    """How likely something of the form of that token is one, and how grave; None where it is not."""
+    token = TOKENS[number]
+    score, severity = token.score, token.severity
+    if _DEAD.search(value):
+        return None
+    if token.check:
+        if token.check(value):
+            score = max(score, 0.98) if not token.strict else score
+        elif token.strict:
+            return None
+        else:
+            score, severity = 0.6, "medium"
+    if score < 0.95 and (checks.entropy(value[-24:]) < 2.5 or likelihood.has_sequence(value)):
+        score, severity = 0.4, "low"  # of the right form, but typed by hand
+    return score, severity
 
 
 def _encoded_around(text: str, start: int, end: int) -> bool:

@@ -6,6 +6,7 @@ import functools
 import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | N
 def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Layer]:
     """What a text holds, and what that holds in turn; maps lead to the first text."""
     seen = characters.look(mapped.text) if characters.VIA in among else ()
-    for found in (*seen, *encodings.look(mapped.text, among)):
+    for found in chain(seen, encodings.look(mapped.text, among)):  # one by one: who has enough of them stops
         name = f"{via}+{found.via}" if via else found.via
         last = depth == DEPTH and found.content is None
         placed = Layer(found.mapped.on(mapped), name, found.content, last and _holds_more(found.mapped.text))
@@ -83,7 +84,7 @@ def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -
 
 def _holds_more(text: str) -> bool:
     """Whether there is yet another layer."""
-    return next(iter((*characters.look(text), *encodings.look(text, _EVERYTHING))), None) is not None
+    return next(chain(characters.look(text), encodings.look(text, _EVERYTHING)), None) is not None
 
 
 class _Parent:

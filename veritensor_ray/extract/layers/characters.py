@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -96,9 +97,7 @@ def look(text: str) -> Iterator[Layer]:
 
 
 def _standing_for(message: str, span: tuple[int, int]) -> Mapped:
-    mapped = Mapped(message)
-    mapped.starts[:], mapped.ends[:] = span
-    return mapped
+    return Mapped(message, *(np.full(len(message), edge, np.int64) for edge in span))
 
 
 def _narrow(match: re.Match[str]) -> str | None:
@@ -113,11 +112,15 @@ def _of_two_scripts(text: str) -> Iterator[tuple[int, int, str]]:
         end = len(text) if end < 0 else end
         for match in _TOKEN.finditer(text, first, end):
             token = match.group()
-            if not token.isascii() and _GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token):
-                plain = token.translate(_LOOK_ALIKES)
-                if plain != token:
-                    yield *match.span(), plain
+            if not token.isascii() and (plain := _in_latin(token)) != token:
+                yield *match.span(), plain
         found = _GREEK_OR_CYRILLIC.search(text, end)
+
+
+@functools.lru_cache(4096)  # words come again
+def _in_latin(token: str) -> str:
+    mixed = _GREEK_OR_CYRILLIC.search(token) and _LATIN.search(token)
+    return token.translate(_LOOK_ALIKES) if mixed else token
 
 
 def _of_orders(text: str) -> Iterator[tuple[int, int, str]]:

@@ -90,7 +90,6 @@ def look(text: str, among: Collection[str]) -> Iterator[Layer]:
 
 
 def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) -> Iterator[Layer]:
-    mapped = Mapped(text)
     hidden = 0
     changes = []
     for match in pattern.finditer(text):
@@ -100,6 +99,7 @@ def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) ->
         if plain is not None and plain != written:
             changes.append((*match.span(), plain))
     if hidden >= _LETTERS:
+        mapped = Mapped(text)
         mapped.put(changes)
         yield from changed(mapped, text, via)
 
@@ -131,9 +131,7 @@ def _tokens(text: str) -> Iterator[Layer]:
         if plain is not None:
             yield Layer(_spread(plain, match.span()), via)
         elif len(data) >= _FILE and _is_file(data):
-            whole = Mapped("")
-            whole.starts, whole.ends = np.array([match.start()]), np.array([match.end()])
-            yield Layer(whole, via, data)
+            yield Layer(Mapped("", np.array([match.start()]), np.array([match.end()])), via, data)
 
 
 def _begins(start: str) -> bool:
@@ -176,12 +174,9 @@ def _is_file(data: bytes) -> bool:
 
 def _spread(plain: str, span: tuple[int, int]) -> Mapped:
     """Each character stands for a piece of the token, in proportion: exact to a few characters, whatever the line breaks in it."""
-    mapped = Mapped(plain)
     start, end = span
-    if len(plain):
-        share = np.arange(len(plain) + 1) * (end - start) // len(plain)
-        mapped.starts, mapped.ends = start + share[:-1] // 48 * 48, np.minimum(end, start + (share[1:] + 47) // 48 * 48)
-    return mapped
+    share = np.arange(len(plain) + 1) * (end - start) // max(1, len(plain))
+    return Mapped(plain, start + share[:-1] // 48 * 48, np.minimum(end, start + (share[1:] + 47) // 48 * 48))
 
 
 def _percent(text: str) -> str | None:
