@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,32 +13,37 @@ from veritensor_ray.config import Settings
 from veritensor_ray.errors import ModelError
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.scan import Handover
-from veritensor_ray.testing import ObedientModel, text_batch
+from veritensor_ray.testing import text_batch
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 Work = Callable[[Any, Callable[[str], Any]], Coroutine[Any, Any, None]]
 
 
-class Unloadable(ObedientModel):
-    """Does not load."""
+UNLOADABLE = """
+from veritensor_ray.errors import ModelError
+from veritensor_ray.testing import ObedientModel
 
+
+class Unloadable(ObedientModel):
     name = "unloadable"
 
-    def load(self, models: Any) -> None:
+    def load(self, models):
         raise ModelError("the weights are gone. Bring them again")
+"""
 
 
-def in_a_pool(work: Work, name: str = "fake-model", kind: str = "veritensor_ray.testing:ObedientModel", places: int = 2) -> None:
+def in_a_pool(
+    work: Work, name: str = "fake-model", kind: str = "veritensor_ray.testing:ObedientModel", places: int = 2, folder: Path | None = None
+) -> None:
     """Run `work` with a pool, and with a function that puts a text into the object store as a batch."""
     import ray
 
     from veritensor_ray.jobs.pool import Pool
     from veritensor_ray.jobs.turns import Turns
 
-    context = Context(
-        Settings.model_validate({"plugins": [kind], "engines": [name], "limits": {"artifact_seconds": 2}}), (), (name,), b"key", "pool"
-    )
+    given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 2}}
+    context = Context(Settings.model_validate(given), (), (name,), b"key", "pool")
     (node,) = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
 
     async def inside() -> None:
@@ -107,10 +113,12 @@ def test_who_gives_up_while_an_actor_loads_leaves_nothing_behind() -> None:
     in_a_pool(work)
 
 
-def test_a_model_that_does_not_load_ends_every_call_with_its_own_words() -> None:
+def test_a_model_that_does_not_load_ends_every_call_with_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "unloadable.py").write_text(UNLOADABLE)
+
     async def work(pool: Any, scan: Callable[[str], Any]) -> None:
         for call in (pool.start, lambda: scan("word")):
             with pytest.raises(ModelError, match="the weights are gone"):
                 await call()
 
-    in_a_pool(work, "unloadable", "tests.jobs.test_pool:Unloadable")
+    in_a_pool(work, "unloadable", "unloadable:Unloadable", folder=tmp_path)

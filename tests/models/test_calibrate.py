@@ -70,7 +70,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """`models calibrate` with these arguments: exit code, standard output, standard error."""
 
     def call(*arguments: str, profile: str = "standard") -> tuple[int, str, str]:
-        command = ["veritensor-ray", "models", "calibrate", "--engines", "injection", "--profile", profile, *arguments]
+        engines = () if "--engines" in arguments else ("--engines", "injection")
+        command = ["veritensor-ray", "models", "calibrate", *engines, "--profile", profile, *arguments]
         monkeypatch.setattr(sys, "argv", command)
         monkeypatch.setenv("COLUMNS", "160")
         with pytest.raises(SystemExit) as ended:
