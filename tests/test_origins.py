@@ -76,6 +76,9 @@ def test_a_map_of_origins_is_what_each_of_them_says(read: tuple[str, list[Origin
         for at in range(origin.at, until):
             assert (int(mapped.starts[at]), int(mapped.ends[at])) == origin.back(until, at) == columns.back(len(text), at)
             assert columns.number(at) == number
+    if origins:
+        starts, ends = columns.all_back(len(text), np.arange(len(text)))
+        assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == [columns.back(len(text), at) for at in range(len(text))]
     assert list(columns) == origins == columns
 
 

@@ -51,6 +51,25 @@ def test_work_grows_with_the_size_of_a_text(stages: dict[str, adversarial.Stage]
     assert large <= 4.5 * small
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("keys of a cloud, whole", 25.0),  # each has a row of its own
+        ("passwords", 24.6),
+        ("tokens with dots", 16.0),
+        ("runs of four tag characters", 20.5),
+        ("words of two scripts", 3.6),
+        ("base64 in lines", 3.6),
+        ("a, right-to-left override", 20.5),
+    ],
+)
+def test_a_hit_among_many_costs_few_calls(stages: dict[str, adversarial.Stage], name: str, most: float, tmp_path: Path) -> None:
+    """Of each further character, so that what a file costs by itself does not count."""
+    (hostile,) = (one for one in TEXTS if one.name == name)
+    small, large = (_of_size(stages["static"], hostile, size, tmp_path / str(size)) for size in (5_000, 20_000))
+    assert large - small <= most * 15_000
+
+
 def test_there_are_texts_for_everything_and_they_are_what_they_say() -> None:
     assert len({hostile.name for hostile in TEXTS}) == len(TEXTS) >= 40
     assert {".txt", ".html", ".xml", ".csv", ".json", ".jsonl", ".eml", ".rtf"} <= {hostile.suffix for hostile in TEXTS}

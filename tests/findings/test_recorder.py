@@ -189,6 +189,13 @@ def test_severity_confidence_and_message(hit: Hit, severity: str, confidence: fl
     assert (row["engine"], row["severity"], row["confidence"], row["message"]) == ("test", severity, confidence, message)
 
 
+def test_what_a_message_must_not_say_is_hidden_in_every_artifact_that_has_it() -> None:
+    made = recorder()
+    for artifact in (0, 1):
+        made.text_hits("test", batch(["bad"], artifact=artifact), [Hit(RULE.id, 0, 3, 0, message="mail jane@example.com")])
+    assert [dict(found.values.kinds) for found in made.by_artifact.values()] == [{"jane@example.com": "pii"}] * 2
+
+
 @pytest.mark.parametrize("text", ["word " * 400, "\x1b" * 2000, "漢" * 2000, "\U000e0041" * 2000, "bad"])
 @pytest.mark.parametrize(("start", "end"), [(0, 2), (500, 510), (500, 1900), (1990, 2000)])
 def test_evidence_is_short(text: str, start: int, end: int) -> None:

@@ -16,6 +16,7 @@ _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
 )  # the same of two or four bytes a character, of which NULs were taken out
 _RUN, _DIGIT = re.compile(r"[A-Za-z0-9+/=_-]{16,}"), re.compile("[0-9]")
+_AROUND = CONTEXT + MARGIN
 KEYED = 4096  # characters of a hit that tell it from others
 _PIECE = 8192  # characters that are masked at once for hits that stand close together
 
@@ -34,7 +35,8 @@ class Evidence:
 
 def around(length: int, start: int, end: int) -> tuple[int, int]:
     """What is read of a text of that length for a hit `[start, end)`: more than is shown, so that a secret at the edge is still seen as one."""
-    return max(0, start - CONTEXT - MARGIN), min(length, min(end, start + EVIDENCE) + CONTEXT + MARGIN)
+    left, right = start - _AROUND, (end if end < start + EVIDENCE else start + EVIDENCE) + _AROUND
+    return left if left > 0 else 0, right if right < length else length
 
 
 class SharedMasks:
@@ -47,15 +49,17 @@ class SharedMasks:
         self._text = text
         self._pieces: list[tuple[int, int]] = []
         self._piece_of: list[int] = []
+        first, last, number = 0, -1, -1
         self._ready: tuple[int, str] = (-1, "")
         self._may_be_wide = "\0" in text
         for left, right in windows:
-            first, last = self._pieces[-1] if self._pieces else (0, -1)
             if left < last and right - first <= _PIECE:
-                self._pieces[-1] = first, max(right, last)
+                last = right if right > last else last
+                self._pieces[number] = first, last
             else:
+                first, last, number = left, right, number + 1
                 self._pieces.append((left, right))
-            self._piece_of.append(len(self._pieces) - 1)
+            self._piece_of.append(number)
 
     def ready(self, number: int) -> bool:
         """Whether all that is to be noted around a hit has been: its piece is masked, and not one of two bytes a character."""

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
+from veritensor_ray.engines.secrets import scanning
 from veritensor_ray.secret_kinds import checks
 from veritensor_ray.secret_kinds.tokens import TOKENS
 
@@ -143,3 +144,10 @@ def test_checksums_of_anything_are_computed_without_error(token: str) -> None:
 def test_every_pattern_has_a_rule() -> None:
     known = {rule.id for rule in engine().rules()}
     assert {f"secrets.{token.rule}" for token in TOKENS} <= known
+
+
+def test_a_token_is_judged_once_however_often_it_stands_there() -> None:
+    scanning._graded.cache_clear()
+    hits = found(f"{with_checksum('ghp_')} and " * 500)
+    assert len(hits) == 500
+    assert scanning._graded.cache_info().misses == 1

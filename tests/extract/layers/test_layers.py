@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.layers import layers
+from veritensor_ray.extract.layers import characters, layers
 from veritensor_ray.extract.source import Member
 from veritensor_ray.origins import Origin
 from veritensor_ray.segments import Block, Gap
@@ -159,6 +159,18 @@ def test_ordinary_text_has_nothing_under_it(text: str) -> None:
 def test_a_text_of_encoded_words_is_read_in_bounded_time() -> None:
     text = " ".join(_base64(f"word number {i} of a great many") for i in range(20_000))
     assert len(under(text)) == 2_000
+
+
+def test_what_is_beyond_the_bound_is_not_even_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, tags = list[str](), characters._tags
+
+    def counted(run: str) -> str:
+        decoded.append(run)
+        return tags(run)
+
+    monkeypatch.setattr(characters, "_tags", counted)
+    text = " ".join("".join(chr(0xE0000 + ord(c)) for c in f"word {i}") for i in range(6_000))
+    assert len(under(text)) == 2_000 == len(decoded)
 
 
 @pytest.mark.slow
