@@ -34,7 +34,7 @@ KINDS = (".html", ".json", ".md", ".rst", ".txt")
 SMALL = range(1_000, 32_000)  # bytes of a small document
 SMALL_BYTES, LARGE_BYTES = 20_000_000, 200_000_000
 STATIC = "signatures,secrets,structure,indicators,modelfiles,dependencies"
-ROUNDS = 3  # of each measurement, one subject after the other; the least counts, since neighbours only ever add
+ROUNDS = 2  # of each measurement, one subject after the other; the least counts, since neighbours only ever add
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench import adversarial, models
+from bench import adversarial, models, speed
 from bench.__main__ import report
 from bench.readers import table
 
@@ -32,3 +32,8 @@ def test_the_page_of_models_and_the_lines_of_the_readme_are_what_was_measured() 
 def test_the_table_of_slow_texts_is_what_was_measured() -> None:
     results = json.loads((ROOT / "bench/adversarial.json").read_text())
     assert adversarial.report(results) == (ROOT / "docs/adversarial.md").read_text()
+
+
+def test_the_page_of_speed_is_what_was_measured() -> None:
+    results = json.loads((ROOT / "bench/speed.json").read_text())
+    assert speed.page(results) == (ROOT / "docs/speed.md").read_text()
