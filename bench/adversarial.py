@@ -9,8 +9,6 @@ import argparse
 import contextlib
 import json
 import multiprocessing
-import os
-import platform
 import resource
 import tempfile
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adversarial_texts import TEXTS, HostileText, plain
+from bench.machines import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "bench" / "adversarial.json", ROOT / "docs" / "adversarial.md"
@@ -193,7 +192,7 @@ def report(results: Mapping[str, Any]) -> str:
         "engines that need no model; `injection` is what that engine does before its model reads, over what readers and layers give; "
         "`pii` is all that this one does without its model, up to findings.",
         "",
-        f"Machine: {results['machine']}.",
+        "Machine: {cpu}, {cpus} CPUs, Python {python}.".format_map(results["machine"]),
         "",
         f"The worst is **{first['text']}** ({first['format']}, {stage}): {_shown(times(first, stage))} times as long as plain text. "
         f"{over} of {len(rows)} texts take more than {GOAL:.0f} times as long.",
@@ -231,8 +230,7 @@ def main() -> None:
         rows.append(measured(loaded, one, options.size, options.cap))
         print(_line(rows[-1]), flush=True)
     if not options.texts:
-        machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        results = {"machine": machine, "characters": options.size, "rows": rows}
+        results = {"machine": machine(), "characters": options.size, "rows": rows}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         PAGE.write_text(report(results))
 

@@ -35,7 +35,7 @@ _SLOW = {  # what else Ray waits for, in settings of its own: its usual 30 and 6
     "RAY_gcs_server_port_wait_time_s": "120",
     "RAY_worker_register_timeout_seconds": "300",
 }
-_NONE = -1  # for a port: there is no such service
+_NONE = -1  # as a port: the service does not run
 _QUIET_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
 _LOGS = ("raylet.err", "gcs_server.err", "dashboard_agent.err", "runtime_env_agent.err")
 _FATAL = re.compile(r"^\[[^\]]* [CF] \d+ \d+\]|Check failed|exited immediately|^[\w.]*(?:Error|Exception|Exit): ")
@@ -54,10 +54,10 @@ class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
         super().__init__(*arguments, **options)
 
     def start_api_server(self, **_options: Any) -> None:
-        """Nothing."""
+        """Start nothing: an embedded Ray needs no dashboard."""
 
     def start_monitor(self) -> None:
-        """Nothing."""
+        """Start nothing: an embedded Ray does not grow."""
 
     def start_log_monitor(self) -> None:
         """Only where the driver shows what workers log."""

@@ -59,7 +59,7 @@ class Work:
     local: tuple[str, ...]
     pools: Sequence[Pool]
     turns: Turns
-    extractions: Seats  # a waiting extraction keeps what Ray counts as its CPU: there are no more of them than Ray has CPUs
+    extractions: Seats  # no more than Ray has CPUs, since one that waits keeps its own
     meter: Meter
     window: Callable[[], int]  # shards that may be open
     on_commit: Callable[[dict[str, Any]], None]
@@ -268,7 +268,7 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    """Where the shard was extracted last: much of what is written is there, and so is a process that has just become idle."""
+    """Commit a shard on the machine that extracted it last, where most of the data is, and a process has just become idle."""
     machine = passes[-1].machine
     cpus = await work.turns.take(machine, CALL)
     try:

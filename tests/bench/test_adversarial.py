@@ -88,6 +88,10 @@ def test_a_text_that_does_not_end_is_told(tmp_path: Path) -> None:
     stages: dict[str, adversarial.Stage] = {"static": lambda _: 0.5, "injection": lambda _: 0.25, "pii": never}
     row = adversarial.measured(stages, TEXTS[0], 1_000, cap=1)
     assert row["hostile"] == {"static": None, "injection": None, "pii": None}
-    results = {"machine": "one", "characters": 1_000, "rows": [{**row, "plain": {"static": 1.0, "injection": 1.0, "pii": 1.0}}]}
+    results = {
+        "machine": {"cpu": "a processor", "cpus": 2, "python": "3.11"},
+        "characters": 1_000,
+        "rows": [{**row, "plain": {"static": 1.0, "injection": 1.0, "pii": 1.0}}],
+    }
     assert f"The worst is **{TEXTS[0].name}**" in adversarial.report(results)
     assert "ended" in adversarial.report(results)

@@ -436,7 +436,7 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
 
 
 def _cues(joined: JoinedBatch) -> Iterator[re.Match[str]]:
-    """Words for birth that stand near four digits: there is no date of fewer."""
+    """Words for birth that stand near four digits; every date has at least four."""
     for start, end in around_clusters(joined.digits, 2, 4, _AFTER + _CUE, _BEFORE):
         for cue in BIRTH.finditer(joined.text, start, end + _CUE):
             if cue.start() < end:

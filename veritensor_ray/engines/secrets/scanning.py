@@ -119,7 +119,7 @@ def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
 
 @functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
 def _graded(number: int, value: str) -> tuple[float, str | None] | None:
-    """How likely something of the form of that token is one, and how grave; None where it is not."""
+    """Score and severity of a value that has the form of token `number`; None if it is not a secret."""
     token = TOKENS[number]
     score, severity = token.score, token.severity
     if _DEAD.search(value):

@@ -73,7 +73,7 @@ class Taker(Protocol):
         """Anything else, by its kind; a name has only what is RAW."""
 
     def end(self) -> None:
-        """There is no more."""
+        """The end of the file."""
 
 
 def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
