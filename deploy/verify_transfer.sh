@@ -2,7 +2,8 @@
 # Checks that a folder is complete and unchanged since the holder of a key signed it.
 #   deploy/verify_transfer.sh DIR PUB
 # PUB is the ed25519 public key in PEM format, received by a different route than the folder.
-# The script checks the signature first, then names, then contents. It reads nothing else before that, and runs nothing from the folder.
+# The signature is checked first, then names, then contents. No other file of the folder is read before the signature has been
+# verified, and nothing in it is ever run.
 # Needs only bash, coreutils and OpenSSL 3. Exit codes: 0 if the folder is as signed, 1 if it is not, 2 for wrong usage.
 set -euo pipefail
 shopt -s dotglob globstar nullglob
