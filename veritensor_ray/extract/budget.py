@@ -14,11 +14,8 @@ from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded
 
 SMALL = bounds.SMALL
-SHARED = (
-    "expanded_bytes",
-    "expanded_ratio",
-    "members",
-)  # limits that all files of an artifact share: once one is reached, nothing more is read
+# Limits that all files of an artifact share: once one is reached, nothing more is read.
+SHARED = ("expanded_bytes", "expanded_ratio", "members")
 
 
 class Budget:
