@@ -29,7 +29,7 @@ class _Bounded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class is typed with Buffer, which Python 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         filled, wanted = 0, min(len(buffer), CHUNK)
         while filled < wanted and (data := self._piece(wanted - filled)):
             buffer[filled : filled + len(data)] = data

@@ -68,7 +68,7 @@ class _Chunked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class is typed with Buffer, which Python 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         if not self._left and not self._plain and not self._done:
             self._next_chunk()
         if self._rest:
@@ -104,7 +104,7 @@ class _Inflated(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class is typed with Buffer, which Python 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         if not self._started:
             self._packer, self._started = _inflater(self._inner.peek(2)), True
         data, ended = b"", False

@@ -70,7 +70,7 @@ class _Utf8(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class is typed with Buffer, which Python 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         while not self._rest:
             text, _ = next(self._pieces, ("", 0))
             if not text:

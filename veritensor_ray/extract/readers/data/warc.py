@@ -38,7 +38,7 @@ class _Record(io.RawIOBase):
     def close(self) -> None:
         """Do nothing: wrappers close the record when they are done, but its rest still has to be skipped."""
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class is typed with Buffer, which Python 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         data = self.piece(len(buffer))
         buffer[: len(data)] = data
         return len(data)

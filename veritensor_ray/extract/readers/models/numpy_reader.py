@@ -1,4 +1,4 @@
-"""npy arrays: their texts with the index as row; an array of objects is a pickle behind the header, and read as one."""
+"""Reads npy arrays: their texts, with the index as row. An array of objects is a pickle after the header and is read as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ITEM = bounds.NPY_ITEM
 
 
 def read_npy(source: Source) -> Iterator[Item]:
-    """Texts of arrays of str, bytes or records; numbers hold none. Raises ReadError for a damaged header."""
+    """Yield the texts of arrays of str, bytes or records; numbers contain none. Raises ReadError for a damaged header."""
     try:
         header = npy.read_header(source.file)
     except Malformed as error:

@@ -1,4 +1,4 @@
-"""ONNX: documentation, metadata, texts in attributes and tensors, and names; weights are numbers."""
+"""Reads ONNX: documentation, metadata, texts in attributes and tensors, and names; weights are numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VALUES = frozenset({"string_data", "s", "strings"})
 
 
 def read_onnx(source: Source) -> Iterator[Item]:
-    """Every text; names of nodes and tensors as lines of a few texts."""
+    """Yield every text. Names of nodes and tensors become the lines of a few texts."""
     metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
     try:
         for number, found in enumerate(texts(source.file)):
