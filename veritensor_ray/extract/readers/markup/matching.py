@@ -131,7 +131,7 @@ class Element:
         return _Siblings(self)
 
     def iter_subtree(self) -> Iterator[Element]:
-        """Yield nothing, because the content of an element follows it."""
+        """Raise Undecided, because the content of an element follows it."""
         raise Undecided
 
     iter_children = iter_next_siblings = iter_siblings = iter_subtree
