@@ -100,7 +100,7 @@ def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             raise Encrypted("the document is encrypted with a password") from None
-        raise ReadError(f"not a readable PDF: {str(error).rstrip('.')}") from None
+        raise ReadError(f"not a PDF that can be read: {str(error).rstrip('.')}") from None
 
 
 def address(handle: Any) -> int:
