@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from veritensor_ray import bounds
 from veritensor_ray.formats.pickle_values import Blob, Called, Name
 
-PIECE = 1 << 20  # characters or bytes of long texts
+PIECE = 1 << 20  # characters or bytes of long strings
 
 
 @dataclass(slots=True)

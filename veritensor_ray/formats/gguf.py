@@ -1,4 +1,4 @@
-"""Streams the header of a GGUF file: the texts of its metadata with their keys, and its problems. It reads no tensors."""
+"""Streams the header of a GGUF file: the strings of its metadata with their keys, and its problems. It reads no tensors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 LONGEST = bounds.GGUF_TEXT
 _PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
-_CHUNK = 4096  # texts of an array that are read at once
+_CHUNK = 4096  # strings of an array that are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class GgufTexts:
-    """Texts under a key: a single one, or part of an array from item `first` on. `offset` is the position of the first text."""
+    """Strings under a key: a single one, or part of an array from item `first` on. `offset` is the position of the first string."""
 
     key: str
     texts: list[str]
@@ -40,7 +40,7 @@ class GgufHeader:
         self.alignment = 32
 
     def texts(self) -> Iterator[GgufTexts]:
-        """Yield every text of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
+        """Yield every string of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
         self._window.take(4)
         self._version = self._number("I")
         if self._version > 0xFFFF:  # written by a machine with the other byte order
@@ -147,12 +147,12 @@ class GgufHeader:
         length = self._count()
         offset = self._window.position
         if self._size is not None and offset + length > self._size:
-            raise Malformed(f"a text has {length} bytes at byte {offset}, but the file has only {self._size}")
+            raise Malformed(f"a string has {length} bytes at byte {offset}, but the file has only {self._size}")
         if length > LONGEST:
-            raise Malformed(f"a text has {length} bytes")
+            raise Malformed(f"a string has {length} bytes")
         data = self._window.take(length)
         if len(data) < length:
-            raise Malformed("the file ends inside a text")
+            raise Malformed("the file ends inside a string")
         return data.decode("utf-8", "replace"), offset
 
 

@@ -1,4 +1,4 @@
-"""Streams the texts and key-value pairs of an ONNX model from the wire format. Weights are skipped and operators not interpreted."""
+"""Streams the strings and key-value pairs of an ONNX model from the wire format. Weights are skipped and operators not interpreted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes 
 TEXT, DATA = "text", "data"
 _PAIR = "Pair"
 
-# For each message, maps field numbers to a name and a type: a text, bytes that may contain text, or another message. Other fields are
+# For each message, maps field numbers to a name and a type: a string, bytes that may contain text, or another message. Other fields are
 # skipped.
 _PROPS = ("metadata_props", _PAIR)
 _OPSET = ("opset_import", "Opset")
@@ -86,7 +86,7 @@ class _Open:
 
 
 def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
-    """Yield every text of a model, in order. Raises Malformed."""
+    """Yield every string of a model, in order. Raises Malformed."""
     window = ForwardView(file)
     stack = [_Open("Model", window.size)]
     while stack:
@@ -132,7 +132,7 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | N
         return OnnxText(here.message, name, "", window.position - length, too_long=True)
     offset, data = window.position, window.take(length)
     if len(data) < length:
-        raise Malformed("the file ends inside a text")
+        raise Malformed("the file ends inside a string")
     return OnnxText(here.message, name, data.decode("utf-8", "replace"), offset)
 
 

@@ -42,7 +42,7 @@ class PickleWalk:
         self._push, self._pop, self._since_mark = self._stack.push, self._stack.pop, self._stack.since_mark
         self._memo = memo or Memo()
         self._events: list[Event] = []
-        self._rest: tuple[int, int] | None = None  # of a long text: its beginning and the number of bytes left
+        self._rest: tuple[int, int] | None = None  # of a long string: its beginning and the number of bytes left
         self._blob = 0  # bytes of the payload that comes next
         self._raw = False  # whether the payload belongs to an array
         self._nested = False  # whether another pickle follows between two opcodes of this one
@@ -419,7 +419,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-# The action for each opcode, created once because walks are begun for many texts that might be pickles.
+# The action for each opcode, created once because walks are begun for many strings that might be pickles.
 _Walk = PickleWalk
 _NAMED: dict[str, Callable[[PickleWalk], None]] = {
     "N": _Walk._dull, "\x88": _Walk._dull, "\x89": _Walk._dull, "G": _Walk._float, "F": _Walk._fraction, "\x97": _Walk._dull, "\x98": _Walk._nothing,

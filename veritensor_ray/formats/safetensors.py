@@ -93,7 +93,7 @@ def _metadata(value: Any, found: SafetensorsHeader) -> None:
         return
     found.metadata += [(key, text if isinstance(text, str) else json.dumps(text)) for key, text in value]
     if any(not isinstance(text, str) for _, text in value):
-        found.problems.append("__metadata__ contains values other than texts")
+        found.problems.append("__metadata__ contains values other than strings")
 
 
 def _span(value: Any) -> tuple[int, int] | str:

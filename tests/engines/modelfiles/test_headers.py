@@ -44,8 +44,8 @@ def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8
         (safetensors({"a": entry(0, 8, [3], "F32")}, 8), "'a': 8 bytes do not hold F32[3]"),
         (safetensors({"a": entry(0, 8, [-8])}, 8), "'a': it does not have a valid shape"),
         (safetensors({"a": 7}, 8), "'a': the description of the tensor is invalid"),
-        (safetensors({"__metadata__": {"a": 1}}), "__metadata__ contains values other than texts"),
-        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' twice"),
+        (safetensors({"__metadata__": {"a": 1}}), "__metadata__ contains values other than strings"),
+        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' occurs twice"),
         (safetensors(b'{"a": }   '), "the header is not JSON in UTF-8"),
     ],
 )
@@ -75,7 +75,7 @@ def test_gguf_templates_and_lengths() -> None:
     [hit] = scan(bad, "a.gguf")
     assert bad[hit.start : hit.end] == b"{{ ''.__class__ }}"  # type: ignore[union-attr]
     assert found(good[:-3], "a.gguf")[0][0] == "gguf-malformed"
-    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' twice")]
+    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' occurs twice")]
     huge = good.replace((1).to_bytes(8, "little") + b"a", (1 << 62).to_bytes(8, "little") + b"a", 1)
     assert [rule for rule, _ in found(huge, "a.gguf")] == ["gguf-malformed"]
 

@@ -56,7 +56,7 @@ class _Values(Blobs):
 
 
 def _ends(column: pa.Array) -> Any:
-    """The cumulative size in bytes of the texts or binary values."""
+    """The cumulative size in bytes of the strings or binary values."""
     return np.cumsum(pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64) + 4)
 
 
@@ -170,7 +170,7 @@ def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | dict[
 
 
 def _validate(column: pa.Array) -> None:
-    """Raise ArrowInvalid for a column that points outside its buffers. Its texts need not be valid UTF-8."""
+    """Raise ArrowInvalid for a column that points outside its buffers. Its strings need not be valid UTF-8."""
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
@@ -185,7 +185,7 @@ def _validate(column: pa.Array) -> None:
 
 
 def _as_bytes(kind: pa.DataType) -> pa.DataType:
-    """The type of the same buffers with bytes in place of texts."""
+    """The type of the same buffers with bytes in place of strings."""
     if kind in _BYTES_OF:
         return _BYTES_OF[kind]
     if pa.types.is_struct(kind):
@@ -303,7 +303,7 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
 
 
 def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
-    """Yield blocks of texts, or the content of binary values."""
+    """Yield blocks of strings, or the content of binary values."""
     if _is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
         return
@@ -311,7 +311,7 @@ def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> 
     texts, bad = utf8(column.cast(pa.string()).filter(valid))
     yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
     if bad:
-        yield Gap(f"{bad} texts are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
+        yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
 
 
 def _as_list(views: pa.Array) -> pa.Array:

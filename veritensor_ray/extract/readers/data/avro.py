@@ -1,4 +1,4 @@
-"""Reads Avro object container files as a stream of blocks: the texts and bytes of each record."""
+"""Reads Avro object container files as a stream of blocks: the strings and bytes of each record."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class _AvroRecords:
         self.row = 0
 
     def read(self, count: int, packed: bytes) -> Iterator[Item]:
-        """Read the records of a block; their texts are yielded together with those of others."""
+        """Read the records of a block; their strings are yielded together with those of others."""
         behind = min(self.row + count, _LAST_ROW)
         try:
             data = _UNPACK[self._codec](packed)
@@ -207,7 +207,7 @@ class _AvroRecords:
         if self._damaged:
             yield Gap(f"{self._damaged} blocks cannot be decoded; the rest of their records was not read", count=self._damaged)
         if self._bad:
-            yield Gap(f"{self._bad} texts are not valid UTF-8; undecodable bytes were replaced", count=self._bad)
+            yield Gap(f"{self._bad} strings are not valid UTF-8; undecodable bytes were replaced", count=self._bad)
         yield from self._blobs.gaps()
 
 

@@ -1,4 +1,4 @@
-"""Compiles Avro schemas into functions that walk over encoded records and pick out texts and bytes."""
+"""Compiles Avro schemas into functions that walk over encoded records and pick out strings and bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step = Callable[[bytes, int, "RecordTexts"], int]
 
 @dataclass(slots=True)
 class RecordTexts:
-    """The texts and bytes found in one or more records."""
+    """The strings and bytes found in one or more records."""
 
     texts: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)

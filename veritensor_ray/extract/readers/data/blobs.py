@@ -76,7 +76,7 @@ def is_picture(data: bytes) -> bool:
 
 
 class Blobs:
-    """Sorts binary values: texts become blocks and files become members. Images do too, unless they are to be read as images.
+    """Sorts binary values: strings become blocks and files become members. Images do too, unless they are to be read as images.
 
     All other values are counted by column.
     """

@@ -146,7 +146,7 @@ def _is_blank(source: Source) -> bool:
 
 
 def _strings(source: Source) -> Iterator[Block]:
-    """Stream the strings. Paths are built here and only for texts: ijson's own prefixes grow with the depth before any limit on it can be
+    """Stream the strings. Paths are built here and only for strings: ijson's own prefixes grow with the depth before any limit on it can be
     checked.
     """
     stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))

@@ -1,4 +1,4 @@
-"""Reads ORC: the texts of each column, one stripe at a time. The C++ library is not used, because damaged files crash it."""
+"""Reads ORC: the strings of each column, one stripe at a time. The C++ library is not used, because damaged files crash it."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class _StripeReader:
         self._wanted = self._with_text()
 
     def _with_text(self) -> set[int]:
-        """The types that are texts or contain texts. Children follow their parents."""
+        """The types that are strings or contain strings. Children follow their parents."""
         wanted = set[int]()
         for i in range(len(self._file.types) - 1, -1, -1):
             made = self._file.types[i]
@@ -214,7 +214,7 @@ class _StripeReader:
         return wanted
 
     def read(self, stripe: _Stripe) -> Iterator[Item]:
-        """Yield the texts of one stripe."""
+        """Yield the strings of one stripe."""
         self._stripe = stripe
         rows = stripe.numbers.get(5, 0)
         try:
@@ -242,7 +242,7 @@ class _StripeReader:
                 stripe.encodings.append((about.get(1, 0), about.get(2, 0)))
 
     def _column(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
-        """Yield the texts of a column and those below it. `rows` has the row of each of its values."""
+        """Yield the strings of a column and those below it. `rows` has the row of each of its values."""
         if number not in self._wanted:
             return
         try:
@@ -281,7 +281,7 @@ class _StripeReader:
         texts, bad = utf8(values.view(pa.string()))
         yield Block(texts, row=pa.array(rows), column=path)
         if bad:
-            yield Gap(f"{bad} texts are not valid UTF-8; undecodable bytes were replaced", location=f"column {path}", count=bad)
+            yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {path}", count=bad)
 
     def _direct(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
         """Yield consecutive values, a few thousand at a time."""

@@ -64,7 +64,7 @@ class _SqliteTable(NamedTuple):
 
 
 def read_sqlite(source: Source) -> Iterator[Item]:
-    """Yield the texts of each table in stored order. Anything that cannot be read as a table is searched for readable strings."""
+    """Yield the strings of each table in stored order. Anything that cannot be read as a table is searched for readable strings."""
     database, file, size = _opened(source.file)
     reader = None
     try:
@@ -259,7 +259,9 @@ class _Tables:
             yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
         self.rows += first
         if bad:
-            yield Gap(f"{bad} texts are not valid UTF-8; undecodable bytes were replaced", location=f"table {table.name}"[:200], count=bad)
+            yield Gap(
+                f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"table {table.name}"[:200], count=bad
+            )
 
     def _stored(self, table: _SqliteTable) -> Iterator[list[tuple[Any, ...]]]:
         """Yield row numbers and values, a few thousand at a time. NOT INDEXED, because an index may hold other values than the table."""

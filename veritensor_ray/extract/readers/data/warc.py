@@ -57,7 +57,7 @@ class _Record(io.RawIOBase):
 
 @dataclass(slots=True)
 class _Texts:
-    """Collects texts of one view so that they can be yielded together."""
+    """Collects strings of one view so that they can be yielded together."""
 
     view: str
     texts: list[str] = field(default_factory=list)

@@ -77,7 +77,9 @@ def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterato
     if parts.spent:
         yield Gap(str(parts.spent), bound=parts.spent.bound)
     if parts.too_long:
-        yield Gap(f"{parts.too_long} compressed texts are too long to be read in full", bound="image_text_bytes", count=parts.too_long)
+        yield Gap(
+            f"{parts.too_long} compressed text chunks are too long to be read in full", bound="image_text_bytes", count=parts.too_long
+        )
     if parts.end is None:
         yield Gap("the image has no end marker: it is cut off or damaged, and not all of it was read")
     rest = data[parts.end :] if parts.end is not None else b""

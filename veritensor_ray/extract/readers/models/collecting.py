@@ -1,4 +1,4 @@
-"""Gathers short texts from binary files into blocks of bounded size."""
+"""Gathers short strings from binary files into blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LONG_NAME = 24  # longer names can carry instructions, as the keys of JSON can
 
 
 def in_blocks(texts: pa.Array, rows: Any, column: str) -> Iterator[Block]:
-    """Yield blocks for many non-empty texts at once, with the row of each."""
+    """Yield blocks for many non-empty strings at once, with the row of each."""
     for at in range(0, len(texts), _ROWS):
         yield Block(texts.slice(at, _ROWS), row=pa.array(rows[at : at + _ROWS]), column=column[:256])
 
 
 class Gathered:
-    """Texts with their columns and, if they are numbered, rows."""
+    """Strings with their columns and, if they are numbered, rows."""
 
     def __init__(self, view: str = "visible") -> None:
         self._view = view
@@ -35,7 +35,7 @@ class Gathered:
         self._chars = 0
 
     def add(self, text: str, column: str, row: int | None = None) -> Iterator[Block]:
-        """Add a text. Yields a block once enough have been gathered."""
+        """Add a string. Yields a block once enough have been gathered."""
         if not text:
             return
         self._texts.append(text)
@@ -53,7 +53,7 @@ class Gathered:
 
 
 class Names:
-    """Names, tokens and the like: a great many short ones become the lines of a few long texts; long ones stay separate."""
+    """Names, tokens and the like: a great many short ones become the lines of a few long strings; long ones stay separate."""
 
     def __init__(self, column: str) -> None:
         self._column = column

@@ -1,4 +1,4 @@
-"""Reads the texts in the metadata of GGUF files; tensors are numbers."""
+"""Reads the strings in the metadata of GGUF files; tensors are numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEW = 1000
 
 
 def read_gguf(source: Source) -> Iterator[Item]:
-    """Yield texts under their keys. Vocabularies and tensor names become the lines of a few texts."""
+    """Yield strings under their keys. Vocabularies and tensor names become the lines of a few strings."""
     header = GgufHeader(source.file)
     gathered = Gathered("metadata")
     try:

@@ -1,4 +1,4 @@
-"""Reads HDF5: texts in attributes and datasets, and names. Links to other files are never followed, and numbers are not read."""
+"""Reads HDF5: strings in attributes and datasets, and names. Links to other files are never followed, and numbers are not read."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class _Hdf5Walk:
                     yield from self._value(one, path, first + number, self._visible)
 
     def _value(self, value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
-        """Yield a text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
+        """Yield a string, or bytes that are text or a file: PyTables keeps pickles in attributes and arrays."""
         if isinstance(value, bytes):
             if by_magic(value[:1024]) and len(value) > 8:
                 yield from target.take()
@@ -146,7 +146,7 @@ class _Hdf5Walk:
 
 
 def _holds_text(dtype: Any) -> bool:
-    """Whether values are texts, bytes of any length, or records that contain some."""
+    """Whether values are strings, bytes of any length, or records that contain some."""
     if dtype.kind == "O" or (dtype.kind == "V" and not dtype.names):
         return True
     inner = [dtype.fields[name][0].kind for name in dtype.names or ()]
@@ -181,7 +181,7 @@ def _bytes(part: Any) -> int:
 
 
 def _only_texts(part: Any) -> pa.Array | None:
-    """The values of an array of bytes if all are texts; None if they have to be examined one by one."""
+    """The values of an array of bytes if all are strings; None if they have to be examined one by one."""
     if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO" or part.size < _FEW:
         return None
     values = part.reshape(-1).tolist()

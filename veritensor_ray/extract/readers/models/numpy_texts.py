@@ -1,4 +1,4 @@
-"""Reads texts from the raw memory of NumPy arrays, a few megabytes at a time."""
+"""Reads strings from the raw memory of NumPy arrays, a few megabytes at a time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CHUNK = 4 << 20
 
 
 def holds_text(dtype: np.dtype[Any]) -> bool:
-    """Whether an array of this type contains texts."""
+    """Whether an array of this type contains strings."""
     return any(True for _ in text_fields(dtype))
 
 
 def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of the fields that contain texts; the empty path for an array of texts."""
+    """Yield the paths of the fields that contain strings; the empty path for an array of strings."""
     base = dtype.base
     if base.kind in "US" and base.itemsize:
         yield path
@@ -30,7 +30,7 @@ def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:
-    """Yield the index and text of up to `count` texts, without empty ones. Raises ReadError if the file is shorter."""
+    """Yield the index and value of up to `count` strings, without empty ones. Raises ReadError if the file is shorter."""
     for first, part in array_parts(file, dtype, count):
         texts, index = as_texts(part)
         yield from zip((first + index).tolist(), texts.to_pylist(), strict=True)
@@ -49,7 +49,7 @@ def array_parts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tu
 
 
 def as_texts(part: Any) -> tuple[pa.Array, Any]:
-    """The non-empty texts of a flat array of str or bytes, and the index of each. Invalid Unicode is replaced.
+    """The non-empty strings of a flat array of str or bytes, and the index of each. Invalid Unicode is replaced.
 
     Only trailing zeros are removed. NumPy's and Arrow's own conversions stop at the first zero, or raise for invalid code points.
     """

@@ -18,7 +18,7 @@ from veritensor_ray.formats.pickles import Ended, Pickles, Rest
 from veritensor_ray.segments import Block, Gap
 
 COLUMN = "pickle"
-_ALONE = 65_536  # a text of at least this length gets a separate block with its byte offset
+_ALONE = 65_536  # a string of at least this length gets a separate block with its byte offset
 
 
 def read_pickle(source: Source) -> Iterator[Item]:
@@ -71,7 +71,7 @@ def _narrow(text: str) -> str:
 
 
 def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered) -> Iterator[Item]:
-    """Yield bytes as a text, the raw memory of an array of texts, or a file; anything else is numbers."""
+    """Yield bytes as a string, the raw memory of an array of strings, or a file; anything else is numbers."""
     name = f"bytes@{base + blob.offset}"
     if blob.dtype:
         yield from _array(blob.size, blob.dtype, pickles, gathered)
@@ -111,12 +111,12 @@ def _decoded(data: bytes) -> str:
 
 
 def _is_wide(data: bytes) -> bool:
-    """Whether bytes are four-byte characters, as NumPy stores texts."""
+    """Whether bytes are four-byte characters, as NumPy stores strings."""
     return len(data) >= 8 and data[0] > 8 and data[1:4] == b"\0\0\0" and data[5:8] == b"\0\0\0"
 
 
 def _array(size: int, described: str, pickles: Pickles, gathered: Gathered) -> Iterator[Item]:
-    """Yield the texts in the memory of an array; without a text type, it is numbers."""
+    """Yield the strings in the memory of an array; without a text type, it is numbers."""
     dtype = np.dtype(described or "u1")
     if not described or not dtype.itemsize:
         return

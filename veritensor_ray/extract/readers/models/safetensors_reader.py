@@ -1,4 +1,4 @@
-"""Reads the texts in the header of safetensors files; tensors are numbers."""
+"""Reads the strings in the header of safetensors files; tensors are numbers."""
 
 from __future__ import annotations
 
