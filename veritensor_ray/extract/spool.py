@@ -26,7 +26,7 @@ def spooled(stream: BinaryIO, pulse: Callable[[], None]) -> tuple[BinaryIO, Read
         while data := stream.read(CHUNK):
             size += len(data)
             if size > IN_MEMORY and isinstance(target, io.BytesIO):
-                file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by whoever reads the member
+                file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # the reader of the member closes it
                 file.write(target.getbuffer())
                 target = file
             target.write(data)

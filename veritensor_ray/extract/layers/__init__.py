@@ -72,7 +72,9 @@ def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | N
             else:
                 yield parent.block(found)
             if left <= 0:
-                yield Gap(f"only {_MOST} encoded texts of a block were decoded", location=parent.name or None, bound="layer_texts")
+                yield Gap(
+                    f"only the first {_MOST} encoded texts in a block were decoded", location=parent.name or None, bound="layer_texts"
+                )
                 return
 
 

@@ -83,7 +83,7 @@ _Decode = Callable[[str], str | None]
 
 
 def look(text: str, among: Collection[str]) -> Iterator[Layer]:
-    """Yield the texts and files under the encodings `among` those of this module, each with the map to `text`."""
+    """Yield the texts and files under those encodings of this module that are in `among`, each with the map to `text`."""
     if TOKENS in among:
         yield from _tokens(text)
     for (_, via), (pattern, decode) in zip(_MARKS, _IN_PLACE, strict=True):

@@ -198,7 +198,7 @@ def test_attachments(fields: bytes, body: bytes, name: str, content: bytes) -> N
     [
         (multipart(PLAIN + b"Version: 1", kind="encrypted"), "the part is encrypted"),
         (HEADER + b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nx", "the part is encrypted"),
-        (HEADER + b"\r\n-----BEGIN PGP MESSAGE-----\r\nabc", "the text holds an encrypted message"),
+        (HEADER + b"\r\n-----BEGIN PGP MESSAGE-----\r\nabc", "the text contains an encrypted message"),
         (
             HEADER + b"Content-Type: text/plain; charset=gb2312\r\n\r\n\xff\xff!",
             "2 characters could not be decoded as gb2312 and were replaced",

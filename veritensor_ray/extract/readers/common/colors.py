@@ -5,8 +5,8 @@ from __future__ import annotations
 Color = tuple[float, float, float, float]  # red, green, blue from 0 to 255; opacity from 0 to 1
 BLACK: Color = (0.0, 0.0, 0.0, 1.0)
 WHITE: Color = (255.0, 255.0, 255.0, 1.0)
-_NEAR = 20  # of 255, in every channel
-_NEAR_WHITE = 0xF4  # in a document of Office
+_NEAR = 20  # out of 255, in every channel
+_NEAR_WHITE = 0xF4  # in an Office document
 _FAINT = 0.1
 
 

@@ -135,7 +135,7 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     if not length:
         return Listing([], [])
     if 32 + offset + length > size:
-        raise ReadError("the archive ends early: its header, which stands at the end, is missing")
+        raise ReadError("the archive ends early: its header, which belongs at the end, is missing")
     _bounded(length)
     data = Window(file, 32 + offset, length).read(length)
     if zlib.crc32(data) != crc:

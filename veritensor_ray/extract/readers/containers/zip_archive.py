@@ -100,7 +100,7 @@ class ZipArchive:
         if local is None:
             raise NoData("the entry is not where the directory says")
         if id(entry) in self._overlapping and self._shared_left <= 0:
-            raise LimitExceeded("shared_data", "not read: it shares its data with other entries")
+            raise LimitExceeded("shared_data", "it shares its data with other entries and was not read")
         if entry.encrypted and not self._plain(entry, local):
             if id(entry) not in self._judged:
                 self.report.notice("encrypted-member", entry.name)

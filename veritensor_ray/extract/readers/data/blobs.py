@@ -125,7 +125,7 @@ class Blobs:
                 coverage="no-reader",
             )
         if rest := sum(self._unread.values()) - sum(count for _, count in shown):
-            yield Gap(f"{rest} binary values in more columns have no reader", count=rest, coverage="no-reader")
+            yield Gap(f"{rest} binary values in other columns have no reader", count=rest, coverage="no-reader")
         self._unread.clear()
 
 

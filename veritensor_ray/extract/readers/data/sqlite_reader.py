@@ -198,7 +198,9 @@ class _Tables:
     def gaps(self) -> Iterator[Gap]:
         """Yield gaps for values that were not read. To be called once."""
         if self.too_long:
-            yield Gap(f"{self.too_long} rows have values above {_LARGEST_CELL} bytes", bound="cell_bytes", count=self.too_long)
+            yield Gap(
+                f"{self.too_long} rows have values above {_LARGEST_CELL} bytes and were not read", bound="cell_bytes", count=self.too_long
+            )
         yield from self.blobs.gaps()
 
     def read(self, name: str, sql: str) -> Iterator[Item]:

@@ -38,7 +38,7 @@ _COLUMNS = {
 _SHOWN = frozenset({_SUBJECT, "0C1A", "0E04", "0E03", _BODY})
 _DEPTH = 20
 _MOST_RTF = bounds.HELD
-_CODE_PAGES = (0x3FDE, 0x3FFD)  # of the internet form, of the strings
+_CODE_PAGES = (0x3FDE, 0x3FFD)  # the properties with the code pages of the internet body and of strings
 _PREFIX = (
     rb"{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans Serif"
     rb"SymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0" + b"\r\n" + rb"\par \pard\plain\f0\fs20\b\i\u\tab\tx"

@@ -234,7 +234,7 @@ def render(page: int, width: int, height: int, grey: bool = False) -> Pixels:
     kind = raw.FPDFBitmap_Gray if grey else raw.FPDFBitmap_BGRx
     bitmap = _make_bitmap(width, height, kind, pixels.ctypes.data, pixels.strides[0])
     if not bitmap:
-        raise ReadError("a page cannot be rendered")
+        raise ReadError("the page cannot be rendered")
     try:
         _render(bitmap, page, 0, 0, width, height, 0, raw.FPDF_ANNOT)
     finally:

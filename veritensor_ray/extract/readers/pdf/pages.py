@@ -29,10 +29,10 @@ _DOTS = 150 / 72  # pixels per point
 _SIDE = 4000  # pixels
 _FEW = 20  # characters: no more than a stamp leaves on a scanned page
 _SMALL = 64  # pixels
-_FULL = 0.5  # of the page
+_FULL = 0.5  # share of the page
 _HYPHEN = 2  # PDFium's code for a hyphen at the end of a line
 _MEANINGLESS = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f\ufffe\uffff]")
-_MISSING = 0.3  # of the characters
+_MISSING = 0.3  # share of the characters
 Units = npt.NDArray[np.uint16]
 
 

@@ -56,7 +56,7 @@ def _native(data: bytes) -> tuple[bytes, bytes]:
     for _ in range(3):
         (length,) = struct.unpack_from("<I", data, at)
         if length > len(data):
-            raise ValueError("no name")
+            raise ValueError("the name is missing")
         names.append(data[at + 4 : at + 4 + length].rstrip(b"\0"))
         at += 4 + length
     (size,) = struct.unpack_from("<I", data, at)
@@ -71,7 +71,7 @@ def _package(data: bytes) -> tuple[str, bytes]:
     at += 4
     (length,) = struct.unpack_from("<I", data, at)
     if length > len(data):
-        raise ValueError("no path")
+        raise ValueError("the path is missing")
     at += 4 + length
     (size,) = struct.unpack_from("<I", data, at)
     name = label.decode("cp1252", "replace").replace("\\", "/").rpartition("/")[2][-_NAME:]
