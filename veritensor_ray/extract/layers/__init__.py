@@ -1,4 +1,4 @@
-"""Decodes texts hidden inside texts, by look-alike characters and encodings, to a bounded depth.
+"""Finds text that is hidden in other text by look-alike characters and encodings, and decodes it to a bounded depth.
 
 Each decoded text keeps a map back to the original. This package does not depend on any file format.
 """

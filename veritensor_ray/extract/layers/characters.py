@@ -64,7 +64,7 @@ _ORDERS = {word.encode().translate(_FOLDED): word for word in _WORDS}
 
 
 def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
-    """Yield the rows in which `look` may find something: a cheap test of all of them. `joined` are the same texts as bytes."""
+    """Yield the rows in which `look` may find something: a cheap test of all of them. `joined` holds the same texts as bytes."""
     if not joined.data.isascii():
         for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
             start, end = joined.span(row)

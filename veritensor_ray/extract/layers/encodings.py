@@ -47,7 +47,7 @@ _MARKS = (
 TOKENS = "tokens"  # base64 and hexadecimal
 ALL = (TOKENS, *(via for _, via in _MARKS))
 _SHORT = 32  # characters; the decoded form of pieces up to this length is cached
-_LETTERS = 4  # this many letters have to be encoded, although no letter needs it
+_LETTERS = 4  # minimum number of encoded letters: letters need no encoding
 
 
 def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:

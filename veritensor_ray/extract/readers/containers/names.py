@@ -13,7 +13,7 @@ _SUSPECT = re.compile(
 _DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|$)|\\\\|//")
 _DECEPTIVE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _RESERVED = re.compile(r"(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)", re.IGNORECASE)
-# The targets that make an absolute link more than part of a root file system's image.
+# The targets that make an absolute link suspicious even in an image of a root file system.
 _PRIVATE = re.compile(
     r"^/+(?:etc/(?:passwd|shadow|gshadow|sudoers)|root/|home/[^/]+/|proc/[^/]+/(?:environ|mem|root|cwd)|var/run/secrets|run/secrets|dev/[sv]d)"
     r"|/\.(?:ssh|aws|kube|docker|gnupg|netrc|env|git-credentials|bash_history)(?:/|$)"

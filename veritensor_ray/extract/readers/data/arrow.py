@@ -249,7 +249,7 @@ def _longest(values: pa.Array) -> int:
     if not len(values):
         return 0
     if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
-        # Every fourth number is the length at the start of a view
+        # Every fourth number is the length at the start of a view.
         lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]
         return int(lengths.max())
     if _is_string(values.type) or _is_binary(values.type):

@@ -115,7 +115,7 @@ class Blobs:
         yield from _blocks(texts, strings, images, via, part)
 
     def gaps(self) -> Iterator[Gap]:
-        """Yield a gap for each column whose values had no reader. To be called once."""
+        """Yield a gap for each column whose values had no reader. Call it only once."""
         shown = self._unread.most_common(_COLUMNS)
         for column, count in shown:
             yield Gap(

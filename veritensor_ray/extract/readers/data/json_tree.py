@@ -8,7 +8,7 @@ from typing import Any
 
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 
-# Bytes; as objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves
+# In bytes. As objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves.
 SMALL = 1 << 16
 LONG_KEY = 24  # keys at least this long are read as text, since they can carry instructions as well as any value
 NESTED = frozenset({list, tuple})

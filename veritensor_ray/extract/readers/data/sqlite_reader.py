@@ -196,7 +196,7 @@ class _Tables:
         self._indexes = set(_index_tables(self.entries))
 
     def gaps(self) -> Iterator[Gap]:
-        """Yield gaps for values that were not read. To be called once."""
+        """Yield gaps for values that were not read. Call it only once."""
         if self.too_long:
             yield Gap(
                 f"{self.too_long} rows have values above {_LARGEST_CELL} bytes and were not read", bound="cell_bytes", count=self.too_long

@@ -102,7 +102,7 @@ class _HeaderLines:
 
 
 def read_warc(source: Source) -> Iterator[Item]:
-    """Read the records in order. After a record of a wrong length, reading continues at the next line that begins one."""
+    """Read the records in order. After a record with a wrong length, reading continues at the next line that begins one."""
     reader = _RecordReader(source)
     try:
         yield from reader.records()

@@ -73,7 +73,7 @@ def parts_of(data: bytes, budget: Budget) -> Parts | None:
 
 
 def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterator[Item]:
-    """Yield the data after the end of the image, with a notice unless cameras write it, and gaps for texts that were not read."""
+    """Yield the data after the end of the image, with a notice unless cameras add such data, and gaps for texts that were not read."""
     if parts.spent:
         yield Gap(str(parts.spent), bound=parts.spent.bound)
     if parts.too_long:

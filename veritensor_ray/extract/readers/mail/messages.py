@@ -125,7 +125,7 @@ def _header(part: MailPart, path: str) -> Iterator[Block]:
 def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source) -> Iterator[Item]:
     for name in ("content-type", "content-transfer-encoding"):
         if len(set(part.all(name))) > 1:
-            yield Gap(f"it has two different {name} fields; the first one was used", location=_location(place.path))
+            yield Gap(f"the part has two different {name} fields; the first one was used", location=_location(place.path))
     encoding = "".join(part.all("content-transfer-encoding")[:1]).partition(";")[0].strip().lower()
     body, via = decoded_body(data[part.begin : part.end], encoding)
     name = _file_name(about)

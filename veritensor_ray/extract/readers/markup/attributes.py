@@ -132,7 +132,7 @@ def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
 
 
 def _says_something(attribute: str, value: str) -> bool:
-    """Whether the value of a layout attribute contains words that are meant for somebody."""
+    """Whether the value of a layout attribute contains words that are meant for a reader."""
     if attribute == "style" and ("url(" in value or "content" in value):
         return True
     return len(value) >= 11 and _SENTENCE.search(value) is not None

@@ -10,7 +10,7 @@ from veritensor_ray.extract.readers.common.writer import Writer
 _PLAIN = re.compile(r"<!doctype html>|<\?xml( version=.1\.[01].)?( encoding=.[\w-]{1,20}.)?( standalone=.\w{2,3}.)?\s?\?>", re.IGNORECASE)
 _EXTERNAL = re.compile(r"<!ENTITY\s++(?:%\s++)?[^\s\"'<>]{1,200}\s++SYSTEM\s++(?:\"[^\"]{0,2000}\"|'[^']{0,2000}')[^<>]{0,200}>?")
 _VALUE = re.compile(r"<!ENTITY\s++[^\s\"'<>%]{1,200}\s++(?:\"([^\"]*+)\"|'([^']*+)')")
-_REFERENCES, _MULTIPLYING = 4, 3  # references in one value; entities with that many
+_REFERENCES, _MULTIPLYING = 4, 3  # references in one value; number of such entities
 _SHOWN = 4000
 _NOTICES = 100  # per document type
 

@@ -94,5 +94,5 @@ ELEMENTS = {
     for name in KNOWN | UNSEEN
 }
 STYLED = names("display visibility opacity font-size")  # attributes of SVG that are styles
-# Elements that may contain nothing but text
+# Elements that may contain nothing but text.
 LEAVES = frozenset(name for name, kind in ELEMENTS.items() if kind.known and kind.holds) - {"svg", "math"}

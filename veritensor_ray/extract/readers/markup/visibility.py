@@ -30,7 +30,7 @@ _FONT_SIZES = {
     "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0, "xxx-large": 48.0,
 }  # fmt: skip
 WHOLE_PAGE = ("html", "body")  # hidden until a script has run: then a reader sees everything in it
-# Which of 1, 2, 3 or 4 values applies to each side
+# Which of 1, 2, 3 or 4 values applies to each side.
 _BOX = {"top": (0, 0, 0, 0), "right": (0, 1, 1, 1), "bottom": (0, 0, 2, 2), "left": (0, 1, 1, 3)}
 _AXES = {"inset-inline": ("left", "right"), "inset-block": ("top", "bottom"), "padding-block": ("padding-top", "padding-bottom")}
 _INHERIT = ("inherit", "unset", "revert", "revert-layer")

@@ -231,7 +231,7 @@ class Sheet(Walker):
             self.texts.add(text, view, column=name, notice=formula_notice(text) if view == "metadata" else None)
 
     def overflow(self) -> None:
-        """Emit the content so far of an unfinished cell."""
+        """Emit the current content of an unfinished cell."""
         for pieces in (self._value, self._inline, self._formula):
             if sum(map(len, pieces)) > 1 << 20:
                 self.texts.add("".join(pieces), row=max(0, self._row), column=self._letter())

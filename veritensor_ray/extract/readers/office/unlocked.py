@@ -1,4 +1,4 @@
-"""Decrypts documents that use the password that Office tries automatically: they open without a prompt, yet pass scanners unread."""
+"""Decrypts documents that use the password that Office tries automatically: they open without a prompt, but slip past scanners."""
 
 from __future__ import annotations
 

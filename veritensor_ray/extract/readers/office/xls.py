@@ -1,4 +1,4 @@
-"""Reads Excel 5 to 2003: cells through xlrd, and everything that xlrd omits by walking over the records. Formulas are not decoded."""
+"""Reads Excel 5 to 2003: cells through xlrd, and anything that xlrd omits from the records themselves. Formulas are not decoded."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class PageObjects:
 
 @dataclass(slots=True)
 class Inventory:
-    """A page: its texts with the judgement of each, and its images with their boxes."""
+    """A page: its texts with the judgment of each, and its images with their boxes."""
 
     page_box: Box
     texts: list[int]
