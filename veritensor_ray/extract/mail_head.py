@@ -17,7 +17,7 @@ _UNSPECIFIC = (PLAIN, MESSAGE, MAILBOX)
 
 
 def mail_type(head: bytes, named: str) -> str | None:
-    """The media type, or None. `named` is the type that the file name promises, since other kinds of text may begin with such a header too."""
+    """The media type, or None. `named` is the type that the file name promises: other kinds of text may have such a header too."""
     if named not in _UNSPECIFIC:
         return None
     if mailbox := _FROM_LINE.match(head):
