@@ -77,7 +77,9 @@ def _find_plugins(settings: Settings) -> None:
     if folder is None:
         return
     if Guard(*real_bases(settings.sources)).within(folder):
-        raise UsageError(f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plugins to another folder")
+        raise UsageError(
+            f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plugins to another folder"
+        )
     if folder not in sys.path:
         sys.path.append(folder)
 
