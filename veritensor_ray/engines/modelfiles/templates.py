@@ -56,7 +56,7 @@ class _Generation(Extension):
 def check(template: str) -> list[TemplateFinding]:
     """Return all findings in a template, each only once. Does not raise."""
     if len(template) > LARGEST:
-        return [*_by_text(template), TemplateFinding(UNREADABLE, f"{len(template)} characters; at most {LARGEST} are parsed", 1)]
+        return [*_by_text(template), TemplateFinding(UNREADABLE, f"{len(template)} characters; {LARGEST} are read", 1)]
     environment = Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation], autoescape=True)
     try:
         tree = environment.parse(template)
@@ -157,7 +157,7 @@ def _filter(node: nodes.Filter, known: dict[str, str]) -> Iterator[TemplateFindi
         elif "__" in _pieces(argument, known):
             yield TemplateFinding(ESCAPE, f"{node.name}({_pieces(argument, known)[:80]}…)", node.lineno)
     if node.name == "attr" and arguments and _folded(arguments[0], known) is None:
-        yield TemplateFinding(ESCAPE, "attr() with a computed name", node.lineno, severity="medium")
+        yield TemplateFinding(ESCAPE, "attr() of a computed name", node.lineno, severity="medium")
 
 
 def _pieces(node: nodes.Node, known: dict[str, str]) -> str:
