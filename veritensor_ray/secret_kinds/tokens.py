@@ -1,4 +1,4 @@
-"""Tokens that a provider marked with a form of their own: the words to look for and the pattern that confirms; it knows no context."""
+"""Defines the tokens that providers give a recognizable form: the literals to search for and the pattern that confirms a match."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 @dataclass(frozen=True)
 class Token:
-    """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `source` matches where one stands, or begins up to `back` before.
+    """One kind of token.
 
-    `check` passed means proven; failed means that it is none where `strict`, else that it is only likely. `loose` is what is hidden as
-    well, though too short to be reported: a token that was cut, or a form of earlier years.
+    The prefilter searches for `literals` (one in slashes is a pattern of fixed length). `source` matches at a literal, or begins up to
+    `back` characters before it. A passed `check` proves the token; after a failed one, it is rejected if `strict` and merely likely
+    otherwise. `loose` is a pattern that is redacted but not reported: a truncated token, or an older form.
     """
 
     rule: str
@@ -39,18 +40,18 @@ class Token:
 
     @functools.cached_property
     def pattern(self) -> re.Pattern[str]:
-        """For whoever reports: it stands by itself."""
+        """The pattern for reporting, which requires that the token stands by itself."""
         before = "" if self.back else r"(?<![A-Za-z0-9_])"
         return _compiled(f"{before}(?:{self.source}){self.end}")
 
     @functools.cached_property
     def glued(self) -> re.Pattern[str]:
-        """For whoever hides: what stands before and behind it does not matter."""
+        """The pattern for redaction, which ignores the surrounding text."""
         return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Plain words of which one is in every token of this kind."""
+        """Plain words, one of which occurs in every token of this kind."""
         return tuple(word[1:].partition("[")[0] if "[" in word else word for word in self.literals)
 
 
@@ -79,7 +80,7 @@ def _t(
 _ALNUM_END = "(?![A-Za-z0-9])"
 
 TOKENS = (
-    # in front of the others, since by chance it holds what begins theirs
+    # before the others, because it may by chance contain their prefixes
     _t("vault-token", "NATS seed", "/S[UAOCNX][A-Z2-7]{56}/", r"S[UAOCNX][A-Z2-7]{56}", check=checks.is_nkey_seed, end=_ALNUM_END, score=0.6, severity="medium"),
     # clouds
     _t("aws-access-key", "AWS access key id", "AKIA ASIA ABIA ACCA A3T", r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}", severity="medium", end=r"(?![A-Za-z0-9_])"),
