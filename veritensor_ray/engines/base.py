@@ -100,7 +100,7 @@ class Volatile(Engine, Protocol):
 
     @property
     def volatile(self) -> bool:
-        """Whether this is so with these settings. A sweep then asks the engine again about every file to which it applies."""
+        """Whether its findings may change with these settings. A sweep then asks the engine again about every file to which it applies."""
 
 
 @runtime_checkable

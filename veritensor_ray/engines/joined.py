@@ -43,7 +43,7 @@ class Joined:
         return ends
 
     def index(self, position: int) -> int:
-        """Return the text that contains a position, counted from the buffer's first."""
+        """Return the number of the text that contains a position, counted from the buffer's first text."""
         return bisect.bisect_right(self.starts, position) - 1
 
 

@@ -370,7 +370,7 @@ class Structure:
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing: this engine has no model."""
 
     def rules(self) -> Sequence[Rule]:
         """Return one rule for each notice."""

@@ -198,7 +198,7 @@ TOKENS = (
     _t("ai-service-key", "Kaggle token", "KGAT_", r"KGAT_[a-f0-9]{32}"),
     _t("ai-service-key", "Helicone key", "sk-helicone-", r"sk-helicone-[a-z0-9-]{27,45}"),
     _t("ai-service-key", "Friendli token", "flp_", rf"flp_{_AN}{{40,60}}"),
-    # talk and mail
+    # messaging and mail
     _t("slack-token", "Slack token", "xoxb- xoxp- xoxa- xoxo- xoxr- xoxs- xoxe- xoxe.xox xoxc- xoxd-",
        r"xox[abprosc]-(?:[0-9]{1,13}-)?[A-Za-z0-9-]{16,250}|xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,250}|xoxd-[A-Za-z0-9%+/=]{60,300}", loose=r"xox[abprs]-[A-Za-z0-9-]{10,}"),
     _t("slack-token", "Slack app token", "xapp-", r"xapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,80}"),
@@ -220,7 +220,7 @@ TOKENS = (
     _t("mail-service-key", "Intercom token", "dG9rO", r"dG9rO[A-Za-z0-9+/]{54,60}={0,2}", end=""),
     _t("mail-service-key", "Instagram token", "IGQV IGAA", rf"IG(?:QV|AA){_URL}{{100,300}}"),
     _t("mail-service-key", "VK token", "vk1.a.", rf"vk1\.a\.{_URL}{{80,300}}"),
-    # money and shops
+    # payments and shops
     _t("stripe-key", "Stripe secret key", "sk_live_ rk_live_ sk_test_ rk_test_", rf"[sr]k_(?:live|test)_{_AN}{{15,250}}"),
     _t("stripe-key", "Stripe webhook secret", "whsec_", r"whsec_[A-Za-z0-9+/=]{32,64}", score=0.8),
     _t("payment-key", "Pagar.me key", "ak_live_", rf"ak_live_{_AN}{{30}}"),
@@ -241,7 +241,7 @@ TOKENS = (
     _t("payment-key", "Extended private key of a wallet", "xprv", r"xprv[1-9A-HJ-NP-Za-km-z]{107,108}", score=0.97),
     _t("payment-key", "Nostr key", "nsec1", r"nsec1[ac-hj-np-z02-9]{58}", score=0.97),
     _t("shopify-token", "Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    # the rest
+    # others
     _t("facebook-token", "Facebook access token", "EAA", rf"EAA(?:CEdEose0cBA)?{_AN}{{30,300}}", severity="medium", score=0.75),
     _t("provider-token", "Linear key", "lin_api_ lin_oauth_", rf"lin_(?:api_{_AN}{{40}}|oauth_[a-f0-9]{{64}})"),
     _t("provider-token", "Notion token", "secret_ ntn_", rf"secret_{_AN}{{43}}|ntn_[0-9]{{11}}{_AN}{{32,35}}"),

@@ -21,7 +21,7 @@ RULES = (
         remediation="Upgrade to a fixed version, or remove the package.",
         taxonomy=("OWASP-LLM03:2025", "CWE-1395"),
         references=("https://ossf.github.io/osv-schema/",),
-        false_alarms="The vulnerable part may not be in use. Advisories without a rating are shown as medium.",
+        false_alarms="The vulnerable part may not be in use. Advisories without a rating have severity medium.",
     ),
     Rule(
         id="dependencies.malicious-package",
@@ -50,7 +50,7 @@ RULES = (
         id="dependencies.extra-index",
         title="Second package index",
         description="Packages come from more than one index. Installers take the highest version from any of them, so anyone who registers your "
-        "internal name on the public index gets their package installed (dependency confusion). Medium if the address is not encrypted.",
+        "internal name on the public index gets their package installed (dependency confusion). The severity is medium if the address is not encrypted.",
         category="vulnerable-dependency",
         severity="low",
         remediation="Use a single index that mirrors the packages you need, or bind each package to its index.",
@@ -62,7 +62,7 @@ RULES = (
         id="dependencies.direct-url",
         title="Dependency from a direct address",
         description="The package comes from an address instead of an index, so advisories do not cover it and its content may change. "
-        "Medium if the address is not encrypted.",
+        "The severity is medium if the address is not encrypted.",
         category="vulnerable-dependency",
         severity="info",
         remediation="Pin a commit or a hash, or publish the package on your index.",

@@ -12,7 +12,7 @@ MOST = 50_000  # patterns: compiling more would take the automaton seconds and m
 _PLAIN = 6  # characters from which a label is rare by itself
 _DOTS = (".", "[.]", "(.)", "[dot]")
 _IPV6 = rb":[0-9A-Fa-f]{0,4}:"
-_KELVIN = "\u212a".lower()  # a sign whose lower case is a plain k
+_KELVIN = "\u212a".lower()  # the Kelvin sign, whose lower case is a plain k
 
 
 def automaton_of(hosts: Iterable[str], ipv6: bool) -> Automaton | None:

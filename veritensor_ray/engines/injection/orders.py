@@ -12,14 +12,14 @@ from itertools import islice
 
 _ENOUGH = 3
 _HAN = r"\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ffff"  # with Hiragana: two characters count as a word
-_KATAKANA = r"\u30a0-\u30ff\u31f0-\u31ff"  # a run of it is a loanword
+_KATAKANA = r"\u30a0-\u30ff\u31f0-\u31ff"  # a run of Katakana is a loanword and counts as a word
 _JOINED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese and Khmer: four characters count as a word
 # Characters that end a word. Period, slash, underscore, hyphen, at sign and colon do not, so that a path, host or identifier is one word.
 _ENDS = r"\s,;!?…|()\[\]{}<>\"«»„“”、。，！？；：「」『』（）؟،" + _HAN + _KATAKANA + _JOINED
 _WORD = re.compile(
     rf"[{_HAN}]{{2}}|[{_KATAKANA}]+|[{_JOINED}]{{4}}|[^\W\d_{_HAN}{_KATAKANA}{_JOINED}](?:[\w+.-]{{1,20}}://\S*|[^{_ENDS}]*)"
 )
-_ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # of a state, a country, a subject
+_ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # such as that of a state, a country or a subject
 
 
 def can_be_an_order(text: str) -> bool:

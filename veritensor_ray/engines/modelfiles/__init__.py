@@ -88,7 +88,7 @@ class ModelFiles:
         return self._look(about) is not None
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing: this engine has no model."""
 
     def rules(self) -> Sequence[Rule]:
         """Return all rules."""

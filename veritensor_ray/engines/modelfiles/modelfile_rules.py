@@ -155,7 +155,7 @@ RULES = (
     _rule(
         "keras-module",
         "Keras configuration that refers to a module outside Keras",
-        "Loading the model imports that module and calls the named object in it. Critical if the name is known to run code.",
+        "Loading the model imports that module and calls the named object in it. The severity is critical if the name is known to run code.",
         _PICKLE,
         "medium",
         "Check the name. If it is known to run code, do not load the model.",
@@ -165,7 +165,7 @@ RULES = (
     _rule(
         "hdf5-external-data",
         "HDF5 file that reads other files",
-        "A link or dataset takes its content from another file, and a loader opens whatever path is given. High if the path leaves the folder.",
+        "A link or dataset takes its content from another file, and a loader opens whatever path is given. The severity is high if the path leaves the folder.",
         _MODEL,
         "info",
         "Check the path. If it leaves the folder, do not load the file.",

@@ -72,7 +72,7 @@ _LISTED = re.compile(
 _NAMELIKE, _MOST_NAMES = (
     re.compile(r"[^\W_][\w.'’-]*"),
     9,
-)  # seven parts of a name, `name` or `by`, `email`: with more, `_LISTED` tries in vain
+)  # seven parts of a name, `name` or `by`, and `email`: with more, `_LISTED` cannot match
 _AUTHORS = re.compile(r"author|maintainer|contributor|committer", re.IGNORECASE)
 _REACH, _CHAIN = 4000, 1500
 
@@ -182,7 +182,7 @@ class _Surroundings:
             return "contact in an author or copyright line"
         words = self._licence.within(max(begin, start - 400), min(last, end + 400))
         if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
-            return "contact in a licence"
+            return "contact in a license"
         line = joined.text.rfind("\n", max(begin, start - _REACH), start) + 1 or begin
         if not _is_listed(joined.text[max(line, start - 200) : start]):
             return ""

@@ -15,7 +15,7 @@ SHAPES = 288
 SIZES = (1 << WORD_BITS, 1 << EDGE_BITS, 1 << EDGE_BITS, SHAPES, 1 << GAP_BITS)  # rows in the table of each feature, in order
 _LONGEST = 32  # characters of a word that enter its hash
 _EDGE = 3  # characters of its beginning, and of its ending
-_GAP = 6  # most characters between two words that enter a hash
+_GAP = 6  # most characters before a word that enter its hash
 # Features that are hashes: their row, a salt that separates equal letters in different features, and the bits of their table.
 _HASHED = ((0, 0x00000000, WORD_BITS), (1, 0x5BD1E995, EDGE_BITS), (2, 0x27D4EB2F, EDGE_BITS), (4, 0x165667B1, GAP_BITS))
 
