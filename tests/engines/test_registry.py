@@ -39,5 +39,5 @@ def test_a_plugin_of_nowhere_has_a_remedy() -> None:
 def test_nothing_of_the_corpus_is_a_plugin(source: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(EXAMPLES)] if known else sys.path)
     settings = Settings(plugins=["shouting_engine:Shouting"], plugin_folder=str(EXAMPLES), sources=[source])
-    with pytest.raises(UsageError, match="lies in the corpus, and nothing from there is run"):
+    with pytest.raises(UsageError, match="is inside the corpus, and code from the corpus is never run"):
         selected(settings)

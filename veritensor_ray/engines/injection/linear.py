@@ -88,7 +88,7 @@ class Linear:
         except (OSError, SafetensorError, KeyError, IndexError) as error:
             raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
         if weights.shape != (1 << BITS,) or rarity.shape != weights.shape or not (np.isfinite(weights).all() and np.isfinite(bias)):
-            raise ModelError(f"{path} does not contain {1 << BITS:,} finite weights. Reinstall the pinned model")
+            raise ModelError(f"{path} does not contain {1 << BITS:,} weights that are numbers. Reinstall the pinned model")
         return cls(weights.astype(np.float32), rarity.astype(np.float32) / 16, bias)
 
     def save(self, path: Path) -> None:

@@ -64,7 +64,7 @@ class Network:
 
     def _numbers(self, scores: Array) -> Array:
         if not np.isfinite(scores).all():  # NaN would compare as below any threshold, and the text would pass as clean
-            raise ModelError(f"the model in {self.folder} returns scores that are not finite numbers. Reinstall the pinned model")
+            raise ModelError(f"the model in {self.folder} returned scores that are not numbers. Reinstall the pinned model")
         return scores
 
 

@@ -76,7 +76,7 @@ class GlinerTorch:
 def _entity(found: dict[str, Any], length: int) -> Entity:
     score = float(found["score"])
     if math.isnan(score):
-        raise ModelError("the pii model returns scores that are not numbers. Reinstall the pinned model")
+        raise ModelError("the pii model returned scores that are not numbers. Reinstall the pinned model")
     return max(0, int(found["start"])), min(length, int(found["end"])), str(found["label"]), score
 
 
