@@ -102,7 +102,7 @@ RULES = (
     _rule(
         "encrypted-member",
         "Encrypted files in an archive",
-        "Without the password nobody, including this audit, can see their content.",
+        "Their content cannot be read, or audited, without the password.",
         "archive-hazard",
         "medium",
         "Have the files decrypted before they enter the corpus.",
@@ -228,7 +228,7 @@ RULES = (
     _rule(
         "encrypted-document",
         "Encrypted document",
-        "Without the password nobody, including this audit, can read it.",
+        "The document cannot be read, or audited, without the password.",
         "hidden-content",
         "medium",
         "Have it decrypted before it enters the corpus.",

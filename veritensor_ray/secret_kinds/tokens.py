@@ -171,7 +171,7 @@ TOKENS = (
     _t("package-token", "Packagist token", "packagist_", r"packagist_(?:ack|acs|uut|ort)_(?:[a-z]{2,8}_)?[a-f0-9]{68}"),
     # models
     _t("openai-key", "OpenAI key", "T3BlbkFJ", rf"sk-(?:[a-z]{{2,12}}-)?{_URL}{{16,120}}?T3BlbkFJ{_URL}{{20,120}}", back=150, score=0.98),
-    _t("openai-key", "OpenAI style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8, loose=r"sk-[A-Za-z0-9_-]{16,}"),
+    _t("openai-key", "OpenAI-style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8, loose=r"sk-[A-Za-z0-9_-]{16,}"),
     _t("anthropic-key", "Anthropic key", "sk-ant-", rf"sk-ant-[a-z]{{2,8}}[0-9]{{2,3}}-{_URL}{{80,120}}", score=0.98),
     _t("ai-service-key", "OpenRouter key", "sk-or-", r"sk-or-(?:v1-)?[a-f0-9]{64}"),
     _t("huggingface-token", "Hugging Face token", "hf_ api_org_", r"hf_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}|api_org_[A-Za-z]{34}", loose=r"hf_[A-Za-z0-9]{20,}"),
@@ -238,7 +238,7 @@ TOKENS = (
     _t("payment-key", "WooCommerce key", "/ck_[a-f0-9]{40}/ /cs_[a-f0-9]{40}/", r"c[ks]_[a-f0-9]{40}"),
     _t("payment-key", "Checkout.com key", "sk_sbox_", r"sk_sbox_[a-z0-9]{26}"),
     _t("payment-key", "GoCardless token", "/live_[A-Za-z0-9_-]{40}/ /sandbox_[A-Za-z0-9_-]{40}/", rf"(?:live|sandbox)_{_URL}{{40}}", score=0.75),
-    _t("payment-key", "Extended private key of a wallet", "xprv", r"xprv[1-9A-HJ-NP-Za-km-z]{107,108}", score=0.97),
+    _t("payment-key", "Extended wallet private key", "xprv", r"xprv[1-9A-HJ-NP-Za-km-z]{107,108}", score=0.97),
     _t("payment-key", "Nostr key", "nsec1", r"nsec1[ac-hj-np-z02-9]{58}", score=0.97),
     _t("shopify-token", "Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
     # others
@@ -284,7 +284,7 @@ TOKENS = (
     _t("provider-token", "Zoho token", "1000.", r"1000\.[a-f0-9]{32}\.[a-f0-9]{32}"),
     _t("provider-token", "RapidAPI key", "jsn", r"[a-z0-9]{10}msh[a-z0-9]{15}p1[a-z0-9]{5}jsn[a-z0-9]{12}", back=35),
     _t("provider-token", "Honeycomb key", "hcaik_ hcbik_ hcxik_ hcalk_ hcblk_ hcxlk_ hcamk_ hcbmk_ hcxmk_", r"hc[abx][ilm]k_[a-z0-9]{58}"),
-    _t("provider-token", "New Relic licence key", "NRAL NRRA- NRAA-", r"[a-f0-9]{36}NRAL|NR[RA]A-[a-f0-9]{42}", back=36),
+    _t("provider-token", "New Relic license key", "NRAL NRRA- NRAA-", r"[a-f0-9]{36}NRAL|NR[RA]A-[a-f0-9]{42}", back=36),
     _t("provider-token", "Axiom token", "xaat- xapt-", rf"xa[ap]t-{_UUID}"),
     _t("provider-token", "Unleash token", ":development. :production.", r"[A-Za-z0-9_*-]{1,40}:(?:development|production)\.[a-f0-9]{56,64}", back=41),
     _t("provider-token", "Flagsmith key", "/ser[.][A-Za-z0-9]{22}/", rf"ser\.{_AN}{{22}}"),
