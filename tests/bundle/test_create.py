@@ -105,7 +105,7 @@ def without(here: Zone, *names: str) -> Sources:
             r"models.lock.json is no lock of models.*download_models.py",
         ),
         (lambda f: (f / "home/veritensor/models.lock.json").write_text("[]"), ModelError, "is no lock of models: it is no mapping"),
-        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is no folder"),
+        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is not a folder"),
         (lambda f: (f / "rules/acme.yar").write_text("rule {"), UsageError, "acme.yar does not compile"),
         (lambda f: (f / "rules/a\nb.yar").write_text("rule x { condition: true }"), UsageError, "cannot be packed: .*Rename it"),
         (

@@ -29,7 +29,7 @@ def test_a_plugin_from_the_folder_that_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_plugin_of_nowhere_has_a_remedy() -> None:
     with pytest.raises(
-        UsageError, match=r"cannot be imported: No module named 'shouting_engine'\. Install its package, or name the folder"
+        UsageError, match=r"cannot be imported: No module named 'shouting_engine'\. Install its package, or set plugin_folder"
     ):
         selected(Settings(plugins=["shouting_engine:Shouting"]))
 

@@ -112,7 +112,7 @@ def test_an_archive_that_fails_leaves_the_old_database(tmp_path: Path) -> None:
     made = database(tmp_path, record("A-1"))
     with pytest.raises(UsageError, match="no OSV record"):
         import_archives([archive(tmp_path / "empty.zip", [])], made)
-    with pytest.raises(UsageError, match="no zip archive"):
+    with pytest.raises(UsageError, match="not a ZIP archive"):
         import_archives([tmp_path / "nowhere.zip"], made)
     assert Database(made).of("PyPI", "requests")
     (tmp_path / "file").touch()
@@ -137,7 +137,7 @@ def test_another_format_is_refused_and_damage_is_met_later(tmp_path: Path) -> No
         Database(path).of("PyPI", "requests")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = 'other' WHERE key = 'format'")
-    with pytest.raises(DatabaseMissing, match="another format"):
+    with pytest.raises(DatabaseMissing, match="a different format"):
         Database(path)
 
 

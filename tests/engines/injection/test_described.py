@@ -73,7 +73,7 @@ def test_a_gate_that_lets_nothing_through_fails_the_self_test(tmp_path: Path) ->
     path = home / "injection/calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"gate": 99.0}))
     sealed(home)
-    with pytest.raises(ModelError, match="its first stage overlooks an attack"):
+    with pytest.raises(ModelError, match="its first stage misses an attack"):
         Injection(Settings()).load(ModelStore("embedded", home))
 
 
