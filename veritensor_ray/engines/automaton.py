@@ -45,6 +45,6 @@ def available() -> bool:
     """Return whether Hyperscan is installed and runs on this machine's processor."""
     try:
         Automaton([Pattern(0, b"word")])
-    except Exception:  # noqa: BLE001  # no wheel for this Python, or an unsupported processor: the same is found without it, only more slowly
+    except Exception:  # noqa: BLE001  # no wheel for this Python, or an unsupported processor: findings stay the same, but take longer
         return False
     return True

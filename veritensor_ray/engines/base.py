@@ -116,7 +116,10 @@ class PreparingEngine(TextEngine, Protocol):
     """A text engine with a model that works in two steps: `scan_text(texts)` equals `scan_prepared(texts, prepare(texts))`."""
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the model's input, computed where the bytes are and without `load`: a table whose ascending column `row` refers to `texts`."""
+        """Return the model's input as a table whose ascending column `row` refers to `texts`.
+
+        It is computed where the bytes are, without `load`.
+        """
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
         """Return the hits, as `scan_text` would."""
@@ -127,7 +130,7 @@ class FileEngine(Engine, Protocol):
     """An engine that reads whole files as bytes."""
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        """Yield the hits in a seekable file, positioned at its start. Offsets are in bytes. Gaps record the parts that could not be checked."""
+        """Yield the hits in a seekable file that is at its start. Offsets are in bytes. Gaps record the parts that could not be checked."""
 
 
 @runtime_checkable

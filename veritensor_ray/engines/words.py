@@ -32,7 +32,7 @@ def _classes() -> Array:
 
 @functools.cache
 def _powers() -> tuple[Array, Array]:
-    """Return powers of the generator and of its inverse, modulo 2³²: the hash of a range is the difference of two sums, shifted to its start."""
+    """Return powers of the generator and of its inverse, modulo 2³². The hash of a range is the difference of two sums, shifted to its start."""
     count = AT_ONCE + 2
     inverse = pow(_GENERATOR, -1, 1 << 32)
     return tuple(np.cumprod(np.concatenate([[1], np.full(count - 1, one, np.uint32)]), dtype=np.uint32) for one in (_GENERATOR, inverse))  # type: ignore[return-value]
@@ -81,7 +81,10 @@ def mixed(values: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class JoinedPiece:
-    """Texts, or parts of texts, joined with NULs. For each part: the number of its text, where it begins, and how much of its text precedes it."""
+    """Texts, or parts of texts, joined with NULs.
+
+    For each part: the number of its text, where it begins, and how much of its text precedes it.
+    """
 
     text: str
     owners: Array

@@ -41,7 +41,7 @@ def decoded(text: str, limit: int = 4096) -> bytes | None:
 
 
 def is_jwt(token: str) -> bool:
-    """Check that header and payload decode to JSON objects, that the header names an algorithm or type, and that the token is signed or encrypted."""
+    """Check that header and payload decode to JSON objects, the header names an algorithm or type, and the token is signed or encrypted."""
     header, _, rest = token.partition(".")
     payload, _, signature = rest.partition(".")
     first, second = decoded(header), decoded(payload)

@@ -34,7 +34,7 @@ __all__ = ["Dependencies"]
 
 
 class Dependencies:
-    """Parses files named like manifests, and notebook cells, and checks their packages against the advisories and the lists of popular names."""
+    """Parses manifests (recognized by name) and notebook cells, and checks their packages against advisories and lists of popular names."""
 
     name = "dependencies"
     version = "1"

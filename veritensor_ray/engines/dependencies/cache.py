@@ -18,7 +18,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at REAL NOT 
 
 
 class Cache:
-    """Keeps ids by query for a limited time, and records by id and time of change indefinitely. Each service address has its own entries."""
+    """Keeps ids by query for a limited time, and records by id and time of change indefinitely. Each service address has separate ones."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._url, self._seconds = url, seconds

@@ -13,7 +13,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Text decoded without loss: invalid UTF-8 becomes lone surrogates, which no name contains. `mark` is the length of the byte order mark."""
+    """Text decoded without loss: invalid UTF-8 becomes lone surrogates, which no name contains. `mark` is the byte order mark's length."""
 
     value: str
     encoding: str

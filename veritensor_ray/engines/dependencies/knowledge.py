@@ -26,7 +26,7 @@ _ENGINE = "dependencies"
 
 @dataclass(slots=True)
 class Answers:
-    """The advisories that affect each dependency, by its key (unaffected dependencies are absent), and the gaps for unanswered questions."""
+    """The advisories that affect each dependency, by its key (unaffected ones are absent), and the gaps for unanswered questions."""
 
     found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)

@@ -80,7 +80,7 @@ def unpacked(ecosystem: str, data: bytes) -> Advisory:
 
 
 def _sorted(ecosystem: str, events: Range) -> tuple[tuple[Any, str], ...]:
-    """Sort events by version, keeping the record's order within one. An end that is not a version is ignored, which errs toward a finding."""
+    """Sort events by version, stably. An end that is not a version is ignored, which errs on the side of a finding."""
     keyed: list[tuple[Any, str]] = []
     for kind, value in events:
         key = order(ecosystem, value)

@@ -19,7 +19,7 @@ _AFFIXES = {
     PYPI: frozenset({"python", "python2", "python3", "py", "py2", "py3", "pip", "pypi", "official", "original", "latest", "install"}),
     NPM: frozenset({"js", "node", "nodejs", "npm", "official", "original", "latest", "install"}),
 }
-# Letters that look like Latin ones, besides those that Unicode's compatibility forms map anyway: each pair is a letter and its Latin look-alike.
+# Letters that look like Latin ones, besides those that Unicode's compatibility forms map: each pair is a letter and its Latin look-alike.
 _PAIRS = (
     "аa еe оo рp сc уy хx іi їi јj ѕs ԁd ԛq ԝw һh ӏl кk мm тt вb нh гr пn αa βb εe κk νv οo ρp τt υu χx ιi ωw ηn ɡg ıi łl øo đd ħh ŧt ʟl ᴏo"
 )
@@ -130,7 +130,10 @@ class Lookalikes:
         return None
 
     def _scoped(self, name: str) -> Iterator[Squat]:
-        """Yield imitations of scoped names: a scope belongs to its owner, so only one that resembles a popular scope and holds the same name counts."""
+        """Yield imitations of scoped names.
+
+        A scope belongs to its owner, so only a scope that resembles a popular one and holds a package of the same name counts.
+        """
         scope, _, rest = name[1:].partition("/")
         if scope in self._scopes:
             return

@@ -37,7 +37,7 @@ RULE = Rule(
 
 
 class Injection(WithModel):
-    """Scores windows. Consecutive windows above the threshold become one hit, located at the highest-scoring sentences of the best window."""
+    """Scores windows. Consecutive windows above the threshold become one hit, at the highest-scoring sentences of the best window."""
 
     name = "injection"
     version = "4"
@@ -112,7 +112,7 @@ class Injection(WithModel):
             raise ModelError(f"the model in {folder} fails its self-test: its first stage misses an attack. Reinstall the pinned model")
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the windows that the transformer has to read (schema WINDOWS), computed where the bytes are to spare the model's process."""
+        """Return the windows that the transformer has to read, schema WINDOWS. They are computed where the bytes are."""
         cutter = self._cutter or self._load_cutter(ModelStore.of(self._settings))
         return cutter.table(texts.column("text").to_pylist())
 

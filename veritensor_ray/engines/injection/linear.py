@@ -65,7 +65,10 @@ def _shifted(values: Array, by: int) -> Array:
 
 @dataclass(frozen=True)
 class Linear:
-    """TF-IDF and logistic regression combined: a window's score is the sum of its n-grams' weights over the norm of their rarities, plus the bias."""
+    """TF-IDF and logistic regression combined.
+
+    A window's score is the sum of its n-grams' weights over the norm of their rarities, plus the bias.
+    """
 
     weights: Array
     rarity: Array
@@ -78,7 +81,7 @@ class Linear:
 
     @classmethod
     def load(cls, path: Path) -> Linear:
-        """Load a safetensors file with `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
+        """Load a safetensors file: `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -107,7 +110,7 @@ class Linear:
         return self._score(sums)
 
     def zones(self, texts: Sequence[str], gate: float) -> Iterator[tuple[int, int, int]]:
-        """Yield (text, start, end), in characters and in order, of passages that score `gate` or more, with margins and merged if they overlap."""
+        """Yield (text, start, end), in characters, of passages that score `gate` or more, with margins, in order and merged if they overlap."""
         for piece in joined_pieces(texts, _cut):
             found = words(piece.text)
             total = np.concatenate([np.zeros((1, 2)), np.cumsum(self._values(found), 0, dtype=np.float64)])

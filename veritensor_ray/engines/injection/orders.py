@@ -23,7 +23,7 @@ _ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # such as that of a state, a count
 
 
 def can_be_an_order(text: str) -> bool:
-    """Return whether a text has three words, or six Chinese or Japanese characters. Two capitals count only in a text without lower case."""
+    """Return whether a text has three words, or six Chinese or Japanese characters. Two capitals count only if there is no lower case."""
     found = _WORD.finditer(text)
     words = found if text.isupper() else (word for word in found if not _ABBREVIATION.fullmatch(word[0]))
     return sum(1 for _ in islice(words, _ENOUGH)) == _ENOUGH

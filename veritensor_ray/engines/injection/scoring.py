@@ -49,7 +49,10 @@ class Scorer:
         return max(self.scores(replace(self.cutter, gate=None).windows([text])), default=-math.inf)
 
     def place(self, text: str, enough: float) -> tuple[int, int]:
-        """Return where in a window's text the injection is: the highest-scoring sentence or pair of sentences, or all of it if none scores enough."""
+        """Return where in a window's text the injection is.
+
+        This is the highest-scoring sentence or pair of sentences, or the whole window if none scores `enough`.
+        """
         ranges = sentences(text)
         if len(ranges) < 2:
             return 0, len(text)

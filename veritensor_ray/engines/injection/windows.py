@@ -51,7 +51,7 @@ class Zone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """Cuts texts into overlapping windows of `size` tokens, one every `stride` tokens; with a `gate`, only where the linear model reaches it.
+    """Cuts texts into overlapping windows of `size` tokens, one every `stride`; with a `gate`, only where the linear model reaches it.
 
     The tokenizer is that of the Rust library. It needs neither PyTorch nor the weights, so it can run where the bytes are.
     """

@@ -24,7 +24,7 @@ _UFUNC = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
 
 @dataclass(slots=True)
 class _Calls:
-    """A distinct name in a pickle: its first occurrence, the number of references and calls, the arguments, and the number of harmless calls."""
+    """A distinct name in a pickle: its first occurrence, its arguments, and the number of references, calls and harmless calls."""
 
     first: Name
     count: int = 0

@@ -63,7 +63,7 @@ def check(template: str) -> list[TemplateFinding]:
         found = list(_walk(tree))
     except RecursionError:
         return [*_by_text(template), TemplateFinding(UNREADABLE, "nested too deeply", 1)]
-    except Exception as error:  # noqa: BLE001  # the boundary of a template: huge numbers and unusual characters raise more than syntax errors
+    except Exception as error:  # noqa: BLE001  # the boundary of a template: huge numbers and unusual characters raise other errors too
         return [
             *_by_text(template),
             TemplateFinding(UNREADABLE, f"{str(error).partition(chr(10))[0][:200]}", getattr(error, "lineno", 1) or 1),

@@ -111,7 +111,7 @@ def lines(words: Sequence[Box]) -> list[list[Box]]:
 
 
 def drift(runs: Sequence[Sequence[Box]]) -> float:
-    """Return the degrees by which nearly level lines still fall to the right. A line's angle is more reliable than that of a single word."""
+    """Return the degrees by which nearly level lines still fall to the right. A line's angle is more reliable than a word's."""
     slopes = []
     for run in runs:
         if len(run) > 3 and run[-1].right - run[0].left > 10 * run[0].height:

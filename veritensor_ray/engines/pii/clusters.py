@@ -43,7 +43,10 @@ def dotted(codes: Codes, digits: Positions) -> Positions:
 
 
 def clusters(digits: Positions, apart: int, least: int, near: Near | None = None) -> Iterator[tuple[int, int]]:
-    """Yield ranges that span at least `least` digits, each at most `apart` from the next (1 means adjacent); with `near`, only those near a position."""
+    """Yield ranges that span at least `least` digits, each at most `apart` from the next, where 1 means adjacent.
+
+    With `near`, yield only those near one of its positions.
+    """
     begins, stops = _clusters(digits, apart, least)
     if near is not None and len(begins):
         some = near.mask(begins, stops)

@@ -20,7 +20,7 @@ _KINDS = {
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
     "phone": "phone phones telephone tel tlf mobile cellphone fax telefon handy mobil rufnummer telefonnummer phonenumber téléphone telephone"
     " teléfono telefono móvil movil whatsapp sms hotline handynummer durchwahl",
-    "call": "call calls calling cell ring dial contact office answering messages anrufen portable appeler llamar",  # these often have other meanings
+    "call": "call calls calling cell ring dial contact office answering messages anrufen portable appeler llamar",  # ambiguous
     "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
     "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
     "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",

@@ -37,7 +37,7 @@ def _flags() -> Array:
 
 
 def words(text: str, begins: Sequence[int] | Array = (0,)) -> WordRows:
-    """Return the words of a buffer of at most `AT_ONCE` characters. `begins` holds the starts of its texts, so that no word sees another text."""
+    """Return the words of a buffer of at most `AT_ONCE` characters. `begins` holds the starts of its texts: no word sees another text."""
     points = points_of(text)
     starts, ends = bounds(points)
     rows = np.zeros((5, len(starts)), np.uint32)

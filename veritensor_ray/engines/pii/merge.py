@@ -29,7 +29,7 @@ def _key(found: PiiSpan) -> tuple[float, int, int, int, str]:
 
 
 def merged(candidates: Iterable[PiiSpan]) -> list[PiiSpan]:
-    """Return the strongest of any candidates that overlap, in order. Adjacent ones stay separate; of equally strong ones, the longer wins."""
+    """Return the strongest of any candidates that overlap, in order. Adjacent ones stay separate; among equals, the longer wins."""
     kept: list[PiiSpan] = []
     for group in _groups(candidates):
         taken: list[PiiSpan] = []

@@ -247,7 +247,7 @@ class Table:
         self._any = re.compile("|".join(f"(?:{kind.shape.pattern})" for kind in kinds if "\\1" not in kind.shape.pattern), re.IGNORECASE)
 
     def fits(self, text: str) -> bool:
-        """Return whether any shape matches, in a table whose shapes have no back-references. This is cheaper than examining the words nearby."""
+        """Return whether any shape matches, in a table without back-references. This is cheaper than examining the nearby words."""
         return self._any.match(text) is not None
 
     def identify(self, text: str, near: Mapping[str, int], inside: bool = False) -> tuple[Identifier, int, float] | None:

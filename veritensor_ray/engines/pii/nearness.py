@@ -79,7 +79,7 @@ def _upper() -> dict[str, list[str]]:
 
 
 def _phrase(phrase: str) -> str:
-    """Return a pattern for a phrase: a long word as it is, and several words in order without letters between, within the reach of `context`."""
+    """Return a pattern for a phrase: a long word as it is, or several words in order, without letters between them."""
     words = phrase.split(" ")
     if not phrase.isascii():
         return "".join(_either_case(letter) for letter in max(words, key=len))

@@ -66,7 +66,7 @@ class GlinerOnnx:
         return self.entities([text], floor)[0]
 
     def _windows(self, text: str) -> Iterator[WordWindow]:
-        """Yield the words of a text in as many windows as their tokens need, which is nearly always one. Words without tokens are skipped."""
+        """Yield the words of a text in as many windows as their tokens need, nearly always one. Words without tokens are skipped."""
         first = len(self._prompt)
         window = WordWindow([], [], [])
         for match in _WORD.finditer(text):
@@ -119,8 +119,8 @@ class WordTokens:
 def spans(scores: Numbers, floor: float) -> list[tuple[int, int, int, float]]:
     """Return the first and last word, label and score of likely spans, the likeliest first and without overlaps.
 
-    `scores`, shape (3, labels, words), gives the likelihood that each label begins at a word, ends there and continues there. A span has the
-    score of its least likely part.
+    `scores`, shape (3, labels, words), gives the likelihood that each label begins at a word, ends there and continues there. A span has
+    the score of its least likely part.
     """
     starts, ends, inside = scores
     found = []

@@ -75,7 +75,7 @@ _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
 class Clustered(NamedTuple):
-    """The clusters in which a pattern is tried: at least `least` digits, each at most `apart` from the next, with a match of `beside` nearby.
+    """The clusters in which a pattern is tried: at least `least` digits, each at most `apart` from the next, near a match of `beside`.
 
     A match may begin up to `ahead` characters before the cluster. `machines` includes email header fields that only machines read.
     """
@@ -422,7 +422,7 @@ _OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or a
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    """Yield the date after a word for birth, or just before it, without another number between, and all dates in a column for birth dates."""
+    """Yield a date after or just before a word for birth, without another number between, and all dates in a column for birth dates."""
     for start, end, column in zip(joined.starts, joined.ends, joined.columns, strict=True):
         if column is not None and speaks_of(column.name, "dob"):
             for match in _dates(joined.text, start, end):

@@ -66,7 +66,7 @@ class Verge:
 
 
 def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Verge]:
-    """Read the limits of each kind from a calibration's `tagger`. Raises ModelError if one is missing, because its kind would never be found."""
+    """Read the limits of each kind from a calibration's `tagger`. Raises ModelError if a kind is missing: it would never be found."""
     try:
         found = {kind: Verge(*map(float, settings["tagger"][kind])) for kind in KINDS[:-1]}
     except (KeyError, TypeError, ValueError) as error:
@@ -92,7 +92,10 @@ class TaggerNetwork:
 
     @classmethod
     def load(cls, path: Path) -> TaggerNetwork:
-        """Load a safetensors file: `table.N` (int8, a row per bucket), `scales`, `layer.N.weight` (3, in, out), `out.weight`. Raises ModelError."""
+        """Load a safetensors file. Raises ModelError.
+
+        It contains `table.N` (int8, a row per bucket), `scales`, `layer.N.weight` (3, in, out) and `out.weight`.
+        """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -111,7 +114,7 @@ class TaggerNetwork:
         return network
 
     def probabilities(self, rows: Array, empty: Array) -> Array:
-        """Return the probability of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the empty words that separate texts."""
+        """Return the probability of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that separate texts."""
         count = rows.shape[1]
         found = np.empty((count, len(TAGS)), np.float32)
         for start in range(0, count, _BLOCK):
@@ -171,7 +174,7 @@ class Tagger:
         self._size = 0
 
     def read(self, texts: Sequence[str]) -> list[Tagged]:
-        """Return a verdict on each text, independent of the others. Equal texts are read once, because corpora repeat licenses and cells."""
+        """Return a verdict on each text, independent of the others. Equal texts are read once: corpora repeat licenses and cells."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         self._known.update(zip(new, self._read(new), strict=True))
         found = [self._known[text] for text in texts]

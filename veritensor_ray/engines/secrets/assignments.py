@@ -55,7 +55,7 @@ _SEPARATOR = re.compile(
     """,
     re.VERBOSE | re.ASCII | re.IGNORECASE,
 )
-# A value that `_SEPARATOR` treats as a command-line option must be random, and so at least 16 characters long, unless its name begins with a dash.
+# The value of a command-line option, as `_SEPARATOR` finds it, must be random (so at least 16 characters) unless its name begins with a dash.
 _PROSE_AFTER = re.compile(
     r"[ \t]{1,2}(?!value|(?:is|was|ist|lautet|est|es)[ \t:])[A-Za-z0-9_.]{1,15}+(?=[\s<>,;]|\Z)(?![ ](?:-String[ ])?[brufBRUF@]{0,2}[\"'])",
     re.ASCII | re.IGNORECASE,

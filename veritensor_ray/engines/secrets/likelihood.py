@@ -98,7 +98,10 @@ def naturalness(value: str, letters_only: bool = False) -> float:
 
 @functools.lru_cache(8192)
 def rarity(run: str) -> float:
-    """Return the bits per letter of a lower-case run as a word: 3.5 is common, 4.7 occurs in one word in a hundred, 6.9 is typical of random letters."""
+    """Return the bits per letter of a lower-case run as a word.
+
+    A value of 3.5 is common, 4.7 occurs in one word in a hundred, and 6.9 is typical of random letters.
+    """
     known = surprises()
     marked = f"^^{run}$"
     bits = 0.0

@@ -43,7 +43,7 @@ class Where:
 
 
 def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
-    """Yield the rows and names of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
+    """Yield row and name of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
     named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.NameKind.NONE}
     paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
     if not named and not paired:

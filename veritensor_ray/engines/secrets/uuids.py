@@ -26,7 +26,7 @@ _MANY = 100  # a text with more UUIDs is a table of identifiers
 
 
 def uuids(joined: JoinedBytes, extension: Callable[[int], str]) -> Iterator[ShapedSecret]:
-    """Yield each UUID at the lowest severity, except those in a text that is full of them. `extension` returns the file extension of a row."""
+    """Yield UUIDs at the lowest severity, except in a text that is full of them. `extension` returns the file extension of a row."""
     text = joined.text
     rows: dict[int, list[ShapedSecret]] = {}
     for tail in _TAIL.finditer(text):

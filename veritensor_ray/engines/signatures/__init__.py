@@ -74,7 +74,7 @@ class Signatures:
         return tuple(rule for rules in self._compiled() for rule in rules.restricted if rules.named(rule, path))
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Return hits of the built-in text rules in joined buffers, and of the user's rules in segments whose text the raw bytes do not contain."""
+        """Return hits of the built-in text rules, and of the user's rules in segments whose text the raw bytes do not contain."""
         ours, _, users = self._compiled()
         found = (hit for joined in JoinedBytes.pieces(texts.column("text")) for hit in hits(joined, ours))
         wanted = [hit for hit in found if ours.wants(hit.rule, texts, hit.row or 0)]

@@ -209,7 +209,7 @@ def _repeated(least: int, most: int, inner: list[_Piece]) -> Sequence[_Piece]:
 
 
 def _of_branches(alternatives: Any, caseless: bool, first: _Piece | None) -> Sequence[_Piece]:
-    """Return the pieces of a branch. `first` precedes each alternative: words become part of the alternatives, other pieces are only context."""
+    """Return the pieces of a branch. `first` precedes each alternative: words become part of them, other pieces are only context."""
     head: list[_Piece] = [first] if isinstance(first, _Words) else []
     branches = [_joined(head, _pieces(one, caseless, first if isinstance(first, _Edge | _Gap) else None)) for one in alternatives]
     plain = [[piece for piece in branch if not isinstance(piece, _Edge)] for branch in branches]

@@ -43,7 +43,7 @@ def parse(text: str) -> Iterator[Item]:
 
 
 def _logical(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield number, offset and text of each logical line. Joining continuations keeps the number of characters, so that offsets stay valid."""
+    """Yield number, offset and text of each logical line. Joining continuations keeps the number of characters, so offsets stay valid."""
     at, number, parts, first, begin = 0, 0, "", 0, 0
     for raw in text.splitlines(keepends=True):
         number += 1
