@@ -105,7 +105,7 @@ def without(here: Zone, *names: str) -> Sources:
             r"models.lock.json is no lock of models.*download_models.py",
         ),
         (lambda f: (f / "home/veritensor/models.lock.json").write_text("[]"), ModelError, "is no lock of models: it is no mapping"),
-        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is no folder"),
+        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is not a folder"),
         (lambda f: (f / "rules/acme.yar").write_text("rule {"), UsageError, "acme.yar does not compile"),
         (lambda f: (f / "rules/a\nb.yar").write_text("rule x { condition: true }"), UsageError, "cannot be packed: .*Rename it"),
         (
@@ -114,7 +114,7 @@ def without(here: Zone, *names: str) -> Sources:
             "name is too long.*shorter name",
         ),
         (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is no file"),
-        (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is no advisory database"),
+        (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is not an advisory database"),
         (lambda f: (f / "advisories.sqlite").unlink(), VeritensorError, "advisories.sqlite"),
         (lambda f: (f / "pypi.txt").write_text("# none\n"), UsageError, "pypi.txt holds no names"),
         (lambda f: (f / "pypi.txt").write_bytes(b"\xff\xff"), UsageError, "pypi.txt cannot be read"),
@@ -135,7 +135,7 @@ def test_what_is_not_packed(here: Zone, damage: Callable[[Path], object], error:
         (lambda zone: Sources(), "holds at least one of --models, --rules, --advisories and --names"),
         (lambda zone: Sources(names={"cargo": zone.folder / "npm.txt"}), "--names cargo=…: there are pypi and npm"),
         (lambda zone: Sources(models=zone.folder / "nothing"), "is no lock of models"),
-        (lambda zone: Sources(rules=zone.folder / "home"), r"holds no .yar or .yara file"),
+        (lambda zone: Sources(rules=zone.folder / "home"), r"contains no .yar or .yara file"),
     ],
 )
 def test_sources_that_are_none(here: Zone, sources: Callable[[Zone], Sources], message: str) -> None:

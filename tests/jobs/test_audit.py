@@ -250,7 +250,7 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
         ({"engines": ["signature"]}, UsageError, "did you mean signatures"),
         ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),
-        ({"rules": ["/no/rules"]}, UsageError, "/no/rules is no folder"),
+        ({"rules": ["/no/rules"]}, UsageError, "/no/rules is not a folder"),
         ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not carry credentials"),
         ({"resources": {"model_gpus": 1.0}, **FAKES}, CannotRunError, "GPUs"),
         ({"resources": {"cpus": 64}}, CannotRunError, "64 extractions need 64 CPUs"),
