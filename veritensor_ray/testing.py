@@ -223,7 +223,7 @@ class EngineContract:
         import pytest
 
         if not isinstance(self.make_engine(), kind):
-            pytest.skip(f"it is no {kind.__name__}")
+            pytest.skip(f"the engine is not a {kind.__name__}")
         return self.loaded()
 
     def _odd_files(self) -> Iterator[SampleFile]:

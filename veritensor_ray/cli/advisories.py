@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
-    help="Manage the offline database of known vulnerabilities and malicious packages.",
+    help="Manage the offline advisory database. It holds known vulnerabilities and malicious packages.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from veritensor_ray.bundle.manifest import BundleManifest
 
 app = typer.Typer(
-    help="Carry models, rules and advisories across the air gap in one signed file.",
+    help="Carry models, rules and advisories across the air gap. They travel in one signed file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,7 +54,7 @@ def create(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check models, rules and advisories, pack them into one file, and sign its manifest."""
+    """Check models, rules and advisories, and pack a bundle. Its manifest is signed."""
     from veritensor_ray.bundle.create import Sources
     from veritensor_ray.bundle.create import create as make
     from veritensor_ray.cli.render import safe, size
@@ -132,7 +132,7 @@ def rollback(config: Config = None, as_json: AsJson = False) -> None:
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Show the bundle in use and the previous one, checking signature, names and sizes. Exit code 4 if runs would refuse the bundle in use."""
+    """Show the bundle in use and the previous one. Signature, names and sizes are checked. Exit code 4 if runs would refuse the bundle in use."""
     from veritensor_ray.bundle.active import CURRENT, PREVIOUS, bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
     from veritensor_ray.cli.render import console, safe

@@ -34,9 +34,10 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result, but leave the thresholds unchanged.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the thresholds of the injection engine from clean documents of your own.
+    """Set the thresholds of the injection engine.
 
-    All text of every document is scored. The thresholds meet both rates for each kind of document separately, and are stored beside the model.
+    They are derived from clean documents of your own, of which all text is scored. The thresholds meet both rates for each kind of document
+    separately, and are stored beside the model.
     """
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings

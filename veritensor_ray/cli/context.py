@@ -32,7 +32,7 @@ def context(
     sweep: Annotated[
         str | None, typer.Option(help="For a state: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
     ] = None,
-    config: Annotated[str | None, typer.Option(help="YAML file with the settings of stores and the site key.")] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with settings for stores, and the site key.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the text around a finding.

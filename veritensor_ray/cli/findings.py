@@ -58,7 +58,7 @@ def findings(
         bool,
         typer.Option("--group/--no-group", help="Show equal evidence of one rule as one row of the table, or every finding with its id."),
     ] = True,
-    config: Annotated[str | None, typer.Option(help="YAML file with the settings of stores.")] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with settings for stores.")] = None,
 ) -> None:
     """Show the findings of an output, or export them."""
     from veritensor_ray import api

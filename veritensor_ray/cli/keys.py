@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
-    help="Manage the keys that sign bundles and results, and the list of keys trusted here.",
+    help="Manage signing keys and the list of trusted keys. They sign bundles and results.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -60,7 +60,7 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why the key is revoked. Every refusal shows this reason.")],
     config: Config = None,
 ) -> None:
-    """Revoke a key: none of its signatures count any longer, past ones included. This cannot be undone."""
+    """Revoke a key. None of its signatures count any longer, past ones included. This cannot be undone."""
     from veritensor_ray.signing import change
     from veritensor_ray.signing import revoke as revoking
 

@@ -52,7 +52,7 @@ def verify(profile: Profile = None, config: Config = None, as_json: AsJson = Fal
 
 
 def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Load every engine that has a model, and compare its answers with known ones. Exit code 4 if an engine fails."""
+    """Load every model engine and test it with known answers. Exit code 4 if an engine fails."""
     import time
 
     from veritensor_ray.bundle.active import activate

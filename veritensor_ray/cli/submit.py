@@ -69,7 +69,7 @@ def submit(
         str | None,
         typer.Option(help="For a sweep: etag, mtime or content decides whether an artifact is unchanged. Default: etag."),
     ] = None,
-    keep: Annotated[int | None, typer.Option(help="For a sweep: number of complete sweeps that the state keeps. Default: 30.")] = None,
+    keep: Annotated[int | None, typer.Option(help="For a sweep: number of complete sweeps to keep in the state. Default: 30.")] = None,
     policy: Annotated[
         str | None,
         typer.Option(help="File with severities and suppressions. Default: policy.yaml in the working directory, if it exists."),
@@ -87,7 +87,7 @@ def submit(
         bool | None,
         typer.Option(
             "--allow-missing-engines",
-            help="Run even if the model of an engine is missing. Its engine is left out, and every artifact counts as partial.",
+            help="Run even if the model of an engine is missing. The engine is left out, and every artifact counts as partial.",
         ),
     ] = None,
     strict: Annotated[
@@ -101,7 +101,9 @@ def submit(
     verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json. Default: text.")] = None,
 ) -> None:
-    """Audit a corpus and write findings, ledger and rollup as Parquet. With --job sweep, audit it repeatedly and scan only what changed.
+    """Audit a corpus, once or as a repeated sweep.
+
+    Findings, ledger and rollup are written as Parquet. With --job sweep, only artifacts that changed since the last sweep are scanned.
 
     Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
     """

@@ -30,9 +30,9 @@ def sweeps(
     format: Annotated[str, typer.Option(help="Output format: table or json.")] = "table",  # named after the flag
     config: Config = None,
 ) -> None:
-    """List the sweeps of a state, newest first, including any that were missed.
+    """List the sweeps of a state, newest first.
 
-    `sweep.every` in the configuration sets how often a sweep is expected.
+    Missed sweeps are listed too: `sweep.every` in the configuration sets how often a sweep is expected.
     """
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
@@ -64,7 +64,10 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     config: Config = None,
 ) -> None:
-    """Remove old sweeps from a state, including leftovers of sweeps that did not end. The last complete sweep always stays."""
+    """Remove old sweeps from a state.
+
+    Leftovers of sweeps that did not end are removed too. The last complete sweep always stays.
+    """
     from veritensor_ray.config import load_settings
     from veritensor_ray.stores.lease import lease
 

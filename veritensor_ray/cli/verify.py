@@ -24,7 +24,9 @@ def verify(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the signature of an audit or a sweep, and compare every object of its results with it.
+    """Check the signature of an audit or a sweep.
+
+    Every object of the results is compared with the signed list.
 
     Exit codes: 0 a trusted key signed these results; 4 they differ from what was signed, or no trusted key signed them.
     """
