@@ -74,7 +74,7 @@ class Limits(Section):
     shard_artifacts: int = Field(300, ge=1, description="artifacts in one shard")
     split_bytes: ByteSize = Field(ByteSize(64_000_000), description="larger artifacts are split if that loses nothing")
     artifact_seconds: float = Field(300, gt=0, description="seconds that a worker may spend without progress")
-    worker_memory: ByteSize | None = Field(None, description="memory that a worker may allocate")
+    worker_memory: ByteSize | None = Field(None, description="bytes of memory that a worker may allocate")
     segment_chars: int = Field(262_144, ge=4096, description="longer texts are cut into overlapping segments")
     overlap_chars: int = Field(1024, ge=0, description="characters that the next segment repeats")
     expanded_bytes: ByteSize = Field(
@@ -174,7 +174,7 @@ class OcrSettings(Section):
 
     languages: StringList = Field(["en"], min_length=1, description="languages to read; only the model for en ships with the package")
     min_side: int = Field(8, ge=1, description="smaller images are taken to hold no text")
-    pixels: int = Field(100_000_000, ge=1, description="larger images are not decoded")
+    pixels: int = Field(100_000_000, ge=1, description="pixels of an image; larger ones are not decoded")
     max_side: int = Field(6000, ge=640, description="longest side that the detector sees; larger images are scaled down")
     tile: int = Field(1024, ge=256, description="side of the tiles that the detector reads")
     frames: int = Field(8, ge=1, description="frames of an animation or pages of a TIFF; identical ones count once")
