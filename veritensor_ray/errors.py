@@ -136,7 +136,7 @@ _MEMORY = re.compile(
 # The meaning of Python's own errors in a parser. Their messages describe code, and may quote content of the file.
 _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (RecursionError, "it is nested too deeply"),
-    (UnicodeError, "some of its characters cannot be decoded"),
+    (UnicodeError, "some of its characters do not decode"),
     ((IndexError, EOFError, struct.error), "it ends early, or one of its lengths or positions is wrong"),
     ((ValueError, ArithmeticError), "it contains an impossible number or value"),
     (Exception, "its structure violates its format"),
