@@ -44,7 +44,7 @@ class Machines:
         self.follow(await asyncio.to_thread(machines))
 
     def follow(self, living: Sequence[Machine]) -> None:
-        """Divide the work among these machines. For a known machine, the CPUs that were free at first count: this run holds the rest by now."""
+        """Divide the work among these machines. A known machine counts with the resources it had free at first: this run holds the others."""
         if {machine.id for machine in living} == set(self._known):
             return
         self._known = {machine.id: self._known.get(machine.id, machine) for machine in living}

@@ -84,7 +84,7 @@ def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
         if previous is None or stamp > previous[: len(stamp)]:
             return f"{stamp}-{suffix}", now
         if previous[: len(stamp)] > f"{datetime.fromtimestamp(now.timestamp() + 60, UTC):%Y%m%dT%H%M%SZ}":
-            raise CannotRunError(f"this machine's clock ({stamp}) is behind the last sweep ({previous}); set it, and submit again")
+            raise CannotRunError(f"this machine's clock ({stamp}) is behind the last sweep ({previous}); set the clock, and submit again")
         time.sleep(0.2)
 
 

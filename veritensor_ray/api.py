@@ -239,7 +239,7 @@ class Audit:
             f"<td>{html.escape(visible(r['title']))}</td></tr>"
             for r in self.run["rules"]
         )
-        head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>what</th></tr>"
+        head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>title</th></tr>"
         return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
 
 

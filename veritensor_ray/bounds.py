@@ -92,7 +92,7 @@ MACRO = _fixed("macro_bytes", 16 << 20, "bytes", "the source of one macro module
 MACROS = _fixed("macros", 2_000, "modules", "macro modules of one project")
 OLE_STREAMS = _fixed("ole_streams", 10_000, "streams", "streams of an OLE file")
 OLE_SETS = _fixed("ole_property_sets", 4, "sets", "property sets in one stream of an OLE file; the format defines two")
-OLE_PICTURES = _fixed("ole_pictures", 5_000, "pictures", "pictures in an old office document")
+OLE_PICTURES = _fixed("ole_pictures", 5_000, "images", "images in an old office document")
 WORD_PIECES = _fixed("word_pieces", 2_000_000, "pieces", "text pieces of an old Word document")
 XLS_SHEETS = _fixed("xls_sheets", 5_000, "sheets", "sheets of an old Excel workbook")
 XLS_ROWS = _fixed("xls_rows", 10_000_000, "rows", "rows in all sheets of an old Excel workbook")
@@ -124,7 +124,7 @@ PDF_COVERS = _fixed(
 )
 PDF_PICTURE = _fixed("pdf_picture_bytes", HELD, "bytes", "one image of a PDF as it is stored; a gap names this limit `pdf_pictures`")
 PDF_PIXELS = _fixed("pdf_picture_pixels", 100_000_000, "pixels", "one image of a PDF; a gap names this limit `pdf_pictures`")
-PDF_PICTURES = _fixed("pdf_pictures", 200, "pictures", "images on the pages of a PDF")
+PDF_PICTURES = _fixed("pdf_pictures", 200, "images", "images on the pages of a PDF")
 PDF_RENDERED = _fixed("pdf_rendered_pages", 500, "pages", "pages without text that are rendered for OCR")
 PDF_COMPARED = _fixed("pdf_compared_pages", 500, "pages", "pages that are searched for hidden text")
 IMAGE_TEXT = _fixed(

@@ -62,7 +62,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         return
     from veritensor_ray.cli.render import console, table
 
-    console().print(table(("what", "value"), [[key, _shown(value)] for key, value in found.items()]))
+    console().print(table(("field", "value"), [[key, _shown(value)] for key, value in found.items()]))
 
 
 app.command("import")(import_archives)

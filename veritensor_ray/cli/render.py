@@ -88,7 +88,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
         out.print(line)
     out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
     found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
-    out.print(table(("severity", "count", "rule", "what"), found, right=("count",)) if found else "  none")
+    out.print(table(("severity", "count", "rule", "title"), found, right=("count",)) if found else "  none")
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
     out.print(
