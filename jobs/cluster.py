@@ -103,9 +103,9 @@ def _knock(settings: Settings) -> str:
 
 
 def _alone(settings: Settings) -> dict[str, Any]:
-    """Returns the options for a private Ray in this process."""
+    """Returns the options for a Ray that only this process uses."""
     return {
-        "address": "local",  # or Ray would join another run's cluster on this machine
+        "address": "local",  # otherwise Ray would join another run's cluster on this machine
         "num_cpus": cpus(),
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
@@ -156,7 +156,7 @@ def _without_driver_path() -> Any:
     """Returns a job whose workers have neither the working directory nor the folder of the driver's script on their import path.
 
     Ray puts both before the installed packages unless the job brings its own files, so this one claims that it does. If a later Ray
-    decides this differently, a test in tests/jobs/test_imports.py notices that a poisoned module is run.
+    decides this differently, a test in tests/test_imports.py notices that a poisoned module is run.
     """
     from ray.job_config import JobConfig
 

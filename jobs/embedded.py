@@ -1,4 +1,4 @@
-"""Starts a Ray inside this process: on loopback only, with no process that it does not need, and with retries.
+"""Starts a Ray for this process alone: on loopback only, without processes that it does not need, and with retries.
 
 `_node_ip_address="127.0.0.1"` alone does not keep Ray on this machine. Ray takes it for 'find my address', looks up the route to a public
 address, and then listens on the address it found. In addition, the one module that runs without a dashboard queries the metadata

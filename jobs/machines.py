@@ -37,7 +37,9 @@ class Machines:
             await self.look()
             if self._extractions.count and all(pool.size for pool in self._pools):
                 served = time.monotonic()
-        raise ResourceError(f"for {_PATIENCE / 60:g} minutes no machine had the resources that this run needs; start workers, and submit again")
+        raise ResourceError(
+            f"for {_PATIENCE / 60:g} minutes no machine had the resources that this run needs; start workers, and submit again"
+        )
 
     async def look(self) -> None:
         """Check which machines are alive, and divide the work again if that has changed."""

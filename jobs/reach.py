@@ -58,7 +58,7 @@ def jobs_api(address: str) -> None:
 
 
 def joinable(address: str, token: str | None) -> bool:
-    """Whether the cluster at HOST:PORT requires the token, which is then correct. Raises UsageError or CannotRunError if it cannot be joined."""
+    """Whether the cluster at HOST:PORT requires a token; if so, the given one is correct. Raises UsageError or CannotRunError if it is not joinable."""
     host, port = _parts(address, None)
     answer = _answer(host, port, "/api/version")
     kind, tls = _kind(answer), os.environ.get("RAY_USE_TLS") == "1"

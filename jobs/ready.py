@@ -90,7 +90,7 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _check_required(required: tuple[str, ...], fleet: Fleet) -> None:
-    """Apply the engines that the policy requires, which override `engines` and --allow-missing-engines."""
+    """Check the engines that the policy requires; this takes precedence over `engines` and --allow-missing-engines."""
     for name in required:
         if name not in fleet.engines:
             raise UsageError(f"the policy requires the engine {name}, which is not selected; add it to --engines, or change the policy")

@@ -356,7 +356,7 @@ def _refusal(response: httpx.Response, what: str) -> Failed:
 def _download(url: str, path: Path, size: int | None, what: str, headers: dict[str, str]) -> None:
     """Download into NAME.part, resuming at its end if the connection or the previous run broke off.
 
-    hf_hub_download is not used: it loses an unfinished file when its process ends, and this file may have a gigabyte.
+    hf_hub_download is not used: it loses an unfinished file when its process ends, and this file may be a gigabyte in size.
     """
     import httpx
 

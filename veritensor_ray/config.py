@@ -46,7 +46,7 @@ def _named_secret(value: Any) -> Any:
 
 NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
 _DEFAULT_FILE = "veritensor-ray.yaml"
-# Keys that run code or decide whom to trust: ignored in a file that was only found in the working directory.
+# Keys that run code or decide whom to trust: refused in a file that was only found in the working directory.
 _ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
 _MOST_BYTES = 4 << 20
 
