@@ -114,7 +114,7 @@ def _answer(host: str, port: int, path: str) -> bytes:
 
 
 def _shakes_hands(host: str, port: int) -> bool:
-    """Whether the server uses TLS, whoever it is: some servers close the connection on anything else."""
+    """Whether the server uses TLS: some servers close the connection on anything else."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # no data is sent
     with contextlib.suppress(OSError), socket.create_connection((host, port), _SECONDS) as connection:

@@ -89,7 +89,7 @@ class DeadlineReached(VeritensorError):
 
 
 class ReadError(VeritensorError):
-    """One artifact or member cannot be read, wholly or in part; `reason_code` is the reason code."""
+    """One artifact or member cannot be read, wholly or in part; `reason_code` gives the reason."""
 
     reason_code = ReasonCode.DAMAGED
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-LONGEST_WAIT = 20.0  # seconds; a server that asks for more is not obeyed
+LONGEST_WAIT = 20.0  # seconds; the longest wait that a server may ask for
 T = TypeVar("T")
 
 
