@@ -317,7 +317,7 @@ def test_different_secrets_are_different_lines(
     lines = [line for line in capsys.readouterr().out.splitlines() if "secrets.password" in line]
     assert [words in line for words, line in zip(("a.env:1 and 1 more file", "c.env:1", "z.zip!/deep/er/d.env:3"), lines, strict=True)]
     assert call(monkeypatch, "findings", str(secrets_in_archives), "--limit", "1") == 0
-    assert "2 more lines; --limit 0 shows all" in capsys.readouterr().out
+    assert "2 more rows; --limit 0 shows all" in capsys.readouterr().out
     assert call(monkeypatch, "findings", str(secrets_in_archives), "--no-group") == 0
     assert capsys.readouterr().out.count("secrets.password") == 4
 
@@ -453,7 +453,7 @@ def test_a_deadline_is_said_and_ends_with_3_whatever_is_allowed(
     (tmp_path / "a.txt").write_text(ATTACK)
     command = ("submit", str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--engines", "signatures", "--deadline", "0s")
     assert call(monkeypatch, *command, "--allow-partial") == 3
-    assert "the deadline was reached with 1 of 1 shards left; the same command goes on with them" in capsys.readouterr().err
+    assert "the deadline was reached with 1 of 1 shards left; the same command resumes with them" in capsys.readouterr().err
 
 
 def test_what_nobody_expected_is_no_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -461,7 +461,7 @@ def test_what_nobody_expected_is_no_finding(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setattr("veritensor_ray.config.load_settings", _breaking)
     assert call(monkeypatch, "submit", "corpus") == 4
     error = capsys.readouterr().err
-    assert "\x1b[2J" not in error and "PermissionError" in error and "this is a defect, or a store" in error
+    assert "\x1b[2J" not in error and "PermissionError" in error and "this is a bug, or a store" in error
 
 
 def _breaking(*_: object, **__: object) -> None:

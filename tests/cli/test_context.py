@@ -289,7 +289,7 @@ def test_who_reveals_is_noted_first(
     new_key(tmp_path / "key")
     attest(copy.store, f"file:{tmp_path / 'key'}", copy.run)
     assert call(monkeypatch, "context", found, "--output", str(output), "--reveal") == 2
-    assert "takes a reason" in capsys.readouterr().err
+    assert "requires a reason" in capsys.readouterr().err
     assert copy.accesses() == []
     assert call(monkeypatch, "context", found, "--output", str(output), "--reveal", "--reason", "complaint \x1b[2J 7") == 0
     assert f"⟦{MAIL}⟧" in capsys.readouterr().out
@@ -376,8 +376,8 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("12345",), 2, "not the id of a finding"),
-        (("' OR 1=1 --",), 2, "not the id of a finding"),
+        (("12345",), 2, "neither the id of a finding"),
+        (("' OR 1=1 --",), 2, "neither the id of a finding"),
         (("0123456789",), 2, "no finding in"),
         (("{}", "--place", "2"), 2, "no place 2"),
         (("{}", "--lines", "1000"), 2, "from 0 to 100"),

@@ -136,7 +136,7 @@ def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPat
         assert call(monkeypatch, "diff", output, output, "--exit-code") == 0
         assert capsys.readouterr().out == "nothing differs (5 findings are in both)\n"
     assert call(monkeypatch, "diff", output, output, "--state", "persisting", "--limit", "2") == 0
-    assert "2 more lines; --limit 0 shows all" in capsys.readouterr().out
+    assert "2 more rows; --limit 0 shows all" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

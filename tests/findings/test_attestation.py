@@ -212,7 +212,7 @@ def test_keys_that_do_not_count(output: Path, trusted: TrustList, keys: Path) ->
     assert "expired on 2020-01-01" in refused(output, replace(trusted, keys=(replace(mine, not_after="2020-01-01"),)))
     (output / NAME).unlink()
     attest(OutputStore(str(output)), f"file:{keys / 'other'}", RUN)
-    assert "has no signature that counts" in refused(output, trusted)
+    assert "has no valid signature" in refused(output, trusted)
 
 
 def test_another_key_adds_its_signature_and_hides_no_change(output: Path, trusted: TrustList, keys: Path) -> None:

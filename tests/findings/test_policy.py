@@ -241,7 +241,7 @@ def test_digest_and_identity() -> None:
         ("suppressions: [{rule: a, reason: r, expires: 2027-02-01 10:00}]", "give a day as YYYY-MM-DD"),
         ("suppressions: [{rule: a, reason: r, id: 'policy:1'}]", "suppressions.1.id"),
         ("suppressions: [{rule: a, reason: r, id: x}, {rule: b, reason: r, id: x}]", "two suppressions have the id x"),
-        ("- rules", "the top level has to be a mapping"),
+        ("- rules", "the top level must be a mapping"),
         ("rules: [\n", "docs/policy.md"),
         ("rules: []\nrules: []", "the key rules stands there twice (line 1)"),
         ("suppressions: [{rule: a, rule: b, reason: r}]", "the key rule stands there twice"),

@@ -189,7 +189,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Pat
 def test_after_the_deadline_no_shard_begins(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus")
     options: dict[str, Any] = {"limits": {"shard_artifacts": 4}}
-    with pytest.raises(DeadlineReached, match=r"with 10 of 10 shards left; the same command goes on"):
+    with pytest.raises(DeadlineReached, match=r"with 10 of 10 shards left; the same command resumes"):
         run(corpus, tmp_path / "out", deadline="0s", **options)
     assert not (tmp_path / "out" / "run.json").exists()
     assert run(corpus, tmp_path / "out", deadline="1h", **options)["status"] == {"scanned": 40}
@@ -275,7 +275,7 @@ def test_an_output_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "findings").mkdir()
     (tmp_path / "mine" / "findings" / "precious").touch()
-    with pytest.raises(UsageError, match="not empty and no output"):
+    with pytest.raises(UsageError, match="not empty and is not an output"):
         run(corpus, tmp_path / "mine", fresh=True)
     assert (tmp_path / "mine" / "findings" / "precious").exists()
 

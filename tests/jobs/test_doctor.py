@@ -80,8 +80,8 @@ def test_what_would_wait_for_ever_is_refused() -> None:
     ("bound", "brought", "state", "remedy"),
     [
         (1e9, True, "ok", ""),
-        (0.0, False, "warning", "a busy machine or a slow disk does that"),
-        (0.0, True, "warning", "makes Ray import rfc3987_syntax: install this package in an environment of its own"),
+        (0.0, False, "warning", "possible causes are a busy machine, a slow disk"),
+        (0.0, True, "warning", "makes Ray import rfc3987_syntax: install this package in a separate environment"),
     ],
 )
 def test_what_makes_the_import_of_ray_slow(

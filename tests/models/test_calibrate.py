@@ -220,7 +220,7 @@ def test_a_dry_run_changes_nothing(home: Path, clean: Path, run: Run) -> None:
         (("/no/such/folder",), 4, "/no/such/folder does not exist"),
         (("{few}", "--medium-rate", "all"), 2, "--medium-rate all: give a share"),
         (("{few}", "--high-rate", "0"), 2, "--high-rate 0: give a share"),
-        (("{few}", "--high-rate", "1%"), 2, "is more than --medium-rate"),
+        (("{few}", "--high-rate", "1%"), 2, "is above --medium-rate"),
         (("{few}", "--engines", "secrets"), 2, "leaves the engine injection out"),
     ],
 )

@@ -36,7 +36,7 @@ def test_has_a_rule_with_its_severity() -> None:
 @pytest.mark.parametrize(
     ("custom", "message"),
     [
-        ([{"name": "x", "pattern": "("}], r"pii\.custom\.1\.pattern.*no regular expression"),
+        ([{"name": "x", "pattern": "("}], r"pii\.custom\.1\.pattern.*not a regular expression"),
         ([{"name": "x", "pattern": "a*"}], r"pii\.custom\.1\.pattern.*empty text"),
         ([{"name": "X!", "pattern": "a"}], r"pii\.custom\.1\.name"),
         ([{"name": "x", "pattern": "a"}, {"name": "x", "pattern": "b"}], r"pii\.custom\.2\.name: x occurs twice"),
