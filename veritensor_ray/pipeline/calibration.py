@@ -222,7 +222,7 @@ def _some(kinds: Sequence[str]) -> str:
 
 
 def _ready(context: Context) -> None:
-    """Load the engines in the bounded process, with no limit on memory. Raises ModelError."""
+    """Load the engines in the bounded process, without limits. Raises ModelError."""
     bounded.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
 
 
