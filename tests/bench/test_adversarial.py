@@ -54,11 +54,11 @@ def test_work_grows_with_the_size_of_a_text(stages: dict[str, adversarial.Stage]
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("keys of a cloud, whole", 25.0),  # each has a row of its own
+        ("AWS keys", 25.0),  # each has a row of its own
         ("passwords", 24.6),
-        ("tokens with dots", 16.0),
+        ("dotted tokens", 16.0),
         ("runs of four tag characters", 20.5),
-        ("words of two scripts", 3.6),
+        ("words with two scripts", 3.6),
         ("base64 in lines", 3.6),
         ("a, right-to-left override", 20.5),
     ],
