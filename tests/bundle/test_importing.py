@@ -88,7 +88,7 @@ def test_a_refused_bundle_changes_nothing(imported: Zone) -> None:
     data = imported.folder.joinpath("bundle.tar").read_bytes().replace(b"acme-marker-7", b"acme-marker-8")
     (imported.folder / "evil.tar").write_bytes(data)
     imported.folder.joinpath("bundles", before[0]["current"], "rules/acme.yar").write_text("so that it is copied")
-    with pytest.raises(BundleError, match="is changed: its SHA-256"):
+    with pytest.raises(BundleError, match="has changed: its SHA-256"):
         import_bundle(imported.settings(), imported.folder / "evil.tar")
     assert (links(imported), names(imported)) == before
 
@@ -129,7 +129,7 @@ def test_rollback_needs_a_whole_and_trusted_bundle(imported: Zone) -> None:
     rule = imported.folder / "bundles" / first / "rules/acme.yar"
     text = rule.read_text()
     rule.write_text(text.replace("7", "8"))
-    with pytest.raises(BundleError, match=r"is changed.*Import the bundle again"):
+    with pytest.raises(BundleError, match=r"has changed.*Import the bundle again"):
         rollback(settings)
     rule.write_text(text)
     imported.trusts("old")

@@ -341,7 +341,7 @@ def _piped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("artifact", "change", "says"),
     [
-        ("changed.txt", lambda path: path.write_text("other"), "another size and time of change"),
+        ("changed.txt", lambda path: path.write_text("other"), "different size and modification time"),
         ("same-size.txt", _rewritten, "another content"),
         ("gone.txt", Path.unlink, "is gone"),
         ("pipe.txt", _piped, "named pipe now"),

@@ -144,7 +144,7 @@ def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPat
     [
         ({"site_key_id": "k2"}, (), 2, "different site keys (k1 and k2)"),
         ({"sources": ["/evil\x1b[2J"]}, (), 0, "the sources differ: /data, then /evil\\x1b[2J"),
-        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, (), 0, "engine ocr ran in the second output only"),
+        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, (), 0, "engine ocr ran only in the second output"),
         ({}, ("--state", "moved,gone"), 2, "unknown state 'gone'; there are new, moved, persisting, resolved, unverified"),
         ({}, ("--state", ","), 2, "unknown state ','"),
         ({}, ("--format", "xml"), 2, "unknown format 'xml'"),

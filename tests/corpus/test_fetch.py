@@ -115,9 +115,9 @@ CHANGES = pytest.mark.parametrize(
         (_shorter, "changed during the run"),
         (_touched, "changed during the run"),
         (_rewritten, "changed during the run"),
-        (Path.unlink, "changed during the run: it is gone"),
-        (_fifo, "changed during the run: it is not a regular file any more"),
-        (_folder, "changed during the run: it is not a regular file any more"),
+        (Path.unlink, "changed during the run: it no longer exists"),
+        (_fifo, "changed during the run: it is no longer a regular file"),
+        (_folder, "changed during the run: it is no longer a regular file"),
     ],
 )
 
@@ -258,7 +258,7 @@ def test_a_server_that_reads_no_ranges(server: str, kept: str, way: str, block: 
 @pytest.mark.parametrize("way", ["none", "endless"])
 def test_what_can_only_be_read_in_one_piece_has_a_bound(server: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "UNRANGED_BYTES", 10)
-    with pytest.raises(LimitExceeded, match="its server reads no ranges, and it is larger than 10 bytes") as caught:
+    with pytest.raises(LimitExceeded, match="its server does not support ranges, and it is larger than 10 bytes") as caught:
         opened(f"{server}/{way}/a.txt")
     assert caught.value.bound == "unranged_bytes"
 
@@ -283,7 +283,7 @@ def test_files_whose_size_the_system_does_not_say(path: str) -> None:
 
 def test_such_a_file_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "UNSIZED_BYTES", 5)
-    with pytest.raises(LimitExceeded, match="the system does not say how large it is, and it is larger than 5 bytes") as caught:
+    with pytest.raises(LimitExceeded, match="the system does not report its size, and it is larger than 5 bytes") as caught:
         opened("/proc/version")
     assert caught.value.bound == "unsized_bytes"
 

@@ -113,7 +113,7 @@ def test_a_flipped_bit(name: str, at: float, output: Path, trusted: TrustList) -
     data[int(at * len(data)) if at > 0 else int(at)] ^= 4
     (output / name).write_bytes(data)
     message = refused(output, trusted)
-    assert f"{name} is changed" in message
+    assert f"{name} has changed" in message
     assert "SHA-256" in message
     assert "Get the output again" in message
 
@@ -189,7 +189,7 @@ def test_several_faults_are_counted(output: Path, trusted: TrustList) -> None:
 
 def test_the_run_json_of_another_run(output: Path, trusted: TrustList) -> None:
     (output / "run.json").write_text(json.dumps(RUN | {"scan_id": "run-2"}))
-    assert "run.json is changed (it is of run run-2, and run run-1 was signed)" in refused(output, trusted)
+    assert "run.json has changed (it belongs to run run-2, but run run-1 was signed)" in refused(output, trusted)
 
 
 def test_without_run_json(output: Path, trusted: TrustList) -> None:
@@ -224,7 +224,7 @@ def test_another_key_adds_its_signature_and_hides_no_change(output: Path, truste
     (output / "findings/part-00000.parquet").write_bytes(b"nothing was found")
     with pytest.raises(SignatureError, match="not what was signed before"):
         attest(store, f"file:{keys / 'mine'}", RUN)
-    assert "findings/part-00000.parquet is changed" in refused(output, trusted)
+    assert "findings/part-00000.parquet has changed" in refused(output, trusted)
 
 
 DAMAGED: tuple[tuple[bytes, str], ...] = (
@@ -259,7 +259,7 @@ def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: Trus
 Change = Callable[[Any], Any]
 CHANGES: tuple[tuple[Change, str], ...] = (
     (lambda s3: s3.put_object(Bucket="results", Key="one/findings/x.parquet", Body=b"x"), "findings/x.parquet is extra"),
-    (lambda s3: s3.put_object(Bucket="results", Key="one/run.json", Body=b"{}"), "run.json is changed"),
+    (lambda s3: s3.put_object(Bucket="results", Key="one/run.json", Body=b"{}"), "run.json has changed"),
     (lambda s3: s3.delete_object(Bucket="results", Key="one/ledger/part-00000.parquet"), "ledger/part-00000.parquet is missing"),
 )
 
@@ -283,7 +283,7 @@ def test_in_an_object_store(endpoint: str, trusted: TrustList, keys: Path, tmp_p
             check(store, trusted)
     httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")  # from now on the server asks for permissions
     try:
-        with pytest.raises(StoreError, match=r"s3:GetObject is needed on s3://results/one"):
+        with pytest.raises(StoreError, match=r"s3:GetObject is required on s3://results/one"):
             check(store, trusted)
     finally:
         httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"inf")

@@ -159,8 +159,8 @@ def test_artifacts_that_change_or_vanish_during_the_run(tmp_path: Path) -> None:
     run(corpus, tmp_path / "out", Meddler(meddle))
     assert ledger(tmp_path / "out") == {
         "grows": ("unreadable", "changed during the run"),
-        "vanishes": ("unreadable", "changed during the run: it is gone"),
-        "becomes-a-pipe": ("unreadable", "changed during the run: it is not a regular file any more"),
+        "vanishes": ("unreadable", "changed during the run: it no longer exists"),
+        "becomes-a-pipe": ("unreadable", "changed during the run: it is no longer a regular file"),
         "stays": ("scanned", None),
     }
 

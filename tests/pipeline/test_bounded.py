@@ -65,9 +65,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 DEATHS = [
     ("hang", "no progress for 1 s", "timeout"),
-    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows", "process-died"),
-    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows", "process-died"),
-    ("exit", "the worker ended with 7 while reading it", "process-died"),
+    ("kill", "the worker died while reading it (SIGKILL): it crashed or exceeded worker_memory", "process-died"),
+    ("crash", "the worker died while reading it (SIGSEGV): it crashed or exceeded worker_memory", "process-died"),
+    ("exit", "the worker exited with code 7 while reading it", "process-died"),
 ]
 
 

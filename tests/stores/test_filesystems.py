@@ -200,10 +200,10 @@ def test_options_come_from_the_configuration(monkeypatch: pytest.MonkeyPatch, ur
 @pytest.mark.parametrize(
     ("uri", "action", "error", "message"),
     [
-        ("s3://b/x", "list", PermissionError(), "access denied: s3:ListBucket is needed on s3://b/x"),
-        ("s3a://b/x", "read", PermissionError(), "access denied: s3:GetObject is needed on s3a://b/x"),
-        ("gs://b", "write", PermissionError(), "access denied: storage.objects.create is needed on gs://b"),
-        ("az://b", "list", PermissionError(), "access denied: Storage Blob Data Reader is needed on az://b"),
+        ("s3://b/x", "list", PermissionError(), "access denied: s3:ListBucket is required on s3://b/x"),
+        ("s3a://b/x", "read", PermissionError(), "access denied: s3:GetObject is required on s3a://b/x"),
+        ("gs://b", "write", PermissionError(), "access denied: storage.objects.create is required on gs://b"),
+        ("az://b", "list", PermissionError(), "access denied: Storage Blob Data Reader is required on az://b"),
         ("/a", "write", PermissionError(), "permission denied: cannot write /a"),
         ("memory://a", "read", PermissionError(), "permission denied: cannot read memory://a"),
         ("/a", "read", FileNotFoundError(), "/a does not exist"),
@@ -296,6 +296,10 @@ def test_a_folder_that_is_still_written_to_is_removed_once_that_ends(
 
     monkeypatch.setattr(LocalFileSystem, "rm", rm)
     monkeypatch.setattr("time.sleep", pauses.append)
-    with contextlib.nullcontext() if goes else pytest.raises(StoreError, match="folder cannot be removed: something is written there"):
+    with (
+        contextlib.nullcontext()
+        if goes
+        else pytest.raises(StoreError, match="folder cannot be removed, because something is being written there")
+    ):
         store.delete("folder")
     assert store.exists("folder") is not goes

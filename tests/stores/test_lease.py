@@ -299,7 +299,7 @@ def test_a_store_that_refuses_after_a_while(s3: Make, app: S3App) -> None:
         with pytest.raises(LeaseHeld, match=r"could not be renewed for 2 s \(.+\); nothing of this run is published"):
             held.check()
     assert "cannot be renewed" in notes[0] and "could not be given back" in notes[-1] and len(notes) == 2
-    with pytest.raises(StoreError, match="access denied: s3:PutObject is needed on s3://results/state"), lease(store):
+    with pytest.raises(StoreError, match="access denied: s3:PutObject is required on s3://results/state"), lease(store):
         pass
 
 
@@ -328,7 +328,7 @@ def test_a_local_lease_whose_file_is_removed(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path / "out"))
     with lease(store) as held:
         held.check()
-        with pytest.raises(LeaseHeld, match=r"another run is writing .*out; wait for it, or choose another --output"), lease(store):
+        with pytest.raises(LeaseHeld, match=r"another run is writing .*out. Wait for it, or choose a different --output"), lease(store):
             pass
         (tmp_path / "out" / LEASE).unlink()
         with pytest.raises(LeaseHeld, match="was removed while this run held it"):

@@ -43,7 +43,7 @@ def _matched(carrier: Carrier, manifest: BundleManifest) -> dict[str, CarriedFil
         expected, shown = manifest.files.get(entry.name), f"{carrier.path}: {entry.name[:80]!r}"
         if expected is None:
             wrong = manifests.objection(entry.name) or f"{entry.name[:80]!r} is extra"
-            raise BundleError(f"{carrier.path}: {wrong} and not listed in the manifest. {carrier.again}")
+            raise BundleError(f"{carrier.path}: {wrong} and is not listed in the manifest. {carrier.again}")
         if entry.name in found:
             raise BundleError(f"{shown} appears twice. {carrier.again}")
         if entry.size != expected.size:

@@ -186,9 +186,9 @@ def _mapping(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read: {str(error)[:200]}. Restore the pinned model") from None
+        raise ModelError(f"{path} cannot be read: {str(error)[:200]}. Reinstall the pinned model") from None
     if not isinstance(found, dict):
-        raise ModelError(f"{path} cannot be read: it is not a mapping. Restore the pinned model")
+        raise ModelError(f"{path} cannot be read: it is not a mapping. Reinstall the pinned model")
     return found
 
 

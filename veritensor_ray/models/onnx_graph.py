@@ -40,11 +40,11 @@ class OnnxGraph:
         try:
             self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001  # the library has an exception for each error code, and the remedy is the same
-            raise ModelError(f"{file} cannot be loaded: {str(error)[:200]}. Restore the pinned model") from None
+            raise ModelError(f"{file} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
         ports = [[(one.name, one.type) for one in ports] for ports in (self._session.get_inputs(), self._session.get_outputs())]
         if ports != [[(name, "tensor(int64)") for name in takes], [(gives, "tensor(float)")]]:
             raise ModelError(
-                f"{file} takes {ports[0]} and returns {ports[1]}, not {', '.join(takes)} and {gives}. Restore the pinned model"
+                f"{file} takes {ports[0]} and returns {ports[1]}, not {', '.join(takes)} and {gives}. Reinstall the pinned model"
             )
 
     def answers(self, windows: Sequence[Mapping[str, Tokens]]) -> list[Numbers]:
@@ -59,9 +59,9 @@ class OnnxGraph:
         try:
             (found,) = self._session.run([self._gives], dict(window))
         except Exception as error:  # noqa: BLE001  # as above; for example, a token that the weights do not have
-            raise ModelError(f"{self._file} cannot be run: {str(error)[:200]}. Restore the pinned model") from None
+            raise ModelError(f"{self._file} cannot be run: {str(error)[:200]}. Reinstall the pinned model") from None
         if not np.isfinite(found).all():  # NaN would be below every threshold, so the text would look clean
-            raise ModelError(f"the model in {self._file.parent} returned scores that are not numbers. Restore the pinned model")
+            raise ModelError(f"the model in {self._file.parent} returned scores that are not numbers. Reinstall the pinned model")
         return np.asarray(found, np.float32)
 
     def _refuse_what_lies_elsewhere(self) -> None:
@@ -70,9 +70,9 @@ class OnnxGraph:
             with self._file.open("rb") as file:
                 elsewhere = any(isinstance(found, onnx.Pair) and found.name == "external_data" for found in onnx.texts(file))
         except Malformed as error:
-            raise ModelError(f"{self._file} cannot be loaded: {error}. Restore the pinned model") from None
+            raise ModelError(f"{self._file} cannot be loaded: {error}. Reinstall the pinned model") from None
         if elsewhere:
-            raise ModelError(f"{self._file} stores weights in other files. Such models are not loaded. Restore the pinned model")
+            raise ModelError(f"{self._file} stores weights in other files. Such models are not loaded. Reinstall the pinned model")
 
 
 def _runtime() -> Any:

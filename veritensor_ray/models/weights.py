@@ -16,4 +16,4 @@ def check_finite(tensors: Iterable[tuple[str, Any]], path: Path) -> None:
     """
     for name, tensor in tensors:
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelError(f"{path} contains weights that are not numbers ({name}). Restore the pinned model")
+            raise ModelError(f"{path} contains weights that are not numbers ({name}). Reinstall the pinned model")

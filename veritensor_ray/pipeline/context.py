@@ -78,7 +78,7 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
             raise
         except Exception as error:  # third-party engines may raise anything
             what = f"{type(error).__name__}: {str(error)[:300]}"
-            raise ModelError(f"engine {engine.name} cannot be loaded{_from(engine, store)}: {what}. Restore its model") from error
+            raise ModelError(f"engine {engine.name} cannot be loaded{_from(engine, store)}: {what}. Reinstall its model") from error
     return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})
 
 

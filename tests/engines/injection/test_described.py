@@ -44,7 +44,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(change: dict[str, Any], where: str) -> None:
-    with pytest.raises(ModelError, match=f"calibration.json of m cannot be used: .*{where}.*Bring the pinned model again"):
+    with pytest.raises(ModelError, match=f"calibration.json of m cannot be used: .*{where}.*Reinstall the pinned model"):
         described(Model("injection", Path("m"), "m", GOOD | change))
 
 
