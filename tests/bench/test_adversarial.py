@@ -93,5 +93,5 @@ def test_a_text_that_does_not_end_is_told(tmp_path: Path) -> None:
         "characters": 1_000,
         "rows": [{**row, "plain": {"static": 1.0, "injection": 1.0, "pii": 1.0}}],
     }
-    assert f"The worst is **{TEXTS[0].name}**" in adversarial.report(results)
+    assert f"The slowest text is **{TEXTS[0].name}**" in adversarial.report(results)
     assert "ended" in adversarial.report(results)

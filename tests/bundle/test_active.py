@@ -156,16 +156,16 @@ def test_a_bit_of_one_of_two_trusted_signatures_is_refused_too(here: Zone) -> No
             lambda folder: (folder / "rules/evil.yar").write_text("x"),
             "'rules/evil.yar' is extra and is not listed in the manifest. Import",
         ),
-        (lambda folder: (folder / "evil").write_text("x"), "'evil' lies in none of the folders"),
+        (lambda folder: (folder / "evil").write_text("x"), "'evil' is in none of the folders"),
         (lambda folder: (folder / "rules/acme.yar").unlink(), "'rules/acme.yar' is missing. Import the bundle again"),
-        (lambda folder: (folder / "rules/acme.yar").write_text("x"), "'rules/acme.yar' has 1 bytes, the manifest says"),
+        (lambda folder: (folder / "rules/acme.yar").write_text("x"), "'rules/acme.yar' has 1 bytes instead of"),
         (lambda folder: linked(folder / "rules/acme.yar"), "acme.yar is a link, or not a plain file"),
         (lambda folder: linked(folder / "rules"), "/rules is a link, or not a plain file"),
         (lambda folder: linked(folder / "MANIFEST.json"), "MANIFEST.json is a link"),
         (lambda folder: (folder / "MANIFEST.json").unlink(), "MANIFEST.json is missing"),
         (lambda folder: (folder / "MANIFEST.json.sig").unlink(), "MANIFEST.json.sig is missing"),
         (lambda folder: folder.rename(folder.with_name("0" * 16)), "cannot be read: No such file"),
-        (lambda folder: other_name(folder), "holds the bundle [0-9a-f]{16}, not the one it is named after"),
+        (lambda folder: other_name(folder), "contains bundle [0-9a-f]{16}, which does not match its name"),
         (lambda folder: repointed(folder, "../elsewhere"), "leads to '../elsewhere', which is no bundle"),
         (lambda folder: repointed(folder, str(folder)), "leads to '/.*', which is no bundle"),
     ],
@@ -199,7 +199,7 @@ def test_a_link_that_leads_to_a_folder_of_another_bundle(imported: Zone) -> None
     newer = import_bundle(imported.settings(), tar).folder
     newer.rename(newer.with_name("aside"))
     older.rename(newer)
-    with pytest.raises(BundleError, match=f"holds the bundle {older.name}, not the one it is named after"):
+    with pytest.raises(BundleError, match=f"contains bundle {older.name}, which does not match its name"):
         activate(imported.settings())
 
 

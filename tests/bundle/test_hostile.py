@@ -44,7 +44,7 @@ def at(position: int, *new: tuple[tarfile.TarInfo, bytes], instead: bool = False
     [
         (
             at(9, entry("rules/link.yar", kind=tarfile.SYMTYPE, link="/etc/passwd")),
-            "'rules/link.yar' in .* is a symbolic link: a bundle holds plain",
+            "'rules/link.yar' in .* is a symbolic link. A bundle contains only plain",
         ),
         (at(9, entry("rules/hard.yar", kind=tarfile.LNKTYPE, link="MANIFEST.json")), "is a hard link"),
         (at(9, entry("rules/null", kind=tarfile.CHRTYPE)), "is a device"),
@@ -59,25 +59,25 @@ def at(position: int, *new: tuple[tarfile.TarInfo, bytes], instead: bool = False
         (at(2, entry("././@LongLink", b"rules/" + b"a" * 300 + b"\0", tarfile.GNUTYPE_LONGNAME)), "is an extended header"),
         (at(2, entry("x", size=1 << 40, kind=tarfile.XHDTYPE)), "is an extended header"),
         (at(9, entry("../evil.yar", b"x")), r"'\.\./evil.yar' leads outside the bundle and is not listed in the manifest"),
-        (at(9, entry("rules/../../evil.yar", b"x")), "leads elsewhere, and the manifest"),
-        (at(9, entry("rules/./acme.yar", b"x")), "leads elsewhere, and the manifest"),
+        (at(9, entry("rules/../../evil.yar", b"x")), "leads outside the bundle and is not listed in the manifest"),
+        (at(9, entry("rules/./acme.yar", b"x")), "leads outside the bundle and is not listed in the manifest"),
         (at(9, entry("/etc/cron.d/evil", b"x")), "'/etc/cron.d/evil' is an absolute path and is not listed in the"),
         (at(9, entry("bin/evil", b"x")), "'bin/evil' is in none of the folders advisories, models, names, rules and is not listed in the"),
-        (at(9, entry("rules/a\nb.yar", b"x")), r"'rules/a\\nb.yar' has characters that are not for names"),
-        (at(9, entry("rules/evil.yar", b"x")), "evil.tar: 'rules/evil.yar' is extra, and the manifest does not name it"),
-        (lambda entries: entries.append(entries[-1]), "'rules/more/other.yara' is there twice"),
-        (lambda entries: entries.append(entries[0]), "'MANIFEST.json' lies in none of the folders"),
+        (at(9, entry("rules/a\nb.yar", b"x")), r"'rules/a\\nb.yar' contains characters that are not allowed"),
+        (at(9, entry("rules/evil.yar", b"x")), "evil.tar: 'rules/evil.yar' is extra and is not listed in the manifest"),
+        (lambda entries: entries.append(entries[-1]), "'rules/more/other.yara' appears twice"),
+        (lambda entries: entries.append(entries[0]), "'MANIFEST.json' is in none of the folders"),
         (lambda entries: entries.pop(), "'rules/more/other.yara' is missing"),
         (lambda entries: entries.pop(4), "is missing"),
-        (lambda entries: entries.pop(0), "is no bundle: it does not begin with MANIFEST.json and MANIFEST.json.sig"),
-        (lambda entries: entries.pop(1), "is no bundle: it does not begin"),
-        (lambda entries: entries.reverse(), "is no bundle: it does not begin"),
+        (lambda entries: entries.pop(0), "is not a bundle: it does not begin with MANIFEST.json and MANIFEST.json.sig"),
+        (lambda entries: entries.pop(1), "is not a bundle: it does not begin"),
+        (lambda entries: entries.reverse(), "is not a bundle: it does not begin"),
         (at(-1, entry("rules/more/other.yara", b"rule x { condition: true }"), instead=True), "has 26 bytes instead of 38"),
         (at(0, entry(MANIFEST, size=1 << 30), instead=True), "is truncated: 'MANIFEST.json' is incomplete"),
         (at(1, entry(SIGNATURE, b"[" * 70_000), instead=True), "has 70,000 bytes, more than 65,536"),
-        (at(1, entry(SIGNATURE, b"[" * 60_000), instead=True), "MANIFEST.json.sig is no signature"),
-        (at(1, entry(SIGNATURE, b"{}"), instead=True), "MANIFEST.json.sig is no signature"),
-        (at(1, entry(SIGNATURE, b""), instead=True), "MANIFEST.json.sig is no signature"),
+        (at(1, entry(SIGNATURE, b"[" * 60_000), instead=True), "MANIFEST.json.sig is not a signature"),
+        (at(1, entry(SIGNATURE, b"{}"), instead=True), "MANIFEST.json.sig is not a signature"),
+        (at(1, entry(SIGNATURE, b""), instead=True), "MANIFEST.json.sig is not a signature"),
         (at(3, entry("models/injection/config.json", size=-1)), "not a plain file|is not a tar|truncated"),
         (at(9, entry("rules/huge.yar", size=1 << 62)), "is truncated: 'rules/huge.yar' is incomplete"),
     ],
@@ -100,7 +100,7 @@ def test_what_follows_the_end_is_refused(here: Zone) -> None:
     data = tar.read_bytes()
     for tail in (b"x", bytes(10_000) + b"x", bytes(100_000), data):
         (here.folder / "evil.tar").write_bytes(data + tail)
-        assert "goes on after its end" in refused(here, here.folder / "evil.tar")
+        assert "has data after its end" in refused(here, here.folder / "evil.tar")
 
 
 def test_a_tar_that_gnu_tar_padded_is_taken(here: Zone) -> None:
@@ -135,7 +135,7 @@ def test_a_signed_manifest_may_not_name_what_leads_elsewhere(here: Zone, name: s
     document = json.loads(manifest_of(here, {"rules/x.yar": b"x"}))
     document["files"] = {name: document["files"]["rules/x.yar"]}
     entries = [*signed(here, json.dumps(document).encode()), entry("rules/x.yar", b"x")]
-    assert "MANIFEST.json is of another format" in refused(here, packed(here.folder / "evil.tar", entries))
+    assert "MANIFEST.json has a format" in refused(here, packed(here.folder / "evil.tar", entries))
 
 
 @pytest.mark.parametrize(

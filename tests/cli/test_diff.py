@@ -102,7 +102,7 @@ def test_places_are_counted_and_exported(tmp_path: Path, monkeypatch: pytest.Mon
     assert json.loads(row["places"]) == [{"line": 5, "part": "=x\x1b"}, {"line": 8, "part": "=x\x1b"}]
     write(tmp_path / "old", [X, Y], [A], {"schema_version": "2"})
     assert call(monkeypatch, "diff", str(tmp_path / "old"), two.uri) == 0
-    assert "of a schema below 3" in capsys.readouterr().err
+    assert "has a schema older than 3" in capsys.readouterr().err
 
 
 def test_json_has_the_counts(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

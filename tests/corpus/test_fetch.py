@@ -150,7 +150,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, kept: str, change:
 def test_a_file_that_gets_shorter_between_opening_and_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_bytes(DATA)
     monkeypatch.setattr(OpenArtifact, "_check_local", lambda *_: None)
-    with pytest.raises(ChangedDuringRun, match="it is shorter now"):
+    with pytest.raises(ChangedDuringRun, match="it is now shorter"):
         opened(tmp_path / "a.txt", size=100)
 
 
@@ -188,7 +188,7 @@ def test_an_object_of_a_store(memory: Any, kept: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(lambda fs: fs.rm("/bucket/a.txt"), "it is gone"), (lambda fs: fs.pipe("/bucket/a.txt", b"short"), "it is shorter now")],
+    [(lambda fs: fs.rm("/bucket/a.txt"), "it no longer exists"), (lambda fs: fs.pipe("/bucket/a.txt", b"short"), "it is now shorter")],
 )
 def test_an_object_that_changed_since_the_plan(memory: Any, change: Callable[[Any], None], reason: str) -> None:
     row, root = planned("memory://bucket/a.txt")

@@ -115,7 +115,7 @@ def test_a_flipped_bit(name: str, at: float, output: Path, trusted: TrustList) -
     message = refused(output, trusted)
     assert f"{name} has changed" in message
     assert "SHA-256" in message
-    assert "Get the output again" in message
+    assert "Copy the output again" in message
 
 
 def test_a_flipped_bit_in_the_attestation_itself(output: Path, trusted: TrustList) -> None:
@@ -200,7 +200,7 @@ def test_without_run_json(output: Path, trusted: TrustList) -> None:
 
 def test_without_an_attestation(output: Path, trusted: TrustList) -> None:
     (output / NAME).unlink()
-    assert "nobody signed it" in (message := refused(output, trusted))
+    assert "it is not signed" in (message := refused(output, trusted))
     assert "--sign-key" in message
 
 
@@ -222,7 +222,7 @@ def test_another_key_adds_its_signature_and_hides_no_change(output: Path, truste
     assert len(json.loads((output / NAME).read_bytes())["signatures"]) == 2
     assert [key.name for key in check(store, trusted).keys] == ["the auditor"]
     (output / "findings/part-00000.parquet").write_bytes(b"nothing was found")
-    with pytest.raises(SignatureError, match="not what was signed before"):
+    with pytest.raises(SignatureError, match="differ from those signed before"):
         attest(store, f"file:{keys / 'mine'}", RUN)
     assert "findings/part-00000.parquet has changed" in refused(output, trusted)
 
@@ -230,9 +230,9 @@ def test_another_key_adds_its_signature_and_hides_no_change(output: Path, truste
 DAMAGED: tuple[tuple[bytes, str], ...] = (
     (b"", "is damaged"),
     (b"[" * 100_000, "is damaged"),
-    (b"[]", "no DSSE envelope"),
+    (b"[]", "not a DSSE envelope"),
     (b'{"payload": 1, "payloadType": "application/vnd.in-toto+json", "signatures": []}', "is damaged"),
-    (b'{"payload": "e30=", "payloadType": "text/plain", "signatures": []}', "no DSSE envelope"),
+    (b'{"payload": "e30=", "payloadType": "text/plain", "signatures": []}', "not a DSSE envelope"),
     (b'{"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": []}', "signatures"),
 )
 
@@ -253,7 +253,7 @@ def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: Trus
     with monkeypatch.context() as patch:
         patch.setattr(attestation, "PREDICATE_TYPE", "urn:other")
         attest(OutputStore(str(output)), f"file:{keys / 'mine'}", RUN)
-    assert "speaks of something else: urn:other" in refused(output, trusted)
+    assert "describes something else: urn:other" in refused(output, trusted)
 
 
 Change = Callable[[Any], Any]

@@ -461,7 +461,7 @@ def test_results_that_are_written_again_are_not_complete_meanwhile(run: Run, mon
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr(collecting, "run_json", _interrupted)
         run.collect()
-    with pytest.raises(IncompleteOutput, match="the same submit again resumes it"):
+    with pytest.raises(IncompleteOutput, match="Repeat the submit to resume it"):
         results(run.store)
 
 

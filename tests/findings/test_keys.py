@@ -79,7 +79,7 @@ def test_a_key_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_folder_that_cannot_be_written_has_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file, where a folder should be", encoding="utf-8")
-    with pytest.raises(CannotRunError, match="set site_key to env:NAME or file:/path"):
+    with pytest.raises(CannotRunError, match="Set site_key to env:NAME or file:/path"):
         site_key(None)
 
 

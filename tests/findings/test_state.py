@@ -254,7 +254,7 @@ def test_a_damaged_latest_json(store: OutputStore, content: bytes) -> None:
     published(store, 1)
     store.put("latest.json", content)
     for read in (latest, nights, results):
-        with pytest.raises(StoreError, match=r"latest\.json is damaged: it names no sweep\. Get the state again, or make it"):
+        with pytest.raises(StoreError, match=r"latest\.json is damaged: it names no sweep\. Copy it again, or set it to"):
             read(store)
 
 

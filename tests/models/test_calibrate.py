@@ -221,7 +221,7 @@ def test_a_dry_run_changes_nothing(home: Path, clean: Path, run: Run) -> None:
         (("{few}", "--medium-rate", "all"), 2, "--medium-rate all: give a share"),
         (("{few}", "--high-rate", "0"), 2, "--high-rate 0: give a share"),
         (("{few}", "--high-rate", "1%"), 2, "is more than --medium-rate"),
-        (("{few}", "--engines", "secrets"), 2, "leaves the engine injection out"),
+        (("{few}", "--engines", "secrets"), 2, "does not select the injection engine"),
     ],
 )
 def test_what_cannot_be_calibrated_on(home: Path, tmp_path: Path, run: Run, arguments: tuple[str, ...], code: int, says: str) -> None:

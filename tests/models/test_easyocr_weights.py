@@ -100,7 +100,7 @@ class Evil:
 
 def test_a_pickle_with_code_is_not_loaded(package: Path, tmp_path: Path) -> None:
     (package / "english_g2.pth").write_bytes(pickle.dumps(Evil(tmp_path / "owned"), protocol=2))
-    with pytest.raises(ModelError, match=r"/english_g2\.pth holds more than weights"):
+    with pytest.raises(ModelError, match=r"/english_g2\.pth contains more than weights"):
         convert(package, converted_folder("x"), {"english_g2.pth": ""})
     assert not (tmp_path / "owned").exists()
     assert not list((tmp_path / "cache").rglob("*.safetensors"))

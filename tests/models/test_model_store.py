@@ -185,9 +185,12 @@ def linked(home: Path, outside: Path) -> None:
         (lambda h: written(h, pytorch_model__bin=b"x"), "/pytorch_model.bin could run code when loaded. Remove it"),
         (lambda h: written(h, modeling__py=b"x"), "/modeling.py could run code"),
         (lambda h: written(h, WEIGHTS__PKL=b"x"), "/WEIGHTS.PKL could run code"),
-        (lambda h: written(h, config__json=b'{"auto_map": {"AutoModel": "x.Y"}}'), r"/config.json asks for code of its own \(auto_map\)"),
-        (lambda h: written(h, gliner_config__json=b'{"encoder_config": {"auto_map": {}}}'), r"/gliner_config.json asks for code"),
-        (lambda h: written(h, tokenizer_config__json=b'{"auto_map": {}}'), r"/tokenizer_config.json asks for code"),
+        (lambda h: written(h, config__json=b'{"auto_map": {"AutoModel": "x.Y"}}'), r"/config.json asks to load custom code \(auto_map\)"),
+        (
+            lambda h: written(h, gliner_config__json=b'{"encoder_config": {"auto_map": {}}}'),
+            r"/gliner_config.json asks to load custom code",
+        ),
+        (lambda h: written(h, tokenizer_config__json=b'{"auto_map": {}}'), r"/tokenizer_config.json asks to load custom code"),
         (lambda h: written(h, config__json=b"{"), r"/config.json asks to load custom code \(it is not JSON\)"),
         (lambda h: linked(h, h.parent), "/injection/tokenizer.json is a link that points outside "),
         (lambda h: (h / "injection").rename(h / "elsewhere"), "no /.*/veritensor/injection. Run"),
@@ -199,9 +202,9 @@ def linked(home: Path, outside: Path) -> None:
         (lambda h: (h / "models.lock.json").write_text("{}"), "models.lock.json does not name it. Run"),
         (lambda h: (h / "models.lock.json").write_text("{"), "models.lock.json is not a model lock: "),
         (lambda h: (h / "models.lock.json").write_text("[]"), "models.lock.json is not a model lock: it is not a mapping"),
-        (lambda h: (h / "models.lock.json").write_text('{"injection": {"name": "x"}}'), "no lock of models: injection lacks name, files"),
-        (lambda h: relock(h, {"../config.json": b""}), "names '../config.json': files lie flat"),
-        (lambda h: (h / "models.lock.json").unlink(), r"missing: no /.*/models.lock.json \(HF_HOME\). Run .* or use --profile embedded"),
+        (lambda h: (h / "models.lock.json").write_text('{"injection": {"name": "x"}}'), "not a model lock: injection lacks name, files"),
+        (lambda h: relock(h, {"../config.json": b""}), "names '../config.json', but files must not be in subfolders"),
+        (lambda h: (h / "models.lock.json").unlink(), r"missing: no /.*/models.lock.json \(HF_HOME\). Run .* Or use --profile embedded"),
     ],
 )
 def test_a_damaged_download_is_refused(home: Path, damage: Callable[[Path], object], message: str) -> None:

@@ -110,7 +110,7 @@ def test_scores_that_are_no_numbers_are_an_error_and_not_clean(counted: Counted,
     monkeypatch.setattr(backend, "alone", lambda ids: value)
     with pytest.raises(ModelError, match=r"are not numbers\. Reinstall the pinned model"):
         counted.network.score(windows(20, 30))
-    with pytest.raises(ModelError, match="are no numbers"):
+    with pytest.raises(ModelError, match="are not numbers"):
         counted.network.alone(windows(20)[0])
 
 

@@ -67,7 +67,7 @@ def elsewhere(file: Path) -> None:
         (edited(lambda model: setattr(model.graph.node[0], "domain", "com.stranger")), "cannot be loaded: .*"),
         (edited(lambda model: model.graph.output.pop()), "(cannot be loaded: |takes ).*"),
         (edited(lambda model: model.graph.output.extend([model.graph.input[0]])), "takes .* and returns .*, not input_ids and score"),
-        (elsewhere, "names other files that hold its weights: such models are not loaded"),
+        (elsewhere, "stores weights in other files. Such models are not loaded"),
     ],
 )
 def test_a_damaged_model_is_refused(tmp_path: Path, damage: Callable[[Path], object], says: str) -> None:
