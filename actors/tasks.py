@@ -19,7 +19,7 @@ from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.limits import Watchdog, bound_memory
+from veritensor_ray.pipeline.limits import Watchdog, bound_memory, settle
 from veritensor_ray.pipeline.preflight import NodeReport, examine
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover
@@ -74,7 +74,8 @@ def extract(
     limits = context.settings.limits
     watchdog = Watchdog(limits.artifact_seconds)
     bench = workbench(context, local).only(rows[0].engines)
-    bound_memory(limits.worker_memory)
+    if bound_memory(limits.worker_memory):  # the first task of this process
+        settle()
     extraction = Extraction(context, rows, bench, [name for name in models if name in rows[0].engines], watchdog.pulse, known)
     try:
         for handover in extraction.batches():

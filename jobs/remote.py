@@ -91,6 +91,12 @@ def entrypoint(settings: Settings) -> str:
     return f"veritensor-ray submit --address auto --settings {shlex.quote(json.dumps(given, separators=(',', ':')))}"
 
 
+def _could_begin(run: Submission) -> Submission:
+    if run.remedy:
+        raise CannotRunError(run.remedy)
+    return run
+
+
 class JobsClient:
     """A cluster's Jobs API. All methods raise CannotRunError with the remedy."""
 
@@ -153,15 +159,22 @@ class JobsClient:
         self.get(name)
         return str(self._asked(lambda: self._ray.get_job_logs(name)))
 
+    def begin(self, name: str) -> Submission:
+        """Wait until a new run prints its first line, has ended, or has been quiet for half a minute.
+
+        Raises CannotRunError if the head has no such command.
+        """
+        give_up = time.monotonic() + _QUIET
+        while not (seen := self.get(name)).over and not self.logs(name) and time.monotonic() < give_up:
+            time.sleep(0.5)
+        return _could_begin(seen)
+
     def follow(self, name: str, write: Callable[[str], None]) -> Submission:
         """Pass on what the run prints until it has ended. A connection that breaks is made again; nothing is printed twice.
 
         Raises CannotRunError also where the head has no such command.
         """
-        ended = asyncio.run(self._follow(name, write))
-        if ended.remedy:
-            raise CannotRunError(ended.remedy)
-        return ended
+        return _could_begin(asyncio.run(self._follow(name, write)))
 
     async def _follow(self, name: str, write: Callable[[str], None]) -> Submission:
         printed, answered = 0, time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from veritensor_ray.config import Settings
 from veritensor_ray.pipeline.fingerprint import describe
-from veritensor_ray.pipeline.limits import worker_memory
+from veritensor_ray.pipeline.limits import settle, worker_memory
 
 CPUS = len(os.sched_getaffinity(0))
 GIB = 1 << 30
@@ -38,3 +39,14 @@ def test_a_share_of_what_control_groups_leave(groups: str | None, files: dict[st
 
 def test_the_machine_is_no_part_of_a_fingerprint() -> None:
     assert describe(Settings(), {}, "key")["settings"]["limits"]["worker_memory"] is None
+
+
+def test_the_collector_leaves_what_a_worker_has_loaded_alone() -> None:
+    before = gc.get_threshold()
+    try:
+        settle()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

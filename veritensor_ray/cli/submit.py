@@ -146,6 +146,7 @@ def _hand_over(settings: Settings) -> int:
     run, new = client.submit(settings, command)
     sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
     if not settings.cluster.wait:
+        client.begin(run.id)
         sys.stderr.write(f"follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
         return 0
     ended = client.follow(run.id, write)

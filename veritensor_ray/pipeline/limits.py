@@ -6,6 +6,7 @@ Does not depend on Ray.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import resource
 import sys
@@ -53,6 +54,16 @@ def bound_memory(allowance: int | None) -> bool:
     if soft == resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_DATA, (held + (allowance or worker_memory()), hard))
     return soft == resource.RLIM_INFINITY
+
+
+def settle() -> None:
+    """Let the garbage collector pass over everything loaded so far, and look less often at what comes.
+
+    Rules and tables stay for the life of a worker, and an artifact leaves few cycles behind: walking both took 8 % of the processor's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def unbound_memory() -> None:

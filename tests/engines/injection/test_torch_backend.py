@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.engines.injection.building import random_ids, save_torch
+from tests.engines.mapped import mapped_share
 from veritensor_ray.engines.injection.torch_backend import TorchBackend, packed
 from veritensor_ray.errors import ModelError
 
@@ -170,3 +171,7 @@ def test_packed_pads_little(seed: int) -> None:
 def test_a_window_above_the_budget_stands_alone() -> None:
     assert list(packed([900, 3, 900], 512)) == [[1], [0], [2]]
     assert list(packed([], 512)) == []
+
+
+def test_all_actors_of_a_node_share_one_set_of_weights(network: TorchBackend, folder: Path) -> None:
+    assert mapped_share(network._network, folder / "model.safetensors") > 0.99

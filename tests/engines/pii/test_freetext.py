@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.mapped import mapped_share
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.pii.freetext import FreeText, _by_line
 from veritensor_ray.engines.pii.joining import PiiSpan
@@ -87,3 +88,8 @@ def test_a_broken_folder_is_a_model_error(folder: Path, tmp_path: Path, gone: st
 )
 def test_names_end_with_their_line(rule: str, text: str, found: list[str]) -> None:
     assert [text[one.start : one.end] for one in _by_line(text, PiiSpan(rule, 0, len(text), 0.9))] == found
+
+
+def test_all_actors_of_a_node_share_one_set_of_weights(folder: Path) -> None:
+    network = GlinerTorch(folder, ["person"], 4096, 1)._model.model
+    assert mapped_share(network, folder / "model.safetensors") > 0.99

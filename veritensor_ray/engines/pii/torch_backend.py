@@ -36,7 +36,12 @@ class GlinerTorch:
         torch.set_num_threads(threads)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            self._model: Any = GLiNER.from_pretrained(str(folder), local_files_only=True, map_location=self._device)
+            self._model: Any = GLiNER.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                map_location=self._device,
+                low_cpu_mem_usage=self._device == "cpu",  # maps the file, which all actors of a node then share
+            )
         except Exception as error:  # noqa: BLE001  # gliner, transformers, tokenizers and safetensors raise what they like
             raise ModelError(f"the pii model in {folder} cannot be loaded: {str(error)[:300]}. Bring the pinned model again") from None
         check_finite(self._model.named_parameters(), folder / SAFETENSORS)
