@@ -50,7 +50,7 @@ def section(results: dict[str, Any]) -> list[str]:
         "",
         f"One thread scans {results['speed']['MB']} MB of real documents once, in equal amounts of each kind. The time of readers is not counted.",
         "",
-        table(("", "MB per CPU second"), results["speed"]["MB per CPU second"].items()),
+        table(("mode", "MB per CPU second"), results["speed"]["MB per CPU second"].items()),
         "",
     ]  # fmt: skip
     return parts

@@ -21,7 +21,7 @@ from veritensor_ray.findings.policy_file import Policy, Suppression, parse, read
 from veritensor_ray.findings.redact import visible
 
 _KEYS = ("finding", "fingerprint", "rule", "sha256", "path", "reason", "owner", "expires", "id")
-_BY_HAND = "write each entry on lines starting with `- `, or add the entry by hand"
+_BY_HAND = "use block style with `- ` before each entry, or add the entry by hand"
 
 
 def add_to_file(path: Path, entry: Suppression) -> None:

@@ -271,7 +271,7 @@ class _DisjointSpans:
         return at >= 0 and self._ends[at] > start
 
     def add(self, start: int, end: int) -> None:
-        """Add a range. The oldest are forgotten beyond a fixed number."""
+        """Add a range. Once there are too many, all of them are forgotten."""
         if len(self._starts) > self._MOST:
             self._starts, self._ends = [], []
         if not self._ends or start >= self._ends[-1]:

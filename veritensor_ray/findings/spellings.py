@@ -111,7 +111,7 @@ def _edges(text: str) -> tuple[list[int], list[int]]:
 
 
 def _of_base64(run: str, at: int) -> Iterator[Spelling]:
-    """Decode base64 at each of four offsets, because a piece of a text may begin anywhere in a group."""
+    """Decode base64 at up to four offsets, because a piece of a text may begin anywhere in a group."""
     for first in {found.start() % 4 for found in _SAYS.finditer(run)}:
         body = run[first:] if (len(run) - first) % 4 != 1 else run[first:-1]
         data = binascii.a2b_base64(body + "=" * (-len(body) % 4))

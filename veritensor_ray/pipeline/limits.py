@@ -57,9 +57,9 @@ def bound_memory(allowance: int | None) -> bool:
 
 
 def settle() -> None:
-    """Let the garbage collector pass over everything loaded so far, and look less often at what comes.
+    """Exclude everything loaded so far from garbage collection, and run the collector less often.
 
-    Rules and tables stay for the life of a worker, and an artifact leaves few cycles behind: walking both took 8 % of the processor's time.
+    Rules and tables live as long as the worker, and an artifact leaves few cycles behind. Walking both took 8 % of the CPU time.
     """
     gc.collect()
     gc.freeze()
