@@ -1,6 +1,6 @@
 """Measure texts that are made to be slow, in megabytes per CPU second, against plain text of the same size in the same process.
 
-Writes bench/adversarial.json and docs/adversarial.md. `python -m bench.adversarial [TEXT ...]` prints some and writes nothing.
+It writes bench/adversarial.json and docs/adversarial.md. `python -m bench.adversarial [TEXT ...]` prints some and writes nothing.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m bench.bundle [--size MB] [--rounds N] [--folder FOLDER]
 
-A bundle with one big model of random bytes is created below FOLDER and removed afterwards. Prints JSON: MB/s of each step, and its ratio to
-sha256sum.
+A bundle with one big model of random bytes is created below FOLDER and removed afterwards. It prints JSON: MB/s of each step, and its ratio
+to sha256sum.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 python -m bench.compare_readers FOLDER     needs pdftotext (poppler) and soffice (LibreOffice) on the path; writes nothing to FOLDER
 
-Prints a line for each document in which our readers miss words, most common words first, and totals per format. Documents that the second
-extractor cannot open are counted separately.
+It prints a line for each document in which our readers miss words, most common words first, and totals per format. Documents that the
+second extractor cannot open are counted separately.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measure `injection` on unfamiliar documents and labeled sets, against phrases, TF-IDF and another detector.
 
 Results are counts, not shares, so that rows can be added up and intervals computed. A cell is [attacks found, attacks, false positives,
-benign texts]; a real document counts as a benign text. Does not depend on the page.
+benign texts]; a real document counts as a benign text. It does not depend on the page.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The texts that `injection` is measured on: real documents by kind, and labeled sets by question.
 
-Does not depend on any detector.
+It does not depend on any detector.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measure the models: quality and speed of injection, pii and ocr, against alternatives in the same run. Writes docs/models.md.
+"""Measure the models: quality and speed of injection, pii and ocr, against alternatives in the same run. It writes docs/models.md.
 
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 

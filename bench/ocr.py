@@ -2,7 +2,7 @@
 
 python -m bench.ocr [SEED]      prints a table as JSON; odd seeds use texts that the engine was not tuned on
 
-Does not depend on Ray.
+It does not depend on Ray.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the part of docs/models.md about `pii`, and the lines that the README quotes.
 
-Depends only on figures, not on detectors.
+It depends only on figures, not on detectors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measure readers: megabytes per CPU second and peak memory for each format, against a plain call of the underlying library.
 
-Writes bench/readers.json and docs/readers-performance.md. Every case runs in its own process; our readers and the libraries take turns.
+It writes bench/readers.json and docs/readers-performance.md. Every case runs in its own process; our readers and the libraries take turns.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measure the engine `secrets`.
 
-Covers speed and false positives on installed code, examples of providers, files labeled by others, and planted secrets compared with
+It covers speed and false positives on installed code, examples of providers, files labeled by others, and planted secrets compared with
 detect-secrets.
 """
 

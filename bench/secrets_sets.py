@@ -2,7 +2,7 @@
 
 A secret is found if a finding overlaps its value. A line labeled as not a secret counts as a false positive if a finding overlaps its value
 (or the line, if no value was noted), unless the finding also overlaps a secret. Unclear labels are left out, and so are findings in
-unlabeled places. In JSON, a finding has a path instead of bytes; it is located wherever its text appears in the file. Prints nothing.
+unlabeled places. In JSON, a finding has a path instead of bytes; it is located wherever its text appears in the file. It prints nothing.
 """
 
 from __future__ import annotations

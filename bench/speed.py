@@ -1,6 +1,6 @@
 """Measure the static path against an earlier commit and against veritensor 1.9.4, over the same files.
 
-Writes bench/speed.json and docs/speed.md.
+It writes bench/speed.json and docs/speed.md.
 
 python -m bench.speed [--before REV] [--peer VERITENSOR] [--documents FOLDER ...]
 

@@ -2,7 +2,7 @@
 
     python -m bench.trace [-v]
 
-Two scans come first, to load what a process loads once. Prints one JSON object; with -v, also how often each module was entered.
+Two scans come first, to load what a process loads once. It prints one JSON object; with -v, also how often each module was entered.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Release tools: locks, licences, bills of materials, the wheel. Run them as `python -m tools.NAME`. Does not depend on runs."""
+"""Release tools: locks, licences, bills of materials, the wheel. Run them as `python -m tools.NAME`. It does not depend on runs."""

@@ -3,7 +3,7 @@
     python -m tools.audit_lock all.zip [--locks requirements]
 
 all.zip holds the advisories for PyPI as published by OSV. Exits with an error for a vulnerability of severity high or worse, or if a lock
-could not be checked. Uses no network, and does not touch this user's own database or configuration.
+could not be checked. It uses no network, and does not touch this user's own database or configuration.
 """
 
 from __future__ import annotations

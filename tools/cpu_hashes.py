@@ -1,6 +1,6 @@
 """Replace the hashes of packages in a lock with those of the wheels in a folder; used by tools/lock.sh.
 
-Does not access a registry: whoever filled the folder decided which wheels are right.
+It does not access a registry: whoever filled the folder decided which wheels are right.
 """
 
 from __future__ import annotations

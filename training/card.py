@@ -1,4 +1,4 @@
-"""Write the model card of the injection model, and seal a model folder. Does not depend on training."""
+"""Write the model card of the injection model, and seal a model folder. It does not depend on training."""
 
 from __future__ import annotations
 

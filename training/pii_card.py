@@ -1,4 +1,4 @@
-"""Write the README of the embedded PII model and the digests that seal its folder. Does not depend on training."""
+"""Write the README of the embedded PII model and the digests that seal its folder. It does not depend on training."""
 
 from __future__ import annotations
 

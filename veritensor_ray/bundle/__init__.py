@@ -1,1 +1,1 @@
-"""The signed bundle that carries models, rules and advisories across the air gap in one file. Does not depend on runs."""
+"""The signed bundle that carries models, rules and advisories across the air gap in one file. It does not depend on runs."""

@@ -1,4 +1,4 @@
-"""Find the current bundle, verify it, and apply it to the settings. Imports nothing and changes no folder."""
+"""Find the current bundle, verify it, and apply it to the settings. It imports nothing and changes no folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where the files of a bundle are: in a tar of unknown origin, or in an imported folder.
 
-Lists the files and does not judge their contents.
+It lists the files and does not judge their contents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MANIFEST.json and its signature: what a bundle contains, where it came from and how old it is. Opens no file."""
+"""MANIFEST.json and its signature: what a bundle contains, where it came from and how old it is. It opens no file."""
 
 from __future__ import annotations
 

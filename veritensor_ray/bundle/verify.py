@@ -1,4 +1,4 @@
-"""Verify a bundle against its manifest: its signers, its files, and every digest. Changes nothing."""
+"""Verify a bundle against its manifest: its signers, its files, and every digest. It changes nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What to read: listing, planning and opening the artifacts of a corpus. Does not depend on readers or engines."""
+"""What to read: listing, planning and opening the artifacts of a corpus. It does not depend on readers or engines."""

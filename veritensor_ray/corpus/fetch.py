@@ -1,6 +1,6 @@
 """Open a planned artifact for seekable reading, and detect when it differs from the plan.
 
-Does not depend on file formats.
+It does not depend on file formats.
 """
 
 from __future__ import annotations

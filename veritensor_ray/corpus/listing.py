@@ -1,6 +1,6 @@
 """List a corpus as a stream in a stable order.
 
-A folder that cannot be listed, or an entry that is not a file, appears in the listing too. Opens no file.
+A folder that cannot be listed, or an entry that is not a file, appears in the listing too. It opens no file.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Turn hits into findings: redaction, commit, collect, policy, comparison. Does not depend on any engine."""
+"""Turn hits into findings: redaction, commit, collect, policy, comparison. It does not depend on any engine."""

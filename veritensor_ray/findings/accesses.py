@@ -1,7 +1,7 @@
 """The access log of an output: who saw the unmasked passage of a finding, when and why.
 
 The log is as trustworthy as the account that writes it, and no signature covers it. For a sweep it is stored in the state, so removing old
-sweeps does not remove it. Does not depend on passages.
+sweeps does not remove it. It does not depend on passages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Sign the results of a run, and verify that they are unchanged.
 
 `attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below the folders of
-tables, at any depth: everything that a reader of these folders would take for a table. `_work/` holds no results and is left out. Does not
-depend on engines, and reads no table.
+tables, at any depth: everything that a reader of these folders would take for a table. `_work/` holds no results and is left out. It does
+not depend on engines, and reads no table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Collect: turn commits, in plan order, into findings, ledger and rollup, in bounded memory.
 
-run.json is written last. Does not depend on any engine.
+run.json is written last. It does not depend on any engine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hide in a finding the personal data and secrets that other findings of the artifact cover.
 
-Does not depend on engines or rules.
+It does not depend on engines or rules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compare the findings of two outputs.
 
 A finding is new, moved (the same finding in a renamed artifact), persisting, resolved, or unverified (gone, but its artifact was not
-checked again). Recomputes nothing, and does not depend on a terminal.
+checked again). It recomputes nothing, and does not depend on a terminal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is shown of a hit and its surroundings, redacted as one text.
 
-Does not depend on engines or on positions in a file.
+It does not depend on engines or on positions in a file.
 """
 
 from __future__ import annotations

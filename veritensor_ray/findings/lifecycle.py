@@ -2,7 +2,7 @@
 
 A finding that is gone is resolved only if its engine has checked the whole artifact again, or if the artifact is gone. If that was not
 possible (the artifact was unreadable or left out, the engine was not selected, the folder was not listed), the finding is unverified until
-it is. Reads no files.
+it is. It reads no files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What became of one planned artifact, and the status that follows. Does not depend on any engine."""
+"""What became of one planned artifact, and the status that follows. It does not depend on any engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert an outcome to the row that a commit stores, with nothing secret in it. Decides nothing."""
+"""Convert an outcome to the row that a commit stores, with nothing secret in it. It makes no decisions."""
 
 from __future__ import annotations
 

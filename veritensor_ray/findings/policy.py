@@ -1,7 +1,7 @@
 """Apply a policy to findings: the severity of each, and what suppresses it.
 
-Nothing is removed: a finding that is turned off or suppressed stays in the table, marked as such. `severity_original` is never changed.
-Does not depend on engines or runs.
+Nothing is removed: a finding that is turned off or suppressed stays in the table, marked as such. `severity_original` is never changed. It
+does not depend on engines or runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Add a suppression to the text of a policy file, keeping its comments and order.
 
-Does not depend on findings or a terminal.
+It does not depend on findings or a terminal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The policy file: what it may contain, and how a file from an untrusted origin is read.
 
-Does not depend on tables or a terminal.
+It does not depend on tables or a terminal.
 """
 
 from __future__ import annotations

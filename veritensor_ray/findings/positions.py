@@ -1,4 +1,4 @@
-"""Map hits from offsets in a segment to lines, characters and bytes of the original. Does not depend on any engine."""
+"""Map hits from offsets in a segment to lines, characters and bytes of the original. It does not depend on any engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What engines have found in one artifact so far: facts with their first places, full counts, and values to hide.
 
 A fact is equal evidence of one rule in one file. It has one row, however many places it has. The row shows the first place with the fact's
-highest severity. Does not depend on segments.
+highest severity. It does not depend on segments.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Turn hits of all engines into findings: map offsets to the original, cut and redact evidence, compute keys.
 
-Does not depend on any engine.
+It does not depend on any engine.
 """
 
 from __future__ import annotations

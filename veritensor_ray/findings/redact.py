@@ -1,6 +1,6 @@
 """Make text safe to store and show: mask identifiers and secrets, and make invisible characters visible.
 
-Does not depend on any engine.
+It does not depend on any engine.
 """
 
 from __future__ import annotations

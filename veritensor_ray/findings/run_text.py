@@ -1,4 +1,4 @@
-"""Describe a `run.json` in plain lines for a terminal or a notebook. Reads no table."""
+"""Describe a `run.json` in plain lines for a terminal or a notebook. It reads no table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of findings, ledger, rollup and commits. They are named only here. Does not depend on any other module."""
+"""The columns of findings, ledger, rollup and commits. They are named only here. It does not depend on any other module."""
 
 from __future__ import annotations
 

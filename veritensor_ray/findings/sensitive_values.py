@@ -1,6 +1,6 @@
 """Find every occurrence of an artifact's secret or personal values in its texts.
 
-Does not depend on engines or rows.
+It does not depend on engines or rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decode text that is spelled differently: behind escapes, in base64, as hexadecimal numbers.
 
-Does not depend on values or file formats.
+It does not depend on values or file formats.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last one.
 
-Reads no table.
+It reads no table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compute the numbers of run.json from the tables that were written. Does not depend on commits or plans."""
+"""Compute the numbers of run.json from the tables that were written. It does not depend on commits or plans."""
 
 from __future__ import annotations
 

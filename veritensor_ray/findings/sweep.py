@@ -1,7 +1,7 @@
 """Collect a sweep: merge what this run scanned with what is carried over, into one complete set of tables.
 
 DuckDB joins the tables of the last complete sweep with those of this run in bounded memory. For an unchanged artifact, only its position in
-the new tables is computed. Does not depend on any engine.
+the new tables is computed. It does not depend on any engine.
 """
 
 from __future__ import annotations

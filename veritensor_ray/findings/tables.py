@@ -1,4 +1,4 @@
-"""Write tables as numbered Parquet files, with a few thousand rows in memory at a time. Does not depend on columns."""
+"""Write tables as numbered Parquet files, with a few thousand rows in memory at a time. It does not depend on columns."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which model files belong to which role and profile, and whether they are intact. Does not depend on any engine."""
+"""Which model files belong to which role and profile, and whether they are intact. It does not depend on any engine."""

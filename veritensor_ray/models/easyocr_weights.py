@@ -1,6 +1,6 @@
 """EasyOCR's weights from an installed package, converted once to safetensors.
 
-Does not depend on any engine and does not import the package.
+It does not depend on any engine and does not import the package.
 """
 
 from __future__ import annotations

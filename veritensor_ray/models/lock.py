@@ -1,4 +1,4 @@
-"""Check a folder of files against recorded digests. Does not depend on roles or on where models come from."""
+"""Check a folder of files against recorded digests. It does not depend on roles or on where models come from."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Map a role and profile to a verified folder of files on this machine.
 
-Never uses the network and never loads a pickle. Does not depend on any engine.
+It never uses the network and never loads a pickle. It does not depend on any engine.
 """
 
 from __future__ import annotations

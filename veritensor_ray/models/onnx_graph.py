@@ -1,6 +1,6 @@
 """Run an ONNX graph from a verified folder with ONNX Runtime on the CPU, one window at a time.
 
-Does not depend on engines or architectures.
+It does not depend on engines or architectures.
 """
 
 from __future__ import annotations

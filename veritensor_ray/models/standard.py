@@ -1,6 +1,6 @@
 """The folder and lock that scripts/download_models.py creates, and the calibration stored with a model.
 
-Does not depend on the catalog or on engines.
+It does not depend on the catalog or on engines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Check that loaded weights are numbers. Does not depend on engines or architectures."""
+"""Check that loaded weights are numbers. It does not depend on engines or architectures."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The process is kept for the next call and replaced when it dies. Requests are pickles that this process sends to its own child. Answers come
 from a process that has read an attacker's file, so they are treated as plain data: one line of JSON, plus a table as an Arrow stream that
-is validated here. Does not depend on Ray.
+is validated here. It does not depend on Ray.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Derive thresholds for the `injection` engine from clean documents.
 
 Each document is read as a scan reads it, and its highest score counts. Code above `highest_passage` runs in this process; `highest_passage`
-and the code below it run in the bounded process, where the bytes are. Does not depend on Ray.
+and the code below it run in the bounded process, where the bytes are. It does not depend on Ray.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every step of a run shares: settings, roots, the site key, and engines loaded once per process. Does not depend on Ray."""
+"""What every step of a run shares: settings, roots, the site key, and engines loaded once per process. It does not depend on Ray."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Mask in a passage what results mask: forms of secrets, values of other findings, and repetitions of those values.
 
-Does not depend on any reader.
+It does not depend on any reader.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Estimate how long an audit will take on this machine by scanning a small sample of its files.
 
-Writes nothing and does not depend on Ray.
+It writes nothing and does not depend on Ray.
 """
 
 from __future__ import annotations

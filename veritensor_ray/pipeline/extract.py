@@ -1,6 +1,6 @@
 """The extract step: open the artifacts of a shard and run the engines that need bytes.
 
-Texts that a model must read are streamed out. Does not depend on Ray.
+Texts that a model must read are streamed out. It does not depend on Ray.
 """
 
 from __future__ import annotations

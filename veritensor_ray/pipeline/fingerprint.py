@@ -1,4 +1,4 @@
-"""What makes two runs comparable: versions, limits, thresholds, rules, models, and the corpus. Does not depend on Ray."""
+"""What makes two runs comparable: versions, limits, thresholds, rules, models, and the corpus. It does not depend on Ray."""
 
 from __future__ import annotations
 

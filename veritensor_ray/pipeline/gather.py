@@ -1,7 +1,7 @@
 """Collect blocks of many files into batches of about a megabyte and find the texts that may hide something.
 
 A file is often one small text, and building its columns and searching it costs more than reading it. So both are done for the texts of many
-files at once. Does not depend on engines or Ray.
+files at once. It does not depend on engines or Ray.
 """
 
 from __future__ import annotations

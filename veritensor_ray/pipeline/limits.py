@@ -1,6 +1,6 @@
 """Limits that a process decoding hostile bytes sets on itself, since only it knows whether it makes progress.
 
-Does not depend on Ray.
+It does not depend on Ray.
 """
 
 from __future__ import annotations

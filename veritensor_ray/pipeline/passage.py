@@ -1,4 +1,4 @@
-"""A passage of the corpus around a finding, and the lines that show it. Does not depend on readers or terminals."""
+"""A passage of the corpus around a finding, and the lines that show it. It does not depend on readers or terminals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What one machine reports before a run: engines, bundle, stores, and accelerators.
 
-Does not depend on Ray or on other machines.
+It does not depend on Ray or on other machines.
 """
 
 from __future__ import annotations

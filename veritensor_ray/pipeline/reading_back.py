@@ -1,6 +1,6 @@
 """Read the passage of a finding back from the corpus, in the bounded process.
 
-Refuses if the artifact has changed since it was scanned.
+It refuses if the artifact has changed since it was scanned.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One engine can run again alone if nothing else depends on it. All engines run again where they interact: findings of `pii` and `secrets`
 mask parts of other engines' evidence, every engine reads the text found in images, and gaps can be replaced only when the whole artifact is
-read. Opens no artifact and does not depend on Ray.
+read. It opens no artifact and does not depend on Ray.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run engines over a batch. A failure is narrowed down to one segment or image, which becomes a gap.
 
-Does not depend on Ray.
+It does not depend on Ray.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The steps of a shard in one process, composed as a cluster run composes them over many. Does not depend on Ray."""
+"""The steps of a shard in one process, composed as a cluster run composes them over many. It does not depend on Ray."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The single entry point for files: an artifact, the files inside it, and the parts of documents, to any depth.
 
-Each file is recognized by content, shown to the engines that read bytes, and read for its text. Failures are recorded in the outcome. Does
-not depend on Ray.
+Each file is recognized by content, shown to the engines that read bytes, and read for its text. Failures are recorded in the outcome. It
+does not depend on Ray.
 """
 
 from __future__ import annotations

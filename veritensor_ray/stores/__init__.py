@@ -1,1 +1,1 @@
-"""Access to stores, outputs with atomic writes, and the lease of an output. Does not depend on what is stored."""
+"""Access to stores, outputs with atomic writes, and the lease of an output. It does not depend on what is stored."""

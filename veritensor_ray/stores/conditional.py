@@ -1,7 +1,7 @@
 """A small object that is written only if it has not changed since the writer last saw it.
 
 S3, GCS and Azure compare and write in one step. In any other store, the object is read, written and read again: of two simultaneous
-writers, the one whose bytes remain has won, so a writer must look again after a moment. Does not depend on the object's content.
+writers, the one whose bytes remain has won, so a writer must look again after a moment. It does not depend on the object's content.
 """
 
 from __future__ import annotations

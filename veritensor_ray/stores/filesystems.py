@@ -1,4 +1,4 @@
-"""Access to stores through fsspec: options from the configuration and clear errors. Does not depend on what is stored."""
+"""Access to stores through fsspec: options from the configuration and clear errors. It does not depend on what is stored."""
 
 from __future__ import annotations
 

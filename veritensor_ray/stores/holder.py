@@ -1,6 +1,6 @@
 """The holder of a lease, stored as a small JSON object.
 
-The object may come from anyone, so only checked values are returned. Does not depend on any store.
+The object may come from anyone, so only checked values are returned. It does not depend on any store.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 No clocks are compared. A lease in a store is taken over only after it has been watched for a whole lifetime without a renewal. Its holder
 counts that lifetime from before the last renewal that succeeded, on a clock that keeps running while the machine sleeps. So the holder
 knows that it has lost the lease before anyone else can take it, however wrong the time of day is on either machine. There is no need to
-wait for a process that this machine knows to have ended. Does not depend on what is written.
+wait for a process that this machine knows to have ended. It does not depend on what is written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A folder of results in any store, in which every object is written completely or not at all.
 
-Does not depend on the results.
+It does not depend on the results.
 """
 
 from __future__ import annotations
