@@ -106,7 +106,7 @@ def objection(path: str) -> str:
     if path.startswith("/"):
         return f"{shown} is an absolute path"
     if not {"", ".", ".."}.isdisjoint(parts):
-        return f"{shown} leads outside the bundle"
+        return f"{shown} is not a plain relative path"
     if not path.isprintable() or "\\" in path:
         return f"{shown} contains characters that are not allowed in file names"
     if len(path.encode()) > NAME_BYTES:
