@@ -174,7 +174,11 @@ def test_when_a_key_expires(not_after: str | None, moment: str, counts: bool) ->
         (lambda k: trusting(k), "a", r"it has no valid signature. key {a} is not in /.*/trusted.json: compare the id"),
         (lambda k: trusting(k, "b"), "a", "key {a} is not in"),
         (lambda k: trusting(k, "a"), "", "it has no valid signature. Have it signed"),
-        (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "a", r"key {a} \(key a\) is revoked \(stolen\): get a copy"),
+        (
+            lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"),
+            "a",
+            r"key {a} \(key a\) is revoked \(stolen\): get a copy",
+        ),
         (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "ab", r"is revoked \(stolen\): .*; key {b} is not in"),
         (lambda k: trusting(k, "a", not_after="2020-01-01"), "a", r"key {a} \(key a\) expired on \d{{4}}-"),
         (lambda k: trusting(k, "a", not_after="2020-01-01T00:00:00"), "a", "expired on 2020-01-01T00:00:00"),

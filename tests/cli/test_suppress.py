@@ -141,8 +141,8 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "use --by finding or --by path"),
         (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
         ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
-        ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "its folder has to be there"),
-        ((ID, *WHY, "--policy", "/dev/null"), 2, "no regular file"),
+        ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "Its folder must exist"),
+        ((ID, *WHY, "--policy", "/dev/null"), 2, "not a regular file"),
     ],
 )
 def test_mistakes(

@@ -330,7 +330,7 @@ def test_an_audit_gets_no_tables_of_sweeps(
         (b"[]", "latest.json is damaged"),
         (b'{"sweep": "../../elsewhere"}', "latest.json is damaged"),
         (b'{"sweep": "../copy"}', "latest.json is damaged"),
-        (b'{"sweep": "copy"}', "holds another sweep"),
+        (b'{"sweep": "copy"}', "is not the signed sweep"),
         (b'{"sweep": "20990101T000000Z-abc123"}', "no run.json"),
     ],
 )

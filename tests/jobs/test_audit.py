@@ -159,8 +159,8 @@ def test_artifacts_that_change_or_vanish_during_the_run(tmp_path: Path) -> None:
     run(corpus, tmp_path / "out", Meddler(meddle))
     assert ledger(tmp_path / "out") == {
         "grows": ("unreadable", "changed during the run"),
-        "vanishes": ("unreadable", "changed during the run: it is gone"),
-        "becomes-a-pipe": ("unreadable", "changed during the run: it is not a regular file any more"),
+        "vanishes": ("unreadable", "changed during the run: it no longer exists"),
+        "becomes-a-pipe": ("unreadable", "changed during the run: it is no longer a regular file"),
         "stays": ("scanned", None),
     }
 
@@ -203,7 +203,7 @@ def test_a_worker_with_other_rules_than_the_run_was_planned_with_refuses(tmp_pat
     def meddle() -> None:
         (rules / "a.yar").write_text(RULE % "another")
 
-    with pytest.raises(CannotRunError, match=r"engine signatures on .* is not the one that the run was planned with"):
+    with pytest.raises(CannotRunError, match=r"engine signatures on .* differs from the one the run was planned with"):
         run(corpus, tmp_path / "out", Meddler(meddle), rules=[str(rules)])
 
 
@@ -251,7 +251,7 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
         ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),
         ({"rules": ["/no/rules"]}, UsageError, "/no/rules is not a folder"),
-        ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not carry credentials"),
+        ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not contain credentials"),
         ({"resources": {"model_gpus": 1.0}, **FAKES}, CannotRunError, "GPUs"),
         ({"resources": {"cpus": 64}}, CannotRunError, "64 extractions need 64 CPUs"),
         ({"resources": {"cpus": 64}, "cluster": {"wait_resources": "1s"}}, CannotRunError, "64 extractions need 64 CPUs"),

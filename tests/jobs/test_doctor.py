@@ -40,8 +40,8 @@ def test_a_store_is_tried_with_a_byte_and_nothing_is_decoded(tmp_path: Path) -> 
     ("key", "mode", "state", "says"),
     [
         ("0123456789abcdef", 0o600, "ok", "id "),
-        ("0123456789abcdef", 0o644, "fails", "take that away: chmod o-rwx"),
-        ("k", 0o600, "fails", "put at least 16 random ones there"),
+        ("0123456789abcdef", 0o644, "fails", "Restrict it: chmod o-rwx"),
+        ("k", 0o600, "fails", "Use at least 16 random characters"),
     ],
 )
 def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: str, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def picture() -> bytes:
         ("bomb.txt.gz", gzip.compress(EVIL.encode() + bytes(1) + b" " * 30_000_000, mtime=0), "application/gzip", "partial", "comes to more than 10485760 bytes", True),
         ("a.parquet.gz", gzip.compress(parquet(a=[EVIL]), mtime=0), "application/gzip", "scanned", None, True),
         ("a.bin", random.Random(1).randbytes(5000), "application/octet-stream", "skipped", "no reader for application/octet-stream", False),
-        ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 picture was not read", False),
+        ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 image was not read", False),
         ("cut.png", picture()[:30], "image/png", "unreadable", "not a complete image", False),
     ],
 )  # fmt: skip
@@ -177,8 +177,8 @@ def _fifo(path: Path) -> None:
     ("change", "reason"),
     [
         (lambda path: path.write_bytes(b"other"), "changed during the run"),
-        (lambda path: path.unlink(), "changed during the run: it is gone"),
-        (_fifo, "changed during the run: it is not a regular file any more"),
+        (lambda path: path.unlink(), "changed during the run: it no longer exists"),
+        (_fifo, "changed during the run: it is no longer a regular file"),
     ],
 )
 def test_what_changed_since_the_plan_is_unreadable_and_its_neighbours_are_not(

@@ -112,7 +112,7 @@ def test_without_a_transcriber_a_picture_is_skipped(corpus: Path, engines: tuple
     rows = scanned(corpus, *engines)
     assert (rows["picture.png"]["status"], rows["picture.png"]["reason"]) == (
         "skipped",
-        "ocr was not selected: text in 1 picture was not read",
+        "ocr was not selected: text in 1 image was not read",
     )
     assert coverage(rows["picture.png"])["ocr"] == "no-reader"
     assert {view for _, view, *_ in found(rows["picture.png"])} == {"metadata"}

@@ -79,6 +79,7 @@ def test_a_gate_that_lets_nothing_through_fails_the_self_test(tmp_path: Path) ->
 
 def test_high_below_medium_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\); every finding of severity high also counts as medium$"
+        UsageError,
+        match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\); every finding of severity high also counts as medium$",
     ):
         load_settings(flags={"injection": {"medium": 0.9, "high": 0.3}}, environ={})

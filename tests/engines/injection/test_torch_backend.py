@@ -122,7 +122,7 @@ def test_one_window_that_does_not_fit_is_an_error(network: TorchBackend, monkeyp
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.safetensors holds weights that are no numbers"):
+    with pytest.raises(ModelError, match=r"model\.safetensors contains weights that are not numbers"):
         TorchBackend(save_torch(tmp_path, fill=float("nan")), 4096, 1)
 
 
