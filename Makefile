@@ -8,7 +8,7 @@ QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock lint faults faults-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock docs lint faults faults-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,10 @@ lint: $(VENV)/.dev ## format, lint, types, import contracts, licences
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tools.licences
+
+docs: $(VENV)/.dev ## the documentation as a site, in build/site; open index.html, no server is needed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "The site is in build/site/index.html"
 
 licences: $(VENV)/.dev ## every package that an installation brings, with its licence
 	$(BIN)/python -m tools.licences --list

@@ -2,7 +2,7 @@
 
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
-The packages are those that veritensor-ray and its extras for stores need, at any depth, as installed here, and those in the locks.
+The packages are those that veritensor-ray and its extras for stores and documentation need, at any depth, as installed here, and those in the locks.
 What counts is what a package says of itself: License-Expression, else the field License, else its classifiers.
 """
 
@@ -23,8 +23,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http")
-LOCKS = ("requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
+PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "docs")
+LOCKS = ("requirements/docs.txt", "requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
 _SPDX = get_spdx_licensing()
 
 # Permissive, or (MPL) with conditions on changed files only. LicenseRef-BSD: the package says no more than that it is BSD.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/{head,worker-gpu,worker-cpu,build}.txt from pyproject.toml: every version, every hash, no address of a registry.
+# Writes requirements/{head,worker-gpu,worker-cpu,build,docs}.txt from pyproject.toml: every version, every hash, no address of a registry.
 #   tools/lock.sh [--upgrade]        without it, versions that still fit stay
 # It takes what is downloaded from the index that uv and pip are configured for (UV_DEFAULT_INDEX, PIP_INDEX_URL). torch for a worker without
 # a GPU is another build of the same version. Either TORCH_INDEX_URL names an index that has it, and the lock holds for every Python; or pip
@@ -42,3 +42,5 @@ lock worker-gpu pyproject.toml --extra s3
 lock worker-cpu pyproject.toml --extra s3 --excludes requirements/cpu.exclude
 cpu_torch
 lock build requirements/build.in
+# installed over the head's packages to build the site in a stage of the image: what both need has one version
+lock docs requirements/docs.in --constraints requirements/head.txt

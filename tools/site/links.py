@@ -18,7 +18,9 @@ TOP = {
 }
 
 _FENCE = re.compile(r"^( *)(```+|~~~+)([^\n`]*)\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
-_LINK_OR_CODE = re.compile(r"(?<![!\\])\[(?P<text>(?:`[^`]*`|[^\[\]`])*)\]\((?P<target>[^()\s]+)\)|(?P<code>`+)(?:(?!(?P=code)).)+(?P=code)", re.DOTALL)
+_LINK_OR_CODE = re.compile(
+    r"(?<![!\\])\[(?P<text>(?:`[^`]*`|[^\[\]`])*)\]\((?P<target>[^()\s]+)\)|(?P<code>`+)(?:(?!(?P=code)).)+(?P=code)", re.DOTALL
+)
 
 
 def rewritten(markdown: str, source: PurePosixPath, page: PurePosixPath) -> str:

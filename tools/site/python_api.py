@@ -15,7 +15,9 @@ TESTING = ("EngineContract", "SampleFile", "text_batch")
 
 def python_page() -> str:
     """The page with the public names, each as a directive."""
-    public = [name for name in veritensor_ray.__all__ if name != "__version__"]
+    public = sorted(
+        (name for name in veritensor_ray.__all__ if name != "__version__"), key=lambda name: name[0].isupper()
+    )  # functions first
     return f"""# Python API
 
 {GENERATED} [In a notebook](../notebook.md) shows how the calls work together.

@@ -21,11 +21,17 @@ def index_page() -> str:
     """The page that counts the rules of each engine and lists all of them."""
     every = rules_by_engine()
     counted = [
-        (f"[{code(name)}]({name}.md)", str(len(rules)), *(str(sum(one.severity == level for one in rules) or "") for level in SEVERITIES[::-1]))
+        (
+            f"[{code(name)}]({name}.md)",
+            str(len(rules)),
+            *(str(sum(one.severity == level for one in rules) or "") for level in SEVERITIES[::-1]),
+        )
         for name, rules in every.items()
     ]
     listed = [
-        (f"[{code(one.id)}]({name}.md#{one.id})", one.severity, one.category, text(one.title)) for name, rules in every.items() for one in rules
+        (f"[{code(one.id)}]({name}.md#{one.id})", one.severity, one.category, text(one.title))
+        for name, rules in every.items()
+        for one in rules
     ]
     return f"""# Rules
 
