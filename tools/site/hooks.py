@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from tools.site.commands import commands_page
-from tools.site.links import TOP, rewritten, source_of
+from tools.site.links import TOP, rewritten, source_of, with_reference
 from tools.site.markdown import ROOT
 from tools.site.python_api import python_page
 from tools.site.rules import index_page, rules_by_engine, rules_page
@@ -52,6 +52,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links of hand-written pages are written for the repository."""
+    """Links of hand-written pages are written for the repository. A page that has a tab of its own needs no list of pages beside it."""
     where = page.file.src_uri
-    return markdown if where in generated() else rewritten(markdown, PurePosixPath(source_of(where)), PurePosixPath(where))
+    if page.parent is None:
+        page.meta.setdefault("hide", ["navigation"])
+    if where in generated():
+        return markdown
+    return with_reference(where, rewritten(markdown, PurePosixPath(source_of(where)), PurePosixPath(where)), generated())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Container
 from pathlib import PurePosixPath
 
 # Pages from the top of the repository, and where the site has them. A file that does not exist has no page.
@@ -15,6 +16,14 @@ TOP = {
     "CONTRIBUTING.md": "project/contributing.md",
     "SECURITY.md": "project/security.md",
     "CHANGELOG.md": "project/changelog.md",
+}
+# Pages that a hand-written page leads to when it is part of the site; in the repository they do not exist.
+REFERENCE = {
+    "index.md": (("command line", "reference/commands.md"), ("keys", "reference/configuration.md"), ("rules", "reference/rules/index.md")),
+    "audit.md": (("command line", "reference/commands.md"), ("rules", "reference/rules/index.md")),
+    "configuration.md": (("all keys, with flags and variables", "reference/configuration.md"),),
+    "results.md": (("all columns", "reference/tables.md"), ("reason codes", "reference/reason-codes.md")),
+    "notebook.md": (("Python API", "reference/python.md"),),
 }
 
 _FENCE = re.compile(r"^( *)(```+|~~~+)([^\n`]*)\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -61,6 +70,18 @@ def link(words: str, target: str, source: PurePosixPath, page: PurePosixPath) ->
     if leads_to == str(page):
         return f"[{words}](#{anchor})" if anchor else f"[{words}]({page.name})"
     return f"[{words}]({posixpath.relpath(leads_to, page.parent)}{hash_mark}{anchor})"
+
+
+def with_reference(page: str, markdown: str, generated: Container[str]) -> str:
+    """Return the page with a line below its title that leads to those of the generated pages that are about the same, if there are any."""
+    engine = re.fullmatch(r"engines/(\w+)\.md", page)
+    entries = [(f"rules of {engine[1]}", f"reference/rules/{engine[1]}.md")] if engine else list(REFERENCE.get(page, ()))
+    links = ", ".join(
+        f"[{words}]({posixpath.relpath(where, posixpath.dirname(page) or '.')})" for words, where in entries if where in generated
+    )
+    if not links:
+        return markdown
+    return re.sub(r"\A(\s*# [^\n]*\n)", lambda title: f"{title[1]}\n*Reference: {links}.*\n", markdown, count=1)
 
 
 def page_of(path: str) -> str | None:

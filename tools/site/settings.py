@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -116,19 +116,21 @@ def meaning_of(key: Key) -> str:
 
 def type_of(field: FieldInfo) -> str:
     """The type of a value, in words, with its bounds."""
-    validators = {getattr(getattr(one, "func", None), "__name__", "") for one in field.metadata}
-    if "_seconds" in validators:
+    if "_seconds" in _validators(field):
         return "[span of time](../configuration.md#spans-of-time)"
-    if "_named_secret" in validators:
+    if "_named_secret" in _validators(field):
         return "secret, as `env:NAME` or `file:/path`"
-    named = _words(field.annotation)
-    return ", ".join((named, *(bound for one in field.metadata for bound in _bounds(one))))
+    return _words(field.annotation) + _bounds(field.metadata)
+
+
+def _validators(field: FieldInfo) -> set[str]:
+    return {getattr(getattr(one, "func", None), "__name__", "") for one in field.metadata}
 
 
 def _words(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return ", ".join((_words(inner[0]), *(bound for one in inner[1:] for field in _flat(one) for bound in _bounds(field))))
+        return _words(inner[0]) + _bounds([known for one in inner[1:] for known in getattr(one, "metadata", [one])])
     if origin in (Union, types.UnionType):
         return " or ".join(_words(one) for one in inner if one is not type(None))
     if origin is Literal:
@@ -140,14 +142,10 @@ def _words(annotation: Any) -> str:
     return {bool: "`true` or `false`", int: "whole number", float: "number", ByteSize: "bytes"}.get(annotation, "text")
 
 
-def _flat(metadata: Any) -> list[Any]:
-    return list(metadata.metadata) if isinstance(metadata, FieldInfo) else [metadata]
-
-
-def _bounds(metadata: Any) -> Iterator[str]:
-    for name, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
-        if (value := getattr(metadata, name, None)) is not None:
-            yield f"{words} {value:,}"
+def _bounds(metadata: Iterable[Any]) -> str:
+    names = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+    found = [f"{words} {value:,}" for one in metadata for name, words in names if (value := getattr(one, name, None)) is not None]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def default_of(field: FieldInfo) -> str:
@@ -159,6 +157,8 @@ def default_of(field: FieldInfo) -> str:
         return "not set"
     if value in ([], {}):
         return "empty"
+    if "_seconds" in _validators(field):
+        return code(f"{value / 3600:g}h")
     if _is_bytes(field.annotation) and isinstance(value, int):
         return code(_decimal(value))
     if isinstance(value, bool):
