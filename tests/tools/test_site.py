@@ -107,7 +107,7 @@ def test_every_command_argument_and_option_is_there() -> None:
     for (name, command), section in zip(commands(), page.split("\n## `veritensor-ray ")[1:], strict=True):
         assert section.startswith(f"{name.removeprefix('veritensor-ray ')}`\n")
         for parameter in command.params:
-            shown = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.name.upper()
+            shown = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar or parameter.name.upper()
             assert (f"{shown}`" in section or f"{shown}…" in section or f"{shown}]" in section) != bool(getattr(parameter, "hidden", False))
     assert {(str(code), meaning) for code, meaning in EXIT_CODES.items()} <= {tuple(row) for row in rows(page)}
 
