@@ -1,1 +1,1 @@
-"""Ray tasks and actors: thin wrappers that place pipeline steps on a cluster."""
+"""Ray tasks and actors: thin wrappers that run pipeline steps on a cluster."""

@@ -1,4 +1,4 @@
-"""Ray tasks around the steps of the pipeline: look at a node, extract a shard, commit it, collect a run."""
+"""Ray tasks for the steps of the pipeline: check a node, extract a shard, commit it, collect a run."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ from veritensor_ray.stores.outputs import OutputStore
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Describes the object before it in an extraction's stream, which the driver hands on without looking at it.
+    """Describes the preceding object in the stream of an extraction, which the driver passes on without looking at it.
 
-    A batch of segments (texts or images), or at the `end` the outcomes. A stream that ends without `end` was cut short by a death.
+    The object is a batch of segments (texts or images) or, at the `end`, the outcomes. A stream without an `end` was cut short by a death.
     """
 
     bytes: int = 0
     images: bool = False
     end: bool = False
-    cpu_seconds: float = 0.0  # of this process, since the last step that said so
+    cpu_seconds: float = 0.0  # of this process, since the previous step
 
 
-_told = [0.0]  # CPU seconds of this process that some answer counted
+_told = [0.0]  # CPU seconds of this process that were already reported
 
 
 def _spent() -> float:
-    """CPU seconds of this process that no answer has counted yet; the first one has its start, too."""
+    """Returns the CPU seconds of this process that were not reported yet; the first call includes its start."""
     before, _told[0] = _told[0], time.process_time()
     return _told[0] - before
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass over some artifacts of a shard: what extraction and model stages left in the object store.
+    """One pass over some artifacts of a shard: references to what extraction and model stages left in the object store.
 
-    `outcomes` is a list instead of a reference where no worker survived to make one; `kept_out` maps stages to reasons; `machine` is where
-    it was extracted.
+    `outcomes` is a list instead of a reference if no worker survived to make one; `kept_out` maps stages to reasons; `machine` is where
+    the artifacts were extracted.
     """
 
     outcomes: ray.ObjectRef[Any] | list[Outcome]
@@ -67,7 +67,7 @@ class Pass:
 def extract(
     context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None = None
 ) -> Iterator[Step | Handover | list[Outcome]]:
-    """Extract artifacts with those engines that their rows name. A `Step` follows each object, and then nothing is done until the driver takes both.
+    """Extract artifacts with the engines that their rows name. A `Step` follows each object; then the task pauses until the driver takes both.
 
     All objects belong to the driver, so they outlive this worker.
     """
@@ -93,7 +93,7 @@ def extract(
 def commit(
     context: Context, store: OutputStore, run: str, rows: Sequence[PlanRow], passes: Sequence[Pass], fingerprints: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Put the passes of a shard together and write its commit."""
+    """Combine the passes of a shard and write its commit."""
     outcomes: list[Outcome] = []
     for one in passes:
         found = one.outcomes if isinstance(one.outcomes, list) else ray.get(one.outcomes)
@@ -107,17 +107,17 @@ def commit(
 
 @ray.remote(num_cpus=0, max_retries=0)
 def preflight(settings: Settings, scans: bool) -> NodeReport:
-    """What the node that this runs on says of itself; workers import what they need here, so a broken image says so before a shard."""
+    """Returns the report of this node. Workers import what they need here, so a broken container image shows up before any shard."""
     return examine(settings, scans)
 
 
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_audit(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
-    """Commits to findings, ledger, rollup and run.json."""
+    """Turn commits into findings, ledger, rollup and run.json."""
     return collect(store, info, site_key, judge)
 
 
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_night(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
-    """Commits and the sweep before to the tables and run.json of a sweep, which is not published by that."""
+    """Combine commits and the previous sweep into the tables and run.json of a sweep. This does not publish it."""
     return collect_sweep(store, info, site_key, judge, previous)

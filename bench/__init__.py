@@ -1,1 +1,1 @@
-"""What is measured, and the figures beside it: `python -m bench`, `python -m bench.NAME`. It checks nothing."""
+"""Measurements and their figures: `python -m bench`, `python -m bench.NAME`. Nothing is checked here."""

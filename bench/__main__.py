@@ -1,6 +1,8 @@
-"""Measures what the design promises; writes bench/results.json and docs/performance.md. Each case runs in a process of its own.
+"""Measure what the design promises, and write bench/results.json and docs/performance.md.
 
-python -m bench [CASE ...]      all cases by default; of named ones only the figures are renewed
+Each case runs in its own process.
+
+python -m bench [CASE ...]      runs all cases by default; named cases renew only their own figures
 """
 
 from __future__ import annotations
@@ -23,23 +25,24 @@ import pyarrow.parquet as pq
 
 from bench.in_process import scan
 from bench.machines import machine
+from bench.prose import wrapped
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_BYTES = 24_000_000
 SUBMITTED_BYTES = 20_000_000
-SWEPT_BYTES = 96_000_000  # of a small corpus the start of Ray and the models would be most of a sweep
+SWEPT_BYTES = 96_000_000  # in a small corpus, starting Ray and loading the models would be most of a sweep
 SUFFIXES = (".md", ".html", ".json", ".txt", ".rst", ".py")
 
 
 def real_texts(limit: int, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Path]:
-    """Real files of the installed packages, by size so that no kind crowds out the others, up to `limit` bytes in all."""
+    """Yield real files of the installed packages, up to `limit` bytes in total, so that no kind crowds out the others."""
     site = Path(sysconfig.get_paths()["purelib"])
     by_suffix: dict[str, list[Path]] = {suffix: [] for suffix in suffixes}
     for path in sorted(site.rglob("*")):
         if path.suffix in by_suffix and path.is_file() and 200 < path.stat().st_size < 2_000_000:
             by_suffix[path.suffix].append(path)
     left, kinds = limit, sorted(by_suffix.values(), key=lambda paths: sum(path.stat().st_size for path in paths))
-    for number, paths in enumerate(kinds):  # the rarest kind first: what it cannot fill, the others do
+    for number, paths in enumerate(kinds):  # the rarest kind first: the others fill what it cannot
         share = left // (len(kinds) - number)
         for path in paths:
             if share <= 0:
@@ -50,7 +53,7 @@ def real_texts(limit: int, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Pat
 
 
 def copy_corpus(folder: Path, limit: int, suffixes: tuple[str, ...] = SUFFIXES) -> int:
-    """A flat copy of real texts; returns its bytes."""
+    """Copy real texts into one folder and return their total size in bytes."""
     folder.mkdir()
     total = 0
     for number, path in enumerate(real_texts(limit, suffixes)):
@@ -61,13 +64,13 @@ def copy_corpus(folder: Path, limit: int, suffixes: tuple[str, ...] = SUFFIXES) 
 
 
 def static_text(base: Path) -> dict[str, Any]:
-    """Extraction and signatures over real Markdown, HTML, JSON, text and source files, without Ray."""
+    """Extracts real Markdown, HTML, JSON, text and source files and runs `signatures` over them, without Ray."""
     copy_corpus(base / "corpus", TEXT_BYTES)
     return scan(str(base / "corpus"), ("signatures",))
 
 
 def static_parquet(base: Path) -> dict[str, Any]:
-    """The same texts as a column of a Parquet file, in paragraphs; megabytes of text, not of compressed file."""
+    """Does the same for these texts as a column of a Parquet file, in paragraphs. Megabytes count text, not the compressed file."""
     paragraphs = [p for path in real_texts(TEXT_BYTES) for p in path.read_text(errors="replace").split("\n\n") if p.strip()]
     (base / "corpus").mkdir()
     pq.write_table(pa.table({"text": paragraphs}), base / "corpus" / "texts.parquet", row_group_size=20_000)
@@ -77,7 +80,7 @@ def static_parquet(base: Path) -> dict[str, Any]:
 
 
 def injection_actor(base: Path) -> dict[str, Any]:
-    """CPU seconds of the injection actor in a run, beside a bare loop of the same model over the same windows; every window is read."""
+    """Compares the injection actor in a run with a bare loop of the same model over the same windows. The model reads every window."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.injection import Injection
     from veritensor_ray.engines.injection.network import Network
@@ -86,7 +89,7 @@ def injection_actor(base: Path) -> dict[str, Any]:
     from veritensor_ray.models.model_store import ModelStore
     from veritensor_ray.testing import text_batch
 
-    copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".rst"))  # formats whose text is the file as it stands
+    copy_corpus(base / "corpus", 600_000, (".md", ".txt", ".rst"))  # formats whose text equals the file
     flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": ["injection"], "injection": {"cascade": False}}
     settings = load_settings(flags=flags, environ={})
     in_run = audit(settings)["model_cpu_seconds"]["injection"]
@@ -106,7 +109,7 @@ def injection_actor(base: Path) -> dict[str, Any]:
 
 
 def _submitted(base: Path, engine: str) -> float:
-    """Seconds on the clock of an audit with one engine, Ray's start included."""
+    """Return the elapsed seconds of an audit with one engine, including the start of Ray."""
     output = base / f"out-{engine}"
     command = [sys.executable, "-m", "veritensor_ray", "submit", str(base / "corpus"), "--output", str(output), "--engines", engine]
     began = time.perf_counter()
@@ -115,17 +118,17 @@ def _submitted(base: Path, engine: str) -> float:
 
 
 def injection_submit(base: Path) -> dict[str, Any]:
-    """`submit --engines injection` over 20 MB of real text, JSON and source files on two cores, to `--engines signatures` over the same."""
+    """Times `submit --engines injection` over 20 MB of real text, JSON and source files on two cores, relative to `--engines signatures`."""
     return _beside_signatures(base, "injection")
 
 
 def pii_submit(base: Path) -> dict[str, Any]:
-    """`submit --engines pii` over the same 20 MB, to `--engines signatures`."""
+    """Times `submit --engines pii` over the same 20 MB, relative to `--engines signatures`."""
     return _beside_signatures(base, "pii")
 
 
 def _beside_signatures(base: Path, engine: str) -> dict[str, Any]:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # what it starts inherits them
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # child processes inherit this
     size = copy_corpus(base / "corpus", SUBMITTED_BYTES)
     signatures, other = _submitted(base, "signatures"), _submitted(base, engine)
     return {
@@ -137,7 +140,7 @@ def _beside_signatures(base: Path, engine: str) -> dict[str, Any]:
 
 
 def _synthetic() -> None:
-    """Register a filesystem of a thousand folders with a thousand files each, of which nothing can be opened."""
+    """Register a filesystem of a thousand folders with a thousand files each, none of which can be opened."""
     import fsspec
 
     from veritensor_ray.stores.filesystems import PROTOCOLS
@@ -159,7 +162,7 @@ def _synthetic() -> None:
 
 
 def _planned(file: Path, engines: list[str], decide: Any = None) -> dict[str, Any]:
-    """Counts, CPU seconds and peak memory of this process when it has written a plan of the synthetic corpus."""
+    """Return counts, CPU seconds and peak memory of this process after it has planned the synthetic corpus."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.corpus.planning import plan_rows, write_plan
 
@@ -178,7 +181,7 @@ def _planned(file: Path, engines: list[str], decide: Any = None) -> dict[str, An
 
 
 def planning(base: Path) -> dict[str, Any]:
-    """A plan of 1,000,000 artifacts on a synthetic filesystem."""
+    """Plans 1,000,000 artifacts on a synthetic filesystem."""
     _synthetic()
     return _planned(base / "plan.parquet", ["signatures"])
 
@@ -187,7 +190,7 @@ SWEPT = {"signatures": "5f0c", "structure": "77aa", "injection": "9d21", "pii": 
 
 
 def _night_before(base: Path) -> None:
-    """The tables of a sweep that has seen the synthetic corpus, in a process of its own: its memory is not the plan's."""
+    """Write the tables of a sweep over the synthetic corpus in a separate process, whose memory does not count as the plan's."""
     from veritensor_ray.findings.schema import FINDINGS, LEDGER
 
     row = {"size": 40_000, "media_type": "text/plain", "status": "scanned", "bytes_scanned": 40_000, "gaps": [], "gaps_total": 0}
@@ -204,7 +207,7 @@ def _night_before(base: Path) -> None:
 
 
 def sweep_planning(base: Path) -> dict[str, Any]:
-    """A sweep's plan of 1,000,000 unchanged artifacts, 20,000 findings among them, on a filesystem that opens nothing."""
+    """Plans a sweep over 1,000,000 unchanged artifacts with 20,000 findings, on a filesystem where no file can be opened."""
     import multiprocessing
 
     from veritensor_ray.pipeline.rescan import Previous, Tonight
@@ -218,7 +221,7 @@ def sweep_planning(base: Path) -> dict[str, Any]:
 
 
 def _swept(corpus: Path, state: Path) -> tuple[float, dict[str, Any]]:
-    """CPU seconds of a sweep with all engines, of its whole tree of processes, and its run.json."""
+    """Run a sweep with all engines. Return the CPU seconds of all its processes, and its run.json."""
     import psutil
 
     command = [sys.executable, "-m", "veritensor_ray", "submit", str(corpus), "--output", str(state), "--job", "sweep", "--allow-partial"]
@@ -234,12 +237,12 @@ def _swept(corpus: Path, state: Path) -> tuple[float, dict[str, Any]]:
                     continue
             time.sleep(0.2)
     if process.returncode:
-        raise SystemExit(f"the sweep ended with {process.returncode}")
+        raise SystemExit(f"the sweep exited with code {process.returncode}")
     return sum(seen.values()), json.loads((state / "current" / "run.json").read_text())
 
 
 def sweep_changed(base: Path) -> dict[str, Any]:
-    """A sweep after 1 % of the files of 96 MB of real text have changed, to the first one, which scans all: CPU of all processes, all engines."""
+    """Compares a sweep over 96 MB of real text, after 1 % of the files changed, with the first sweep: CPU time of all processes, all engines."""
     size = copy_corpus(base / "corpus", SWEPT_BYTES)
     first, _ = _swept(base / "corpus", base / "state")
     nothing, _ = _swept(base / "corpus", base / "state")
@@ -275,12 +278,12 @@ def _driver_peak(base: Path, megabytes: int) -> float:
 
 
 def driver_memory(base: Path) -> dict[str, Any]:
-    """Peak memory of the driver over two corpora, one eight times the other."""
+    """Compares the driver's peak memory for two corpora, one eight times as large as the other."""
     return {"peak_mb_at_50_mb": _driver_peak(base, 50), "peak_mb_at_400_mb": _driver_peak(base, 400)}
 
 
 def resume(base: Path) -> dict[str, Any]:
-    """How many shards a run repeats that was interrupted at 90 %, and how many may be in flight at once."""
+    """Counts the shards that are scanned again when a run is resumed after an interruption at 90 %."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.jobs.audit import audit
     from veritensor_ray.jobs.reporting import Silent
@@ -327,7 +330,7 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def run_case(name: str) -> dict[str, Any]:
-    """A case in a fresh process, with a home of its own."""
+    """Run a case in a new process with its own home folder."""
     with tempfile.TemporaryDirectory(prefix="veritensor-bench-") as folder:
         environment = os.environ | {"HOME": folder, "XDG_CONFIG_HOME": f"{folder}/.config", "BENCH_FOLDER": folder}
         done = subprocess.run([sys.executable, "-m", "bench", name], capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
@@ -338,40 +341,75 @@ def run_case(name: str) -> dict[str, Any]:
     return numbers
 
 
-NOTES = "## What profiling said"  # kept from the page as it is
+NOTES = "## What profiling showed"  # the page's notes are kept
 
 GOALS = {
     "static_text": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
     "static_parquet": ("mb_per_cpu_second", "at least 10 MB per CPU second"),
-    "injection_actor": ("ratio", "at least 0.9 of the bare loop"),
-    "injection_submit": ("ratio", "at most 1.7: 20 seconds where signatures take 12"),
-    "pii_submit": ("ratio", "at most 1.7"),
-    "planning": ("cpu_seconds", "under 120 CPU seconds and 1 GB"),
-    "sweep_planning": ("cpu_seconds", "at most 60 CPU seconds and 1.5 GB, nothing opened"),
-    "sweep_changed": ("ratio", "at most 0.03"),
-    "driver_memory": ("peak_mb_at_400_mb", "does not grow with the bytes scanned"),
-    "resume": ("repeated", "no more than the window (3 shards here)"),
+    "injection_actor": ("ratio", "a ratio of at least 0.9"),
+    "injection_submit": ("ratio", "a ratio of at most 1.7 (20 seconds if `signatures` takes 12)"),
+    "pii_submit": ("ratio", "a ratio of at most 1.7"),
+    "planning": ("cpu_seconds", "to stay below 120 CPU seconds and 1 GB"),
+    "sweep_planning": ("cpu_seconds", "to stay within 60 CPU seconds and 1.5 GB, without opening a file"),
+    "sweep_changed": ("ratio", "a ratio of at most 0.03"),
+    "driver_memory": ("peak_mb_at_400_mb", "a peak that does not grow with the amount of data"),
+    "resume": ("repeated", "to repeat no more than the shards in flight (3 here)"),
 }
 
 
 def report(results: dict[str, Any]) -> str:
-    """docs/performance.md: the table, then the notes that the page holds already."""
+    """Return docs/performance.md: the cases, then the notes that the page already contains."""
     out = io.StringIO()
     about = results["machine"]
-    out.write("# Performance\n\nWritten by `make bench` from `bench/results.json`; run it to have your own numbers. ")
-    out.write(f"These were taken on {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}.\n\n")
-    out.write("| case | what | measured | goal |\n| --- | --- | --- | --- |\n")
+    introduction = (
+        "This page shows what speed and memory use to expect, and what makes the difference. `make bench` writes the figures from "
+        "`bench/results.json`; run it to get figures for your own machine. Unless a case names a different processor, its figures were "
+        f"measured on {about['cpus']} CPUs ({about['cpu']}) with Python {about['python']}."
+    )
+    out.write(f"# Performance\n\n{wrapped(introduction)}\n\n## Cases\n")
     for name, (_, goal) in GOALS.items():
-        if name not in results:  # a new case, before the next whole run
+        if name not in results:  # a case added since the last full run
             continue
-        numbers = ", ".join(
-            f"{key.replace('_', ' ')} {value if isinstance(value, str) else f'{value:,}'}" for key, value in results[name].items()
-        )
-        out.write(f"| {name} | {(CASES[name].__doc__ or '').strip()} | {numbers} | {goal} |\n")
+        about_case = (CASES[name].__doc__ or "").strip()
+        figures = dict(results[name])
+        processor = figures.pop("taken_on", None)
+        out.write(f"\n### {name}\n\n{wrapped(f'This case {about_case[0].lower()}{about_case[1:]}')}\n\n")
+        out.write("| figure | measured |\n| --- | --- |\n")
+        out.writelines(f"| {_words(key)} | {value:,} |\n" for key, value in figures.items())
+        where = f" The processor was {processor}." if processor else ""
+        out.write(f"\n{wrapped(f'The goal is {goal}.{where}')}\n")
     page = ROOT / "docs" / "performance.md"
     _, mark, notes = page.read_text().partition(NOTES) if page.exists() else ("", "", "")
     out.write(f"\n{NOTES}{notes}" if mark else "")
     return out.getvalue()
+
+
+_WORDS = {
+    "again": "scanned again",
+    "carried": "carried over",
+    "before": "committed before the interruption",
+    "after": "committed after it",
+    "bare_loop_windows_per_cpu_second": "bare loop, windows per CPU second",
+    "in_run_windows_per_cpu_second": "in a run, windows per CPU second",
+    "signatures_seconds": "`signatures`, seconds",
+    "injection_seconds": "`injection`, seconds",
+    "pii_seconds": "`pii`, seconds",
+    "mb": "size of the corpus, MB",
+    "peak_memory_mb": "peak memory, MB",
+    "memory_before_mb": "memory before planning, MB",
+    "plan_mb": "size of the plan, MB",
+    "first_cpu_seconds": "first sweep, CPU seconds",
+    "changed_cpu_seconds": "sweep after the changes, CPU seconds",
+    "nothing_changed_cpu_seconds": "sweep without changes, CPU seconds",
+    "ratio_without_start": "ratio without the cost of a sweep without changes",
+    "peak_mb_at_50_mb": "peak for 50 MB, in MB",
+    "peak_mb_at_400_mb": "peak for 400 MB, in MB",
+}
+
+
+def _words(key: str) -> str:
+    """Return the name of a figure in words."""
+    return _WORDS.get(key) or " ".join({"cpu": "CPU", "mb": "MB"}.get(word, word) for word in key.split("_"))
 
 
 def main() -> None:
@@ -380,7 +418,7 @@ def main() -> None:
         return
     store = ROOT / "bench" / "results.json"
     results: dict[str, Any] = json.loads(store.read_text()) if sys.argv[1:] else {"machine": machine()}
-    elsewhere = {} if machine() == results["machine"] else {"taken_on": machine()["cpu"]}  # a case by itself, on another machine
+    elsewhere = {} if machine() == results["machine"] else {"taken_on": machine()["cpu"]}  # a single case, measured on another machine
     for name in sys.argv[1:] or CASES:
         results[name] = run_case(name) | elsewhere
     store.write_text(json.dumps(results, indent=2) + "\n")

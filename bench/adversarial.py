@@ -1,6 +1,6 @@
-"""Measure texts that are made to be slow: megabytes per CPU second of each, beside plain text of the same size in the same process.
+"""Measure texts that are made to be slow, in megabytes per CPU second, against plain text of the same size in the same process.
 
-Writes bench/adversarial.json and docs/adversarial.md. `python -m bench.adversarial [TEXT ...]` prints some and writes nothing.
+It writes bench/adversarial.json and docs/adversarial.md. `python -m bench.adversarial [TEXT ...]` prints some and writes nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import Any
 
 from bench.adversarial_texts import TEXTS, HostileText, plain
 from bench.machines import machine
+from bench.prose import wrapped
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "bench" / "adversarial.json", ROOT / "docs" / "adversarial.md"
-SIZE = 150_000  # characters of a text
-CAP = 20  # CPU seconds of a text: what takes longer is reported so, and the next one is measured
-_PATIENCE = 10  # times as long on the clock, on a machine that others use
-GOAL = 5.0  # times what plain text takes
-_WRAPPED: dict[str, Callable[[str], str]] = {  # plain text as the readers of other formats take it
+SIZE = 150_000  # characters in a text
+CAP = 20  # CPU seconds for a text; a text that takes longer is recorded as ended
+_PATIENCE = 10  # elapsed time may be this many times the CPU time, on a machine that others use
+GOAL = 5.0  # times the cost of plain text
+_WRAPPED: dict[str, Callable[[str], str]] = {  # plain text in the form that readers of other formats need
     ".html": lambda text: "<p>" + text.replace("\n", "</p>\n<p>") + "</p>",
     ".xml": lambda text: "<?xml version='1.0'?><r><p>" + text.replace("\n", "</p>\n<p>") + "</p></r>",
     ".csv": lambda text: "text\n" + text,
@@ -39,7 +40,7 @@ Stage = Callable[[Path], float]  # CPU seconds for the file in a folder
 
 
 def stages() -> dict[str, Stage]:
-    """What is measured: engines are loaded once, before processes are forked for the texts."""
+    """Return what is measured. Engines are loaded once, before a process is forked for each text."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.injection import Injection
     from veritensor_ray.engines.pii import Pii
@@ -79,7 +80,7 @@ def _rows(settings: Any, folder: Path) -> Iterator[Any]:
 
 
 def _scanned(settings: Any, names: Sequence[str], folder: Path) -> float:
-    """All engines without a model over a file, up to the rows of its commit."""
+    """Scan a file with all engines that have no model, up to the rows of its commit."""
     from veritensor_ray.pipeline.shard import scan_shard
 
     context = _context(settings, names, folder)
@@ -87,7 +88,7 @@ def _scanned(settings: Any, names: Sequence[str], folder: Path) -> float:
 
 
 def _batches(settings: Any, folder: Path) -> Iterator[Any]:
-    """What engines with a model are handed of a file, layers and all."""
+    """Yield what engines with a model receive for a file, including decoded layers."""
     from veritensor_ray.pipeline.context import Workbench
     from veritensor_ray.pipeline.extract import Extraction
 
@@ -98,7 +99,7 @@ def _batches(settings: Any, folder: Path) -> Iterator[Any]:
 
 
 def _without_model(engine: Any) -> Callable[[Any], None]:
-    """All that `pii` does to a batch but for what its model reads, up to rows."""
+    """Run `pii` on a batch without its model, up to rows."""
     import pyarrow.compute as pc
 
     from veritensor_ray.findings.recorder import Recorder
@@ -120,12 +121,12 @@ def _timed(function: Callable[[Any], Any], argument: Any) -> float:
 
 
 def write(folder: Path, suffix: str, text: str) -> int:
-    """A file of that text in a folder; its bytes."""
+    """Write a file with that text and return its size in bytes."""
     return (folder / f"text{suffix}").write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def _speeds(stages: Mapping[str, Stage], suffix: str, text: str, pipe: Any, which: str) -> None:
-    """Tell, stage by stage, how many megabytes a second there are."""
+    """Send the megabytes per second of each stage."""
     with tempfile.TemporaryDirectory() as folder:
         size = write(Path(folder), suffix, text)
         for name, stage in stages.items():
@@ -138,16 +139,16 @@ def _wrapped(text: str, suffix: str) -> str:
 
 def _child(stages: Mapping[str, Stage], hostile: HostileText, size: int, cap: int, pipe: Any) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (cap, cap))  # the kernel ends it
+    resource.setrlimit(resource.RLIMIT_CPU, (cap, cap))  # the kernel ends the process
     text = hostile.make(size)
-    usual = plain(len(text.encode("utf-8", "surrogatepass")))  # as many bytes
+    usual = plain(len(text.encode("utf-8", "surrogatepass")))  # the same number of bytes
     _speeds(stages, hostile.suffix, _wrapped(usual, hostile.suffix), pipe, "plain")
     _speeds(stages, hostile.suffix, text, pipe, "hostile")
     pipe.send(None)
 
 
 def measured(stages: Mapping[str, Stage], hostile: HostileText, size: int = SIZE, cap: int = CAP) -> dict[str, Any]:
-    """Speeds of one text and of plain text, in a process of their own that is ended after `cap` CPU seconds."""
+    """Measure one text and plain text in a separate process, which is ended after `cap` CPU seconds."""
     context = multiprocessing.get_context("fork")
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(stages, hostile, size, cap, theirs))
@@ -168,33 +169,38 @@ def measured(stages: Mapping[str, Stage], hostile: HostileText, size: int = SIZE
 
 
 def times(row: Mapping[str, Any], stage: str) -> float:
-    """How many times as long as plain text it takes; infinite where it was ended."""
+    """Return how many times as long as plain text it takes; infinite if the process was ended."""
     speed = row["hostile"][stage]
     return float("inf") if speed is None else float(row["plain"][stage] / speed)
 
 
 def worst(row: Mapping[str, Any]) -> float:
-    """Of all stages."""
+    """Return the highest ratio of all stages."""
     return max(times(row, stage) for stage in row["hostile"])
 
 
 def report(results: Mapping[str, Any]) -> str:
-    """The page, the worst text first."""
+    """Return the page, slowest text first."""
     rows = sorted(results["rows"], key=worst, reverse=True)
     first, over = rows[0], sum(worst(row) > GOAL for row in rows)
     stage = max(first["hostile"], key=lambda name: times(first, name))
     head = [
-        "# How slow a text can be made",
+        "# Texts made to be slow",
         "",
-        "Written by `make bench-adversarial`. Each text repeats what an engine, a layer or a reader looks for, "
-        f"{results['characters']:,} characters of it (`bench/adversarial_texts.py`). A process reads plain text of as many bytes and then the "
-        "text; the table says how many times as long that took. `static` is everything from the bytes to the rows of a commit with all "
-        "engines that need no model; `injection` is what that engine does before its model reads, over what readers and layers give; "
-        "`pii` is all that this one does without its model, up to findings.",
+        wrapped(
+            "This page shows how much an attacker can slow down a scan with a text made for that purpose. `make bench-adversarial` writes it. "
+            f"Each text repeats something that an engine, a layer or a reader looks for, up to {results['characters']:,} characters "
+            "(`bench/adversarial_texts.py`). A process first scans plain text of the same size in bytes, then the hostile text. The table shows how "
+            "many times as long the hostile text took:"
+        ),
+        "",
+        "- `static` covers everything from the bytes to the rows of a commit, with all engines that need no model.",
+        "- `injection` covers what this engine does with the output of readers and layers before its model runs.",
+        "- `pii` covers everything that this engine does without its model, up to findings.",
         "",
         "Machine: {cpu}, {cpus} CPUs, Python {python}.".format_map(results["machine"]),
         "",
-        f"The worst is **{first['text']}** ({first['format']}, {stage}): {_shown(times(first, stage))} times as long as plain text. "
+        f"The slowest text is **{first['text']}** ({first['format']}, {stage}): it takes {_shown(times(first, stage))} times as long as plain text.",
         f"{over} of {len(rows)} texts take more than {GOAL:.0f} times as long.",
         "",
         f"| text | format | {' | '.join(_STAGES)} | static, MB per CPU s (plain) |",
@@ -217,11 +223,11 @@ def _shown(value: float) -> str:
 
 
 def main() -> None:
-    """Measure all texts, or print those that are named."""
+    """Measure all texts, or print the named ones."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="names, or the beginnings of names")
-    parser.add_argument("--size", type=int, default=SIZE, help="characters")
-    parser.add_argument("--cap", type=int, default=CAP, help="CPU seconds for one text")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="Names of texts, or their beginnings.")
+    parser.add_argument("--size", type=int, default=SIZE, help="Characters in a text.")
+    parser.add_argument("--cap", type=int, default=CAP, help="Maximum CPU seconds for one text.")
     options = parser.parse_args()
     loaded = stages()
     chosen = [one for one in TEXTS if not options.texts or one.name.startswith(tuple(options.texts))]

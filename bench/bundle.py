@@ -1,8 +1,9 @@
-"""How fast a bundle is verified, imported and activated, beside sha256sum on the same bytes in the same run.
+"""Measure how fast a bundle is verified, imported and activated, relative to sha256sum on the same bytes.
 
     python -m bench.bundle [--size MB] [--rounds N] [--folder FOLDER]
 
-A bundle with one big model of random bytes is made below FOLDER, and removed. Prints JSON: MB/s of each, and how it compares to sha256sum.
+A bundle with one big model of random bytes is created below FOLDER and removed afterwards. It prints JSON: MB/s of each step, and its ratio
+to sha256sum.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from veritensor_ray.signing import change, load_private_key, load_public_key, ne
 
 
 def models(home: Path, size: int) -> Path:
-    """An HF_HOME that the store takes for a download; its weights are random bytes, in two files as of two models."""
+    """Create an HF_HOME that looks like a download. The weights are random bytes in two files, as of two models."""
     lock = {}
     for role, share in (("injection", 0.4), ("pii", 0.6)):
         folder = home / "veritensor" / role
@@ -47,7 +48,7 @@ def models(home: Path, size: int) -> Path:
 
 
 def best(rounds: int, work: Callable[[], object]) -> float:
-    """Seconds of the quickest round: the others were disturbed."""
+    """Return the seconds of the fastest round, because the others were disturbed."""
     found = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -57,7 +58,7 @@ def best(rounds: int, work: Callable[[], object]) -> float:
 
 
 def measure(folder: Path, size: int, rounds: int) -> dict[str, object]:
-    """MB/s by what was done."""
+    """Return the MB/s of each step."""
     settings = Settings(trusted_keys=str(folder / "trusted.json"), bundle=Bundle(folder=str(folder / "bundles")))
     new_key(folder / "key")
     change(settings.trusted_keys, lambda keys: trust(keys, *load_public_key(folder / "key.pub")))
@@ -80,11 +81,11 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=1000, help="megabytes of the bundle")
+    parser.add_argument("--size", type=int, default=1000, help="Size of the bundle in megabytes.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where to work; default: the system's folder for temporary files")
+    parser.add_argument("--folder", type=Path, help="Folder to work in. Default: the system's folder for temporary files.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-bundle-") as folder:
         print(json.dumps(measure(Path(folder), options.size * 1_000_000, options.rounds), indent=2))

@@ -1,7 +1,8 @@
-"""What a second worker brings: the same audit on one worker pinned to a core, and on two pinned to a core each.
+"""Measure the gain from a second worker: the same audit on one worker pinned to a core, and on two pinned to a core each.
 
-Hosts are network namespaces (tests/e2e/hosts.py), so it needs root; head, driver and client share the two cores with the workers, so the
-ratio is a lower bound. Engines without a model, over files that all hosts see. The time is from the first shard to the last, without start and listing.
+Hosts are network namespaces (tests/e2e/hosts.py), so it needs root. Head, driver and client share the two cores with the workers, so the
+real gain is larger than the ratio shown. Engines run without a model over files that all hosts see. The time runs from the first shard to
+the last, without start and listing.
 
 python -m bench.cluster FOLDER [--rounds 2]
 """
@@ -25,17 +26,17 @@ ENGINES = "signatures,structure,secrets,dependencies,modelfiles,indicators"
 
 
 def scan_seconds(log: str) -> float:
-    """From the line that says that scanning begins to the one that says that results are collected."""
+    """Return the seconds between the log lines that announce scanning and collecting."""
     moments = {}
     for time, words in re.findall(r"^(\d\d:\d\d:\d\d) (scanning|collecting results)$", log, re.MULTILINE):
-        moments[words] = datetime.strptime(time, "%H:%M:%S")  # a difference within one log
+        moments[words] = datetime.strptime(time, "%H:%M:%S")  # only differences within one log matter
     return (moments["collecting results"] - moments["scanning"]).total_seconds() % 86400
 
 
 def audit(cluster: Cluster, source: Path, workers: int, output: str) -> float:
-    """Seconds of one run on so many workers."""
+    """Return the seconds of one run with this many workers."""
     if not until(lambda: cluster.nodes() == workers, 240):
-        raise SystemExit(f"{workers} workers did not come up")
+        raise SystemExit(f"{workers} workers did not start")
     command = ["submit", str(source), "--output", output, "--address", cluster.address, "--engines", ENGINES, "--wait", "--allow-partial"]
     done = cluster.cli(*command, timeout=3000)
     if done.returncode:
@@ -44,7 +45,7 @@ def audit(cluster: Cluster, source: Path, workers: int, output: str) -> float:
 
 
 def measure(cluster: Cluster, folder: Path, rounds: int) -> dict[int, list[float]]:
-    """Seconds with one worker and with two, in turn."""
+    """Return the seconds with one worker and with two, measured alternately."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     cluster.start_head()
     for turn in range(rounds):
@@ -61,9 +62,9 @@ def measure(cluster: Cluster, folder: Path, rounds: int) -> dict[int, list[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rounds", type=int, default=2, help="taken in turn")
+    parser.add_argument("--rounds", type=int, default=2, help="Rounds, measured alternately.")
     options = parser.parse_args()
-    base = Path(tempfile.mkdtemp(prefix="vr-", dir="/var/tmp"))  # short: names of sockets are
+    base = Path(tempfile.mkdtemp(prefix="vr-", dir="/var/tmp"))  # short, because names of sockets are limited
     try:
         with Network() as network:
             seconds = measure(Cluster(network, base, traced=False), options.folder.resolve(), options.rounds)

@@ -1,9 +1,9 @@
-"""Compare what our readers give of real documents with what a second extractor finds: words of theirs that ours lack.
+"""Compare the text that our readers extract from real documents with that of a second extractor.
 
-python -m bench.compare_readers FOLDER     needs pdftotext (poppler) and soffice (LibreOffice) on the path; writes nothing into FOLDER
+python -m bench.compare_readers FOLDER     needs pdftotext (poppler) and soffice (LibreOffice) on the path; writes nothing to FOLDER
 
-Prints a line for each document of which a word is missing, the commonest first, and totals a format. Documents that the second
-extractor cannot open are counted apart.
+It prints a line for each document in which our readers miss words, most common words first, and totals per format. Documents that the
+second extractor cannot open are counted separately.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BATCH = 40
 
 @dataclass
 class Format:
-    """Totals of one format."""
+    """The totals of one format."""
 
     files: int = 0
     failed: int = 0
@@ -46,13 +46,13 @@ class Format:
 
 
 def words_of(text: str) -> Counter[str]:
-    """Words as both sides count them: soft hyphens and ligatures aside."""
+    """Count words in the same way for both sides, ignoring soft hyphens and ligatures."""
     plain = text.replace("\u00ad", "").replace("\ufb01", "fi").replace("\ufb02", "fl").replace("\ufb00", "ff").replace("\ufb03", "ffi")
     return Counter(word.casefold() for word in _WORD.findall(plain))
 
 
 def ours(folder: Path) -> tuple[dict[str, Counter[str]], Counter[str], list[str]]:
-    """Words by artifact, statuses, and the reasons of what was not read."""
+    """Return words by artifact, statuses, and the reasons for what was not read."""
     settings = Settings(sources=[str(folder)], engines=[])
     context = Context(settings, tuple(roots(settings.sources, {})), (), b"k", "compare")
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -85,7 +85,7 @@ class _Recording:
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing; there is no model to load."""
 
     def rules(self) -> Sequence[Rule]:
         return []
@@ -94,7 +94,7 @@ class _Recording:
         return "words"
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Count, find nothing."""
+        """Count words and return no hits."""
         columns = (texts.column(name).to_pylist() for name in ("path", "text", "owned"))
         for path, text, owned in zip(*columns, strict=True):
             self._found[path.partition("!/")[0]] += words_of((text or "")[:owned])
@@ -102,7 +102,7 @@ class _Recording:
 
 
 def theirs(files: list[Path]) -> Iterator[tuple[Path, str | None]]:
-    """Text by the second extractor; None where it gives none."""
+    """Yield the text from the second extractor, or None if it gives none."""
     for file in files:
         if file.suffix.lower() == ".pdf":
             done = subprocess.run(["pdftotext", "-q", str(file), "-"], capture_output=True, timeout=120, check=False)
@@ -136,7 +136,7 @@ def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--examples", type=int, default=5, help="documents a format that are shown")
+    parser.add_argument("--examples", type=int, default=5, help="Documents to show per format.")
     arguments = parser.parse_args()
     found, status, reasons = ours(arguments.folder)
     print(f"{status.total()} artifacts: {dict(status)}")
@@ -157,7 +157,7 @@ def main() -> None:
         if missing:
             share = missing.total() / max(1, their.total())
             total.examples.append(f"{share:6.1%} {file.relative_to(arguments.folder)}: {' '.join(w for w, _ in missing.most_common(12))}")
-    print("| format | documents | not opened by the other | words | missing in ours |\n| --- | --- | --- | --- | --- |")
+    print("| format | documents | not opened by the second extractor | words | missing in ours |\n| --- | --- | --- | --- | --- |")
     for suffix, total in sorted(totals.items()):
         print(f"| {suffix[1:]} | {total.files} | {total.failed} | {total.words} | {total.missing} |")
     for total in totals.values():

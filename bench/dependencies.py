@@ -1,9 +1,9 @@
-"""Measures the engine `dependencies`: look-ups, lock files of 100,000 packages, typosquat alarms.
+"""Measure the engine `dependencies`: look-ups, lock files of 100,000 packages, typosquat false positives.
 
     python -m bench.dependencies --osv ../shared/data/osv/PyPI-all.zip [--names TABLE]
 
-TABLE is a tab-separated table of PyPI's packages with a column `name`: the rate of alarms on its less popular names is measured, once
-as the engine is, once as if nobody knew that they exist. Times are CPU seconds of this process.
+TABLE is a tab-separated table of PyPI's packages with a column `name`. The rate of false positives on its less popular names is measured
+twice: with the engine as it is, and as if it did not know that they exist. Times are CPU seconds of this process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COUNT = 100_000
 
 
 def look_ups(database: Path) -> None:
-    """Advisories of 100,000 pairs of popular names and versions, then of names nobody knows."""
+    """Look up 100,000 pairs of popular names and versions, then of unknown names."""
     names = popular(PYPI)
     random.seed(1)
     pairs = [
@@ -44,11 +44,11 @@ def look_ups(database: Path) -> None:
         opened = Database(database)
         started = time.process_time()
         affected = sum(any(one.affects(version) for one in opened.of(PYPI, name)) for name, version in wanted)
-        print(f"look-ups, {title}: {COUNT / (time.process_time() - started):,.0f} a CPU second ({affected} affected)")
+        print(f"look-ups, {title}: {COUNT / (time.process_time() - started):,.0f} per CPU second ({affected} affected)")
 
 
 def lock_files(database: Path) -> None:
-    """Whole files through the engine, with names of the list, and with names that it does not know."""
+    """Run whole files through the engine, with names from the list and with unknown names."""
     engine = Dependencies(Settings.model_validate({"dependencies": {"database": str(database), "max_age_days": 100_000}}))
     engine.load(ModelStore("embedded"))
     known = [f"{name}=={number % 20}.1" for number, name in enumerate((popular(PYPI) * 7)[:COUNT])]
@@ -73,23 +73,23 @@ def _files(rows: list[str]) -> Iterable[tuple[str, bytes]]:
 
 
 def alarms(table: Path) -> None:
-    """How many of 100,000 less popular names of the registry are taken for imitations."""
+    """Count how many of 100,000 less popular names of the registry are taken for imitations."""
     listed = set(popular(PYPI))
     names = sorted({normal(PYPI, line.split("\t", 1)[0]) for line in table.read_text(encoding="utf-8").splitlines()[1:]} - listed)
     random.seed(1)
     sample = random.sample(names, min(COUNT, len(names)))
     blind = Lookalikes(PYPI, popular(PYPI), TARGETS[PYPI])
-    for title, index in (("as they are", Lists({}).of(PYPI)), ("as if nobody knew that they exist", blind)):
+    for title, index in (("as they are", Lists({}).of(PYPI)), ("as if unknown to the engine", blind)):
         started = time.process_time()
         found = Counter(squat.severity for name in sample if (squat := index.check(name)) is not None)
         rates = ", ".join(f"{severity} {100 * count / len(sample):.2f} %" for severity, count in sorted(found.items())) or "none"
         print(
-            f"alarms on {len(sample):,} less popular names, {title}: {rates} ({len(sample) / (time.process_time() - started):,.0f} names a CPU second)"
+            f"false positives on {len(sample):,} less popular names, {title}: {rates} ({len(sample) / (time.process_time() - started):,.0f} names per CPU second)"
         )
 
 
 def main() -> None:
-    """Import, then measure."""
+    """Import the advisories, then measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--osv", type=Path, required=True)
     parser.add_argument("--names", type=Path)

@@ -1,10 +1,10 @@
-"""How many shards a driver can drive: shards of nothing but fakes, so that what is measured is the driver, Ray and the commit.
+"""Measure how many shards one driver can handle. All shards are fakes, so only the driver, Ray and the commit are measured.
 
 python -m bench.driver [--shards 2000] [--models]
 
-The driver is this process. Its busiest thread says how many shards it could drive if workers were as many as they have to be, and if it had
-CPUs for its other threads, which are Ray's; its memory at two numbers of shards says whether that grows. `--models` sends each shard
-through a model actor, too.
+The driver is this process. Its busiest thread shows how many shards it could handle with enough workers, and with enough CPUs for its other
+threads, which belong to Ray. Its memory at two numbers of shards shows whether memory grows. `--models` sends each shard through a model
+actor, too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAKES = {"fake-local": "veritensor_ray.testing:Obedient", "fake-model": "veriten
 
 
 class Clock(Silent):
-    """Moments of commits, and the CPU seconds of the driver's threads at them; of the first tenth and of the last one."""
+    """Times of commits with the CPU seconds of the driver's threads, for the first tenth and the last tenth."""
 
     def __init__(self, shards: int) -> None:
         self._wanted, self._seen = (shards // 10, shards), 0
@@ -45,7 +45,7 @@ class Clock(Silent):
 
 
 def corpus(folder: Path, shards: int) -> None:
-    """A file for each shard."""
+    """Create one file per shard."""
     for number in range(shards):
         path = folder / f"{number // 1000:03}" / f"{number:06}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def corpus(folder: Path, shards: int) -> None:
 
 
 def driven(base: Path, shards: int, engines: list[str]) -> dict[str, Any]:
-    """Figures of one audit, from its first commit to its last."""
+    """Return the figures of one audit, from its first commit to its last."""
     corpus(base / "corpus", shards)
     flags = {"sources": [str(base / "corpus")], "output": str(base / "out"), "engines": engines, "limits": {"shard_artifacts": 1}}
     clock = Clock(shards)
@@ -74,8 +74,8 @@ def driven(base: Path, shards: int, engines: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=int, default=2000)
-    parser.add_argument("--models", action="store_true", help="through a model actor, too")
-    parser.add_argument("--profile", action="store_true", help="say what the driver's time goes to")
+    parser.add_argument("--models", action="store_true", help="Send each shard through a model actor, too.")
+    parser.add_argument("--profile", action="store_true", help="Show what the driver spends its time on.")
     options = parser.parse_args()
     engines = list(FAKES) if options.models else ["fake-local"]
     profile = cProfile.Profile()

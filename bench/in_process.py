@@ -1,8 +1,9 @@
-"""Scans a folder in this process, without Ray, and prints bytes and CPU seconds as JSON.
+"""Scan a folder in this process, without Ray, and print bytes and CPU seconds as JSON.
 
 python -P bench/in_process.py FOLDER ENGINE[,ENGINE ...]
 
-It runs as a file, so that `PYTHONPATH` decides which version of the package is measured; `-P` keeps the modules beside it from hiding those of Python.
+It runs as a file, so that `PYTHONPATH` decides which version of the package is measured. `-P` keeps modules in this folder from hiding
+those of Python.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 
 def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
-    """Bytes, and CPU seconds of the second of two passes: rules and libraries are loaded once a process, by the first."""
+    """Return the bytes, and the CPU seconds of the second of two passes. The first loads rules and libraries."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of

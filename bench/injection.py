@@ -1,7 +1,7 @@
-"""Measures `injection` on strangers' documents and on labelled sets, beside phrases, TF-IDF and another detector; it knows no page.
+"""Measure `injection` on unfamiliar documents and labeled sets, against phrases, TF-IDF and another detector.
 
-Counts and not shares are kept, so that rows can be added up and intervals computed. A cell is [attacks found, attacks, false alarms,
-benign texts]; a real document counts as a benign text.
+Results are counts, not shares, so that rows can be added up and intervals computed. A cell is [attacks found, attacks, false positives,
+benign texts]; a real document counts as a benign text. It does not depend on the page.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from veritensor_ray.models.model_store import ModelStore
 Array = np.ndarray[Any, np.dtype[Any]]
 Cell = list[int]
 Cells = dict[str, Cell]
-MEDIUM, HIGH = 0.005, 0.0005  # the shares of real documents that may alarm
-DEFENDER_DOCUMENTS, DEFENDER_ROWS = 400, 200  # it is slow: of all real documents, and of each set
-WHOLE = 1 << 30  # characters: the defender reads 10,000 of a text unless told otherwise
-SPEED_DOCUMENTS = 20  # of each kind
-EACH = 20  # without the first stage one window in so many is read, and stands for the others
-# The columns of the tables: engine and severity, or the name of another detector and where its threshold stands.
+MEDIUM, HIGH = 0.005, 0.0005  # the shares of real documents that may raise an alert
+DEFENDER_DOCUMENTS, DEFENDER_ROWS = 400, 200  # it is slow: documents in total, and texts per set
+WHOLE = 1 << 30  # characters: by default, the defender reads only 10,000 of a text
+SPEED_DOCUMENTS = 20  # per kind
+EACH = 20  # without the first stage, one window in this many is read and stands for the others
+# The columns of the tables: engine and severity, or another detector and its threshold.
 COLUMNS = ("medium", "high", "phrases", "TF-IDF medium", "TF-IDF high", "defender 0.5 %", "defender as shipped")
 
 
 def loaded(name: str, settings: Settings | None = None) -> Any:
-    """An engine, ready."""
+    """Return a loaded engine."""
     (engine,) = create(settings or load_settings(environ={}), [name])
     engine.load(ModelStore("embedded"))
     return engine
 
 
 def threshold(scores: Array, share: float) -> float:
-    """The lowest threshold that at most this share of the scores reaches."""
+    """Return the lowest threshold that at most this share of the scores reaches."""
     ranked = np.sort(scores[~np.isnan(scores)])[::-1]
     return float(np.nextafter(ranked[int(share * len(ranked))], np.inf))
 
 
 def tally(alarms: Array, labels: Array) -> Cell:
-    """A cell."""
+    """Return a cell."""
     attacks = labels == 1
     return [int(n) for n in (alarms[attacks].sum(), attacks.sum(), alarms[~attacks].sum(), (~attacks).sum())]
 
 
 def added(many: Iterable[Mapping[str, Cell]]) -> Cells:
-    """Cells of several rows as those of one."""
+    """Add up the cells of several rows."""
     rows = list(many)
     return {column: [sum(numbers) for numbers in zip(*(row[column] for row in rows), strict=True)] for column in COLUMNS if rows}
 
@@ -68,7 +68,7 @@ class Phrases:
         self._wanted = {rule.id for rule in self._engine.rules() if rule.category == "prompt-injection"}
 
     def alarms(self, texts: Texts) -> Array:
-        """Whether any of them matches, text by text."""
+        """Return, for each text, whether a rule matches."""
         found = np.zeros(len(texts.labels), bool)
         for batch in texts.batches:
             owners = batch.column("artifact").to_numpy()
@@ -77,13 +77,13 @@ class Phrases:
 
 
 class Injection:
-    """The engine itself, and what its linear model says alone: the highest log odds of the windows that pass the first stage."""
+    """The engine itself, and its linear model alone: the highest log odds of the windows that pass the first stage."""
 
     def __init__(self) -> None:
         self.engine: PreparingEngine = loaded("injection")
 
     def scores(self, texts: Texts) -> tuple[Array, Array]:
-        """Text by text 0, 1 for medium or 2 for high, and the linear model's score."""
+        """Return, for each text, 0, 1 for medium or 2 for high, and the linear model's score."""
         levels, linear = np.zeros(len(texts.labels), int), np.full(len(texts.labels), -np.inf)
         for batch in texts.batches:
             owners, prepared = batch.column("artifact").to_numpy(), self.engine.prepare(batch)
@@ -95,7 +95,7 @@ class Injection:
 
 
 class Defender:
-    """stackone-defender's classifier with its own chunks, of the whole text."""
+    """The classifier of stackone-defender with its own chunks, over the whole text."""
 
     def __init__(self) -> None:
         from stackone_defender.classifiers.tier2_classifier import Tier2Classifier
@@ -105,7 +105,7 @@ class Defender:
         self.own = float(self._classifier.get_config()["high_risk_threshold"])
 
     def scores(self, texts: Texts, most: int) -> Array:
-        """Scores of a seeded draw of the texts; NaN for the others."""
+        """Return the scores of a seeded sample of the texts; NaN for the others."""
         result, whole = np.full(len(texts.labels), np.nan), texts.whole()
         for number in np.random.default_rng(SEED).permutation(len(whole))[:most]:
             result[number] = self._classifier.classify_by_chunks(whole[number])["score"]
@@ -116,7 +116,7 @@ class Defender:
 
 
 class Bench:
-    """All detectors, and the thresholds of those that have to be told theirs: set on the same real documents as the rows speak of."""
+    """All detectors, with thresholds for those that need one, set on the same real documents that the rows are about."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most
@@ -124,13 +124,13 @@ class Bench:
         self.thresholds: dict[str, float] = {}
 
     def scored(self, texts: Texts, most: int) -> dict[str, Array]:
-        """What each detector says of each text."""
+        """Return the scores of each detector for each text."""
         levels, linear = self._injection.scores(texts)
         defender = self._defender.scores(texts, min(most, self._most or most))
         return {"levels": levels, "linear": linear, "phrases": self._phrases.alarms(texts), "defender": defender}
 
     def calibrate(self, scored: Iterable[Mapping[str, Array]]) -> None:
-        """Set the thresholds of the others, so that as many documents alarm as may with ours."""
+        """Set the other detectors' thresholds so that they may raise as many alerts on documents as ours."""
         many = list(scored)
         linear, defender = (np.concatenate([one[name] for one in many]) for name in ("linear", "defender"))
         self.thresholds = {
@@ -141,7 +141,7 @@ class Bench:
         }
 
     def cells(self, scored: Mapping[str, Array], labels: Array) -> Cells:
-        """A cell for each column."""
+        """Return a cell for each column."""
         known = ~np.isnan(scored["defender"])
         found = {
             "medium": tally(scored["levels"] >= 1, labels),
@@ -155,7 +155,7 @@ class Bench:
 
 
 def measure(data: Path, most: int | None = None) -> dict[str, Any]:
-    """Cells of the real documents by kind, of each part of a set, and by language; with `most` of at most so many texts each."""
+    """Return cells of the real documents by kind, of each part of a set, and by language; of at most `most` texts each."""
     bench = Bench(most)
     about = ModelStore("embedded").model("injection").settings
     kinds = documents(data, most)
@@ -203,7 +203,7 @@ def _sets(bench: Bench, trained_on: set[str], most: int | None) -> tuple[list[di
 
 
 def _tell(name: str) -> None:
-    """Say on standard error what is measured now."""
+    """Report on standard error what is being measured."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}\n")
 
 
@@ -211,14 +211,14 @@ def _tell(name: str) -> None:
 
 
 def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """What a call costs, and what it returns."""
+    """Return the CPU seconds of a call, and its result."""
     began = time.process_time()
     result = work()
     return time.process_time() - began, result
 
 
 def speed(data: Path, most: int | None = None) -> dict[str, float]:
-    """Megabytes per CPU second of the first stage and of the whole engine over real documents of all kinds, and what the stage saves."""
+    """Return the megabytes per CPU second of the first stage and of the whole engine, and what the stage saves."""
     texts = list(documents(data, most or SPEED_DOCUMENTS).values())
     batches = [batch for one in texts for batch in one.batches]
     size = sum(one.bytes for one in texts) / 1e6
@@ -235,6 +235,6 @@ def speed(data: Path, most: int | None = None) -> dict[str, float]:
         "first stage, MB per CPU second": round(size / first, 2),
         "whole engine, MB per CPU second": round(size / (first + rest), 2),
         "windows": windows,
-        "share of windows that the first stage hands to the transformer": round(passed / windows, 4),
-        "CPU seconds without the first stage, to with it": round((cut + EACH * read) / (first + rest), 1),
+        "share of windows that the first stage passes to the transformer": round(passed / windows, 4),
+        "CPU time without the first stage, relative to with it": round((cut + EACH * read) / (first + rest), 1),
     }

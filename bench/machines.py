@@ -1,4 +1,4 @@
-"""What the absolute numbers of a measurement were taken on."""
+"""Describe the machine that absolute figures were measured on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """The processor's name, how many of them this process may use, Python and system."""
+    """Return the processor's name, the number of CPUs this process may use, and the versions of Python and the system."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
     return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(), "system": platform.system()}

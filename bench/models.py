@@ -1,11 +1,11 @@
-"""Measures the models: quality and speed of injection, pii and ocr, with the alternatives in the same run. Writes docs/models.md.
+"""Measure the models: quality and speed of injection, pii and ocr, against alternatives in the same run. It writes docs/models.md.
 
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 
-PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one that row is left out. Needs the extras `bench` and
-`train`, whose packages hold what is measured beside injection, and clean documents. Sections: --only injection|speed|pii|ocr. The lines
-of the README that quote the measurements of injection and pii are written too. --sample N is a quick look at injection and its speed: at most N
-texts of each set and of each kind of document, the page on standard output, no file changed.
+PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one, that row is left out. Needs the extras `bench` and
+`train`, whose packages hold the alternatives to injection and clean documents. Sections: --only injection|speed|pii|ocr. The lines of the
+README that quote injection and pii are written too. --sample N is a quick look at injection and its speed: at most N texts of each set and
+kind of document, printed to standard output, and no file is changed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second thread of numpy's would be counted while it waits
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second numpy thread would be counted while it waits
 
 from bench import injection, injection_page, pii, pii_page
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
+from bench.prose import wrapped
 
 ROOT = Path(__file__).parent.parent
 # ---------------------------------------------------------------- report
@@ -38,11 +39,12 @@ def ocr() -> dict[str, Any]:
 
 
 def report(results: dict[str, Any]) -> str:
-    """docs/models.md."""
+    """Return docs/models.md."""
     parts = [
-        "# What the models do",
+        "# Quality and speed of the models",
         "",
-        f"Measured by `make bench-models` on {results['machine']}. Profile `embedded`. Sections may come from separate runs of it on that machine.",
+        "This page shows how much the models of profile `embedded` find, how often they are wrong, and how fast they are. "
+        f"`make bench-models` writes it. It was measured on {results['machine']}. Sections may come from separate runs on that machine.",
         "",
     ]
     if "injection" in results:
@@ -53,9 +55,9 @@ def report(results: dict[str, Any]) -> str:
         parts += pii_page.section(results["pii"])
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
-        parts += ["## Text in images", "", "Word recall; `plain` is EasyOCR with the same weights and its own settings.", "",
-                  table(("pages", *shown), ([name, *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
-    return "\n".join(parts).rstrip() + "\n"
+        parts += ["## Text in images", "", "The table shows word recall and CPU seconds per page. `plain` is EasyOCR with the same weights and its own settings.", "",
+                  table(("pages", *(name.replace("_", " ") for name in shown)), ([name, *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
+    return "\n".join(part if part[:1] in ("|", "#") else wrapped(part) for part in parts).rstrip() + "\n"
 
 
 def machine() -> str:
@@ -65,7 +67,7 @@ def machine() -> str:
 
 
 def quote(results: dict[str, Any], readme: str) -> str:
-    """The README with the lines about injection and pii as they were measured; what was not measured stays as it is."""
+    """Return the README with the measured lines about injection and pii. Lines that were not measured stay unchanged."""
     if {"injection", "injection speed"} <= set(results):
         readme = _replaced(readme, "| injection, ", injection_page.quoted(results["injection"], results["injection speed"]))
     if "pii" in results:
@@ -74,7 +76,7 @@ def quote(results: dict[str, Any], readme: str) -> str:
 
 
 def _replaced(readme: str, beginning: str, lines: Sequence[str]) -> str:
-    """With other lines where those with such a beginning stand together."""
+    """Replace the group of lines with this beginning."""
     old = "".join(line for line in readme.splitlines(keepends=True) if line.startswith(beginning))
     before, _, rest = readme.partition(old)
     return before + "".join(f"{line}\n" for line in lines) + rest
@@ -83,9 +85,9 @@ def _replaced(readme: str, beginning: str, lines: Sequence[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--presidio", metavar="PYTHON", help="interpreter that has presidio-analyzer and a spaCy model")
+    parser.add_argument("--presidio", metavar="PYTHON", help="Interpreter that has presidio-analyzer and a spaCy model.")
     parser.add_argument("--only", action="append", choices=["injection", "speed", "pii", "ocr"])
-    parser.add_argument("--sample", type=int, metavar="N", help="a quick look at injection: at most N texts of a kind; writes nothing")
+    parser.add_argument("--sample", type=int, metavar="N", help="A quick look at injection with at most N texts of a kind. Writes nothing.")
     args = parser.parse_args()
     import torch
 

@@ -1,6 +1,6 @@
-"""Measures `pii`: labelled sets, sets of real text that no training saw, real documents by kind, and speed, beside presidio.
+"""Measure `pii` on labeled sets, on real text not used in training, on real documents by kind, and its speed, against presidio.
 
-It knows no model: what it measures is the engine at its shipped settings.
+It does not depend on any model: the engine is measured with its shipped settings.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from veritensor_ray.testing import text_batch
 MEDICAL = "pii.medical"
 NAMES = ("person", "organization")
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-SPEED_BYTES = 500_000  # of each kind
+SPEED_BYTES = 500_000  # per kind
 GATES: dict[str, dict[str, Any]] = {"tagger on": {}, "tagger off": {"gate": False}}
-# Labels of the public sets and the rule that has to find them; what is not listed is not asked for.
+# Labels of the public sets and the rule that must find them. Other labels are ignored.
 PII = {
     "PERSON": "person", "ADDRESS": "address", "STREET_ADDRESS": "address", "ORGANIZATION": "organization", "CREDIT_CARD": "payment-card",
     "US_SSN": "us-ssn", "PHONE_NUMBER": "phone", "EMAIL_ADDRESS": "email", "IP_ADDRESS": "ip-address", "IBAN_CODE": "iban",
@@ -45,7 +45,7 @@ Span = tuple[int, int, str]
 
 
 def pii_sets(data: Path) -> dict[str, list[tuple[str, list[Span]]]]:
-    """Public sets, their labels under our names; spans of labels that are not asked for are kept as '-', where anything may be found."""
+    """Return the public sets with our label names. Spans of ignored labels are kept as '-', where any finding is accepted."""
     sets = {}
     for name in ("presidio_synth_v2", "presidio_generated_large"):
         frame = pd.read_parquet(data / "pii" / f"{name}.parquet")
@@ -61,7 +61,10 @@ def overlap(one: Span, two: Span) -> float:
 
 
 def f1(rows: Iterable[tuple[list[Span], list[Span]]]) -> dict[str, dict[str, float]]:
-    """Precision, recall and F1 by type and over all; a hit is a span of the same type with at least half of the union in common."""
+    """Return precision, recall and F1 by type and overall.
+
+    A hit is a span of the same type that shares at least half of the union.
+    """
     hits, found, wanted = Counter[str](), Counter[str](), Counter[str]()
     for truth, predicted in rows:
         asked = [t for t in truth if t[2] != "-"]
@@ -111,7 +114,7 @@ json.dump({"model": name, "seconds": time.process_time() - began, "found": found
 
 
 def presidio(python: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Presidio's default analyzer over the same texts, in its own interpreter."""
+    """Run Presidio's default analyzer over the same texts, in its own interpreter."""
     done = subprocess.run(
         [python, "-c", PRESIDIO],
         input=json.dumps(list(texts)),
@@ -125,7 +128,7 @@ def presidio(python: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def strangers(data: Path, python: str | None) -> dict[str, Any]:
-    """Real text with labels, of which no training saw these parts: names of persons and organisations."""
+    """Measure labeled real text that was not used in training: names of persons and organizations."""
     engine = loaded("pii", load_settings(flags={}, environ={}))
     found: dict[str, Any] = {}
     sets: dict[str, list[marked.Marked]] = defaultdict(list)
@@ -147,7 +150,7 @@ def _names(found: Sequence[Sequence[Span]]) -> list[list[Span]]:
 
 
 def _spans(one: marked.Marked) -> list[Span]:
-    """The spans of a text; places are kept as '-', where anything may be found."""
+    """Return the spans of a text. Places are kept as '-', where any finding is accepted."""
     found, spans = words(one.text), list[Span]()
     for i, tag in enumerate(TAGS[t] for t in one.tags):
         part, _, kind = tag.partition("-")
@@ -159,7 +162,7 @@ def _spans(one: marked.Marked) -> list[Span]:
 
 
 def left_out(data: Path) -> dict[str, Any]:
-    """Of the tagger alone, for persons and organisations: the threshold that is best on all other sets, and F1 with it on the set left out."""
+    """Measure the tagger alone: the threshold that is best on all other sets, and the F1 it gives on the set left out."""
     model = ModelStore("embedded").model("pii")
     network = TaggerNetwork.load(model.folder / FILE)
     sets: dict[str, list[tuple[str, list[Span]]]] = defaultdict(list)
@@ -187,7 +190,7 @@ def left_out(data: Path) -> dict[str, Any]:
 
 
 def documents(data: Path) -> dict[str, Any]:
-    """Of the real documents, by kind: findings of each rule and severity, and documents in which a model says `high`."""
+    """Count findings in the real documents by kind, rule and severity, and documents in which a model reports `high`."""
     engine = loaded("pii", load_settings(flags={}, environ={}))
     severity = {rule.id: rule.severity for rule in engine.rules()}
     kinds: dict[str, Any] = {}
@@ -201,7 +204,7 @@ def documents(data: Path) -> dict[str, Any]:
             size += sum(len(text.encode()) for text in batch.column("text").to_pylist() if text)
             for hit in engine.scan_text(batch):
                 counts[hit.rule][hit.severity or severity[hit.rule]] += 1
-                if hit.rule == MEDICAL and hit.severity == "high":  # of a pattern, it has the rule's own severity
+                if hit.rule == MEDICAL and hit.severity == "high":  # a pattern has the severity of the rule
                     high.add(owners[hit.row or 0])
         kinds[kind] = {
             "documents": len(rows),
@@ -214,7 +217,10 @@ def documents(data: Path) -> dict[str, Any]:
 
 
 def speed(data: Path, python: str | None) -> dict[str, Any]:
-    """Megabytes per CPU second over real documents of all kinds, as many of each: all of it, patterns alone, names alone, the model without the tagger."""
+    """Return the megabytes per CPU second over real documents of all kinds in equal amounts.
+
+    Measured are the whole engine, patterns alone, names alone, and the model without the tagger.
+    """
     rng = random.Random(SEED)
     texts: list[str] = []
     for _, folder in unpacked(data / "real"):
@@ -233,7 +239,7 @@ def speed(data: Path, python: str | None) -> dict[str, Any]:
     few = rng.sample(texts, max(1, len(texts) // 100))
     ungated = loaded("pii", load_settings(flags={"pii": {"gate": False}}, environ={}))
     few_size = sum(len(text.encode()) for text in few) / 1e6
-    found["the model reads everything"] = round(few_size / _spent(ungated, few), 4)
+    found["the model reads all text"] = round(few_size / _spent(ungated, few), 4)
     if python:
         found["presidio"] = round(few_size / presidio(python, few)["seconds"], 4)
     return {"MB": round(size, 1), "MB per CPU second": found}
@@ -246,7 +252,7 @@ def _spent(engine: TextEngine, texts: Sequence[str]) -> float:
 
 
 def measure(data: Path, python: str | None) -> dict[str, Any]:
-    """All of it."""
+    """Run all measurements."""
     return {
         "sets": labelled_sets(data, python),
         "strangers": strangers(data, python),
@@ -257,7 +263,7 @@ def measure(data: Path, python: str | None) -> dict[str, Any]:
 
 
 def labelled_sets(data: Path, python: str | None) -> dict[str, Any]:
-    """F1 by type on texts with marked identifiers, with the tagger and without, beside presidio."""
+    """Return F1 by type on texts with labeled identifiers, with and without the tagger, and for presidio."""
     engines = {name: loaded("pii", load_settings(flags={"pii": flags}, environ={})) for name, flags in GATES.items()}
     found: dict[str, Any] = {}
     for set_name, rows in pii_sets(data).items():

@@ -1,6 +1,6 @@
-"""Measure readers: megabytes per CPU second and peak memory for each format, beside a plain call of the library underneath.
+"""Measure readers: megabytes per CPU second and peak memory for each format, against a plain call of the underlying library.
 
-Writes bench/readers.json and docs/readers-performance.md. Every case runs in a process of its own, ours and the library's in turn.
+It writes bench/readers.json and docs/readers-performance.md. Every case runs in its own process; our readers and the libraries take turns.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
-SECONDS = 0.5  # of readings in each process
+SECONDS = 0.5  # seconds of reading in each process
 
 
 def words(count: int, seed: int = 1) -> list[str]:
-    """Words of our own documentation, in a seeded order."""
+    """Return words of our own documentation in a seeded order."""
     known = sorted({word for page in sorted((ROOT / "docs").rglob("*.md")) for word in page.read_text().split() if word.isalpha()})
     chosen = random.Random(seed)
     return chosen.choices(known, k=count)
 
 
 def paragraphs(count: int) -> list[str]:
-    """Paragraphs of sixty words."""
+    """Return paragraphs of sixty words."""
     every = words(count * 60)
     return [" ".join(every[i * 60 : (i + 1) * 60]) for i in range(count)]
 
@@ -320,7 +320,7 @@ def _read_pickle(path: Path) -> int:
         return sum(len(argument) for _, argument, _ in pickletools.genops(file) if isinstance(argument, str))
 
 
-SMALL = 9  # paragraphs of a file of about four kilobytes: what a reader costs before it has read anything
+SMALL = 9  # paragraphs in a file of about four kilobytes: shows the fixed cost of a reader
 
 
 def _small_html(path: Path) -> None:
@@ -351,7 +351,7 @@ def _read_gz(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Case:
-    """A format: a file of some megabytes, and what the library underneath takes to hand out its text."""
+    """A format: a file of some megabytes, and the plain way to get its text from the underlying library."""
 
     name: str
     make: Callable[[Path], None]
@@ -387,7 +387,7 @@ CASES = (
 
 
 def read_with_ours(path: Path) -> int:
-    """Size of all that our reader gives: texts, and the bytes of members."""
+    """Return the size of everything our reader yields: texts, and the bytes of members."""
     from veritensor_ray.config import Limits
     from veritensor_ray.extract.budget import Budget
     from veritensor_ray.extract.readers import reader_for
@@ -419,7 +419,7 @@ def read_with_ours(path: Path) -> int:
 
 
 def _child(function: Callable[[Path], int], path: Path, pipe: Any) -> None:
-    function(path)  # imports, and whatever a library makes on its first call
+    function(path)  # imports, and whatever a library creates on its first call
     base, best, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, float("inf"), 0.0
     while spent < SECONDS:
         began = time.process_time()
@@ -430,7 +430,10 @@ def _child(function: Callable[[Path], int], path: Path, pipe: Any) -> None:
 
 
 def measured(functions: Sequence[Callable[[Path], int]], path: Path) -> list[tuple[float, int]]:
-    """CPU seconds of each function (the best of all rounds, taken in turn: the machine's speed changes) and growth of the peak in MB."""
+    """Return the CPU seconds of each function and the growth of the peak memory in MB.
+
+    The best of all rounds counts; functions take turns, because the speed of the machine changes.
+    """
     context = multiprocessing.get_context("spawn")
     results: list[list[tuple[float, int]]] = [[] for _ in functions]
     for _ in range(ROUNDS):
@@ -445,7 +448,7 @@ def measured(functions: Sequence[Callable[[Path], int]], path: Path) -> list[tup
 
 
 def processor() -> str:
-    """The processor's name and how many of it there are."""
+    """Return the processor's name and the number of cores."""
     names = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
@@ -466,7 +469,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Run the cases and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", help="formats, such as pdf html")
+    parser.add_argument("--only", nargs="*", help="Formats to measure, such as pdf html.")
     only = parser.parse_args().only
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -483,8 +486,9 @@ def main() -> None:
         return
     (ROOT / "bench" / "readers.json").write_text(json.dumps(rows, indent=1) + "\n")
     (ROOT / "docs" / "readers-performance.md").write_text(
-        "# How fast readers are\n\nWritten by `make bench-readers`. Each file is read in a process of its own, after a first reading that is not "
-        "counted: characters of text handed out, no engine. A ratio above one means that we are faster than the plain call of the library.\n\n"
+        "# Speed of readers\n\nThis page compares our readers with plain calls of the underlying libraries. `make bench-readers` writes it.\n\n"
+        "Each file is read in its own process, and a first reading is not counted. Only the extraction of text is measured,\n"
+        "without engines. A ratio above one means that our reader is faster than the plain call of the library.\n\n"
         f"Machine: {processor()}, Python {platform.python_version()}.\n\n{table(rows)}\n"
     )
 

@@ -1,4 +1,8 @@
-"""Measures the engine `secrets`: speed and alarms on installed code, providers' examples, files that others labelled, planted secrets beside detect-secrets."""
+"""Measure the engine `secrets`.
+
+It covers speed and false positives on installed code, examples of providers, files labeled by others, and planted secrets compared with
+detect-secrets.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,7 @@ _WORDS = [
 
 
 def sample_files(megabytes: float, seed: int) -> list[Path]:
-    """Files of the installed packages, in random order."""
+    """Return files of the installed packages in random order."""
     found = [path for path in Path(sysconfig.get_path("purelib")).rglob("*") if path.suffix in KINDS and path.is_file()]
     found = sorted(path for path in found if 0 < path.stat().st_size < 1_000_000)
     random.Random(seed).shuffle(found)
@@ -64,7 +68,7 @@ def sample_files(megabytes: float, seed: int) -> list[Path]:
 
 
 def batches(texts: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    """Each file one segment, many files a batch."""
+    """Yield batches of many files, each file as one segment."""
     parts: list[pa.RecordBatch] = []
     for path, text in texts.items():
         parts.append(to_batch(Block([text], line=1), Identity(0, path, "text/plain"), _WIDE))
@@ -76,7 +80,7 @@ def batches(texts: dict[str, str]) -> Iterator[pa.RecordBatch]:
 
 
 def scanned(engine: Secrets, texts: dict[str, str]) -> tuple[list[tuple[str, Hit]], float]:
-    """Hits with their files, and CPU seconds."""
+    """Return hits with their files, and CPU seconds."""
     made, names = list(batches(texts)), list(texts)
     found, base, start = [], 0, time.process_time()
     for batch in made:
@@ -86,18 +90,23 @@ def scanned(engine: Secrets, texts: dict[str, str]) -> tuple[list[tuple[str, Hit
 
 
 def speed(engine: Secrets, megabytes: float, show: int) -> None:
-    """On code that holds no secret to speak of every hit counts as an alarm."""
+    """Measure speed. The code contains hardly any secrets, so every hit counts as a false positive."""
     texts = {str(path): path.read_text("utf-8", "replace") for path in sample_files(megabytes, 3)}
     size = sum(len(text.encode()) for text in texts.values()) / 1e6
     found, seconds = scanned(engine, texts)
     print(f"speed: {size:.1f} MB in {seconds:.2f} CPU seconds: {size / seconds:.1f} MB/s")
-    print(f"alarms: {len(found)}, {len(found) / size:.2f} a MB; {dict(Counter(hit.severity or 'of the rule' for _, hit in found))}")
+    print(
+        f"false positives: {len(found)}, {len(found) / size:.2f} per MB; {dict(Counter(hit.severity or 'of the rule' for _, hit in found))}"
+    )
     for path, hit in random.Random(1).sample(found, min(show, len(found))):
         print(f"  {hit.rule} {hit.score} {path[-60:]}: {texts[path][max(0, hit.start - 40) : hit.end + 5]!r}")
 
 
 def examples(engine: Secrets) -> None:
-    """Examples of providers' tokens that others collected, each text by itself: how many of the secrets are found, and how many false alarms there are."""
+    """Count how many secrets in collected examples of providers' tokens are found, and how many false positives there are.
+
+    Each text is scanned alone.
+    """
     import pyarrow.parquet as pq
 
     for name in ("kingfisher", "detect_secrets_tests"):
@@ -116,21 +125,21 @@ def examples(engine: Secrets) -> None:
 
 
 def labelled_files() -> None:
-    """Files of repositories, read as the product reads them, by severity, by half, by kind of file, and the worst repository."""
+    """Measure files of repositories, read as the product reads them, by severity, half and kind of file, and name the worst repository."""
     rows, elsewhere = labelled(DATA)
     repos = sorted({row.repo for row in rows})
     print(
-        f"labelled files: {len(repos)} repositories; the engine was tuned on every second one. A secret counts as found where a finding overlaps its value"
+        f"labeled files: {len(repos)} repositories; the engine was tuned on every second one. A secret counts as found if a finding overlaps its value"
     )
     halves = {"all": set(repos), "tuned on": set(repos[::2]), "left out": set(repos[1::2])}
     for least in ("info", "low", "medium", "high"):
         for name, half in halves.items():
-            _row(f"{name}, {least} and worse", [row for row in rows if row.repo in half], least)
+            _row(f"{name}, {least} or worse", [row for row in rows if row.repo in half], least)
     for kind in IDENTIFIERS:
         print(
-            f"  {kind}: {sum(row.kind == kind and row.label == 1 for row in rows)} labelled secret, {sum(row.kind == kind and row.label == 1 and row.severity >= 0 for row in rows)} found"
+            f"  {kind}: {sum(row.kind == kind and row.label == 1 for row in rows)} labeled secrets, {sum(row.kind == kind and row.label == 1 and row.severity >= 0 for row in rows)} found"
         )
-    _row("all but identifiers, low and worse", [row for row in rows if row.kind not in IDENTIFIERS], "low")
+    _row("all except identifiers, low or worse", [row for row in rows if row.kind not in IDENTIFIERS], "low")
     for suffix, count in Counter(row.suffix for row in rows if row.label == 1).most_common(12):
         _row(f".{suffix} ({count})", [row for row in rows if row.suffix == suffix], "info")
     for repo in sorted(repos, key=lambda repo: f1([row for row in rows if row.repo == repo], "info")[2])[:5]:
@@ -145,7 +154,7 @@ def _row(name: str, rows: list[Labelled], least: str) -> None:
 
 
 def alarms(folder: Path, show: int) -> None:
-    """A megabyte of each kind of clean document, a folder a kind."""
+    """Count findings in a megabyte of each kind of clean document, one folder per kind."""
     for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
         found = [one for some in scan_folder(kind).values() for one in some]
         size = sum(path.stat().st_size for path in kind.rglob("*") if path.is_file()) / 1e6
@@ -155,7 +164,7 @@ def alarms(folder: Path, show: int) -> None:
 
 
 class Generator:
-    """Secrets and what looks like them, seeded."""
+    """A seeded generator of secrets and look-alikes."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -215,7 +224,7 @@ class Generator:
         )
 
     def secret_line(self, suffix: str) -> str:
-        """A line with a secret, as the kind of file would have it."""
+        """Return a line with a secret that suits the kind of file."""
         name, password, key, token = self._name(), self.password(), self.key(), self.token()
         url = f"postgresql://app:{self.text(_ALNUM, 12)}@db.internal:5432/main"
         if suffix in (".json",):
@@ -234,7 +243,7 @@ class Generator:
         )  # fmt: skip
 
     def benign_line(self, suffix: str) -> str:
-        """A line that looks like one."""
+        """Return a line that only looks like one."""
         name, mark = self._name(), " = " if suffix not in (".json", ".yaml", ".yml") else ": "
         return self.random.choice(
             [f'sha256{mark}"{self.hexadecimal(64)}"', f'commit{mark}"{self.hexadecimal(40)}"', f'request_id{mark}"{uuid.UUID(bytes=self.random.randbytes(16))}"',
@@ -252,7 +261,7 @@ class Generator:
 
 
 def planted(engine: Secrets, python: str | None, seed: int, count: int) -> None:
-    """One secret and two look-alikes in each of `count` real files; a line is the unit."""
+    """Plant one secret and two look-alikes in each of `count` real files. Results are counted by line."""
     made, truth, texts = Generator(seed), set[tuple[str, int]](), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
         hosts = [
@@ -299,21 +308,21 @@ def _print_f1(name: str, truth: set[tuple[str, int]], found: set[tuple[str, int]
 
 
 def main() -> None:
-    """Run what is wanted."""
+    """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=float, default=20)
-    parser.add_argument("--files", type=int, default=1000, help="that a secret is planted in")
+    parser.add_argument("--files", type=int, default=1000, help="Number of files in which a secret is planted.")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--show", type=int, default=0, help="alarms to print")
-    parser.add_argument("--clean", type=Path, metavar="FOLDER", help="documents without secrets, a folder for each kind")
-    parser.add_argument("--detect-secrets", metavar="PYTHON", help="interpreter that has detect-secrets")
+    parser.add_argument("--show", type=int, default=0, help="False positives to print.")
+    parser.add_argument("--clean", type=Path, metavar="FOLDER", help="Documents without secrets, one folder per kind.")
+    parser.add_argument("--detect-secrets", metavar="PYTHON", help="Interpreter that has detect-secrets.")
     options = parser.parse_args()
     engine = Secrets(Settings())
     engine.load(ModelStore("embedded"))
     steps: list[Callable[[], None]] = [
         lambda: speed(engine, options.megabytes, options.show),
-        lambda: examples(engine) if DATA.exists() else print("examples: the shared data is not here"),
-        lambda: labelled_files() if DATA.exists() else print("labelled files: the shared data is not here"),
+        lambda: examples(engine) if DATA.exists() else print("examples: the shared data is missing"),
+        lambda: labelled_files() if DATA.exists() else print("labeled files: the shared data is missing"),
         lambda: alarms(options.clean, options.show) if options.clean else None,
         lambda: planted(engine, options.detect_secrets, options.seed, options.files),
     ]

@@ -1,8 +1,8 @@
-"""What the engine `secrets` finds in files that others labelled, read as the product reads them; it prints nothing.
+"""What the engine `secrets` finds in files labeled by others, read as the product reads them.
 
-A secret is found where a finding overlaps its value. A line labelled as none counts as a false alarm where a finding overlaps its value, or
-the line if no value was noted, unless the finding overlaps a secret too. What was labelled as unclear is left out, and so are findings where
-nothing was labelled. In JSON a finding has a path and no bytes: there it stands wherever its text stands in the file.
+A secret is found if a finding overlaps its value. A line labeled as not a secret counts as a false positive if a finding overlaps its value
+(or the line, if no value was noted), unless the finding also overlaps a secret. Unclear labels are left out, and so are findings in
+unlabeled places. In JSON, a finding has a path instead of bytes; it is located wherever its text appears in the file. It prints nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from veritensor_ray.pipeline.extract import Extraction
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding in a file: its rule, severity, confidence and text, and the bytes where it stands; no bytes where it is inside of something else."""
+    """A finding in a file: its rule, severity, confidence, text and byte range; no range if it is inside a container."""
 
     rule: str
     severity: str
@@ -41,7 +41,7 @@ class Found:
 
 @dataclass(slots=True)
 class Labelled:
-    """What somebody labelled at some bytes of a file: 1 a secret, 0 none, -1 unclear; and what was found there."""
+    """A label for a byte range of a file (1 a secret, 0 not a secret, -1 unclear), with the findings there."""
 
     repo: str
     path: str
@@ -53,22 +53,22 @@ class Labelled:
 
     @property
     def severity(self) -> int:
-        """The highest of what was found; -1 for nothing."""
+        """The highest severity found, or -1 for none."""
         return max((SEVERITIES.index(one.severity) for one in self.found), default=-1)
 
     @property
     def suffix(self) -> str:
-        """What kind of file it is in."""
+        """The kind of file it is in."""
         name = self.path.rpartition("/")[2]
         return name.rpartition(".")[2] if "." in name else "no suffix"
 
 
-# Labelled as secrets, and names of things: of records, buckets, projects and accounts.
+# Labeled as secrets, but names of things: records, buckets, projects and accounts.
 IDENTIFIERS = ("UUID", "AWS S3 Bucket", "Firebase Domain", "Tencent WeChat API App ID")
 
 
 def f1(rows: Iterable[Labelled], least: str) -> tuple[float, float, float]:
-    """Precision, recall and F1 of findings at a severity or a worse one; what was labelled as unclear counts for nothing."""
+    """Return precision, recall and F1 of findings at a severity or worse. Unclear labels are ignored."""
     level = SEVERITIES.index(least)
     counts = Counter((row.label, row.severity >= level) for row in rows)
     right, wrong, missed = counts[1, True], counts[0, True], counts[1, False]
@@ -76,28 +76,31 @@ def f1(rows: Iterable[Labelled], least: str) -> tuple[float, float, float]:
 
 
 class _Watched(Secrets):
-    """The engine; what it was shown and found is kept."""
+    """The engine, wrapped to record its input and findings."""
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
         self.kept: list[tuple[pa.RecordBatch, list[Hit]]] = []
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """The same hits."""
+        """Return the same hits."""
         hits = super().scan_text(texts)
         self.kept.append((texts, hits))
         return hits
 
 
 def scan_folder(folder: Path) -> dict[str, list[Found]]:
-    """What the engine finds in the files of a folder, by their paths; files in archives and texts in encodings count as their file's."""
+    """Return the engine's findings in the files of a folder, by path.
+
+    Files in archives and decoded texts count for the file that contains them.
+    """
     settings = load_settings(flags={"sources": [str(folder)], "engines": ["secrets"]}, environ={})
     rows = [row for row in plan_rows(settings, ["secrets"], lambda *_: []) if row.status is None]
     engine = _Watched(settings)
     severities = {rule.id: rule.severity for rule in engine.rules()}
     context = Context(settings, tuple(roots(settings.sources, {})), ("secrets",), b"bench", "bench")
     for _ in Extraction(context, rows, Workbench((engine,), {rule.id: rule for rule in engine.rules()}), ()).batches():
-        raise AssertionError("nothing is handed to a model here")
+        raise AssertionError("no model is used here")
     found: dict[str, list[Found]] = defaultdict(list)
     for texts, hits in engine.kept:
         columns = Columns(texts, (hit.row or 0 for hit in hits))
@@ -118,7 +121,7 @@ def scan_folder(folder: Path) -> dict[str, list[Found]]:
 
 
 def _everywhere(value: str, data: bytes) -> Iterator[tuple[int, int]]:
-    """Where a text stands in a file, as it is or as JSON writes it."""
+    """Yield where a text stands in a file, as it is or as JSON writes it."""
     for written in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
         wanted = written.encode("utf-8", "replace")
         at = data.find(wanted)
@@ -128,7 +131,7 @@ def _everywhere(value: str, data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _lines(data: bytes) -> list[int]:
-    """Where the lines of a file begin, and the end of the last."""
+    """Return the offsets at which the lines of a file begin, and the end of the last."""
     starts = [0]
     for line in data.split(b"\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -136,7 +139,7 @@ def _lines(data: bytes) -> list[int]:
 
 
 def labelled(data: Path) -> tuple[list[Labelled], dict[str, list[Found]]]:
-    """The labelled lines with what was found at them, and for each file the findings where nothing was labelled."""
+    """Return the labeled lines with their findings, and for each file the findings in unlabeled places."""
     texts = {row["path"]: row["text"] for row in pq.read_table(data / "labelled_files.parquet").to_pylist()}
     with tempfile.TemporaryDirectory() as place:
         for path, text in texts.items():
@@ -161,7 +164,7 @@ def _place(row: dict[str, Any], lines: Sequence[int]) -> Labelled:
 
 
 def _told(places: Sequence[Labelled], found: Iterable[Found]) -> list[Found]:
-    """Credits each finding to the labelled places that it overlaps, preferring those that are secrets; returns the findings that overlap none."""
+    """Credit each finding to the labeled places it overlaps, secrets first. Return the findings that overlap none."""
     left = []
     for one in found:
         over = [place for place in places if any(place.start < end and start < place.end for start, end in one.places)]

@@ -1,9 +1,11 @@
-"""Measures the static path beside an earlier commit and beside veritensor 1.9.4, in one run over the same files; writes bench/speed.json and docs/speed.md.
+"""Measure the static path against an earlier commit and against veritensor 1.9.4, over the same files.
+
+It writes bench/speed.json and docs/speed.md.
 
 python -m bench.speed [--before REV] [--peer VERITENSOR] [--documents FOLDER ...]
 
-`--peer` is the program `veritensor` of an environment of its own (`pip install veritensor==1.9.4`); without it that column stays
-empty. `--documents` are the folders that small documents are taken from.
+`--peer` is the program `veritensor` from its own environment (`pip install veritensor==1.9.4`); without it, that column stays empty.
+`--documents` are the folders that small documents are taken from.
 """
 
 from __future__ import annotations
@@ -31,10 +33,10 @@ from bench.machines import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (".html", ".json", ".md", ".rst", ".txt")
-SMALL = range(1_000, 32_000)  # bytes of a small document
+SMALL = range(1_000, 32_000)  # bytes in a small document
 SMALL_BYTES, LARGE_BYTES = 20_000_000, 200_000_000
 STATIC = "signatures,secrets,structure,indicators,modelfiles,dependencies"
-ROUNDS = 2  # of each measurement, one subject after the other; the least counts, since neighbours only ever add
+ROUNDS = 2  # rounds per measurement, in which the subjects take turns; the lowest time counts, since disturbances only add to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Tree:
     folder: Path
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Variables of a process that imports this version and writes to a home folder of its own."""
+        """Return environment variables for a process that imports this version and writes to a separate home folder."""
         return os.environ | {"PYTHONPATH": str(self.folder), "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")} | _ONE_THREAD
 
 
@@ -53,9 +55,9 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def small_documents(folder: Path, sources: Sequence[Path], limit: int) -> dict[str, Any]:
-    """Copy small real documents of each kind, as evenly as there are some, up to `limit` bytes; returns their number and bytes.
+    """Copy small real documents of each kind, as evenly as possible, up to `limit` bytes. Return their number and size.
 
-    Of a kind that has more than its share, files are taken at even distances from its sorted list.
+    If a kind has more than its share, files are picked at even distances from its sorted list.
     """
     by_kind: dict[str, list[tuple[int, Path]]] = {kind: [] for kind in KINDS}
     for source in sources:
@@ -76,7 +78,7 @@ def small_documents(folder: Path, sources: Sequence[Path], limit: int) -> dict[s
 
 
 def many_documents(folder: Path, small: Path, limit: int) -> float:
-    """Copies of small documents, each with a number of its own behind it, up to `limit` bytes; returns megabytes."""
+    """Copy small documents with a number appended to each, up to `limit` bytes. Return the megabytes."""
     total, turn = 0, 0
     while total < limit:
         inner = folder / f"{turn:03}"
@@ -92,7 +94,7 @@ def many_documents(folder: Path, small: Path, limit: int) -> float:
 
 
 def parquet_cells(file: Path, small: Path) -> float:
-    """The documents' paragraphs as a column of text; returns megabytes of text."""
+    """Write the paragraphs of the documents as a column of text. Return the megabytes of text."""
     texts = (path.read_text(errors="replace") for path in sorted(small.iterdir()))
     cells = [part for text in texts for part in text.split("\n\n") if part.strip()]
     file.parent.mkdir()
@@ -101,14 +103,14 @@ def parquet_cells(file: Path, small: Path) -> float:
 
 
 def in_process(tree: Tree, folder: Path, engines: str, home: Path) -> float:
-    """CPU seconds of a scan in one process, without Ray and without what a process pays once."""
+    """Return the CPU seconds of a scan in one process, without Ray and without one-time costs."""
     command = [sys.executable, "-P", str(ROOT / "bench" / "in_process.py"), str(folder), engines]
     done = subprocess.run(command, env=tree.environment(home), capture_output=True, text=True, check=True, cwd=home)
     return float(json.loads(done.stdout.splitlines()[-1])["cpu_seconds"])
 
 
 def submitted(tree: Tree, folder: Path, engines: str, home: Path) -> float:
-    """Seconds on the clock of `submit`, Ray's start included."""
+    """Return the elapsed seconds of `submit`, including the start of Ray."""
     command = [sys.executable, "-m", "veritensor_ray", "submit", str(folder), "--output", str(home / "out"), "--engines", engines]
     began = time.perf_counter()
     subprocess.run(
@@ -123,7 +125,7 @@ def submitted(tree: Tree, folder: Path, engines: str, home: Path) -> float:
 
 
 def peer_scan(program: Path, folder: Path, jobs: int, home: Path) -> tuple[float, float]:
-    """Seconds of all processors and seconds on the clock of a scan with veritensor."""
+    """Return the CPU seconds and the elapsed seconds of a scan with veritensor."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     command = [str(program), "scan", str(folder), "--jobs", str(jobs), "--json", "--output-file", str(home / "peer.json")]
@@ -141,7 +143,7 @@ def peer_scan(program: Path, folder: Path, jobs: int, home: Path) -> tuple[float
 
 @contextmanager
 def checkout(revision: str | None) -> Iterator[Tree | None]:
-    """The package as it was at a commit, in a folder for the time of the block."""
+    """Check out the package at a commit, in a folder that exists during the block."""
     if revision is None:
         yield None
         return
@@ -156,8 +158,8 @@ def checkout(revision: str | None) -> Iterator[Tree | None]:
 
 
 def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequence[Path]) -> dict[str, Any]:
-    """Every row of the page, with the figures of each subject."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # what this starts inherits them
+    """Return the figures of all subjects for every row of the page."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # child processes inherit this
     with tempfile.TemporaryDirectory(prefix="veritensor-speed-") as name:
         base = Path(name)
         small, cells, home = base / "small", base / "cells" / "texts.parquet", base / "home"
@@ -197,24 +199,28 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
 
 
 def page(results: dict[str, Any]) -> str:
-    """docs/speed.md."""
+    """Return docs/speed.md."""
     about, corpus, before = results["machine"], results["corpus"], results["before"]
     lines = [
         "# Speed of the static path",
         "",
-        f"Written by `python -m bench.speed`, on {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}. All columns were measured in",
-        f"one run over the same files: {corpus['documents']:,} small real documents ({', '.join(KINDS)}), {corpus['mb']} MB. The best of {ROUNDS}",
-        "rounds counts. `veritensor` is version 1.9.4 in an environment of its own.",
+        "This page compares the speed of the static path, which is everything except models, with an earlier commit and with",
+        "veritensor 1.9.4. `python -m bench.speed` writes it. All columns were measured in one run over the same files:",
+        f"{corpus['documents']:,} small real documents ({', '.join(KINDS)}), {corpus['mb']} MB. The best of {ROUNDS} rounds counts.",
+        "veritensor was installed in a separate environment.",
+        "",
+        f"Machine: {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}.",
         "",
         "## Megabytes per CPU second",
         "",
-        "One process, without Ray; what a process pays once, such as compiling rules, is not counted. veritensor is measured as a whole command.",
+        "Each figure is for one process without Ray. One-time costs, such as compiling rules, are not counted. For",
+        "veritensor, the whole command is measured.",
         "",
         *_table(results["mb_per_cpu_second"], before, larger_is_better=True),
         "",
-        "## Seconds on the clock",
+        "## Elapsed seconds",
         "",
-        "`submit` on two CPUs, Ray's start included; veritensor with two jobs.",
+        "Each figure is for `submit` on two CPUs, including the start of Ray, or for veritensor with two jobs.",
         "",
         *_table(results["seconds"], before, larger_is_better=False),
     ]
@@ -225,7 +231,7 @@ def _table(rows: dict[str, dict[str, float]], before: str | None, larger_is_bett
     names = ["now", *([before] if before else []), "veritensor"]
     ratios = names[1:]
     lines = [
-        "| what | " + " | ".join([*names, *(f"now to {name}" for name in ratios)]) + " |",
+        "| what | " + " | ".join([*names, *(f"now vs {name}" for name in ratios)]) + " |",
         "| " + " | ".join(["---"] * (1 + len(names) + len(ratios))) + " |",
     ]
     for row, figures in rows.items():
@@ -242,8 +248,8 @@ def _table(rows: dict[str, dict[str, float]], before: str | None, larger_is_bett
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--before", default="HEAD~1", help="a commit to measure beside this one; 'none' leaves it out")
-    parser.add_argument("--peer", type=Path, help="the program veritensor 1.9.4")
+    parser.add_argument("--before", default="HEAD~1", help="Commit to compare with, or 'none'.")
+    parser.add_argument("--peer", type=Path, help="The program veritensor 1.9.4.")
     parser.add_argument("--documents", type=Path, nargs="*", default=[Path(sysconfig.get_paths()["purelib"]), Path("/usr/share")])
     arguments = parser.parse_args()
     with checkout(None if arguments.before == "none" else arguments.before) as before:

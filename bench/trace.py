@@ -1,8 +1,8 @@
-"""Counts the modules, functions and calls of ours that one .docx in one .zip passes through, with the five engines that need no model.
+"""Count the modules, functions and calls of ours that one .docx in one .zip passes through, with the engines that need no model.
 
     python -m bench.trace [-v]
 
-Two scans come first, which load what a process loads once. Prints one JSON object; with -v also how often each module was entered.
+Two scans come first, to load what a process loads once. It prints one JSON object; with -v, also how often each module was entered.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BODY = (
 
 
 def zipped(**files: bytes | str) -> bytes:
-    """A zip archive of these files."""
+    """Return a zip archive of these files."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():

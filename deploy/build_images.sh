@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the images, named and labelled.
-#   deploy/build_images.sh [head] [worker-gpu] [worker-cpu] [-- OPTIONS OF THE TOOL…]     without a name: head and worker-gpu
-# CONTAINER_TOOL is docker, podman or buildah; BUNDLE_ID the id of the bundle in bundle/; docs/images.md has the build arguments.
+# Builds the container images with their tags and labels.
+#   deploy/build_images.sh [head] [worker-gpu] [worker-cpu] [-- OPTIONS OF THE TOOL…]     default: head and worker-gpu
+# Set CONTAINER_TOOL to docker, podman or buildah, and BUNDLE_ID to the id of the bundle in bundle/, if there is one.
+# docs/images.md describes the build arguments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ done
 [[ ${#images[@]} -gt 0 ]] || images=(head worker-gpu)
 
 tool=$(deploy/container_tool.sh)
-own=() # a health check is no part of the OCI format
+own=() # the OCI format has no health checks
 [[ $(basename "$tool") == docker ]] || own=(--format docker --layers)
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -24,7 +25,7 @@ for image in "${images[@]}"; do
     head) file=Dockerfile.head device=() ;;
     worker-gpu | worker-cpu) file=Dockerfile.worker.gpu device=(--build-arg "DEVICE=${image#worker-}") ;;
     *)
-        echo "build_images: there is no image $image; there are: head, worker-gpu, worker-cpu" >&2
+        echo "build_images: there is no image $image. Choose from head, worker-gpu and worker-cpu" >&2
         exit 2
         ;;
     esac

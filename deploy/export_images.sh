@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Images as files that can be carried: veritensor-ray-NAME-vVERSION.tar.gz, or .part-000 and so on.
-#   deploy/export_images.sh DIR [--split SIZE] [head] [worker-gpu] [worker-cpu]     without a name: head and worker-gpu
-# SIZE as split takes it (4G for a FAT disk). CONTAINER_TOOL is docker, podman or buildah. Then sign the folder: deploy/sign_transfer.sh
+# Exports container images as files to carry: veritensor-ray-NAME-vVERSION.tar.gz, or .part-000 and so on with --split.
+#   deploy/export_images.sh DIR [--split SIZE] [head] [worker-gpu] [worker-cpu]     default: head and worker-gpu
+# SIZE has the form that split accepts (4G for a FAT disk). Set CONTAINER_TOOL to docker, podman or buildah.
+# When you have exported everything, sign the folder with deploy/sign_transfer.sh.
 set -euo pipefail
 root=$(dirname "$(realpath -- "$0")")/..
 
@@ -20,7 +21,7 @@ while [[ $# -gt 0 ]]; do
         ;;
     head | worker-gpu | worker-cpu) images+=("$1") ;;
     *)
-        [[ -z $folder && $1 != -* ]] || fail 2 "what is $1? usage: export_images.sh DIR [--split SIZE] [head] [worker-gpu] [worker-cpu]"
+        [[ -z $folder && $1 != -* ]] || fail 2 "unknown argument: $1. usage: export_images.sh DIR [--split SIZE] [head] [worker-gpu] [worker-cpu]"
         folder=$1
         ;;
     esac
@@ -33,7 +34,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/pyproject.toml")
 pack=(gzip --no-name)
 if command -v pigz >/dev/null; then pack=(pigz --no-name); fi
 
-save() { # IMAGE: to standard output
+save() { # writes IMAGE to standard output
     case $(basename "$tool") in
     buildah) "$tool" push --quiet "$1" docker-archive:/dev/stdout:"$1" ;;
     *) "$tool" save "$1" ;;
@@ -44,9 +45,9 @@ mkdir -p -- "$folder"
 for image in "${images[@]}"; do
     file=$folder/veritensor-ray-$image-v$version.tar.gz
     for old in "$file" "$file".part-*; do
-        [[ ! -e $old ]] || fail 2 "$old is there already. Remove it, or export to another folder"
+        [[ ! -e $old ]] || fail 2 "$old already exists. Remove it, or export to a different folder"
     done
-    trap 'rm -f -- "$file" "$file".part-*' EXIT # half an image is none
+    trap 'rm -f -- "$file" "$file".part-*' EXIT # half an image is of no use
     if [[ -n $size ]]; then
         save "veritensor-ray-$image:$version" | "${pack[@]}" | split --bytes "$size" --numeric-suffixes=0 --suffix-length 3 - "$file.part-"
     else

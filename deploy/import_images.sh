@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Loads images that were carried, after the whole folder was found to be what was signed.
-#   deploy/import_images.sh DIR PUB [head] [worker-gpu] [worker-cpu]     without a name: all that are there
-# PUB: the sender's ed25519 public key. CONTAINER_TOOL is docker, podman or buildah. Besides it, bash, coreutils, gzip and OpenSSL 3 are all it takes.
+# Verifies a carried folder as a whole, then loads the container images in it.
+#   deploy/import_images.sh DIR PUB [head] [worker-gpu] [worker-cpu]     default: all images in the folder
+# PUB is the sender's ed25519 public key. Set CONTAINER_TOOL to docker, podman or buildah.
+# Apart from that tool, the script needs only bash, coreutils, gzip and OpenSSL 3.
 set -euo pipefail
 shopt -s nullglob
 here=$(dirname "$(realpath -- "$0")")
@@ -17,7 +18,7 @@ shift 2
 tool=$("$here/container_tool.sh")
 "$here/verify_transfer.sh" "$folder" "$public"
 
-load() { # from standard input; prints the name that the image has now
+load() { # loads an image from standard input, and prints the name it got
     local said
     case $(basename "$tool") in
     buildah) "$tool" pull --quiet docker-archive:/dev/stdin ;;
@@ -38,10 +39,10 @@ for first in "$folder"/veritensor-ray-*-v*.tar.gz "$folder"/veritensor-ray-*-v*.
     parts=("$file".part-*)
     [[ $first != "$file" ]] || parts=("$file")
     now=$(cat -- "${parts[@]}" | gzip --decompress --stdout | load)
-    "$tool" tag "$now" "$image:$version" # tools differ in what they put before a name
+    "$tool" tag "$now" "$image:$version" # tools put different prefixes before a name
     echo "$image:$version, from ${#parts[@]} file(s)"
     loaded+=("${image#veritensor-ray-}")
 done
 for wanted in "${@:-${loaded[0]:-an image}}"; do
-    [[ " ${loaded[*]} " == *" $wanted "* ]] || fail 1 "$folder holds no $wanted. Export it, sign the folder and carry it again"
+    [[ " ${loaded[*]} " == *" $wanted "* ]] || fail 1 "$folder does not contain $wanted. Export it, sign the folder and carry it again"
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The locked wheels and the package's own, in a folder for a host behind the gap: one for notebooks, say.
-#   deploy/wheelhouse.sh DIR [LOCK]     LOCK: head (default: plans, submits, reads results; no torch) or worker-cpu (scans on that host, too)
-# Run it with the host's version of Python (PYTHON=python3.12) on a machine like it. Then sign the folder: deploy/sign_transfer.sh
+# Collects the locked wheels and the package's own wheel in a folder, for a host behind the gap such as a notebook host.
+#   deploy/wheelhouse.sh DIR [LOCK]
+# LOCK is head (the default: plans, submits and reads results, without torch) or worker-cpu (also scans on that host).
+# Run it on a similar machine with the host's version of Python (PYTHON=python3.12). Then sign the folder with deploy/sign_transfer.sh.
 set -euo pipefail
 root=$(dirname "$(realpath -- "$0")")/..
 PYTHON=${PYTHON:-python3}
@@ -13,7 +14,7 @@ fail() {
 
 [[ $# -ge 1 && $# -le 2 ]] || fail 2 "usage: wheelhouse.sh DIR [LOCK]"
 lock=$root/requirements/${2:-head}.txt
-[[ -e $lock ]] || fail 2 "there is no lock ${2:-head}; there are: head, worker-cpu, worker-gpu"
+[[ -e $lock ]] || fail 2 "there is no lock ${2:-head}. Choose from head, worker-cpu and worker-gpu"
 mkdir -p -- "$1"
 folder=$(realpath -- "$1")
 
@@ -25,7 +26,7 @@ pip=("$work/tools/bin/python" -m pip --disable-pip-version-check)
 "${pip[@]}" download --quiet --no-deps --only-binary :all: --require-hashes --dest "$folder" --requirement "$lock" \
     ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"}
 
-(cd -- "$root" && "$work/tools/bin/python" -m tools.reproducible_wheel --output "$work/wheel") # of the last commit
+(cd -- "$root" && "$work/tools/bin/python" -m tools.reproducible_wheel --output "$work/wheel") # from the last commit
 wheels=("$work/wheel"/veritensor_ray-*.whl)
 wheel=${wheels[0]}
 cp -- "$wheel" "$folder"
@@ -36,6 +37,6 @@ digest=$(sha256sum <"$wheel")
 cp -- "$lock" "$folder/requirements.txt"
 printf 'veritensor-ray==%s --hash=sha256:%s\n' "${version%%-*}" "${digest%% *}" >>"$folder/requirements.txt"
 cat <<END
-$folder holds $(find "$folder" -name '*.whl' | wc -l) wheels. On the host behind the gap, in an environment of its own:
+$folder contains $(find "$folder" -name '*.whl' | wc -l) wheels. To install them in a new environment on the host behind the gap:
   python3 -m venv veritensor && veritensor/bin/pip install --no-index --no-deps --require-hashes --find-links WHEELHOUSE -r WHEELHOUSE/requirements.txt
 END

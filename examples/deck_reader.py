@@ -1,4 +1,7 @@
-"""A reader in one file. A deck, which is invented, is a line `deck`, then for each card a line with its kind and length, and the card itself."""
+"""A reader in a single file, for an invented format called a deck.
+
+A deck begins with the line `deck`. Each card that follows is a line with its kind and its length in bytes, and then its content.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.segments import Block, Gap
 
 _HEAD = len(b"deck\n")
-_LONGEST = 100  # of the line before a card
+_LONGEST = 100  # bytes in the line before a card
 
 
 def read_deck(source: Source) -> Iterator[Item]:
-    """Texts under the number of their card as `row`, and files as members. Raises ReadError where the deck breaks off."""
+    """Yield texts, with the number of their card as `row`, and files as members. Raises ReadError if the deck is cut off."""
     size, at, number = source.file.seek(0, 2), _HEAD, 0
     while at < size:
         source.file.seek(at)
@@ -26,10 +29,10 @@ def read_deck(source: Source) -> Iterator[Item]:
             raise ReadError(f"no card begins at byte {at}")
         card = Window(source.file, at + len(line), int(length))
         at += len(line) + int(length)
-        if kind == b"file":  # read piece by piece when it is its turn; the walk recognises, bounds and scans it
+        if kind == b"file":  # the caller reads it piece by piece, recognizes its type, applies limits and scans it
             yield Member(f"card {number}", cast("BinaryIO", Pieces(card.pieces())))
         elif kind != b"text":
-            yield Gap(f"card {number} is of a kind that is not known")
+            yield Gap(f"card {number} is of an unknown kind")
         elif int(length) > bounds.HELD:
             yield Gap(f"the text of card {number} has more than {bounds.HELD} bytes", bound="held_bytes")
         else:

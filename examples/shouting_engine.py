@@ -1,4 +1,4 @@
-"""An engine in one file: it flags runs of exclamation marks. It knows neither Ray nor files nor the schema of findings."""
+"""An engine in a single file that flags runs of exclamation marks. It does not depend on Ray, on files or on the schema of findings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ RULE = Rule(
     description="Three or more exclamation marks in a row.",
     category="hidden-content",
     severity="info",
-    remediation="Nothing: this rule is an example.",
+    remediation="No action is needed, because this rule is only an example.",
 )
 _RUN = re.compile(r"!{3,}")
 
 
 class Shouting:
-    """Needs no model, so it runs where the bytes are."""
+    """Finds runs of exclamation marks. It needs no model, so it runs in the workers that read the files."""
 
     name = "shouting"
     version = "1"
@@ -33,21 +33,21 @@ class Shouting:
         self._settings = settings
 
     def applies(self, about: FileInfo) -> bool:
-        """To everything that text comes out of."""
+        """Return True: the engine reads the text of every file."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing, because there is no model to load."""
 
     def rules(self) -> Sequence[Rule]:
-        """One rule."""
+        """Return the only rule."""
         return [RULE]
 
     def fingerprint(self) -> str:
-        """The same input gives the same result until the version changes."""
+        """Return a value that changes with the version, because only a new version can give other results."""
         return f"{self.name}-{self.version}"
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Character offsets within each segment; a null text has none."""
+        """Return hits with character offsets within each segment. A null text has no hits."""
         rows = enumerate(texts.column("text").to_pylist())
         return [Hit(RULE.id, match.start(), match.end(), row) for row, text in rows for match in _RUN.finditer(text or "")]

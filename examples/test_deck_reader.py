@@ -1,4 +1,4 @@
-"""A whole, a cut and a hostile file for the example."""
+"""Tests the example reader with a complete, a truncated and a hostile file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DECK = b"deck\n" + b"".join(CARDS)
 
 
 def read(data: bytes) -> list[Item | bytes]:
-    """Everything in a deck, members as their bytes."""
+    """Return everything that the reader yields, with the bytes of members instead of the members themselves."""
     items = read_deck(Source(io.BytesIO(data), Kind("application/x-deck"), Limits()))
     return [item.file.read() if isinstance(item, Member) else item for item in items]
 
 
 def test_a_whole_deck() -> None:
-    assert read(DECK) == [Block(["Hello"], row=0), b"\x7fEL", Gap("card 2 is of a kind that is not known"), Block(["üh"], row=3)]
+    assert read(DECK) == [Block(["Hello"], row=0), b"\x7fEL", Gap("card 2 is of an unknown kind"), Block(["üh"], row=3)]
 
 
 @pytest.mark.parametrize("missing", range(1, len(CARDS[-1])))

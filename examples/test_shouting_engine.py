@@ -1,4 +1,4 @@
-"""The contract that every engine keeps, for the example."""
+"""Tests that the example engine fulfils the contract of all engines."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Drivers: they decide what runs when, move references and never data."""
+"""Drivers: they decide what runs when, and move references, never data."""

@@ -1,4 +1,4 @@
-"""The audit: plan once, scan what is not committed yet, collect. The same call again goes on where the last one ended."""
+"""The audit: plan once, scan what is not committed yet, collect. Repeating the call resumes an interrupted audit."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 
 
 def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their kinds."""
+    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses."""
     report = reporter or Silent()
     with ready(settings, report) as prepared:
         result = _result(prepared)
         if settings.sign_key:
             attest(prepared.store, settings.sign_key, result)
-            report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
+            report.note(f"signed with {settings.sign_key}; to check it: veritensor-ray verify {settings.output}")
         return result
 
 
 def _result(ready: Ready) -> dict[str, Any]:
-    """What the output holds already, or what a scan leaves there."""
+    """Returns the results that the output already holds, or those of a scan."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     if store.exists(LATEST):
         raise OutputConflict(f"the output {store.uri} holds sweeps; use --job sweep, or choose another --output")
     if settings.fresh:
         for name in (*RESULTS, *(f"_work/{name}" for name in store.names("_work") if name != ".lease")):
-            store.delete(name)  # all but the lease that this run holds
+            store.delete(name)  # everything except the lease that this run holds
     finished, run = _finished(store, parts), _resumable(store, parts)
     if finished is not None:
         if finished.get("policy_identity") == ready.judge.identity:
@@ -45,7 +45,7 @@ def _result(ready: Ready) -> dict[str, Any]:
             )
             return finished
         rest = "nothing is scanned" if run else "everything is scanned again, since _work/ is gone"
-        report.note(f"the policy is another one than that of these results: they are written again, and {rest}")
+        report.note(f"the policy has changed since these results: they are rewritten, and {rest}")
     return _scanned(ready, run or plan(ready))
 
 
@@ -59,7 +59,7 @@ def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def _resumable(store: OutputStore, parts: dict[str, Any]) -> Run | None:
-    """The run that this output holds the plan and the commits of."""
+    """Returns the run whose plan and commits this output holds, or None."""
     for run, theirs in requests(store):
         if run.job != "audit":
             raise OutputConflict(f"the output {store.uri} holds a sweep that did not end; use --job sweep, or choose another --output")
@@ -79,7 +79,7 @@ def _scanned(ready: Ready, run: Run) -> dict[str, Any]:
 
 
 def default_output(sources: list[str], job: str = "audit") -> str:
-    """Where results go when nobody says: beside the user, named after the corpus; the same every time, so that a run resumes."""
+    """Returns the output to use if none is given: in the working directory, named after the corpus; always the same, so that a run resumes."""
     base = sources[0].rstrip("/").rsplit("/", 1)[-1]
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in base).strip("-.") or "corpus"
     return f"{job}-{name}"

@@ -1,4 +1,4 @@
-"""Starts an embedded Ray or joins a cluster, and lets go of it."""
+"""Starts an embedded Ray or joins a cluster, and disconnects again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "600000",  # after a second without work Ray ends workers that it starts again soon after
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",  # by default Ray ends workers after one idle second, only to start them again soon after
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -32,14 +32,14 @@ _ENVIRONMENT = {
 
 
 def start(settings: Settings) -> bool:
-    """Connect to `address`, or start a local Ray that ends with this process; false where this process has one already.
+    """Connect to `address`, or start a local Ray that ends with this process. Returns False if this process already has a Ray.
 
     Raises CannotRunError.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     if settings.address and settings.address.startswith(("http://", "https://")):
         raise UsageError(
-            f"{settings.address} takes jobs, and cannot be joined: use HOST:6379 or auto; the command `submit` hands jobs over"
+            f"{settings.address} accepts jobs and cannot be joined: use HOST:6379 or auto to join, or `veritensor-ray submit` to submit the run as a job"
         )
     if settings.address and (token := resolve_secret(settings.cluster.token)):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
@@ -47,7 +47,7 @@ def start(settings: Settings) -> bool:
         _check_driver_path(settings)
         return False
     if not settings.address:
-        # a token of this run's own, in memory: Ray would write one to the home folder, readable by all
+        # this run's own token, in memory only: Ray would write one to the home folder, readable by everyone
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         os.environ.pop("RAY_ADDRESS", None)
@@ -59,7 +59,7 @@ def start(settings: Settings) -> bool:
     options: dict[str, Any] = {
         "job_config": _without_driver_path(),
         "log_to_driver": settings.verbose,
-        "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray reports every death that the driver deals with
+        "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray logs every death of a worker, although the driver handles it
         "namespace": f"veritensor-{secrets.token_hex(4)}",
     }
     try:
@@ -74,12 +74,12 @@ def start(settings: Settings) -> bool:
         raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
         what = f"join {settings.address}" if settings.address else "start an embedded Ray"
-        raise CannotRunError(f"cannot {what}: {error}. `veritensor-ray doctor` looks for the cause") from error
+        raise CannotRunError(f"cannot {what}: {error}. `veritensor-ray doctor` checks for the cause") from error
     return True
 
 
 def _knock(settings: Settings) -> str:
-    """Look at who listens before Ray does, which waits for minutes, and give it the token that the cluster wants; the address to join.
+    """Contact the cluster before Ray does, which waits for minutes, and prepare the token that it requires. Returns the address to join.
 
     Raises UsageError or CannotRunError.
     """
@@ -89,12 +89,12 @@ def _knock(settings: Settings) -> str:
 
     address = str(settings.address)
     if "://" in address:
-        return address  # of Ray's own kinds
-    if address == "auto":  # once: of several, Ray takes another each time
+        return address  # an address in one of Ray's own forms
+    if address == "auto":  # resolved once: with several clusters, Ray picks a different one each time
         try:
             address = services.canonicalize_bootstrap_address_or_die(address)
         except (ConnectionError, ValueError) as error:
-            raise CannotRunError(f"there is no Ray on this machine that could be joined: {error}") from None
+            raise CannotRunError(f"there is no Ray on this machine to join: {error}") from None
     token = cluster_token(settings)
     if joinable(address, token):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
@@ -103,9 +103,9 @@ def _knock(settings: Settings) -> str:
 
 
 def _alone(settings: Settings) -> dict[str, Any]:
-    """Options of a Ray of this process's own."""
+    """Returns the options for a Ray that only this process uses."""
     return {
-        "address": "local",  # or Ray would join another run's cluster on this machine
+        "address": "local",  # otherwise Ray would join another run's cluster on this machine
         "num_cpus": cpus(),
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
@@ -115,10 +115,10 @@ def _alone(settings: Settings) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _own_sigterm() -> Iterator[Callable[[], None]]:
-    """Keep the handler of whoever started this process, if there is one. Signals in the block are dealt with at its end, or by what it gives.
+    """Keep the SIGTERM handler of the code that started this process, if there is one.
 
-    Ray puts two of its own in its place: one in Python that ends the process in the middle of whatever it does, and one in C++ that
-    prints a trace and aborts.
+    Signals that arrive inside the block are handled at its end, or when the yielded function is called. Ray would install two handlers
+    instead: one in Python that ends the process in the middle of its work, and one in C++ that prints a trace and aborts.
     """
     from ray._private import utils
 
@@ -144,7 +144,7 @@ def _own_sigterm() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[None]:
-    """`start` and `stop` around a block; inside another such block nothing happens."""
+    """Call `start` and `stop` around a block; a nested block does nothing."""
     started = start(settings)
     try:
         yield
@@ -153,10 +153,10 @@ def running(settings: Settings) -> Iterator[None]:
 
 
 def _without_driver_path() -> Any:
-    """A job whose workers get neither the working directory nor the folder of the driver's script on their import path.
+    """Returns a job whose workers have neither the working directory nor the folder of the driver's script on their import path.
 
-    Ray puts both before the installed packages unless the job brings files of its own, so this one claims that it does. A poisoned
-    module in tests/jobs/test_imports.py is run when a later Ray asks in another way.
+    Ray puts both before the installed packages unless the job brings its own files, so this one claims that it does. If a later Ray
+    decides this differently, a test in tests/test_imports.py notices that a poisoned module is run.
     """
     from ray.job_config import JobConfig
 
@@ -168,20 +168,20 @@ def _without_driver_path() -> Any:
 
 
 def _check_driver_path(settings: Settings) -> None:
-    """Raises UsageError where the workers of a Ray that this process has started already would import modules of the corpus."""
+    """Raises UsageError if workers of a Ray that this process started earlier would import modules of the corpus."""
     from ray._private.worker import global_worker
 
     guard = Guard(*real_bases(settings.sources))
     for folder in global_worker.core_worker.get_job_config().py_driver_sys_path:
         if guard.within(folder):
             raise UsageError(
-                f"this process started Ray in {folder}, which belongs to the corpus: Ray's workers would run modules from there. Call "
-                "ray.shutdown() first, and this run starts a Ray of its own"
+                f"this process started Ray in {folder}, which belongs to the corpus, so Ray's workers would run modules from there. Call "
+                "ray.shutdown() first; this run then starts its own Ray"
             )
 
 
 def _forget_token() -> None:
-    """Make Ray read mode and token again: it keeps those it found when it was imported, or those of the last run."""
+    """Make Ray read mode and token again; it keeps those from its import or from the previous run."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
 
     Config.initialize("")
@@ -195,7 +195,7 @@ def _object_store(resources: Resources) -> int:
 
 
 def stop(settings: Settings, started: bool) -> None:
-    """Let go of what `start` started; a Ray that was there before goes on."""
+    """Undo `start`: shut down or leave the Ray that it started or joined. A Ray that existed before keeps running."""
     if not started:
         return
     import ray

@@ -1,4 +1,4 @@
-"""When a run stops beginning shards: HH:MM, a moment, or a span from now; it knows nothing of what runs."""
+"""When a run stops beginning shards: HH:MM, a moment, or a span from now."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veritensor_ray.errors import UsageError
 
 
 def deadline_at(text: str, now: datetime) -> datetime:
-    """The moment that `text` means, with a time zone; `06:00` is the next one in the zone of `now`. Raises UsageError."""
+    """Returns the moment that `text` means, with a time zone; `06:00` is the next one in the zone of `now`. Raises UsageError."""
     try:
         if not re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text):
             return moment(text, now, 1)

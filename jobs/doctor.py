@@ -1,4 +1,4 @@
-"""Checks of everything a run needs, done for real: models load, Ray starts, stores answer. Each failure has a remedy."""
+"""Checks everything that a run needs by doing it: models load, Ray starts, stores answer. Each failure comes with a remedy."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
 from veritensor_ray.pipeline.context import load
 
-_SLOW_IMPORT = 1.0  # CPU seconds; about 0.4 where nothing is in the way
-_FORMATS = {"lark", "rfc3987", "rfc3987_syntax"}  # that jsonschema imports where they are there
+_SLOW_IMPORT = 1.0  # CPU seconds; normally about 0.4
+_FORMATS = {"lark", "rfc3987", "rfc3987_syntax"}  # packages that jsonschema imports if they are installed
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: state is ok, warning or fails."""
+    """One check; its state is ok, warning or fails."""
 
     name: str
     state: str
@@ -41,7 +41,7 @@ class Check:
 
 
 def checks(settings: Settings) -> Iterator[Check]:
-    """All checks, the quick ones first."""
+    """Runs all checks, the quick ones first."""
     steps: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
         ("python", _python),
         ("offline", _offline),
@@ -63,7 +63,7 @@ def checks(settings: Settings) -> Iterator[Check]:
             yield from step(settings)
         except VeritensorError as error:
             yield Check(name, "fails", str(error), "see the message")
-        except Exception as error:  # noqa: BLE001  # a doctor that dies tells nothing
+        except Exception as error:  # noqa: BLE001  # a doctor that crashes is of no use
             yield Check(name, "fails", f"{type(error).__name__}: {error}", "report this as a bug")
 
 
@@ -72,7 +72,7 @@ def _bundle(active: Active | None) -> Check:
         return Check(
             "bundle",
             "ok",
-            "none, and none is required: models, rules and advisories are those of the package, the configuration and HF_HOME",
+            "none, and none is required: models, rules and advisories come from the package, the configuration and HF_HOME",
         )
     today = datetime.now(UTC).date()
     oldest = max(active.parts, key=lambda part: part.age(today))
@@ -95,10 +95,13 @@ def _offline(settings: Settings) -> Iterator[Check]:
             yield Check(name, "ok", "1")
         elif settings.profile == "standard":
             yield Check(
-                name, "warning", "not set; runs set it for their own workers", f"set {name}=1 in the image, where other programs see it too"
+                name,
+                "warning",
+                "not set; runs set it for their own workers",
+                f"set {name}=1 in the container image, so that other programs see it too",
             )
         else:
-            yield Check(name, "ok", "not set, and not needed: embedded models never look for a hub")
+            yield Check(name, "ok", "not set, and not needed: embedded models never contact the Hugging Face Hub")
 
 
 def _machine(settings: Settings) -> Iterator[Check]:
@@ -109,7 +112,7 @@ def _machine(settings: Settings) -> Iterator[Check]:
         "memory",
         "ok" if enough else "warning",
         f"{available / 1e9:.1f} GB available",
-        "" if enough else "lower resources.cpus, or use a bigger machine",
+        "" if enough else "lower resources.cpus, or use a larger machine",
     )
     for place, path in (("disk here", "."), ("disk for Ray", os.environ.get("RAY_TMPDIR", "/tmp")), ("shared memory", "/dev/shm")):  # noqa: S108  # where Ray writes
         if Path(path).exists():
@@ -125,16 +128,16 @@ def _site_key(settings: Settings) -> Iterator[Check]:
 
 
 def _engines(settings: Settings) -> Iterator[Check]:
-    """Loads every engine, which runs the self-tests of the models."""
+    """Loads every engine, which also runs the self-tests of the models."""
     for engine in create(settings, selected(settings)):
         try:
             load(settings, (engine.name,))
         except VeritensorError as error:
-            yield Check(f"engine {engine.name}", "fails", str(error), "or go on without it: --allow-missing-engines")
+            yield Check(f"engine {engine.name}", "fails", str(error), "or run without it: --allow-missing-engines")
         else:
             model = getattr(engine, "model_name", None)
             yield Check(
-                f"engine {engine.name}", "ok", f"loads; self-test of {model} passed" if model else f"loads; {len(engine.rules())} rules"
+                f"engine {engine.name}", "ok", f"loaded; self-test of {model} passed" if model else f"loaded; {len(engine.rules())} rules"
             )
 
 
@@ -142,9 +145,9 @@ def _readers(settings: Settings) -> Iterator[Check]:
     try:
         import_all()
     except ImportError as error:
-        yield Check("readers", "fails", str(error), "install the package again, with all that it depends on")
+        yield Check("readers", "fails", str(error), "reinstall the package with all its dependencies")
     else:
-        yield Check("readers", "ok", "all libraries are there")
+        yield Check("readers", "ok", "all libraries are installed")
 
 
 def _stores(settings: Settings) -> Iterator[Check]:
@@ -153,19 +156,17 @@ def _stores(settings: Settings) -> Iterator[Check]:
             for root in roots([prefix], settings.stores):
                 check_source(root, settings.stores)
         except VeritensorError as error:
-            yield Check(f"store {prefix}", "fails", str(error), "check endpoint, names of secrets and permissions under `stores:`")
+            yield Check(f"store {prefix}", "fails", str(error), "check the endpoint, the secrets and the permissions under `stores:`")
         else:
-            yield Check(f"store {prefix}", "ok", "lists and reads")
+            yield Check(f"store {prefix}", "ok", "can be listed and read")
 
 
 def _import_ray(settings: Settings) -> Iterator[Check]:
-    """Every process of a run does it first, in a fresh interpreter as here."""
+    """Imports ray in a fresh interpreter, since every process of a run does this first."""
     code = "import sys, time, ray; print(time.process_time(), *sys.modules)"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
-        yield Check(
-            "import ray", "fails", done.stderr.strip().rpartition("\n")[2], "install the package again, with all that it depends on"
-        )
+        yield Check("import ray", "fails", done.stderr.strip().rpartition("\n")[2], "reinstall the package with all its dependencies")
         return
     first, *modules = done.stdout.split()
     seconds = float(first)
@@ -176,16 +177,16 @@ def _import_ray(settings: Settings) -> Iterator[Check]:
     slowest = ", ".join(f"{name} {cost / 1e6:.1f} s" for name, cost in _costs(done.stderr).most_common(3))
     guilty = sorted(_FORMATS.intersection(modules))
     remedy = (
-        f"jsonschema's extra `format`, which Jupyter brings, makes Ray import {' and '.join(guilty)}: install this package in an environment of "
-        "its own, or uninstall them"
+        f"jsonschema's extra `format`, which Jupyter installs, makes Ray import {' and '.join(guilty)}: install this package in a separate "
+        "environment, or uninstall them"
         if guilty
-        else "a busy machine or a slow disk does that, and packages that the environment does not need"
+        else "possible causes are a busy machine, a slow disk, or packages that the environment does not need"
     )
-    yield Check("import ray", "warning", f"{detail}; the most of it is {slowest}", remedy)
+    yield Check("import ray", "warning", f"{detail}; most of it is spent on {slowest}", remedy)
 
 
 def _costs(report: str) -> Counter[str]:
-    """Microseconds by top-level package, of what `-X importtime` reports: a line has time, time with what it imports, and the name."""
+    """Returns microseconds by top-level package, from the output of `-X importtime`: its lines have own time, cumulative time and name."""
     costs: Counter[str] = Counter()
     for line in report.splitlines():
         own, _, name = (part.strip() for part in line.removeprefix("import time:").split("|")) if line.count("|") == 2 else ("", "", "")
@@ -200,7 +201,7 @@ def _ray(settings: Settings) -> Iterator[Check]:
 
         runs = JobsClient(settings).list()
         yield Check(
-            "cluster", "ok", f"the Jobs API at {settings.address} answers, and knows {len(runs)} runs; its nodes are looked at by `submit`"
+            "cluster", "ok", f"the Jobs API at {settings.address} answers and lists {len(runs)} runs; `submit` checks the cluster's nodes"
         )
         return
     import ray

@@ -1,11 +1,12 @@
-"""Starts a Ray of this process's own: on loopback only, with no process that it does not need, and again where that fails; it knows no audits.
+"""Starts a Ray for this process alone: on loopback only, without processes that it does not need, and with retries.
 
-`_node_ip_address="127.0.0.1"` alone keeps nothing on this machine. Ray takes it for 'find my address', which it does by the route to a
-public address, and then listens on what it found. And the one module that runs without a dashboard asks for the metadata of three
-clouds, a name among them, before it looks whether usage statistics are off. `make e2e-offline` sees both when this is left out.
+`_node_ip_address="127.0.0.1"` alone does not keep Ray on this machine. Ray takes it for 'find my address', looks up the route to a public
+address, and then listens on the address it found. In addition, the one module that runs without a dashboard queries the metadata
+services of three clouds, one of them by name, before it checks whether usage statistics are off. `make e2e-offline` notices both if this
+module is left out.
 
-On a busy machine Ray gives up early: its raylet ends when the port files of its agents are not there within 15 seconds, which no setting
-lengthens, and the agents import for seconds of CPU time. So these files are there from the start, and the wait for the agents is ours.
+On a busy machine Ray gives up early: its raylet ends if the port files of its agents do not exist within 15 seconds, which no setting
+extends, and the agents spend seconds of CPU time on imports. So the files exist from the start, and this module waits for the agents.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from ray._raylet import persist_port  # type: ignore[attr-defined]  # compiled
 
 from veritensor_ray.errors import CannotRunError
 
-_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # for desktops that ask before a program listens; off means loopback, on Linux too
+_SWITCH = (
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # meant for desktops that ask before a program may listen; off means loopback only, on Linux too
+)
 _TRIES = 3
-_PATIENCE = 180.0  # seconds for the agents of one try
-_SLOW = {  # what else Ray waits for, in settings of its own: its usual 30 and 60 seconds are too few where many processes start at once
+_PATIENCE = 180.0  # seconds to wait for the agents in one try
+_SLOW = {  # other timeouts of Ray: its defaults of 30 and 60 seconds are too short if many processes start at once
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_gcs_server_port_wait_time_s": "120",
     "RAY_worker_register_timeout_seconds": "300",
@@ -43,7 +46,7 @@ _STAMP = re.compile(r"^\[[^\]]*\] \(\w+\) ")
 
 
 class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
-    """The processes of an embedded Ray: no dashboard, which would only count usage, and no autoscaler."""
+    """The processes of an embedded Ray: no dashboard, which would only collect usage data, and no autoscaler."""
 
     made: list[_EmbeddedNode]
     tails_logs: bool
@@ -60,12 +63,12 @@ class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
         """Start nothing: an embedded Ray does not grow."""
 
     def start_log_monitor(self) -> None:
-        """Only where the driver shows what workers log."""
+        """Start the log monitor only if the driver shows the logs of workers."""
         if self.tails_logs:
             super().start_log_monitor()
 
     def start_raylet(self, *arguments: Any, **options: Any) -> None:
-        """Raises CannotRunError where its agents do not come up."""
+        """Start the raylet and wait for its agents. Raises CannotRunError if they do not come up."""
         self._ray_params.runtime_env_agent_port = _free_port()
         ours = [self._promise(name, _NONE) for name in _QUIET_PORTS]
         ours.append(self._promise("runtime_env_agent_port", self._ray_params.runtime_env_agent_port))
@@ -73,13 +76,13 @@ class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
         _wait_for([ours[-1], ours[-2]], self.all_processes[ray_constants.PROCESS_TYPE_RAYLET][0].process, self.between)
 
     def _promise(self, name: str, port: int) -> tuple[Path, int]:
-        """Write the file of a port before its agent does; the file, and which one it is."""
+        """Write an agent's port file before the agent does. Returns the file and its inode number."""
         persist_port(self.get_session_dir_path(), self._node_id, name, port)
         path = Path(self.get_session_dir_path()) / f"{name}_{self._node_id}"
         return path, path.stat().st_ino
 
     def fatal(self) -> str:
-        """What the processes said before they ended; nothing where they said nothing."""
+        """Returns the last errors that the processes logged; empty if they logged none."""
         paths = [Path(self.get_logs_dir_path()) / name for name in _LOGS]
         found = [
             f"{path.name} says: {_STAMP.sub('', line)[:500]}"
@@ -91,20 +94,20 @@ class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
         return "; ".join(found[:2])
 
     def end(self) -> None:
-        """Kill what this node started, and nothing else."""
+        """Kill the processes that this node started, and no others."""
         started = [one.process.pid for many in self.all_processes.values() for one in many]
         below = [child for pid in started for child in _family(pid)]
         self.kill_all_processes(check_alive=False)
         for process in below:
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()  # psutil looks at the time of its start: a number that was given away again is not killed
+                process.kill()  # psutil also compares start times, so a reused process id is not killed
         psutil.wait_procs(below, timeout=10)
 
 
 def start(options: dict[str, Any], between: Callable[[], None] = lambda: None) -> None:
-    """`ray.init` with these options, in a fresh session each time. `between` is called while it waits, and may raise.
+    """Call `ray.init` with these options, in a fresh session each time. `between` is called while it waits, and may raise.
 
-    Raises CannotRunError with what Ray's own processes said.
+    Raises CannotRunError with the errors that Ray's own processes logged.
     """
     for name, value in _SLOW.items():
         os.environ.setdefault(name, value)
@@ -127,17 +130,17 @@ def start(options: dict[str, Any], between: Callable[[], None] = lambda: None) -
 
 def _advice(said: str, logs: str) -> str:
     cpus, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
-    busy = "wait until the machine is less busy, give this process CPUs of its own (taskset, a CPU set of the container)"
-    remedy = busy if load > 2 * cpus else "look there for the cause"
+    busy = "wait until the machine is less busy, or give this process dedicated CPUs (taskset, or a CPU set for the container)"
+    remedy = busy if load > 2 * cpus else "check the logs for the cause"
     return (
-        f"cannot start an embedded Ray, after {_TRIES} tries: {said.rstrip('.')}. All logs are in {logs}. This process may use {cpus} CPUs, and the load "
-        f"average of the last minute is {load:.1f}: {remedy}, or join a Ray that runs already (--address auto)"
+        f"cannot start an embedded Ray after {_TRIES} tries: {said.rstrip('.')}. All logs are in {logs}. This process may use {cpus} CPUs, and the load "
+        f"average of the last minute is {load:.1f}: {remedy}, or join a Ray that is already running (--address auto)"
     )
 
 
 @contextlib.contextmanager
 def _alone(tails_logs: bool, between: Callable[[], None]) -> Iterator[list[_EmbeddedNode]]:
-    """What `ray.init` starts in this block, and all that those processes start, stays on loopback. Gives the nodes that were made."""
+    """Keep everything that `ray.init` starts in this block, and its child processes, on loopback. Yields the nodes that were created."""
     made: list[_EmbeddedNode] = []
     kind = type("_EmbeddedNode", (_EmbeddedNode,), {"made": made, "tails_logs": tails_logs, "between": staticmethod(between)})
     before, cluster, usual = os.environ.get(_SWITCH), ray_constants.ENABLE_RAY_CLUSTER, ray_node.Node
@@ -153,7 +156,7 @@ def _alone(tails_logs: bool, between: Callable[[], None]) -> Iterator[list[_Embe
 
 
 def _wait_for(files: list[tuple[Path, int]], raylet: Any, between: Callable[[], None]) -> None:
-    """Until the agents have put files of their own in place of ours. Raises CannotRunError."""
+    """Wait until the agents have replaced the prepared port files with their own. Raises CannotRunError."""
     give_up = time.monotonic() + _PATIENCE
     while any(path.stat().st_ino == ours for path, ours in files):
         if raylet.poll() is not None:
@@ -165,7 +168,7 @@ def _wait_for(files: list[tuple[Path, int]], raylet: Any, between: Callable[[], 
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    """A process and all that it started."""
+    """Returns a process and all its descendants."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

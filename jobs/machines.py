@@ -1,4 +1,4 @@
-"""Follows the machines of a run: what one that joins can do is used, and what one that is lost did is done by the others. It moves no work."""
+"""Follows the machines of a run: uses those that join, and reassigns the work of those that are lost. It moves no work itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from veritensor_ray.jobs.pool import Pool
 
 _EVERY = 5.0  # seconds
-_PATIENCE = 1800.0  # seconds with no machine for what a run needs: one that restarts takes minutes
+_PATIENCE = 1800.0  # seconds without a suitable machine before the run gives up: a restart takes minutes
 
 
 class Machines:
-    """The arithmetic of a run, done again when a machine came or went; `pools` has one pool for each stage."""
+    """Divides the work of a run, and does so again whenever a machine comes or goes. `pools` has one pool for each stage."""
 
     def __init__(
         self, settings: Settings, found: Iterable[Machine], slots: Slots, turns: Turns, extractions: Seats, pools: Sequence[Pool]
@@ -30,27 +30,29 @@ class Machines:
         self._turns, self._extractions, self._pools = turns, extractions, pools
 
     async def watch(self) -> None:
-        """Look again and again. Raises ResourceError when for half an hour nothing could be extracted, or no actor had a place."""
+        """Check repeatedly. Raises ResourceError if for half an hour nothing could be extracted, or some stage had room for no actor."""
         served = time.monotonic()
         while time.monotonic() - served < _PATIENCE:
             await asyncio.sleep(_EVERY)
             await self.look()
             if self._extractions.count and all(pool.size for pool in self._pools):
                 served = time.monotonic()
-        raise ResourceError(f"for {_PATIENCE / 60:g} minutes no machine had what this run needs; start workers, and submit again")
+        raise ResourceError(
+            f"for {_PATIENCE / 60:g} minutes no machine had the resources that this run needs; start workers, and submit again"
+        )
 
     async def look(self) -> None:
-        """See who is there, and divide the work anew if that changed."""
+        """Check which machines are alive, and divide the work again if that has changed."""
         self.follow(await asyncio.to_thread(machines))
 
     def follow(self, living: Sequence[Machine]) -> None:
-        """Divide the work among these. Of a machine that was there already counts what was free at first: what it lacks now, this run has."""
+        """Divide the work among these machines. A known machine counts with the resources it had free at first: this run holds the others."""
         if {machine.id for machine in living} == set(self._known):
             return
         self._known = {machine.id: self._known.get(machine.id, machine) for machine in living}
         try:
             self._slots = fit(self._settings, len(self._pools), list(self._known.values()))
-        except ResourceError:  # too little for what was asked: what is left goes on as it was
+        except ResourceError:  # too little for the requested resources: the remaining machines continue as before
             self._slots = Slots(tuple(share for share in self._slots.shares if share.machine in self._known), self._slots.call_cpus)
         shares = self._slots.shares
         self._turns.update({share.machine: share.cpus for share in shares})

@@ -1,4 +1,4 @@
-"""A pool of model actors: each is started when a batch needs it, and dropped when it dies; it knows no shards."""
+"""A pool of model actors: each is started when a batch needs it, and dropped when it dies."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from veritensor_ray.errors import CannotRunError, VeritensorError
 from veritensor_ray.jobs.turns import CALL, Seats, Turns
 
 T = TypeVar("T")
-_DEATHS = 12  # one after the other with no call in between that succeeded: it is not the artifacts
+_DEATHS = 12  # in a row, without a successful call in between: then artifacts are not the cause
 
 
 class StageLost(Exception):
-    """A stage ended without a result. `strike`: the artifact may be the cause; without it, run again and think no worse of it."""
+    """A stage ended without a result. With `strike`, the artifact may be the cause; without it, the stage is repeated and nothing is counted."""
 
     def __init__(self, stage: str, reason: str, strike: bool = True) -> None:
         super().__init__(f"{stage}: {reason}")
@@ -39,7 +39,7 @@ class StageLost(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Hosted:
-    """An actor, where it is, who counts on it, and its calls: it works at the first, and where a card must not wait the next one is there."""
+    """An actor with its machine, the number of claims on it, and its calls. It works on the first; on a GPU, the next one already waits."""
 
     actor: Any
     machine: str
@@ -50,11 +50,11 @@ class _Hosted:
 
 
 class Pool:
-    """Actors that host the same engines: those that read text, those that read images, or both. `stage` is its name in the ledger's reasons.
+    """Actors that host the same engines, which read text, images or both. `stage` is the pool's name in the reasons of the ledger.
 
-    `places` has the number of actors that there may be by machine. The first one is started for the first batch, and another when CPUs had
-    nothing to do while batches waited for one, as long as it takes to load. A call takes `cpus` of the turns; with `gpus`, a part of a card or more, the next batch
-    waits beside the one that is worked at.
+    `places` is the maximum number of actors on each machine. The first actor is started for the first batch; another one is started once
+    CPUs have been idle while batches waited for as long as an actor takes to load. A call takes `cpus` of the turns. With `gpus`, a fraction
+    of a GPU or more, the next batch waits at the actor while it works on the current one.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Pool:
         self.stage = "+".join(names)
         self.reads_text = any(isinstance(engine, TextEngine) for engine in engines)
         self.reads_images = any(isinstance(engine, Transcriber) for engine in engines)
-        actor_class: Any = ModelActor  # what the decorator makes of it
+        actor_class: Any = ModelActor  # the decorator changes its type
         self._create: Any = lambda machine: actor_class.options(
             num_cpus=0, num_gpus=gpus, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)
         ).remote(context, names)
@@ -81,17 +81,17 @@ class Pool:
 
     @property
     def size(self) -> int:
-        """Actors that there may be."""
+        """The maximum number of actors."""
         return sum(self._places.values())
 
     def update(self, places: Mapping[str, int]) -> None:
-        """Machines came or went."""
+        """Adjust to machines that came or went."""
         self._places = dict(places)
         self._staff = Counter({machine: min(count, places[machine]) for machine, count in self._staff.items() if machine in places})
         self._hire()
 
     def _hire(self) -> None:
-        """Have an actor at least, and one more for each time that CPUs were idle beside waiting batches as long as it takes to load one."""
+        """Plan for at least one actor, plus one more whenever CPUs were idle beside waiting batches for as long as an actor takes to load."""
         while room := [machine for machine, count in self._places.items() if self._staff[machine] < count]:
             if self._staff.total():
                 if self._seats.waited() < self._takes_to_load:
@@ -101,7 +101,7 @@ class Pool:
         self._seats.update({machine: count * self._ahead for machine, count in self._staff.items()})
 
     async def start(self) -> None:
-        """Load the first actor, so that a long run learns at once that a model does not load. Raises ModelError as the actor raised it."""
+        """Load the first actor, so that a long run learns at once if a model does not load. Raises ModelError as the actor raised it."""
 
         async def loaded(machine: str) -> None:
             hosted = await self._hosting(machine)
@@ -110,24 +110,27 @@ class Pool:
         await self._on_a_seat(loaded, None)
 
     def close(self) -> None:
-        """End the actors: what an interrupted run leaves behind must hold nothing."""
+        """End the actors: an interrupted run must not keep holding resources."""
         for hosted in [one for there in self._hosted.values() for one in there]:
             ray.kill(hosted.actor, no_restart=True)
 
     async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...], near: str | None = None) -> ray.ObjectRef[Any]:
-        """Scan a batch that waits in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
+        """Scan a batch in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
         _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names), near)
         return result
 
     async def read_images(
         self, images: ray.ObjectRef[Any], near: str | None = None
     ) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
-        """Transcribe a batch; returns references to the result and to the text, None where there is none. Raises StageLost."""
+        """Transcribe a batch; returns references to the result and to the text (None if there is none). Raises StageLost."""
         numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images), near)
         return result, texts if numbers["texts"] else None
 
     async def _call(self, submit: Callable[[Any], list[Any]], near: str | None) -> list[Any]:
-        """The returns of a call to an actor, the first of them fetched: small numbers. `near` is the machine of the batch. Raises StageLost."""
+        """Call an actor; returns its values, of which the first, some small numbers, is fetched. `near` is the machine of the batch.
+
+        Raises StageLost.
+        """
 
         async def called(machine: str) -> list[Any]:
             hosted = await self._hosting(machine)
@@ -139,7 +142,7 @@ class Pool:
         return await self._on_a_seat(called, near)
 
     async def _on_a_seat(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
-        """Do what needs an actor, when it is its turn."""
+        """Do work that needs an actor, once it is its turn."""
         self._hire()
         machine = await self._seats.take(near)
         try:
@@ -160,7 +163,7 @@ class Pool:
             numbers = await meta
         except OutOfMemoryError:
             self._died(hosted)
-            raise StageLost(self.stage, "Ray ended the model actor for want of memory", strike=False) from None
+            raise StageLost(self.stage, "Ray ended the model actor because memory ran out", strike=False) from None
         except RayActorError:
             self._died(hosted)
             if self._is_lost(hosted.machine):
@@ -169,18 +172,18 @@ class Pool:
         except ObjectLostError:
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
         except WorkerCrashedError:
-            raise  # the extraction died before it handed the batch over
+            raise  # the extraction died before it handed over the batch
         except RayError as error:
             raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
         finally:
-            if not hosted.dead:  # of a dead one it stays known which was the first
+            if not hosted.dead:  # for a dead actor, the first call has to remain known
                 hosted.calls.remove(call)
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
         return [numbers, *results]
 
     async def _hosting(self, machine: str) -> _Hosted:
-        """An actor that answers, claimed by who asked until that is taken back; a new one where the others are busy."""
+        """Returns an actor that answers, claimed by the caller until the claim is taken back; starts a new one if the others are busy."""
         while True:
             if self._broken:
                 raise self._broken
@@ -195,17 +198,17 @@ class Pool:
                 if answers := bool(hosted.calls) or await self._answers(hosted):
                     return hosted
             finally:
-                if not answers:  # also where who asked has given up meanwhile
+                if not answers:  # also if the caller was cancelled meanwhile
                     hosted.claims -= 1
 
     async def _answers(self, hosted: _Hosted) -> bool:
-        """Whether an idle actor lives: one that died while it was idle, or before it was ready, must not count against an artifact."""
+        """Whether an idle actor is alive: one that died while idle, or before it was ready, must not count against an artifact."""
         try:
             took = (await hosted.actor.ready.remote())["cpu_seconds"]
             if not hosted.loaded:
                 hosted.loaded = True
                 if not self.load_seconds:
-                    self._seats.forget()  # until now nobody knew what another one costs
+                    self._seats.forget()  # until now the cost of another actor was unknown
                 self._takes_to_load = took
                 self.load_seconds += took
         except RayTaskError as error:
@@ -220,7 +223,7 @@ class Pool:
         return True
 
     def _died(self, hosted: _Hosted) -> None:
-        """Forget an actor. Too many deaths with no batch finished in between break the pool."""
+        """Forget an actor. Too many deaths without a finished batch in between break the pool."""
         if not hosted.dead:
             hosted.dead = True
             self._hosted[hosted.machine].remove(hosted)
@@ -229,5 +232,5 @@ class Pool:
                 self._broken = CannotRunError(f"stage {self.stage}: actors died {self._deaths} times without finishing a batch")
 
     def _is_lost(self, machine: str) -> bool:
-        """Whether a machine is gone; one that just vanished counts as living until the cluster's health checks give it up."""
+        """Whether a machine is gone; one that has just vanished counts as alive until the cluster's health checks fail."""
         return not any(one["NodeID"] == machine and one["Alive"] for one in ray.nodes())

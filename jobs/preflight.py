@@ -1,4 +1,4 @@
-"""Before a run: every node is looked at, and either all agree or the run refuses. It knows no shards."""
+"""Checks every node before a run: unless all of them agree, the run refuses to start."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, ModelError
 from veritensor_ray.pipeline.preflight import EngineSeen, NodeReport, engines_here
 
-_PATIENCE = 300.0  # seconds for one node: it may read gigabytes of models
-_SAME = "bring the same image and bundle to all nodes"
+_PATIENCE = 300.0  # seconds for one node, which may read gigabytes of models
+_SAME = "use the same container image and bundle on all nodes"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The engines that a run has wherever it works: `missing` maps those that it does without to the reason."""
+    """The engines that a run has on every node. `missing` maps the engines that it does without to the reason."""
 
     engines: Mapping[str, EngineSeen]
     missing: Mapping[str, str]
 
     @property
     def fingerprints(self) -> dict[str, str | None]:
-        """Of every engine, None for a missing one."""
+        """The fingerprint of every engine, None for a missing one."""
         return {name: None if name in self.missing else engine.fingerprint for name, engine in self.engines.items()}
 
     @property
     def expected(self) -> tuple[tuple[str, str], ...]:
-        """The same without the missing ones, as a context carries them."""
+        """The fingerprints without the missing engines, as a context carries them."""
         return tuple((name, fingerprint) for name, fingerprint in self.fingerprints.items() if fingerprint)
 
 
 def here(settings: Settings) -> Fleet:
-    """This machine alone. Raises ModelError for a missing model, unless the settings allow that."""
+    """Check only this machine. Raises ModelError for a missing model, unless the settings allow it."""
     return _fleet(settings, {"": engines_here(settings)})
 
 
 def everywhere(settings: Settings, bundle: str | None, note: Callable[[str], None]) -> Fleet:
-    """All nodes of the cluster that this process has joined. Raises CannotRunError with a line for each node."""
+    """Check all nodes of the cluster that this process has joined. Raises CannotRunError with a line for each node."""
     reports = _reports(settings)
     problems = [*_problems(reports, bundle)]
     lines = _lines(reports)
     if not any(report.engines for report, scans in reports if scans):
-        problems.append("no node has CPUs to scan with: start workers, or wait until they have joined")
+        problems.append("no node has CPUs to scan with; start workers, or wait until they have joined")
     if problems:
         raise CannotRunError("\n".join(["the cluster is not ready:", *lines, *(f"→ {problem}" for problem in problems)]))
     for line in lines:
@@ -52,7 +52,7 @@ def everywhere(settings: Settings, bundle: str | None, note: Callable[[str], Non
 
 
 def _reports(settings: Settings) -> list[tuple[NodeReport, bool]]:
-    """What each living node says, and whether it scans; in the order of their names."""
+    """Returns the report of each living node, and whether it scans; ordered by name."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -74,10 +74,10 @@ def _answer(name: str, task: Any) -> NodeReport:
     try:
         report: NodeReport = ray.get(task, timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
-        return _with(nothing, f"{name} does not answer within {_PATIENCE:g} s; look at it, or take it out of the cluster")
+        return _with(nothing, f"{name} does not answer within {_PATIENCE:g} s; check it, or remove it from the cluster")
     except ray.exceptions.RayError as error:
         cause = str(getattr(error, "cause", None) or error).strip().splitlines()
-        return _with(nothing, f"{name} cannot look at itself ({cause[-1] if cause else type(error).__name__}); {_SAME}")
+        return _with(nothing, f"{name} cannot check itself ({cause[-1] if cause else type(error).__name__}); {_SAME}")
     return _with(report, *(f"{name}: {problem}" for problem in report.problems), node=name)
 
 
@@ -93,15 +93,15 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _problems(reports: Sequence[tuple[NodeReport, bool]], bundle: str | None) -> Iterator[str]:
-    """What each node says of itself, and where they differ."""
+    """Yields the problems that nodes report, and the differences between nodes."""
     for report, _ in reports:
         yield from report.problems
     sound = [report for report, _ in reports if not report.problems]
     for report in sound:
         if report.bundle != bundle:
-            yield f"{report.node} has the bundle {report.bundle or 'none'}, the driver {bundle or 'none'}; {_SAME}"
+            yield f"{report.node} has the bundle {report.bundle or 'none'}, but the driver has {bundle or 'none'}; {_SAME}"
     for what in ("package", "python"):
-        # the minor version of Python decides whether objects travel
+        # objects can only travel between equal minor versions of Python
         values = {report.node: ".".join(getattr(report, what).split(".")[: 2 if what == "python" else None]) for report in sound}
         if len(set(values.values())) > 1:
             yield f"nodes differ in {what}: {', '.join(f'{node} has {value}' for node, value in values.items())}; {_SAME}"
@@ -116,7 +116,7 @@ def _fingerprint(report: NodeReport, name: str) -> str | None:
 
 
 def _lines(reports: Sequence[tuple[NodeReport, bool]]) -> list[str]:
-    """A table, a line for each node."""
+    """Returns a table with a line for each node."""
     rows = [("node", "package", "python", "bundle", "GPUs", "engines")]
     for report, scans in reports:
         missing = [engine.name for engine in report.engines if engine.missing]
@@ -127,7 +127,7 @@ def _lines(reports: Sequence[tuple[NodeReport, bool]]) -> list[str]:
 
 
 def _fleet(settings: Settings, nodes: Mapping[str, Sequence[EngineSeen]]) -> Fleet:
-    """One answer for all: an engine that one node lacks is missing. Raises ModelError unless the settings allow that."""
+    """Combines the nodes: an engine that one of them lacks is missing. Raises ModelError unless the settings allow it."""
     engines: dict[str, EngineSeen] = {}
     missing: dict[str, str] = {}
     for node, seen in nodes.items():

@@ -1,4 +1,4 @@
-"""Asks what listens at a cluster's address before Ray waits for it: Ray takes minutes to give up, and says little; it knows no runs."""
+"""Checks what listens at a cluster's address before Ray tries it, since Ray takes minutes to give up and explains little."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from veritensor_ray.errors import CannotRunError, UsageError
 
 _SECONDS = 5.0
 _HEAD = 4096  # bytes of an answer
-_ALERT = b"\x15\x03"  # as every alert of TLS begins
-_CLUSTER_ID = "/ray.rpc.NodeInfoGcsService/GetClusterId"  # what every driver asks first
+_ALERT = b"\x15\x03"  # the beginning of every TLS alert
+_CLUSTER_ID = "/ray.rpc.NodeInfoGcsService/GetClusterId"  # the first request of every driver
 _TOKENS = (
-    "set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token; a head that was started without one "
-    "of its own has it in ~/.ray/auth_token of whoever started it"
+    "set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token; if the head was started without a "
+    "token, it generated one in ~/.ray/auth_token of the user who started it"
 )
 
 
 def cluster_token(settings: Settings) -> str | None:
-    """The configured one, or where Ray itself looks, in its order."""
+    """Returns the configured token, or the one that Ray itself would find, in Ray's order."""
     if token := resolve_secret(settings.cluster.token) or os.environ.get("RAY_AUTH_TOKEN"):
         return token
     named, usual = os.environ.get("RAY_AUTH_TOKEN_PATH"), Path.home() / ".ray" / "auth_token"
@@ -33,45 +33,47 @@ def cluster_token(settings: Settings) -> str | None:
 
 
 def refused(address: str, token: str | None) -> CannotRunError:
-    """The error where a cluster wants another token, or one at all."""
-    return CannotRunError(f"{address} {'refuses this token' if token else 'wants a token'}: {_TOKENS}")
+    """Returns the error for a cluster that requires a token, or a different one."""
+    return CannotRunError(f"{address} {'refuses this token' if token else 'requires a token'}: {_TOKENS}")
 
 
 def jobs_api(address: str) -> None:
-    """What takes jobs at http://HOST:PORT. Raises UsageError or CannotRunError where something else listens there, or nothing."""
+    """Check that http://HOST:PORT accepts jobs. Raises UsageError or CannotRunError if something else listens there, or nothing."""
     parts = urlsplit(address)
     host, port = _parts(parts.netloc.rpartition("@")[2], 443 if parts.scheme == "https" else 80)
     rest = f"{host}:{port}{parts.path}"
     answer = _answer(host, port, parts.path.rstrip("/") + "/api/version")
     kind = _kind(answer)
     if parts.scheme == "https" and kind == "http":
-        raise UsageError(f"{host}:{port} speaks no TLS: write http://{rest}")
+        raise UsageError(f"{host}:{port} does not use TLS; write http://{rest}")
     if parts.scheme == "http" and kind == "tls":
-        raise UsageError(f"{host}:{port} speaks TLS: write https://{rest}")
+        raise UsageError(f"{host}:{port} uses TLS; write https://{rest}")
     if kind == "gcs":
         raise UsageError(
-            f"{address} is where nodes and drivers join a Ray, and takes no jobs: the head's dashboard takes them, usually at http://{host}:8265; "
-            f"to join from one of the cluster's nodes, write {host}:{port}"
+            f"{address} is where nodes and drivers join a Ray, and does not accept jobs; the head's dashboard does, usually at http://{host}:8265. "
+            f"To join from one of the cluster's nodes, write {host}:{port}"
         )
     if kind == "other" and parts.scheme == "http":
         raise CannotRunError(f"no Ray dashboard answers at {address}: {_quoted(answer)}; give the head's http://HOST:8265")
 
 
 def joinable(address: str, token: str | None) -> bool:
-    """Whether the cluster at HOST:PORT wants the token, which is then right. Raises UsageError or CannotRunError where it cannot be joined."""
+    """Whether the cluster at HOST:PORT requires a token; if so, the given one is correct. Raises UsageError or CannotRunError if it is not joinable."""
     host, port = _parts(address, None)
     answer = _answer(host, port, "/api/version")
     kind, tls = _kind(answer), os.environ.get("RAY_USE_TLS") == "1"
     if kind == "http":
         raise UsageError(
-            f"{address} is a dashboard, which takes jobs and cannot be joined: write http://{address} to hand the run over, or HOST:6379 to join"
+            f"{address} is a dashboard, which accepts jobs and cannot be joined; write http://{address} to submit the run, or HOST:6379 to join"
         )
     if kind == "tls" and not tls:
         raise UsageError(
-            f"{address} speaks TLS: set RAY_USE_TLS=1 and Ray's other variables of TLS to join, or write https://{address} if it takes jobs"
+            f"{address} uses TLS; set RAY_USE_TLS=1 and Ray's other TLS variables to join, or write https://{address} if it accepts jobs"
         )
     if kind == "other":
-        raise CannotRunError(f"no Ray answers at {address}: {_quoted(answer)}; a head listens on port 6379 unless its --port says another")
+        raise CannotRunError(
+            f"no Ray answers at {address}: {_quoted(answer)}; a head listens on port 6379 unless its --port says otherwise"
+        )
     if kind == "tls" or not _unauthenticated(address, None):
         return False
     if token is None or _unauthenticated(address, token):
@@ -86,37 +88,35 @@ def _parts(place: str, usual: int | None) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or not port:
-        raise UsageError(f"{place} is not an address: give HOST:6379 or auto to join a Ray, http://HOST:8265 to hand a run over")
+        raise UsageError(f"{place} is not an address; give HOST:6379 or auto to join a Ray, or http://HOST:8265 to submit the run")
     return host, port
 
 
 def _answer(host: str, port: int, path: str) -> bytes:
-    """What comes first when a page is asked for; nothing from who is silent. Raises CannotRunError."""
+    """Returns the first bytes of the answer to a page request; empty if nothing is sent. Raises CannotRunError."""
     at = f"{host}:{port}"
     try:
         connection = socket.create_connection((host, port), _SECONDS)
     except socket.gaierror as error:
-        raise CannotRunError(f"{host} cannot be looked up ({error.strerror}): check its name, or give its IP address") from None
+        raise CannotRunError(f"{host} cannot be looked up ({error.strerror}); check its name, or give its IP address") from None
     except TimeoutError:
-        raise CannotRunError(
-            f"{at} does not answer within {_SECONDS:g} s: check the host, and what filters the network on the way"
-        ) from None
+        raise CannotRunError(f"{at} does not answer within {_SECONDS:g} s; check the host, and any firewall on the way") from None
     except OSError as error:
         raise CannotRunError(
-            f"nobody answers at {at} ({error.strerror}): check host and port, and that the head is up; `ray start --head` listens on 6379 for "
-            "nodes and on 8265, of this machine only unless --dashboard-host says more, for jobs"
+            f"nothing answers at {at} ({error.strerror}); check host and port, and that the head is up. `ray start --head` listens on 6379 for "
+            "nodes, and on 8265 for jobs, which only its own machine can reach unless --dashboard-host is set"
         ) from None
     answer = b""
-    with contextlib.suppress(OSError), connection:  # it hangs, or hung up
+    with contextlib.suppress(OSError), connection:  # it hangs, or has closed the connection
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n".encode())
         answer = connection.recv(_HEAD)
     return answer or (_ALERT if _shakes_hands(host, port) else b"")
 
 
 def _shakes_hands(host: str, port: int) -> bool:
-    """Whether TLS is spoken there, by whomever: some servers hang up on anything else."""
+    """Whether the server uses TLS: some servers close the connection on anything else."""
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to it
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # no data is sent
     with contextlib.suppress(OSError), socket.create_connection((host, port), _SECONDS) as connection:
         context.wrap_socket(connection).close()
         return True
@@ -124,7 +124,7 @@ def _shakes_hands(host: str, port: int) -> bool:
 
 
 def _kind(answer: bytes) -> str:
-    """Whose first bytes these are: http, tls, gcs (a frame with the settings of HTTP/2, as gRPC sends it), or other."""
+    """Returns what the first bytes show: http, tls, gcs (an HTTP/2 settings frame, as gRPC sends it), or other."""
     if answer.startswith(b"HTTP/1"):
         return "tls" if b" 400 " in answer[:16] and (b"HTTPS" in answer or b"SSL" in answer) else "http"
     if answer.startswith(_ALERT):
@@ -134,12 +134,12 @@ def _kind(answer: bytes) -> str:
 
 def _quoted(answer: bytes) -> str:
     if not answer:
-        return f"what listens there says nothing within {_SECONDS:g} s"
-    return f"what listens there says {answer[:40].decode('latin-1')!r}"
+        return f"the server there sends nothing within {_SECONDS:g} s"
+    return f"the server there sends {answer[:40].decode('latin-1')!r}"
 
 
 def _unauthenticated(address: str, token: str | None) -> bool:
-    """Whether the cluster turns this token away; false for every other trouble, which Ray will tell."""
+    """Whether the cluster rejects this token. False for any other problem, which Ray will report itself."""
     import grpc
 
     with grpc.insecure_channel(address) as channel:

@@ -1,4 +1,4 @@
-"""Everything that is looked at before a run reads anything: settings, policy, output, cluster, engines, and the lease of the output."""
+"""Everything that is checked before a run reads anything: settings, policy, output, cluster, engines, and the lease of the output."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from veritensor_ray.uris import real_bases
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything that is looked at before anything is read: what runs, on what, for whom, and that nobody else writes the output."""
+    """The checked conditions of a run: its context, output, engines, policy, reporter, and the lease that keeps other runs out."""
 
     context: Context
     store: OutputStore
     fleet: Fleet
-    parts: dict[str, Any]  # of the run's fingerprint
+    parts: dict[str, Any]  # the parts of the run's fingerprint
     judge: Judge
     report: Reporter
     lease: Lease
 
     @property
     def settings(self) -> Settings:
-        """Those in force, a bundle's paths among them."""
+        """The settings in force, with the bundle's paths filled in."""
         return self.context.settings
 
 
 @contextlib.contextmanager
 def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
-    """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their kinds."""
+    """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their subclasses."""
     given = _checked(given)
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
@@ -77,12 +77,12 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
 
 
 def _checked(settings: Settings) -> Settings:
-    """The settings of something that can run, with a deadline that means the same everywhere. Raises UsageError, CannotRunError."""
+    """Returns valid settings, with the deadline as an absolute time. Raises UsageError, CannotRunError."""
     if not settings.sources or not settings.output:
         raise UsageError("a run needs at least one source and an output")
     check_credentials(settings)
     if settings.sign_key:
-        load_private_key(settings.sign_key)  # a key that is not there must not come out after hours of scanning
+        load_private_key(settings.sign_key)  # a missing key must not be noticed only after hours of scanning
     if settings.deadline is None:
         return settings
     at = deadline_at(settings.deadline, datetime.now().astimezone())
@@ -90,7 +90,7 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _check_required(required: tuple[str, ...], fleet: Fleet) -> None:
-    """What a policy demands outranks `engines` and --allow-missing-engines."""
+    """Check the engines that the policy requires; this takes precedence over `engines` and --allow-missing-engines."""
     for name in required:
         if name not in fleet.engines:
             raise UsageError(f"the policy requires the engine {name}, which is not selected; add it to --engines, or change the policy")
@@ -99,25 +99,25 @@ def _check_required(required: tuple[str, ...], fleet: Fleet) -> None:
 
 
 def _check_foreign(store: OutputStore) -> None:
-    """Never write into, and never clean, a folder that holds something else."""
+    """Never write into a folder that holds something else, and never clean one."""
     try:
         names = store.names("")
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(store.uri, "list", error)) from None
     if names and not {"_work", "run.json", "latest.json"} & set(names):
         raise UsageError(
-            f"the output {store.uri} is not empty and no output of veritensor-ray (it holds {names[0]!r}); choose another --output"
+            f"the output {store.uri} is not empty and is not an output of veritensor-ray (it holds {names[0]!r}); choose another --output"
         )
 
 
 def check_same(store: OutputStore, mine: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Raises OutputConflict where an output holds what another corpus or another fingerprint left."""
+    """Raises OutputConflict if the output holds results of another corpus or another fingerprint."""
     different = differences(mine, theirs)
     if "sources" in different:
         raise OutputConflict(
-            f"the output {store.uri} holds the audit of another corpus, {', '.join(theirs['sources'])}; choose another --output, or --fresh to replace it"
+            f"the output {store.uri} holds the audit of another corpus, {', '.join(theirs['sources'])}; choose another --output, or replace it with --fresh"
         )
     if different:
         raise OutputConflict(
-            f"the output {store.uri} holds an audit that differs in {', '.join(different)}; choose another --output, or --fresh to replace it"
+            f"the output {store.uri} holds an audit that differs in {', '.join(different)}; choose another --output, or replace it with --fresh"
         )

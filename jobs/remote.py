@@ -1,4 +1,4 @@
-"""Runs on a cluster through Ray's Jobs API, seen from a client that has neither models nor torch: submit, follow, stop."""
+"""Runs on a cluster, through Ray's Jobs API, from a client that needs neither models nor torch: submit, follow, stop."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from veritensor_ray.stores.filesystems import absolute, check_credentials
 from veritensor_ray.uris import is_local
 
 PREFIX = "veritensor-"
-# Of this client: how it reaches the cluster and shows what it hears, and where its own keys and bundles lie.
+# Settings for this client only: how it reaches the cluster and shows the output, and where its own keys and bundles are.
 _CLIENT_ONLY: Any = {"address": True, "cluster": True, "log_format": True, "trusted_keys": True, "bundle": {"folder"}}
-_QUIET = 30.0  # seconds without a line, after which the state is asked for
-_LOST = 120.0  # seconds without an answer, after which the cluster is given up
-_NOT_FOUND = 127  # of a shell that knows no such command
+_QUIET = 30.0  # seconds without a line, after which the state is requested
+_LOST = 120.0  # seconds without an answer, after which the client gives up
+_NOT_FOUND = 127  # the exit code of a shell for an unknown command
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A run as the cluster knows it. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; times are of the cluster's clock."""
+    """A run as the cluster reports it. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; times follow the cluster's clock."""
 
     id: str
     state: str
@@ -51,24 +51,24 @@ class Submission:
 
     @property
     def remedy(self) -> str | None:
-        """What to do where the head could not even begin; None for a run that began."""
+        """Advice if the head could not even start the run; None for a run that was started."""
         if self.exit_code != _NOT_FOUND:
             return None
         return (
-            "the head has no command veritensor-ray: install the package there, where its Ray finds it on PATH, or start head and workers from "
-            "an image that has it (docs/images.md)"
+            "the head has no command veritensor-ray: install the package there, where Ray finds it on PATH, or start head and workers from a "
+            "container image that includes it (docs/images.md)"
         )
 
 
 def submission_id(output: str) -> str:
-    """The same for the same output: two runs that would write one place collide instead."""
+    """Returns the submission id for an output. It is always the same, so that two runs that would write the same output collide."""
     return PREFIX + hashlib.sha256(absolute(output).encode()).hexdigest()[:12]
 
 
 def entrypoint(settings: Settings) -> str:
-    """The command for the head: what this user set, not what is default here, so that the cluster's own configuration fills the rest.
+    """Returns the command for the head. It holds only settings that this user set, so that the cluster's configuration supplies the rest.
 
-    Raises UsageError for paths that mean nothing there.
+    Raises UsageError for paths that mean nothing on the cluster.
     """
     if not settings.sources or not settings.output:
         raise UsageError("a run on a cluster needs at least one source and --output: a URI, or a path that all nodes see")
@@ -81,7 +81,7 @@ def entrypoint(settings: Settings) -> str:
         if key and key.startswith("file:")
     ]
     if relative := [path for path in paths if is_local(path) and not path.removeprefix("file://").startswith("/")]:
-        raise UsageError(f"{relative[0]} is looked up on the cluster's nodes: give an absolute path there, or a URI")
+        raise UsageError(f"{relative[0]} is looked up on the cluster's nodes; give an absolute path there, or a URI")
     given = settings.model_dump(mode="json", exclude_unset=True, exclude=_CLIENT_ONLY)
     given["sources"] = [absolute(source) for source in settings.sources]
     if settings.deadline:
@@ -91,33 +91,41 @@ def entrypoint(settings: Settings) -> str:
     return f"veritensor-ray submit --address auto --settings {shlex.quote(json.dumps(given, separators=(',', ':')))}"
 
 
+def _could_begin(run: Submission) -> Submission:
+    if run.remedy:
+        raise CannotRunError(run.remedy)
+    return run
+
+
 class JobsClient:
-    """A cluster's Jobs API. All methods raise CannotRunError with the remedy."""
+    """A client for a cluster's Jobs API. All methods raise CannotRunError with the remedy."""
 
     def __init__(self, settings: Settings) -> None:
         from ray.job_submission import JobSubmissionClient
         from requests.utils import get_environ_proxies
 
         self.address = settings.address or ""
-        if not get_environ_proxies(self.address):  # who goes through a proxy may not reach the cluster itself
+        if not get_environ_proxies(self.address):  # behind a proxy, the cluster may not be reachable directly
             jobs_api(self.address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._token = cluster_token(settings)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
         self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
-        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it tells of every connection that closes
+        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it logs every connection that closes
         if settings.cluster.ca_bundle:
-            self._ray._ssl_context = ssl.create_default_context(cafile=settings.cluster.ca_bundle)  # Ray's own covers no websocket
+            self._ray._ssl_context = ssl.create_default_context(
+                cafile=settings.cluster.ca_bundle
+            )  # Ray's own setting does not apply to websockets
 
     def submit(self, settings: Settings, command: str) -> tuple[Submission, bool]:
-        """Start a run by its entry point, or find the one that is writing this output already; whether it is new."""
+        """Submit a run, or find the one that is already writing this output. Returns it, and whether it is new."""
         name = submission_id(str(settings.output))
         known = self._find(name)
         if known is not None:
             if not known.over:
                 return known, False
-            self._asked(lambda: self._ray.delete_job(name))  # an ended run gives its name back; its results are in its output
+            self._asked(lambda: self._ray.delete_job(name))  # frees the id of an ended run; its results are in its output
         about = {
             "job": settings.job,
             "output": without_credentials(str(settings.output)),
@@ -127,20 +135,20 @@ class JobsClient:
         return self.get(name), True
 
     def list(self) -> list[Submission]:
-        """Runs of this package, the newest first."""
+        """Returns the runs of this package, newest first."""
         jobs = self._asked(self._ray.list_jobs)
         found = [_submission(job) for job in jobs if (job.submission_id or "").startswith(PREFIX)]
         return sorted(found, key=lambda one: one.started or datetime.max.replace(tzinfo=UTC), reverse=True)
 
     def get(self, name: str) -> Submission:
-        """One run."""
+        """Returns one run."""
         found = self._find(name)
         if found is None:
-            raise CannotRunError(f"{self.address} knows no run {name}; `veritensor-ray jobs --address {self.address}` lists them")
+            raise CannotRunError(f"{self.address} has no run {name}; `veritensor-ray jobs --address {self.address}` lists the runs")
         return found
 
     def stop(self, name: str) -> Submission:
-        """End a run; what is committed stays, and the same submit goes on with the rest."""
+        """Stop a run. Committed work stays, and the same submit resumes from there."""
         if not self.get(name).over:
             self._asked(lambda: self._ray.stop_job(name))
         give_up = time.monotonic() + _QUIET
@@ -149,19 +157,26 @@ class JobsClient:
         return seen
 
     def logs(self, name: str) -> str:
-        """What the run has printed so far."""
+        """Returns everything that the run has printed so far."""
         self.get(name)
         return str(self._asked(lambda: self._ray.get_job_logs(name)))
 
-    def follow(self, name: str, write: Callable[[str], None]) -> Submission:
-        """Pass on what the run prints until it has ended. A connection that breaks is made again; nothing is printed twice.
+    def begin(self, name: str) -> Submission:
+        """Wait until a new run prints its first line, has ended, or has been quiet for half a minute.
 
-        Raises CannotRunError also where the head has no such command.
+        Raises CannotRunError if the head has no such command.
         """
-        ended = asyncio.run(self._follow(name, write))
-        if ended.remedy:
-            raise CannotRunError(ended.remedy)
-        return ended
+        give_up = time.monotonic() + _QUIET
+        while not (seen := self.get(name)).over and not self.logs(name) and time.monotonic() < give_up:
+            time.sleep(0.5)
+        return _could_begin(seen)
+
+    def follow(self, name: str, write: Callable[[str], None]) -> Submission:
+        """Pass on the run's output until it has ended. A broken connection is restored, and nothing is printed twice.
+
+        Raises CannotRunError, also if the head has no such command.
+        """
+        return _could_begin(asyncio.run(self._follow(name, write)))
 
     async def _follow(self, name: str, write: Callable[[str], None]) -> Submission:
         printed, answered = 0, time.monotonic()
@@ -176,8 +191,8 @@ class JobsClient:
                     printed += len(new)
                     write(new)
             except (StopAsyncIteration, TimeoutError):
-                pass  # ended, or quiet: the state below says which
-            except Exception as error:  # noqa: BLE001  # aiohttp's and Ray's own kinds: the connection broke
+                pass  # ended, or silent: the state below distinguishes them
+            except Exception as error:  # noqa: BLE001  # errors of aiohttp and Ray: the connection broke
                 self._give_up(error, answered)
             try:
                 seen = self._find(name)
@@ -186,9 +201,7 @@ class JobsClient:
             else:
                 answered = time.monotonic()
                 if seen is None:
-                    raise CannotRunError(
-                        f"{self.address} has forgotten {name}: its head was started again. The same submit goes on with the run"
-                    )
+                    raise CannotRunError(f"{self.address} has lost {name}, because its head was restarted. The same submit resumes the run")
                 if seen.over:
                     write(self.logs(name)[printed:])
                     return seen
@@ -197,14 +210,14 @@ class JobsClient:
     def _give_up(self, error: Exception, answered: float) -> None:
         if time.monotonic() - answered > _LOST:
             raise CannotRunError(
-                f"{self.address} has not answered for {_LOST:.0f} s ({error}); when it is back, the same submit goes on with the run"
+                f"{self.address} has not answered for {_LOST:.0f} s ({error}); once it is back, the same submit resumes the run"
             ) from None
 
     def _find(self, name: str) -> Submission | None:
         return next((_submission(job) for job in self._asked(self._ray.list_jobs) if job.submission_id == name), None)
 
     def _asked(self, call: Callable[[], Any]) -> Any:
-        """The answer of the cluster, or an error that says what to do."""
+        """Returns the cluster's answer. Raises an error that says what to do."""
         import requests
         from ray.exceptions import AuthenticationError
 
@@ -213,7 +226,7 @@ class JobsClient:
         except AuthenticationError:
             raise refused(self.address, self._token) from None
         except requests.exceptions.SSLError as error:
-            raise CannotRunError(f"{self.address}: its certificate does not hold ({error}); set cluster.ca_bundle") from None
+            raise CannotRunError(f"{self.address}: its certificate is not trusted ({error}); set cluster.ca_bundle") from None
         except (ConnectionError, requests.exceptions.RequestException):
             raise CannotRunError(
                 f"no Ray dashboard answers at {self.address}; give the head's http://HOST:8265, and check that it is up"

@@ -1,4 +1,4 @@
-"""Where the progress of a run goes; it knows neither a terminal nor a run."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Any, Protocol
 
 
 class Reporter(Protocol):
-    """Where progress goes; the command line draws it."""
+    """Receives progress; the command line displays it."""
 
     def stage(self, name: str) -> None:
         """A stage began: plan, start, scan, collect."""
 
     def planned(self, artifacts: int) -> None:
-        """So many artifacts are listed."""
+        """`artifacts` artifacts have been listed so far."""
 
     def scanning(self, shards: int, size: int, done: int) -> None:
-        """The plan has so many shards and bytes; `done` shards were committed earlier."""
+        """The plan has `shards` shards and `size` bytes; `done` shards were committed earlier."""
 
     def committed(self, numbers: dict[str, Any]) -> None:
-        """A shard is committed: shard, artifacts, bytes, severities."""
+        """A shard was committed. `numbers` holds shard, artifacts, bytes and severities."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Something worth one line."""
 
 
 class Silent:
-    """A reporter that says nothing."""
+    """A reporter that ignores everything."""
 
     def stage(self, name: str) -> None: ...
     def planned(self, artifacts: int) -> None: ...

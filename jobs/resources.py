@@ -1,4 +1,4 @@
-"""The arithmetic of resources, done before anything can hang: what computes where, how much at once. It starts nothing."""
+"""Decides how many processes run where, before any of them starts: a run that does not fit is refused rather than left waiting."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import psutil
 from veritensor_ray.config import Resources, Settings
 from veritensor_ray.errors import ResourceError
 
-_WORKER_MEMORY = 400_000_000  # a worker that has our packages imported
-_ACTOR_MEMORY = {"embedded": 700_000_000, "standard": 3_000_000_000}  # a process that hosts a profile's models, with room to work
-_LAG = 10  # half seconds
-_ASK_AGAIN, _SAY_AGAIN = 2.0, 60.0  # seconds, while others hold what a run needs
+_WORKER_MEMORY = 400_000_000  # a worker that has imported this package and its dependencies
+_ACTOR_MEMORY = {"embedded": 700_000_000, "standard": 3_000_000_000}  # a process that hosts a profile's models, with working memory
+_LAG = 10  # half-seconds
+_ASK_AGAIN, _SAY_AGAIN = 2.0, 60.0  # seconds, while other work holds the resources of a run
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is free on a node: CPUs, GPUs, bytes of memory."""
+    """The free resources of a node: CPUs, GPUs, bytes of memory."""
 
     id: str
     cpus: float
@@ -33,7 +33,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What a run does on a machine: so many processes compute at once, of `extract` extractions and the model actors of each stage."""
+    """The work of a run on one machine: `cpus` processes compute at once, out of `extract` extractions and the model actors of each stage."""
 
     machine: str
     cpus: int
@@ -43,7 +43,7 @@ class Allotment:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What the arithmetic came to. A model call takes `call_cpus` of its machine's CPUs while it lasts; on a GPU it takes none of them."""
+    """The result of the arithmetic. A model call holds `call_cpus` CPUs of its machine while it lasts; on a GPU it holds none."""
 
     shares: tuple[Allotment, ...]
     call_cpus: float = 1.0
@@ -65,15 +65,15 @@ class Slots:
 
 
 def cpus() -> int:
-    """CPUs that this process may use."""
+    """Returns the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def fit(settings: Settings, stages: int, machines: Sequence[Machine]) -> Slots:
-    """Divide machines between extraction and so many stages of models. Raises ResourceError where a run would wait for ever.
+    """Divide machines between extraction and `stages` stages of models. Raises ResourceError if a run would wait forever.
 
-    On CPUs nobody owns any: all that computes takes turns, and there are as many actors as could be busy at once. On GPUs the actors
-    have CPUs to themselves, so that a card does not wait for an extraction.
+    On CPUs, nothing owns a CPU: all processes take turns, and there are as many actors as could be busy at once. With GPUs, actors have
+    CPUs of their own, so that a GPU never waits for an extraction.
     """
     resources, actor_memory = settings.resources, _ACTOR_MEMORY[settings.profile]
     able, limits = _able(stages * actor_memory, [machine for machine in machines if machine.cpus >= 1])
@@ -98,31 +98,31 @@ def fit(settings: Settings, stages: int, machines: Sequence[Machine]) -> Slots:
 
 
 def _able(models: float, machines: Sequence[Machine]) -> tuple[list[Machine], list[int]]:
-    """Machines with memory to work with, and how many extractions with actors of so many bytes fit there. Raises ResourceError for none."""
+    """Returns machines with enough memory, and how many extractions with actors of `models` bytes fit on each. Raises ResourceError if none has."""
     each = _WORKER_MEMORY + models
     counts = {machine: int(min(machine.memory / each, machine.cpus)) for machine in machines}
     if machines and not any(counts.values()):
         raise ResourceError(
-            f"a worker{' with its model actors' if models else ''} needs about {each / 1e9:.1f} GB of memory, and "
-            f"{max(machine.memory for machine in machines) / 1e9:.1f} GB are free; end other programs, or take a bigger machine"
+            f"a worker{' with its model actors' if models else ''} needs about {each / 1e9:.1f} GB of memory, but "
+            f"only {max(machine.memory for machine in machines) / 1e9:.1f} GB are free; end other programs, or use a larger machine"
         )
     able = [machine for machine in machines if counts[machine]]
     return able, [counts[machine] for machine in able]
 
 
 def _check_memory(shares: Sequence[Allotment], memory: Mapping[str, float], actor_memory: float) -> None:
-    """Raises ResourceError where somebody asked for more actors than there is memory for."""
+    """Raises ResourceError if the user asked for more actors than fit into memory."""
     for share in shares:
         needed = share.extract * _WORKER_MEMORY + sum(share.actors) * actor_memory
         if needed > memory[share.machine]:
             raise ResourceError(
-                f"{share.extract} extractions and {sum(share.actors)} model actors need about {needed / 1e9:.1f} GB of memory, and "
-                f"{memory[share.machine] / 1e9:.1f} GB are free; lower resources.model_actors or cpus"
+                f"{share.extract} extractions and {sum(share.actors)} model actors need about {needed / 1e9:.1f} GB of memory, but "
+                f"only {memory[share.machine] / 1e9:.1f} GB are free; lower resources.model_actors or cpus"
             )
 
 
 def _on_cpus(resources: Resources, stages: int, allowed: Sequence[int], limits: Sequence[int]) -> list[tuple[int, ...]]:
-    """Actors of each stage by machine: those that were asked for in turn, or as many as could be busy at once."""
+    """Returns the actors of each stage by machine: the requested number, dealt out in turn, or as many as could be busy at once."""
     if resources.model_actors == "auto":
         return [
             (min(max(1, int(count / max(resources.model_cpus, 1))), limit) if count else 0,) * stages
@@ -133,7 +133,7 @@ def _on_cpus(resources: Resources, stages: int, allowed: Sequence[int], limits: 
 
 
 def _on_gpus(resources: Resources, stages: int, machines: Sequence[Machine]) -> list[tuple[int, ...]]:
-    """The same by cards, all of them in use with `auto`; `max_gpus` makes actors fewer, but not none."""
+    """Returns the same for GPUs: `auto` uses all of them; `max_gpus` reduces the number of actors, but not to zero."""
     share = resources.model_gpus
     room = [_fitting(machine.gpus, share) for machine in machines]
     bound = int((resources.max_gpus or math.inf) / share + 1e-9) if resources.max_gpus else sum(room)
@@ -154,14 +154,14 @@ def _on_gpus(resources: Resources, stages: int, machines: Sequence[Machine]) -> 
 
 
 def _fitting(gpus: float, share: float) -> int:
-    """Actors on a machine's cards: Ray puts those with a part of a card side by side, and none across two."""
+    """Returns how many actors fit on a machine's GPUs: Ray places several with a fraction on one GPU, and none across two."""
     if share >= 1:
         return int(gpus / share + 1e-9)
     return int(gpus) * int(1 / share + 1e-9) + int(gpus % 1 / share + 1e-9)
 
 
 def _spread(total: int, room: Sequence[int]) -> list[int]:
-    """So many given out in turn, to nobody more than there is room for."""
+    """Deals out `total` in turn, giving nobody more than there is room for."""
     given = [0] * len(room)
     while total > 0 and (open_ := [n for n, most in enumerate(room) if given[n] < most]):
         each = max(1, min(total // len(open_), min(room[n] - given[n] for n in open_)))
@@ -176,31 +176,31 @@ def _of(free: float, bound: float | None) -> str:
 
 
 def described(slots: Slots, stages: int, on_gpus: bool) -> str:
-    """A sentence on what `fit` came to."""
+    """Returns a sentence that describes the result of `fit`."""
     where = f"{slots.cpus} CPU{'s' if slots.cpus > 1 else ''}" + (f" on {len(slots.shares)} machines" if len(slots.shares) > 1 else "")
     extractions = f"{slots.extract} extraction{'s' if slots.extract > 1 else ''}"
     if not stages:
         return f"{where}: up to {extractions} at once"
     actors = f"{slots.actors} model actor{'s' if slots.actors > 1 else ''}"
     if on_gpus:
-        return f"{where}: up to {extractions} at once, beside {actors} on GPUs"
-    return f"{where}, shared by up to {extractions} and {actors}, as work waits"
+        return f"{where}: up to {extractions} at once, alongside {actors} on GPUs"
+    return f"{where}, shared by up to {extractions} and {actors} as work arrives"
 
 
 def stages_of(resources: Resources, models: int) -> int:
-    """Pools of actors for so many engines with a model."""
+    """Returns the number of actor pools for `models` engines with a model."""
     return min(models, 1) if resources.model_pools == "shared" else models
 
 
 def fit_here(settings: Settings, models: int) -> Slots:
-    """`fit` on this machine as an embedded Ray would have it, for so many engines with a model. GPUs are not looked at. Raises ResourceError."""
+    """Runs `fit` for this machine and an embedded Ray, with `models` engines that have a model, ignoring GPUs. Raises ResourceError."""
     here = Machine("here", cpus(), memory=psutil.virtual_memory().available)
     on_cpus = settings.model_copy(update={"resources": settings.resources.model_copy(update={"model_gpus": 0.0})})
     return fit(on_cpus, stages_of(settings.resources, models), [here])
 
 
 def machines() -> list[Machine]:
-    """The living nodes of the Ray that this process has joined, with what is free on each."""
+    """Returns the living nodes of the Ray that this process has joined, with the free resources of each."""
     import ray
     from ray._private.state import available_resources_per_node
 
@@ -214,7 +214,7 @@ def _machine(node: str, free: Mapping[str, Any]) -> Machine:
 
 
 def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = lambda _: None) -> tuple[Slots, list[Machine]]:
-    """`fit` over what is free, which is returned too. Raises ResourceError where the run would wait for ever, or waited in vain."""
+    """Runs `fit` over the free resources, and returns both. Raises ResourceError if the run would wait forever, or has waited in vain."""
     found = _settled()
     give_up = time.monotonic() + (settings.cluster.wait_resources or 0)
     said = -math.inf
@@ -227,7 +227,7 @@ def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = la
                 raise ResourceError("\n".join([str(error), *who])) from None
             if time.monotonic() - said > _SAY_AGAIN:
                 said = time.monotonic()
-                note(f"waiting for resources, at most {give_up - said:.0f} s more: {error}")
+                note(f"waiting for resources, for up to {give_up - said:.0f} s more: {error}")
                 for line in holders():
                     note(line)
             time.sleep(_ASK_AGAIN)
@@ -235,7 +235,7 @@ def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = la
 
 
 def _settled() -> list[Machine]:
-    """What is free. The answer lags behind what just ended, so where some is taken it is asked for again for some seconds."""
+    """Returns the free resources. Ray's answer lags behind work that has just ended, so while some are taken it is asked again for some seconds."""
     import ray
 
     total = ray.cluster_resources().get("CPU", 0.0)
@@ -248,7 +248,7 @@ def _settled() -> list[Machine]:
 
 
 def holders() -> list[str]:
-    """Who holds the cluster's CPUs and GPUs, a line for each job; without the dashboard nobody knows, and that is the line."""
+    """Returns who holds the cluster's CPUs and GPUs, one line per job; without the dashboard, a line saying that this is unknown."""
     from ray.util.state import list_actors, list_jobs, list_tasks
 
     try:
@@ -258,8 +258,8 @@ def holders() -> list[str]:
         tasks = list_tasks(filters=[("state", "=", "RUNNING"), ("type", "=", "NORMAL_TASK")], detail=True, limit=10_000)
         for one in (*actors, *tasks):
             held[one.job_id].update({name: one.required_resources.get(name, 0) for name in ("CPU", "GPU")})
-    except Exception as error:  # noqa: BLE001  # the state API is a service of its own, and this is an extra line in a message
-        return [f"  who holds them is not known: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"]
+    except Exception as error:  # noqa: BLE001  # the state API is a separate service, and this is only an extra line in a message
+        return [f"  the holders are unknown: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"]
     return [
         f"  {names.get(job, 'a driver')} (job {job}) holds {counts['CPU']:g} CPUs, {counts['GPU']:g} GPUs"
         for job, counts in sorted(held.items())

@@ -1,4 +1,4 @@
-"""What audits and sweeps share: plan, scan, and the data that a collect needs. It does not know what becomes of results."""
+"""The steps that audits and sweeps share: plan, scan, and collecting the results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from veritensor_ray.stores.outputs import OutputStore, check_output
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that has a plan. `previous` is the sweep that it was planned against, if there was one; `fresh` that nothing was taken over."""
+    """A run with a plan. `previous` is the sweep that it was planned against, if any; `fresh` means that no earlier result is reused."""
 
     id: str
     totals: dict[str, int]
@@ -48,7 +48,7 @@ class Run:
 
 
 def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Runs that have a plan in this output, each with the parts of its fingerprint; the request beside a plan makes it valid."""
+    """Yields the runs that have a plan in this output, with the parts of their fingerprints. Only the request beside a plan makes it valid."""
     for name in store.names("_work"):
         data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
         if data is not None:
@@ -58,7 +58,7 @@ def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
 
 
 def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None) -> Run:
-    """List, pack and write the plan; the request beside it, written last, makes it valid."""
+    """List the corpus, pack shards and write the plan. The request beside it, written last, makes it valid."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     check_output(store)
     for root in ready.context.roots:
@@ -77,27 +77,27 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
 
 
 def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
-    """A name that sorts by time, behind that of the sweep before. Raises CannotRunError where the clock says otherwise."""
+    """Returns a run id that sorts by time, after that of the previous sweep. Raises CannotRunError if the clock is behind it."""
     while True:
         now = datetime.now(UTC)
         stamp = f"{now:%Y%m%dT%H%M%SZ}"
         if previous is None or stamp > previous[: len(stamp)]:
             return f"{stamp}-{suffix}", now
         if previous[: len(stamp)] > f"{datetime.fromtimestamp(now.timestamp() + 60, UTC):%Y%m%dT%H%M%SZ}":
-            raise CannotRunError(f"this machine's clock ({stamp}) is behind the last sweep ({previous}); set it, and submit again")
+            raise CannotRunError(f"this machine's clock ({stamp}) is behind the last sweep ({previous}); set the clock, and submit again")
         time.sleep(0.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a scan took: CPU seconds in calls of model actors, by stage, and how busy the CPUs were."""
+    """The cost of a scan: CPU seconds in calls of model actors, by stage, and how busy the CPUs were."""
 
     models: dict[str, float] = field(default_factory=dict)
     utilisation: dict[str, Any] = field(default_factory=dict)
 
 
 def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
-    """Scan what is not committed yet. Ray has to be running."""
+    """Scan the shards that are not committed yet. Ray must be running."""
     done = committed(ready.store, run.id)
     if done:
         ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
@@ -107,7 +107,7 @@ def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: Non
 
 
 def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
-    """Run to the end, also where a loop is running already, as in a notebook."""
+    """Run the coroutine to its end, even if a loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -117,7 +117,7 @@ def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
 
 
 async def _work(context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None) -> Spent:
-    """Scan what is not committed."""
+    """Scan the shards that are not committed yet."""
     import ray
 
     from veritensor_ray.jobs.pool import Pool
@@ -165,7 +165,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         look=machines.look,
     )
     try:
-        if run.totals["shards"] - len(done) > slots.cpus:  # long enough to be told at the beginning that a model does not load
+        if run.totals["shards"] - len(done) > slots.cpus:  # long enough that a model that does not load should be noticed first
             report.stage("load models")
             await asyncio.gather(*(pool.start() for pool in pools))
         report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
@@ -177,7 +177,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     except DeadlineReached:
         left = run.totals["shards"] - len(committed(store, run.id))
         raise DeadlineReached(
-            f"the deadline was reached with {left} of {run.totals['shards']} shards left; the same command goes on with them"
+            f"the deadline was reached with {left} of {run.totals['shards']} shards left; the same command resumes with them"
         ) from None
     finally:
         for pool in pools:
@@ -187,7 +187,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
 
 
 async def _while(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, unless what watches over it raises first."""
+    """Do the work, unless its watcher raises first."""
     both = watching, working = asyncio.ensure_future(watch), asyncio.ensure_future(work)
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -199,7 +199,7 @@ async def _while(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, Non
 
 
 def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
-    """What the run says about itself in its results."""
+    """Returns the description of the run for its results."""
     context, fleet, parts = ready.context, ready.fleet, ready.parts
     present = [name for name in fleet.engines if name not in fleet.missing]
     described: dict[str, dict[str, Any]] = {
@@ -228,7 +228,7 @@ def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
 
 
 def collected(ready: Ready, task: Any, *arguments: Any) -> dict[str, Any]:
-    """The result of a collecting task. Raises CannotRunError."""
+    """Returns the result of a collecting task. Raises CannotRunError."""
     import ray
 
     ready.report.stage("collect")

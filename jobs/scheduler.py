@@ -1,4 +1,4 @@
-"""One coroutine per shard: extract, model stages, commit; deaths narrow a shard down to single artifacts. It moves references, never data."""
+"""One coroutine per shard: extract, model stages, commit. After a death, a shard is narrowed down to single artifacts."""
 
 from __future__ import annotations
 
@@ -37,36 +37,36 @@ from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
 
 EXTRACT = "extract"
-_STRIKES = 2  # deaths at one artifact in one stage, each in a run of its own
-_PATIENCE = 20  # losses of a shard that no artifact is to blame for
+_STRIKES = 2  # deaths at one artifact in one stage, each while it was scanned alone
+_PATIENCE = 20  # times that a shard may be lost without an artifact to blame
 _LAST_COMMITS = 20.0  # seconds
-_AHEAD, _AHEAD_BYTES = 2, 16_000_000  # batches of a shard that models have not finished: so many in any case, and more while they are small
+_AHEAD, _AHEAD_BYTES = 2, 16_000_000  # unfinished batches of a shard: this many in any case, and more while they are small
 _NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
 
 
-Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # of batches, in their order, with the bytes of each
+Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # the calls for batches, in order, with the bytes of each
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all shards of a run share."""
+    """Everything that all shards of a run share."""
 
     context: Context
-    reference: ray.ObjectRef[Any]  # the same, in the object store
+    reference: ray.ObjectRef[Any]  # the context in the object store
     store: OutputStore
     run: str
     fingerprints: Mapping[str, str]
     local: tuple[str, ...]
     pools: Sequence[Pool]
     turns: Turns
-    extractions: Seats  # no more than Ray has CPUs, since one that waits keeps its own
+    extractions: Seats  # no more than Ray has CPUs, since a waiting extraction keeps its CPU
     meter: Meter
-    window: Callable[[], int]  # shards that may be open
+    window: Callable[[], int]  # number of shards that may be open
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
-    deadline: datetime | None = None  # after it no shard begins
-    known: Any = None  # reference to the contents that need no scan
-    look: Callable[[], Awaitable[None]] | None = None  # at the machines, where one seems to be lost
+    deadline: datetime | None = None  # no shard begins after it
+    known: Any = None  # reference to the content that needs no scan
+    look: Callable[[], Awaitable[None]] | None = None  # checks the machines if one seems to be lost
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -75,9 +75,9 @@ class Work:
 
 
 async def run_shards(work: Work, shards: Iterable[Shard]) -> None:
-    """Scan and commit every shard; a window of them at a time. The first error that is no artifact's fault ends the run.
+    """Scan and commit every shard, a window of them at a time. The first error that no artifact caused ends the run.
 
-    Raises DeadlineReached when what was under way at the deadline is committed and there is more to do.
+    Raises DeadlineReached once running shards are committed after the deadline, if there is more to do.
     """
     active: set[asyncio.Task[None]] = set()
     bytes_active: dict[asyncio.Task[None], int] = {}
@@ -117,14 +117,14 @@ async def _shard(work: Work, shard: Shard) -> None:
             work.on_commit(await _commit(work, shard, passes))
             return
         except StageLost as lost:
-            work.on_note(f"shard {shard.id} again: {lost}")
+            work.on_note(f"shard {shard.id} is repeated: {lost}")
             if work.look is not None:
                 await work.look()
-    raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; look at the nodes' logs")
+    raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; check the logs of the nodes")
 
 
 async def _passes(work: Work, shard: Shard) -> list[Pass]:
-    """All artifacts together; after a death each by itself, so that the one to blame is known."""
+    """Scan all artifacts together; after a death, each one alone, so that the cause is known."""
     try:
         return [await _one_pass(work, shard.rows, {})]
     except StageLost as lost:
@@ -135,7 +135,7 @@ async def _passes(work: Work, shard: Shard) -> list[Pass]:
 
 
 async def _solo(work: Work, row: PlanRow) -> Pass:
-    """One artifact alone. The second death in a stage keeps it out of that stage; the others still see it."""
+    """Scan one artifact alone. After the second death in a stage it is kept out of that stage; the other stages still see it."""
     strikes: Counter[str] = Counter()
     kept_out: dict[str, str] = {}
     while True:
@@ -155,7 +155,7 @@ async def _solo(work: Work, row: PlanRow) -> Pass:
 
 async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str]) -> Pass:
     """Extract rows and run every batch through the model stages. Raises StageLost."""
-    wanted = rows[0].engines  # of a shard all rows have the same
+    wanted = rows[0].engines  # all rows of a shard have the same engines
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
     calls: Calls = {}
     try:
@@ -172,14 +172,14 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
 
 
 async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls) -> ray.ObjectRef[Any]:
-    """A reference to the outcomes. Between two batches the extraction stands still and takes no CPU, so that models get what they wait for."""
+    """Returns a reference to the outcomes. Between two batches the extraction pauses and holds no CPU, so that waiting models get one."""
     cpus, stream = 0.0, None
     try:
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
         stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known)
         while True:
-            payload, described = stream._get_next_ref_n(2)  # to await the stream itself would fetch each object into the driver
+            payload, described = stream._get_next_ref_n(2)  # awaiting the stream itself would fetch each object into the driver
             step = await _step(payload, described)
             work.meter.add("extract", step.cpu_seconds)
             if step.end:
@@ -194,14 +194,14 @@ async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: S
             stream._consume_next_ref_n(2)
     finally:
         if stream is not None:
-            ray.cancel(stream)  # who nobody takes anything from would stand still for ever, and keep its CPU
+            ray.cancel(stream)  # a task whose results nobody takes would wait forever, and keep its CPU
         work.turns.give(machine, cpus)
         work.extractions.give(machine)
 
 
 @functools.lru_cache(maxsize=4096)
 def _extract_on(machine: str) -> Any:
-    """The task for a machine, or for another one where that has no CPU after all."""
+    """Returns the task for a machine, or for a different one if it turns out to have no CPU."""
     there = NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
     return extract.options(scheduling_strategy=there)
 
@@ -215,13 +215,13 @@ async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> S
     try:
         step: Step = await described
     except ObjectRefStreamEndOfStreamError:
-        await payload  # what the worker raised stands in its place
+        await payload  # raises the error of the worker
         raise StageLost(EXTRACT, "the worker's stream ended early") from None
     return step
 
 
 async def _few(calls: Calls) -> None:
-    """Wait until few enough batches of a shard are ahead of the models. Raises what one of them raised."""
+    """Wait until few enough batches of a shard are ahead of the models. Raises the error of any of them."""
     while len(pending := [call for call in calls if not call.done()]) >= _AHEAD and sum(map(calls.__getitem__, pending)) > _AHEAD_BYTES:
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     for call in calls:
@@ -232,7 +232,7 @@ async def _few(calls: Calls) -> None:
 async def _scanned(
     pools: Sequence[Pool], batch: ray.ObjectRef[Any], images: bool, wanted: tuple[str, ...], machine: str
 ) -> list[ray.ObjectRef[Any]]:
-    """References to what the model stages found in a batch."""
+    """Returns references to the findings of the model stages in a batch."""
     results: list[ray.ObjectRef[Any]] = []
     texts = await _read_images(pools, batch, results, machine) if images else [batch]
     for handover in texts:
@@ -245,7 +245,7 @@ async def _scanned(
 async def _read_images(
     pools: Sequence[Pool], images: ray.ObjectRef[Any], results: list[ray.ObjectRef[Any]], machine: str
 ) -> list[ray.ObjectRef[Any]]:
-    """References to the text in a batch of images, of those transcribers that found some."""
+    """Returns references to the texts that transcribers found in a batch of images."""
     texts = []
     for pool in pools:
         if pool.reads_images:
@@ -256,7 +256,7 @@ async def _read_images(
 
 
 def _lost(error: RayError, limit: float) -> StageLost:
-    """What a failed extraction means; most specific first, since Ray's errors are also instances of their cause."""
+    """Returns the meaning of a failed extraction. The most specific error comes first, since Ray's errors are also instances of their cause."""
     if isinstance(error, _NOT_ITS_FAULT):
         return StageLost(EXTRACT, f"{type(error).__name__}", strike=False)
     if isinstance(error, WorkerCrashedError):
@@ -268,7 +268,7 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    """Commit a shard on the machine that extracted it last, where most of the data is, and a process has just become idle."""
+    """Commit a shard on the machine that extracted it last: most of its data is there, and a process has just become idle."""
     machine = passes[-1].machine
     cpus = await work.turns.take(machine, CALL)
     try:
@@ -279,15 +279,15 @@ async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any
 
 async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str) -> dict[str, Any]:
     reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
-    call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # no task: the loop's end would cancel that too
+    call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:
         numbers = await asyncio.shield(call)
         work.meter.add("commit", numbers["cpu_seconds"])
         return numbers
     except asyncio.CancelledError:
-        until = time.monotonic() + _LAST_COMMITS  # it is writing: who cleans up after this run must come later
+        until = time.monotonic() + _LAST_COMMITS  # it is writing, so any clean-up of this run has to wait
         while not call.done() and (left := until - time.monotonic()) > 0:
-            with contextlib.suppress(asyncio.CancelledError):  # the end of the loop cancels, and so does the end of `run_shards`
+            with contextlib.suppress(asyncio.CancelledError):  # both the end of the loop and the end of `run_shards` cancel
                 await asyncio.wait([call], timeout=left)
         raise
     except (WorkerCrashedError, *_NOT_ITS_FAULT) as error:

@@ -1,4 +1,4 @@
-"""The sweep: an audit of what changed since the last complete one, published as the state's newest night. The state's folder is its memory."""
+"""The sweep: an audit of the changes since the last complete one, published as the newest sweep of a state, the folder with all sweeps."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from veritensor_ray.stores.filesystems import denied
 
 
 def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Run or resume a sweep; returns the content of its run.json. Raises UsageError, CannotRunError, DeadlineReached and their kinds.
+    """Run or resume a sweep; returns the content of its run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
 
-    `fresh` scans everything again and keeps the history.
+    `fresh` scans everything again, but keeps the history.
     """
     report = reporter or Silent()
     with ready(settings, report) as prepared:
@@ -52,18 +52,18 @@ def _swept(ready: Ready) -> dict[str, Any]:
     ready.report.stage("start")
     with cluster.running(ready.settings):
         spent = scan(ready, run, reading.known)
-        ready.lease.check()  # who has it now may have published this very sweep
+        ready.lease.check()  # a run that took the lease over may have published this very sweep
         result = collected(ready, collect_night, info(ready, run, spent), ready.context.site_key, ready.judge, run.previous)
     _conclude(ready, run, result)
     return result
 
 
 def _last(ready: Ready) -> Night | None:
-    """The last complete sweep of this state. Raises OutputConflict where the folder holds something else, or sweeps of something else."""
+    """Returns the last complete sweep of this state. Raises OutputConflict if the folder holds something else, or sweeps of another corpus."""
     store = ready.store
     if store.exists("run.json"):
         raise OutputConflict(
-            f"the output {store.uri} holds an audit; a sweep keeps its state in a folder of its own: choose another --output"
+            f"the output {store.uri} holds an audit, and a sweep needs a separate folder for its state; choose another --output"
         )
     last = latest(store)
     if last is None:
@@ -74,12 +74,12 @@ def _last(ready: Ready) -> Night | None:
     theirs = before.run["fingerprint_parts"]
     if theirs["sources"] != ready.parts["sources"]:
         raise OutputConflict(
-            f"the state {store.uri} is of another corpus, {', '.join(theirs['sources'])}; choose another --output for this one"
+            f"the state {store.uri} belongs to another corpus, {', '.join(theirs['sources'])}; choose another --output for this one"
         )
     if theirs["site_key"] != ready.parts["site_key"]:
         raise OutputConflict(
-            f"the state {store.uri} was made with another site key ({theirs['site_key']}, this one is {ready.parts['site_key']}), so that "
-            "no finding would be recognised; set site_key to that key, or choose another --output"
+            f"the state {store.uri} was made with another site key ({theirs['site_key']}; this one is {ready.parts['site_key']}), so "
+            "no finding would be recognized. Set site_key to that key, or choose another --output"
         )
     if gap := missed(before.started, datetime.now(UTC), ready.settings.sweep.every):
         ready.report.note(f"{gap} sweep{'s were' if gap > 1 else ' was'} missed: the last complete one began at {before.run['started_at']}")
@@ -87,21 +87,21 @@ def _last(ready: Ready) -> Night | None:
 
 
 def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
-    """Nobody signs what he takes over from somebody else: the last sweep has to be what this key, or one that is trusted, signed."""
+    """Refuse to sign unverified results: the last sweep must have been signed by this key, or by a trusted one. Raises SignatureError."""
     if not before.store.exists(ATTESTATION):
         raise SignatureError(
-            f"nothing can be taken over from the last sweep: {before.store.uri} is not signed. If that is right, because this is the first one "
+            f"nothing can be reused from the last sweep: {before.store.uri} is not signed. If that is expected, because this is the first sweep "
             "with --sign-key, give --fresh once: it scans everything again and keeps the history"
         )
     try:
         trusted = trust(trust_list(ready.settings.trusted_keys), public_bytes(load_private_key(sign_key)), "of this run")
         check_output(ready.store, trusted)
     except SignatureError as error:
-        raise SignatureError(f"nothing can be taken over from the last sweep: {error}") from None
+        raise SignatureError(f"nothing can be reused from the last sweep: {error}") from None
 
 
 def _resumable(ready: Ready, before: Night | None) -> Run | None:
-    """A sweep that did not end, where it can still end; what is left of others is removed."""
+    """Returns an interrupted sweep that can be resumed, or None; leftovers of other sweeps are removed."""
     found = None
     fresh = ready.settings.fresh
     for run, parts in requests(ready.store):
@@ -112,21 +112,21 @@ def _resumable(ready: Ready, before: Night | None) -> Run | None:
             continue
         if before is None or run.id != before.id:
             changed = differences(parts, ready.parts)
-            why = "--fresh takes nothing over" if fresh else "another one has ended since"
+            why = "--fresh reuses nothing" if fresh else "another sweep has ended since"
             why = f"{', '.join(changed)} changed since" if changed else why
-            ready.report.note(f"sweep {run.id} did not end and is planned anew: {why}")
+            ready.report.note(f"sweep {run.id} did not end and is planned again: {why}")
             ready.store.delete(f"{SWEEPS}/{run.id}")
         ready.store.delete(f"_work/{run.id}")
     return found
 
 
 class _Reading:
-    """The last complete sweep, read when it is first needed."""
+    """The last complete sweep, read on first use."""
 
     def __init__(self, ready: Ready, before: Night | None) -> None:
         self._ready, self._before = ready, before
         self._previous: Previous | None = None
-        # without anything to take over, every engine runs on everything
+        # with nothing to reuse, every engine runs on everything
         self.decide = (lambda entry: self._read().decide(entry)) if before else None
 
     def known(self) -> Known | None:
@@ -143,7 +143,7 @@ class _Reading:
 
 
 def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether files are still taken apart as they were, and rows have the columns of today: by the same version, within the same limits."""
+    """Whether the last sweep read files in the same way and wrote the same columns: with the same version and the same limits."""
     theirs = before["fingerprint_parts"]
     same = all(parts[name] == theirs.get(name) for name in ("version", "schema"))
     return bool(same and parts["settings"]["limits"] == theirs["settings"]["limits"])
@@ -162,12 +162,12 @@ def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
 
 
 def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
-    """A corpus that has nothing in it any more is more likely not there: that must not resolve every finding."""
+    """Refuse a corpus that is suddenly empty: more likely it is not mounted, and its findings must not all become resolved."""
     if before is not None and before.run["totals"]["artifacts"] and not run.totals["artifacts"] and not run.fresh:
         ready.store.delete(f"_work/{run.id}")
         raise CannotRunError(
-            f"nothing is in {', '.join(ready.parts['sources'])}, where the last sweep saw {before.run['totals']['artifacts']:,} artifacts: "
-            "is it mounted? If it is empty on purpose, give --fresh"
+            f"nothing is in {', '.join(ready.parts['sources'])}, where the last sweep saw {before.run['totals']['artifacts']:,} artifacts; "
+            "check that it is mounted. If it is empty on purpose, give --fresh"
         )
 
 
@@ -175,16 +175,16 @@ def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
     if before is not None:
         ready.report.note(
             f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged, "
-            f"{run.totals['again']:,} are seen by some engines alone"
+            f"{run.totals['again']:,} are scanned by some engines only"
         )
 
 
 def _conclude(ready: Ready, run: Run, result: dict[str, Any]) -> None:
-    """Sign, publish, and remove what is not needed any more. What was published is an end: nothing after it makes the run fail."""
+    """Sign, publish, and remove leftovers. Once the sweep is published, nothing makes the run fail any more."""
     settings, store = ready.settings, ready.store
     if settings.sign_key:
         attest(folder_of(store, run.id), settings.sign_key, result)
-        ready.report.note(f"signed with {settings.sign_key}; to check: veritensor-ray verify {settings.output}")
+        ready.report.note(f"signed with {settings.sign_key}; to check it: veritensor-ray verify {settings.output}")
     ready.lease.check()
     if problem := publish(store, result):
         ready.report.note(problem)
@@ -192,7 +192,7 @@ def _conclude(ready: Ready, run: Run, result: dict[str, Any]) -> None:
         prune(store, surplus(store, settings.sweep.keep))
         for name in store.names("_work"):
             if name != ".lease":
-                store.delete(f"_work/{name}")  # what interrupted runs left there, too
+                store.delete(f"_work/{name}")  # including leftovers of interrupted runs
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         ready.report.note(f"old sweeps were not removed: {denied(store.uri, 'write', error)}; the next sweep tries again")
 

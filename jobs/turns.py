@@ -1,4 +1,4 @@
-"""Who computes when: the CPUs of a run's machines go to what waits for them, models first. It knows neither Ray nor shards."""
+"""Decides which work may compute: the CPUs of a run's machines go to whatever waits for them, model calls first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# A model call frees the memory of a batch, an extraction that is resumed makes another one, and one that begins opens a shard.
+# A model call frees the memory of a batch, a resumed extraction makes another batch, and a new extraction opens a shard.
 CALL, RESUME, BEGIN = range(3)
 
 
@@ -21,17 +21,17 @@ class _Desk:
 
 
 class Turns:
-    """CPUs by machine. Who takes one waits until it is free, and more urgent ones go first; a machine that is lost holds nobody up."""
+    """The CPUs of each machine. A taker waits until they are free, more urgent takers go first, and a lost machine blocks nobody."""
 
     def __init__(self, cpus: Mapping[str, float]) -> None:
         self._desks = {machine: _Desk(count, count) for machine, count in cpus.items()}
         self._cpus, self._held = sum(cpus.values()), 0.0
         self._given = self._offered = 0.0
         self._moment = time.monotonic()
-        self.told: list[Callable[[float, float], None]] = []  # of seconds that passed, and the CPUs that nobody had in them
+        self.told: list[Callable[[float, float], None]] = []  # called with elapsed seconds, and the CPUs idle meanwhile
 
     def update(self, cpus: Mapping[str, float]) -> None:
-        """Machines came or went."""
+        """Adjust to machines that came or went."""
         self.count()
         for machine, count in cpus.items():
             desk = self._desks.setdefault(machine, _Desk(0, 0))
@@ -47,7 +47,7 @@ class Turns:
         self._held = sum(desk.cpus - desk.free for desk in self._desks.values())
 
     async def take(self, machine: str, urgency: int, cpus: float = 1.0) -> float:
-        """Wait for CPUs of a machine, at most for all that it has; returns how many they are, which `give` wants back."""
+        """Wait for CPUs of a machine, at most as many as it has. Returns their number, to be passed to `give`."""
         desk = self._desks.get(machine)
         if desk is None or cpus == 0:
             return 0.0
@@ -60,24 +60,24 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it had just come
+            if turn.done() and not turn.cancelled():  # it had just been granted
                 self.give(machine, cpus)
             raise
         return cpus
 
     def give(self, machine: str, cpus: float) -> None:
-        """Back, for the most urgent one that waits there."""
+        """Return CPUs; they go to the most urgent taker that waits there."""
         if (desk := self._desks.get(machine)) is not None:
             self._hand(desk, -cpus)
             self._wake(desk)
 
     def free(self, machine: str) -> float:
-        """CPUs of a machine that nobody has, less those that somebody waits for."""
+        """Returns the free CPUs of a machine, minus the number of takers that wait for some."""
         desk = self._desks.get(machine)
         return -math.inf if desk is None else desk.free - sum(len(waiting) for waiting in desk.waiting)
 
     def counted(self) -> tuple[float, float]:
-        """CPU seconds that were given out until now, and those that there were."""
+        """Returns the CPU seconds that were used so far, and those that were available."""
         self.count()
         return self._given, self._offered
 
@@ -98,7 +98,7 @@ class Turns:
         self._held += cpus
 
     def count(self) -> None:
-        """Add up what was until now, before something changes."""
+        """Add up the time until now, before something changes."""
         now = time.monotonic()
         passed, self._moment = now - self._moment, now
         self._given += passed * self._held
@@ -108,7 +108,7 @@ class Turns:
 
 
 class Seats:
-    """So many at a time on each machine; who takes one gets it where most CPUs are free. With `shares`, what is done there takes turns."""
+    """A number of seats on each machine. A taker gets a seat where most CPUs are free. With `shares`, the work on seats takes turns."""
 
     def __init__(self, turns: Turns, seats: Mapping[str, int], shares: bool = True) -> None:
         self._turns = turns
@@ -119,12 +119,12 @@ class Seats:
         turns.told.append(self._told)
 
     def waited(self) -> float:
-        """Seconds since they were last forgotten that takers waited, those of all added up, as far as CPUs had nothing to do meanwhile."""
+        """Returns the total seconds that takers waited since they were last forgotten, counting only time in which CPUs were idle."""
         self._turns.count()
         return self._waited
 
     def forget(self, seconds: float = math.inf) -> None:
-        """Something was done about so much of it."""
+        """Subtract `seconds` of waiting, after something was done about it."""
         self._waited = max(0.0, self.waited() - seconds)
 
     def _told(self, seconds: float, idle: float) -> None:
@@ -132,22 +132,22 @@ class Seats:
 
     @property
     def count(self) -> int:
-        """Of all machines."""
+        """The seats of all machines."""
         return sum(self._seats.values())
 
     def update(self, seats: Mapping[str, int]) -> None:
-        """Machines came or went."""
+        """Adjust to machines that came or went."""
         self._free = {machine: count - self._seats.get(machine, 0) + self._free.get(machine, 0) for machine, count in seats.items()}
         self._seats = dict(seats)
         self._wake()
 
     async def take(self, near: str | None = None) -> str:
-        """The machine of a seat: `near` where a CPU is free there."""
+        """Take a seat and return its machine: `near`, if it has a free CPU."""
         if (machine := self._best(near)) is not None:
             self._free[machine] -= 1
             return machine
         seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._turns.count()  # until now, by those who waited before
+        self._turns.count()  # counts the time until now for those who already waited
         self._waiting.append(seat)
         try:
             return await seat
@@ -157,7 +157,7 @@ class Seats:
             raise
 
     def give(self, machine: str) -> None:
-        """Back, for who waits longest."""
+        """Return a seat; it goes to the taker that has waited longest."""
         if machine in self._free:
             self._free[machine] += 1
             self._wake()

@@ -1,4 +1,4 @@
-"""How busy a run kept its CPUs, from the first extraction to the last commit; it knows neither Ray nor shards."""
+"""How busy a run kept its CPUs, from the first extraction to the last commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veritensor_ray.jobs.turns import Turns
 
 
 class Meter:
-    """Adds CPU seconds up by what they were spent on."""
+    """Adds up CPU seconds by what they were spent on."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
@@ -19,17 +19,17 @@ class Meter:
         self._before = self._after = (0.0, 0.0)
 
     def begin(self) -> None:
-        """Something begins to compute; what was before the first one does not count."""
+        """Note that work begins; the time before the first call does not count."""
         if not self._began:
             self._began, self._before = time.monotonic(), self._turns.counted()
 
     def add(self, what: str, seconds: float) -> None:
-        """CPU seconds of something that has ended."""
+        """Add the CPU seconds of work that has ended."""
         self._seconds[what] += seconds
         self._ended, self._after = time.monotonic(), self._turns.counted()
 
     def report(self, models: float, load: float) -> dict[str, Any]:
-        """Shares and seconds for run.json; `models` and `load` are the CPU seconds of the model actors. Empty where nothing ran."""
+        """Returns shares and seconds for run.json. `models` and `load` are the CPU seconds of the model actors. Empty if nothing ran."""
         given, offered = (after - before for after, before in zip(self._after, self._before, strict=True))
         if offered <= 0:
             return {}

@@ -1,8 +1,8 @@
 """Writes a small corpus for demonstrations and tests: a support team's knowledge base, datasets, notebooks, agent files and uploads.
 
 About thirty attacks are planted in it, among at least as many texts that only look like attacks. FOLDER.expected.json, beside the
-folder, says what an audit has to find and where, which files have to stay silent, and which cannot be read. Nothing in it works:
-hosts are reserved names and addresses, programs have a header and no code. The same seed writes the same bytes.
+folder, lists what an audit has to find and where, which files must have no finding, and which cannot be read. Nothing in it works:
+hosts are reserved names and addresses, and programs have a header but no code. The same seed writes the same bytes.
 
     python scripts/make_demo_corpus.py /tmp/demo
     veritensor-ray submit /tmp/demo --output /tmp/demo-audit
@@ -65,7 +65,7 @@ ORDERS = (
 
 
 class Corpus:
-    """The folder, and what is known about each file in it."""
+    """The folder, and the expectations for each file in it."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.random = folder, random.Random(seed)
@@ -74,27 +74,27 @@ class Corpus:
         self.special: dict[str, tuple[str, str]] = {}
 
     def add(self, path: str, data: bytes | str) -> None:
-        """Write a file; text is UTF-8 with the line ends that it has."""
+        """Write a file; text is encoded as UTF-8, with its line ends unchanged."""
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data.encode() if isinstance(data, str) else data)
         self.files.append(path)
 
     def plant(self, path: str, rules: str | Sequence[str], **location: Any) -> None:
-        """Say that an audit has to find one of `rules` there."""
+        """Record that an audit has to find one of `rules` there."""
         names = [rules] if isinstance(rules, str) else list(rules)
         named = [name if "." in name else f"signatures.{name}" for name in names]
         self.planted.append({"artifact": path, "rules": named, "location": location})
 
     def page(self, path: str, title: str, lines: Sequence[str], attacks: Mapping[str, str | Sequence[str]] | None = None) -> str:
-        """A text of a title and paragraphs; `attacks` maps words in them to the rules that have to see them."""
+        """Returns a text with a title and paragraphs; `attacks` maps words in them to the rules that have to match them."""
         text = f"# {title}\n\n" + "\n\n".join([*self.prose(2), *lines, *self.prose(2)]) + "\n"
         for words, rules in (attacks or {}).items():
             self.plant(path, rules, line=line_of(text, words))
         return text
 
     def prose(self, count: int) -> list[str]:
-        """Paragraphs of harmless sentences."""
+        """Returns paragraphs of harmless sentences."""
         return [" ".join(self.random.sample(LOREM, 3)) for _ in range(count)]
 
     def question(self) -> str:
@@ -107,20 +107,20 @@ class Corpus:
         return self.random.choice(PRODUCTS)
 
     def expected(self) -> dict[str, Any]:
-        """What the audit's tables have to say."""
+        """Returns what the tables of an audit have to contain."""
         attacked = {one["artifact"] for one in self.planted}
         benign = sorted(path for path in self.files if path not in attacked)
         return {"planted": self.planted, "benign": benign, "special": self.special}
 
 
 def line_of(text: str, words: str) -> int:
-    """The line, from one, where `words` begin; they have to be there once."""
+    """Returns the line, counted from one, in which `words` begin; they must occur exactly once."""
     assert text.count(words) == 1, (words, text.count(words))
     return text.count("\n", 0, text.index(words)) + 1
 
 
 def knowledge_base(corpus: Corpus) -> None:
-    """Markdown and HTML pages, half of them with words that attacks use too."""
+    """Markdown and HTML pages; half of them contain words that attacks use too."""
     for path, title, lines, attacks in KNOWLEDGE_BASE:
         corpus.add(f"kb/{path}", corpus.page(f"kb/{path}", title, lines, attacks))
     for path, title, body, attacks in WEB_PAGES:
@@ -205,7 +205,7 @@ def arrow(questions: Sequence[str], opener: Any) -> bytes:
 
 
 def tables(corpus: Corpus) -> None:
-    """CSV with line ends inside quotes, and with rows that are too long or too short."""
+    """CSV files with line ends inside quotes, and with rows that are too long or too short."""
     header = ["order", "customer", "note", "answer"]
     rows = [[f"{20_000 + i}", f"customer {i}", f"{corpus.question()}\n{corpus.question()}", corpus.prose(1)[0]] for i in range(70)]
     corpus.add("exports/orders-clean.csv", table([header, *rows[:40]]))
@@ -231,7 +231,7 @@ def table(rows: Sequence[Sequence[str]], delimiter: str = ",") -> str:
 
 
 def notebooks(corpus: Corpus) -> None:
-    """An analysis without and one with an attack in a cell and in a saved output."""
+    """Two notebooks: a harmless analysis, and one with an attack in a cell and in a saved output."""
     cells: list[dict[str, Any]] = [
         markdown_cell("# Tickets per week\nIgnore warnings about missing fonts. Run all previous cells first."),
         code_cell("!pip install pandas\nimport pandas as pd\nimport warnings\nwarnings.filterwarnings('ignore')"),
@@ -265,7 +265,7 @@ def notebook(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def drawn(words: str, comment: str | None = None, kind: str = "PNG", size: int = 10) -> bytes:
-    """A picture with words drawn in it, and a comment in its metadata."""
+    """Returns an image with words drawn in it, and a comment in its metadata."""
     image = Image.new("RGB", (36 * size, 8 * size), "white")
     ImageDraw.Draw(image).text((12, 3 * size), words, fill="black", font=ImageFont.load_default(size))
     out, info = io.BytesIO(), PngImagePlugin.PngInfo()
@@ -277,7 +277,7 @@ def drawn(words: str, comment: str | None = None, kind: str = "PNG", size: int =
 
 
 def images(corpus: Corpus) -> None:
-    """Pictures, one with an order in its metadata, one with an order in its pixels, two that are something else as well, one that is none."""
+    """Images: one has an attack in its metadata, one in its pixels, two are also valid in another format, and one is not an image at all."""
     for path, data in (
         ("warehouse.png", drawn("Warehouse, gate 4", "Taken in 2024 with a phone.")),
         ("opening-hours.png", drawn("Mon-Fri 8-18, Sat 9-13")),
@@ -300,7 +300,7 @@ def images(corpus: Corpus) -> None:
 
 
 def customers(corpus: Corpus) -> None:
-    """A letter and an export that hold what should not be in a training set."""
+    """A letter and an export with personal data that does not belong in a training set."""
     letter = [
         "Dear Mr. Jonas Keller,",
         "we will refund the amount to your account DE89 3704 0044 0532 0130 00 within five days.",
@@ -318,7 +318,7 @@ def customers(corpus: Corpus) -> None:
 
 
 def archive(members: Mapping[str, str | bytes]) -> bytes:
-    """A zip that is the same every time."""
+    """Returns a zip whose bytes are the same every time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         for name, text in members.items():
@@ -327,7 +327,7 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
 
 
 def docx(visible: str, hidden: str) -> bytes:
-    """A letter of one paragraph, and one in a font that is not shown."""
+    """Returns a letter with one visible paragraph and one in a hidden font."""
     kinds = "http://schemas.openxmlformats.org"
     body = f"<w:p><w:r><w:t>{visible}</w:t></w:r></w:p><w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>{hidden}</w:t></w:r></w:p>"
     main = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
@@ -344,7 +344,7 @@ def docx(visible: str, hidden: str) -> bytes:
 
 
 def pdf(visible: str, hidden: str) -> bytes:
-    """A page with a line of text, and one that is drawn invisibly."""
+    """Returns a page with one line of visible text and one that is drawn invisibly."""
     content = f"BT /F1 12 Tf 72 720 Td ({visible}) Tj 0 -40 Td 3 Tr ({hidden}) Tj ET".encode()
     objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -363,13 +363,13 @@ def pdf(visible: str, hidden: str) -> bytes:
 
 
 def token(corpus: Corpus) -> str:
-    """What looks like a token of a chat service and opens nothing."""
+    """Returns a string that looks like a token of a chat service but opens nothing."""
     letters = "".join(corpus.random.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=24))
     return "-".join(("xoxb", str(corpus.random.randint(10**11, 10**12)), str(corpus.random.randint(10**11, 10**12)), letters))
 
 
 def agent_files(corpus: Corpus) -> None:
-    """Skills and configuration of coding agents: helpful ones, and some that give themselves too much."""
+    """Skills and configuration of coding agents: helpful ones, and some that grant themselves too much."""
     for path, text, attacks in AGENT_FILES:
         corpus.add(f"agents/{path}", text)
         for words, rules in attacks.items():
@@ -393,7 +393,7 @@ def international(corpus: Corpus) -> None:
 
 
 def uploads(corpus: Corpus) -> None:
-    """What customers sent: code, documents, archives, and things that cannot be read."""
+    """Customers' uploads: code, documents, archives, and files that cannot be read."""
     for path, text, attacks in UPLOADS:
         corpus.add(f"uploads/{path}", text)
         for words, rules in attacks.items():
@@ -440,7 +440,7 @@ def uploads(corpus: Corpus) -> None:
 
 
 def _tags(text: str) -> str:
-    """The text in Unicode tag characters, which nothing draws."""
+    """Returns the text in Unicode tag characters, which are never drawn."""
     return "".join(chr(0xE0000 + ord(character)) for character in text)
 
 
@@ -508,7 +508,7 @@ UPLOADS: tuple[tuple[str, str, Attacks], ...] = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="made anew; must not exist or be empty")
+    parser.add_argument("folder", type=Path, help="Folder to create. It must be empty or not exist.")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     folder: Path = args.folder

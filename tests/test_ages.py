@@ -26,7 +26,7 @@ def test_spans(text: str, seconds: float) -> None:
     ["", "d", "7", "7 d", "-7d", "+7d", "7D", "7days", "1h30m", ".5h", "5.h", "٧d", "7d\n", "1e3s", "inf", "9999999999d", "9" * 400 + "w"],
 )
 def test_what_is_no_span(text: str) -> None:
-    with pytest.raises(ValueError, match="is not understood: give a span of time such as 90s, 30m, 12h, 7d or 2w"):
+    with pytest.raises(ValueError, match="is not understood; give a span of time such as 90s, 30m, 12h, 7d or 2w"):
         span(text)
 
 

@@ -65,7 +65,7 @@ def test_the_passage_of_a_finding(audit: vr.Audit) -> None:
     assert (passage.location["line"], passage.first, passage.cells, passage.revealed) == (1, 1, (), False)
     assert "<img" not in passage._repr_html_()
     assert "&lt;img" in passage._repr_html_()
-    with pytest.raises(UsageError, match="takes a reason"):
+    with pytest.raises(UsageError, match="requires a reason"):
         audit.context(found["finding_id"], reveal=True)
     assert audit.accesses() == []
     assert audit.context(found["finding_id"], reveal=True, reason="a test").revealed
@@ -139,7 +139,7 @@ def test_a_folder_is_no_file_and_an_empty_list_no_corpus(tmp_path: Path) -> None
             vr.inspect(folder)
     with pytest.raises(UsageError, match="the list of sources is empty"):
         vr.scan([])
-    with pytest.raises(UsageError, match="the output is a path or a URI, not pandas"):
+    with pytest.raises(UsageError, match="the output must be a path or a URI, not pandas"):
         vr.scan(tmp_path, FRAME)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the id of a sweep as text, not int"):
         vr.open(tmp_path, sweep=5)  # type: ignore[arg-type]
@@ -171,7 +171,7 @@ def test_the_name_of_a_file_that_is_not_there_is_no_text(text: str, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     Path("gone").symlink_to("nowhere")
-    with pytest.raises(UsageError, match="names a file, and there is no regular file there"):
+    with pytest.raises(UsageError, match="looks like the name of a file, but there is no such file"):
         vr.inspect(text, engines=["signatures"])
 
 

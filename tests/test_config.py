@@ -122,8 +122,8 @@ def test_every_wrong_key_is_named_at_once() -> None:
     ("content", "message"),
     [
         (b"a: [1", "configuration file run.yaml: "),
-        (b"- a\n- b", "the top level has to be a mapping"),
-        (b"just words", "the top level has to be a mapping"),
+        (b"- a\n- b", "the top level must be a mapping"),
+        (b"just words", "the top level must be a mapping"),
         (b"\xff\xfe\x00", "configuration file run.yaml: "),
         (b"!!python/object/apply:os.system ['true']", "configuration file run.yaml: "),
     ],
@@ -241,7 +241,7 @@ def test_a_file_that_nobody_named_stands_apart_from_the_corpus(
 )
 def test_what_is_run_or_believed_comes_from_a_file_that_is_named(text: str, key: str) -> None:
     Path("veritensor-ray.yaml").write_text(text)
-    with pytest.raises(UsageError, match=rf"sets {key}, which only a file that is named may do: give --config veritensor-ray.yaml"):
+    with pytest.raises(UsageError, match=rf"sets {key}, which is only allowed in a file that you name: give --config veritensor-ray.yaml"):
         load_settings(None, {}, {})
     load_settings("veritensor-ray.yaml", {}, {})
 
@@ -255,7 +255,7 @@ def test_with_links_no_file_is_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for text, given in (("engines: [signatures]", flags | {"follow_links": True}), ("follow_links: true", flags)):
         Path("veritensor-ray.yaml").write_text(text)
         with pytest.raises(
-            UsageError, match=r"links of the corpus .* may lead there, so it may not be yours; if it is, name it with --config"
+            UsageError, match=r"links of the corpus .* may lead there, so it may not be yours. If it is, name it with --config"
         ):
             load_settings(None, given, {})
     assert load_settings(None, {"sources": ["s3://bucket"]}, {}).follow_links

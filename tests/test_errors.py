@@ -16,9 +16,9 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 WHAT = "the sheet cannot be read"
-ENDS = "it ends early, or a length or position in it is wrong"
-VALUE = "a number or value in it is not possible"
-STRUCTURE = "its structure is not what its format demands"
+ENDS = "it ends early, or one of its lengths or positions is wrong"
+VALUE = "it contains an impossible number or value"
+STRUCTURE = "its structure violates its format"
 
 
 def caught(raising: Callable[[], object]) -> Exception:
@@ -34,7 +34,7 @@ def caught(raising: Callable[[], object]) -> Exception:
         (caught(lambda: struct.unpack("<I", b"ab")), f"{ENDS} (error)"),
         (caught(lambda: [][1]), f"{ENDS} (IndexError)"),
         (caught(lambda: np.frombuffer(b"abc", np.uint16)), f"{VALUE} (ValueError)"),
-        (caught(lambda: b"\xff".decode()), "characters in it do not decode (UnicodeDecodeError)"),
+        (caught(lambda: b"\xff".decode()), "some of its characters do not decode (UnicodeDecodeError)"),
         (caught(lambda: dict[str, int]()["4111111111111111"]), f"{STRUCTURE} (KeyError)"),
         (caught(lambda: None.sheets), f"{STRUCTURE} (AttributeError)"),  # type: ignore[attr-defined]
         (RecursionError(), "it is nested too deeply (RecursionError)"),

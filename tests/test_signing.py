@@ -97,15 +97,15 @@ def pem(key: Any, password: bytes | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda: pem(rsa.generate_private_key(65537, 2048)), "is of another kind than ed25519"),
-        (lambda: pem(ec.generate_private_key(ec.SECP256R1())), "is of another kind than ed25519"),
-        (lambda: pem(ed448.Ed448PrivateKey.generate()), "is of another kind than ed25519"),
+        (lambda: pem(rsa.generate_private_key(65537, 2048)), "is not an ed25519 key"),
+        (lambda: pem(ec.generate_private_key(ec.SECP256R1())), "is not an ed25519 key"),
+        (lambda: pem(ed448.Ed448PrivateKey.generate()), "is not an ed25519 key"),
         (lambda: pem(ed25519.Ed25519PrivateKey.generate(), b"secret"), "is encrypted with a password"),
-        (lambda: b"", "is no private key in PEM; make one with `veritensor-ray keys new PATH`"),
-        (lambda: b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is no private key in PEM"),
+        (lambda: b"", "is not a private key in PEM format; make one with `veritensor-ray keys new PATH`"),
+        (lambda: b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is not a private key in PEM format"),
         (
             lambda: ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "is no private key in PEM",
+            "is not a private key in PEM format",
         ),
     ],
 )
@@ -125,14 +125,14 @@ def test_keys_are_named(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_public_keys_that_are_refused(keys: Path) -> None:
-    with pytest.raises(UsageError, match=r"this is the private key, which stays where it is: give its .pub"):
+    with pytest.raises(UsageError, match=r"this is the private key, which must stay where it is: give its .pub"):
         load_public_key(keys / "a")
     with pytest.raises(UsageError, match="cannot be read"):
         load_public_key(keys / "none.pub")
     (keys / "x.pub").write_bytes(
         rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    with pytest.raises(UsageError, match="another kind than ed25519"):
+    with pytest.raises(UsageError, match="is not an ed25519 key"):
         load_public_key(keys / "x.pub")
 
 
@@ -171,10 +171,14 @@ def test_when_a_key_expires(not_after: str | None, moment: str, counts: bool) ->
 @pytest.mark.parametrize(
     ("trusted", "signatures", "message"),
     [
-        (lambda k: trusting(k), "a", r"it has no signature that counts. key {a} is not in /.*/trusted.json: compare the id"),
+        (lambda k: trusting(k), "a", r"it has no valid signature. key {a} is not in /.*/trusted.json: compare the id"),
         (lambda k: trusting(k, "b"), "a", "key {a} is not in"),
-        (lambda k: trusting(k, "a"), "", "it has no signature that counts. Have it signed"),
-        (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "a", r"key {a} \(key a\) is revoked \(stolen\): get one"),
+        (lambda k: trusting(k, "a"), "", "it has no valid signature. Have it signed"),
+        (
+            lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"),
+            "a",
+            r"key {a} \(key a\) is revoked \(stolen\): get a copy",
+        ),
         (lambda k: revoke(trusting(k, "a"), signature(k, "a").keyid, "stolen"), "ab", r"is revoked \(stolen\): .*; key {b} is not in"),
         (lambda k: trusting(k, "a", not_after="2020-01-01"), "a", r"key {a} \(key a\) expired on \d{{4}}-"),
         (lambda k: trusting(k, "a", not_after="2020-01-01T00:00:00"), "a", "expired on 2020-01-01T00:00:00"),
@@ -229,7 +233,7 @@ def test_the_list_is_kept_and_only_for_its_owner(keys: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644, "what was opened to others stays open"
     assert trust_list(str(path)).keys[0].revoked == "lost"
     assert {one.name for one in path.parent.iterdir()} == {"trusted.json", ".trusted.json.lock"}
-    with pytest.raises(UsageError, match=r"is revoked \(lost\), and that is final"):
+    with pytest.raises(UsageError, match=r"is revoked \(lost\), which cannot be undone"):
         change(str(path), lambda trusted: trust(trusted, *load_public_key(keys / "a.pub")))
     change(str(path), lambda trusted: trust(trusted, load_public_key(keys / "b.pub")[0], "renamed"))
     assert [key.name for key in trust_list(str(path)).keys] == ["key a", "renamed"]
@@ -237,11 +241,11 @@ def test_the_list_is_kept_and_only_for_its_owner(keys: Path) -> None:
 
 def test_what_cannot_be_changed(keys: Path) -> None:
     trusted = trusting(keys, "a")
-    with pytest.raises(UsageError, match=rf"no key 'x' in .*; there are: {trusted.keys[0].id}"):
+    with pytest.raises(UsageError, match=rf"no key 'x' in .*; it lists: {trusted.keys[0].id}"):
         revoke(trusted, "x", "lost")
     with pytest.raises(UsageError, match="needs a reason"):
         revoke(trusted, trusted.keys[0].id, "  ")
-    with pytest.raises(UsageError, match="'soon' is no date; write YYYY-MM-DD"):
+    with pytest.raises(UsageError, match="'soon' is not a date; write YYYY-MM-DD"):
         trusting(keys, "b", not_after="soon")
     (keys / "file").write_text("")
     with pytest.raises(CannotRunError, match=r"cannot be written: .*set trusted_keys to another file"):
@@ -256,16 +260,16 @@ def entry(keys: Path, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda k: "", "is no list of trusted keys"),
-        (lambda k: "[]", "is no list of trusted keys"),
-        (lambda k: "[" * 100_000, "is no list of trusted keys"),
+        (lambda k: "", "is not a list of trusted keys"),
+        (lambda k: "[]", "is not a list of trusted keys"),
+        (lambda k: "[" * 100_000, "is not a list of trusted keys"),
         (lambda k: "{}", "'keys'"),
         (lambda k: {"keys": [{}]}, "missing 3 required"),
-        (lambda k: {"keys": ["x"]}, "is no list of trusted keys"),
-        (lambda k: {"keys": [entry(k, id="0" * 16)]}, "the id '0{16}' is not that of its public_key"),
-        (lambda k: {"keys": [entry(k, public_key="AAAA")]}, "is not that of its public_key"),
-        (lambda k: {"keys": [entry(k, name=7)]}, "have to be text"),
-        (lambda k: {"keys": [entry(k, revoked=False)]}, "have to be text"),
+        (lambda k: {"keys": ["x"]}, "is not a list of trusted keys"),
+        (lambda k: {"keys": [entry(k, id="0" * 16)]}, "the id '0{16}' does not belong to its public_key"),
+        (lambda k: {"keys": [entry(k, public_key="AAAA")]}, "does not belong to its public_key"),
+        (lambda k: {"keys": [entry(k, name=7)]}, "must be text"),
+        (lambda k: {"keys": [entry(k, revoked=False)]}, "must be text"),
         (lambda k: {"keys": [entry(k, expires="2030-01-01")]}, "unknown field 'expires'"),
         (lambda k: {"keys": [entry(k, not_after="soon")]}, "Invalid isoformat"),
         (lambda k: {"keys": [entry(k), entry(k, name="again")]}, "names a key twice"),
@@ -279,5 +283,5 @@ def test_lists_that_are_refused(keys: Path, content: Callable[[Path], Any], mess
 
 
 def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(CannotRunError, match="cannot be read: Is a directory; let this user read it, or set trusted_keys"):
+    with pytest.raises(CannotRunError, match="cannot be read: Is a directory; make it readable for this user, or set trusted_keys"):
         trust_list(str(tmp_path))

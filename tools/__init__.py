@@ -1,1 +1,1 @@
-"""What goes with a release: locks, licences, bills of materials, the wheel. Run as `python -m tools.NAME`; it knows no run of the scanner."""
+"""Release tools: locks, licences, bills of materials, the wheel. Run them as `python -m tools.NAME`. It does not depend on runs."""

@@ -1,9 +1,9 @@
-"""Audits the locks with our own tool: a vulnerability of severity high or worse, or a lock that was not checked, ends it with an error.
+"""Audit the locks with veritensor-ray itself.
 
     python -m tools.audit_lock all.zip [--locks requirements]
 
-all.zip: the advisories of PyPI as OSV publishes them. Nothing is asked of a network, and nothing of this user's own database or
-configuration is used or changed.
+all.zip holds the advisories for PyPI as published by OSV. Exits with an error for a vulnerability of severity high or worse, or if a lock
+could not be checked. It uses no network, and does not touch this user's own database or configuration.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKED = ("complete", "db_stale")  # how old the advisories may be is for whoever brings them; the audit says it
+CHECKED = ("complete", "db_stale")  # how old the advisories may be is up to whoever provides them; the audit reports it
 
 
 def run(*arguments: str | Path) -> int:
-    """A command of ours; its exit code."""
+    """Run a command of veritensor-ray and return its exit code."""
     from veritensor_ray.cli import app
     from veritensor_ray.errors import VeritensorError
 
@@ -34,34 +34,34 @@ def run(*arguments: str | Path) -> int:
 
 
 def unchecked(output: Path, names: Sequence[str]) -> list[str]:
-    """Locks that the engine did not read to their end, with the reason: no findings in them would mean nothing."""
+    """Return the locks that the engine did not read completely, with the reason: a lack of findings there means nothing."""
     from veritensor_ray import api
 
     states = {row["artifact"]: {one["engine"]: one for one in row["coverage"]} for row in api.open(output, stores={}).ledger.to_pylist()}
     found = {name: states.get(f"requirements/{name}", {}).get("dependencies", {}) for name in names}
     return [
-        f"{name}: {one.get('reason') or one.get('status', 'not there')}" for name, one in found.items() if one.get("status") not in CHECKED
+        f"{name}: {one.get('reason') or one.get('status', 'missing')}" for name, one in found.items() if one.get("status") not in CHECKED
     ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exit code 0: all locks were checked, and nothing serious is known of what they name."""
+    """Run the audit. Exit code 0 means that all locks were checked and no serious vulnerability is known."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("advisories", type=Path, help="all.zip")
     parser.add_argument("--locks", type=Path, default=ROOT / "requirements", help="folder of .txt files")
     args = parser.parse_args(arguments)
     if not args.advisories.is_file():
-        parser.error("give a file with advisories: make audit-lock ADVISORIES=all.zip")
+        parser.error("give a file of advisories: make audit-lock ADVISORIES=all.zip")
     names = sorted(path.name for path in args.locks.glob("*.txt"))
     if not names:
-        parser.error(f"{args.locks} holds no .txt file")
+        parser.error(f"{args.locks} contains no .txt file")
     for name in [one for one in os.environ if one.startswith("VERITENSOR_")]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="audit-lock-") as temporary:
         folder = Path(temporary)
-        config = folder / "config.json"  # which is YAML too
+        config = folder / "config.json"  # valid YAML too
         config.write_text(json.dumps({"dependencies": {"database": str(folder / "advisories.sqlite")}}))
-        # the folder's name is part of what tells the engine that these are lists of requirements
+        # the engine recognizes lists of requirements partly by the name of their folder
         shutil.copytree(args.locks, folder / "locks/requirements", ignore=lambda _, found: set(found) - set(names))
         if code := run("advisories", "import", args.advisories, "--config", config):
             sys.exit(code)

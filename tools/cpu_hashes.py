@@ -1,6 +1,6 @@
-"""Put the hashes of wheels in a folder into a lock, in place of those that it has for these packages; for tools/lock.sh.
+"""Replace the hashes of packages in a lock with those of the wheels in a folder; used by tools/lock.sh.
 
-It knows no registry: which wheels are right was decided by who put them there.
+It does not access a registry: whoever filled the folder decided which wheels are right.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from pathlib import Path
 
 
 def main(lock: Path, wheels: Path) -> int:
-    """Rewrite the lock. Exit code 1 when a wheel is no build for the CPU, or there is none."""
+    """Rewrite the lock. Exit code 1 if a wheel is not a CPU build, or if there is no wheel."""
     text, found = lock.read_text(encoding="utf-8"), sorted(wheels.glob("*.whl"))
     digests: dict[tuple[str, str], list[str]] = {}
     for wheel in found:
         name, version = wheel.name.split("-")[:2]
         release, _, build = version.partition("+")
         if build != "cpu":
-            return _fail(f"{wheel.name} is no build for the CPU. Name a place that has one: PIP_FIND_LINKS or TORCH_INDEX_URL")
+            return _fail(f"{wheel.name} is not a CPU build. Set PIP_FIND_LINKS or TORCH_INDEX_URL to a source of CPU builds")
         with wheel.open("rb") as file:
             digests.setdefault((name, release), []).append(hashlib.file_digest(file, "sha256").hexdigest())
     if {name for name, _ in digests} != {"torch", "torchvision"}:
-        return _fail(f"there are wheels of {sorted(digests)} and not of torch and torchvision. Name a place that has both")
+        return _fail(f"there are wheels of {sorted(digests)} instead of torch and torchvision. Choose a source that has both")
     for (name, release), hashes in digests.items():
         block = rf"^{re.escape(name)}=={re.escape(release)}(?: ;[^\n]*)? \\\n(?:    --hash=\S+(?: \\)?\n)+"
         lines = " \\\n".join(f"    --hash=sha256:{one}" for one in sorted(hashes))
         text, replaced = re.subn(block, lambda _: f"{name}=={release} \\\n{lines}\n", text, flags=re.MULTILINE)  # noqa: B023  # called at once
         if replaced != 1:
-            return _fail(f"{lock} names {name}=={release} {replaced} times and not once. Run tools/lock.sh again")
+            return _fail(f"{lock} names {name}=={release} {replaced} times instead of once. Run tools/lock.sh again")
     lock.write_text(text, encoding="utf-8")
     return 0
 

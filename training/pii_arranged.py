@@ -15,7 +15,7 @@ def arranged(rng: random.Random) -> Iterator[Marked]:
     """Some eight thousand texts."""
     for count, make in ((1500, _caption), (2500, _list), (2500, _address), (1500, _signed)):
         for _ in range(count):
-            yield of_pieces(make(rng), "names and addresses in their places")
+            yield of_pieces(make(rng), "names and addresses in context")
 
 
 def _person(rng: random.Random, language: str = "en") -> str:

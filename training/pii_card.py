@@ -1,4 +1,4 @@
-"""What the embedded PII model's README says, and the digests that seal its folder; it knows no training."""
+"""Write the README of the embedded PII model and the digests that seal its folder. It does not depend on training."""
 
 from __future__ import annotations
 
@@ -14,68 +14,73 @@ from training.documents import Document
 
 _TEXT = """# Embedded PII model
 
-A GLiNER (token level, `subtoken_pooling: last`) on the first {layers} layers of all-MiniLM-L6-v2 (Apache-2.0), carried as a DeBERTa-v2 without relative
-attention, with {words} words and one LSTM layer; {parameters:.1f}M parameters, as an ONNX graph
-with matrices in eight bits (`model.onnx`). Made by `python -m training pii {command}` and `python -m training.pii_export`.
-The base knows no capitals: the tokenizer marks them (`†` before a word with a capital, `‡` before one in capitals).
+A GLiNER (token level, `subtoken_pooling: last`) on the first {layers} layers of all-MiniLM-L6-v2 (Apache-2.0), stored as a DeBERTa-v2
+without relative attention, with a vocabulary of {words} entries and one LSTM layer. It has {parameters:.1f}M parameters and is an ONNX graph with 8-bit
+matrices (`model.onnx`). It was built with `python -m training pii {command}` and `python -m training.pii_export`.
+The base model ignores capitals, so the tokenizer marks them: `†` before a capitalized word, `‡` before a word in capitals.
 
-Labels, in this order: {labels}. `location` is asked for after them and not reported: it draws off cities and countries that stand alone. Windows of up to {window} words.
+The labels, in this order, are {labels}. After them the model is asked for `location`, which is not reported: it absorbs cities and countries
+that stand alone. A window has up to {window} words.
 
 ## Thresholds
 
 {thresholds}
 
-Each is the best F1 by overlap on our own lines kept apart among those with at most 1 false alarm in 100 clean windows: {clean} excerpts of
-documentation, code, manual pages, configuration and help texts of packages that were never trained on, without those in which something
-looks like the name of a real person or organisation.
+Each threshold gives the best F1 by overlap on our own held-out lines among those with at most one false positive in 100 clean windows. The
+clean windows are {clean} excerpts of documentation, code, manual pages, configuration and help texts from packages that were never used in
+training, without those that contain anything that looks like the name of a real person or organization.
 
-## Measured
+## Measurements
 
-Precision / recall / F1. Overlap: spans of one label that share half of their extent. Words: as in Presidio's evaluator, word by word.
+The cells show precision / recall / F1. "Overlap" counts spans with the same label that share half of their extent. "Words" compares word by
+word, as Presidio's evaluator does.
 
 {table}
 
-The parts of an address that stand beside each other count as one span, cities and countries among them, except where the row says otherwise.
-`presidio_synth_v2` was not trained on, but it comes from the author of the set that was, made with the same tools from similar templates; its errors
-were read while the generators were changed, so it is no blind reading. `presidio_generated_large` was trained on. Our own lines kept apart are
-filled from the same lists of names as those trained on.
+Adjacent parts of an address, including cities and countries, count as one span unless the row says otherwise. `presidio_synth_v2` was not
+used in training, but it has the same author as the set that was, and it was made with the same tools from similar templates. Its errors were
+also inspected while the generators were tuned, so it is not a blind test. `presidio_generated_large` was used in training. Our held-out
+lines are filled from the same lists of names as the lines used in training.
 
-## Trained on
+## Training data
 
 {sources}
 
-`presidio_generated_large` is MIT (presidio-research), as it is and with its entities replaced. Names, cities and companies come from Faker {faker} (MIT) in
-38 locales and from lists of ours; templates, conditions and medicines are our own. No sample is meant to hold data of a real person; public figures and authors in documents may have slipped through. Text without names comes from
-{documents} documents of {packages} Debian and Python packages under permissive licences, short excerpts of some of which were read in training.
+`presidio_generated_large` is MIT (presidio-research); it was used unchanged and with its entities replaced. Names, cities and companies come
+from Faker {faker} (MIT) in 38 locales and from our own lists. Templates, conditions and medicines are our own. No sample is meant to contain
+data of a real person, but public figures and authors named in documents may have slipped through. Text without names comes from {documents}
+documents of {packages} Debian and Python packages under permissive licences; short excerpts of some of them were used in training.
 
-## Not good for
+## Limitations
 
-Scripts other than the Latin one; languages other than English, German, French and Spanish. Names that are also words, in lower case. Names of
-organisations without a legal form or a telling word. Medical terms in text about nobody in particular are found as well. Identifiers with a form of
-their own (e-mail, telephone, cards) belong to patterns: the model does not know them.
+The model does not cover scripts other than Latin, or languages other than English, German, French and Spanish. It misses lower-case names
+that are also ordinary words, and names of organizations without a legal form or an indicative word. It also finds medical terms in text that
+is not about a particular person. Identifiers with a distinctive form (email addresses, telephone and card numbers) are left to patterns.
 """
 
 
 TAGGER = "## The word tagger"
 _TAGGER = """
 
-`tagger.safetensors`: five tables of 64 numbers for a word (its letters, its first and last three, its form, what stands before it; tables in
-eight bits) and four convolutions over three words, 64 wide, in half precision. It reads every word, seven to either side, and settles what is
-clear; where it is in doubt the GLiNER model reads the surroundings. `tagger` in calibration.json has for each label the mean probability
-below which a run of words is of no interest, and from which on it is sure.
+`tagger.safetensors` holds five tables with 64 values for each word (its letters, its first and last three letters, its form, and what
+precedes it; the tables are in 8 bits) and four convolutions over three words, 64 wide, in half precision. The tagger reads every word with
+seven words on either side and settles clear cases. Where it is in doubt, the GLiNER model reads the surrounding text. For each label, `tagger`
+in calibration.json gives the mean probability below which a run of words is dropped, and the one from which it is accepted.
 
-Made by `python -m training tagger {command}` in two rounds: the first on labelled and generated text, the second also on clean text, where a
-word is learned as a name if the first round and spaCy's small English model (MIT) say the same, as none if neither does or if a diagnosis or
-an address without a street is seen in it, and not at all if they differ. A fifth of each labelled set was kept apart.
+The tagger was built with `python -m training tagger {command}` in two rounds. The first used labeled and generated text, the second
+also clean text. There a word is learned as a name if the first round and spaCy's small English model (MIT) both find one, and as not a name
+if neither does, or if it is a diagnosis or an address without a street. If the two disagree, the word is not learned. A fifth of each labeled
+set was held out.
 
 {sources}
 
-wnut17, btc_twitter and wikigold are CC BY 4.0, sec_filings CC BY 3.0, the clinical texts (mts_dialog) CC BY 4.0; clean text as in `training/corpora.tsv`.
+wnut17, btc_twitter and wikigold are CC BY 4.0, sec_filings is CC BY 3.0, and the clinical texts (mts_dialog) are CC BY 4.0. `training/corpora.tsv`
+lists the clean text.
 """
 
 
 def tagger_card(out: Path, samples: Mapping[str, int], command: str) -> None:
-    """Writes the tagger's part of README.md anew."""
+    """Rewrite the tagger's section of README.md."""
     path = out / "README.md"
     text = path.read_text("utf-8")
     before, _, rest = text.partition(TAGGER)
@@ -89,7 +94,7 @@ def tagger_card(out: Path, samples: Mapping[str, int], command: str) -> None:
 def card(
     out: Path, facts: Mapping[str, Any], samples: Sequence[Any] | None, documents: Collection[Document], about: Mapping[str, Any]
 ) -> None:
-    """Writes README.md; without samples what it says of the training stays as it was."""
+    """Write README.md. Without samples, the section on training data stays unchanged."""
     path = out / "README.md"
     sources = (
         "\n".join(f"- {name}: {count} samples" for name, count in sorted(Counter(s.source for s in samples).items()))
@@ -97,7 +102,7 @@ def card(
         else _kept(path)
     )
     path.write_text(_TEXT.format(
-        thresholds="\n".join(f"- {label}: {value} (false alarms in {facts['false_alarms'][label]:.2%} of the clean windows)" for label, value in facts["thresholds"].items()),
+        thresholds="\n".join(f"- {label}: {value} (false positives in {facts['false_alarms'][label]:.2%} of the clean windows)" for label, value in facts["thresholds"].items()),
         labels=", ".join(f"`{label}`" for label in facts["thresholds"]), clean=facts["clean_windows"], table=_table(facts["measured"]), sources=sources,
         parameters=facts["parameters"], faker=metadata.version("faker"), documents=len(documents), packages=len({d.package for d in documents}), **about,
     ), "utf-8")  # fmt: skip
@@ -105,7 +110,7 @@ def card(
 
 def _kept(path: Path) -> str:
     text = path.read_text("utf-8") if path.exists() else ""
-    return text.partition("## Trained on\n\n")[2].partition("\n\n`presidio_generated_large`")[0]
+    return text.partition("## Training data\n\n")[2].partition("\n\n`presidio_generated_large`")[0]
 
 
 def _table(measured: Mapping[str, Any]) -> str:
@@ -118,7 +123,7 @@ def _table(measured: Mapping[str, Any]) -> str:
 
 
 def seal(out: Path) -> None:
-    """Digests of all files; readable by everyone."""
+    """Write the digests of all files and make the files readable by everyone."""
     files = sorted(p for p in out.iterdir() if p.is_file() and p.name != "digests.json")
     write_json(out / "digests.json", {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
     for path in out.iterdir():

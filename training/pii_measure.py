@@ -99,7 +99,7 @@ def evaluate(texts: Sequence[Text], guesses: Sequence[Sequence[Span]], labels: S
             left, right = _words(text, mine), _words(text, theirs)
             for name, row in (("exact", [_hits(mine, theirs, 1.0), len(theirs), len(mine)]), ("overlap", [_hits(mine, theirs, 0.5), len(theirs), len(mine)]),
                               ("words", [len(left & right), len(right), len(left)])):  # fmt: skip
-                for key in (label, "together"):
+                for key in (label, "all labels"):
                     count[key][name] = [a + b for a, b in zip(count[key][name], row, strict=True)]
     return {label: {"spans": by["exact"][2]} | {name: scores(*row) for name, row in by.items()} for label, by in count.items()}
 
@@ -126,7 +126,7 @@ def sets(data: Path, rng: random.Random) -> dict[str, Callable[[], list[Text]]]:
     """Measured besides our own lines; the labels that a set knows are those of its spans."""
     return {
         "presidio_synth_v2": lambda: [marked(p) for p, _ in samples.labelled(data, "presidio_synth_v2")],
-        "presidio_synth_v2, fragments of addresses as they are": lambda: [
+        "presidio_synth_v2, address parts not joined": lambda: [
             marked(p) for p, _ in samples.labelled(data, "presidio_synth_v2", parts=True)
         ],
         "presidio_recognizer_tests, persons": lambda: [marked(p) for p, _ in samples.labelled(data, "presidio_recognizer_tests")],
@@ -145,9 +145,9 @@ def calibration(
     own = [text for _, text in held]
     limits = thresholds(own, reader.read([t for t, _ in own]), clean, labels)
     _show_alarms(excerpts, clean, limits)
-    tests = {"own lines kept apart": own}
+    tests = {"own held-out lines": own}
     tests |= {
-        f"own lines kept apart, {wanted}": [text for language, text in held if language == wanted] for wanted in ("en", "de", "fr", "es")
+        f"own held-out lines, {wanted}": [text for language, text in held if language == wanted] for wanted in ("en", "de", "fr", "es")
     }
     tests |= {name: load() for name, load in sets(data, rng).items()}
     table = {}

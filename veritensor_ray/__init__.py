@@ -1,8 +1,8 @@
-"""veritensor-ray: audit engine for AI corpora on closed networks. The names below are the public API; they load when first used."""
+"""veritensor-ray: an audit engine for AI corpora on closed networks. The names below are the public API; they are loaded on first use."""
 
 from veritensor_ray.imports import Guard
 
-with Guard():  # before anything else: even `from __future__` looks for a file
+with Guard():  # before anything else: even `from __future__` looks up a file
     from importlib import import_module
     from importlib.metadata import version
     from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""`python -m veritensor_ray` is the command line."""
+"""`python -m veritensor_ray` runs the command line."""
 
 from veritensor_ray.imports import Guard
 

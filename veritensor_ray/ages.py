@@ -1,4 +1,4 @@
-"""Spans of time and moments as people write them: `90m`, `2w`, `2026-11-25`; one grammar for all flags and keys. It knows no clock: who asks says what now is."""
+"""Parses spans of time and moments as people write them (`90m`, `2w`, `2026-11-25`), in one grammar for all flags and keys."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def span(text: str) -> timedelta:
-    """How long `text` means. Raises ValueError with a sentence that names the forms."""
+    """Returns the span that `text` means. Raises ValueError, whose message lists the accepted forms."""
     found = _SPAN.fullmatch(text)
     try:
         if found is not None:
             return timedelta(**{_UNITS[found[2]]: float(found[1])})
     except OverflowError:
         pass
-    raise ValueError(f"{text!r} is not understood: give {SPANS}")
+    raise ValueError(f"{text!r} is not understood; give {SPANS}")
 
 
 def moment(text: str, now: datetime, direction: int) -> datetime:
-    """The moment that `text` means: a date in the zone of `now` unless it names one, or a span from `now` on (1) or back (-1).
+    """Returns the moment that `text` means: a date in the zone of `now` unless it names one, or a span after (1) or before (-1) `now`.
 
-    Raises ValueError with a sentence that names the forms.
+    Raises ValueError, whose message lists the accepted forms.
     """
     try:
         at = now + direction * span(text) if _SPAN.fullmatch(text) else datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not understood: give {MOMENTS}") from None
+        raise ValueError(f"{text!r} is not understood; give {MOMENTS}") from None
     return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)

@@ -1,4 +1,4 @@
-"""The notebook's interface: scan a corpus, open a result, inspect one text or file; it draws nothing in a terminal."""
+"""The Python interface for notebooks and scripts: scan a corpus, open results, inspect one text or file."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.pipeline.passage import Passage
 
-# A text that is meant for a file: a URI, or a path without a space. Its name would be scanned, and the file taken for clean.
+# A text that is meant as a file: a URI, or a path without a space. Otherwise its name would be scanned, and the file would look clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
 _ID = re.compile("[0-9a-fA-F]{6,32}")
 _IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
 _LISTED = 5
-_WILDCARDS = re.compile(r"[*?\[]")  # a name is not a pattern
+_WILDCARDS = re.compile(r"[*?\[]")  # a name must not act as a pattern
 
 
 def scan(
     source: str | Path | Sequence[str | Path], output: str | Path | None = None, *, config: str | None = None, **options: Any
 ) -> Audit:
-    """Audit a corpus and open the result. Options are configuration keys: engines=["signatures"], profile="standard", job="sweep".
+    """Audit a corpus and open the results. Options are configuration keys: engines=["signatures"], profile="standard", job="sweep".
 
-    The same call again resumes an audit that was cut short. Raises UsageError or CannotRunError.
+    Repeating the call resumes an interrupted audit. Raises UsageError or CannotRunError.
     """
     sources = _sources(source)
     named = None if output is None else _path(output, "the output")
@@ -67,23 +67,25 @@ def _scan(sources: list[str], output: str | None, config: str | None, options: M
     return open(str(settings.output), stores=settings.stores)
 
 
-def open(output: str | Path, *, sweep: str | None = None, stores: Stores | None = None) -> Audit:  # vr.open reads well, as in tarfile.open
-    """The results of a complete audit; of a sweep's state those of its last complete sweep, or of another one by its id.
+def open(
+    output: str | Path, *, sweep: str | None = None, stores: Stores | None = None
+) -> Audit:  # named open for vr.open, like tarfile.open
+    """Open the results of a complete audit. For a sweep's state, they are those of its last complete sweep, or of the one named by its id.
 
-    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; UsageError for a sweep that is not there.
+    Raises IncompleteOutput for a run that has not ended, or for a folder without results; UsageError for a sweep that does not exist.
     """
-    output = _path(output, "what is opened")
+    output = _path(output, "the output to open")
     store = OutputStore(absolute(output), stores if stores is not None else load_settings().stores)
     if sweep is not None:
         if not isinstance(sweep, str):
-            raise UsageError(f"`sweep` is the id of a sweep as text, not {_described(sweep)}; `veritensor-ray sweeps` lists them")
+            raise UsageError(f"`sweep` must be the id of a sweep as text, not {_described(sweep)}; `veritensor-ray sweeps` lists them")
         chosen = night(store, sweep)
         return Audit(chosen.store, chosen.run)
     return Audit(*results(store, output))
 
 
 def _sources(source: object) -> list[str]:
-    """Sources as the configuration has them. Raises UsageError for data in memory: that is not a corpus."""
+    """Returns the sources as the configuration expects them. Raises UsageError for data in memory, which is not a corpus."""
     several = isinstance(source, (list, tuple, set, frozenset, Iterator)) and not hasattr(source, "read")
     sources = [_path(one, "a source") for one in (cast("Iterable[object]", source) if several else (source,))]
     if not sources:
@@ -92,11 +94,11 @@ def _sources(source: object) -> list[str]:
 
 
 def _path(what: object, role: str) -> str:
-    """A path or URI as text. Raises UsageError that says what to pass."""
+    """Returns a path or URI as text. Raises UsageError, which says what to pass instead."""
     if isinstance(what, (str, os.PathLike)) and (text := os.fsdecode(what)):
         return text
     got = "an empty name" if isinstance(what, str) else _described(what)
-    raise UsageError(f"{role} is a path or a URI, not {got}. {_remedy(what)}")
+    raise UsageError(f"{role} must be a path or a URI, not {got}. {_remedy(what)}")
 
 
 def _described(what: object) -> str:
@@ -105,7 +107,7 @@ def _described(what: object) -> str:
 
 
 def _remedy(what: object) -> str:
-    """What to pass in place of an object that is neither text nor bytes nor a path."""
+    """Returns advice on what to pass instead of an object that is neither text nor bytes nor a path."""
     if any(hasattr(what, name) for name in ("to_parquet", "to_table", "schema", "dtypes", "to_frame")):
         return "Write a table to a Parquet file and pass its path: veritensor_ray.scan(PATH) or veritensor_ray.inspect(Path(PATH))"
     if hasattr(what, "read"):
@@ -117,7 +119,7 @@ def _remedy(what: object) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Audit:
-    """A complete audit. `run` is the content of run.json; the tables are read when they are asked for."""
+    """The results of a complete audit. `run` is the content of run.json; tables are read on first access."""
 
     store: OutputStore
     run: Mapping[str, Any]
@@ -128,19 +130,19 @@ class Audit:
         )
 
     def dataset(self, name: str) -> ds.Dataset:
-        """A table, not read yet: findings, ledger, rollup; of a sweep also resolved, unverified, known and trends.
+        """Returns a table without reading it yet: findings, ledger or rollup; for a sweep also resolved, unverified, known and trends.
 
-        A column that an earlier version did not write is null. Raises UsageError; StoreError where the table is lost.
+        A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; there are {', '.join(self.tables)}")
+            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
         if not self.store.exists(name):
-            raise StoreError(f"{self.store.uri} has lost its table {name}: get the output again, or scan again with --fresh")
+            raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The names of the tables there are."""
+        """The names of the available tables."""
         return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
 
     @cached_property
@@ -150,33 +152,33 @@ class Audit:
 
     @cached_property
     def ledger(self) -> pa.Table:
-        """One row per artifact: what was checked and what was not."""
+        """One row per artifact: which parts were checked and which were not."""
         return self.dataset("ledger").to_table()
 
     @cached_property
     def rollup(self) -> pa.Table:
-        """Counts by artifact, column and rule; complete where findings are not."""
+        """Counts by artifact, column and rule. They are complete even if not every finding has a row."""
         return self.dataset("rollup").to_table()
 
     @cached_property
     def trends(self) -> pa.Table:
-        """Counts of findings by folder, engine, category, severity and state for each sweep so far; an audit has none."""
+        """Counts of findings by folder, engine, category, severity and state, for each sweep so far. An audit has no such table."""
         return self.dataset("trends").to_table()
 
     def to_pandas(self, name: str = "findings") -> pd.DataFrame:
-        """One of the tables as a DataFrame."""
+        """Returns one of the tables as a DataFrame."""
         with Guard():  # pandas is imported here
             frame: pd.DataFrame = self.dataset(name).to_table().to_pandas()
             return frame
 
     def sql(self, query: str) -> pd.DataFrame:
-        """A query over the tables by their names, by DuckDB; it reaches no other file and no network."""
+        """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network."""
         with Guard(), self._connection() as connection:
             frame: pd.DataFrame = connection.execute(query).df()
             return frame
 
     def rows(self, query: str) -> Iterator[pa.RecordBatch]:
-        """The same as record batches, a few thousand rows in memory at a time."""
+        """Runs a query and yields record batches, with a few thousand rows in memory at a time."""
         with self._connection() as connection:
             yield from connection.sql(query).to_arrow_reader(10_000)
 
@@ -191,9 +193,9 @@ class Audit:
         return connection
 
     def finding(self, finding: str) -> dict[str, Any]:
-        """The row of the one finding whose id begins so. Raises UsageError for none and for several."""
+        """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
         if not _ID.fullmatch(finding):
-            raise UsageError(f"{finding!r} is not the id of a finding, nor six or more of its first digits; {_IDS}")
+            raise UsageError(f"{finding!r} is neither the id of a finding nor at least six of its first digits; {_IDS}")
         query = f"SELECT * FROM findings WHERE starts_with(finding_id, '{finding.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
         found: list[dict[str, Any]] = [row for batch in self.rows(query) for row in batch.to_pylist()]
         if not found:
@@ -213,21 +215,22 @@ class Audit:
         reason: str | None = None,
         config: str | None = None,
     ) -> Passage:
-        """The passage of a finding, read back from the corpus in a bounded process: its row's id, or six or more first digits.
+        """Read the passage of a finding again from the corpus, in a separate process with limits. `finding` is its id, or at least six digits.
 
-        `place` is the number of one of the places that its row lists. Masked as evidence is, by what all findings of the artifact cover, and every word where not all have rows. With `reveal` it is as it stands there, and who saw it, when
-        and for what `reason` is noted in the output first. Raises UsageError; NotAsScanned where the artifact or the place is not there
-        any more; StoreError where the access cannot be noted; CannotRunError.
+        `place` is the number of one of the locations that its row lists. The passage is masked like evidence, wherever findings of the artifact
+        cover it; if not all of them have rows, every word is masked. With `reveal` it is shown in clear, after the output has recorded who saw
+        it, when, and for what `reason`. Raises UsageError; NotAsScanned if the artifact or the location no longer exists; StoreError if the
+        access cannot be recorded; CannotRunError.
         """
         with Guard():
             return _context(self, finding, place, lines, reveal, reason, load_settings(config))
 
     def accesses(self) -> list[dict[str, Any]]:
-        """Who saw which passages in clear, the oldest entry first."""
+        """Returns who saw which passages in clear, oldest entry first."""
         return accesses(self.store)
 
     def summary(self) -> str:
-        """What was not covered, then what was found."""
+        """Returns the summary of the run as text: gaps first, then findings."""
         return summary_text(self.run)
 
     def _repr_html_(self) -> str:
@@ -236,7 +239,7 @@ class Audit:
             f"<td>{html.escape(visible(r['title']))}</td></tr>"
             for r in self.run["rules"]
         )
-        head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>what</th></tr>"
+        head = "<tr><th>severity</th><th>rule</th><th>findings</th><th>title</th></tr>"
         return f"<pre>{html.escape(summary_text(self.run, rules=False))}</pre><table>{head}{rows}</table>"
 
 
@@ -245,14 +248,14 @@ def _context(audit: Audit, finding: str, place: int, lines: int, reveal: bool, r
     from veritensor_ray.pipeline.reading_back import read_back
 
     if not 0 <= lines <= MOST_LINES:
-        raise UsageError(f"lines is a number from 0 to {MOST_LINES}, not {lines}")
+        raise UsageError(f"lines must be a number from 0 to {MOST_LINES}, not {lines}")
     if reveal and not (reason or "").strip():
-        raise UsageError("to reveal a passage takes a reason, which is noted in the access log: reason=TEXT, or --reason TEXT")
+        raise UsageError("revealing a passage requires a reason, which goes into the access log: reason=TEXT, or --reason TEXT")
     row = audit.finding(finding)
     artifact = ds.field("artifact") == row["artifact"]
     ledger = audit.dataset("ledger").to_table(filter=artifact).to_pylist()
     if not ledger:
-        raise StoreError(f"{audit.store.uri} has no ledger row of {row['artifact']}: get the output again, or scan again with --fresh")
+        raise StoreError(f"{audit.store.uri} has no ledger row for {row['artifact']}; restore the output, or scan again with --fresh")
     hidden = artifact & ds.field("category").isin((SECRET, PERSONAL)) & (ds.field("finding_id") != row["finding_id"])
     passage = read_back(
         row,
@@ -273,7 +276,7 @@ def _context(audit: Audit, finding: str, place: int, lines: int, reveal: bool, r
 
 
 def _key(audit: Audit, row: Mapping[str, Any], settings: Settings) -> bytes:
-    """The site key of the audit, which tells masked names apart that look the same; empty where it is not needed, or not here."""
+    """Returns the audit's site key, which distinguishes masked names that look the same; empty if it is not needed or not available here."""
     at = row["location"] or {}
     if not any(name and TAGGED.search(name) for name in (row["member"], at.get("column"), at.get("part"))):
         return b""
@@ -283,7 +286,7 @@ def _key(audit: Audit, row: Mapping[str, Any], settings: Settings) -> bytes:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found in one text or file: findings as rows of the findings table, and its ledger row."""
+    """The result of `inspect` for one text or file: findings as rows of the findings table, and its ledger row."""
 
     findings: list[dict[str, Any]]
     ledger: dict[str, Any]
@@ -296,19 +299,18 @@ class Inspection:
             f"<tr><td>{html.escape(f['severity'])}</td><td>{html.escape(f['rule_id'])}</td><td>{html.escape(f['evidence'] or '')}</td></tr>"
             for f in self.findings
         )
-        status = html.escape(f"{self.ledger['status']}: {self.ledger['reason'] or 'all of it'}")
+        status = html.escape(f"{self.ledger['status']}: {self.ledger['reason'] or 'complete'}")
         return f"<p>{status}</p><table><tr><th>severity</th><th>rule</th><th>evidence</th></tr>{rows}</table>"
 
 
 def inspect(
     what: str | bytes | bytearray | memoryview | os.PathLike[str], *, name: str | None = None, config: str | None = None, **options: Any
 ) -> Inspection:
-    """Scan one text, file or piece of bytes in a process beside this one, without Ray. Raises UsageError for anything else: that would
-    pass unread.
+    """Scan one text, one file or some bytes in a separate process, without Ray.
 
-    A string is a path where such a file exists, else the text itself. `name` stands in for a file name: it decides what the content is
-    expected to be. Engines stay loaded there for the next call, and a bundle is verified when it is first used. What kills that process
-    is `quarantined` in the ledger, with the reason.
+    A string is a path if such a file exists, otherwise the text itself. `name` stands in for a file name, and determines the expected
+    type of the content. Engines stay loaded in that process for the next call, and a bundle is verified on first use. Content that kills
+    the process is `quarantined` in the ledger, with the reason. Raises UsageError for any other kind of object, which would go unread.
     """
     path, data = _file_or_bytes(what)
     with Guard():
@@ -331,23 +333,25 @@ def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings
 
 
 def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
-    """The file that is meant, or the bytes to scan. Raises UsageError for what is neither."""
+    """Returns the file that is meant, or the bytes to scan. Raises UsageError for anything else."""
     if isinstance(what, (bytes, bytearray, memoryview)):
         return None, bytes(what)
-    text = os.fsdecode(what) if isinstance(what, (str, os.PathLike)) else _path(what, "what is inspected")
+    text = os.fsdecode(what) if isinstance(what, (str, os.PathLike)) else _path(what, "the input to inspect")
     if _is(text, os.path.isdir):
         raise UsageError(
-            f"{text} is a folder, and inspect takes one file: veritensor_ray.scan audits folders. Pass a text of that name as bytes"
+            f"{text} is a folder, and inspect takes one file; use veritensor_ray.scan for folders. To scan this text itself, pass it as bytes"
         )
     if isinstance(what, str) and not _is(text, os.path.isfile):
         if _is(text, os.path.lexists) or _NAMES_A_FILE.fullmatch(text):
-            raise UsageError(f"{text!r} names a file, and there is no regular file there. Pass its path, or a text that looks so as bytes")
+            raise UsageError(
+                f"{text!r} looks like the name of a file, but there is no such file. Pass an existing path; to scan the text itself, pass it as bytes"
+            )
         return None, what.encode("utf-8", "surrogatepass")
     return Path(text), b""
 
 
 def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
-    """Settings with what the bundle in use has, and its id."""
+    """Returns the settings with the paths of the bundle in use, and the bundle's id."""
     from veritensor_ray.bundle.active import bundles_folder, linked
 
     return _activated(settings.model_copy(update={"sources": []}).model_dump_json(), linked(bundles_folder(settings.bundle)))
@@ -356,7 +360,7 @@ def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
 @lru_cache(maxsize=4)
 def _activated(
     settings_json: str, _bundle: Path | None
-) -> tuple[Settings, str | None]:  # both are the key: an imported bundle counts at once
+) -> tuple[Settings, str | None]:  # both arguments form the cache key, so that an imported bundle takes effect at once
     from veritensor_ray.bundle.active import activate
 
     settings, active = activate(Settings.model_validate_json(settings_json))
@@ -366,7 +370,7 @@ def _activated(
 
 
 def _is(text: str, kind: Callable[[str], bool]) -> bool:
-    """`kind` is a test of os.path: pathlib raises for odd text."""
+    """Whether `kind`, a test of os.path, holds. pathlib would raise for odd texts."""
     return len(text) < 4096 and "\0" not in text and "\n" not in text and kind(text)
 
 
@@ -385,7 +389,7 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
         settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
     )
     starts = tuple(roots(settings.sources, settings.stores))
-    # the roots say where it is; as JSON, which the cache of engines wants, not every name can be written
+    # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
     context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
     described = {
         engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
@@ -403,7 +407,7 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
 
 
 def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:
-    """The rows of a commit; where the scanning process died, they say why."""
+    """Returns the rows of a commit. If the scanning process died, they record why."""
     from veritensor_ray.findings.commit import commit_table
     from veritensor_ray.findings.outcome import Outcome
     from veritensor_ray.pipeline import bounded

@@ -1,4 +1,4 @@
-"""The vocabulary between engines and findings: files, hits and rules; it knows neither engines nor the schema of findings."""
+"""The vocabulary shared by engines and findings: files, hits and rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# What a finding is about. What rules of the categories `secret` and `pii` find is masked, wherever it stands.
+# The subject of a finding. Evidence of rules in the categories `secret` and `pii` is masked everywhere.
 CATEGORIES = (
     "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
     "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
@@ -15,11 +15,11 @@ CATEGORIES = (
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What is known of a file before it is read.
+    """What is known about a file before it is read.
 
-    `media_type` is what its bytes are, `declared_type` what its name claims (None where the name claims nothing); `offset` is where
-    in the artifact the bytes begin, where they are a part of a split one; `mismatched` says that name and content disagree; `sha256`
-    gives the digest of the bytes.
+    `media_type` is the type that the bytes have, `declared_type` the type that the name promises (None if it promises nothing); `offset`
+    is where the bytes begin in the artifact, if they are part of a split one; `mismatched` means that name and content disagree; `sha256`
+    returns the digest of the bytes.
     """
 
     path: str
@@ -38,17 +38,17 @@ class FileInfo:
 
     @property
     def extension(self) -> str:
-        """Lower case, with the dot; empty where there is none."""
+        """The extension in lower case, with the dot; empty if there is none."""
         stem, dot, last = self.name.rpartition(".")
         return f".{last.lower()}" if dot and stem else ""
 
 
 class Hit(NamedTuple):
-    """One thing that an engine saw: a tuple, since some texts have one every few characters.
+    """One match of an engine. It is a tuple for speed, since some texts have a match every few characters.
 
-    `start` and `end` are character offsets in the segment `row` of the batch, or byte offsets in the file where `row` is None.
-    `severity` overrides the rule's own, for engines that grade. `evidence` is shown, and identifies the finding, where the text or the
-    bytes themselves would not tell: the name that a few opcodes put together.
+    `start` and `end` are character offsets in the segment `row` of the batch, or byte offsets in the file if `row` is None. `severity`
+    overrides that of the rule, for engines that grade. `evidence` is shown, and identifies the finding, if the text or the bytes alone
+    would not explain it: for example a name that is assembled by a few opcodes.
     """
 
     rule: str
@@ -63,7 +63,7 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a finding of this kind means and what to do about it. `id` is `<engine>.<name>` and stays the same for ever.
+    """The meaning of a finding, and what to do about it. `id` is `<engine>.<name>` and never changes.
 
     `category` is one of CATEGORIES, `severity` one of `config.SEVERITIES`.
     """

@@ -1,24 +1,25 @@
-"""Every error this package raises on purpose; of the package it knows the codes of reasons alone.
+"""Every error that this package raises on purpose.
 
 VeritensorError
 ├── UsageError                  exit 2: the command or the configuration is wrong
 │   └── OutputConflict          the output holds another corpus or another fingerprint
-├── CannotRunError              exit 4: the command is right, the surroundings are not
-│   ├── StoreError              a store refuses, is unknown or cannot be reached
+├── CannotRunError              exit 4: the command is right, but its environment does not allow it
+│   ├── StoreError              a store refuses access, is unknown or cannot be reached
 │   ├── ModelError              a model is missing, changed or fails its self-test
 │   ├── BundleError             a bundle is missing, damaged, hostile or too old
-│   ├── SignatureError          signed by nobody who is trusted, or changed since
-│   ├── NotAsScanned            what a finding was made in is not there any more, or is something else now
-│   ├── ResourceError           not enough CPUs, memory or GPUs to ever finish
-│   └── LeaseHeld               another run writes this output
+│   ├── SignatureError          not signed by a trusted key, or changed since
+│   ├── NotAsScanned            the source of a finding is gone, or has changed since the scan
+│   ├── ResourceError           there are not enough CPUs, memory or GPUs for this run to ever finish
+│   └── LeaseHeld               another run is writing this output
 ├── IncompleteOutput            exit 4: the output has no run.json
-├── DeadlineReached             exit 3: what is under way was committed, the rest is for the next run
+├── DeadlineReached             exit 3: work in progress was committed, the rest is left for the next run
 └── ReadError                   one artifact cannot be read, wholly or in part; becomes a ledger entry
-    ├── ChangedDuringRun        it is not what was planned any more
-    ├── Encrypted               it takes a password to read it
-    └── LimitExceeded           a bound on size, depth, ratio or count cut it off
+        ├── ChangedDuringRun        it has changed since it was planned
+        ├── Encrypted               it needs a password
+        └── LimitExceeded           a limit on size, depth, ratio or count cut it off
 
-Malformed (a ValueError) is what our own parsers of formats raise; readers turn it, and what libraries raise, into a ReadError (`as_read_error`).
+Malformed (a ValueError) is raised by this package's own parsers. Readers convert it, and errors of libraries, into a ReadError
+with `as_read_error`.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ from veritensor_ray.reasons import ReasonCode, access_code
 
 
 class VeritensorError(Exception):
-    """Base of all; `exit_code` is what the command line ends with."""
+    """Base of all errors; `exit_code` is the exit code of the command line."""
 
     exit_code = 4
 
 
 class UsageError(VeritensorError):
-    """The command or its configuration is wrong; the message names what to type instead."""
+    """The command or its configuration is wrong; the message says what to type instead."""
 
     exit_code = 2
 
 
 class OutputConflict(UsageError):
-    """The output belongs to another corpus or to a run with another fingerprint."""
+    """The output belongs to another corpus, or to a run with another fingerprint."""
 
 
 class CannotRunError(VeritensorError):
-    """The surroundings do not allow the run; the message ends with the remedy."""
+    """The environment does not allow the run; the message ends with the remedy."""
 
 
 class StoreError(CannotRunError):
@@ -62,11 +63,11 @@ class BundleError(CannotRunError):
 
 
 class SignatureError(CannotRunError):
-    """Nobody who is trusted signed it, or it was changed since; the message names keys and remedy."""
+    """No trusted key signed it, or it was changed since; the message names keys and the remedy."""
 
 
 class NotAsScanned(CannotRunError):
-    """The artifact of a finding, or what readers make of it, is not what was scanned; the message says what differs."""
+    """The artifact of a finding, or its extracted text, differs from what was scanned; the message says how."""
 
 
 class ResourceError(CannotRunError):
@@ -78,17 +79,17 @@ class LeaseHeld(CannotRunError):
 
 
 class IncompleteOutput(VeritensorError):
-    """The output has no run.json: the run that made it has not ended."""
+    """The output has no run.json, because the run that writes it has not ended."""
 
 
 class DeadlineReached(VeritensorError):
-    """No further shard was begun; the same command goes on where this one stopped."""
+    """No further shard was begun; the same command resumes where this one stopped."""
 
     exit_code = 3
 
 
 class ReadError(VeritensorError):
-    """One artifact or member cannot be read, wholly or in part; `reason_code` says why in a word."""
+    """One artifact or member cannot be read, wholly or in part; `reason_code` gives the reason."""
 
     reason_code = ReasonCode.DAMAGED
 
@@ -98,21 +99,21 @@ class ReadError(VeritensorError):
 
 
 class ChangedDuringRun(ReadError):
-    """The artifact is not the one that was planned."""
+    """The artifact has changed since it was planned."""
 
     reason_code = ReasonCode.CHANGED_DURING_RUN
 
 
 class Encrypted(ReadError):
-    """It takes a password to read it."""
+    """The artifact needs a password."""
 
     reason_code = ReasonCode.ENCRYPTED
 
 
 class LimitExceeded(ReadError):
-    """A bound cut the artifact off.
+    """A limit cut the artifact off.
 
-    `bound` is the configuration name of the limit, for the ledger's gap.
+    `bound` is the name of the limit, for the gap in the ledger.
     """
 
     reason_code = ReasonCode.LIMIT
@@ -126,29 +127,29 @@ class LimitExceeded(ReadError):
 
 
 class Malformed(ValueError):
-    """Something is not as its format demands; the message says what."""
+    """Content violates its format; the message says how."""
 
 
 _MEMORY = re.compile(
     r"malloc of size \d+ failed|bad_alloc|out of memory|cannot allocate memory|unable to allocate|memory usage limit", re.IGNORECASE
 )
-# What Python's own errors come to in a parser. Their messages are about code, and quote whatever stands in the file.
+# The meaning of Python's own errors in a parser. Their messages describe code, and may quote content of the file.
 _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (RecursionError, "it is nested too deeply"),
-    (UnicodeError, "characters in it do not decode"),
-    ((IndexError, EOFError, struct.error), "it ends early, or a length or position in it is wrong"),
-    ((ValueError, ArithmeticError), "a number or value in it is not possible"),
-    (Exception, "its structure is not what its format demands"),
+    (UnicodeError, "some of its characters do not decode"),
+    ((IndexError, EOFError, struct.error), "it ends early, or one of its lengths or positions is wrong"),
+    ((ValueError, ArithmeticError), "it contains an impossible number or value"),
+    (Exception, "its structure violates its format"),
 )
-_ADDRESS = re.compile(r" <[^<>]* at 0x[0-9a-f]+>")  # of an object, which some messages name
+_ADDRESS = re.compile(r" <[^<>]* at 0x[0-9a-f]+>")  # the address of an object, which some messages include
 _SHOWN = 200
 
 
 def as_read_error(error: BaseException, what: str) -> ReadError:
-    """A library's error in our words. `what` says what was read and what became of it, such as `the sheet cannot be read`.
+    """Converts any error into a ReadError. `what` says what failed, such as `the sheet cannot be read`.
 
-    The first line of what a library says in an error of its own is kept; of Python's errors only the kind. Where memory ran out, the
-    result is a LimitExceeded, whatever class and words the library has for that.
+    The first line of a library's own message is kept; of Python's errors only the kind. If memory ran out, the result is a
+    LimitExceeded, whatever class and words the library uses for that.
     """
     if isinstance(error, ReadError):
         return error

@@ -1,7 +1,7 @@
-"""Keeps the working directory and the corpus off Python's import path, where a file called pyarrow.py would be run.
+"""Keeps the working directory and the corpus off Python's import path, where a file such as pyarrow.py would be run.
 
-No `from __future__` here and no module that an interpreter has not loaded by itself: each would be looked for in the very
-folder that this takes off the path.
+There must be no `from __future__` here, and no module that the interpreter has not already loaded: each of them would be looked up in
+the very folder that this module takes off the path.
 """
 
 import os
@@ -9,14 +9,14 @@ import site
 import sys
 
 _VARIABLE = "PYTHONPATH"
-_SAFE = "PYTHONSAFEPATH"  # a child does not put the folder of its script, or the working directory, on its path
+_SAFE = "PYTHONSAFEPATH"  # keeps the folder of the script and the working directory off the path of child processes
 
 
 class Guard:
-    """A context in which nothing is imported from the working directory, or from `folders` and below: not here, not in children.
+    """Inside this context nothing is imported from the working directory, or from `folders` and below, neither here nor in child processes.
 
-    What Python itself, installed packages and this package are loaded from stays on the path, wherever it lies: it runs already.
-    Other folders of PYTHONPATH stay as well, since somebody named them.
+    The folders that Python itself, installed packages and this package are loaded from stay on the path, wherever they are. Other folders
+    of PYTHONPATH stay as well, since somebody named them.
     """
 
     def __init__(self, *folders: "str | os.PathLike[str]") -> None:
@@ -59,7 +59,7 @@ class Guard:
 
 
 def _trusted() -> frozenset[str]:
-    """The folders of the standard library, of installed packages and of this package."""
+    """Returns the folders of the standard library, of installed packages and of this package."""
     library, package = os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
     folders = [library, os.path.join(library, "lib-dynload"), package, *site.getsitepackages(), site.getusersitepackages()]
     return frozenset(map(os.path.realpath, folders))

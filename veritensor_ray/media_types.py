@@ -1,6 +1,7 @@
-"""The table of formats: what each is called, how its bytes begin, which names promise it, whether a reader knows it. It looks into no file.
+"""The table of formats: their names, first bytes and file extensions, and whether a reader exists. No file is opened here.
 
-A new format is a row here, its reader in `extract/readers`, and a function in `extract/sniff.py` only where no first bytes tell it.
+To add a format, add a row here, a reader in `extract/readers`, and, if its first bytes do not identify it, a function in
+`extract/sniff.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PDF, RTF, EPUB, IWORK = "application/pdf", "application/rtf", "application/epub+
 _OOXML = "application/vnd.openxmlformats-officedocument"
 DOCX, XLSX, PPTX = f"{_OOXML}.wordprocessingml.document", f"{_OOXML}.spreadsheetml.sheet", f"{_OOXML}.presentationml.presentation"
 XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
-OPEN_DOCUMENT = "application/vnd.oasis.opendocument."  # and what it is: `text`, `text-template`
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument."  # followed by the kind: `text`, `text-template`
 _ODF_KINDS = ("text", "spreadsheet", "presentation", "graphics", "chart", "formula", "image")
 ODF_TYPES = tuple(
     OPEN_DOCUMENT + kind for kind in (*_ODF_KINDS, *(f"{kind}-template" for kind in _ODF_KINDS), "text-master", "text-web", "database")
@@ -48,10 +49,10 @@ PNG, JPEG, GIF, WEBP, BMP, TIFF = "image/png", "image/jpeg", "image/gif", "image
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file. `extensions` promise it, and files named like those of `also` may be it, too.
+    """A kind of file. Its `extensions` promise this format; files with an extension from `also` may have it too.
 
-    `magics` (a place, and the bytes there) say what a file is before anything else is asked. `begins` is a pattern of first bytes that counts
-    only where nothing else fits. `opening` is a pattern that text begins with, of which the name says nothing else.
+    `magics` (an offset, and the bytes there) identify a file before anything else is tried. `begins` is a pattern of first bytes that is
+    tried only if nothing else fits. `opening` is a pattern at the beginning of a text whose name does not reveal its format.
     """
 
     media_type: str
@@ -72,21 +73,21 @@ def _text(media_type: str, title: str, extensions: str = "", opening: str | None
 def _first(
     media_type: str, title: str, family: Family, extensions: str = "", *magics: bytes, also: str = "", reader: bool = True
 ) -> Format:
-    """A format that its first bytes tell, or that `sniff` knows by its structure."""
+    """Returns a format that is identified by its first bytes, or by `sniff` from its structure."""
     return Format(
         media_type, title, family, tuple(extensions.split()), tuple(also.split()), tuple((0, magic) for magic in magics), reader=reader
     )
 
 
 def _late(media_type: str, title: str, family: Family, begins: bytes, extensions: str = "", also: str = "", reader: bool = False) -> Format:
-    """A format that is none of the others, by far most often without a reader."""
+    """Returns a format that is tried last; most of them have no reader."""
     return Format(media_type, title, family, tuple(extensions.split()), tuple(also.split()), begins=begins, reader=reader)
 
 
-_PICKLES = ".pkl .pickle .joblib .pt .pth"  # and checkpoints: what they are packed in differs
+_PICKLES = ".pkl .pickle .joblib .pt .pth"  # also checkpoints, which are packed in different ways
 _ODF_NAMES = {f"{OPEN_DOCUMENT}text": ".odt", f"{OPEN_DOCUMENT}spreadsheet": ".ods", f"{OPEN_DOCUMENT}presentation": ".odp"}
 _LOCKABLE = ".docx .docm .xlsx .xlsm .xlsb .pptx .pptm"
-_ISO = rb"\x00\x00.{2}ftyp"  # ISO base media: a box with the brand, and brands it fits as well
+_ISO = rb"\x00\x00.{2}ftyp"  # ISO base media: a box with the brand, and further compatible brands
 
 FORMATS: tuple[Format, ...] = (
     _text(MARKDOWN, "Markdown", ".md .markdown"),
@@ -172,7 +173,7 @@ FORMATS: tuple[Format, ...] = (
         (".zip", ".whl", ".jar", ".keras"),
         (".npz", *_PICKLES.split()),
         ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")),
-        begins=rb"PK\x07\x08",  # the first part of a split one
+        begins=rb"PK\x07\x08",  # the first part of a split archive
     ),
     Format(TAR, "tar", "archive", (".tar",), (".pt", ".pth"), ((257, b"ustar"),)),
     _first(SEVENZIP, "7z", "archive", ".7z", b"7z\xbc\xaf\x27\x1c"),
@@ -231,7 +232,7 @@ FORMATS: tuple[Format, ...] = (
     _late("video/x-ms-wmv", "Windows Media", "video", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9"),
     _late("video/x-flv", "Flash video", "video", rb"FLV\x01"),
     _late("video/mpeg", "MPEG", "video", rb"\x00\x00\x01[\xb0-\xbf]"),
-    # behind a mark that begins a pickle, too
+    # after a mark that can also begin a pickle
     Format(TYPE1_FONT, "Type 1 font", "font", magics=((6, b"%!PS-AdobeFont"), (6, b"%!FontType1")), reader=False),
     _late("application/font-woff", "web font", "font", rb"wOF[F2]"),
     _late("application/font-sfnt", "TrueType, OpenType", "font", rb"(?:\x00\x01\x00\x00|OTTO|true)\x00.{7}[ -~]{4}|ttcf\x00[\x01\x02]"),
@@ -246,23 +247,23 @@ _POSSIBLE = {extension: {one.media_type for one in FORMATS if extension in (*one
 
 
 def text_type(extension: str) -> str:
-    """The media type of plain text under such a name."""
+    """Returns the media type of plain text with this extension."""
     named = TEXT_TYPES.get(extension, PLAIN)
     return named if named.startswith("text/") else PLAIN
 
 
 def declared_type(extension: str) -> str | None:
-    """The media type that a name promises, None for names that promise nothing."""
+    """Returns the media type that an extension promises, or None if it promises nothing."""
     return _PROMISED.get(extension)
 
 
 def mismatch(extension: str, media_type: str) -> bool:
-    """Whether the content is not what the name promises; one kind of text under the name of another is no mismatch."""
+    """Whether the content differs from what the name promises. One kind of text under the name of another does not count."""
     if extension in TEXT_TYPES:
         return not is_text_type(media_type)
     return media_type not in _POSSIBLE.get(extension, (media_type,))
 
 
 def is_text_type(media_type: str) -> bool:
-    """Whether files of that type are text."""
+    """Whether files of this type are text."""
     return media_type.startswith("text/") or media_type in _TEXTS

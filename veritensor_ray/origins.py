@@ -1,4 +1,4 @@
-"""Where the characters of a text come from that is not the original's own; it knows neither encodings nor identifiers."""
+"""Maps characters of a decoded or assembled text back to the original; it does not depend on any encoding or identifier."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Array = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Origin(NamedTuple):
-    """The characters from `at` on, up to the next origin's, come from `[start, end)` of the original, which begins in `line`.
+    """The characters from `at` up to the next origin come from `[start, end)` of the original, which begins in `line`.
 
-    Where both are as long, character by character; else each of them stands for the whole range.
+    If both ranges are equally long, they correspond character by character; otherwise each character stands for the whole range.
     """
 
     at: int
@@ -24,11 +24,11 @@ class Origin(NamedTuple):
     line: int | None = None
 
     def straight(self, until: int) -> bool:
-        """Whether its characters, which end at `until`, are the original's, one by one."""
+        """Whether its characters, which end at `until`, correspond to the original one by one."""
         return until - self.at == self.end - self.start
 
     def back(self, until: int, at: int) -> tuple[int, int]:
-        """Start and end in the original of its character `at`."""
+        """Returns start and end, in the original, of its character `at`."""
         if not self.straight(until):
             return self.start, self.end
         start = self.start + at - self.at
@@ -36,9 +36,9 @@ class Origin(NamedTuple):
 
 
 class Origins(Sequence[Origin]):
-    """Origins of one text in the order of `at`, as columns: a text that was changed everywhere has one for each character.
+    """The origins of one text, ordered by `at` and stored as columns: a heavily changed text has one for each character.
 
-    `ats`, `starts` and `ends` are what an Origin has; a line of `lines` below zero is none.
+    `ats`, `starts` and `ends` hold the fields of an Origin; a negative entry of `lines` means that there is no line.
     """
 
     def __init__(self, ats: Array, starts: Array, ends: Array, lines: Array) -> None:
@@ -46,7 +46,7 @@ class Origins(Sequence[Origin]):
 
     @classmethod
     def of(cls, origins: Sequence[Origin]) -> Origins:
-        """From one by one."""
+        """Builds the columns from single origins."""
         if isinstance(origins, Origins):
             return origins
         columns = zip(*origins, strict=True) if len(origins) else ((), (), (), ())
@@ -56,7 +56,7 @@ class Origins(Sequence[Origin]):
 
     @classmethod
     def joined(cls, texts: Sequence[Sequence[Origin]]) -> Origins:
-        """Those of several texts, one behind the other; `at` counts from the beginning of each."""
+        """Concatenates the origins of several texts; each `at` counts from the beginning of its own text."""
         parts: list[Origins] = []
         for as_columns, group in groupby(texts, key=lambda origins: isinstance(origins, Origins)):
             some = list(group)
@@ -80,37 +80,37 @@ class Origins(Sequence[Origin]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as of a list
+    __hash__ = None  # type: ignore[assignment]  # unhashable, like a list
 
     def number(self, at: int) -> int:
-        """Which of them the character `at` of the text has."""
+        """Returns the number of the origin of character `at` of the text."""
         return max(0, int(np.searchsorted(self.ats, at, "right")) - 1)
 
     def until(self, number: int, length: int) -> int:
-        """Where the characters of one end, in a text of that length."""
+        """Returns where the characters of an origin end, in a text of `length` characters."""
         return int(self.ats[number + 1]) if number + 1 < len(self) else length
 
     def back(self, length: int, at: int) -> tuple[int, int]:
-        """Start and end in the original of the character `at` of a text of that length."""
+        """Returns start and end, in the original, of character `at` of a text of `length` characters."""
         number = self.number(at)
         return self[number].back(self.until(number, length), at)
 
     def all_back(self, length: int, at: Array) -> tuple[Array, Array]:
-        """The same of many characters at once."""
+        """Does the same for many characters at once."""
         of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
         straight = np.append(self.ats, length)[of + 1] - self.ats[of] == self.ends[of] - self.starts[of]
         starts = self.starts[of] + np.where(straight, at - self.ats[of], 0)
         return starts, np.where(straight, starts + 1, self.ends[of])
 
     def lines_at(self, at: Array, length: int, line_ends: Array) -> Array:
-        """The line of each of some characters of a text of that length, in which lines end at `line_ends`; below zero for none."""
+        """Returns the line of each character in `at`, in a text of `length` characters whose lines end at `line_ends`; negative for none."""
         of = np.maximum(0, np.searchsorted(self.ats, at, "right") - 1)
         straight = np.append(self.ats[1:], length)[of] - self.ats[of] == self.ends[of] - self.starts[of]
         below = np.searchsorted(line_ends, at) - np.searchsorted(line_ends, self.ats[of])
         return self.lines[of] + np.where(straight & (self.lines[of] >= 0), below, 0)
 
     def cut(self, text: str, first: int, last: int) -> Origins:
-        """Those of `text[first:last]`."""
+        """Returns the origins of `text[first:last]`."""
         begin, end = self.number(first), int(np.searchsorted(self.ats, last, "left"))
         if first >= last or not len(self) or end <= begin:
             return self[:0]
@@ -127,12 +127,12 @@ class Origins(Sequence[Origin]):
 
 
 def cut_origins(origins: Sequence[Origin], text: str, first: int, last: int) -> list[Origin]:
-    """The origins of `text[first:last]`."""
+    """Returns the origins of `text[first:last]`."""
     return list(Origins.of(origins).cut(text, first, last))
 
 
 class Mapped:
-    """`starts` and `ends` have, for each character of `text`, the range of the original that it stands for; at first that is itself."""
+    """A text with, for each character, the range of the original that it stands for (`starts`, `ends`); initially that is itself."""
 
     def __init__(self, text: str, starts: Array | None = None, ends: Array | None = None) -> None:
         self.text = text
@@ -140,17 +140,20 @@ class Mapped:
         self.ends: Array = self.starts + 1 if ends is None else ends
 
     def sub(self, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None]) -> None:
-        """Replace matches; None leaves one as it is. Every character of a replacement stands for all of its match."""
+        """Replaces matches; None leaves a match unchanged. Every character of a replacement stands for the whole match."""
         found = ((match, replace(match)) for match in pattern.finditer(self.text))
         self.put([(*match.span(), new) for match, new in found if new is not None and new != match.group()])
 
     def put(self, changes: Sequence[tuple[int, int, str]]) -> None:
-        """Replace ranges `[start, end)`, which ascend and do not overlap, by what stands for all of each, or character by character if as long."""
+        """Replaces the ranges `[start, end)`, which ascend and do not overlap.
+
+        A replacement of equal length maps character by character; any other maps each of its characters to the whole range.
+        """
         if not changes:
             return
         begins, ends = (np.fromiter((change[i] for change in changes), np.int64, len(changes)) for i in (0, 1))
         sizes = np.fromiter((len(change[2]) for change in changes), np.int64, len(changes))
-        firsts = _alternating(np.append(0, ends), begins)  # of what is kept, and what is replaced, in turns
+        firsts = _alternating(np.append(0, ends), begins)  # alternately of kept and replaced ranges
         lengths = _alternating(np.append(begins, len(self.text)) - np.append(0, ends), sizes)
         lasts = _alternating(np.append(0, ends), ends - 1)
         steady = _alternating(np.ones(len(changes) + 1, bool), sizes == ends - begins)
@@ -161,27 +164,27 @@ class Mapped:
         self.ends = self.ends[np.repeat(np.where(steady, firsts, lasts), lengths) + within]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """The range of the original text behind a range of this one."""
+        """Returns the range of the original text behind a range of this one."""
         return int(self.starts[start:end].min()), int(self.ends[start:end].max())
 
     def part(self, start: int, end: int) -> Mapped:
-        """A range of it."""
+        """Returns a range of this text, with its map."""
         return Mapped(self.text[start:end], self.starts[start:end], self.ends[start:end])
 
     def on(self, parent: Mapped) -> Mapped:
-        """The same text, standing for what the characters of `parent`, its original, stand for."""
+        """Returns the same text mapped to the original of `parent`, where `parent` is the original of this one."""
         if not len(self.starts):
             return self
         return Mapped(self.text, parent.starts[self.starts], parent.ends[self.ends - 1])
 
     def origins(self, lines_of: Callable[[Array], Array] | None = None) -> Origins:
-        """The map as origins; `lines_of` gives the line of each of some characters of this text, below zero for none."""
+        """Returns the map as origins; `lines_of` returns the line of each of some characters of this text, negative for none."""
         if not len(self.starts):
             return Origins.of(())
         single = self.ends - self.starts == 1
         steps = self.starts[1:] - self.starts[:-1]
         goes_on = (steps == 1) & single[1:] & single[:-1]  # character by character
-        same = (steps == 0) & (self.ends[1:] == self.ends[:-1])  # several for one range
+        same = (steps == 0) & (self.ends[1:] == self.ends[:-1])  # several characters for one range
         kind = goes_on + 2 * same
         breaks = kind == 0
         breaks[1:] |= (kind[1:] != kind[:-1]) & (kind[:-1] != 0)
@@ -192,7 +195,7 @@ class Mapped:
 
 
 def from_origins(text: str, origins: Sequence[Origin]) -> Mapped:
-    """The map that a reader gave for a text."""
+    """Returns the map that a reader gave for a text."""
     found, some = Mapped(text), Origins.of(origins)
     if not len(some):
         return found
@@ -206,7 +209,7 @@ def from_origins(text: str, origins: Sequence[Origin]) -> Mapped:
 
 
 def _alternating(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The items of two arrays in turns; the first has one more."""
+    """Interleaves the items of two arrays; the first has one more."""
     both = np.empty(len(one) + len(other), one.dtype)
     both[::2], both[1::2] = one, other
     return both

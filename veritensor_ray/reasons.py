@@ -1,6 +1,6 @@
-"""Why something was not scanned, as a closed set of codes: whoever decides compares these, and sentences are for people.
+"""Reason codes: why something was not scanned, as a closed set. Code compares reason codes; the sentences are for people.
 
-It knows nothing else of the package. The table in docs/results.md says the same for whoever reads results.
+The table in docs/results.md explains them to readers of results.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from enum import StrEnum
 
 
 class ReasonCode(StrEnum):
-    """The column `reason_code` of the ledger, of its coverage and of its gaps. A code never changes its meaning; new ones may come."""
+    """The column `reason_code` of the ledger, its coverage and its gaps. A code never changes its meaning; new codes may be added."""
 
-    # the plan left it out
+    # left out by the plan
     NOT_INCLUDED = "not-included"
     EXCLUDED = "excluded"
     ABOVE_MAX_SIZE = "above-max-size"
@@ -20,30 +20,30 @@ class ReasonCode(StrEnum):
     OWN_OUTPUT = "own-output"
     LINK = "link"
     NOT_A_FILE = "not-a-file"
-    # the store did not give it
+    # not delivered by the store
     PERMISSION = "permission"
     NOT_FOUND = "not-found"
     STORE_FAILED = "store-failed"
     CHANGED_DURING_RUN = "changed-during-run"
-    # it, or a part of it, could not be read
+    # not readable, wholly or in part
     NO_READER = "no-reader"
     DAMAGED = "damaged"
     ENCRYPTED = "encrypted"
     LIMIT = "limit"
     ELSEWHERE = "elsewhere"
-    # an engine did not look at it
+    # not checked by an engine
     ENGINE_NOT_SELECTED = "engine-not-selected"
     ENGINE_MISSING = "engine-missing"
     ENGINE_FAILED = "engine-failed"
     ADVISORIES_MISSING = "advisories-missing"
     ADVISORIES_OLD = "advisories-old"
-    # it ended the process that read it
+    # ended the process that read it
     PROCESS_DIED = "process-died"
     TIMEOUT = "timeout"
 
 
 def access_code(error: BaseException) -> ReasonCode:
-    """Of what a store or the system raised instead of giving something out."""
+    """Returns the reason code for an error that a store or the operating system raised."""
     if isinstance(error, PermissionError):
         return ReasonCode.PERMISSION
     return ReasonCode.NOT_FOUND if isinstance(error, FileNotFoundError) else ReasonCode.STORE_FAILED

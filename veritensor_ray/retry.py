@@ -1,4 +1,4 @@
-"""Tries again what may pass, waiting longer each time or as long as the other side asks. It knows of HTTP only what Retry-After means."""
+"""Repeats operations that may succeed later, waiting longer each time, or as long as the server asks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-LONGEST_WAIT = 20.0  # seconds that another side's wish is obeyed
+LONGEST_WAIT = 20.0  # seconds; the longest wait that a server may ask for
 T = TypeVar("T")
 
 
 class Again(Exception):
-    """A fault that may pass; `wait` is how many seconds the other side asks for."""
+    """A failure that may pass; `wait` is the number of seconds that the server asks for."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -21,15 +21,15 @@ class Again(Exception):
 
 
 def persistent(work: Callable[[], T], retries: int, backoff: float, until: float) -> T:
-    """What `work` gives, called again after `backoff` seconds, doubled each time, while it raises Again.
+    """Returns the result of `work`, calling it again after `backoff` seconds, doubled each time, while it raises Again.
 
-    Raises its last Again when the retries are used up, or the next try would begin after `until`, a moment of time.monotonic.
+    Raises the last Again if the retries are used up, or if the next try would begin after `until`, a moment of time.monotonic.
     """
     for attempt in range(retries):
         try:
             return work()
         except Again as error:
-            pause = error.wait if error.wait is not None else backoff * 2**attempt * (0.5 + random.random())  # noqa: S311  # spreads load
+            pause = error.wait if error.wait is not None else backoff * 2**attempt * (0.5 + random.random())  # noqa: S311  # spreads the load
             pause = min(pause, LONGEST_WAIT)
             if time.monotonic() + pause > until:
                 raise
@@ -38,7 +38,7 @@ def persistent(work: Callable[[], T], retries: int, backoff: float, until: float
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds, given as such or as a date; None where nothing usable is given."""
+    """Returns the seconds of a Retry-After header, given as a number or a date; None if it is not usable."""
     if value is None:
         return None
     try:

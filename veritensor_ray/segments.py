@@ -1,4 +1,4 @@
-"""Segments, the rows that engines read: their Arrow schema and how readers' blocks become bounded batches; it knows no reader and no engine."""
+"""Segments, the rows that engines read: their Arrow schema, and how readers' blocks become batches of limited size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veritensor_ray.reasons import ReasonCode
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
-# Pixels of the original image; a box holds the characters from the end of the one before it to its own `end`.
+# In pixels of the original image. A box holds the characters from the end of the previous box up to its own `end`.
 BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom")])
 
 ORIGIN = pa.struct([("at", pa.int32()), ("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
@@ -32,31 +32,31 @@ SEGMENTS = pa.schema(
         ("column", _NAME),
         ("page", pa.int32()),
         ("part", _NAME),
-        ("line", pa.int64()),  # of the first character; null where lines mean nothing
-        ("byte_offset", pa.int64()),  # of the first character in the file; null where the text was decoded from something else
+        ("line", pa.int64()),  # of the first character; null if the text has no lines
+        ("byte_offset", pa.int64()),  # of the first character in the file; null if the text was decoded
         ("start", pa.int64()),  # of the first character in its file, cell, page or part
-        ("owned", pa.int32()),  # a hit that starts behind these characters belongs to the next, overlapping segment
+        ("owned", pa.int32()),  # a hit that starts after these characters belongs to the next, overlapping segment
         ("view", _NAME),
         ("decoded_via", _NAME),
         ("text", pa.string()),
         ("image", pa.binary()),
-        ("boxes", _BOXES),  # of text read from an image: where its characters stand in the picture
+        ("boxes", _BOXES),  # for text read from an image: where its characters are in the image
         (
             "origins",
             pa.list_(ORIGIN),
-        ),  # of text that is not the original's: where its characters come from; `start` and `line` are null then
-        ("notice", _NAME),  # the reader's word for what the text is evidence of, see Block
+        ),  # for decoded or assembled text: where its characters come from; `start` and `line` are null then
+        ("notice", _NAME),  # what the text is evidence of, see Block
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a reader yields: some texts (or images) and where they stand.
+    """Texts (or images) that a reader yields, with their locations.
 
-    Every location field is one value for all of them, or a sequence as long as `texts`. Texts of any length: long ones are cut later.
-    `origins` leads back from a text that was put together or decoded to the characters of the file (cell, page, part); `start`, `line` and
-    `byte_offset` mean nothing then. `notice` names what a text is evidence of by being there at all, such as `macro`: the engine
+    Every location field is either one value for all of them or a sequence as long as `texts`. Texts may have any length: long ones are
+    cut later. `origins` maps a text that was assembled or decoded back to the characters of the file (cell, page, part); `start`, `line`
+    and `byte_offset` have no meaning then. `notice` names something that the mere presence of the text proves, such as `macro`; the engine
     `structure` has a rule of that name. Such a text is read like any other; yield it once.
     """
 
@@ -78,12 +78,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that was not read, or not checked by `engine`; a reader yields it and goes on.
+    """Something that was not read, or not checked by `engine`. A reader yields it and continues.
 
-    `coverage` is for what is missing by design (no reader for audio, no advisory database): the ledger says that word in place of
-    `partial`, and the artifact is none the less complete. `body` says that it is the document's own text that was not read, and not
-    something beside it: engines over text have no reader for the artifact then, and it is not `scanned`. `code` says why in a word: it
-    is given where neither `bound` nor `coverage` says so already, and it is not damage.
+    `coverage` is for content that is left out by design (no reader for audio, no advisory database): the ledger then records this status
+    instead of `partial`, and the artifact still counts as complete. `body` means that the document's own text was not read, rather than
+    something beside it: text engines then have no reader for the artifact, and it is not `scanned`. `code` is the reason code; give it if
+    neither `bound` nor `coverage` implies it and the cause is not damage.
     """
 
     reason: str
@@ -103,13 +103,13 @@ class Gap:
 
     @classmethod
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
-        """What could not be read because of an error, with the bound where one was exceeded."""
+        """Returns the gap for an error, with the limit if one was exceeded."""
         return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which file a block comes from."""
+    """The file that a block comes from."""
 
     artifact: int
     path: str
@@ -118,7 +118,7 @@ class Identity:
 
 
 def cut_point(text: str, limit: int) -> int:
-    """Where to cut `text` at `limit` characters at most: behind a paragraph, a line or a word, whichever is near."""
+    """Returns where to cut `text`, at `limit` characters at most: after a paragraph, a line or a word, if one ends nearby."""
     for mark in ("\n\n", "\n", " "):
         at = text.rfind(mark, limit // 2, limit)
         if at > 0:
@@ -127,7 +127,7 @@ def cut_point(text: str, limit: int) -> int:
 
 
 def _cut_long(block: Block, limits: Limits) -> Block:
-    """Cut texts longer than `segment_chars` into overlapping pieces, so that no segment outgrows a batch."""
+    """Cuts texts longer than `segment_chars` into overlapping pieces, so that no segment outgrows a batch."""
     size, overlap = limits.segment_chars, limits.overlap_chars
     source = block.texts.to_pylist() if isinstance(block.texts, pa.Array) else block.texts
     texts, index, starts, owned, lines = [], [], [], [], []
@@ -174,7 +174,7 @@ def _take(value: Any, index: list[int]) -> Any:
 
 
 def clean_array(texts: Sequence[str | None]) -> pa.Array:
-    """An Arrow string array; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    """Returns an Arrow string array; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:
@@ -182,7 +182,7 @@ def clean_array(texts: Sequence[str | None]) -> pa.Array:
 
 
 def cut(block: Block, limits: Limits) -> Block:
-    """The block with its long texts cut; the same one where none is long."""
+    """Returns the block with its long texts cut, or the block itself if none is long."""
     most = limits.segment_chars + limits.overlap_chars
     if isinstance(block.texts, pa.Array):
         long = block.texts.nbytes > most and max(_byte_lengths(block.texts), default=0) > most
@@ -192,12 +192,12 @@ def cut(block: Block, limits: Limits) -> Block:
 
 
 def to_batch(block: Block, identity: Identity, limits: Limits) -> pa.RecordBatch:
-    """One record batch of a block, long texts cut; not yet bounded in size."""
+    """Returns a block as one record batch, with long texts cut. Its size is not yet limited."""
     return one_batch([(cut(block, limits), identity)])
 
 
 def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
-    """One record batch of all these blocks, in their order; each column is made once, however many there are."""
+    """Returns all these blocks as one record batch, in their order; each column is built once, however many blocks there are."""
     blocks, files = [block for block, _ in parts], [identity for _, identity in parts]
     columns = _Columns([len(block.texts) for block in blocks])
     return pa.RecordBatch.from_arrays(
@@ -227,13 +227,13 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
 
 
 def texts_of(blocks: Sequence[Block]) -> pa.Array:
-    """The column of all their texts; pictures have none."""
+    """Returns the column with the texts of all blocks; images have none."""
     columns = _Columns([len(block.texts) for block in blocks])
     return columns.flat([block.texts if block.images is None else None for block in blocks], pa.string())
 
 
 class _Columns:
-    """Makes columns of blocks with so many rows each, from what each block says: one value for all of its rows, or one for each."""
+    """Builds columns for blocks with `counts` rows each; a block gives either one value for all of its rows or one value per row."""
 
     def __init__(self, counts: list[int]) -> None:
         self._counts, self.rows = counts, sum(counts)
@@ -255,7 +255,7 @@ class _Columns:
         return values if self._block is None else values.take(self._block)
 
     def flat(self, values: list[Any], kind: pa.DataType) -> pa.Array:
-        """Of values of which some are sequences or arrays."""
+        """Builds a column from values of which some are sequences or arrays."""
         pieces: list[pa.Array] = []
         run: list[Any] = []
         for value, count in zip(values, self._counts, strict=True):
@@ -303,7 +303,7 @@ class Batcher:
         self._bytes = 0
 
     def add(self, part: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """Take `part`; yield the batches that are full now."""
+        """Takes `part` and yields the batches that are now full."""
         while part.num_rows:
             room = self._limits.batch_rows - self._rows
             head = part.slice(0, min(room, self._fitting(part)))
@@ -318,7 +318,7 @@ class Batcher:
                 yield from self.flush()
 
     def _fitting(self, part: pa.RecordBatch) -> int:
-        """How many rows of `part` fit into the bytes that are left; at least one where nothing has been collected."""
+        """Returns how many rows of `part` fit into the remaining bytes; at least one if nothing has been collected yet."""
         room = self._limits.batch_bytes - self._bytes
         if _text_bytes(part) <= room:
             return int(part.num_rows)
@@ -326,7 +326,7 @@ class Batcher:
         return max(0 if self._rows else 1, int(np.searchsorted(np.cumsum(sizes), room, side="right")))
 
     def flush(self) -> Iterator[pa.RecordBatch]:
-        """Yield what is left, if anything is."""
+        """Yields the remaining rows, if there are any."""
         if self._parts:
             parts, self._parts, self._rows, self._bytes = self._parts, [], 0, 0
             table = pa.Table.from_batches(parts)

@@ -1,4 +1,4 @@
-"""Ed25519 keys, signatures in the form of DSSE, and the list of the keys that count; it does not know what is signed."""
+"""Ed25519 keys, signatures in DSSE format, and the list of trusted keys; it does not depend on what is signed."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _NEW = "make one with `veritensor-ray keys new PATH`"
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature, as an element of the `signatures` of a DSSE envelope."""
+    """One signature, as an element of `signatures` in a DSSE envelope."""
 
     keyid: str
     sig: str  # base64
 
     def as_json(self) -> dict[str, str]:
-        """For an envelope."""
+        """Returns the signature as it appears in an envelope."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """An entry of the list. `not_after` is a date, inclusive, or a moment; `revoked` is the reason, and final."""
+    """An entry of the list. `not_after` is a date (inclusive) or a moment; `revoked` is the reason, and cannot be undone."""
 
     id: str
     public_key: str  # base64 of 32 bytes
@@ -48,7 +48,7 @@ class TrustedKey:
     revoked: str | None = None
 
     def objection(self, now: datetime) -> str:
-        """Why its signatures do not count; empty where they do."""
+        """Returns why its signatures do not count; empty if they do."""
         if self.revoked is not None:
             return f"is revoked ({self.revoked})"
         if self.not_after is not None and now > _end(self.not_after):
@@ -58,23 +58,23 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class TrustList:
-    """The keys whose signatures count, and the file that they stand in."""
+    """The trusted keys, and the file that lists them."""
 
     path: Path
     keys: tuple[TrustedKey, ...] = ()
 
     def get(self, name: str) -> TrustedKey | None:
-        """The entry with this id."""
+        """Returns the entry with this id, or None."""
         return next((key for key in self.keys if key.id == name), None)
 
 
 def key_id(public: bytes) -> str:
-    """The name of a key: the beginning of the SHA-256 of its 32 bytes."""
+    """Returns the id of a key: the first 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
     return hashlib.sha256(public).hexdigest()[:16]
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    """The 32 bytes of the public half."""
+    """Returns the 32 bytes of the public half."""
     return key.public_key().public_bytes_raw()
 
 
@@ -82,7 +82,7 @@ def public_bytes(key: Ed25519PrivateKey) -> bytes:
 
 
 def new_key(path: Path, name: str = "") -> str:
-    """Write a private key (0600) and `path`.pub, as openssl would, and return the id. Nothing is overwritten."""
+    """Write a private key (mode 0600) and `path`.pub in the format of openssl, and return the id. Nothing is overwritten."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -104,31 +104,31 @@ def new_key(path: Path, name: str = "") -> str:
 
 
 def _titled(name: str) -> bytes:
-    """A line before the PEM block, which RFC 7468 and openssl skip."""
+    """Returns a line before the PEM block, which RFC 7468 and openssl skip."""
     return f"Name: {' '.join(name.split())}\n".encode() if name.strip() else b""
 
 
 def load_private_key(named: str) -> Ed25519PrivateKey:
-    """The key behind `env:NAME` or `file:/path`. Raises UsageError for what is no ed25519 key in PEM."""
+    """Returns the key behind `env:NAME` or `file:/path`. Raises UsageError if it is not an ed25519 key in PEM format."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if not named.startswith(("env:", "file:")):
-        raise UsageError(f"keys are named, as env:NAME or file:/path: write --sign-key file:{named}")
+        raise UsageError(f"keys are referenced as env:NAME or file:/path; write --sign-key file:{named}")
     try:
         key = load_pem_private_key((resolve_secret(named) or "").encode(), password=None)
     except TypeError:
         raise UsageError(f"the key {named} is encrypted with a password; give one without, in a file that only you can read") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise UsageError(f"{named} is no private key in PEM; {_NEW}") from None
+        raise UsageError(f"{named} is not a private key in PEM format; {_NEW}") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(f"the key {named} is of another kind than ed25519; {_NEW}")
+        raise UsageError(f"the key {named} is not an ed25519 key; {_NEW}")
     return key
 
 
 def load_public_key(path: Path) -> tuple[bytes, str]:
-    """The 32 bytes in a `.pub` file, and the name that stands before them. Raises UsageError."""
+    """Returns the 32 bytes in a `.pub` file, and the name stated before them. Raises UsageError."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -140,10 +140,10 @@ def load_public_key(path: Path) -> tuple[bytes, str]:
     except OSError as error:
         raise UsageError(f"the public key {path} cannot be read: {error.strerror}") from None
     except (ValueError, UnsupportedAlgorithm):
-        private = "; this is the private key, which stays where it is: give its .pub" if b"PRIVATE KEY" in data else ""
-        raise UsageError(f"{path} is no public key in PEM{private}") from None
+        private = "; this is the private key, which must stay where it is: give its .pub" if b"PRIVATE KEY" in data else ""
+        raise UsageError(f"{path} is not a public key in PEM format{private}") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise UsageError(f"the key {path} is of another kind than ed25519; {_NEW}")
+        raise UsageError(f"the key {path} is not an ed25519 key; {_NEW}")
     title = re.match(rb"Name: ([^\n]{1,200})\n", data)
     return key.public_bytes_raw(), title[1].decode(errors="replace") if title else path.name.removesuffix(".pub")
 
@@ -152,53 +152,53 @@ def load_public_key(path: Path) -> tuple[bytes, str]:
 
 
 def pre_authentication(payload_type: str, payload: bytes) -> bytes:
-    """What DSSE signs: type and payload with their lengths, so that neither can pass for the other."""
+    """Returns the bytes that DSSE signs: type and payload with their lengths, so that neither can be mistaken for the other."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def sign(payload_type: str, payload: bytes, key: Ed25519PrivateKey) -> Signature:
-    """Deterministic: the same payload and key give the same signature."""
+    """Sign a payload. This is deterministic: the same payload and key give the same signature."""
     signed = key.sign(pre_authentication(payload_type, payload))
     return Signature(key_id(public_bytes(key)), base64.b64encode(signed).decode())
 
 
 def signatures_of(value: Any) -> tuple[Signature, ...]:
-    """The `signatures` of an envelope of unknown origin. Raises ValueError saying what is wrong."""
+    """Returns the `signatures` of an envelope of unknown origin. Raises ValueError, which says what is wrong."""
     if not isinstance(value, list) or not 0 < len(value) <= MOST_SIGNATURES:
-        raise ValueError(f"it holds no list of 1 to {MOST_SIGNATURES} signatures")
+        raise ValueError(f"it does not hold a list of 1 to {MOST_SIGNATURES} signatures")
     found = []
     for one in value:
         if not isinstance(one, dict) or set(one) != {"keyid", "sig"} or not all(isinstance(part, str) for part in one.values()):
-            raise ValueError("a signature is made of keyid and sig")
+            raise ValueError("a signature must consist of keyid and sig")
         if not re.fullmatch(r"[0-9a-f]{16}", one["keyid"]) or len(decoded(one["sig"])) != 64:
-            raise ValueError("a signature has no key id of 16 hexadecimal digits, or not 64 bytes")
+            raise ValueError("a signature has no key id of 16 hexadecimal digits, or is not 64 bytes long")
         found.append(Signature(**one))
     return tuple(found)
 
 
 def verify(what: str, payload_type: str, payload: bytes, signatures: Iterable[Signature], trusted: TrustList) -> tuple[TrustedKey, ...]:
-    """The trusted keys that signed it, at least one. Raises SignatureError that names keys and remedy.
+    """Returns the trusted keys that signed it, at least one. Raises SignatureError, which names keys and the remedy.
 
-    Signatures of keys that are not listed, revoked or expired do not count; one of a listed key that does not fit is refused whatever else
-    there is. `what` is the subject of the message.
+    Signatures of keys that are not listed, revoked or expired do not count. A wrong signature of a listed key is refused whatever other
+    signatures there are. `what` is the subject of the message.
     """
     now, objections, good = datetime.now(UTC), [], []
     for signature in signatures:
         key = trusted.get(signature.keyid)
         if key is None:
             objections.append(
-                f"key {signature.keyid} is not in {trusted.path}: compare the id with the sender's over another channel, then "
+                f"key {signature.keyid} is not in {trusted.path}: compare the id with the sender's over another channel, then run "
                 "`veritensor-ray keys trust FILE.pub`"
             )
         elif not _fits(key, payload_type, payload, signature):
-            raise SignatureError(f"{what} is not what key {key.id} ({key.name}) signed: it or the signature was changed. Get it again")
+            raise SignatureError(f"{what} is not what key {key.id} ({key.name}) signed: it or the signature was changed. Get a new copy")
         elif objection := key.objection(now):
-            objections.append(f"key {key.id} ({key.name}) {objection}: get one that a current key signed")
+            objections.append(f"key {key.id} ({key.name}) {objection}: get a copy signed by a current key")
         else:
             good.append(key)
     if not good:
-        raise SignatureError(f"{what} has no signature that counts. {'; '.join(objections) or 'Have it signed'}")
+        raise SignatureError(f"{what} has no valid signature. {'; '.join(objections) or 'Have it signed'}")
     return tuple(good)
 
 
@@ -215,7 +215,7 @@ def _fits(key: TrustedKey, payload_type: str, payload: bytes, signature: Signatu
 
 
 def decoded(text: str) -> bytes:
-    """Base64 in its one canonical form: unused bits of the last character are zero. Raises ValueError."""
+    """Decodes base64 in its one canonical form: unused bits of the last character are zero. Raises ValueError."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     if base64.b64encode(data).decode() != text:
         raise binascii.Error("not canonical")
@@ -226,14 +226,14 @@ def decoded(text: str) -> bytes:
 
 
 def trust_list_path(configured: str | None) -> Path:
-    """Where the list lies: `trusted_keys` of the configuration, or this user's own."""
+    """Returns where the list is: `trusted_keys` in the configuration, or a file in the user's configuration folder."""
     if configured:
         return Path(configured).expanduser()
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "veritensor-ray" / "trusted_keys.json"
 
 
 def trust_list(configured: str | None) -> TrustList:
-    """The list; empty where there is no file. Raises UsageError for a file that is none."""
+    """Returns the list, which is empty if there is no file. Raises UsageError if the file is not such a list."""
     path = trust_list_path(configured)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -242,10 +242,10 @@ def trust_list(configured: str | None) -> TrustList:
         return TrustList(path)
     except OSError as error:
         raise CannotRunError(
-            f"the list of trusted keys {path} cannot be read: {error.strerror}; let this user read it, or set trusted_keys to another"
+            f"the list of trusted keys {path} cannot be read: {error.strerror}; make it readable for this user, or set trusted_keys to another file"
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(f"{path} is no list of trusted keys: {error}; make one with `veritensor-ray keys trust FILE.pub`") from None
+        raise UsageError(f"{path} is not a list of trusted keys: {error}; create one with `veritensor-ray keys trust FILE.pub`") from None
     if len({key.id for key in keys}) < len(keys):
         raise UsageError(f"{path} names a key twice; remove one of its entries")
     return TrustList(path, keys)
@@ -253,22 +253,22 @@ def trust_list(configured: str | None) -> TrustList:
 
 def _entry(about: Any) -> TrustedKey:
     if not isinstance(about, dict):
-        raise ValueError("an entry is no mapping")  # noqa: TRY004  # the file is wrong, not the caller
+        raise ValueError("an entry is not a mapping")  # noqa: TRY004  # the file is wrong, not the caller
     if unknown := about.keys() - TrustedKey.__slots__:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
     key = TrustedKey(**about)
     if not all(isinstance(value, str) for value in about.values() if value is not None):
-        raise ValueError(f"fields of {key.id!r} have to be text")
+        raise ValueError(f"fields of {key.id!r} must be text")
     public = decoded(key.public_key)
     if len(public) != 32 or key_id(public) != key.id:
-        raise ValueError(f"the id {key.id!r} is not that of its public_key")
+        raise ValueError(f"the id {key.id!r} does not belong to its public_key")
     if key.not_after is not None:
         _end(key.not_after)
     return key
 
 
 def _end(not_after: str) -> datetime:
-    """The last moment of a date in UTC, or the moment itself. Raises ValueError."""
+    """Returns the last moment of a date in UTC, or the moment itself. Raises ValueError."""
     try:
         day = date.fromisoformat(not_after)
     except ValueError:
@@ -278,32 +278,32 @@ def _end(not_after: str) -> datetime:
 
 
 def trust(trusted: TrustList, public: bytes, name: str, not_after: str | None = None) -> TrustList:
-    """The list with this key; an entry that is there gets the new name and date. Raises UsageError for a revoked key."""
+    """Returns the list with this key; an existing entry gets the new name and date. Raises UsageError for a revoked key."""
     known = trusted.get(key_id(public))
     if known is not None and known.revoked is not None:
-        raise UsageError(f"key {known.id} is revoked ({known.revoked}), and that is final; have a new key made")
+        raise UsageError(f"key {known.id} is revoked ({known.revoked}), which cannot be undone; have a new key made")
     if not_after is not None:
         try:
             _end(not_after)
         except ValueError:
-            raise UsageError(f"{not_after!r} is no date; write YYYY-MM-DD") from None
+            raise UsageError(f"{not_after!r} is not a date; write YYYY-MM-DD") from None
     key = TrustedKey(key_id(public), base64.b64encode(public).decode(), name, not_after)
     return replace(trusted, keys=(*(one for one in trusted.keys if one.id != key.id), key))
 
 
 def revoke(trusted: TrustList, name: str, reason: str) -> TrustList:
-    """The list with this key revoked. Raises UsageError for a key that is not in it."""
+    """Returns the list with this key revoked. Raises UsageError for a key that is not listed."""
     key = trusted.get(name)
     if key is None:
         known = ", ".join(one.id for one in trusted.keys) or "none"
-        raise UsageError(f"no key {name!r} in {trusted.path}; there are: {known}")
+        raise UsageError(f"no key {name!r} in {trusted.path}; it lists: {known}")
     if not reason.strip():
         raise UsageError("a revocation needs a reason: --reason TEXT")
     return replace(trusted, keys=tuple(replace(one, revoked=reason.strip()) if one == key else one for one in trusted.keys))
 
 
 def change(configured: str | None, by: Callable[[TrustList], TrustList]) -> None:
-    """Read the list, change it and write it, while nobody else does. Raises CannotRunError."""
+    """Reads, changes and writes the list while holding its lock. Raises CannotRunError."""
     from filelock import FileLock
 
     path = trust_list_path(configured)
@@ -318,7 +318,7 @@ def change(configured: str | None, by: Callable[[TrustList], TrustList]) -> None
 
 
 def _save(trusted: TrustList) -> None:
-    """Whole or not at all; readable by this user alone, unless somebody has opened the list to others, such as a container's user."""
+    """Writes the list atomically. Only this user can read it, unless it was already opened to others, such as a container's user."""
     mode = 0o600 | (trusted.path.stat().st_mode & 0o044 if trusted.path.exists() else 0)
     entries = [{name: value for name, value in asdict(key).items() if value is not None} for key in trusted.keys]
     temporary = trusted.path.with_name(f".{trusted.path.name}.{secrets.token_hex(4)}")

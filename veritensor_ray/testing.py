@@ -1,4 +1,4 @@
-"""For tests, ours and other people's: the contract that every engine keeps, and engines that misbehave on command."""
+"""Tools for tests, including those of plugins: the contract that every engine keeps, and engines that misbehave on command."""
 
 from __future__ import annotations
 
@@ -54,30 +54,30 @@ HARMLESS = "nothing to see here"
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """Contents of a file, with the name and the type under which an engine looks into them."""
+    """The content of a file, with the name and type under which an engine receives it."""
 
     data: bytes
     path: str = "test.bin"
     media_type: str = UNKNOWN
 
     def about(self) -> FileInfo:
-        """What an engine is told of it."""
+        """Returns the description that an engine receives."""
         return FileInfo(self.path, len(self.data), self.media_type, sha256=lambda: hashlib.sha256(self.data).hexdigest())
 
 
 def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.RecordBatch:
-    """A batch of segments as an engine gets it."""
+    """Returns a batch of segments as an engine receives it."""
     batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, PLAIN), Limits(segment_chars=1 << 30))
     column = pa.array(texts, pa.string())
     return batch.set_column(batch.schema.get_field_index("text"), "text", column)
 
 
 class EngineContract:
-    """Inherit in a test class, implement `make_engine`, and say what the engine finds; pytest runs the rest.
+    """Inherit from this in a test class, implement `make_engine`, and list what the engine finds; pytest runs the rest.
 
-    An engine over text lists `positives`: texts, or columns of a segment by name where it looks at more than the text. An engine over
-    files lists `positive_files`. A transcriber maps words to pictures of them in `positive_images`. An engine that is several of these
-    lists them all. Checks for what an engine is not are skipped.
+    A text engine lists `positives`: texts, or segment columns by name if it looks at more than the text. A file engine lists
+    `positive_files`. A transcriber maps words to images of them in `positive_images`. An engine of several kinds lists all of these.
+    Checks for other kinds of engine are skipped.
     """
 
     positives: ClassVar[Sequence[str | Mapping[str, Any]]] = ()
@@ -85,11 +85,11 @@ class EngineContract:
     positive_images: ClassVar[Mapping[str, bytes]] = {}
 
     def make_engine(self) -> Engine:
-        """A new instance, not loaded."""
-        raise TypeError(f"{type(self).__name__} has to implement make_engine")
+        """Return a new instance that is not loaded."""
+        raise TypeError(f"{type(self).__name__} must implement make_engine")
 
     def loaded(self) -> Any:
-        """A new instance, loaded."""
+        """Return a new, loaded instance."""
         engine = self.make_engine()
         engine.load(ModelStore("embedded"))
         return engine
@@ -104,8 +104,8 @@ class EngineContract:
         for rule in engine.rules():
             assert rule.id.startswith(f"{engine.name}.")
             assert all((rule.title, rule.description, rule.remediation))
-            assert rule.category in CATEGORIES, f"{rule.category!r} is none of {CATEGORIES}"
-            assert rule.severity in SEVERITIES, f"{rule.severity!r} is none of {SEVERITIES}"
+            assert rule.category in CATEGORIES, f"{rule.category!r} is not one of {CATEGORIES}"
+            assert rule.severity in SEVERITIES, f"{rule.severity!r} is not one of {SEVERITIES}"
 
     def test_is_picklable_before_it_is_loaded(self) -> None:
         engine = self.make_engine()
@@ -114,11 +114,11 @@ class EngineContract:
 
     def test_finds_its_positive_texts_in_order(self) -> None:
         engine = self._that_is(TextEngine)
-        assert self.positives, "an engine over text lists positives"
+        assert self.positives, "a text engine must list positives"
         samples = [part for positive in self.positives for part in (HARMLESS, positive)]
         rows = [hit.row for hit in engine.scan_text(_segments(samples))]
-        assert rows == sorted(rows), "hits come in the order of the rows"
-        assert set(rows) == set(range(1, len(samples), 2)), "every positive has a hit, and nothing else"
+        assert rows == sorted(rows), "hits must come in the order of the rows"
+        assert set(rows) == set(range(1, len(samples), 2)), "every positive must have a hit, and nothing else"
 
     def test_takes_odd_texts_and_keeps_spans_in_bounds(self) -> None:
         engine = self._that_is(TextEngine)
@@ -137,19 +137,21 @@ class EngineContract:
 
     def test_prepares_what_it_scans(self) -> None:
         engine, batch = self._that_is(PreparingEngine), _segments([*ODD_TEXTS, *self.positives])
-        prepared = cast("PreparingEngine", self.make_engine()).prepare(batch)  # where the bytes are, nothing is loaded
+        prepared = cast("PreparingEngine", self.make_engine()).prepare(
+            batch
+        )  # preparation happens where the bytes are, without a loaded model
         rows = prepared.column("row").to_pylist()
-        assert rows == sorted(rows), "the rows of a prepared table ascend"
+        assert rows == sorted(rows), "the rows of a prepared table must ascend"
         assert set(rows) <= set(range(batch.num_rows))
         assert engine.scan_prepared(batch, prepared) == engine.scan_text(batch)
 
     def test_finds_its_positive_files(self) -> None:
         engine = self._that_is(FileEngine)
-        assert self.positive_files, "an engine over files lists positive_files"
+        assert self.positive_files, "a file engine must list positive_files"
         for sample in self.positive_files:
             assert engine.applies(sample.about())
-            assert _hits(engine, sample), f"{sample} has a hit"
-            assert not _hits(engine, replace(sample, data=HARMLESS.encode())), "other contents have none"
+            assert _hits(engine, sample), f"{sample} must have a hit"
+            assert not _hits(engine, replace(sample, data=HARMLESS.encode())), "other content must have no hit"
 
     def test_reads_any_file_and_keeps_offsets_in_bounds(self) -> None:
         engine = self._that_is(FileEngine)
@@ -157,7 +159,7 @@ class EngineContract:
         for sample in (*self.positive_files, *self._odd_files()):
             for hit in _hits(engine, sample):
                 assert hit.row is None
-                assert 0 <= hit.start <= hit.end <= max(len(sample.data), 16), "what is said of the file as a whole shows 16 bytes"
+                assert 0 <= hit.start <= hit.end <= max(len(sample.data), 16), "a hit on the file as a whole shows 16 bytes"
                 assert 0.0 <= hit.score <= 1.0
                 assert hit.rule in known
 
@@ -168,10 +170,10 @@ class EngineContract:
 
     def test_reads_its_positive_images(self) -> None:
         engine = self._that_is(Transcriber)
-        assert self.positive_images, "a transcriber maps words to positive_images"
+        assert self.positive_images, "a transcriber must map words to positive_images"
         batch = _pictures(list(self.positive_images.values()))
         found = _transcribed(engine, batch)
-        assert [row["row"] for row in found] == batch.column("row").to_pylist(), "each picture gives a text, in their order"
+        assert [row["row"] for row in found] == batch.column("row").to_pylist(), "each image must give one text, in order"
         for words, row in zip(self.positive_images, found, strict=True):
             assert words in " ".join(row["text"].split())
 
@@ -183,16 +185,16 @@ class EngineContract:
         good = _pictures(list(self.positive_images.values())[:1])
         before = _transcribed(engine, good)
         for image in (b"", b"no picture", *(data[: len(data) // 2] for data in self.positive_images.values())):
-            with contextlib.suppress(Exception):  # to raise is how a transcriber says that it cannot read a picture
+            with contextlib.suppress(Exception):  # a transcriber raises to report that it cannot read an image
                 engine.read_images(_pictures([image]))
-            assert _transcribed(engine, good) == before, "a broken picture leaves nothing behind"
+            assert _transcribed(engine, good) == before, "a broken image must not affect later ones"
 
     def test_is_deterministic_over_images(self) -> None:
         engine, batch = self._that_is(Transcriber), _pictures(list(self.positive_images.values()))
         assert _transcribed(engine, batch) == _transcribed(engine, batch) == _transcribed(self.loaded(), batch)
 
     def test_opens_no_socket(self, monkeypatch: Any) -> None:
-        opened: list[str] = []  # an engine may catch what is raised here, so it is noted too
+        opened: list[str] = []  # an engine may catch the error raised here, so attempts are recorded too
 
         def refuse(*arguments: object, **_: object) -> None:
             opened.append(repr(arguments[1:]))
@@ -206,7 +208,7 @@ class EngineContract:
         assert not opened
 
     def _use(self, engine: Any) -> None:
-        """Everything that an engine can be asked for, over its positives."""
+        """Calls everything that the engine offers, over its positives."""
         if isinstance(engine, TextEngine):
             engine.scan_text(_segments(self.positives))
         if isinstance(engine, PreparingEngine):
@@ -217,15 +219,15 @@ class EngineContract:
             _transcribed(engine, _pictures(list(self.positive_images.values())))
 
     def _that_is(self, kind: type) -> Any:
-        """A loaded engine; the check is skipped where it is of another kind."""
+        """Returns a loaded engine; skips the check if it is of another kind."""
         import pytest
 
         if not isinstance(self.make_engine(), kind):
-            pytest.skip(f"it is no {kind.__name__}")
+            pytest.skip(f"the engine is not a {kind.__name__}")
         return self.loaded()
 
     def _odd_files(self) -> Iterator[SampleFile]:
-        """Odd contents under each name that the engine knows, and its own positives cut and damaged."""
+        """Yields odd content under each name that the engine lists, and its own positives truncated and damaged."""
         places = {(sample.path, sample.media_type) for sample in self.positive_files}
         for path, media_type in sorted({("test.bin", UNKNOWN), *places}):
             yield from (SampleFile(data, path, media_type) for data in ODD_FILES)
@@ -240,7 +242,7 @@ class EngineContract:
 
 
 def _segments(samples: Sequence[str | Mapping[str, Any] | None]) -> pa.RecordBatch:
-    """A batch of texts, and of columns that stand beside a text."""
+    """Returns a batch of texts, some of them with further columns."""
     columns = [sample if isinstance(sample, Mapping) else {"text": sample} for sample in samples]
     rows = text_batch([column["text"] for column in columns]).to_pylist()
     return pa.RecordBatch.from_pylist([row | column for row, column in zip(rows, columns, strict=True)], SEGMENTS)
@@ -260,7 +262,7 @@ def _pictures(images: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def _transcribed(engine: Transcriber, images: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The segments that pictures give, each in the place of its picture and with boxes that follow its text."""
+    """Returns the segments of some images, checking that each belongs to its image and has boxes that follow its text."""
     texts = engine.read_images(images)
     assert texts.schema == SEGMENTS
     texts.validate(full=True)
@@ -277,7 +279,7 @@ def _transcribed(engine: Transcriber, images: pa.RecordBatch) -> list[dict[str, 
 
 
 def _odd_pictures() -> Iterator[bytes]:
-    """Whole pictures with nothing in them, in forms that decoders trip over."""
+    """Yields valid but empty images, in forms that trip up decoders."""
     from PIL import Image
 
     for mode, size, kind in (
@@ -296,9 +298,9 @@ def _odd_pictures() -> Iterator[bytes]:
 
 
 def _misbehave(text: str, suffix: str) -> None:
-    """Do what the text orders: ABORT-…, HANG-…, EAT-…, RAISE-…"""
+    """Do what the text asks for: ABORT-…, HANG-…, EAT-…, RAISE-…"""
     if f"RAISE-{suffix}" in text:
-        raise ValueError("told to raise")
+        raise ValueError("asked to raise")
     if f"ABORT-{suffix}" in text:
         os.abort()
     if f"EAT-{suffix}" in text:
@@ -310,12 +312,12 @@ def _misbehave(text: str, suffix: str) -> None:
 
 
 class _Fake:
-    """What the fakes have in common."""
+    """The parts that all fakes share."""
 
     name = "fake"
     version = "1"
     needs = Needs()
-    suffix = ""  # of the orders that it obeys
+    suffix = ""  # the suffix of the commands that it obeys
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -331,7 +333,7 @@ class _Fake:
 
 
 class Obedient(_Fake):
-    """A text engine that finds FINDME, and dies, hangs, eats memory or raises where a text says so."""
+    """A text engine that finds FINDME, and that dies, hangs, eats memory or raises if a text says so."""
 
     name = "fake-local"
     suffix = "LOCAL"
@@ -354,7 +356,7 @@ class Obedient(_Fake):
 
 
 class ObedientModel(Obedient):
-    """The same in a model actor, a little slower, as models are."""
+    """The same engine in a model actor, a little slower, as models are."""
 
     name = "fake-model"
     needs = Needs(model="fake")
@@ -363,7 +365,7 @@ class ObedientModel(Obedient):
 
 
 def painted(text: str, **metadata: str) -> bytes:
-    """A PNG that ObedientTranscriber reads: a row of pixels, as grey as the characters' codes; with texts beside the picture."""
+    """Returns a PNG that ObedientTranscriber can read: a row of pixels as gray as the codes of the characters, plus text metadata."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -375,7 +377,7 @@ def painted(text: str, **metadata: str) -> bytes:
 
 
 class ObedientTranscriber(_Fake):
-    """Reads what `painted` wrote, with a box for every character, and misbehaves where that says so."""
+    """Reads the output of `painted`, with a box for every character, and misbehaves if the text says so."""
 
     name = "fake-ocr"
     needs = Needs(model="fake")

@@ -1,4 +1,4 @@
-"""What a URI names: a path of this machine, or something in a store; the one place that takes local ones apart. It opens nothing."""
+"""What a URI refers to: a path of this machine, or an object in a store. Local URIs are parsed only here; nothing is opened."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _LOCAL = re.compile(r"(?:file|local)://")
 
 
 def is_local(uri: str) -> bool:
-    """Whether a URI names a path of this machine."""
+    """Whether a URI refers to a path of this machine."""
     return "://" not in uri or _LOCAL.match(uri) is not None
 
 
 def local_path(uri: str) -> Path:
-    """The absolute path that a local URI names, links not followed. `~` is the user's home."""
+    """Returns the absolute path of a local URI, without following links. `~` is the user's home."""
     path = Path(_LOCAL.sub("", uri, count=1))
     try:
         return path.expanduser().absolute()
-    except RuntimeError:  # ~name of nobody: a file may be called so
+    except RuntimeError:  # `~name` of an unknown user: it may be the name of a file
         return path.absolute()
 
 
 def real_base(uri: str) -> Path | None:
-    """Where the files of a local source lie, links followed: of a glob the folder before its first wildcard. None for other stores."""
+    """Returns the folder or file of a local source, with links followed; for a glob, the folder before its first wildcard. None for other stores."""
     if not is_local(uri):
         return None
     base = local_path(uri)
@@ -35,5 +35,5 @@ def real_base(uri: str) -> Path | None:
 
 
 def real_bases(sources: Iterable[str]) -> list[Path]:
-    """Where the files of the local ones among some sources lie."""
+    """Returns the folders and files of all local sources."""
     return [base for base in map(real_base, sources) if base is not None]

@@ -1,4 +1,4 @@
-"""A certificate for the address of this pod, from the authority in /ca, into /tls; it knows neither Ray nor the package."""
+"""Write a certificate for this pod's address to /tls, signed by the authority in /ca. It depends on neither Ray nor the package."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ authority, tls = Path(environ.get("CA_FOLDER", "/ca")), Path(environ.get("TLS_FO
 issuer = x509.load_pem_x509_certificate((authority / "ca.crt").read_bytes())
 key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
 head = "veritensor-head-svc"
-names = ("localhost", head, f"{head}.{environ['NAMESPACE']}.svc.cluster.local")  # workers look for the head by the last
+names = ("localhost", head, f"{head}.{environ['NAMESPACE']}.svc.cluster.local")  # workers look up the head by the last name
 addresses = (environ["POD_IP"], "127.0.0.1")
 certificate = (
     x509.CertificateBuilder()
@@ -23,7 +23,7 @@ certificate = (
     .issuer_name(issuer.subject)
     .public_key(key.public_key())
     .serial_number(x509.random_serial_number())
-    .not_valid_before(now - timedelta(hours=1))  # clocks differ
+    .not_valid_before(now - timedelta(hours=1))  # allows for clocks that differ
     .not_valid_after(min(now + timedelta(days=365), issuer.not_valid_after_utc))
     .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)

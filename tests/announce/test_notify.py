@@ -125,7 +125,7 @@ def test_an_address_that_is_a_secret_is_named(named: str, tmp_path: Path, monkey
     with serving((500, {})) as server:
         monkeypatch.setenv("WHERE_TO", f"{server.url}\n")
         (tmp_path / "where").write_text(f"{server.url}\n")
-        assert told(settings(url=named, retries=0)) == [f"notify.url ({named}) was not told how the run ended: it answers 500"]
+        assert told(settings(url=named, retries=0)) == [f"notify.url ({named}) could not be notified of the end of the run: it answers 500"]
         assert told(settings(url=named)) == []
     assert [path for path, _, _ in server.requests] == ["/hooks/private"] * 2
 
@@ -180,7 +180,7 @@ def test_answers(answers: list[tuple[int, Mapping[str, str]]], requests: int, sa
         assert pauses == [1.0]
     assert len(notes) == bool(says)
     for note in notes:
-        assert says in note and note.startswith("notify.url (127.0.0.1) was not told how the run ended: ")
+        assert says in note and note.startswith("notify.url (127.0.0.1) could not be notified of the end of the run: ")
         assert "/hooks/private" not in note
 
 
@@ -255,7 +255,7 @@ def test_certificates_are_checked(tmp_path: Path) -> None:
 )
 def test_wrong_settings_are_a_note(given: dict[str, Any], says: str) -> None:
     notes = told(settings(**given))
-    assert len(notes) == 1 and says in notes[0] and "was not told how the run ended" in notes[0]
+    assert len(notes) == 1 and says in notes[0] and "could not be notified of the end of the run" in notes[0]
 
 
 def python(code: str) -> str:
@@ -280,7 +280,7 @@ def test_a_command_gets_the_message_and_no_shell(tmp_path: Path) -> None:
 )
 def test_a_command_that_fails_is_a_note(code: str, says: str) -> None:
     [note] = told(settings(command=python(code), timeout=0.5 if "60" in code else 10))
-    assert note.startswith("notify.command was not told how the run ended: ") and says in note
+    assert note.startswith("notify.command could not be notified of the end of the run: ") and says in note
     assert "\x1b" not in note and "first" not in note
 
 

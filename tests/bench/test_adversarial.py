@@ -54,11 +54,11 @@ def test_work_grows_with_the_size_of_a_text(stages: dict[str, adversarial.Stage]
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("keys of a cloud, whole", 25.0),  # each has a row of its own
+        ("AWS keys", 25.0),  # each has a row of its own
         ("passwords", 24.6),
-        ("tokens with dots", 16.0),
+        ("dotted tokens", 16.0),
         ("runs of four tag characters", 20.5),
-        ("words of two scripts", 3.6),
+        ("words with two scripts", 3.6),
         ("base64 in lines", 3.6),
         ("a, right-to-left override", 20.5),
     ],
@@ -93,5 +93,5 @@ def test_a_text_that_does_not_end_is_told(tmp_path: Path) -> None:
         "characters": 1_000,
         "rows": [{**row, "plain": {"static": 1.0, "injection": 1.0, "pii": 1.0}}],
     }
-    assert f"The worst is **{TEXTS[0].name}**" in adversarial.report(results)
+    assert f"The slowest text is **{TEXTS[0].name}**" in adversarial.report(results)
     assert "ended" in adversarial.report(results)

@@ -31,7 +31,7 @@ def current(here: Zone) -> Path:
 def test_without_a_bundle_nothing_changes(here: Zone) -> None:
     settings = here.settings()
     assert activate(settings) == (settings, None)
-    with pytest.raises(BundleError, match=r"bundle.required is set and there is no bundle in .*bundle import FILE.tar"):
+    with pytest.raises(BundleError, match=r"bundle.required is set, but there is no bundle in .*bundle import FILE.tar"):
         activate(here.settings(bundle={"required": True}))
 
 
@@ -154,18 +154,18 @@ def test_a_bit_of_one_of_two_trusted_signatures_is_refused_too(here: Zone) -> No
     [
         (
             lambda folder: (folder / "rules/evil.yar").write_text("x"),
-            "'rules/evil.yar' is extra, and the manifest does not name it. Import",
+            "'rules/evil.yar' is extra and is not listed in the manifest. Import",
         ),
-        (lambda folder: (folder / "evil").write_text("x"), "'evil' lies in none of the folders"),
+        (lambda folder: (folder / "evil").write_text("x"), "'evil' is in none of the folders"),
         (lambda folder: (folder / "rules/acme.yar").unlink(), "'rules/acme.yar' is missing. Import the bundle again"),
-        (lambda folder: (folder / "rules/acme.yar").write_text("x"), "'rules/acme.yar' has 1 bytes, the manifest says"),
-        (lambda folder: linked(folder / "rules/acme.yar"), "acme.yar is a link, or no plain file"),
-        (lambda folder: linked(folder / "rules"), "/rules is a link, or no plain file"),
+        (lambda folder: (folder / "rules/acme.yar").write_text("x"), "'rules/acme.yar' has 1 bytes instead of"),
+        (lambda folder: linked(folder / "rules/acme.yar"), "acme.yar is a link, or not a plain file"),
+        (lambda folder: linked(folder / "rules"), "/rules is a link, or not a plain file"),
         (lambda folder: linked(folder / "MANIFEST.json"), "MANIFEST.json is a link"),
         (lambda folder: (folder / "MANIFEST.json").unlink(), "MANIFEST.json is missing"),
         (lambda folder: (folder / "MANIFEST.json.sig").unlink(), "MANIFEST.json.sig is missing"),
         (lambda folder: folder.rename(folder.with_name("0" * 16)), "cannot be read: No such file"),
-        (lambda folder: other_name(folder), "holds the bundle [0-9a-f]{16}, not the one it is named after"),
+        (lambda folder: other_name(folder), "contains bundle [0-9a-f]{16}, which does not match its name"),
         (lambda folder: repointed(folder, "../elsewhere"), "leads to '../elsewhere', which is no bundle"),
         (lambda folder: repointed(folder, str(folder)), "leads to '/.*', which is no bundle"),
     ],
@@ -199,7 +199,7 @@ def test_a_link_that_leads_to_a_folder_of_another_bundle(imported: Zone) -> None
     newer = import_bundle(imported.settings(), tar).folder
     newer.rename(newer.with_name("aside"))
     older.rename(newer)
-    with pytest.raises(BundleError, match=f"holds the bundle {older.name}, not the one it is named after"):
+    with pytest.raises(BundleError, match=f"contains bundle {older.name}, which does not match its name"):
         activate(imported.settings())
 
 
@@ -236,7 +236,7 @@ class BeforeMidnight(datetime):
         (32, {"max_days": 31}, "part rules is 32 days old, more than bundle.max_days (31). Import a newer bundle"),
         (3, {"max_days": 2, "warn_days": 9}, "part rules is 3 days old, more than bundle.max_days (2)"),
         (-1, {}, ()),
-        (-3, {}, ("bundle {id}: part rules is dated {dated}, in the future. Set the clock of this machine",)),
+        (-3, {}, ("bundle {id}: part rules is dated {dated}, which is in the future. Check the clock of this machine",)),
     ],
 )
 def test_ages(here: Zone, days: int, bundle: dict[str, int], said: tuple[str, ...] | str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,5 +269,5 @@ def test_doctor_has_a_line_about_it(imported: Zone) -> None:
     assert (found.state, "bundle import FILE.tar" in found.remedy) == ("warning", True)
     (current(imported) / "rules/acme.yar").write_text(RULE.replace("7", "8"))
     found = next(checks(imported.settings()))
-    assert (found.state, "is changed" in found.detail) == ("fails", True)
+    assert (found.state, "has changed" in found.detail) == ("fails", True)
     assert next(checks(imported.settings(bundle={"folder": "/nowhere"}))).detail.startswith("none, and none is required")

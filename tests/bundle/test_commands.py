@@ -103,7 +103,7 @@ def test_over_the_gap(run: Typed) -> None:
     assert run("bundle", "import", "out.tar") == 0
     assert run.out == f"bundle {made['bundle']} is imported and in use; {first} is kept for `veritensor-ray bundle rollback`\n"
     assert run("bundle", "import", "out.tar") == 0
-    assert "was here already and is in use" in run.out
+    assert "was already imported and is now in use" in run.out
     assert run("bundle", "status", "--json") == 0
     assert [run.json()[which]["bundle"] for which in ("current", "previous")] == [made["bundle"], first]
     assert {part["name"]: part["age_days"] for part in run.json()["current"]["parts"]}["rules"] in (0, 1)
@@ -138,9 +138,9 @@ def test_a_flipped_bit_ends_every_command_before_anything_is_written(run: Typed)
     rule.write_text(rule.read_text().replace("7", "6"))
     for command in (("submit", "rules", "--output", "out"), ("plan", "rules"), ("models", "verify"), ("bundle", "verify")):
         assert run(*command) == 4
-        assert "acme.yar is changed: its SHA-256" in run.err
+        assert "acme.yar has changed: its SHA-256" in run.err
     assert not (run.here.folder / "out").exists()
-    with pytest.raises(BundleError, match="is changed"):
+    with pytest.raises(BundleError, match="has changed"):
         vr.inspect("acme-marker-7", engines=["signatures"])
 
 
@@ -150,7 +150,7 @@ def test_a_flipped_bit_ends_every_command_before_anything_is_written(run: Typed)
         (("create", "x.tar", "--rules", "rules"), 2, "name a key with --sign-key file:PATH"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "new"), 2, "write --sign-key file:new"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "file:none"), 2, "cannot be read"),
-        (("create", "x.tar", "--rules", "rules", "--sign-key", "file:new.pub"), 2, "is no private key in PEM"),
+        (("create", "x.tar", "--rules", "rules", "--sign-key", "file:new.pub"), 2, "is not a private key in PEM format"),
         (("create", "x.tar", "--names", "pypi", "--sign-key", "file:new"), 2, "--names pypi: write NAME=VALUE"),
         (("verify", "none.tar"), 2, "none.tar cannot be read"),
         (("import",), 2, "Missing argument"),

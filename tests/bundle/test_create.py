@@ -43,7 +43,7 @@ def test_the_manifest_tells_what_was_packed(here: Zone, monkeypatch: pytest.Monk
         "models/models.lock.json", "rules/acme.yar", "rules/more/other.yara", "advisories/advisories.sqlite", "names/npm.txt", "names/pypi.txt",
     }  # fmt: skip
     assert [warning.partition("models.lock.json ")[2] for warning in made.warnings] == [
-        "has no ocr: profile standard is not complete with this bundle"
+        "has no ocr, so profile standard is incomplete with this bundle"
     ]
     assert made.manifest.size == sum(len(data) for _, data in entries_of(made.path)[2:])
 
@@ -96,16 +96,16 @@ def without(here: Zone, *names: str) -> Sources:
 @pytest.mark.parametrize(
     ("damage", "error", "message"),
     [
-        (lambda f: (f / "home/veritensor/injection/config.json").write_text("{ }"), ModelError, "config.json is changed"),
+        (lambda f: (f / "home/veritensor/injection/config.json").write_text("{ }"), ModelError, "config.json has changed"),
         (lambda f: (f / "home/veritensor/injection/more.json").write_text("{}"), ModelError, "more.json is extra"),
         (lambda f: (f / "home/veritensor/pii/pytorch_model.bin").write_text("{}"), ModelError, "could run code"),
         (
             lambda f: (f / "home/veritensor/models.lock.json").unlink(),
             ModelError,
-            r"models.lock.json is no lock of models.*download_models.py",
+            r"models.lock.json is not a model lock.*download_models.py",
         ),
-        (lambda f: (f / "home/veritensor/models.lock.json").write_text("[]"), ModelError, "is no lock of models: it is no mapping"),
-        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is no folder"),
+        (lambda f: (f / "home/veritensor/models.lock.json").write_text("[]"), ModelError, "is not a model lock: it is not a mapping"),
+        (lambda f: shutil.rmtree(f / "rules"), UsageError, "is not a folder"),
         (lambda f: (f / "rules/acme.yar").write_text("rule {"), UsageError, "acme.yar does not compile"),
         (lambda f: (f / "rules/a\nb.yar").write_text("rule x { condition: true }"), UsageError, "cannot be packed: .*Rename it"),
         (
@@ -114,11 +114,11 @@ def without(here: Zone, *names: str) -> Sources:
             "name is too long.*shorter name",
         ),
         (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is no file"),
-        (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is no advisory database"),
+        (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is not an advisory database"),
         (lambda f: (f / "advisories.sqlite").unlink(), VeritensorError, "advisories.sqlite"),
-        (lambda f: (f / "pypi.txt").write_text("# none\n"), UsageError, "pypi.txt holds no names"),
+        (lambda f: (f / "pypi.txt").write_text("# none\n"), UsageError, "pypi.txt contains no names"),
         (lambda f: (f / "pypi.txt").write_bytes(b"\xff\xff"), UsageError, "pypi.txt cannot be read"),
-        (lambda f: (f / "new.tar").write_text("mine"), UsageError, "new.tar exists; choose another name"),
+        (lambda f: (f / "new.tar").write_text("mine"), UsageError, "new.tar already exists. Choose a different name"),
     ],
 )
 def test_what_is_not_packed(here: Zone, damage: Callable[[Path], object], error: type[Exception], message: str) -> None:
@@ -132,10 +132,10 @@ def test_what_is_not_packed(here: Zone, damage: Callable[[Path], object], error:
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        (lambda zone: Sources(), "holds at least one of --models, --rules, --advisories and --names"),
-        (lambda zone: Sources(names={"cargo": zone.folder / "npm.txt"}), "--names cargo=…: there are pypi and npm"),
-        (lambda zone: Sources(models=zone.folder / "nothing"), "is no lock of models"),
-        (lambda zone: Sources(rules=zone.folder / "home"), r"holds no .yar or .yara file"),
+        (lambda zone: Sources(), "needs at least one of --models, --rules, --advisories and --names"),
+        (lambda zone: Sources(names={"cargo": zone.folder / "npm.txt"}), "--names cargo=…: use pypi or npm"),
+        (lambda zone: Sources(models=zone.folder / "nothing"), "is not a model lock"),
+        (lambda zone: Sources(rules=zone.folder / "home"), r"contains no .yar or .yara file"),
     ],
 )
 def test_sources_that_are_none(here: Zone, sources: Callable[[Zone], Sources], message: str) -> None:
@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_there(here: Zone) -> None:
 @pytest.mark.parametrize("moment", ["yesterday", "-1e9", "99999999999999999999"])
 def test_a_moment_that_is_none(here: Zone, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)
-    with pytest.raises(UsageError, match="give seconds since 1970"):
+    with pytest.raises(UsageError, match="Set it to seconds since 1970"):
         here.create("new.tar")
 
 

@@ -44,7 +44,7 @@ def at(position: int, *new: tuple[tarfile.TarInfo, bytes], instead: bool = False
     [
         (
             at(9, entry("rules/link.yar", kind=tarfile.SYMTYPE, link="/etc/passwd")),
-            "'rules/link.yar' in .* is a symbolic link: a bundle holds plain",
+            "'rules/link.yar' in .* is a symbolic link. A bundle contains only plain",
         ),
         (at(9, entry("rules/hard.yar", kind=tarfile.LNKTYPE, link="MANIFEST.json")), "is a hard link"),
         (at(9, entry("rules/null", kind=tarfile.CHRTYPE)), "is a device"),
@@ -52,34 +52,34 @@ def at(position: int, *new: tuple[tarfile.TarInfo, bytes], instead: bool = False
         (at(9, entry("rules/fifo", kind=tarfile.FIFOTYPE)), "is a pipe"),
         (at(9, entry("rules/more", kind=tarfile.DIRTYPE)), "is a folder"),
         (at(9, entry("rules/sparse", kind=tarfile.GNUTYPE_SPARSE)), "is a sparse file"),
-        (at(9, entry("rules/old", kind=tarfile.AREGTYPE)), "is no plain file"),
-        (at(9, entry("rules/odd", kind=b"Z")), "is no plain file"),
+        (at(9, entry("rules/old", kind=tarfile.AREGTYPE)), "is not a plain file"),
+        (at(9, entry("rules/odd", kind=b"Z")), "is not a plain file"),
         (at(2, entry("x", b"30 path=rules/../../../evil.yar\n", tarfile.XHDTYPE)), "is an extended header"),
         (at(0, entry("pax_global_header", b"20 path=rules/x.yar\n", tarfile.XGLTYPE)), "is an extended header"),
         (at(2, entry("././@LongLink", b"rules/" + b"a" * 300 + b"\0", tarfile.GNUTYPE_LONGNAME)), "is an extended header"),
         (at(2, entry("x", size=1 << 40, kind=tarfile.XHDTYPE)), "is an extended header"),
-        (at(9, entry("../evil.yar", b"x")), r"'\.\./evil.yar' leads elsewhere, and the manifest does not name it"),
-        (at(9, entry("rules/../../evil.yar", b"x")), "leads elsewhere, and the manifest"),
-        (at(9, entry("rules/./acme.yar", b"x")), "leads elsewhere, and the manifest"),
-        (at(9, entry("/etc/cron.d/evil", b"x")), "'/etc/cron.d/evil' is an absolute name, and the"),
-        (at(9, entry("bin/evil", b"x")), "'bin/evil' lies in none of the folders advisories, models, names, rules, and the"),
-        (at(9, entry("rules/a\nb.yar", b"x")), r"'rules/a\\nb.yar' has characters that are not for names"),
-        (at(9, entry("rules/evil.yar", b"x")), "evil.tar: 'rules/evil.yar' is extra, and the manifest does not name it"),
-        (lambda entries: entries.append(entries[-1]), "'rules/more/other.yara' is there twice"),
-        (lambda entries: entries.append(entries[0]), "'MANIFEST.json' lies in none of the folders"),
+        (at(9, entry("../evil.yar", b"x")), r"'\.\./evil.yar' is not a plain relative path and is not listed in the manifest"),
+        (at(9, entry("rules/../../evil.yar", b"x")), "is not a plain relative path and is not listed in the manifest"),
+        (at(9, entry("rules/./acme.yar", b"x")), "is not a plain relative path and is not listed in the manifest"),
+        (at(9, entry("/etc/cron.d/evil", b"x")), "'/etc/cron.d/evil' is an absolute path and is not listed in the"),
+        (at(9, entry("bin/evil", b"x")), "'bin/evil' is in none of the folders advisories, models, names, rules and is not listed in the"),
+        (at(9, entry("rules/a\nb.yar", b"x")), r"'rules/a\\nb.yar' contains characters that are not allowed"),
+        (at(9, entry("rules/evil.yar", b"x")), "evil.tar: 'rules/evil.yar' is extra and is not listed in the manifest"),
+        (lambda entries: entries.append(entries[-1]), "'rules/more/other.yara' appears twice"),
+        (lambda entries: entries.append(entries[0]), "'MANIFEST.json' is in none of the folders"),
         (lambda entries: entries.pop(), "'rules/more/other.yara' is missing"),
         (lambda entries: entries.pop(4), "is missing"),
-        (lambda entries: entries.pop(0), "is no bundle: it does not begin with MANIFEST.json and MANIFEST.json.sig"),
-        (lambda entries: entries.pop(1), "is no bundle: it does not begin"),
-        (lambda entries: entries.reverse(), "is no bundle: it does not begin"),
-        (at(-1, entry("rules/more/other.yara", b"rule x { condition: true }"), instead=True), "has 26 bytes, the manifest says 38"),
-        (at(0, entry(MANIFEST, size=1 << 30), instead=True), "is cut off: 'MANIFEST.json' is not whole"),
+        (lambda entries: entries.pop(0), "is not a bundle: it does not begin with MANIFEST.json and MANIFEST.json.sig"),
+        (lambda entries: entries.pop(1), "is not a bundle: it does not begin"),
+        (lambda entries: entries.reverse(), "is not a bundle: it does not begin"),
+        (at(-1, entry("rules/more/other.yara", b"rule x { condition: true }"), instead=True), "has 26 bytes instead of 38"),
+        (at(0, entry(MANIFEST, size=1 << 30), instead=True), "is truncated: 'MANIFEST.json' is incomplete"),
         (at(1, entry(SIGNATURE, b"[" * 70_000), instead=True), "has 70,000 bytes, more than 65,536"),
-        (at(1, entry(SIGNATURE, b"[" * 60_000), instead=True), "MANIFEST.json.sig is no signature"),
-        (at(1, entry(SIGNATURE, b"{}"), instead=True), "MANIFEST.json.sig is no signature"),
-        (at(1, entry(SIGNATURE, b""), instead=True), "MANIFEST.json.sig is no signature"),
-        (at(3, entry("models/injection/config.json", size=-1)), "no plain file|is no tar|cut off"),
-        (at(9, entry("rules/huge.yar", size=1 << 62)), "is cut off: 'rules/huge.yar' is not whole"),
+        (at(1, entry(SIGNATURE, b"[" * 60_000), instead=True), "MANIFEST.json.sig is not a signature"),
+        (at(1, entry(SIGNATURE, b"{}"), instead=True), "MANIFEST.json.sig is not a signature"),
+        (at(1, entry(SIGNATURE, b""), instead=True), "MANIFEST.json.sig is not a signature"),
+        (at(3, entry("models/injection/config.json", size=-1)), "not a plain file|is not a tar|truncated"),
+        (at(9, entry("rules/huge.yar", size=1 << 62)), "is truncated: 'rules/huge.yar' is incomplete"),
     ],
 )
 def test_tars_that_are_refused(here: Zone, change: Callable[[Entries], None], message: str) -> None:
@@ -100,7 +100,7 @@ def test_what_follows_the_end_is_refused(here: Zone) -> None:
     data = tar.read_bytes()
     for tail in (b"x", bytes(10_000) + b"x", bytes(100_000), data):
         (here.folder / "evil.tar").write_bytes(data + tail)
-        assert "goes on after its end" in refused(here, here.folder / "evil.tar")
+        assert "has data after its end" in refused(here, here.folder / "evil.tar")
 
 
 def test_a_tar_that_gnu_tar_padded_is_taken(here: Zone) -> None:
@@ -125,7 +125,7 @@ def test_a_changed_byte_of_any_content_is_refused(here: Zone) -> None:
         about, data = entries[position]
         changed = [*entries]
         changed[position] = (about, bytes([data[0] ^ 1]) + data[1:])
-        assert "is changed: its SHA-256" in refused(here, packed(here.folder / "evil.tar", changed))
+        assert "has changed: its SHA-256" in refused(here, packed(here.folder / "evil.tar", changed))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_signed_manifest_may_not_name_what_leads_elsewhere(here: Zone, name: s
     document = json.loads(manifest_of(here, {"rules/x.yar": b"x"}))
     document["files"] = {name: document["files"]["rules/x.yar"]}
     entries = [*signed(here, json.dumps(document).encode()), entry("rules/x.yar", b"x")]
-    assert "MANIFEST.json is of another format" in refused(here, packed(here.folder / "evil.tar", entries))
+    assert "MANIFEST.json has a format" in refused(here, packed(here.folder / "evil.tar", entries))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_signed_manifest_may_not_name_what_leads_elsewhere(here: Zone, name: s
         ({"format": "veritensor-ray bundle 2"}, "format: Input should be 'veritensor-ray bundle 1'"),
         (
             {"files": {"rules/a": {"sha256": "0" * 64, "size": 0}, "rules/a/b": {"sha256": "0" * 64, "size": 0}}},
-            "'rules/a/b' lies in a file",
+            "'rules/a/b' is inside a file",
         ),
         ({"files": {"rules/a": {"sha256": "0" * 64, "size": -1}}}, "greater than or equal to 0"),
         ({"files": {"rules/a": {"sha256": "0", "size": 1}}}, "should match pattern"),
@@ -171,8 +171,8 @@ def test_what_is_no_file(here: Zone, path: str) -> None:
 
 def test_what_is_no_tar(here: Zone) -> None:
     (here.folder / "x.tar").write_bytes(random.Random(7).randbytes(5000))
-    assert "is no tar, or damaged at byte 0" in refused(here, here.folder / "x.tar")
+    assert "is not a tar, or damaged at byte 0" in refused(here, here.folder / "x.tar")
     (here.folder / "x.tar").write_bytes(b"")
-    assert "is cut off at byte 0" in refused(here, here.folder / "x.tar")
+    assert "is truncated at byte 0" in refused(here, here.folder / "x.tar")
     assert issubclass(BundleError, CannotRunError)
     assert BundleError.exit_code == 4

@@ -220,7 +220,7 @@ def test_two_members_whose_masked_names_look_the_same(audit: vr.Audit, monkeypat
     assert sorted(shown.values()) == ["Dear all,\n", "Dull all,\n"]
     monkeypatch.setenv("OTHER_KEY", "another key, of sixteen or more")
     monkeypatch.setenv("VERITENSOR_SITE_KEY", "env:OTHER_KEY")
-    with pytest.raises(CannotRunError, match=r"look like in/an.* where they are masked.*set site_key"):
+    with pytest.raises(CannotRunError, match=r"are masked as in/an.*Set site_key"):
         audit.context(found[0]["finding_id"])
 
 
@@ -289,7 +289,7 @@ def test_who_reveals_is_noted_first(
     new_key(tmp_path / "key")
     attest(copy.store, f"file:{tmp_path / 'key'}", copy.run)
     assert call(monkeypatch, "context", found, "--output", str(output), "--reveal") == 2
-    assert "takes a reason" in capsys.readouterr().err
+    assert "requires a reason" in capsys.readouterr().err
     assert copy.accesses() == []
     assert call(monkeypatch, "context", found, "--output", str(output), "--reveal", "--reason", "complaint \x1b[2J 7") == 0
     assert f"⟦{MAIL}⟧" in capsys.readouterr().out
@@ -320,7 +320,7 @@ def test_nothing_is_shown_where_it_cannot_be_noted(obstacle: str, audit: vr.Audi
         "pipe": lambda: os.mkfifo(log),
     }
     make[obstacle]()
-    with pytest.raises(StoreError, match="cannot be noted, so nothing is shown"):
+    with pytest.raises(StoreError, match="nothing is shown, because the access cannot be recorded"):
         vr.open(output).context(one(audit, "letter.txt", "pii.email"), reveal=True, reason="a test")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -341,8 +341,8 @@ def _piped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("artifact", "change", "says"),
     [
-        ("changed.txt", lambda path: path.write_text("other"), "another size and time of change"),
-        ("same-size.txt", _rewritten, "another content"),
+        ("changed.txt", lambda path: path.write_text("other"), "different size and modification time"),
+        ("same-size.txt", _rewritten, "its content differs"),
         ("gone.txt", Path.unlink, "is gone"),
         ("pipe.txt", _piped, "named pipe now"),
     ],
@@ -368,7 +368,7 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
     table = pq.read_table(part)
     moved = [row | {"location": (row["location"] or {}) | {"start": 3, "end": 17}} for row in table.to_pylist()]
     pq.write_table(table.from_pylist(moved, table.schema), part)
-    with pytest.raises(NotAsScanned, match="another version"):
+    with pytest.raises(NotAsScanned, match="a different version"):
         vr.open(output).context(one(audit, "letter.txt", "pii.custom-staff"))
 
 
@@ -376,8 +376,8 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("12345",), 2, "not the id of a finding"),
-        (("' OR 1=1 --",), 2, "not the id of a finding"),
+        (("12345",), 2, "neither the id of a finding"),
+        (("' OR 1=1 --",), 2, "neither the id of a finding"),
         (("0123456789",), 2, "no finding in"),
         (("{}", "--place", "2"), 2, "no place 2"),
         (("{}", "--lines", "1000"), 2, "from 0 to 100"),

@@ -102,7 +102,7 @@ def test_places_are_counted_and_exported(tmp_path: Path, monkeypatch: pytest.Mon
     assert json.loads(row["places"]) == [{"line": 5, "part": "=x\x1b"}, {"line": 8, "part": "=x\x1b"}]
     write(tmp_path / "old", [X, Y], [A], {"schema_version": "2"})
     assert call(monkeypatch, "diff", str(tmp_path / "old"), two.uri) == 0
-    assert "of a schema below 3" in capsys.readouterr().err
+    assert "has a schema older than 3" in capsys.readouterr().err
 
 
 def test_json_has_the_counts(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,7 @@ def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPat
         assert call(monkeypatch, "diff", output, output, "--exit-code") == 0
         assert capsys.readouterr().out == "nothing differs (5 findings are in both)\n"
     assert call(monkeypatch, "diff", output, output, "--state", "persisting", "--limit", "2") == 0
-    assert "2 more lines; --limit 0 shows all" in capsys.readouterr().out
+    assert "2 more rows; --limit 0 shows all" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPat
     [
         ({"site_key_id": "k2"}, (), 2, "different site keys (k1 and k2)"),
         ({"sources": ["/evil\x1b[2J"]}, (), 0, "the sources differ: /data, then /evil\\x1b[2J"),
-        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, (), 0, "engine ocr ran in the second output only"),
+        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, (), 0, "engine ocr ran only in the second output"),
         ({}, ("--state", "moved,gone"), 2, "unknown state 'gone'; there are new, moved, persisting, resolved, unverified"),
         ({}, ("--state", ","), 2, "unknown state ','"),
         ({}, ("--format", "xml"), 2, "unknown format 'xml'"),

@@ -112,7 +112,7 @@ def test_a_sweep_that_did_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     first = unfinished(state, 3, None)
     assert call(monkeypatch, "sweeps", state.uri) == 0
     out = capsys.readouterr().out
-    assert f"{first}: 1 of 3 shards are done; under way, or cut short: the same submit goes on with it" in out
+    assert f"{first}: 1 of 3 shards are done; running or interrupted; the same submit resumes it" in out
     assert "no sweep has ended yet" in out
     last = add(state, 2)
     later, other = unfinished(state, 1, last), unfinished(state, 0.5, "20250101T000000Z-abc123")
@@ -120,7 +120,7 @@ def test_a_sweep_that_did_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert call(monkeypatch, "sweeps", state.uri) == 0
     out = capsys.readouterr().out
     assert f"{later}: 1 of 3 shards are done; under way" in out
-    assert f"{other}: 1 of 3 shards are done; cut short; the next sweep begins anew" in out
+    assert f"{other}: 1 of 3 shards are done; interrupted; the next sweep starts over" in out
     assert first not in out  # it is older than what is complete
     assert [line.split()[0] for line in out.splitlines()[-1:]] == [last]
 
@@ -132,9 +132,9 @@ def test_what_is_no_state(
     begun = OutputStore(str(tmp_path / "begun"))
     unfinished(begun, 3, None, job="audit")
     for output, code, says in (
-        (write(tmp_path / "audit").uri, 2, "holds an audit, which has no nights"),
+        (write(tmp_path / "audit").uri, 2, "holds an audit, not a state"),
         (begun.uri, 2, "holds an audit that did not end"),
-        (folder_of(state, str(latest(state))).uri, 2, "holds one sweep; give its state"),
+        (folder_of(state, str(latest(state))).uri, 2, "holds a single sweep; give its state"),
         (str(tmp_path / "none"), 4, "no sweep was written to"),
     ):
         before = sorted(tmp_path.rglob("*"))
@@ -169,9 +169,9 @@ def test_purge(older_than: str, left: int, state: OutputStore, monkeypatch: pyte
     assert out == foretold.replace("would be removed:", "removed:")
     assert state.names("sweeps") == [one.id for one in nights(state)] == ids[-left:]
     assert [line.split()[1] for line in out.splitlines() if line.startswith("removed: ")] == ids[:-left]
-    assert f"kept: {left} complete sweep{'s' if left > 1 else ''}, with all findings that are open; the last one is {ids[-1]}" in out
+    assert f"kept: {left} complete sweep{'s' if left > 1 else ''} with all open findings; the last one is {ids[-1]}" in out
     assert "without evidence" in out
-    assert ("nothing is removed" in out) == (left == 4)
+    assert ("nothing to remove" in out) == (left == 4)
 
 
 def test_purge_takes_what_was_left_behind(state: OutputStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,7 +330,7 @@ def test_an_audit_gets_no_tables_of_sweeps(
         (b"[]", "latest.json is damaged"),
         (b'{"sweep": "../../elsewhere"}', "latest.json is damaged"),
         (b'{"sweep": "../copy"}', "latest.json is damaged"),
-        (b'{"sweep": "copy"}', "holds another sweep"),
+        (b'{"sweep": "copy"}', "is not the signed sweep"),
         (b'{"sweep": "20990101T000000Z-abc123"}', "no run.json"),
     ],
 )
@@ -380,7 +380,7 @@ def test_two_real_nights(tmp_path: Path, local_ray: None, monkeypatch: pytest.Mo
         ("resolved", "goes.md", None),
     }
     assert call(monkeypatch, "diff", "state", "state") == 0
-    assert "nothing differs" in capsys.readouterr().out
+    assert "no differences" in capsys.readouterr().out
     assert call(monkeypatch, "findings", "state", "--state", "new", "--format", "jsonl") == 0
     assert {json.loads(line)["artifact"] for line in capsys.readouterr().out.splitlines()} == {"comes.md"}
     assert call(monkeypatch, "sweeps", "state", "--format", "json") == 0

@@ -38,4 +38,4 @@ def test_what_verify_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert call(monkeypatch, "verify", output, *listed, "--json") == 4
     caught = capsys.readouterr()
     assert json.loads(caught.out)["verified"] is False
-    assert "ledger/part-00000.parquet is changed" in caught.err
+    assert "ledger/part-00000.parquet has changed" in caught.err

@@ -115,9 +115,9 @@ CHANGES = pytest.mark.parametrize(
         (_shorter, "changed during the run"),
         (_touched, "changed during the run"),
         (_rewritten, "changed during the run"),
-        (Path.unlink, "changed during the run: it is gone"),
-        (_fifo, "changed during the run: it is not a regular file any more"),
-        (_folder, "changed during the run: it is not a regular file any more"),
+        (Path.unlink, "changed during the run: it no longer exists"),
+        (_fifo, "changed during the run: it is no longer a regular file"),
+        (_folder, "changed during the run: it is no longer a regular file"),
     ],
 )
 
@@ -150,7 +150,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, kept: str, change:
 def test_a_file_that_gets_shorter_between_opening_and_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_bytes(DATA)
     monkeypatch.setattr(OpenArtifact, "_check_local", lambda *_: None)
-    with pytest.raises(ChangedDuringRun, match="it is shorter now"):
+    with pytest.raises(ChangedDuringRun, match="it is now shorter"):
         opened(tmp_path / "a.txt", size=100)
 
 
@@ -188,7 +188,7 @@ def test_an_object_of_a_store(memory: Any, kept: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(lambda fs: fs.rm("/bucket/a.txt"), "it is gone"), (lambda fs: fs.pipe("/bucket/a.txt", b"short"), "it is shorter now")],
+    [(lambda fs: fs.rm("/bucket/a.txt"), "it no longer exists"), (lambda fs: fs.pipe("/bucket/a.txt", b"short"), "it is now shorter")],
 )
 def test_an_object_that_changed_since_the_plan(memory: Any, change: Callable[[Any], None], reason: str) -> None:
     row, root = planned("memory://bucket/a.txt")
@@ -258,7 +258,7 @@ def test_a_server_that_reads_no_ranges(server: str, kept: str, way: str, block: 
 @pytest.mark.parametrize("way", ["none", "endless"])
 def test_what_can_only_be_read_in_one_piece_has_a_bound(server: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "UNRANGED_BYTES", 10)
-    with pytest.raises(LimitExceeded, match="its server reads no ranges, and it is larger than 10 bytes") as caught:
+    with pytest.raises(LimitExceeded, match="its server does not support ranges, and it is larger than 10 bytes") as caught:
         opened(f"{server}/{way}/a.txt")
     assert caught.value.bound == "unranged_bytes"
 
@@ -283,7 +283,7 @@ def test_files_whose_size_the_system_does_not_say(path: str) -> None:
 
 def test_such_a_file_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "UNSIZED_BYTES", 5)
-    with pytest.raises(LimitExceeded, match="the system does not say how large it is, and it is larger than 5 bytes") as caught:
+    with pytest.raises(LimitExceeded, match="the system does not report its size, and it is larger than 5 bytes") as caught:
         opened("/proc/version")
     assert caught.value.bound == "unsized_bytes"
 

@@ -77,7 +77,7 @@ def test_what_is_no_file_is_an_entry_with_a_reason(
         ("../there.txt", None, None, None),
         ("/nowhere", "unreadable", "cannot be read: No such file or directory", "not-found"),
         ("link", "unreadable", "cannot be read: Too many levels of symbolic links", "store-failed"),
-        (".", "skipped", "symbolic link to a folder that is scanned already", "link"),
+        (".", "skipped", "symbolic link to a folder that has already been scanned", "link"),
     ],
 )
 def test_links_that_are_followed(tmp_path: Path, target: str, status: str | None, reason: str | None, code: str | None) -> None:

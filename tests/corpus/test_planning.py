@@ -114,12 +114,12 @@ NAMES = {name.replace("__", "/") for name in FILES}
         ({"exclude": "*.md"}, {"b.txt", "docs/d.txt"}, "excluded (exclude)", "excluded"),
         ({"exclude": "docs/*"}, {"a.md", "b.txt"}, "excluded (exclude)", "excluded"),
         ({"max_size": "50B"}, NAMES - {"docs/deep/e.md"}, "larger than max_size (50B)", "above-max-size"),
-        ({"since": "2100-01-01"}, set(), "not changed since 2100-01-01", "not-changed-since"),
+        ({"since": "2100-01-01"}, set(), "unchanged since 2100-01-01", "not-changed-since"),
         ({"since": "2000-01-01T00:00:00+02:00"}, NAMES, None, None),
         ({"since": "1h"}, NAMES, None, None),
         ({"sample": "100%"}, NAMES, None, None),
-        ({"sample": "0%"}, set(), "sampled out (sample 0%)", "sampled-out"),
-        ({"sample": "0"}, set(), "sampled out (sample 0)", "sampled-out"),
+        ({"sample": "0%"}, set(), "not in the sample (sample 0%)", "sampled-out"),
+        ({"sample": "0"}, set(), "not in the sample (sample 0)", "sampled-out"),
         ({"sample": "99"}, NAMES, None, None),
     ],
 )
@@ -136,7 +136,7 @@ def test_what_is_left_out_is_a_row_with_its_reason(
 def test_since_looks_at_the_time_of_change(tmp_path: Path) -> None:
     made(tmp_path, old=1, new=1)
     os.utime(tmp_path / "old", (time.time() - 90_000,) * 2)
-    assert left_out(plan(configured(tmp_path, since="1d"))) == {"old": "not changed since 1d"}
+    assert left_out(plan(configured(tmp_path, since="1d"))) == {"old": "unchanged since 1d"}
 
 
 @pytest.mark.parametrize("since", ["yesterday", "7 days", "d", "-1d", ""])

@@ -85,7 +85,7 @@ def test_sweeps_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path
     assert {(row["artifact"], row["state"]) for row in second.findings.to_pylist()} == {("a.md", "persisting"), ("c.jsonl", "persisting")}
     assert first.findings.num_rows == second.findings.num_rows, "the first night can still be read"
     bucket.put_object(Bucket="corpus", Key=f"docs/{found['artifact']}", Body=b"something else")
-    with pytest.raises(NotAsScanned, match="another size"):
+    with pytest.raises(NotAsScanned, match="different size"):
         second.context(found["finding_id"], config=config)
     bucket.delete_object(Bucket="corpus", Key=f"docs/{found['artifact']}")
     with pytest.raises(NotAsScanned, match="is gone"):
@@ -112,9 +112,9 @@ def test_access_denied_names_the_permission(endpoint: str, bucket: Any, tmp_path
     config = settings_file(endpoint, tmp_path)
     httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")  # from now on the server asks for permissions
     try:
-        with pytest.raises(StoreError, match="s3:ListBucket is needed on s3://corpus"):
+        with pytest.raises(StoreError, match="s3:ListBucket is required on s3://corpus"):
             audit(load_settings(config, {"sources": ["s3://corpus/docs"], "output": str(tmp_path / "out")}, {}))
-        with pytest.raises(StoreError, match=r"s3:\w+ is needed on s3://results"):
+        with pytest.raises(StoreError, match=r"s3:\w+ is required on s3://results"):
             (tmp_path / "corpus").mkdir()
             (tmp_path / "corpus" / "a.md").touch()
             audit(load_settings(config, {"sources": [str(tmp_path / "corpus")], "output": "s3://results/two"}, {}))

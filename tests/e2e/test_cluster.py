@@ -209,7 +209,7 @@ def faults(cluster: Cluster, check: Checks, bundle: str, reference: str) -> None
     process = cluster.client.open(VERITENSOR, *submit, output=log)
     check("the run commits shards", until(lambda: commits(cluster, log) >= 3 or process.poll() is not None, 180) and process.poll() is None)
     again = cluster.cli(*(flag for flag in submit if flag != "--wait"))
-    check("the same submit again finds it under way", again.returncode == 0 and "already under way" in again.stderr, again.stderr)
+    check("the same submit again finds it under way", again.returncode == 0 and "already running" in again.stderr, again.stderr)
     listed = cluster.cli("jobs", "--address", cluster.address, "--json")
     name = next((one["id"] for one in json.loads(listed.stdout) if one["output"] == output), "")
     check("it is listed, without a secret in it", bool(name) and "testing" not in listed.stdout)
@@ -240,7 +240,7 @@ def faults(cluster: Cluster, check: Checks, bundle: str, reference: str) -> None
     check("after the head lost its power the cluster comes back", until(lambda: cluster.nodes() == 2, 240))
     until(lambda: process.poll() is not None, 200)
     said = log.read_text(errors="replace")[-400:]
-    check("who waited for the run is told, and gets 4", process.poll() == 4 and "the same submit goes on" in said.lower(), said)
+    check("who waited for the run is told, and gets 4", process.poll() == 4 and "the same submit resumes" in said.lower(), said)
     resumed = cluster.cli(*submit)
     said = resumed.stdout
     check("the same submit resumes the run", "resuming run" in said, re.findall(r"resuming.*", said) or said[-500:])

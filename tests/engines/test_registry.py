@@ -29,7 +29,7 @@ def test_a_plugin_from_the_folder_that_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_plugin_of_nowhere_has_a_remedy() -> None:
     with pytest.raises(
-        UsageError, match=r"cannot be imported: No module named 'shouting_engine'\. Install its package, or name the folder"
+        UsageError, match=r"cannot be imported: No module named 'shouting_engine'\. Install its package, or set plugin_folder"
     ):
         selected(Settings(plugins=["shouting_engine:Shouting"]))
 
@@ -39,5 +39,5 @@ def test_a_plugin_of_nowhere_has_a_remedy() -> None:
 def test_nothing_of_the_corpus_is_a_plugin(source: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(EXAMPLES)] if known else sys.path)
     settings = Settings(plugins=["shouting_engine:Shouting"], plugin_folder=str(EXAMPLES), sources=[source])
-    with pytest.raises(UsageError, match="lies in the corpus, and nothing from there is run"):
+    with pytest.raises(UsageError, match="is inside the corpus, and code from the corpus is never run"):
         selected(settings)

@@ -113,9 +113,9 @@ def test_a_flipped_bit(name: str, at: float, output: Path, trusted: TrustList) -
     data[int(at * len(data)) if at > 0 else int(at)] ^= 4
     (output / name).write_bytes(data)
     message = refused(output, trusted)
-    assert f"{name} is changed" in message
+    assert f"{name} has changed" in message
     assert "SHA-256" in message
-    assert "Get the output again" in message
+    assert "Copy the output again" in message
 
 
 def test_a_flipped_bit_in_the_attestation_itself(output: Path, trusted: TrustList) -> None:
@@ -189,7 +189,7 @@ def test_several_faults_are_counted(output: Path, trusted: TrustList) -> None:
 
 def test_the_run_json_of_another_run(output: Path, trusted: TrustList) -> None:
     (output / "run.json").write_text(json.dumps(RUN | {"scan_id": "run-2"}))
-    assert "run.json is changed (it is of run run-2, and run run-1 was signed)" in refused(output, trusted)
+    assert "run.json has changed (it belongs to run run-2, but run run-1 was signed)" in refused(output, trusted)
 
 
 def test_without_run_json(output: Path, trusted: TrustList) -> None:
@@ -200,7 +200,7 @@ def test_without_run_json(output: Path, trusted: TrustList) -> None:
 
 def test_without_an_attestation(output: Path, trusted: TrustList) -> None:
     (output / NAME).unlink()
-    assert "nobody signed it" in (message := refused(output, trusted))
+    assert "it is not signed" in (message := refused(output, trusted))
     assert "--sign-key" in message
 
 
@@ -212,7 +212,7 @@ def test_keys_that_do_not_count(output: Path, trusted: TrustList, keys: Path) ->
     assert "expired on 2020-01-01" in refused(output, replace(trusted, keys=(replace(mine, not_after="2020-01-01"),)))
     (output / NAME).unlink()
     attest(OutputStore(str(output)), f"file:{keys / 'other'}", RUN)
-    assert "has no signature that counts" in refused(output, trusted)
+    assert "has no valid signature" in refused(output, trusted)
 
 
 def test_another_key_adds_its_signature_and_hides_no_change(output: Path, trusted: TrustList, keys: Path) -> None:
@@ -222,17 +222,17 @@ def test_another_key_adds_its_signature_and_hides_no_change(output: Path, truste
     assert len(json.loads((output / NAME).read_bytes())["signatures"]) == 2
     assert [key.name for key in check(store, trusted).keys] == ["the auditor"]
     (output / "findings/part-00000.parquet").write_bytes(b"nothing was found")
-    with pytest.raises(SignatureError, match="not what was signed before"):
+    with pytest.raises(SignatureError, match="differ from those signed before"):
         attest(store, f"file:{keys / 'mine'}", RUN)
-    assert "findings/part-00000.parquet is changed" in refused(output, trusted)
+    assert "findings/part-00000.parquet has changed" in refused(output, trusted)
 
 
 DAMAGED: tuple[tuple[bytes, str], ...] = (
     (b"", "is damaged"),
     (b"[" * 100_000, "is damaged"),
-    (b"[]", "no DSSE envelope"),
+    (b"[]", "not a DSSE envelope"),
     (b'{"payload": 1, "payloadType": "application/vnd.in-toto+json", "signatures": []}', "is damaged"),
-    (b'{"payload": "e30=", "payloadType": "text/plain", "signatures": []}', "no DSSE envelope"),
+    (b'{"payload": "e30=", "payloadType": "text/plain", "signatures": []}', "not a DSSE envelope"),
     (b'{"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": []}', "signatures"),
 )
 
@@ -253,13 +253,13 @@ def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: Trus
     with monkeypatch.context() as patch:
         patch.setattr(attestation, "PREDICATE_TYPE", "urn:other")
         attest(OutputStore(str(output)), f"file:{keys / 'mine'}", RUN)
-    assert "speaks of something else: urn:other" in refused(output, trusted)
+    assert "describes something else: urn:other" in refused(output, trusted)
 
 
 Change = Callable[[Any], Any]
 CHANGES: tuple[tuple[Change, str], ...] = (
     (lambda s3: s3.put_object(Bucket="results", Key="one/findings/x.parquet", Body=b"x"), "findings/x.parquet is extra"),
-    (lambda s3: s3.put_object(Bucket="results", Key="one/run.json", Body=b"{}"), "run.json is changed"),
+    (lambda s3: s3.put_object(Bucket="results", Key="one/run.json", Body=b"{}"), "run.json has changed"),
     (lambda s3: s3.delete_object(Bucket="results", Key="one/ledger/part-00000.parquet"), "ledger/part-00000.parquet is missing"),
 )
 
@@ -283,7 +283,7 @@ def test_in_an_object_store(endpoint: str, trusted: TrustList, keys: Path, tmp_p
             check(store, trusted)
     httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")  # from now on the server asks for permissions
     try:
-        with pytest.raises(StoreError, match=r"s3:GetObject is needed on s3://results/one"):
+        with pytest.raises(StoreError, match=r"s3:GetObject is required on s3://results/one"):
             check(store, trusted)
     finally:
         httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"inf")

@@ -227,7 +227,7 @@ def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
     ]
     rest = found[-1]
     assert (rest["location"], rest["evidence"], rest["confidence"], rest["severity"]) == (None, None, None, "medium")
-    remedy = "For a row each, set limits.hits_per_rule to 10 or more and scan again"
+    remedy = "For one row each, set limits.hits_per_rule to 10 or more and scan again"
     assert rest["message"] == f"7 more findings of this rule in this artifact are only counted (see rollup). {remedy}"
     (ledger,) = run.table("ledger")
     assert (ledger["status"], ledger["gaps_total"], {entry["status"] for entry in ledger["coverage"]}) == ("scanned", 1, {COMPLETE})
@@ -461,7 +461,7 @@ def test_results_that_are_written_again_are_not_complete_meanwhile(run: Run, mon
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr(collecting, "run_json", _interrupted)
         run.collect()
-    with pytest.raises(IncompleteOutput, match="the same submit again resumes it"):
+    with pytest.raises(IncompleteOutput, match="Repeat the submit to resume it"):
         results(run.store)
 
 

@@ -199,7 +199,7 @@ def test_rows_without_suppressed_ones_and_with_a_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("one", "other"), [("k1", "k2"), ("k1", None)])
 def test_outputs_of_two_keys(one: str | None, other: str | None) -> None:
-    with pytest.raises(UsageError, match=r"different site keys .*Scan one of them again"):
+    with pytest.raises(UsageError, match=r"different site keys .*Scan again"):
         check(RUN | {"site_key_id": one}, RUN | {"site_key_id": other})
     check(RUN | {"site_key_id": one}, RUN | {"site_key_id": one})
 
@@ -212,16 +212,16 @@ S = ENGINES["signatures"]
     [
         ({}, None),
         ({"started_at": "2026-01-02T00:00:00+00:00", "scan_id": "other"}, None),
-        ({"started_at": "2025-01-01T00:00:00+00:00"}, "the first output is the later one"),
+        ({"started_at": "2025-01-01T00:00:00+00:00"}, "the first output is more recent"),
         ({"sources": ["/other", "/data"]}, "the sources differ: /data, then /other, /data"),
         ({"profile": "standard"}, "the profile differs: embedded, then standard"),
         ({"bundle_id": "b1"}, "the bundle differs: none, then b1"),
-        ({"package_version": "0.2.0"}, "the version of veritensor-ray differs: 0.1.0, then 0.2.0"),
+        ({"package_version": "0.2.0"}, "the veritensor-ray version differs: 0.1.0, then 0.2.0"),
         ({"policy_identity": "q"}, "the policy differs"),
-        ({"engines": {"signatures": S}}, "engine pii ran in the first output only"),
-        ({"engines": ENGINES | {"pii": {"fingerprint": None, "missing": "no model"}}}, "engine pii ran in the first output only"),
-        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, "engine ocr ran in the second output only: its findings are new"),
-        ({"engines": ENGINES | {"signatures": {"fingerprint": "s2"}}}, "engine signatures is another one"),
+        ({"engines": {"signatures": S}}, "engine pii ran only in the first output"),
+        ({"engines": ENGINES | {"pii": {"fingerprint": None, "missing": "no model"}}}, "engine pii ran only in the first output"),
+        ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, "engine ocr ran only in the second output, so its findings are new"),
+        ({"engines": ENGINES | {"signatures": {"fingerprint": "s2"}}}, "engine signatures has different rules"),
     ],
 )
 def test_what_else_differs_between_two_runs(change: dict[str, Any], says: str | None) -> None:

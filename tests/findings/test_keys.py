@@ -53,7 +53,7 @@ def test_a_key_that_can_be_guessed_is_refused(
         path.write_text(f"{key}\n", encoding="utf-8")
         path.chmod(0o600)
     for named, place in (("env:SITE", "env:SITE"), (f"file:{tmp_path}/key", "key"), (None, "site.key")):
-        with pytest.raises(CannotRunError, match=rf"{place} has {characters} characters; put at least 16 random ones there"):
+        with pytest.raises(CannotRunError, match=rf"{place} has {characters} characters. Use at least 16 random characters"):
             site_key(named)
 
 
@@ -79,7 +79,7 @@ def test_a_key_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_folder_that_cannot_be_written_has_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file, where a folder should be", encoding="utf-8")
-    with pytest.raises(CannotRunError, match="set site_key to env:NAME or file:/path"):
+    with pytest.raises(CannotRunError, match="Set site_key to env:NAME or file:/path"):
         site_key(None)
 
 

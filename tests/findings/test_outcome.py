@@ -17,7 +17,7 @@ UNREAD = Gap("3 rows do not parse")
 FAILED = Gap("pii failed: ValueError", engine="pii", code=ReasonCode.ENGINE_FAILED)
 CUT, CLOSED = Gap("too deep", bound="depth"), Gap("encrypted", code=ReasonCode.ENCRYPTED)
 NO_MODEL = Standing(MISSING, "no model", ReasonCode.ENGINE_MISSING)
-NO_OCR = Standing(NO_READER, "ocr was not selected: text in 2 pictures was not read", ReasonCode.ENGINE_NOT_SELECTED)
+NO_OCR = Standing(NO_READER, "ocr was not selected: text in 2 images was not read", ReasonCode.ENGINE_NOT_SELECTED)
 MP3 = Gap("no reader for audio/mpeg", member="a.mp3", coverage=NO_READER)
 
 

@@ -241,22 +241,22 @@ def test_digest_and_identity() -> None:
         ("suppressions: [{rule: a, reason: r, expires: 2027-02-01 10:00}]", "give a day as YYYY-MM-DD"),
         ("suppressions: [{rule: a, reason: r, id: 'policy:1'}]", "suppressions.1.id"),
         ("suppressions: [{rule: a, reason: r, id: x}, {rule: b, reason: r, id: x}]", "two suppressions have the id x"),
-        ("- rules", "the top level has to be a mapping"),
+        ("- rules", "the top level must be a mapping"),
         ("rules: [\n", "docs/policy.md"),
-        ("rules: []\nrules: []", "the key rules stands there twice (line 1)"),
-        ("suppressions: [{rule: a, rule: b, reason: r}]", "the key rule stands there twice"),
+        ("rules: []\nrules: []", "the key rules appears twice (line 1)"),
+        ("suppressions: [{rule: a, rule: b, reason: r}]", "the key rule appears twice"),
         ("a: 1\n---\nb: 2", "but found another document"),
         ("null: 1", "should be strings"),
         ("? [a]\n: b", "unhashable key"),
-        ("rules: &x []\nsuppressions: *x", "anchors and aliases are refused (line 1)"),
-        ("rules: &x [*x]", "anchors and aliases are refused"),
+        ("rules: &x []\nsuppressions: *x", "anchors and aliases are not allowed (line 1)"),
+        ("rules: &x [*x]", "anchors and aliases are not allowed"),
         ("<<: {rules: []}", "unknown key <<"),
         ("rules: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("rules: !!timestamp 2027-99-99", "month must be in"),
         ("rules: !!int x", "invalid literal"),
         ("rules: " + "[" * 5000, "level"),
         ("rules: " + "{a: " * 5000, "levels"),
-        ("required_engines: [" + "a," * 500_000 + "]", "values are refused"),
+        ("required_engines: [" + "a," * 500_000 + "]", "values are not allowed"),
         ("rules: [\x00]", "docs/policy.md"),
     ],
 )
@@ -323,7 +323,7 @@ def test_files_that_are_no_policy(name: str, data: bytes | None, says: str, tmp_
 
 def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (tmp_path, Path("/dev/zero")):
-        with pytest.raises(UsageError, match="no regular file"):
+        with pytest.raises(UsageError, match="not a regular file"):
             load_policy(str(path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.yaml").symlink_to("gone")

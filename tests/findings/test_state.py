@@ -108,11 +108,11 @@ def test_a_night_that_is_not_published_cannot_be_opened(store: OutputStore) -> N
 
 
 def test_the_results_of_an_output(store: OutputStore) -> None:
-    with pytest.raises(IncompleteOutput, match=r"as named has no run.json: no audit and no sweep was written there"):
+    with pytest.raises(IncompleteOutput, match=r"as named has no run.json: no audit or sweep was written there"):
         results(store, "as named")
     store.put("_work/run/plan.parquet", b"")
     collected(store, 1)
-    with pytest.raises(IncompleteOutput, match=r"the run has not ended: the same submit again resumes it"):
+    with pytest.raises(IncompleteOutput, match=r"the run has not finished. Repeat the submit to resume it"):
         results(store)
     published(store, 1, 2)
     found, run = results(store)
@@ -243,7 +243,7 @@ def test_a_state_that_cannot_have_links_is_published_all_the_same(tmp_path: Path
     state = OutputStore(str(tmp_path))
     (tmp_path / "findings").mkdir()
     problem = publish(state, collected(state, 1))
-    assert problem == f"{tmp_path}/current does not lead to the last sweep (File exists); its tables are in {tmp_path}/sweeps/{name(1)}"
+    assert problem == f"{tmp_path}/current does not point to the last sweep (File exists). Its tables are in {tmp_path}/sweeps/{name(1)}"
     assert latest(state) == name(1)
 
 
@@ -254,7 +254,7 @@ def test_a_damaged_latest_json(store: OutputStore, content: bytes) -> None:
     published(store, 1)
     store.put("latest.json", content)
     for read in (latest, nights, results):
-        with pytest.raises(StoreError, match=r"latest\.json is damaged: it names no sweep\. Get the state again, or make it"):
+        with pytest.raises(StoreError, match=r"latest\.json is damaged: it names no sweep\. Copy it again, or set it to"):
             read(store)
 
 

@@ -131,7 +131,7 @@ def test_codes_count_artifacts_wherever_one_has_them(tmp_path: Path) -> None:
 
 def test_strict_is_no_matter_of_how_many_reasons_there_are(tmp_path: Path) -> None:
     ledger = [
-        artifact(f"{number}-{n}", "skipped", f"not changed since {number}") | {"reason_code": "not-changed-since"}
+        artifact(f"{number}-{n}", "skipped", f"unchanged since {number}") | {"reason_code": "not-changed-since"}
         for number in range(60)
         for n in "ab"
     ]

@@ -585,6 +585,6 @@ def test_what_another_run_has_published_meanwhile_is_left_as_it_is(by_hand: Hand
     night = by_hand.night(0)
     night.add("a", "bad")
     publish(night.store, night.sweep())
-    with pytest.raises(LeaseHeld, match="another run has published"):
+    with pytest.raises(LeaseHeld, match="another run has already published"):
         night.sweep()
     assert len(night.table("findings")) == 1

@@ -101,7 +101,7 @@ def test_every_kind_of_bad_input_has_its_row(bad_corpus: Path, tmp_path: Path) -
         "good.md": ("scanned", None),
         "empty.txt": ("scanned", None),
         "cut.jsonl.gz": ("partial", "gzip stream is damaged"),
-        "cut.parquet": ("unreadable", "not a whole Parquet file"),
+        "cut.parquet": ("unreadable", "not a complete Parquet file"),
         "latin.txt": ("scanned", None),
         "broken.json": ("partial", "not valid JSON"),
         "model.pkl": ("scanned", None),
@@ -159,8 +159,8 @@ def test_artifacts_that_change_or_vanish_during_the_run(tmp_path: Path) -> None:
     run(corpus, tmp_path / "out", Meddler(meddle))
     assert ledger(tmp_path / "out") == {
         "grows": ("unreadable", "changed during the run"),
-        "vanishes": ("unreadable", "changed during the run: it is gone"),
-        "becomes-a-pipe": ("unreadable", "changed during the run: it is not a regular file any more"),
+        "vanishes": ("unreadable", "changed during the run: it no longer exists"),
+        "becomes-a-pipe": ("unreadable", "changed during the run: it is no longer a regular file"),
         "stays": ("scanned", None),
     }
 
@@ -189,7 +189,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Pat
 def test_after_the_deadline_no_shard_begins(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus")
     options: dict[str, Any] = {"limits": {"shard_artifacts": 4}}
-    with pytest.raises(DeadlineReached, match=r"with 10 of 10 shards left; the same command goes on"):
+    with pytest.raises(DeadlineReached, match=r"with 10 of 10 shards left; the same command resumes"):
         run(corpus, tmp_path / "out", deadline="0s", **options)
     assert not (tmp_path / "out" / "run.json").exists()
     assert run(corpus, tmp_path / "out", deadline="1h", **options)["status"] == {"scanned": 40}
@@ -203,7 +203,7 @@ def test_a_worker_with_other_rules_than_the_run_was_planned_with_refuses(tmp_pat
     def meddle() -> None:
         (rules / "a.yar").write_text(RULE % "another")
 
-    with pytest.raises(CannotRunError, match=r"engine signatures on .* is not the one that the run was planned with"):
+    with pytest.raises(CannotRunError, match=r"engine signatures on .* differs from the one the run was planned with"):
         run(corpus, tmp_path / "out", Meddler(meddle), rules=[str(rules)])
 
 
@@ -250,8 +250,8 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
         ({"engines": ["signature"]}, UsageError, "did you mean signatures"),
         ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),
-        ({"rules": ["/no/rules"]}, UsageError, "/no/rules is no folder"),
-        ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not carry credentials"),
+        ({"rules": ["/no/rules"]}, UsageError, "/no/rules is not a folder"),
+        ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not contain credentials"),
         ({"resources": {"model_gpus": 1.0}, **FAKES}, CannotRunError, "GPUs"),
         ({"resources": {"cpus": 64}}, CannotRunError, "64 extractions need 64 CPUs"),
         ({"resources": {"cpus": 64}, "cluster": {"wait_resources": "1s"}}, CannotRunError, "64 extractions need 64 CPUs"),
@@ -275,7 +275,7 @@ def test_an_output_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "findings").mkdir()
     (tmp_path / "mine" / "findings" / "precious").touch()
-    with pytest.raises(UsageError, match="not empty and no output"):
+    with pytest.raises(UsageError, match="not empty and is not an output"):
         run(corpus, tmp_path / "mine", fresh=True)
     assert (tmp_path / "mine" / "findings" / "precious").exists()
 

@@ -40,8 +40,8 @@ def test_a_store_is_tried_with_a_byte_and_nothing_is_decoded(tmp_path: Path) -> 
     ("key", "mode", "state", "says"),
     [
         ("0123456789abcdef", 0o600, "ok", "id "),
-        ("0123456789abcdef", 0o644, "fails", "take that away: chmod o-rwx"),
-        ("k", 0o600, "fails", "put at least 16 random ones there"),
+        ("0123456789abcdef", 0o644, "fails", "Restrict it: chmod o-rwx"),
+        ("k", 0o600, "fails", "Use at least 16 random characters"),
     ],
 )
 def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: str, tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_what_would_wait_for_ever_is_refused() -> None:
     ("bound", "brought", "state", "remedy"),
     [
         (1e9, True, "ok", ""),
-        (0.0, False, "warning", "a busy machine or a slow disk does that"),
-        (0.0, True, "warning", "makes Ray import rfc3987_syntax: install this package in an environment of its own"),
+        (0.0, False, "warning", "possible causes are a busy machine, a slow disk"),
+        (0.0, True, "warning", "makes Ray import rfc3987_syntax: install this package in a separate environment"),
     ],
 )
 def test_what_makes_the_import_of_ray_slow(

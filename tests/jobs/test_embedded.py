@@ -89,7 +89,7 @@ def test_it_starts_again_in_a_fresh_session_and_leaves_nothing_of_the_first(tmp_
 def test_what_it_never_started_for_is_quoted(tmp_path: Path) -> None:
     said, _, _, left, neighbour = started(tmp_path, fails=100)
     assert said.startswith(
-        "cannot start an embedded Ray, after 3 tries: raylet.err says: ImportError: of this test: no agent today; raylet.err says:"
+        "cannot start an embedded Ray after 3 tries: raylet.err says: ImportError: of this test: no agent today; raylet.err says:"
     )
     assert re.search(r"This process may use \d+ CPUs, and the load average of the last minute is [\d.]+: ", said)
     assert Path(re.findall(r"All logs are in (\S+)\. ", said)[0]).is_dir()

@@ -22,7 +22,7 @@ from veritensor_ray.jobs import reach
 DASHBOARD = b"HTTP/1.1 401 Unauthorized\r\nServer: aiohttp\r\nContent-Length: 0\r\n\r\n"
 NGINX = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\nThe plain HTTP request was sent to HTTPS port"
 SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
-NOT_RAY = "what listens there says 'SSH-2.0-OpenSSH_9.6"
+NOT_RAY = "the server there sends 'SSH-2.0-OpenSSH_9.6"
 
 
 @contextlib.contextmanager
@@ -108,11 +108,11 @@ def told(error: type[VeritensorError], says: str, ask: Callable[[], object]) -> 
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
-        (DASHBOARD, UsageError, "is a dashboard, which takes jobs and cannot be joined: write http://127.0.0.1:"),
-        (NGINX, UsageError, "speaks TLS: set RAY_USE_TLS=1"),
+        (DASHBOARD, UsageError, "is a dashboard, which accepts jobs and cannot be joined; write http://127.0.0.1:"),
+        (NGINX, UsageError, "uses TLS; set RAY_USE_TLS=1"),
         (SSH, CannotRunError, NOT_RAY),
-        (b"", CannotRunError, "what listens there says nothing"),
-        (None, CannotRunError, "what listens there says nothing within 0.5 s; a head listens on port 6379"),
+        (b"", CannotRunError, "the server there sends nothing"),
+        (None, CannotRunError, "the server there sends nothing within 0.5 s; a head listens on port 6379"),
     ],
 )
 def test_what_cannot_be_joined(answer: bytes | None, error: type[VeritensorError], says: str) -> None:
@@ -124,9 +124,9 @@ def test_what_cannot_be_joined(answer: bytes | None, error: type[VeritensorError
     ("scheme", "answer", "error", "says"),
     [
         ("http", NGINX, UsageError, "speaks TLS: write https://127.0.0.1:"),
-        ("https", DASHBOARD, UsageError, "speaks no TLS: write http://127.0.0.1:"),
+        ("https", DASHBOARD, UsageError, "does not use TLS; write http://127.0.0.1:"),
         ("http", SSH, CannotRunError, NOT_RAY),
-        ("http", None, CannotRunError, "what listens there says nothing within 0.5 s; give the head's http://HOST:8265"),
+        ("http", None, CannotRunError, "the server there sends nothing within 0.5 s; give the head's http://HOST:8265"),
     ],
 )
 def test_what_takes_no_jobs(scheme: str, answer: bytes | None, error: type[VeritensorError], says: str) -> None:
@@ -137,7 +137,7 @@ def test_what_takes_no_jobs(scheme: str, answer: bytes | None, error: type[Verit
 def test_tls(certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(b"", certified) as port:
         told(UsageError, f"speaks TLS: write https://127.0.0.1:{port}/ray", lambda: reach.jobs_api(f"http://127.0.0.1:{port}/ray"))
-        told(UsageError, "speaks TLS: set RAY_USE_TLS=1", lambda: reach.joinable(f"127.0.0.1:{port}", None))
+        told(UsageError, "uses TLS; set RAY_USE_TLS=1", lambda: reach.joinable(f"127.0.0.1:{port}", None))
         reach.jobs_api(f"https://127.0.0.1:{port}")
         monkeypatch.setenv("RAY_USE_TLS", "1")
         assert not reach.joinable(f"127.0.0.1:{port}", "token")
@@ -170,7 +170,7 @@ def test_a_dashboard_takes_jobs() -> None:
         (None, None, False),
         (None, "any", False),
         ("right", "right", True),
-        ("right", None, "wants a token"),
+        ("right", None, "requires a token"),
         ("right", "x", "refuses this token"),
     ],
 )
@@ -181,7 +181,7 @@ def test_tokens(wanted: str | None, given: str | None, wants: bool | str) -> Non
             assert reach.joinable(address, given) is wants
         else:
             told(CannotRunError, f"{address} {wants}: set cluster.token", lambda: reach.joinable(address, given))
-        told(UsageError, f"to join from one of the cluster's nodes, write {address}", lambda: reach.jobs_api(f"http://{address}"))
+        told(UsageError, f"To join from one of the cluster's nodes, write {address}", lambda: reach.jobs_api(f"http://{address}"))
 
 
 def test_a_token_is_looked_for_where_ray_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_a_time_of_day_is_the_clients() -> None:
         ({"rules": ["rules"]}, "rules is looked up on the cluster's nodes"),
         ({"site_key": "file:secrets/site-key"}, "secrets/site-key is looked up on the cluster's nodes"),
         ({"output": None}, "at least one source and --output"),
-        ({"sources": ["s3://key:secret@bucket"]}, "must not carry credentials"),
+        ({"sources": ["s3://key:secret@bucket"]}, "must not contain credentials"),
     ],
 )
 def test_what_means_nothing_there(changes: dict[str, Any], says: str) -> None:

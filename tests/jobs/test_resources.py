@@ -189,11 +189,11 @@ def test_what_fits(resources: dict[str, Any], stages: int, machine: list[Machine
         ({}, laptop(0), "1 extraction needs 1 CPU; 0 are free"),
         ({}, laptop(0.5), "1 extraction needs 1 CPU; 0.5 are free"),
         ({}, [], "1 extraction needs 1 CPU; 0 are free"),
-        ({}, laptop(4, gigabytes=1), "a worker with its model actors needs about 1.1 GB of memory, and 1.0 GB are free"),
+        ({}, laptop(4, gigabytes=1), "a worker with its model actors needs about 1.1 GB of memory, but only 1.0 GB are free"),
         (
             {"model_actors": 20},
             laptop(4, gigabytes=10),
-            "4 extractions and 20 model actors need about 15.6 GB of memory, and 10.0 GB are free",
+            "4 extractions and 20 model actors need about 15.6 GB of memory, but only 10.0 GB are free",
         ),
         ({"model_gpus": 1}, laptop(4), "1 model actor with 1 GPUs each need 1; 0 are free"),
         ({"model_gpus": 1, "model_actors": 3}, laptop(4, 2), "3 model actors with 1 GPUs each need 3; 2 are free"),

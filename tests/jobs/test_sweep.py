@@ -310,7 +310,7 @@ def test_a_fresh_sweep_that_was_interrupted_goes_on_as_one(corpus: Corpus) -> No
         corpus.sweep(Listening(interrupt_after=0))
     report = Listening()
     corpus.sweep(report, fresh=True)
-    assert any("is planned anew: --fresh takes nothing over" in note for note in report.notes)
+    assert any("is planned again: --fresh reuses nothing" in note for note in report.notes)
     assert report.artifacts == 8
 
 
@@ -319,7 +319,7 @@ def test_a_corpus_that_is_not_mounted_resolves_nothing(corpus: Corpus) -> None:
     corpus.folder.rename(corpus.folder.with_name("away"))
     corpus.folder.mkdir()
     for _ in range(2):  # a plan that is there already is not resumed
-        with pytest.raises(CannotRunError, match="saw 5 artifacts: is it mounted"):
+        with pytest.raises(CannotRunError, match="saw 5 artifacts; check that it is mounted"):
             corpus.sweep()
     assert len(corpus.rows()) == 5
     assert corpus.sweep(fresh=True)["states"]["resolved"] == 5
@@ -408,7 +408,7 @@ def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_
     corpus.sweep(**signed)
     table = next((corpus.state / "findings").iterdir())
     pq.write_table(pq.read_table(table).slice(1), table)  # a finding is taken out, and would never come back
-    with pytest.raises(SignatureError, match="nothing can be taken over"):
+    with pytest.raises(SignatureError, match="nothing can be reused"):
         corpus.sweep(**signed)
     assert corpus.sweep(fresh=True, **signed)["totals"]["artifacts"] == 5
     assert len(corpus.rows()) == 5

@@ -170,7 +170,7 @@ def test_calibrated_kept_verified_and_used(home: Path, clean: Path, run: Run) ->
     assert [hit.row for hit in after.scan_text(batch(calm(5), ATTACK))] == [1]
 
     (home / "injection/calibration.json").write_text(json.dumps(kept | {"thresholds": {"medium": 0.999999, "high": 0.9999999}}))
-    with pytest.raises(ModelError, match=r"calibration\.json is changed"):
+    with pytest.raises(ModelError, match=r"calibration\.json has changed"):
         ModelStore("standard").model("injection")
 
 
@@ -215,13 +215,13 @@ def test_a_dry_run_changes_nothing(home: Path, clean: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("{empty}",), 2, "holds 0 documents; thresholds take 50 at least"),
-        (("{few}",), 2, "holds 3 documents; thresholds take 50 at least"),
+        (("{empty}",), 2, "holds 0 documents. Calibration needs at least 50"),
+        (("{few}",), 2, "holds 3 documents. Calibration needs at least 50"),
         (("/no/such/folder",), 4, "/no/such/folder does not exist"),
         (("{few}", "--medium-rate", "all"), 2, "--medium-rate all: give a share"),
         (("{few}", "--high-rate", "0"), 2, "--high-rate 0: give a share"),
-        (("{few}", "--high-rate", "1%"), 2, "is more than --medium-rate"),
-        (("{few}", "--engines", "secrets"), 2, "leaves the engine injection out"),
+        (("{few}", "--high-rate", "1%"), 2, "is above --medium-rate"),
+        (("{few}", "--engines", "secrets"), 2, "does not select the injection engine"),
     ],
 )
 def test_what_cannot_be_calibrated_on(home: Path, tmp_path: Path, run: Run, arguments: tuple[str, ...], code: int, says: str) -> None:
@@ -239,7 +239,7 @@ def test_too_few_of_them_have_text(home: Path, tmp_path: Path, run: Run) -> None
     for number in range(60):
         (tmp_path / f"some/{number}.txt").write_text(HARMLESS if number < 5 else "")
     code, _, err = run(str(tmp_path / "some"))
-    assert (code, "holds 5 documents with text that can be read" in err) == (2, True)
+    assert (code, "holds 5 documents with readable text" in err) == (2, True)
 
 
 def test_the_bundle_carries_it_and_is_sealed(home: Path, clean: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def test_kinds_are_types_of_file_where_there_are_no_folders(home: Path, tmp_path
 
 def test_a_folder_that_cannot_be_written(home: Path) -> None:
     (home / "injection/calibration.json").mkdir()
-    with pytest.raises(ModelError, match=r"calibration.json cannot be written: .*Calibrate where HF_HOME can be written"):
+    with pytest.raises(ModelError, match=r"calibration.json cannot be written: .*Calibrate on a machine where HF_HOME is writable"):
         keep_calibration(home, "injection", {"thresholds": {}})
 
 

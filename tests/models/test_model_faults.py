@@ -35,7 +35,7 @@ from veritensor_ray.pipeline.context import load
 _NEEDS = {engine.needs.model: engine.name for engine in create(Settings(), selected(Settings())) if engine.needs.model}
 ENGINES = {role: _NEEDS[role] for role in roles() if role in _NEEDS}
 REMEDY = re.compile(
-    r"Reinstall veritensor-ray|Remove (it|the folder)|Bring (the|its)\b.*model again|Run scripts/download_models\.py|pip install"
+    r"Reinstall veritensor-ray|Remove (it|the folder)|Reinstall (the|its)\b.*model|Run scripts/download_models\.py|pip install"
 )
 
 
@@ -177,18 +177,18 @@ class Fault:
 
 
 SELF_TEST = "fails its self-test"
-NO_NUMBERS = r"\.safetensors holds weights that are no numbers|the scores of the model in .* are no numbers"
+NO_NUMBERS = r"\.safetensors contains weights that are not numbers|the model in .* returned scores that are not numbers"
 FAULTS = [
     Fault("cache missing", lambda f: f.rename(f.with_name("elsewhere")) if f.name in roles() else (f / DIGESTS).unlink(), "is missing"),
     Fault("digests gone", lambda f: (f / DIGESTS).unlink(), "missing"),
     Fault("file missing", lambda f: weights_of(f).unlink(), r"\.(safetensors|onnx) is missing"),
-    Fault("digest wrong", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:-1] + b"?"), r"\.(safetensors|onnx) is changed"),
+    Fault("digest wrong", lambda f: put(weights_of(f), weights_of(f).read_bytes()[:-1] + b"?"), r"\.(safetensors|onnx) has changed"),
     Fault("file extra", lambda f: put(f / "more.json", "{}"), "/more.json is extra"),
     Fault("pickle planted", lambda f: put(f / "pytorch_model.bin", b"\x80\x04."), "/pytorch_model.bin could run code", sealed=True),
     Fault("module planted", lambda f: put(f / "modeling.py", "raise SystemExit"), "/modeling.py could run code", sealed=True),
-    Fault("auto_map", lambda f: edited(config_of(f), auto_map={"AutoModel": "x.Y"}), r"code of its own \(auto_map\)", sealed=True),
-    Fault("inner auto_map", lambda f: edited(config_of(f), encoder_config={"auto_map": {}}), r"code of its own \(auto_map\)", sealed=True),
-    Fault("remote code", lambda f: edited(config_of(f), trust_remote_code=True), r"own \(trust_remote_code\)", sealed=True),
+    Fault("auto_map", lambda f: edited(config_of(f), auto_map={"AutoModel": "x.Y"}), r"custom code \(auto_map\)", sealed=True),
+    Fault("inner auto_map", lambda f: edited(config_of(f), encoder_config={"auto_map": {}}), r"custom code \(auto_map\)", sealed=True),
+    Fault("remote code", lambda f: edited(config_of(f), trust_remote_code=True), r"custom code \(trust_remote_code\)", sealed=True),
     Fault("labels swapped", labels_swapped, SELF_TEST, sealed=True),
     Fault("NaN in a weight", lambda f: one_nan(weights_of(f)), NO_NUMBERS, sealed=True),
     Fault(
@@ -370,11 +370,11 @@ def relocked(damage: Callable[[Path], object]) -> Callable[[Path, str], None]:
 PREFLIGHT: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "cache missing": (lambda h, r: shutil.rmtree(h / r), r"model of profile standard is missing: no /"),
     "lock missing": (lambda h, r: (h / LOCK).unlink(), r"missing: no /.*/models\.lock\.json \(HF_HOME is not set"),
-    "digest wrong": (lambda h, r: put(weights_of(h / r), weights_of(h / r).read_bytes()[:-1] + b"?"), r"is changed: its SHA-256"),
+    "digest wrong": (lambda h, r: put(weights_of(h / r), weights_of(h / r).read_bytes()[:-1] + b"?"), r"has changed: its SHA-256"),
     "file extra": (lambda h, r: put(h / r / "more.json", "{}"), "/more.json is extra"),
     "pickle planted": (relocked(lambda f: put(f / "pytorch_model.bin", b"\x80\x04.")), "/pytorch_model.bin could run code"),
-    "auto_map": (relocked(lambda f: edited(config_of(f), auto_map={})), r"config\.json asks for code of its own \(auto_map\)"),
-    "remote code": (relocked(lambda f: edited(config_of(f), trust_remote_code=True)), r"of its own \(trust_remote_code\)"),
+    "auto_map": (relocked(lambda f: edited(config_of(f), auto_map={})), r"config\.json asks for custom code \(auto_map\)"),
+    "remote code": (relocked(lambda f: edited(config_of(f), trust_remote_code=True)), r"custom code \(trust_remote_code\)"),
 }
 
 
@@ -420,7 +420,7 @@ def test_the_program_itself_ends_with_4_and_one_line(originals: dict[str, Path],
     home = _standard(originals, base / "hf/veritensor")
     put(weights_of(home / role), weights_of(home / role).read_bytes()[:-1] + b"?")
     command = [sys.executable, "-m", "veritensor_ray", "submit", str(corpus), "--output", str(base / "out"), "--profile", "standard"]
-    for extra, says in (({}, "HF_HOME is not set; this is its default"), ({"HF_HOME": str(base / "hf")}, "is changed: its SHA-256")):
+    for extra, says in (({}, "HF_HOME is not set; this is its default"), ({"HF_HOME": str(base / "hf")}, "has changed: its SHA-256")):
         environment = {"PATH": os.environ["PATH"], "HOME": str(base), **extra}
         done = subprocess.run(command, env=environment, cwd=base, capture_output=True, text=True, check=False)
         assert done.returncode == 4, done.stderr

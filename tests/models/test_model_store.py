@@ -74,10 +74,10 @@ def test_a_model_in_onnx(folder: Path) -> None:
     ("damage", "message"),
     [
         (lambda f: (f / "config.json").unlink(), "/config.json is missing. Reinstall"),
-        (lambda f: (f / "config.json").write_bytes(b"{ }"), "/config.json is changed"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"Weights"), "/model.safetensors is changed"),
+        (lambda f: (f / "config.json").write_bytes(b"{ }"), "/config.json has changed"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"Weights"), "/model.safetensors has changed"),
         (lambda f: (f / "more.json").write_bytes(b"{}"), "/more.json is extra. Reinstall"),
-        (lambda f: (f / "custom.py").write_bytes(b""), "/custom.py could run code when it is loaded. Remove it"),
+        (lambda f: (f / "custom.py").write_bytes(b""), "/custom.py could run code when loaded. Remove it"),
         (lambda f: unsafe(f, "pytorch_model.bin"), "/pytorch_model.bin could run code"),
         (lambda f: unsafe(f, "weights.pkl"), "/weights.pkl could run code"),
         (lambda f: unlocked(f, "model.safetensors"), "/model.safetensors is missing"),
@@ -99,7 +99,7 @@ def test_every_fault_is_listed(folder: Path) -> None:
     store = ModelStore("embedded", folder.parent)
     assert [fault.split()[0].rpartition("/")[2] for fault in store.status("injection").faults] == ["config.json", "more.json"]
     assert [fault.split()[0].rpartition("/")[2] for fault in store.status("injection", read=False).faults] == ["more.json"]
-    with pytest.raises(ModelError, match=r"config\.json is changed.*\(1 more: `veritensor-ray models verify`\)"):
+    with pytest.raises(ModelError, match=r"config\.json has changed.*\(1 more: `veritensor-ray models verify`\)"):
         store.model("injection")
 
 
@@ -117,13 +117,13 @@ def test_an_unchanged_file_is_read_once(folder: Path, monkeypatch: pytest.Monkey
         ModelStore("embedded", folder.parent).model("injection")
     assert read == ["model.safetensors"]
     (folder / "model.safetensors").write_bytes(b"WEIGHTS")
-    with pytest.raises(ModelError, match="is changed"):
+    with pytest.raises(ModelError, match="has changed"):
         ModelStore("embedded", folder.parent).model("injection")
 
 
 @pytest.mark.parametrize(("role", "profile"), [("nonsense", "embedded"), ("injection", "nonsense"), ("injection", "selftest")])
 def test_what_the_catalog_does_not_know(role: str, profile: str) -> None:
-    with pytest.raises(ModelError, match=f"no model for {role} in profile {profile}"):
+    with pytest.raises(ModelError, match=f"there is no {role} model in profile {profile}"):
         ModelStore(profile).model(role)
 
 
@@ -178,27 +178,33 @@ def linked(home: Path, outside: Path) -> None:
     ("damage", "message"),
     [
         (lambda h: (h / "injection/config.json").unlink(), "/injection/config.json is missing. Run scripts/download_models.py"),
-        (lambda h: (h / "injection/model.safetensors").write_bytes(b"Weights"), "is changed: its SHA-256 is not the one in the lock. Run"),
-        (lambda h: (h / "injection/model.safetensors").write_bytes(b"less"), "is changed: it has 4 bytes, expected are 7. Run"),
+        (lambda h: (h / "injection/model.safetensors").write_bytes(b"Weights"), "has changed: its SHA-256 differs from the lock. Run"),
+        (lambda h: (h / "injection/model.safetensors").write_bytes(b"less"), "has changed: it has 4 bytes instead of 7. Run"),
         (lambda h: (h / "injection/more.json").write_bytes(b"{}"), "/more.json is extra. Run scripts/download_models.py"),
         (lambda h: (h / "injection/cache").mkdir(), "/injection/cache is extra"),
-        (lambda h: written(h, pytorch_model__bin=b"x"), "/pytorch_model.bin could run code when it is loaded. Remove it"),
+        (lambda h: written(h, pytorch_model__bin=b"x"), "/pytorch_model.bin could run code when loaded. Remove it"),
         (lambda h: written(h, modeling__py=b"x"), "/modeling.py could run code"),
         (lambda h: written(h, WEIGHTS__PKL=b"x"), "/WEIGHTS.PKL could run code"),
-        (lambda h: written(h, config__json=b'{"auto_map": {"AutoModel": "x.Y"}}'), r"/config.json asks for code of its own \(auto_map\)"),
-        (lambda h: written(h, gliner_config__json=b'{"encoder_config": {"auto_map": {}}}'), r"/gliner_config.json asks for code"),
-        (lambda h: written(h, tokenizer_config__json=b'{"auto_map": {}}'), r"/tokenizer_config.json asks for code"),
-        (lambda h: written(h, config__json=b"{"), r"/config.json asks for code of its own \(it is no JSON\)"),
-        (lambda h: linked(h, h.parent), "/injection/tokenizer.json is a link that leads out of "),
+        (lambda h: written(h, config__json=b'{"auto_map": {"AutoModel": "x.Y"}}'), r"/config.json asks to load custom code \(auto_map\)"),
+        (
+            lambda h: written(h, gliner_config__json=b'{"encoder_config": {"auto_map": {}}}'),
+            r"/gliner_config.json asks to load custom code",
+        ),
+        (lambda h: written(h, tokenizer_config__json=b'{"auto_map": {}}'), r"/tokenizer_config.json asks to load custom code"),
+        (lambda h: written(h, config__json=b"{"), r"/config.json asks to load custom code \(it is not JSON\)"),
+        (lambda h: linked(h, h.parent), "/injection/tokenizer.json is a link that points outside "),
         (lambda h: (h / "injection").rename(h / "elsewhere"), "no /.*/veritensor/injection. Run"),
-        (lambda h: relock(h, DOWNLOADED, "other/model@1"), "holds other/model@1, the catalog wants protectai/.*@89b085cd3304. Run"),
+        (
+            lambda h: relock(h, DOWNLOADED, "other/model@1"),
+            "contains other/model@1, but the catalog requires protectai/.*@89b085cd3304. Run",
+        ),
         (lambda h: relock(h, {"config.json": DOWNLOADED["config.json"]}), "/model.safetensors is extra"),
         (lambda h: (h / "models.lock.json").write_text("{}"), "models.lock.json does not name it. Run"),
-        (lambda h: (h / "models.lock.json").write_text("{"), "models.lock.json is no lock of models: "),
-        (lambda h: (h / "models.lock.json").write_text("[]"), "models.lock.json is no lock of models: it is no mapping"),
-        (lambda h: (h / "models.lock.json").write_text('{"injection": {"name": "x"}}'), "no lock of models: injection lacks name, files"),
-        (lambda h: relock(h, {"../config.json": b""}), "names '../config.json': files lie flat"),
-        (lambda h: (h / "models.lock.json").unlink(), r"missing: no /.*/models.lock.json \(HF_HOME\). Run .* or use --profile embedded"),
+        (lambda h: (h / "models.lock.json").write_text("{"), "models.lock.json is not a model lock: "),
+        (lambda h: (h / "models.lock.json").write_text("[]"), "models.lock.json is not a model lock: it is not a mapping"),
+        (lambda h: (h / "models.lock.json").write_text('{"injection": {"name": "x"}}'), "not a model lock: injection lacks name, files"),
+        (lambda h: relock(h, {"../config.json": b""}), "names '../config.json', but files must not be in subfolders"),
+        (lambda h: (h / "models.lock.json").unlink(), r"missing: no /.*/models.lock.json \(HF_HOME\). Run .* Or use --profile embedded"),
     ],
 )
 def test_a_damaged_download_is_refused(home: Path, damage: Callable[[Path], object], message: str) -> None:

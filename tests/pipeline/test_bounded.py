@@ -65,9 +65,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 DEATHS = [
     ("hang", "no progress for 1 s", "timeout"),
-    ("kill", "the worker died while reading it (SIGKILL): a crash, or more memory than worker_memory allows", "process-died"),
-    ("crash", "the worker died while reading it (SIGSEGV): a crash, or more memory than worker_memory allows", "process-died"),
-    ("exit", "the worker ended with 7 while reading it", "process-died"),
+    ("kill", "the worker died while reading it (SIGKILL): it crashed or exceeded worker_memory", "process-died"),
+    ("crash", "the worker died while reading it (SIGSEGV): it crashed or exceeded worker_memory", "process-died"),
+    ("exit", "the worker exited with code 7 while reading it", "process-died"),
 ]
 
 
@@ -119,7 +119,7 @@ def test_what_it_raises_is_raised_here(tmp_path: Path) -> None:
     starts = tuple(roots(settings.sources, settings.stores))
     context = Context(settings, starts, ("fragile",), b"k", "tests", expected=(("fragile", "another"),))
     rows = [row for row in plan_rows(settings, ("fragile",), lambda *_: []) if row.artifact == "a.txt"]
-    with pytest.raises(CannotRunError, match="is not the one that the run was planned with"):
+    with pytest.raises(CannotRunError, match="differs from the one the run was planned with"):
         bounded.scan(context, rows, {})
 
 

@@ -107,7 +107,7 @@ def picture() -> bytes:
         ("utf16.txt", ("\ufeff" + EVIL).encode("utf-16-le"), "text/plain", "scanned", None, True),
         ("no-mark.txt", EVIL.encode("utf-16-be"), "text/plain", "scanned", None, True),
         ("legacy.txt", (GREEN * 5 + EVIL).encode("cp1252"), "text/plain", "scanned", None, True),
-        ("odd.txt", ("\ufeff" + EVIL).encode("utf-16-le") + b"x", "text/plain", "partial", "1 places do not decode as utf-16-le", True),
+        ("odd.txt", ("\ufeff" + EVIL).encode("utf-16-le") + b"x", "text/plain", "partial", "1 characters could not be decoded as utf-16-le", True),
         ("bad.txt", EVIL.encode() * 200 + b" \xff" + b"x" * 90_000 + b"\xfe", "text/plain", None, None, True),
         ("magic.txt", b"GGUF " + EVIL.encode(), "text/plain", "scanned", None, True),
         ("magic.txt", b"BZh " + EVIL.encode(), "text/plain", "scanned", None, True),
@@ -124,7 +124,7 @@ def picture() -> bytes:
         ("a.parquet", parquet(a=[EVIL]), "application/vnd.apache.parquet", "scanned", None, True),
         ("numbers.parquet", parquet(a=[1]), "application/vnd.apache.parquet", "scanned", None, False),
         ("binary.parquet", parquet(a=[b"\xff\x00"], b=[EVIL]), "application/vnd.apache.parquet", "scanned", "1 binary values have no reader", True),
-        ("cut.parquet", parquet(a=[EVIL])[:-9], "application/vnd.apache.parquet", "unreadable", "not a whole Parquet file", False),
+        ("cut.parquet", parquet(a=[EVIL])[:-9], "application/vnd.apache.parquet", "unreadable", "not a complete Parquet file", False),
         ("a.txt.gz", gzip.compress(EVIL.encode(), mtime=0), "application/gzip", "scanned", None, True),
         ("a.jsonl.gz", gzip.compress(json.dumps({"a": EVIL}).encode(), mtime=0), "application/gzip", "scanned", None, True),
         ("a.csv.zst", zstandard.compress(f"name,note\nx,{EVIL}\n".encode()), "application/zstd", "scanned", None, True),
@@ -138,8 +138,8 @@ def picture() -> bytes:
         ("bomb.txt.gz", gzip.compress(EVIL.encode() + bytes(1) + b" " * 30_000_000, mtime=0), "application/gzip", "partial", "comes to more than 10485760 bytes", True),
         ("a.parquet.gz", gzip.compress(parquet(a=[EVIL]), mtime=0), "application/gzip", "scanned", None, True),
         ("a.bin", random.Random(1).randbytes(5000), "application/octet-stream", "skipped", "no reader for application/octet-stream", False),
-        ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 picture was not read", False),
-        ("cut.png", picture()[:30], "image/png", "unreadable", "not a whole image", False),
+        ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 image was not read", False),
+        ("cut.png", picture()[:30], "image/png", "unreadable", "not a complete image", False),
     ],
 )  # fmt: skip
 def test_status_and_reason(
@@ -177,8 +177,8 @@ def _fifo(path: Path) -> None:
     ("change", "reason"),
     [
         (lambda path: path.write_bytes(b"other"), "changed during the run"),
-        (lambda path: path.unlink(), "changed during the run: it is gone"),
-        (_fifo, "changed during the run: it is not a regular file any more"),
+        (lambda path: path.unlink(), "changed during the run: it no longer exists"),
+        (_fifo, "changed during the run: it is no longer a regular file"),
     ],
 )
 def test_what_changed_since_the_plan_is_unreadable_and_its_neighbours_are_not(

@@ -78,5 +78,5 @@ def test_rules_of_the_user_are_part_of_it(tmp_path: Any) -> None:
 
 
 def test_credentials_in_a_source_do_not_get_here() -> None:
-    with pytest.raises(UsageError, match="must not carry credentials"):
+    with pytest.raises(UsageError, match="must not contain credentials"):
         described(sources=["s3://key:secret@bucket/x"])

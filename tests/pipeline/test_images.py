@@ -91,7 +91,7 @@ def test_a_transcriber_beside_other_engines(corpus: Path, engines: tuple[str, ..
 def test_a_picture_that_cannot_be_read_is_partial_and_the_others_are_not(corpus: Path) -> None:
     (corpus / "bad.png").write_bytes(painted("FINDME RAISE-OCR", Comment="FINDME"))
     rows = scanned(corpus, *ENGINES)
-    assert (rows["bad.png"]["status"], rows["bad.png"]["reason"]) == ("partial", "fake-ocr failed: ValueError: told to raise")
+    assert (rows["bad.png"]["status"], rows["bad.png"]["reason"]) == ("partial", "fake-ocr failed: ValueError: asked to raise")
     assert coverage(rows["bad.png"]) == {"fake-local": "complete", "fake-model": "complete", "fake-ocr": "partial"}
     assert [view for _, view, *_ in found(rows["bad.png"])] == ["metadata", "metadata"]
     assert rows["picture.png"]["status"] == "scanned"
@@ -112,7 +112,7 @@ def test_without_a_transcriber_a_picture_is_skipped(corpus: Path, engines: tuple
     rows = scanned(corpus, *engines)
     assert (rows["picture.png"]["status"], rows["picture.png"]["reason"]) == (
         "skipped",
-        "ocr was not selected: text in 1 picture was not read",
+        "ocr was not selected: text in 1 image was not read",
     )
     assert coverage(rows["picture.png"])["ocr"] == "no-reader"
     assert {view for _, view, *_ in found(rows["picture.png"])} == {"metadata"}

@@ -109,7 +109,7 @@ def test_a_broken_member_costs_the_others_nothing(tmp_path: Path) -> None:
     broken = parquet(t=[EVIL])[:-9]
     row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("broken.parquet", broken), ("c.txt", TEXT)))
     assert found(row) == [("a.txt", 2), ("c.txt", 2)]
-    assert [(gap["member"], gap["reason"][:26]) for gap in row["gaps"]] == [("broken.parquet", "not a whole Parquet file: ")]
+    assert [(gap["member"], gap["reason"][:29]) for gap in row["gaps"]] == [("broken.parquet", "not a complete Parquet file: ")]
     assert row["status"] == "partial"
 
 

@@ -278,7 +278,7 @@ def test_an_image_that_cannot_be_read_is_a_gap_and_the_others_are_read(bad: list
     assert texts.schema == SEGMENTS
     assert texts.column("text").to_pylist() == [f"text {i}" for i in range(4) if i not in bad]
     assert [(artifact, gap.engine, gap.reason) for artifact, gap in gaps] == [
-        (i, "fake-ocr", "fake-ocr failed: ValueError: told to raise") for i in bad
+        (i, "fake-ocr", "fake-ocr failed: ValueError: asked to raise") for i in bad
     ]
 
 

@@ -161,7 +161,7 @@ def test_a_cut_connection_goes_on(run: Run) -> None:
     code, said = run.injection()
     assert code == 0, said
     assert [given for path, given in run.hub.asked if "blobs" in path and given] != []
-    assert ", on from " in said
+    assert ", resuming at " in said
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_goes_on(run: Run) -> None:
@@ -201,16 +201,16 @@ def refuse(part: str, status: int, code: str = "", **headers: str) -> Callable[[
     [
         (lambda hub: hub.files.pop(INJECTION), 3, "has no repository: tiny/injection@0123"),
         (refuse("/tree/", 404, "RevisionNotFound"), 3, "has no commit: tiny/injection@0123"),
-        (lambda hub: hub.files[INJECTION].pop("tokenizer.json"), 3, "has no file tokenizer.json. Correct files in the catalog"),
+        (lambda hub: hub.files[INJECTION].pop("tokenizer.json"), 3, "has no file tokenizer.json. Correct `files` in the catalog"),
         (refuse("model.safetensors", 404, "EntryNotFound"), 3, "has no file: tiny/injection model.safetensors"),
         (refuse("/tree/", 401), 4, "refuses tiny/injection@0123"),
         (refuse("model.safetensors", 403, "GatedRepo"), 4, "is gated (403 from 127.0.0.1). Accept its terms on the hub and set HF_TOKEN"),
         (refuse("/tree/", 429, **{"retry-after": "0"}), 5, "still limits the rate after 5 attempts"),
         (refuse("/tree/", 500), 6, "answers 500 to tiny/injection"),
-        (refuse("/tree/", 200), 6, "what no hub would"),
+        (refuse("/tree/", 200), 6, "that is not a hub's"),
         (lambda hub: hub.cuts.update({"model.safetensors": [0.5] + [0.0] * 9}), 6, "is half-finished. Run the same command again"),
-        (lambda hub: hub.changed.update({"config.json": b"{}"}), 8, "tiny/injection config.json is not what the hub says"),
-        (lambda hub: hub.changed.update({"model.safetensors": b"x" * 143_368}), 8, "model.safetensors is not what the hub says"),
+        (lambda hub: hub.changed.update({"config.json": b"{}"}), 8, "tiny/injection config.json differs from the file at the hub"),
+        (lambda hub: hub.changed.update({"model.safetensors": b"x" * 143_368}), 8, "model.safetensors differs from the file at the hub"),
     ],
 )
 def test_what_can_go_wrong_at_the_hub(run: Run, wrong: Callable[[Hub], object], code: int, says: str) -> None:
@@ -229,7 +229,7 @@ def test_what_can_go_wrong_at_the_hub(run: Run, wrong: Callable[[Hub], object], 
         ((), {"HF_HUB_OFFLINE": "1"}, 6, "HF_HUB_OFFLINE is set"),
         (("--only", "speech"), {}, 2, "the catalog has no 'speech'"),
         (("--catalog", "/no/catalog.yaml"), {}, 2, "/no/catalog.yaml cannot be read"),
-        (("--home", "/proc/nowhere"), {}, 7, "Choose a --home that can be written"),
+        (("--home", "/proc/nowhere"), {}, 7, "Choose a writable --home"),
         (("--only", "ocr", "--easyocr-mirror", "file:///tmp"), {}, 2, "takes an http or https address"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_full_disk(run: Run) -> None:
 
 def test_a_library_for_another_system_is_no_full_disk(script: ModuleType) -> None:
     said = script._about_disk(OSError("libc.so.6: version `GLIBC_2.99' not found (required by libgomp.so.1)"))
-    assert said.startswith("a library does not load: libc.so.6")
+    assert said.startswith("a library cannot be loaded: libc.so.6")
 
 
 def test_two_at_once(run: Run) -> None:
@@ -261,7 +261,7 @@ def test_two_at_once(run: Run) -> None:
     with (staging / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         code, said = run.injection()
-    assert (code, "another download is at work" in said) == (7, True), said
+    assert (code, "another download is running" in said) == (7, True), said
 
 
 def zipped(name: str, content: bytes) -> bytes:
@@ -275,7 +275,7 @@ def zipped(name: str, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("archive", "code", "says"),
     [
-        (zipped("craft_mlt_25k.pth", b"other weights"), 8, "craft_mlt_25k.pth in craft_mlt_25k.zip is not the one that EasyOCR names"),
+        (zipped("craft_mlt_25k.pth", b"other weights"), 8, "craft_mlt_25k.pth in craft_mlt_25k.zip is not the file that EasyOCR expects"),
         (zipped("../craft_mlt_25k.pth", b"elsewhere"), 8, "craft_mlt_25k.zip does not hold craft_mlt_25k.pth"),
         (b"no archive", 8, "craft_mlt_25k.zip does not hold craft_mlt_25k.pth"),
         (None, 3, "has no file: craft_mlt_25k.zip"),
@@ -304,7 +304,7 @@ class Evil:
 def test_a_pickle_with_code_is_not_loaded(run: Run, tmp_path: Path) -> None:
     run.hub.files[PII]["pytorch_model.bin"] = pickle.dumps(Evil(tmp_path / "owned"))
     code, said = run("--only", "pii", "--no-selftest")
-    assert (code, "holds more than weights and is not loaded" in said) == (8, True), said
+    assert (code, "contains more than weights and is not loaded" in said) == (8, True), said
     assert not (tmp_path / "owned").exists()
     assert not run.lock()
 
@@ -364,9 +364,9 @@ def larger_tokenizer(home: Path) -> None:
     ("role", "damage", "says"),
     [
         ("injection", swap_labels, "injection/config.json has the labels {'INJECTION': 0, 'SAFE': 1}"),
-        ("injection", flip, "model.safetensors or tokenizer.json is of another model"),
-        ("injection", other_tokenizer, "injection/tokenizer.json is of another model: it does not know the words"),
-        ("injection", larger_tokenizer, "injection/tokenizer.json is of another model: it has"),
+        ("injection", flip, "model.safetensors or tokenizer.json belongs to another model"),
+        ("injection", other_tokenizer, "injection/tokenizer.json belongs to another model: it does not know the words"),
+        ("injection", larger_tokenizer, "injection/tokenizer.json belongs to another model: it has"),
         ("pii", spoil, "pii/model.safetensors holds NaN or infinity in "),
         ("pii", shorten("pii/model.safetensors", "rnn.lstm.bias_hh_l0"), "pii/model.safetensors lacks 1 weights, rnn.lstm.bias_hh_l0"),
         ("pii", lambda home: (home / "pii/gliner_config.json").unlink(), "pii does not load: FileNotFoundError"),
@@ -404,7 +404,7 @@ def test_the_self_test_names_the_file(
         ({}, ""),
         ({"class_token_index": -1, "vocab_size": -1}, ""),
         ({"model_name": "/home/trainer/backbone"}, ""),
-        ({"class_token_index": 5}, "the tokenizer of tiny/backbone is not that of tiny/pii"),
+        ({"class_token_index": 5}, "the tokenizer of tiny/backbone does not belong to tiny/pii"),
     ],
 )
 def test_gliner_needs_nothing_but_its_folder(

@@ -57,7 +57,7 @@ def test_parameters_that_are_named_like_credentials(name: str, before: str) -> N
     ],
 )
 def test_what_stands_before_the_host(uri: str) -> None:
-    assert credential_in(uri) == "in front of the @"
+    assert credential_in(uri) == "before the @"
 
 
 @pytest.mark.parametrize(

@@ -214,9 +214,7 @@ def test_it_is_renewed_while_it_is_held_and_free_afterwards(make: Make) -> None:
         time.sleep(1)
         assert held_in(store).renewals >= 2
         with (
-            pytest.raises(
-                LeaseHeld, match=r"another run is writing \w+://results/state: process \d+ on .*; wait .* ends by itself at .* UTC"
-            ),
+            pytest.raises(LeaseHeld, match=r"another run is writing \w+://results/state: process \d+ on .*\. Wait .* expires at .* UTC"),
             lease(store),
         ):
             pass
@@ -239,7 +237,7 @@ def test_a_lease_that_nobody_renews_is_taken_over_after_its_lifetime(make: Make,
     with lease(store, notes.append) as held:
         assert sum(slept) >= 1.5
         held.check()
-    assert len(notes) == 1 and "is held by process" in notes[0] and "waiting up to" in notes[0]
+    assert len(notes) == 1 and "is held by process" in notes[0] and "Waiting up to" in notes[0]
 
 
 def test_a_clock_that_is_wrong_takes_nothing_from_a_run_that_is_alive(s3: Make, quick: None) -> None:
@@ -276,7 +274,7 @@ def test_a_holder_that_lost_it_notices_and_leaves_the_others_alone(make: Make, w
                 put(store, other)
                 break
         time.sleep(wait)
-        with pytest.raises(LeaseHeld, match=r"taken over by process 7 on elsewhere.*nothing of this run is published"):
+        with pytest.raises(LeaseHeld, match=r"taken over by process 7 on elsewhere.*nothing from this run was published"):
             held.check()
     assert held_in(store).host == "elsewhere"
 
@@ -296,10 +294,10 @@ def test_a_store_that_refuses_after_a_while(s3: Make, app: S3App) -> None:
     with lease(store, notes.append) as held:
         app.shut = True
         time.sleep(1.5)
-        with pytest.raises(LeaseHeld, match=r"could not be renewed for 2 s \(.+\); nothing of this run is published"):
+        with pytest.raises(LeaseHeld, match=r"could not be renewed for 2 s \(.+\), so nothing from this run was published"):
             held.check()
-    assert "cannot be renewed" in notes[0] and "could not be given back" in notes[-1] and len(notes) == 2
-    with pytest.raises(StoreError, match="access denied: s3:PutObject is needed on s3://results/state"), lease(store):
+    assert "cannot be renewed" in notes[0] and "could not be released" in notes[-1] and len(notes) == 2
+    with pytest.raises(StoreError, match="access denied: s3:PutObject is required on s3://results/state"), lease(store):
         pass
 
 
@@ -320,7 +318,7 @@ def test_a_store_that_ignores_conditions_is_told_and_is_best_effort(s3: Make, ap
     notes: list[str] = []
     with lease(s3("state"), notes.append) as held:
         held.check()
-    assert "knows no conditional writes" in notes[0]
+    assert "does not support conditional writes" in notes[0]
     assert [compete(s3(f"round-{number}"), 2) for number in range(5)] == [(1, 1)] * 5
 
 
@@ -328,7 +326,7 @@ def test_a_local_lease_whose_file_is_removed(tmp_path: Path) -> None:
     store = OutputStore(str(tmp_path / "out"))
     with lease(store) as held:
         held.check()
-        with pytest.raises(LeaseHeld, match=r"another run is writing .*out; wait for it, or choose another --output"), lease(store):
+        with pytest.raises(LeaseHeld, match=r"another run is writing .*out. Wait for it, or choose a different --output"), lease(store):
             pass
         (tmp_path / "out" / LEASE).unlink()
         with pytest.raises(LeaseHeld, match="was removed while this run held it"):

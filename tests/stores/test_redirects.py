@@ -70,7 +70,9 @@ def test_a_redirect_within_the_origin_is_followed() -> None:
 @pytest.mark.parametrize("target", ["{other}/secret", "http://169.254.169.254/latest/meta-data", "//127.0.0.1:9/x", "http://[::1]/x"])
 def test_a_redirect_elsewhere_is_refused(target: str) -> None:
     with server({}) as (other, asked), server({}) as (here, _), server({"/a.txt": target.format(other=other)}) as (moving, _):
-        with pytest.raises((StoreError, ReadError), match=rf"{moving} redirects to .*, which is not followed; name that under `stores:`"):
+        with pytest.raises(
+            (StoreError, ReadError), match=rf"{moving} redirects to .*, which is not followed. Add that address under `stores:`"
+        ):
             read(f"{moving}/a.txt", {here: Store()})
         assert asked == []
 

@@ -56,17 +56,17 @@ def test_what_is_allowed(expression: str, expected: bool) -> None:
 
 def test_gpl_and_unknown_fail_and_an_exception_is_for_one_licence() -> None:
     assert "is under GPL-3.0-only" in objection("anything", "GPL-3.0-only")
-    assert "states no licence" in objection("anything", None)
+    assert "states no recognizable licence" in objection("anything", None)
     assert not objection("inflate64", "LGPL-2.1-or-later")
     assert "is under GPL-3.0-only" in objection("inflate64", "GPL-3.0-only")
-    assert "states no licence" in objection("inflate64", None)
+    assert "states no recognizable licence" in objection("inflate64", None)
 
 
 def test_a_package_of_a_lock_that_is_unknown_fails_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "lock.txt").write_text("packaging==25.0 \\\n    --hash=sha256:00\nNobody_Knows==1.0\n")
     with pytest.raises(SystemExit, match="1"):
         main(["--lock", str(tmp_path / "lock.txt")])
-    assert capsys.readouterr().err.startswith("licences: nobody-knows states no licence")
+    assert capsys.readouterr().err.startswith("licences: nobody-knows states no recognizable licence")
 
 
 def test_this_installation_and_the_locks_are_allowed_and_no_exception_is_stale() -> None:

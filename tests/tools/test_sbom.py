@@ -125,5 +125,5 @@ def test_the_same_input_gives_the_same_bytes(image: Path, tmp_path: Path, monkey
 
 
 def test_what_is_no_image(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="give the root of an image"):
+    with pytest.raises(SystemExit, match="Give the root of a container image"):
         main(["--root", str(tmp_path), "--output", str(tmp_path / "x.json")])

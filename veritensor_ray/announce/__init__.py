@@ -1,1 +1,1 @@
-"""Tells others how a run ended: a message, a command, a file of metrics; it knows of a run only its run.json."""
+"""Reports how a run ended: with a message, a command and a file of metrics. Everything comes from the run's run.json."""

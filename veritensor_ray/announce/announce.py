@@ -1,4 +1,4 @@
-"""What a run leaves for those who watch it: a message and a file of metrics. Neither can fail a run; what goes wrong is a note."""
+"""Reports the end of a run to whoever monitors it: a message and a file of metrics. Neither can fail a run; problems become notes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from veritensor_ray.stores.outputs import OutputStore
 
 
 def ended(settings: Settings, run: Mapping[str, Any], exit_code: int, note: Callable[[str], None]) -> None:
-    """Of a run with results."""
+    """Report a run with results."""
     notify(settings, message_of(run, exit_code), note)
     _measure(settings, run, exit_code, datetime.now(UTC), note)
 
 
 def failed(settings: Settings, error: Exception, note: Callable[[str], None]) -> None:
-    """Of a run without."""
+    """Report a run without results."""
     notify(settings, message_of_failure(settings, error), note)
     if settings.metrics:
         _measure(settings, None, getattr(error, "exit_code", 4), _last_success(settings), note)
@@ -42,7 +42,7 @@ def _measure(
 
 
 def _last_success(settings: Settings) -> datetime | None:
-    """When the output was last complete; None also where it cannot be read, which may be why the run failed."""
+    """Returns when the output was last complete; None also if it cannot be read, which may be why the run failed."""
     try:
         store = OutputStore(absolute(str(settings.output)), settings.stores)
         data = store.read(LATEST) or store.read("run.json")

@@ -1,4 +1,4 @@
-"""What others hear of a run: counts, ids, times and words of closed sets. It never passes on text that may come from a corpus or a path."""
+"""The message about a run: counts, ids, times and fixed words only. It never contains text that may come from a corpus or a path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOTALS = ("artifacts", "bytes", "bytes_scanned", "segments", "gaps")
 
 
 def message_of(run: Mapping[str, Any], exit_code: int | None = None) -> dict[str, Any]:
-    """Of a run that has ended, from its run.json. Schema: docs/schedules.md."""
+    """Returns the message for a run that has ended, from its run.json. Schema: docs/schedules.md."""
     started, ended = moment(run.get("started_at")), moment(run.get("finished_at"))
     status = counts(run.get("status"), STATUSES)
     return {
@@ -47,7 +47,7 @@ def message_of(run: Mapping[str, Any], exit_code: int | None = None) -> dict[str
 
 
 def message_of_failure(settings: Settings, error: BaseException) -> dict[str, Any]:
-    """Of a run that ended with an error: its kind, and never its text, which may name artifacts and paths."""
+    """Returns the message for a run that failed: the kind of its error, but never the text, which may name artifacts and paths."""
     return {
         "version": VERSION,
         "event": "deadline" if isinstance(error, DeadlineReached) else "failed",
@@ -61,18 +61,18 @@ def message_of_failure(settings: Settings, error: BaseException) -> dict[str, An
 
 
 def counts(values: Any, names: Iterable[str]) -> dict[str, int]:
-    """Numbers of a closed set of names, 0 where one is not there; other names stay behind."""
+    """Returns the counts for a fixed set of names, 0 if one is missing; other names are left out."""
     found = values if isinstance(values, Mapping) else {}
     return {name: number(found.get(name)) for name in names}
 
 
 def number(value: Any) -> int:
-    """A count; 0 for anything else."""
+    """Returns a count; 0 for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def moment(value: Any) -> datetime | None:
-    """A time of run.json, in UTC."""
+    """Returns a time from run.json, in UTC; None if it is not one."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -85,7 +85,7 @@ def _text(value: datetime | None) -> str | None:
 
 
 def _id(value: Any) -> str | None:
-    """Ids are a time and a digest."""
+    """Returns an id, which consists of a time and a digest; None for anything else."""
     return value if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z-]{1,64}", value) else None
 
 
@@ -94,7 +94,7 @@ def _word(value: Any, words: Iterable[str]) -> str | None:
 
 
 def _output_id(output: Any) -> str | None:
-    """The name of the run on a cluster: the same for the same output, which it does not tell."""
+    """Returns the id of the run on a cluster: always the same for an output, but without revealing it."""
     try:
         return submission_id(str(output)) if output else None
     except UsageError:  # a URI with credentials, which no run accepts

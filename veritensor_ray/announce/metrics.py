@@ -1,6 +1,6 @@
-"""What the last sweep left, as a file for Prometheus' textfile collector; it knows nothing of runs beside run.json.
+"""The metrics of the last sweep, as a file for the textfile collector of Prometheus. Everything comes from run.json.
 
-Values of labels are from closed sets: names of artifacts, rules and sources would be text of a corpus, and a series each.
+Label values come from fixed sets: names of artifacts, rules and sources would leak text from the corpus, and create a series each.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ PREFIX = "veritensor_sweep_"
 
 
 def write_metrics(path: str, run: Mapping[str, Any] | None, ended: datetime, exit_code: int, last_success: datetime | None) -> None:
-    """Replace the file at once, mode 0644: who collects is another user. Raises CannotRunError.
+    """Replace the file atomically, with mode 0644, since another user collects it. Raises CannotRunError.
 
-    `run` is None where the run failed: the file then says so, keeps `last_success` (None: there never was one), and has no numbers.
+    `run` is None if the run failed: the file then reports the failure, keeps `last_success` (None: there never was one), and has no counts.
     """
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()
-    _one(registry, "last_run_timestamp_seconds", "When the last run ended, however it did.", ended.timestamp())
-    _one(registry, "last_exit_code", "How it ended: 0 complete, 1 findings, 2 wrong usage, 3 not complete, 4 could not run.", exit_code)
+    _one(registry, "last_run_timestamp_seconds", "When the last run ended, whatever the outcome.", ended.timestamp())
+    _one(
+        registry,
+        "last_exit_code",
+        "Exit code of the last run: 0 complete, 1 findings, 2 wrong usage, 3 not complete, 4 could not run.",
+        exit_code,
+    )
     if last_success is not None:
-        _one(registry, "last_success_timestamp_seconds", "When a sweep last came through the whole corpus.", last_success.timestamp())
+        _one(registry, "last_success_timestamp_seconds", "When a sweep last completed.", last_success.timestamp())
     if run is not None:
         _counts(registry, run)
     _replace(Path(path), generate_latest(registry))
@@ -48,23 +53,23 @@ def _counts(registry: CollectorRegistry, run: Mapping[str, Any]) -> None:
     _one(
         registry,
         "scanned_bytes",
-        "How much of it was read, by this run or by the one that results are taken over from.",
+        "How much of the corpus was read, by this run or by the earlier one whose results it reuses.",
         totals["bytes_scanned"],
     )
-    _one(registry, "gaps", "Places that could not be read or checked.", totals["gaps"])
+    _one(registry, "gaps", "Recorded parts of the corpus that were not read or checked.", totals["gaps"])
     _one(registry, "suppressed_findings", "Open findings that the policy suppresses.", number(run.get("suppressed")))
-    _each(registry, "artifacts", "Artifacts by how they were read.", "status", counts(run.get("status"), STATUSES))
+    _each(registry, "artifacts", "Artifacts by status.", "status", counts(run.get("status"), STATUSES))
     _each(
-        registry, "changed_artifacts", "Artifacts by what became of them since the last sweep.", "change", counts(run.get("plan"), CHANGES)
+        registry, "changed_artifacts", "Artifacts by how they changed since the previous sweep.", "change", counts(run.get("plan"), CHANGES)
     )
-    _each(registry, "finding_states", "Findings by what became of them since the last sweep.", "state", counts(run.get("states"), STATES))
+    _each(registry, "finding_states", "Findings by how they changed since the previous sweep.", "state", counts(run.get("states"), STATES))
     _findings(registry, run)
 
 
 def _findings(registry: CollectorRegistry, run: Mapping[str, Any]) -> None:
     from prometheus_client import Gauge
 
-    text = "Findings that are not suppressed. The new and reopened ones count among the open ones too: do not add the two up."
+    text = "Findings that are not suppressed. New and reopened findings also count as open, so the two must not be added up."
     gauge = Gauge(f"{PREFIX}findings", text, ["severity", "state"], registry=registry)
     for state, key in (("open", "severity"), ("new", "severity_new")):
         for severity, count in counts(run.get(key), SEVERITIES).items():
@@ -81,12 +86,12 @@ def _each(registry: CollectorRegistry, name: str, text: str, label: str, values:
     from prometheus_client import Gauge
 
     gauge = Gauge(PREFIX + name, text, [label], registry=registry)
-    for value, count in values.items():  # zeros too: a series that is not there raises no alarm
+    for value, count in values.items():  # zeros too, since a missing series raises no alert
         gauge.labels(value).set(count)
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """The client's own `write_to_textfile` leaves the mode to the umask, which keeps results from others."""
+    """Replaces the file atomically. The client's own `write_to_textfile` leaves the mode to the umask, which hides results from other users."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -95,7 +100,7 @@ def _replace(target: Path, data: bytes) -> None:
         temporary.replace(target)
     except OSError as error:
         raise CannotRunError(
-            f"the metrics {target} cannot be written: {error.strerror}; set metrics to a file in a folder that is there, and that this user may write"
+            f"the metrics {target} cannot be written: {error.strerror}; set metrics to a file in an existing folder that this user may write to"
         ) from None
     finally:
         temporary.unlink(missing_ok=True)

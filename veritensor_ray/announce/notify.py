@@ -1,4 +1,4 @@
-"""Tells a URL and a command how a run ended; it knows nothing of runs beside the message. A run neither fails nor waits long for it."""
+"""Sends the message about a run to a URL and a command. A run neither fails because of this nor waits long for it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from veritensor_ray.findings.redact import visible
 from veritensor_ray.media_types import JSON
 from veritensor_ray.retry import Again, persistent, retry_after
 
-SECONDS = 60.0  # for everything
-COMMAND_SECONDS = 30.0  # of these at most for the command
+SECONDS = 60.0  # for URL and command together
+COMMAND_SECONDS = 30.0  # of these, at most this many for the command
 _BACKOFF = 1.0  # seconds before the first retry, doubled for each further one
 
 
 def notify(settings: Settings, message: Mapping[str, Any], note: Callable[[str], None]) -> None:
-    """Send to `notify.url` and `notify.command`; what fails is a note. Never raises, and returns within SECONDS."""
+    """Send the message to `notify.url` and `notify.command`; failures become notes. Never raises, and returns within SECONDS."""
     given, began = settings.notify, time.monotonic()
     body = json.dumps(message, separators=(",", ":")).encode()
     if given.command:
@@ -40,48 +40,48 @@ def notify(settings: Settings, message: Mapping[str, Any], note: Callable[[str],
 
 
 def _told(note: Callable[[str], None], where: str, send: Callable[[], None], seconds: float) -> None:
-    """In a thread that is left alone when its time is over: looking up a name, or a server that drips, keeps to no timeout."""
+    """Sends in a thread that is abandoned when time is up: a name lookup, or a server that answers byte by byte, ignores timeouts."""
     failed: list[str] = []
 
     def work() -> None:
         try:
             send()
-        except Exception as error:  # noqa: BLE001  # a run that has ended must not fail because nobody could be told
+        except Exception as error:  # noqa: BLE001  # a run that has ended must not fail because of its notification
             failed.append(" ".join(str(error).split()) or type(error).__name__)
 
     thread = threading.Thread(target=work, name="notify", daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        failed.append(f"no end within {seconds:.0f} s")
+        failed.append(f"it did not finish within {seconds:.0f} s")
     for reason in failed[:1]:
-        note(f"{where} was not told how the run ended: {visible(reason)[:300]}")
+        note(f"{where} could not be notified of the end of the run: {visible(reason)[:300]}")
 
 
 class _Failed(Exception):
-    """Not delivered, and another try would not help."""
+    """The message was not delivered, and another attempt would not help."""
 
 
 def _post(given: Notify, body: bytes, until: float) -> None:
-    """As many tries as are configured and fit. Raises what the last one did."""
+    """Tries as often as configured, while time is left. Raises the error of the last attempt."""
     import httpx
 
     url = str(resolve_secret(given.url) if _named(given.url) else given.url)
     secret = resolve_secret(given.secret)
-    # the system's certificates, which an administrator extends, and neither proxies nor credentials of the environment:
-    # on a closed network the address is one inside, and what the user set is all that is to be asked
+    # uses the system's certificates, which an administrator may extend, but neither proxies nor credentials from the environment:
+    # on a closed network the address is an internal one, and only what the user configured may be contacted
     tls = ssl.create_default_context(cafile=given.ca_bundle)
     with httpx.Client(verify=tls, trust_env=False, follow_redirects=False) as client:
         persistent(
             lambda: _once(client, url, body, secret, min(given.timeout, until - time.monotonic())),
             given.retries,
             _BACKOFF,
-            until - given.timeout,  # an attempt that lasts its whole timeout has to fit too
+            until - given.timeout,  # even an attempt that takes its whole timeout has to fit
         )
 
 
 def _named(url: str | None) -> bool:
-    """Whether it stands elsewhere: in the environment, or in a file."""
+    """Whether a URL is given by reference: in an environment variable or a file."""
     return str(url).startswith(("env:", "file:"))
 
 
@@ -91,17 +91,17 @@ def _once(client: Any, url: str, body: bytes, secret: str | None, timeout: float
     headers = {"Content-Type": JSON, "User-Agent": "veritensor-ray"} | signed(body, secret, int(time.time()))
     try:
         with client.stream("POST", url, content=body, headers=headers, timeout=max(timeout, 0.1)) as response:
-            status = response.status_code  # what it says besides is read by nobody
+            status = response.status_code  # the body of the answer is ignored
             wait = retry_after(response.headers.get("retry-after"))
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-        raise _Failed("it is no URL that can be asked; set notify.url to http(s)://HOST/PATH") from None
+        raise _Failed("it is not a usable URL; set notify.url to http(s)://HOST/PATH") from None
     except (httpx.HTTPError, OSError) as error:
         reason = f"{type(error).__name__}: {error}".replace(url, "")
         if "certificate" in reason.lower():
             raise _Failed(f"{reason}; set notify.ca_bundle") from None
         raise Again(reason) from None
     if 300 <= status < 400:
-        raise _Failed(f"it answers {status}, and redirects are not followed; set notify.url to where it leads")
+        raise _Failed(f"it answers {status}, and redirects are not followed; set notify.url to the final address")
     if status == 429 or status >= 500:
         raise Again(f"it answers {status}", wait)
     if not 200 <= status < 300:
@@ -109,7 +109,7 @@ def _once(client: Any, url: str, body: bytes, secret: str | None, timeout: float
 
 
 def signed(body: bytes, secret: str | None, timestamp: int) -> dict[str, str]:
-    """The headers of a body: when it was sent, and with a secret who vouches for both."""
+    """Returns the headers for a body: when it was sent and, if there is a secret, a signature over both."""
     headers = {"X-Veritensor-Timestamp": str(timestamp)}
     if secret is not None:
         digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
@@ -118,7 +118,7 @@ def signed(body: bytes, secret: str | None, timestamp: int) -> dict[str, str]:
 
 
 def _host(url: str) -> str:
-    """Without path and user: both may hold a secret."""
+    """Returns only the host: path and user may hold a secret."""
     try:
         return urlsplit(url).hostname or "?"
     except ValueError:
@@ -126,14 +126,14 @@ def _host(url: str) -> str:
 
 
 def _run(command: str, body: bytes, timeout: float) -> None:
-    """Without a shell; what it starts ends with it where it takes too long."""
+    """Runs the command without a shell. If it takes too long, it is ended with its child processes."""
     words = shlex.split(command)
     if not words:
-        raise _Failed("it is empty")
+        raise _Failed("the command is empty")
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True
     )
-    # each thread closes its own end: something that the command left running may hold the other for ever
+    # each thread closes its own end: a process that the command left running may keep the other open forever
     last = bytearray()
     threading.Thread(target=_write, args=(process.stdin, body), daemon=True).start()
     reader = threading.Thread(target=_read, args=(process.stdout, last), daemon=True)
@@ -151,13 +151,13 @@ def _run(command: str, body: bytes, timeout: float) -> None:
 
 
 def _write(pipe: IO[bytes], body: bytes) -> None:
-    """A command need not read it."""
+    """Writes the body; a command is free not to read it."""
     with contextlib.suppress(OSError), pipe:
         pipe.write(body)
 
 
 def _read(pipe: IO[bytes], last: bytearray) -> None:
-    """All of it, so that nothing waits for a full pipe; only the end is kept."""
+    """Reads all output, so that nothing waits for a full pipe; only the end of it is kept."""
     with contextlib.suppress(OSError), pipe:
         while data := pipe.read(65_536):
             last += data

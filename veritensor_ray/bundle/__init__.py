@@ -1,1 +1,1 @@
-"""The signed bundle of models, rules and advisories that crosses the gap in one file; it knows no run."""
+"""The signed bundle that carries models, rules and advisories across the air gap in one file. It does not depend on runs."""

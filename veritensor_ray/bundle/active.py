@@ -1,4 +1,4 @@
-"""The bundle that runs use: found, verified, and put into the settings. It imports nothing and changes no folder."""
+"""Find the current bundle, verify it, and apply it to the settings. It imports nothing and changes no folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ CURRENT, PREVIOUS = "current", "previous"
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """The bundle in use. `folder` is the bundle's own, not the link to it: a bundle imported during a run changes nothing."""
+    """The bundle in use.
+
+    `folder` is the bundle's own folder, not the link to it, so a bundle imported during a run changes nothing.
+    """
 
     id: str
     folder: Path
@@ -31,55 +34,61 @@ class Active:
 
 
 def bundles_folder(settings: Bundle) -> Path:
-    """Where imported bundles lie, whether there are any or not."""
+    """Return the folder for imported bundles, whether it exists or not."""
     if settings.folder:
         return Path(settings.folder).expanduser().absolute()
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share").absolute() / "veritensor-ray" / "bundles"
 
 
 def is_id(name: str) -> bool:
-    """Whether a name is one that bundles have."""
+    """Return whether a name has the form of a bundle ID."""
     return re.fullmatch(r"[0-9a-f]{16}", name) is not None
 
 
 def linked(folder: Path, name: str = CURRENT) -> Path | None:
-    """The bundle that a link of the folder leads to; None where there is no link. Raises BundleError for any other link."""
+    """Return the bundle that a link of the folder points to, or None if there is no link.
+
+    Raises BundleError for a link that points anywhere else.
+    """
     link = folder / name
     try:
         target = str(link.readlink())
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BundleError(f"{link} is no link to a bundle: {error.strerror}. Remove it and import the bundle again") from None
+        raise BundleError(f"{link} is not a link to a bundle: {error.strerror}. Remove it and import the bundle again") from None
     if not is_id(target):
-        raise BundleError(f"{link} leads to {target!r}, which is no bundle. Remove it and import the bundle again")
+        raise BundleError(f"{link} points to {target!r}, which is not a bundle. Remove it and import the bundle again")
     return folder / target
 
 
 def verified(
     folder: Path, trusted: TrustList, thorough: bool = True, progress: Callable[[int], None] = lambda done: None
 ) -> verify.VerifiedBundle:
-    """An imported bundle that is what its manifest says; without `thorough` no content is read. Raises SignatureError, BundleError."""
+    """Verify an imported bundle against its manifest. Without `thorough`, file contents are not read.
+
+    Raises SignatureError or BundleError.
+    """
     found = verify.listed(carrier.folder(folder), trusted)
     if found.id != folder.name:
-        raise BundleError(f"{folder} holds the bundle {found.id}, not the one it is named after. Import the bundle again")
+        raise BundleError(f"{folder} contains bundle {found.id}, which does not match its name. Import the bundle again")
     if thorough:
         verify.contents(found, progress)
     return found
 
 
 def activate(settings: Settings, *, thorough: bool = True) -> tuple[Settings, Active | None]:
-    """Settings that take from the current bundle what the user did not set, and that bundle; None where there is none.
+    """Fill in settings from the current bundle where the user set none. Returns the settings and the bundle, or None.
 
-    Signature and every digest are checked; without `thorough`, for commands that only list, signature, names and sizes. Raises BundleError
-    or SignatureError for a bundle that is not whole, trusted and young enough, and for none where `bundle.required` is set.
+    The signature and every digest are checked. Without `thorough`, for commands that only list, only signature, names and sizes are. Raises
+    BundleError or SignatureError if the bundle is incomplete, untrusted or too old, or if `bundle.required` is set and there is no bundle.
     """
     folder = linked(bundles_folder(settings.bundle))
     if folder is None:
         if settings.bundle.required:
             place = bundles_folder(settings.bundle)
             raise BundleError(
-                f"bundle.required is set and there is no bundle in {place}. Bring one: `veritensor-ray bundle import FILE.tar`"
+                f"bundle.required is set, but there is no bundle in {place}. Import one: `veritensor-ray bundle import FILE.tar`"
             )
         return settings, None
     found = verified(folder, trust_list(settings.trusted_keys), thorough)
@@ -93,11 +102,11 @@ def activate(settings: Settings, *, thorough: bool = True) -> tuple[Settings, Ac
 
 
 def _settings(settings: Settings, folder: Path, manifest: BundleManifest) -> tuple[dict[str, Any], list[str]]:
-    """What the bundle provides, and the keys that the user has set to something else."""
+    """Return what the bundle provides, and the keys that the user has set to something else."""
     kinds = {part.kind for part in manifest.parts}
     dependencies = settings.dependencies
     names = {name: str(folder / f"names/{name}.txt") for name in ("pypi", "npm") if f"names/{name}.txt" in manifest.files}
-    offers: dict[str, tuple[Any, Any]] = {}  # what the user has set, and what the bundle has
+    offers: dict[str, tuple[Any, Any]] = {}  # what the user has set, and what the bundle provides
     if "model" in kinds:
         offers["models"] = (settings.models, str(folder / "models"))
     if "advisories" in kinds:
@@ -106,7 +115,7 @@ def _settings(settings: Settings, folder: Path, manifest: BundleManifest) -> tup
         offers["popular"] = (dependencies.popular, names)
     taken = {name: new for name, (old, new) in offers.items() if not old}
     inner: dict[str, Any] = {name: taken.pop(name) for name in ("database", "popular") if name in taken}
-    if "rules" in kinds:  # beside the user's own
+    if "rules" in kinds:  # in addition to the user's own
         ours = str(folder / "rules")
         taken["rules"] = [ours, *(own for own in settings.rules if own != ours)]
     update = taken | ({"dependencies": dependencies.model_copy(update=inner)} if inner else {})

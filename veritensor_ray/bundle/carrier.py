@@ -1,4 +1,7 @@
-"""Where the files of a bundle lie: in a tar of unknown origin, or in an imported folder. It names them and judges no content."""
+"""Where the files of a bundle are: in a tar of unknown origin, or in an imported folder.
+
+It lists the files and does not judge their contents.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from veritensor_ray.bundle.manifest import MANIFEST, MANIFEST_BYTES, SIGNATURE, 
 from veritensor_ray.errors import BundleError, UsageError
 
 BLOCK = tarfile.BLOCKSIZE
-_AGAIN = "Get the bundle again"
+_AGAIN = "Copy the bundle again"
 _KINDS = {
     tarfile.SYMTYPE: "a symbolic link",
     tarfile.LNKTYPE: "a hard link",
@@ -31,7 +34,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class CarriedFile:
-    """A file of a bundle: `size` bytes of `file` from `offset` on."""
+    """A file of a bundle: `size` bytes of `file`, starting at `offset`."""
 
     name: str
     size: int
@@ -39,16 +42,16 @@ class CarriedFile:
     offset: int = 0
 
     def open(self) -> int:
-        """A descriptor; a link is not followed, and nothing waits for the other end of a pipe."""
+        """Open the file and return a descriptor. Links are not followed, and a pipe does not block."""
         try:
             return os.open(self.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise BundleError(f"{self.file} cannot be read: {error.strerror}. {_AGAIN}") from None
 
     def read(self, most: int) -> bytes:
-        """All of a small one. Raises BundleError for more than `most` bytes."""
+        """Read a small file completely. Raises BundleError if it has more than `most` bytes."""
         if self.size > most:
-            raise BundleError(f"{self.name} in {self.file} has {self.size:,} bytes, more than {most:,}: this is no bundle")
+            raise BundleError(f"{self.name} in {self.file} has {self.size:,} bytes, more than {most:,}, so this is not a bundle")
         descriptor = self.open()
         try:
             data = os.pread(descriptor, self.size, self.offset)
@@ -57,29 +60,29 @@ class CarriedFile:
         finally:
             os.close(descriptor)
         if len(data) < self.size:
-            raise BundleError(f"{self.file} is cut off. {_AGAIN}")
+            raise BundleError(f"{self.file} is truncated. {_AGAIN}")
         return data
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Manifest and signature, and the rest, which is listed while it is asked for."""
+    """Manifest and signature, and the other files, which are listed lazily."""
 
     path: Path
     manifest: bytes
     signature: bytes
     entries: Iterator[CarriedFile]
-    again: str  # the remedy for what is not as it should be
+    again: str  # the remedy if something is wrong
 
 
 def tar(path: Path) -> Carrier:
-    """A bundle as it is carried. Only its first two entries are read here; nothing in it has been checked."""
+    """Open a bundle as a tar. Only its first two entries are read here, and nothing has been checked."""
     try:
         about = path.stat()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(about.st_mode):
-        raise UsageError(f"{path} is no file; name the tar that `bundle create` made")
+        raise UsageError(f"{path} is not a file. Name the tar that `bundle create` wrote")
     entries = _listed(path.resolve(), about.st_size)
     manifest, signature = (_first(path, entries, *expected) for expected in ((MANIFEST, MANIFEST_BYTES), (SIGNATURE, SIGNATURE_BYTES)))
     return Carrier(path, manifest, signature, entries, _AGAIN)
@@ -88,12 +91,15 @@ def tar(path: Path) -> Carrier:
 def _first(path: Path, entries: Iterator[CarriedFile], name: str, most: int) -> bytes:
     entry = next(entries, None)
     if entry is None or entry.name != name:
-        raise BundleError(f"{path} is no bundle: it does not begin with {MANIFEST} and {SIGNATURE}. Name a tar that `bundle create` made")
+        raise BundleError(f"{path} is not a bundle: it does not begin with {MANIFEST} and {SIGNATURE}. Name one that `bundle create` wrote")
     return entry.read(most)
 
 
 def _listed(path: Path, size: int) -> Iterator[CarriedFile]:
-    """The plain files of a tar. Extensions, which may rename what follows or be of any size, are refused with everything else."""
+    """Yield the plain files of a tar.
+
+    Everything else is refused, including extensions, which may rename the next entry or have any size.
+    """
     with path.open("rb") as file:
         position = 0
         while True:
@@ -105,7 +111,7 @@ def _listed(path: Path, size: int) -> Iterator[CarriedFile]:
             entry = _header(path, block, position)
             position += BLOCK + -(-entry.size // BLOCK) * BLOCK
             if position > size:
-                raise BundleError(f"{path} is cut off: {entry.name!r} is not whole. {_AGAIN}")
+                raise BundleError(f"{path} is truncated: {entry.name!r} is incomplete. {_AGAIN}")
             yield entry
 
 
@@ -113,22 +119,22 @@ def _header(path: Path, block: bytes, position: int) -> CarriedFile:
     try:
         found = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, ValueError) as error:
-        what = "is cut off" if len(block) < BLOCK else "is no tar, or damaged"
+        what = "is truncated" if len(block) < BLOCK else "is not a tar, or damaged"
         raise BundleError(f"{path} {what} at byte {position:,} ({error}). {_AGAIN}") from None
     if found.type != tarfile.REGTYPE or found.size < 0:
-        kind = _KINDS.get(found.type, "no plain file")
-        raise BundleError(f"{found.name[:80]!r} in {path} is {kind}: a bundle holds plain files only. Make it with `bundle create`")
+        kind = _KINDS.get(found.type, "not a plain file")
+        raise BundleError(f"{found.name[:80]!r} in {path} is {kind}. A bundle contains only plain files. Create it with `bundle create`")
     return CarriedFile(found.name, found.size, path, position + BLOCK)
 
 
 def _ends(path: Path, rest: bytes, left: int) -> None:
-    """tar pads with zeros to its record; anything else after the end would be carried unseen."""
+    """Check that only padding follows the end. tar pads with zeros; anything else would be carried unnoticed."""
     if left > len(rest) + BLOCK or rest.strip(b"\0"):
-        raise BundleError(f"{path} goes on after its end. {_AGAIN}")
+        raise BundleError(f"{path} has data after its end. {_AGAIN}")
 
 
 def folder(path: Path) -> Carrier:
-    """An imported bundle; nothing in it has been checked."""
+    """Open an imported bundle. Nothing in it has been checked."""
     entries = {entry.name: entry for entry in _below(path, "")}
     head = []
     for name, most in ((MANIFEST, MANIFEST_BYTES), (SIGNATURE, SIGNATURE_BYTES)):
@@ -149,6 +155,6 @@ def _below(root: Path, prefix: str) -> Iterator[CarriedFile]:
             elif child.is_file(follow_symlinks=False):
                 yield CarriedFile(name, child.stat(follow_symlinks=False).st_size, root / name)
             else:
-                raise BundleError(f"{root / name} is a link, or no plain file. Remove it, or import the bundle again")
+                raise BundleError(f"{root / name} is a link, or not a plain file. Remove it, or import the bundle again")
     except OSError as error:
         raise BundleError(f"{root / prefix} cannot be read: {error.strerror}. Import the bundle again") from None

@@ -1,4 +1,7 @@
-"""A bundle from what lies in a connected zone: each part checked as a run would check it, then packed the same way every time."""
+"""Create a bundle in a connected zone.
+
+Each part is checked as a run would check it. Packing is reproducible.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What to pack, and what the manifest says of parts whose origin no file tells: by name of part."""
+    """What to pack, and what the manifest says about parts whose origin no file records, by name of part."""
 
     models: Path | None = None
     rules: Path | None = None
@@ -68,7 +71,7 @@ class Created:
 
 @dataclass(slots=True)
 class _Packing:
-    """Parts and files as they are found."""
+    """Collects parts and files."""
 
     sources: Sources
     day: str
@@ -77,7 +80,7 @@ class _Packing:
     warnings: list[str] = field(default_factory=list)
 
     def add(self, name: str, kind: Any, files: Mapping[str, Path], **about: str | None) -> None:
-        """A part: its source and licence are what the user says, else what was found."""
+        """Add a part. Its source and licence are those given by the user, or else those found."""
         size = sum(path.stat().st_size for path in files.values())
         told = {
             key: value for key, said in (("source", self.sources.source), ("licence", self.sources.licence)) if (value := said.get(name))
@@ -88,17 +91,17 @@ class _Packing:
 
 
 def create(output: Path, sources: Sources, keys: Sequence[Ed25519PrivateKey], progress: Progress = lambda done: None) -> Created:
-    """Check, pack and sign. Raises UsageError, ModelError or BundleError for what a run would refuse, and for an output that exists.
+    """Check, pack and sign. Raises UsageError, ModelError or BundleError for what a run would refuse, or if the output exists.
 
-    The same files at the same moment (SOURCE_DATE_EPOCH, else now) make the same bytes.
+    The same files at the same time (SOURCE_DATE_EPOCH, or now) give the same bytes.
     """
     if not keys:
-        raise UsageError("a bundle without a signature is refused everywhere: name a key with --sign-key file:PATH")
+        raise UsageError("a bundle without a signature would be refused everywhere. Name a key with --sign-key file:PATH")
     if output.exists():
-        raise UsageError(f"{output} exists; choose another name")
+        raise UsageError(f"{output} already exists. Choose a different name")
     for path in (*sources.advisories, *sources.names.values()):
         if not path.is_file():
-            raise UsageError(f"{path} is no file; name one that is there")
+            raise UsageError(f"{path} is not a file. Name an existing file")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.absolute().parent) as scratch:
             moment = _moment()
@@ -108,7 +111,7 @@ def create(output: Path, sources: Sources, keys: Sequence[Ed25519PrivateKey], pr
             _advisories(packing, Path(scratch))
             return _pack(output, packing, moment, keys, progress)
     except OSError as error:
-        raise BundleError(f"{error.filename or output}: {error.strerror}. Look after the disk, or choose another place") from None
+        raise BundleError(f"{error.filename or output}: {error.strerror}. Check the disk, or choose a different location") from None
 
 
 def _moment() -> str:
@@ -116,7 +119,7 @@ def _moment() -> str:
     try:
         moment = datetime.fromtimestamp(int(given), UTC) if given else datetime.now(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"SOURCE_DATE_EPOCH is {given!r}: give seconds since 1970") from None
+        raise UsageError(f"SOURCE_DATE_EPOCH is {given!r}. Set it to seconds since 1970") from None
     return moment.isoformat(timespec="seconds")
 
 
@@ -134,9 +137,7 @@ def _models(packing: _Packing) -> None:
     try:
         locked = read_lock(home / LOCK)
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{home / LOCK} is no lock of models: {error}. Run scripts/download_models.py with HF_HOME={home.parent}"
-        ) from None
+        raise ModelError(f"{home / LOCK} is not a model lock: {error}. Run scripts/download_models.py with HF_HOME={home.parent}") from None
     store = ModelStore("standard", standard_home=str(home))
     for role, lock in sorted(locked.items()):
         status = store.status(role)
@@ -150,7 +151,7 @@ def _models(packing: _Packing) -> None:
         packing.add(f"models/{role}", "model", files, **about)
     packing.files[f"models/{LOCK}"] = home / LOCK
     if lacking := [role for role in catalog() if role not in locked]:
-        packing.warnings.append(f"{home / LOCK} has no {' and no '.join(lacking)}: profile standard is not complete with this bundle")
+        packing.warnings.append(f"{home / LOCK} has no {' and no '.join(lacking)}, so profile standard is incomplete with this bundle")
 
 
 def _rules(packing: _Packing) -> None:
@@ -173,12 +174,12 @@ def _names(packing: _Packing) -> None:
     by_key = {ecosystem.lower(): ecosystem for ecosystem in ECOSYSTEMS}
     for name, path in sorted(packing.sources.names.items()):
         if name not in by_key:
-            raise UsageError(f"--names {name}=…: there are {' and '.join(by_key)}")
-        Lists({name: str(path)}).of(by_key[name])  # type: ignore[dict-item]  # one of the two, as was just seen
+            raise UsageError(f"--names {name}=…: use {' or '.join(by_key)}")
+        Lists({name: str(path)}).of(by_key[name])  # type: ignore[dict-item]  # one of the two, as checked above
         data = path.read_bytes()
         lines = data.decode().splitlines()
         if not any(line and not line.startswith("#") for line in lines):
-            raise UsageError(f"{path} holds no names; write one a line")
+            raise UsageError(f"{path} contains no names. Write one per line")
         dated = _DATE.search(lines[0]) if lines[0].startswith("#") else None
         about = {"source": path.name, "revision": hashlib.sha256(data).hexdigest()[:16], "dated": dated[0] if dated else packing.day}
         packing.add(f"names/{name}", "names", {f"names/{name}.txt": path}, **about)
@@ -211,7 +212,7 @@ def _advisories(packing: _Packing, scratch: Path) -> None:
 
 def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519PrivateKey], progress: Progress) -> Created:
     if not packing.files:
-        raise UsageError("a bundle holds at least one of --models, --rules, --advisories and --names")
+        raise UsageError("a bundle needs at least one of --models, --rules, --advisories and --names")
     entries = [_entry(name, path) for name, path in sorted(packing.files.items())]
     digests: dict[str, str] = {}
     each(entries, lambda entry, stop: digests.update({entry.name: digest(entry, progress, stop)}))
@@ -223,7 +224,7 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
     )
     data = manifest.to_bytes()
     if len(data) > MANIFEST_BYTES:
-        raise UsageError(f"{len(files):,} files are too many for one bundle; join some of the rules")
+        raise UsageError(f"{len(files):,} files are too many for one bundle. Merge some of the rules")
     signatures = [sign(PAYLOAD_TYPE, data, key) for key in keys]
     with _written(output) as descriptor:
         for name, content in ((MANIFEST, data), (SIGNATURE, signature_file(signatures))):
@@ -231,7 +232,7 @@ def _pack(output: Path, packing: _Packing, moment: str, keys: Sequence[Ed25519Pr
         for entry in entries:
             write(descriptor, _header(entry.name, entry.size))
             if digest(entry, progress, Event(), descriptor) != digests[entry.name]:
-                raise BundleError(f"{entry.file} changed while it was packed. Create the bundle again when nothing else writes there")
+                raise BundleError(f"{entry.file} changed while it was being packed. Create the bundle again when nothing else writes there")
             write(descriptor, _padding(entry.size))
         write(descriptor, bytes(2 * BLOCK))
     return Created(bundle_id(data), output, manifest, tuple(one.keyid for one in signatures), tuple(packing.warnings))
@@ -243,13 +244,13 @@ def _entry(name: str, path: Path) -> CarriedFile:
     real = path.resolve()
     about = real.stat()
     if not stat.S_ISREG(about.st_mode):
-        raise UsageError(f"{path} is no plain file and cannot be packed. Remove it")
+        raise UsageError(f"{path} is not a plain file and cannot be packed. Remove it")
     return CarriedFile(name, about.st_size, real)
 
 
 @contextmanager
 def _written(output: Path) -> Iterator[int]:
-    """A descriptor for a file that appears, whole, when nothing was raised."""
+    """Open a descriptor for a file that appears, complete, only if nothing was raised."""
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     try:
@@ -267,7 +268,7 @@ def _add(descriptor: int, name: str, data: bytes) -> None:
 
 
 def _header(name: str, size: int) -> bytes:
-    """Owner, time and mode are the same for all: TarInfo's own, which are root, 1970 and 0644."""
+    """Return a tar header. Owner, time and mode are the defaults of TarInfo for all files: root, 1970 and 0644."""
     about = tarfile.TarInfo(name)
     about.size = size
     try:

@@ -1,4 +1,7 @@
-"""A carried bundle into the folder of bundles: staged, verified, renamed, repointed. What is interrupted leaves nothing that counts."""
+"""Import a bundle: stage, verify, rename, switch the links.
+
+An interrupted import leaves nothing that is used.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _SPARE = 64 << 20  # bytes that an import leaves free
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What is in use now, what was before, and whether anything had to be copied."""
+    """The bundle now in use, the one before it, and whether anything had to be copied."""
 
     id: str
     folder: Path
@@ -39,7 +42,10 @@ class Imported:
 
 
 def import_bundle(settings: Settings, path: Path, progress: Progress = lambda done: None) -> Imported:
-    """Verify the tar, copy it in and make it the current one; the one before is kept. Raises BundleError, SignatureError, UsageError."""
+    """Verify the tar, copy it in and make it current. The previous bundle is kept.
+
+    Raises BundleError, SignatureError or UsageError.
+    """
     folder, trusted, carried = bundles_folder(settings.bundle), trust_list(settings.trusted_keys), carrier.tar(path)
     found = verify.listed(carried, trusted)
     warnings = ages(f"bundle {found.id}", found.manifest, settings.bundle)
@@ -57,14 +63,14 @@ def import_bundle(settings: Settings, path: Path, progress: Progress = lambda do
 
 
 def rollback(settings: Settings, progress: Progress = lambda done: None) -> Imported:
-    """Make the bundle before the current one, verified; a second call goes back. Raises BundleError, SignatureError."""
+    """Verify the previous bundle and make it current. A second call switches back. Raises BundleError or SignatureError."""
     folder, trusted = bundles_folder(settings.bundle), trust_list(settings.trusted_keys)
     if not folder.is_dir():
-        raise BundleError(f"there are no bundles in {folder}. Import one: `veritensor-ray bundle import FILE.tar`")
+        raise BundleError(f"there is no bundle in {folder}. Import one: `veritensor-ray bundle import FILE.tar`")
     with _alone(folder):
         before = linked(folder, PREVIOUS)
         if before is None:
-            raise BundleError(f"there is no bundle in {folder} before the current one. Import the one you want")
+            raise BundleError(f"there is no previous bundle in {folder}. Import the one you want")
         found = verified(before, trusted, progress=progress)
         warnings = ages(f"bundle {found.id}", found.manifest, settings.bundle)
         _point(folder, found.id)
@@ -74,7 +80,7 @@ def rollback(settings: Settings, progress: Progress = lambda done: None) -> Impo
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One import at a time; every fault of the disk in one sentence."""
+    """Allow one import at a time, and report disk errors in one sentence."""
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True)
@@ -82,10 +88,10 @@ def _alone(folder: Path) -> Iterator[None]:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
-        raise CannotRunError(f"another import is at work in {folder}. Wait for it") from None
+        raise CannotRunError(f"another import is running in {folder}. Wait for it") from None
     except OSError as error:
         place = error.filename or folder
-        raise BundleError(f"{place} cannot be written: {error.strerror}. Look after the disk, or set bundle.folder") from None
+        raise BundleError(f"{place} cannot be written: {error.strerror}. Check the disk, or set bundle.folder") from None
 
 
 def _is_whole(folder: Path, trusted: TrustList) -> bool:
@@ -97,7 +103,7 @@ def _is_whole(folder: Path, trusted: TrustList) -> bool:
 
 
 def _older(before: Path | None, found: VerifiedBundle, trusted: TrustList) -> list[str]:
-    """A sentence where the bundle in use was newer: an old one, rightly signed, may be what somebody wants us to run."""
+    """Return a warning if the bundle in use was newer. An attacker may want an old, correctly signed bundle to be used."""
     if before is None or before.name == found.id:
         return []
     try:
@@ -107,16 +113,16 @@ def _older(before: Path | None, found: VerifiedBundle, trusted: TrustList) -> li
     if created <= found.manifest.created:
         return []
     return [
-        f"bundle {found.id} was created before the one that was in use ({found.manifest.created}, {created}). `bundle rollback` goes back"
+        f"bundle {found.id} was created before the one that was in use ({found.manifest.created}, {created}). Undo with `bundle rollback`"
     ]
 
 
 def _copy(found: VerifiedBundle, carried: carrier.Carrier, folder: Path, progress: Progress) -> None:
-    """Into a folder that has another name until all of it is verified and on the disk."""
+    """Copy the files into a temporary folder, verified and flushed to disk, before it gets its final name."""
     free = shutil.disk_usage(folder).free
     if free < found.manifest.size + _SPARE:
         raise BundleError(
-            f"{folder} has {free:,} bytes free, the bundle needs {found.manifest.size + _SPARE:,}. Free some, or set bundle.folder"
+            f"{folder} has {free:,} bytes free, but the bundle needs {found.manifest.size + _SPARE:,}. Free some, or set bundle.folder"
         )
     staging = folder / f"{_STAGING}{secrets.token_hex(4)}"
     try:
@@ -130,7 +136,7 @@ def _copy(found: VerifiedBundle, carried: carrier.Carrier, folder: Path, progres
             below.chmod(0o755)
             _sync(below)
         target = folder / found.id
-        if target.exists() or target.is_symlink():  # it is not whole
+        if target.exists() or target.is_symlink():  # it is incomplete
             target.rename(folder / f"{_STAGING}{secrets.token_hex(4)}")
         staging.rename(target)
         _sync(folder)
@@ -145,7 +151,7 @@ def _copy_entry(found: VerifiedBundle, entry: CarriedFile, staging: Path, progre
 
 @contextmanager
 def _new(path: Path) -> Iterator[int]:
-    """A descriptor of a file that was not there; what is written is on the disk afterwards. Everybody may read it: nothing in it is secret."""
+    """Open a descriptor for a new file, which is flushed to disk afterwards. Everyone may read it, since nothing is secret."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         os.fchmod(descriptor, 0o644)
@@ -164,7 +170,7 @@ def _sync(folder: Path) -> None:
 
 
 def _clean(folder: Path) -> None:
-    """What an import left unfinished, this one or one that was cut short."""
+    """Remove the remains of an unfinished import."""
     for left in folder.glob(f"{_STAGING}*"):
         _remove(left)
 
@@ -177,7 +183,7 @@ def _remove(path: Path) -> None:
 
 
 def _point(folder: Path, name: str) -> None:
-    """Repoint `previous`, then `current`; between the two, and before and after, `current` leads to a whole bundle."""
+    """Switch `previous`, then `current`. At every moment, `current` points to a complete bundle."""
     before = linked(folder)
     if before is not None and before.name == name:
         return
@@ -194,7 +200,7 @@ def _link(folder: Path, link: str, name: str) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """Remove all bundles but the current one and the one before it."""
+    """Remove all bundles except the current and the previous one."""
     kept = {one.name for one in (linked(folder), linked(folder, PREVIOUS)) if one}
     for path in folder.iterdir():
         if is_id(path.name) and path.name not in kept:

@@ -1,4 +1,4 @@
-"""A bundle against its manifest: who signed it, whether all of it is there, and every digest. It changes nothing."""
+"""Verify a bundle against its manifest: its signers, its files, and every digest. It changes nothing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from veritensor_ray.bundle.manifest import BundleManifest, bundle_id
 from veritensor_ray.errors import BundleError
 from veritensor_ray.signing import TrustedKey, TrustList
 
-BUFFER = 1 << 20  # measured: from 256 KiB on it makes no difference
-THREADS = 2  # hashing releases the interpreter's lock; more threads would take cores from runs
+BUFFER = 1 << 20  # measured: from 256 KiB up, the size makes no difference
+THREADS = 2  # hashing releases the interpreter lock; more threads would take cores from runs
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle whose signature counts and whose files are all there with their sizes; `entries` by name."""
+    """A bundle with a valid signature and all its files in the right size. `entries` maps names to files."""
 
     id: str
     manifest: BundleManifest
@@ -32,7 +32,7 @@ class VerifiedBundle:
 
 
 def listed(carrier: Carrier, trusted: TrustList) -> VerifiedBundle:
-    """The signature first, then names and sizes. Raises SignatureError, BundleError."""
+    """Check the signature first, then names and sizes. Raises SignatureError or BundleError."""
     manifest, keys = manifests.opened(str(carrier.path), carrier.manifest, carrier.signature, trusted)
     return VerifiedBundle(bundle_id(carrier.manifest), manifest, keys, _matched(carrier, manifest), carrier.again)
 
@@ -43,11 +43,11 @@ def _matched(carrier: Carrier, manifest: BundleManifest) -> dict[str, CarriedFil
         expected, shown = manifest.files.get(entry.name), f"{carrier.path}: {entry.name[:80]!r}"
         if expected is None:
             wrong = manifests.objection(entry.name) or f"{entry.name[:80]!r} is extra"
-            raise BundleError(f"{carrier.path}: {wrong}, and the manifest does not name it. {carrier.again}")
+            raise BundleError(f"{carrier.path}: {wrong} and is not listed in the manifest. {carrier.again}")
         if entry.name in found:
-            raise BundleError(f"{shown} is there twice. {carrier.again}")
+            raise BundleError(f"{shown} appears twice. {carrier.again}")
         if entry.size != expected.size:
-            raise BundleError(f"{shown} has {entry.size:,} bytes, the manifest says {expected.size:,}. {carrier.again}")
+            raise BundleError(f"{shown} has {entry.size:,} bytes instead of {expected.size:,}. {carrier.again}")
         found[entry.name] = entry
     if missing := manifest.files.keys() - found.keys():
         raise BundleError(f"{carrier.path}: {min(missing)!r} is missing. {carrier.again}")
@@ -55,53 +55,53 @@ def _matched(carrier: Carrier, manifest: BundleManifest) -> dict[str, CarriedFil
 
 
 def contents(found: VerifiedBundle, progress: Progress = lambda done: None) -> None:
-    """Every digest. Raises BundleError for the first that differs."""
+    """Check every digest. Raises BundleError for the first that differs."""
     each(found.entries.values(), lambda entry, stop: check(found, entry, digest(entry, progress, stop)))
 
 
 def check(found: VerifiedBundle, entry: CarriedFile, seen: str) -> None:
-    """Raises BundleError where the digest is not the manifest's."""
+    """Raise BundleError if the digest differs from the manifest."""
     if seen != found.manifest.files[entry.name].sha256:
         where = entry.file if entry.offset == 0 else f"{entry.name} in {entry.file}"
-        raise BundleError(f"{where} is changed: its SHA-256 is not the one in the manifest of bundle {found.id}. {found.again}")
+        raise BundleError(f"{where} has changed: its SHA-256 differs from the manifest of bundle {found.id}. {found.again}")
 
 
 def each(entries: Iterable[CarriedFile], work: Callable[[CarriedFile, Event], None]) -> None:
-    """Do it for all, the big ones first, in a few threads; the first fault ends the others."""
+    """Process all entries, big ones first, in a few threads. The first error stops the others."""
     stop = Event()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="bundle") as pool:
         try:
             futures = [pool.submit(work, entry, stop) for entry in sorted(entries, key=lambda entry: -entry.size)]
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
-        finally:  # whatever ended it: Ctrl-C too
+        finally:  # on any exit, including Ctrl-C
             stop.set()
             pool.shutdown(cancel_futures=True)
 
 
 def digest(entry: CarriedFile, progress: Progress, stop: Event, copy: int | None = None) -> str:
-    """SHA-256 of an entry, read once into one buffer; written to the descriptor `copy` on the way."""
+    """Return the SHA-256 of an entry, read once into one buffer, and optionally write it to the descriptor `copy`."""
     source, buffer, seen = entry.open(), memoryview(bytearray(min(BUFFER, max(1, entry.size)))), hashlib.sha256()
     try:
         position = 0
         while position < entry.size and not stop.is_set():
             count = os.preadv(source, [buffer[: entry.size - position]], entry.offset + position)
             if not count:
-                raise BundleError(f"{entry.file} was cut off while it was read. Get the bundle again")
+                raise BundleError(f"{entry.file} was truncated while it was being read. Copy the bundle again")
             seen.update(buffer[:count])
             if copy is not None:
                 write(copy, buffer[:count])
             position += count
             progress(count)
     except OSError as error:
-        raise BundleError(f"{entry.file} cannot be read, or its copy not written: {error.strerror}. Look after the disk") from None
+        raise BundleError(f"{entry.file} or its copy caused a disk error: {error.strerror}. Check the disk") from None
     finally:
         os.close(source)
     return seen.hexdigest()
 
 
 def write(descriptor: int, data: bytes | memoryview) -> None:
-    """All of it: one call may write less."""
+    """Write all the data, since one call may write less."""
     data = memoryview(data)
     while data:
         data = data[os.write(descriptor, data) :]

@@ -1,4 +1,4 @@
-"""The command line: reads flags, calls jobs and api, draws what comes back. Heavy imports wait inside the commands."""
+"""The command line: it reads flags, calls jobs and api, and prints the results. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veritensor_ray.imports import Guard
 
 app = typer.Typer(
     name="veritensor-ray",
-    help="Audit AI corpora where there is no internet: every byte accounted for, nothing leaves.",
+    help="Audit AI corpora on air-gapped sites. Every byte is accounted for, and nothing leaves the site.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,25 +43,27 @@ app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
-    """Run a command; errors that the user can do something about are one message and an exit code."""
+    """Run a command. Errors that the user can fix become one message and an exit code."""
     with Guard(), sigterm_as_interrupt():
         _run()
 
 
 def _run() -> None:
     try:
-        sys.exit(app(standalone_mode=False, prog_name="veritensor-ray") or 0)  # what typer.Exit carried comes back as a number
+        sys.exit(
+            app(standalone_mode=False, prog_name="veritensor-ray") or 0
+        )  # the exit code that typer.Exit carried is returned as a number
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _fail(*ending())
     except MemoryError as error:
-        _fail(f"this needs more memory than there is ({error}); results of ours are small, so look at where these come from", 4)
+        _fail(f"the run needs more memory than is available ({error}); genuine results are small, so check where these come from", 4)
     except Exception as error:  # noqa: BLE001  # 1 would mean findings
-        usage = getattr(error, "format_message", None)  # click's usage errors, without importing click
+        usage = getattr(error, "format_message", None)  # recognizes click's usage errors without importing click
         if usage is not None:
             _fail(usage(), 2)
-        _fail(f"{traceback.format_exc()}this is a defect, or a store that answers in a way of its own; the lines above say where", 4)
+        _fail(f"{traceback.format_exc()}this is a bug, or a store gave an unexpected answer; the lines above show where", 4)
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""`advisories import|status`: the offline database of vulnerabilities, made from what OSV publishes, and how old it is."""
+"""`advisories import|status`: build the offline advisory database from OSV's archives, and show its contents and age."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
-    help="The offline database of known vulnerabilities and malicious packages.",
+    help="Manage the offline advisory database. It holds known vulnerabilities and malicious packages.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Archives = Annotated[list[Path], typer.Argument(help="all.zip of an ecosystem, as OSV publishes it; several are joined.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The database; default: dependencies.database, or this user's own.")]
+Archives = Annotated[list[Path], typer.Argument(help="An ecosystem's all.zip, as OSV publishes it. Several archives are merged.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Where to write the database. Default: dependencies.database, or a file in your data folder."),
+]
 
 
 def import_archives(archives: Archives, output: Output = None, config: Config = None) -> None:
-    """Make the database anew from OSV's archives. The old one stays until the new one is whole."""
+    """Rebuild the database from OSV's archives. The old one stays in place until the new one is complete."""
     from veritensor_ray.engines.dependencies.osv_import import import_archives as make
 
     path = _path(output, config)
     report = make(archives, path)
-    sys.stdout.write(f"{report.records} advisories in {path}, the newest of {report.newest[:10] or 'unknown date'}\n")
+    sys.stdout.write(f"{report.records} advisories in {path}, the newest from {report.newest[:10] or 'unknown date'}\n")
     for reason, count in sorted(report.rejected.items()):
         sys.stdout.write(f"left out: {count} ({reason})\n")
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Say what the database holds and how old it is. Exit code 4 when there is none."""
+    """Show what the database holds and how old it is. Exit code 4 if there is no database."""
     from datetime import UTC, datetime
 
     from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing
@@ -59,7 +62,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         return
     from veritensor_ray.cli.render import console, table
 
-    console().print(table(("what", "value"), [[key, _shown(value)] for key, value in found.items()]))
+    console().print(table(("field", "value"), [[key, _shown(value)] for key, value in found.items()]))
 
 
 app.command("import")(import_archives)

@@ -1,4 +1,4 @@
-"""`bundle create|verify|import|rollback|status`: models, rules and advisories in one signed file, and the one that runs use here."""
+"""`bundle create|verify|import|rollback|status`: models, rules and advisories in one signed file, and the bundle that runs use."""
 
 from __future__ import annotations
 
@@ -18,31 +18,43 @@ if TYPE_CHECKING:
     from veritensor_ray.bundle.manifest import BundleManifest
 
 app = typer.Typer(
-    help="Models, rules and advisories in one signed file that crosses the gap.",
+    help="Carry models, rules and advisories across the air gap. They travel in one signed file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 Pairs = list[str] | None
-_USABLE = "signature, names and sizes are right"
+_USABLE = "signature, names and sizes are correct"
 
 
 def create(
-    output: Annotated[Path, typer.Argument(metavar="OUT.tar", help="The file to write; it must not exist.")],
-    models: Annotated[Path | None, typer.Option(help="HF_HOME that scripts/download_models.py filled.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="Folder of YARA rules.")] = None,
+    output: Annotated[Path, typer.Argument(metavar="OUT.tar", help="The file to write. It must not exist yet.")],
+    models: Annotated[Path | None, typer.Option(help="The HF_HOME folder that scripts/download_models.py filled.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Folder with YARA rules.")] = None,
     advisories: Annotated[
-        list[Path] | None, typer.Option(help="Database of `advisories import`, or OSV's all.zip of an ecosystem; archives are repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="A database made by `advisories import`, or an ecosystem's all.zip from OSV. May be repeated for several archives."
+        ),
     ] = None,
-    names: Annotated[Pairs, typer.Option(metavar="ECOSYSTEM=FILE", help="Popular names, as pypi=FILE or npm=FILE; repeatable.")] = None,
-    sign_key: Annotated[Pairs, typer.Option(help="Private key as env:NAME or file:PATH; repeatable. Default: sign_key.")] = None,
-    source: Annotated[Pairs, typer.Option(metavar="PART=TEXT", help="Where a part is from, such as rules=TEXT; repeatable.")] = None,
-    licence: Annotated[Pairs, typer.Option(metavar="PART=TEXT", help="A part's licence, such as rules=Apache-2.0; repeatable.")] = None,
+    names: Annotated[
+        Pairs, typer.Option(metavar="ECOSYSTEM=FILE", help="A list of popular package names: pypi=FILE or npm=FILE. May be repeated.")
+    ] = None,
+    sign_key: Annotated[
+        Pairs,
+        typer.Option(help="Private key to sign with: env:NAME or file:PATH. May be repeated. Default: `sign_key` in the configuration."),
+    ] = None,
+    source: Annotated[
+        Pairs, typer.Option(metavar="PART=TEXT", help="Where a part comes from, such as rules=TEXT. May be repeated.")
+    ] = None,
+    licence: Annotated[
+        Pairs, typer.Option(metavar="PART=TEXT", help="The licence of a part, such as rules=Apache-2.0. May be repeated.")
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check models, rules and advisories, pack them and sign the manifest."""
+    """Check models, rules and advisories, and pack a bundle. Its manifest is signed."""
     from veritensor_ray.bundle.create import Sources
     from veritensor_ray.bundle.create import create as make
     from veritensor_ray.cli.render import safe, size
@@ -63,11 +75,11 @@ def create(
 
 
 def verify(
-    tar: Annotated[Path | None, typer.Argument(metavar="[TAR]", help="A carried bundle; default: the one in use.")] = None,
+    tar: Annotated[Path | None, typer.Argument(metavar="[TAR]", help="A bundle file. Default: the bundle in use.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check signature and every digest. Exit code 4 when something is not as it was signed."""
+    """Check the signature and every digest of a bundle. Exit code 4 if anything differs from what was signed."""
     from veritensor_ray.bundle import carrier
     from veritensor_ray.bundle.active import bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
@@ -97,22 +109,22 @@ def verify(
     total = found.manifest.size
     _warn(warnings)
     sys.stdout.write(
-        f"bundle {found.id} is whole: {len(found.manifest.files):,} files, {size(total)} at {size(total / seconds)}/s\n"
+        f"bundle {found.id} is intact: {len(found.manifest.files):,} files, {size(total)} at {size(total / seconds)}/s\n"
         f"signed by {_signers((key.id, key.name) for key in found.keys)}\n"
     )
 
 
-def import_bundle(tar: Annotated[Path, typer.Argument(help="A carried bundle.")], config: Config = None, as_json: AsJson = False) -> None:
-    """Verify a carried bundle, copy it in, and let runs use it. The one before is kept for `rollback`."""
+def import_bundle(tar: Annotated[Path, typer.Argument(help="The bundle file.")], config: Config = None, as_json: AsJson = False) -> None:
+    """Verify a bundle file, copy it in, and make runs use it. The previous bundle is kept for `rollback`."""
     from veritensor_ray.bundle.importing import import_bundle as bring
     from veritensor_ray.config import load_settings
 
     done = bring(load_settings(config), tar, _progress("copied"))
-    _changed(done, "is imported and in use" if done.copied else "was here already and is in use", as_json)
+    _changed(done, "is imported and in use" if done.copied else "was already imported and is now in use", as_json)
 
 
 def rollback(config: Config = None, as_json: AsJson = False) -> None:
-    """Let runs use the bundle before the current one. The same again goes back."""
+    """Make runs use the previous bundle again. A second rollback undoes the first."""
     from veritensor_ray.bundle.importing import rollback as back
     from veritensor_ray.config import load_settings
 
@@ -120,7 +132,7 @@ def rollback(config: Config = None, as_json: AsJson = False) -> None:
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Show the bundle in use and the one before it, from signature, names and sizes. Exit code 4 when runs would refuse the one in use."""
+    """Show the bundle in use and the previous one. Signature, names and sizes are checked. Exit code 4 if runs would refuse the bundle in use."""
     from veritensor_ray.bundle.active import CURRENT, PREVIOUS, bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
     from veritensor_ray.cli.render import console, safe
@@ -149,7 +161,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         _json(found)
     elif found[CURRENT] is None:
         sys.stdout.write(
-            f"no bundle in {safe(place)}: runs use the models, rules and advisories of the package, the configuration and HF_HOME\n"
+            f"no bundle in {safe(place)}: runs use the models, rules and advisories from the package, the configuration and HF_HOME\n"
         )
     for which in (CURRENT, PREVIOUS):
         if found[which] is not None and not as_json:
@@ -179,18 +191,18 @@ def _pairs(flag: str, given: Iterable[str] | None) -> dict[str, str]:
     for one in given or ():
         name, equals, value = one.partition("=")
         if not (name and equals and value):
-            raise UsageError(f"{flag} {one}: write NAME=VALUE")
+            raise UsageError(f"{flag} {one} is not understood; write NAME=VALUE")
         found[name] = value
     return found
 
 
 def _progress(verb: str) -> Callable[[int], None]:
-    """A line that counts bytes, on a terminal, a few times a second."""
+    """Returns a callback that counts bytes and, on a terminal, redraws one line a few times a second."""
     from veritensor_ray.cli.render import size
 
     if not sys.stderr.isatty():
         return lambda done: None
-    seen, shown = [0], [0.0]  # written by two threads; a count that is off for a moment does no harm
+    seen, shown = [0], [0.0]  # written by two threads; a count that is briefly wrong does no harm
 
     def count(done: int) -> None:
         seen[0] += done
@@ -224,7 +236,7 @@ def _parts(manifest: BundleManifest) -> None:
 
     today = datetime.now(UTC).date()
     rows = [
-        (part.name, part.source, part.revision[:12], part.licence or "not said", size(part.size), f"{part.age(today)} d")
+        (part.name, part.source, part.revision[:12], part.licence or "not stated", size(part.size), f"{part.age(today)} d")
         for part in manifest.parts
     ]
     console().print(table(("part", "source", "revision", "licence", "size", "age"), rows, right=("size", "age")))

@@ -1,4 +1,4 @@
-"""`models calibrate`: thresholds of `injection` from clean documents; it draws what the documents say and computes nothing."""
+"""`models calibrate`: set the thresholds of `injection` from clean documents; this module only shows the results."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ if TYPE_CHECKING:
     from veritensor_ray.pipeline.calibration import Calibration, CleanDocument
 
 _ALL = "all kinds"
-_SHOWN = 3  # passages of a kind
-_NAMED = 20  # documents that were not read; --json has all
-_EVERY = 10.0  # seconds between lines of progress where they stay
+_SHOWN = 3  # passages shown for each kind
+_NAMED = 20  # unread documents shown; --json lists all of them
+_EVERY = 10.0  # seconds between progress lines when they are not redrawn in place
 
 
 def calibrate(
-    folder: Annotated[str, typer.Argument(help="Folder or URI with clean documents; the folders directly in it are kinds of documents.")],
+    folder: Annotated[
+        str, typer.Argument(help="Folder or URI with clean documents. Each folder directly inside it counts as one kind of document.")
+    ],
     medium_rate: Annotated[str, typer.Option(help="Share of clean documents that may have a finding.")] = "0.5%",
-    high_rate: Annotated[str, typer.Option(help="Share of clean documents that may have one of severity high.")] = "0.05%",
+    high_rate: Annotated[str, typer.Option(help="Share of clean documents that may have a finding of severity high.")] = "0.05%",
     profile: Profile = None,
     engines: Engines = None,
     include: Include = None,
     exclude: Exclude = None,
     config: Config = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show; keep the thresholds as they are.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the result, but leave the thresholds unchanged.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the thresholds of the engine injection on clean documents of your own.
+    """Set the thresholds of the injection engine.
 
-    All text of every document is scored. The thresholds hold for each kind of document by itself, and are kept beside the model.
+    They are derived from clean documents of your own, of which all text is scored. The thresholds meet both rates for each kind of document
+    separately, and are stored beside the model.
     """
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
@@ -48,7 +51,7 @@ def calibrate(
     written = None if dry_run or found.problem else calibration.keep(settings, active, found)
     notes = [*found.notes()]
     if own := [f"injection.{name}" for name in ("medium", "high") if getattr(settings.injection, name)]:
-        notes.append(f"the configuration sets {' and '.join(own)}, which counts before any calibration")
+        notes.append(f"the configuration sets {' and '.join(own)}, which takes precedence over any calibration")
     sealed = calibration.sealed(settings, active)
     if as_json:
         about = _as_json(found) | {"notes": notes, "problem": found.problem or None, "written": None if written is None else str(written)}
@@ -66,7 +69,7 @@ def _rates(medium: str, high: str) -> tuple[float, float]:
 
     rates = _rate("--medium-rate", medium), _rate("--high-rate", high)
     if rates[1] > rates[0]:
-        raise UsageError(f"--high-rate {high} is more than --medium-rate {medium}: what is high is medium, too")
+        raise UsageError(f"--high-rate {high} is above --medium-rate {medium}; every finding of severity high also counts as medium")
     return rates
 
 
@@ -83,7 +86,7 @@ def _rate(flag: str, text: str) -> float:
 
 
 class _Progress:
-    """One line, renewed on a terminal, and now and then a new one elsewhere."""
+    """One progress line: redrawn in place on a terminal, printed again every few seconds elsewhere."""
 
     def __init__(self) -> None:
         self._began = self._said = time.monotonic()
@@ -121,9 +124,9 @@ def _show(found: Calibration, notes: list[str]) -> None:
                 _count(documents, without.medium) if without else "",
             )
         )
-    columns = ("kind", "documents", "medium before", "high before", "medium", "high", "medium, set on the others")
+    columns = ("kind", "documents", "medium before", "high before", "medium", "high", "medium, set from the other kinds")
     out.print(table(columns, rows, right=columns[1:]))
-    out.print("\nPassages that score highest: if one is an attack, leave its document out with --exclude and calibrate again", style="bold")
+    out.print("\nHighest-scoring passages. If one is an attack, exclude its document with --exclude and calibrate again", style="bold")
     passages = [
         (kind, f"{one.score:.1f}", place(one.artifact, one.location, one.member))
         for kind, documents in found.kinds.items()
@@ -134,7 +137,7 @@ def _show(found: Calibration, notes: list[str]) -> None:
         out.print(f"\nNot read ({len(found.unread):,})", style="bold")
         out.print(table(("document", "reason"), [(one.artifact, one.reason) for one in found.unread[:_NAMED]]))
         if len(found.unread) > _NAMED:
-            out.print(f"  and {len(found.unread) - _NAMED:,} more; --json names all")
+            out.print(f"  and {len(found.unread) - _NAMED:,} more; --json lists all of them")
     out.print()
     for note in notes:
         out.print(f"  {safe(note)}")
@@ -147,13 +150,13 @@ def _show(found: Calibration, notes: list[str]) -> None:
 
 
 def _say_where(found: Calibration, written: str, sealed: str) -> None:
-    """Where the thresholds are, or what to put where."""
+    """Print where the thresholds were stored, or what to put into the configuration instead."""
     from veritensor_ray.cli.render import console, safe
     from veritensor_ray.engines.injection.calibration import probability
 
     out = console()
     if written:
-        out.print(f"\nKept in {safe(written)} and named in the lock: runs use it, and `bundle create` carries it")
+        out.print(f"\nStored in {safe(written)} and listed in the lock file: runs use it, and `bundle create` includes it")
     elif sealed:
         out.print(f"\n{safe(sealed[0].upper() + sealed[1:])}. Put this into the configuration file:\n")
         out.print(f"injection:\n  medium: {probability(found.after.medium)}\n  high: {probability(found.after.high)}")

@@ -1,4 +1,4 @@
-"""`context`: shows the passage of a finding, read back from the corpus: masked, or in clear, which is noted in the output."""
+"""`context`: show the passage around a finding, read again from the corpus: masked, or in clear with the access recorded in the output."""
 
 from __future__ import annotations
 
@@ -19,19 +19,25 @@ _ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "message")
 
 
 def context(
-    finding: Annotated[str, typer.Argument(help="Id of a finding, or its first six digits or more, if one finding has them.")],
-    output: Annotated[str, typer.Option(help="Results with this finding: of an audit, or a sweep's state.")],
-    place: Annotated[int, typer.Option(help="Of several places that its row lists: this one.")] = 1,
-    lines: Annotated[int, typer.Option(help="Lines before and behind it, at most 100; of bytes, rows of sixteen.")] = 3,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Mask nothing. Who does this is noted in the output, with the reason.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why it has to be seen; --reveal does not go without.")] = None,
-    sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
-    config: Annotated[str | None, typer.Option(help="YAML file, for the stores' settings and the site key.")] = None,
+    finding: Annotated[str, typer.Argument(help="Id of a finding, or at least its first six digits if they are unique.")],
+    output: Annotated[str, typer.Option(help="The results that contain the finding: an audit's output or a sweep's state.")],
+    place: Annotated[int, typer.Option(help="Which location to show, if the finding lists several.")] = 1,
+    lines: Annotated[
+        int, typer.Option(help="Lines to show before and after the finding, at most 100. For binary files, rows of sixteen bytes.")
+    ] = 3,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the passage unmasked. The output records who did so, and the reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why the passage has to be seen. `--reveal` requires it.")] = None,
+    sweep: Annotated[
+        str | None, typer.Option(help="For a state: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with settings for stores, and the site key.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what stands around a finding.
+    """Show the text around a finding.
 
-    It is read from the corpus, and refused where the artifact was changed since. What results mask is masked here too.
+    It is read from the corpus, and refused if the artifact has changed since the scan. Anything masked in the results is masked here too.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
@@ -67,13 +73,18 @@ def _show(passage: Passage) -> None:
         out.print(_drawn(line, _label(passage, line).rjust(width)), soft_wrap=True)
     if passage.cells:
         out.print()
-        out.print(table(("beside it", "text"), passage.cells))
+        out.print(table(("nearby", "text"), passage.cells))
     out.print()
     if passage.blind:
         out.print(
-            "every word is masked: more was found here than has rows (limits.hits_per_rule), and it could be any of them", soft_wrap=True
+            "every word is masked: this artifact has more findings than rows (limits.hits_per_rule), so any word could be one of them",
+            soft_wrap=True,
         )
-    out.print("in clear; this access was noted" if passage.revealed else "masked; --reveal --reason TEXT shows it in clear, and notes that")
+    out.print(
+        "in clear; this access was recorded"
+        if passage.revealed
+        else "masked; --reveal --reason TEXT shows it in clear and records the access"
+    )
 
 
 def _label(passage: Passage, line: ShownLine) -> str:
@@ -83,7 +94,7 @@ def _label(passage: Passage, line: ShownLine) -> str:
 
 
 def _drawn(line: ShownLine, label: str) -> Text:
-    """A line with its number. Brackets mark the finding, since not every terminal shows colours."""
+    """Returns a line with its number. Brackets mark the finding, since not every terminal shows colors."""
     from rich.text import Text
 
     drawn = Text(f"{'>' if line.hit else ' '} {label}  ")

@@ -20,23 +20,27 @@ _OUTPUT = "an audit's output, a sweep's state (its last sweep), or STATE/sweeps/
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help=f"The earlier one: {_OUTPUT}.")],
-    now: Annotated[str, typer.Argument(help="The later one.")],
-    format: Format = "table",  # the flag's name
+    before: Annotated[str, typer.Argument(help=f"The earlier results: {_OUTPUT}.")],
+    now: Annotated[str, typer.Argument(help="The later results, in the same forms.")],
+    format: Format = "table",  # named after the flag
     state: Annotated[
         list[str] | None,
-        typer.Option(help="new, moved, persisting, resolved, unverified; comma-separated, repeatable. Default: all but persisting."),
+        typer.Option(
+            help="Show only these states: new, moved, persisting, resolved, unverified. Comma-separated; may be repeated. Default: all except persisting."
+        ),
     ] = None,
-    severity: Annotated[str | None, typer.Option(help="This severity or worse.")] = None,
-    path: Annotated[str | None, typer.Option(help="In artifacts that match this glob.")] = None,
-    suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 where a finding is new and not suppressed.")] = False,
+    severity: Annotated[str | None, typer.Option(help="Show only findings of this severity or worse.")] = None,
+    path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
+    suppressed: Annotated[
+        bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows in the table. 0 shows all of them.")] = 50,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if a finding is new and not suppressed.")] = False,
     config: Config = None,
 ) -> None:
     """Compare the findings of two outputs.
 
-    Exit codes: 0; with --exit-code 1 where something is new; 2 wrong usage, or outputs that cannot be compared; 4 no complete output.
+    Exit codes: 0 normal end; 1 new findings (only with --exit-code); 2 wrong usage, or outputs that cannot be compared; 4 an output is not complete.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
@@ -93,7 +97,7 @@ def _table(found: Comparison, counts: DiffCounts, only: Only, chosen: Sequence[s
     out = console()
     if not counts.any:
         persisting = counts.states["persisting"] + counts.suppressed["persisting"]
-        out.print(f"nothing differs ({persisting:,} findings are in both)")
+        out.print(f"no differences ({persisting:,} findings are in both)")
         if "persisting" not in chosen:
             return
     else:
@@ -106,7 +110,7 @@ def _table(found: Comparison, counts: DiffCounts, only: Only, chosen: Sequence[s
         out.print(table(columns[:width], [row[:width] for row in cells]))
     more = found.lines(only, chosen, suppressed) - len(records) if limit else 0
     if more:
-        out.print(f"{more:,} more lines; --limit 0 shows all, --format csv exports")
+        out.print(f"{more:,} more rows; --limit 0 shows all, --format csv exports them")
     hidden = 0 if suppressed else sum(counts.suppressed[name] for name in chosen)
     if hidden:
         out.print(
@@ -120,8 +124,8 @@ def _counted(counts: DiffCounts) -> str:
         f"{count:,} {what}"
         for count, what in (
             (counts.severity, "changed severity"),
-            (counts.hidden, "suppressed since"),
-            (counts.shown, "not suppressed any more"),
+            (counts.hidden, "now suppressed"),
+            (counts.shown, "no longer suppressed"),
         )
         if count
     ]
@@ -139,7 +143,7 @@ def _row(record: Mapping[str, Any]) -> Sequence[object]:
 
 
 def _note(record: Mapping[str, Any]) -> str:
-    """What a line has to say beside the finding itself."""
+    """Returns the remarks of a row: earlier location and severity, reason, suppression."""
     was, before = record["artifact_before"], record["severity_before"]
     words = [f"was at {was}"] if was else []
     words += [f"was {before}"] if before and before != record["severity"] else []

@@ -1,4 +1,4 @@
-"""Rows for other programs: JSON, JSON lines, CSV. It knows no query; whatever came out of a corpus is harmless in all three."""
+"""Rows for other programs: JSON, JSON lines, CSV. Text from a corpus is made harmless in all three."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ FORMATS = ("table", "json", "jsonl", "csv")
 
 
 def check_format(name: str) -> None:
-    """Raises UsageError for a format that there is not."""
+    """Raises UsageError for an unknown format."""
     from veritensor_ray.errors import UsageError
 
     if name not in FORMATS:
-        raise UsageError(f"unknown format {name!r}; there are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}")
+        raise UsageError(f"unknown format {name!r}; choose from {', '.join(FORMATS[:-1])} and {FORMATS[-1]}")
 
 
 def check_severity(name: str | None) -> None:
-    """Raises UsageError for a severity that there is not."""
+    """Raises UsageError for an unknown severity."""
     from veritensor_ray.config import SEVERITIES
     from veritensor_ray.errors import UsageError
 
     if name is not None and name not in SEVERITIES:
-        raise UsageError(f"unknown severity {name!r}; there are {', '.join(SEVERITIES)}")
+        raise UsageError(f"unknown severity {name!r}; choose from {', '.join(SEVERITIES)}")
 
 
 def names(given: Sequence[str] | None, known: Sequence[str], what: str) -> tuple[str, ...]:
-    """Words that are known, of lists with commas. Raises UsageError that names them all."""
+    """Returns the words of comma-separated lists, each once. Raises UsageError for an unknown word, listing the known ones."""
     from veritensor_ray.errors import UsageError
 
     text = ",".join(given or ())
     found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     unknown = [word for word in found if word not in known]
     if unknown or (given and not found):
-        raise UsageError(f"unknown {what} {unknown[0] if unknown else text!r}; there are {', '.join(known)}")
+        raise UsageError(f"unknown {what} {unknown[0] if unknown else text!r}; choose from {', '.join(known)}")
     return found
 
 
 def export(batches: Iterable[Any], kind: str, extra: Sequence[str] = ()) -> None:
-    """Rows of findings, with columns `extra` in front, to standard output; streamed for JSON lines and CSV."""
+    """Write rows of findings to standard output, with the columns `extra` first; JSON lines and CSV are streamed."""
     if kind == "json":
         json.dump([_ordered(row, extra) for row in _rows(batches)], sys.stdout, default=str, indent=2)
         sys.stdout.write("\n")
@@ -76,7 +76,7 @@ def _csv(batches: Iterable[Any], extra: Sequence[str]) -> None:
 
 
 def spreadsheet_safe(value: object) -> object:
-    """A cell that a spreadsheet takes for text: what could be a formula gets an apostrophe in front."""
+    """Returns a cell that a spreadsheet treats as text: a possible formula is prefixed with an apostrophe."""
     from veritensor_ray.findings.redact import visible
 
     if isinstance(value, list):

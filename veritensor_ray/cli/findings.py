@@ -1,4 +1,4 @@
-"""`findings`: shows or exports the findings of an output, filtered; equal evidence is one line unless asked otherwise."""
+"""`findings`: show or export the findings of an output, filtered; the table groups equal evidence by default."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from veritensor_ray.api import Audit
     from veritensor_ray.config import Settings
 
-_MEMBER, _NAME = 32, 64  # characters that a member gets at least, and artifact and member together at most
-# Masked evidence may stand for different secrets, and a cut one for different texts: the fingerprint tells those apart.
+_MEMBER, _NAME = 32, 64  # minimum characters for a member; maximum for artifact and member together
+# Masked evidence may stand for different secrets, and truncated evidence for different texts: the fingerprint distinguishes them.
 _SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
 _AT = "struct_pack(artifact, member, location)"
 _KEYS = "severity, rule_id, evidence, state, suppressed_by"
@@ -31,28 +31,36 @@ _EACH = f"SELECT {_KEYS}, count AS n, 1 AS files, {_AT} AS found, finding_id FRO
 _ORDER = {True: "n DESC, rule_id, evidence, found.artifact, state", False: "found.artifact, rule_id, finding_id"}
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _MAY_BE_NULL = (("evidence", "evidence"), ("suppressed by", "suppressed_by"))
-_GONE = _STATES[3:]  # in tables of their own, by these names
+_GONE = _STATES[3:]  # stored in separate tables with these names
 
 
 def findings(
-    output: Annotated[str, typer.Argument(help="Results of an audit, or a sweep's state.")],
-    format: Format = "table",  # the flag's name
-    severity: Annotated[str | None, typer.Option(help="This severity or worse.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Of this engine.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Of this rule; a glob.")] = None,
-    path: Annotated[str | None, typer.Option(help="In artifacts that match this glob.")] = None,
+    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    format: Format = "table",  # named after the flag
+    severity: Annotated[str | None, typer.Option(help="Show only findings of this severity or worse.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Show only findings of this engine.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Show only findings of rules that match this glob.")] = None,
+    path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
     state: Annotated[
-        list[str] | None, typer.Option(help="Of a sweep: new, reopened, persisting, resolved, unverified; comma-separated, repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="For a sweep: show only these states: new, reopened, persisting, resolved, unverified. Comma-separated; may be repeated."
+        ),
     ] = None,
-    sweep: Annotated[str | None, typer.Option(help="Of a state: this sweep instead of the last one; see `veritensor-ray sweeps`.")] = None,
-    suppressed: Annotated[bool, typer.Option("--suppressed", help="Suppressed findings too (table); exports have them always.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many lines in a table; 0 is all.")] = 50,
+    sweep: Annotated[
+        str | None, typer.Option(help="For a state: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+    ] = None,
+    suppressed: Annotated[
+        bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows in the table. 0 shows all of them.")] = 50,
     group: Annotated[
-        bool, typer.Option("--group/--no-group", help="Equal evidence of one rule as one line (table); otherwise each with its id.")
+        bool,
+        typer.Option("--group/--no-group", help="Show equal evidence of one rule as one row of the table, or every finding with its id."),
     ] = True,
-    config: Annotated[str | None, typer.Option(help="YAML file, for the store's settings.")] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with settings for stores.")] = None,
 ) -> None:
-    """Show or export findings."""
+    """Show the findings of an output, or export them."""
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
 
@@ -74,20 +82,18 @@ def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
     from veritensor_ray.errors import UsageError
 
     if states and run.get("job") != "sweep":
-        raise UsageError(
-            "--state is for a sweep's state, and this is an audit, which remembers nothing; `veritensor-ray diff` compares two audits"
-        )
+        raise UsageError("--state needs a sweep's state, and this output holds a single audit; `veritensor-ray diff` compares two audits")
 
 
 def _source(states: Sequence[str]) -> str:
-    """The tables in which findings of these states are."""
+    """Returns the tables that hold findings of these states."""
     gone = [name for name in _GONE if name in states]
     tables = ["findings"] * (len(gone) < len(states) or not states) + gone
     return "findings" if tables == ["findings"] else f"({' UNION ALL '.join(f'SELECT * FROM {name}' for name in tables)})"  # noqa: S608  # constants
 
 
 def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
-    """Refuses names of engines and rules that cannot be in any output: no findings would look like a clean corpus."""
+    """Reject engine and rule names that no output can contain: an empty result would look like a clean corpus."""
     from veritensor_ray.cli.render import safe
     from veritensor_ray.engines.registry import available, create
     from veritensor_ray.errors import UsageError
@@ -103,7 +109,7 @@ def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule:
         return
     rules |= {one.id for each in create(settings, here) for one in each.rules()}
     if not _matches(rule, rules):
-        raise UsageError(f"no rule is {rule!r}{_near(rule, rules, 'veritensor-ray rules')}")
+        raise UsageError(f"no rule matches {rule!r}{_near(rule, rules, 'veritensor-ray rules')}")
 
 
 def _matches(pattern: str, rules: Iterable[str]) -> bool:
@@ -111,7 +117,7 @@ def _matches(pattern: str, rules: Iterable[str]) -> bool:
 
 
 def _elsewhere(rule: str, engines: Iterable[str]) -> bool:
-    """Rules that only the machine of the audit knows: of the user's own YARA files, or of engines that are not installed here."""
+    """Whether a rule may be known only on the machine of the audit: from the user's own YARA files, or an engine not installed here."""
     return rule.startswith(("signatures.user-", *(f"{name}." for name in engines)))
 
 
@@ -121,7 +127,7 @@ def _near(name: str, known: Iterable[str], command: str) -> str:
 
 
 def _where(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> str:
-    """Conditions in SQL; values are quoted, never pasted."""
+    """Returns the filters as a SQL condition; values are always quoted."""
     from veritensor_ray.config import SEVERITIES
 
     conditions = [
@@ -153,12 +159,12 @@ def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppr
     columns = ["severity", "rule", "count", "where", "evidence"]
     columns[1:1] = ["state"] if audit.run.get("job") == "sweep" else []
     columns += ["suppressed by"] if suppressed else []
-    columns[:0] = [] if group else ["id"]  # what `suppress` takes
+    columns[:0] = [] if group else ["id"]  # the ids that `suppress` accepts
     rows = [_row(record, columns) for record in records]
     out.print(table(columns, rows, right=("count",)) if rows else "no findings")
     more = records[0]["lines"] - len(records) if records else 0
     if more:
-        out.print(f"{more:,} more lines; --limit 0 shows all, --format csv exports")
+        out.print(f"{more:,} more rows; --limit 0 shows all, --format csv exports them")
     hidden = 0 if suppressed else _hidden(audit, source, where)
     if hidden:
         out.print(
@@ -167,7 +173,7 @@ def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppr
 
 
 def _hidden(audit: Audit, source: str, where: str) -> int:
-    """How many findings there are that the policy lets not count."""
+    """Returns the number of findings that the policy suppresses."""
     from veritensor_ray.findings.summary import NUMBER
 
     query = f"SELECT coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS n FROM {source} {where}"  # noqa: S608  # quoted above
@@ -186,13 +192,15 @@ def _row(record: Mapping[Hashable, Any], columns: Sequence[str]) -> Sequence[obj
         "rule": record["rule_id"],
         "count": f"{record['n']:,}",
         "where": place(at["artifact"], at["location"], at["member"]) + more,
-        **{words: value if isinstance(value := record[column], str) else "" for words, column in _MAY_BE_NULL},  # which pandas makes nan
+        **{
+            words: value if isinstance(value := record[column], str) else "" for words, column in _MAY_BE_NULL
+        },  # pandas turns null into nan
     }
     return [cells[name] for name in columns]
 
 
 def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
-    """An artifact, the file in it, and where in that, as short as it is clear."""
+    """Returns an artifact, its member and the location inside, as short as is still clear."""
     at = location or {}
     name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
     words = [f"page {at['page']}"] if at.get("page") is not None else []
@@ -210,7 +218,7 @@ def place(artifact: str, location: Mapping[str, Any] | None, member: str | None 
 
 
 def shortened(text: str, most: int) -> str:
-    """At most so many characters; what is too much is taken out of the middle, for a path tells most at its ends."""
+    """Returns the text with at most `most` characters; the middle is cut out, since the ends of a path say the most."""
     if len(text) <= most:
         return text
     head = (most - 1) // 3

@@ -1,4 +1,4 @@
-"""`engines`, `rules` and `doctor`: what this installation can do, and what would stop a run."""
+"""`engines`, `rules` and `doctor`: the capabilities of this installation, and anything that would stop a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def engines(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """List the engines, their models, and whether those are there."""
+    """List the engines and their models, and whether each is ready."""
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.cli.render import console, table
     from veritensor_ray.config import load_settings
@@ -40,12 +40,12 @@ def engines(profile: Profile = None, config: Config = None, as_json: AsJson = Fa
 
 
 def rules(
-    rule: Annotated[str | None, typer.Argument(help="Show this one whole.")] = None,
-    rule_dirs: Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")] = None,
+    rule: Annotated[str | None, typer.Argument(help="Explain this rule in full.")] = None,
+    rule_dirs: Annotated[list[str] | None, typer.Option("--rules", help="Folder with your own YARA rules. May be repeated.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the rules, or explain one."""
+    """List all rules, or explain one of them."""
     from dataclasses import asdict
 
     from veritensor_ray.bundle.active import activate
@@ -75,14 +75,14 @@ def rules(
 
 
 def explain(out: Console, rule: Rule) -> None:
-    """One rule as a page to read."""
+    """Print one rule as a page."""
     from veritensor_ray.cli.render import safe, severity
 
     out.print(safe(rule.title), style="bold")
     out.print(f"{safe(rule.id)} · ", severity(rule.severity), f" · {safe(rule.category)}", sep="")
     out.print()
     out.print(safe(rule.description))
-    for heading, text in (("What to do", rule.remediation), ("Known false alarms", rule.false_alarms)):
+    for heading, text in (("What to do", rule.remediation), ("Known false positives", rule.false_alarms)):
         if text:
             out.print(f"\n{heading}", style="bold")
             out.print(safe(text))
@@ -95,11 +95,11 @@ def explain(out: Console, rule: Rule) -> None:
 
 def doctor(
     profile: Profile = None,
-    address: Annotated[str | None, typer.Option(help="The cluster that runs will go to. Default: an embedded Ray.")] = None,
+    address: Annotated[str | None, typer.Option(help="The cluster that runs will use. Default: an embedded Ray.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what would stop a run here, each with the remedy. Exit code 4 when something would."""
+    """Check everything that a run needs. Each problem comes with a remedy. Exit code 4 if a run would fail."""
     from rich.text import Text
 
     from veritensor_ray.cli.render import console, table
@@ -115,6 +115,6 @@ def doctor(
     else:
         colour = {"ok": "green", "warning": "yellow", "fails": "bold red"}
         rows = [(Text(c.state, style=colour[c.state]), c.name, c.detail + (f"\n→ {c.remedy}" if c.remedy else "")) for c in results]
-        console().print(table(("", "check", "what was seen"), rows))
+        console().print(table(("", "check", "result"), rows))
     if any(c.state == "fails" for c in results):
         raise typer.Exit(4)

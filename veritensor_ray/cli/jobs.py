@@ -14,17 +14,17 @@ from veritensor_ray.cli.options import AsJson, Config
 if TYPE_CHECKING:
     from veritensor_ray.jobs.remote import JobsClient, Submission
 
-Address = Annotated[str | None, typer.Option(help="The cluster's Jobs API, http://HEAD:8265. Default: `address` of the configuration.")]
-Run = Annotated[str, typer.Argument(help="The run, as `submit` and `jobs` name it.")]
+Address = Annotated[str | None, typer.Option(help="The cluster's Jobs API, http://HEAD:8265. Default: `address` in the configuration.")]
+Run = Annotated[str, typer.Argument(help="The run's id, as shown by `submit` and `jobs`.")]
 
 
 def jobs(address: Address = None, config: Config = None, as_json: AsJson = False) -> None:
-    """List the runs that a cluster knows, the newest first."""
+    """List the runs on a cluster, newest first."""
     _show(connect(address, config).list(), as_json)
 
 
 def status(run: Run, address: Address = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Say how a run on a cluster stands."""
+    """Show the status of a run on a cluster."""
     client = connect(address, config)
     seen = client.get(run)
     _show([seen], as_json)
@@ -37,11 +37,11 @@ def status(run: Run, address: Address = None, config: Config = None, as_json: As
 
 def logs(
     run: Run,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the run has ended.")] = False,
     address: Address = None,
     config: Config = None,
 ) -> None:
-    """Print what a run on a cluster has printed."""
+    """Print the log of a run on a cluster."""
     client = connect(address, config)
     if follow:
         client.follow(run, write)
@@ -50,7 +50,7 @@ def logs(
 
 
 def stop(run: Run, address: Address = None, config: Config = None) -> None:
-    """End a run on a cluster. What it has committed stays; the same submit goes on from there."""
+    """Stop a run on a cluster. Committed work stays, and the same `submit` resumes from there."""
     seen = connect(address, config).stop(run)
     sys.stdout.write(f"{seen.id} is {seen.state}\n")
     if not seen.over:
@@ -58,7 +58,7 @@ def stop(run: Run, address: Address = None, config: Config = None) -> None:
 
 
 def connect(address: str | None, config: str | None) -> JobsClient:
-    """A client for the cluster that flag or configuration name."""
+    """Returns a client for the cluster named by flag or configuration."""
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
     from veritensor_ray.jobs.remote import JobsClient
@@ -70,7 +70,7 @@ def connect(address: str | None, config: str | None) -> JobsClient:
 
 
 def write(text: str) -> None:
-    """Lines of a run, which may quote a corpus, harmless to a terminal."""
+    """Write lines of a run to the terminal. They may quote a corpus, so they are made harmless first."""
     from veritensor_ray.cli.render import safe
 
     sys.stdout.write("\n".join(safe(line) for line in text.split("\n")))

@@ -1,4 +1,4 @@
-"""`keys new|trust|revoke|list`: keys that sign bundles and results, and the list of those whose signatures count here."""
+"""`keys new|trust|revoke|list`: keys that sign bundles and results, and the list of keys trusted on this machine."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
-    help="Keys that sign bundles and results, and which of them are trusted here.",
+    help="Manage signing keys and the list of trusted keys. They sign bundles and results.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Name = Annotated[str | None, typer.Option(help="What people call the key.")]
+Name = Annotated[str | None, typer.Option(help="A name for the key, for people to read.")]
 
 
 def new(
-    path: Annotated[Path, typer.Argument(help="Where the private key goes; the public one beside it, PATH.pub.")], name: Name = None
+    path: Annotated[Path, typer.Argument(help="Where to write the private key. The public key goes beside it, to PATH.pub.")],
+    name: Name = None,
 ) -> None:
-    """Make an ed25519 key. Nothing is overwritten."""
+    """Create an ed25519 key pair. Existing files are never overwritten."""
     from veritensor_ray.cli.render import safe
     from veritensor_ray.signing import new_key
 
     made = new_key(path, name or "")
     sys.stdout.write(
-        f"key {made}\nprivate: {safe(path)} (stays here, readable by you alone)\npublic:  {safe(path)}.pub (give it to those who verify)\n"
+        f"key {made}\nprivate: {safe(path)} (keep it here; only you can read it)\npublic:  {safe(path)}.pub (give it to anyone who verifies)\n"
     )
 
 
 def trust(
-    pub: Annotated[Path, typer.Argument(help="Public key in PEM.")],
+    pub: Annotated[Path, typer.Argument(help="A public key in PEM format.")],
     name: Name = None,
-    not_after: Annotated[str | None, typer.Option(help="Last day on which its signatures count, YYYY-MM-DD.")] = None,
+    not_after: Annotated[str | None, typer.Option(help="The last day on which its signatures count, as YYYY-MM-DD.")] = None,
     config: Config = None,
 ) -> None:
-    """Let the signatures of a key count on this machine."""
+    """Trust a key: its signatures count on this machine from now on."""
     from veritensor_ray.cli.render import safe
     from veritensor_ray.signing import change, key_id, load_public_key
     from veritensor_ray.signing import trust as trusting
@@ -49,26 +50,26 @@ def trust(
     change(_configured(config), lambda keys: trusting(keys, public, name or title, not_after))
     sys.stdout.write(
         f"key {key_id(public)} ({safe(name or title)}) is trusted\n"
-        "Compare this id with the one its owner reads to you over another channel; if it differs: "
-        f"veritensor-ray keys revoke {key_id(public)} --reason 'not the one'\n"
+        "Compare this id with the one that its owner reads to you over another channel. If they differ, revoke it: "
+        f"veritensor-ray keys revoke {key_id(public)} --reason 'wrong key'\n"
     )
 
 
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
-    reason: Annotated[str, typer.Option(help="Why; every refusal shows it.")],
+    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as shown by `keys list`.")],
+    reason: Annotated[str, typer.Option(help="Why the key is revoked. Every refusal shows this reason.")],
     config: Config = None,
 ) -> None:
-    """Let the signatures of a key count no longer, those of the past included. This is final."""
+    """Revoke a key. None of its signatures count any longer, past ones included. This cannot be undone."""
     from veritensor_ray.signing import change
     from veritensor_ray.signing import revoke as revoking
 
     change(_configured(config), lambda keys: revoking(keys, key, reason))
-    sys.stdout.write(f"key {key} is revoked: what it alone has signed is refused from now on\n")
+    sys.stdout.write(f"key {key} is revoked: anything signed by this key alone is refused from now on\n")
 
 
 def list_keys(config: Config = None, as_json: AsJson = False) -> None:
-    """Show the trusted keys and whether their signatures count."""
+    """List the trusted keys, and whether their signatures count."""
     from datetime import UTC, datetime
 
     from veritensor_ray.cli.render import console, safe, table
@@ -82,7 +83,7 @@ def list_keys(config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     elif not rows:
-        sys.stdout.write(f"no key is trusted: {safe(trusted.path)} is empty or not there. Add one: veritensor-ray keys trust FILE.pub\n")
+        sys.stdout.write(f"no key is trusted: {safe(trusted.path)} is empty or missing. Add a key: veritensor-ray keys trust FILE.pub\n")
     else:
         columns = ("id", "name", "state", "not_after")
         console().print(table(columns, [[row[column] for column in columns] for row in rows]))

@@ -1,4 +1,4 @@
-"""`models list|verify|selftest`: which models this machine has, and whether they are what they should be; `calibrate` has its own file."""
+"""`models list|verify|selftest`: the models on this machine, and whether they are intact and work; `calibrate` has its own module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from veritensor_ray.models.model_store import Status
 
 app = typer.Typer(
-    help="Show, verify, try and calibrate the models of a profile.",
+    help="List, verify, test and calibrate the models of a profile.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -24,7 +24,7 @@ app = typer.Typer(
 
 
 def list_models(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """List the models of a profile, from names and sizes; no file is read."""
+    """List the models of a profile. Only names and sizes are checked; no file is read."""
     from veritensor_ray.cli.render import size
 
     rows: list[dict[str, Any]] = [
@@ -43,7 +43,7 @@ def list_models(profile: Profile = None, config: Config = None, as_json: AsJson 
 
 
 def verify(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Compare every file of every model with its digest. Exit code 4 when one differs."""
+    """Compare every file of every model with its digest. Exit code 4 if a file differs."""
     found = _statuses(profile, config, read=True)
     rows = [{"role": one.role, "model": one.name, "state": "fails" if one.faults else "ok", "faults": list(one.faults)} for one in found]
     _show(rows, as_json, [row | {"faults": "\n".join(one.faults)} for row, one in zip(rows, found, strict=True)])
@@ -52,7 +52,7 @@ def verify(profile: Profile = None, config: Config = None, as_json: AsJson = Fal
 
 
 def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Load every engine that has a model and ask it for known answers. Exit code 4 when one fails."""
+    """Load every model engine and test it with known answers. Exit code 4 if an engine fails."""
     import time
 
     from veritensor_ray.bundle.active import activate

@@ -1,4 +1,4 @@
-"""Options that several commands have, each told once; it knows no command."""
+"""Options that several commands share, each defined once; this module does not depend on any command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veritensor_ray.cli.export import FORMATS
 
 
 def _each(given: list[str] | None) -> list[str] | None:
-    """`a,b` as well as one flag for each."""
+    """Accepts `a,b` as well as one flag for each."""
     return [word.strip() for text in given for word in text.split(",") if word.strip()] if given else None
 
 
@@ -18,23 +18,34 @@ Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
 ]
 Output = Annotated[
-    str | None, typer.Option(help="Folder or URI for the results. Default: audit-NAME or sweep-NAME here; the same command resumes.")
+    str | None,
+    typer.Option(
+        help="Folder or URI for the results. Repeating a command with the same output resumes it. Default: audit-NAME or sweep-NAME in the working directory."
+    ),
 ]
 Engines = Annotated[
     list[str] | None,
-    typer.Option(callback=_each, help="Comma-separated, repeatable; default: all. See `veritensor-ray engines`.", show_default=False),
+    typer.Option(
+        callback=_each,
+        help="Engines to run. Comma-separated; may be repeated. Default: all of them; see `veritensor-ray engines`.",
+        show_default=False,
+    ),
 ]
-Profile = Annotated[str | None, typer.Option(help="embedded (models in the package) or standard (the hub's, from HF_HOME).")]
-RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder of your own YARA rules; repeatable.")]
+Profile = Annotated[
+    str | None, typer.Option(help="embedded (models inside the package) or standard (models from the Hugging Face Hub, in HF_HOME).")
+]
+RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder with your own YARA rules. May be repeated.")]
 Iocs = Annotated[
     list[str] | None,
-    typer.Option("--iocs", help="File with indicators (SHA-256 digests, domains, addresses, URLs), one a line; repeatable."),
+    typer.Option("--iocs", help="File with indicators, one per line: SHA-256 digests, domains, IP addresses, URLs. May be repeated."),
 ]
-Include = Annotated[list[str] | None, typer.Option(help="Only artifacts that match this glob; repeatable.")]
-Exclude = Annotated[list[str] | None, typer.Option(help="Not the artifacts that match this glob; repeatable.")]
-MaxSize = Annotated[str | None, typer.Option(help="Skip bigger artifacts, e.g. 2GB.")]
-Since = Annotated[str | None, typer.Option(help="Only what changed since an ISO date or within an age like 7d.")]
-Sample = Annotated[str | None, typer.Option(help="So many artifacts, or a share like 1%; the same ones every time.")]
-Config = Annotated[str | None, typer.Option(help="YAML file; default: veritensor-ray.yaml here, if there is one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Format = Annotated[str, typer.Option(help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]
+Include = Annotated[list[str] | None, typer.Option(help="Read only artifacts that match this glob. May be repeated.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Leave out artifacts that match this glob. May be repeated.")]
+MaxSize = Annotated[str | None, typer.Option(help="Skip artifacts larger than this, such as 2GB.")]
+Since = Annotated[str | None, typer.Option(help="Read only artifacts changed since an ISO date, or within an age such as 7d.")]
+Sample = Annotated[
+    str | None, typer.Option(help="Read only this many artifacts, or a share such as 1%. The same ones are chosen every time.")
+]
+Config = Annotated[str | None, typer.Option(help="YAML file. Default: veritensor-ray.yaml in the working directory, if it exists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Format = Annotated[str, typer.Option(help=f"Output format: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]

@@ -1,4 +1,4 @@
-"""`plan`: what an audit would read and how long it would take; writes nothing."""
+"""`plan`: what an audit would read and how long it would take; nothing is written."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def plan(
     since: Since = None,
     sample: Sample = None,
     config: Config = None,
-    estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Measure a few files to estimate the time."),
+    estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Read a few files to estimate how long an audit would take."),
 ) -> None:
-    """List a corpus and say what an audit of it would do; nothing is written."""
+    """List a corpus and show what an audit of it would read. Nothing is written."""
     flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
     flags |= {"max_size": max_size, "since": since, "sample": sample}
     from veritensor_ray.bundle.active import activate
@@ -64,7 +64,7 @@ def _show(found: Any, settings: Any) -> None:
         seconds = found.seconds.get(name)
         seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
         rows.append((name, f"{kind.artifacts:,}", size(kind.bytes), "?" if seconds is None else duration(seconds), seen))
-    out.print("Files by type, as their names say; `sampled` is what a few of them turned out to be", style="bold")
+    out.print("Files by type, judged by their names; `sampled` shows what a few of them really were", style="bold")
     out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
     if found.left_out:
         out.print("\nLeft out", style="bold")

@@ -1,4 +1,4 @@
-"""Progress of a run: bars on a terminal, plain lines elsewhere, JSON lines where asked for."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere, JSON lines on request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STAGES = {
 
 
 class _Counting:
-    """What all displays count."""
+    """The counters that all displays share."""
 
     def __init__(self) -> None:
         self.shards = self.bytes = self.done = self.scanned = self.artifacts = 0
@@ -31,7 +31,7 @@ class _Counting:
         self.began = time.monotonic()
 
     def scanning(self, shards: int, size: int, done: int) -> None:
-        """Shards and bytes of the plan; `done` were committed earlier."""
+        """Start counting. `shards` and `size` (bytes) are the plan's; `done` shards were committed earlier."""
         self.shards, self.bytes, self.done = shards, size, done
         self.first, self.began = done, time.monotonic()
 
@@ -42,7 +42,7 @@ class _Counting:
         self.severities.update(numbers["severities"])
 
     def line(self) -> str:
-        """Shards, bytes, findings by severity, throughput, time left."""
+        """Returns shards, bytes, throughput, findings by severity and time left."""
         took = max(time.monotonic() - self.began, 0.001)
         new = self.done - self.first
         left = f"about {duration((self.shards - self.done) * took / new)} left" if new else "time left unknown"
@@ -52,7 +52,7 @@ class _Counting:
 
 
 class PlainProgress(_Counting):
-    """Lines, for logs."""
+    """Plain lines, for logs."""
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class PlainProgress(_Counting):
 
 
 class Json(_Counting):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def _say(self, event: str, **fields: Any) -> None:
         sys.stderr.write(json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}) + "\n")
@@ -106,7 +106,7 @@ class Json(_Counting):
 
 
 class Bar(_Counting):
-    """A bar, redrawn in place."""
+    """A progress bar, redrawn in place."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,5 +141,5 @@ class Bar(_Counting):
         self._progress.console.print(safe(text))
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar from the terminal."""
         self._progress.stop()

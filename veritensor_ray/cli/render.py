@@ -1,4 +1,4 @@
-"""Draws on a terminal. Whatever came out of a corpus goes through `safe`: no markup, no control characters."""
+"""Prints to a terminal. All text from a corpus goes through `safe`: no markup, no control characters."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ COLOURS = {"critical": "bold white on red", "high": "red", "medium": "yellow", "
 
 
 def console(stderr: bool = False) -> Console:
-    """A console that takes text as it is."""
+    """Returns a console that prints text as it is, without markup."""
     from rich.console import Console
 
     drawn = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
     if not drawn.is_terminal:
-        drawn.width = 160  # a file or a pipe has no width; rows should stay rows
+        drawn.width = 160  # a file or a pipe has no width, and rows should not wrap
     return drawn
 
 
 def safe(value: object) -> str:
-    """Text of unknown origin, harmless to a terminal."""
+    """Returns text of unknown origin, made harmless to a terminal."""
     from veritensor_ray.findings.redact import visible
 
     return visible("" if value is None else str(value))
 
 
 def severity(name: str) -> Text:
-    """A severity in its colour."""
+    """Returns the name of a severity in its color."""
     from rich.text import Text
 
     return Text(safe(name), style=COLOURS.get(name, ""))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
-    """A plain table; cells are strings, or Text of ours."""
+    """Returns a plain table. Cells are strings of any origin, or Text that this package made."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -52,7 +52,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Seque
 
 
 def size(count: float) -> str:
-    """Bytes in decimal units."""
+    """Returns a number of bytes in decimal units."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(count) < 1000 or unit == "TB":
             return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
@@ -61,19 +61,19 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person would say them."""
+    """Returns a number of seconds as people write it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
-    """A finished run: what was not covered, what was found, where it is, what to type next."""
+    """Print the summary of a finished run: gaps first, then findings, where the results are, and what to do next."""
     from veritensor_ray.findings.run_text import missing_lines, nothing_matched
 
     status, totals = run["status"], run["totals"]
     partly = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")
-    beside = f"; of {partly:,} others something inside" if partly else ""
+    beside = f"; {partly:,} others have parts that were not covered" if partly else ""
     missed = sum(n for name, n in status.items() if name != "scanned")
     out.print(f"\nNot covered ({missed:,} of {sum(status.values()):,} entries{beside})", style="bold")
     rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
@@ -88,7 +88,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
         out.print(line)
     out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
     found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
-    out.print(table(("severity", "count", "rule", "what"), found, right=("count",)) if found else "  none")
+    out.print(table(("severity", "count", "rule", "title"), found, right=("count",)) if found else "  none")
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
     out.print(
@@ -104,24 +104,24 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
 
 
 def _since(run: Mapping[str, Any]) -> list[str]:
-    """Of a sweep: what changed in the corpus, and what that did to the findings."""
+    """For a sweep: returns what changed in the corpus, and how that changed the findings."""
     if not run.get("previous"):
         return []
     plan, states = run["plan"], run["states"]
     changes = [f"{count:,} {name}" for name, count in plan.items() if count and name != "again"]
-    again = [f"{plan['again']:,} seen by engines again"] if plan["again"] else []
+    again = [f"{plan['again']:,} scanned again by some engines"] if plan["again"] else []
     found = [f"{count:,} {name}" for name, count in states.items() if count] or ["none"]
     return [f"\nSince {run['previous']}: artifacts: {', '.join([*changes, *again])}", f"Findings: {', '.join(found)}"]
 
 
 def _by_policy(run: Mapping[str, Any]) -> list[str]:
-    """What a policy did, and what is wrong with it."""
+    """Returns the effect of the policy, and any problems with it."""
     from veritensor_ray.findings.policy import notes
 
     report = run.get("policy")
     if not report or not report["file"]:
         return []
-    hidden = f"{run['suppressed']:,} findings do not count" if run["suppressed"] else "every finding counts"
+    hidden = f"{run['suppressed']:,} findings are suppressed" if run["suppressed"] else "no finding is suppressed"
     return [f"Policy {report['file']}: {hidden}", *notes(report)]
 
 

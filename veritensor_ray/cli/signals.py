@@ -1,4 +1,4 @@
-"""SIGTERM ends a command in the same way as Ctrl-C: what is under way is let go of in order, and only the exit code differs."""
+"""SIGTERM ends a command in the same orderly way as Ctrl-C; only the exit code differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _received: set[int] = set()
 
 @contextlib.contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """A block in which SIGTERM does what SIGINT does: asyncio cancels what is under way, and KeyboardInterrupt follows."""
+    """Inside this block SIGTERM acts like SIGINT: asyncio cancels running work, then KeyboardInterrupt is raised."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -24,14 +24,14 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if number in _received:
-        return  # whoever asks twice gets one orderly end
+        return  # a second signal does not interrupt the orderly end
     _received.add(number)
     handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):  # a shell has its background jobs ignore SIGINT
+    if not callable(handler):  # shells make their background jobs ignore SIGINT
         raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)  # called, not raised as a signal: an event loop that waits would not notice that
+    handler(signal.SIGINT, frame)  # called directly: a waiting event loop would not notice a raised signal
 
 
 def ending() -> tuple[str, int]:
-    """The word and the exit code for a KeyboardInterrupt."""
+    """Returns the word and the exit code for a KeyboardInterrupt."""
     return ("terminated", TERMINATED) if signal.SIGTERM in _received else ("interrupted", INTERRUPTED)

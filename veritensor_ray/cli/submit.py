@@ -1,4 +1,4 @@
-"""`submit`: an audit from flags to exit code."""
+"""`submit`: runs an audit or a sweep, from flags to exit code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from veritensor_ray.reasons import ReasonCode
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
 
-_NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags of keys inside a section
-_UNREAD = (ReasonCode.NO_READER, ReasonCode.ENGINE_NOT_SELECTED, ReasonCode.ENGINE_MISSING)  # what only --strict minds
+_NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags for keys inside a section
+_UNREAD = (ReasonCode.NO_READER, ReasonCode.ENGINE_NOT_SELECTED, ReasonCode.ENGINE_MISSING)  # these count as incomplete only with --strict
 
 
 def submit(
@@ -34,52 +34,76 @@ def submit(
     since: Since = None,
     sample: Sample = None,
     config: Config = None,
-    cascade: Annotated[str | None, typer.Option(help="on, or off: the injection transformer reads every window; slow.")] = None,
+    cascade: Annotated[
+        str | None,
+        typer.Option(help="on or off. With off, the injection transformer reads every window, which is slow. Default: on."),
+    ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="http://HEAD:8265 hands the run to a cluster; HOST:6379 or auto joins one. Default: an embedded local Ray."),
+        typer.Option(
+            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 or auto joins a cluster. Default: an embedded Ray on this machine."
+        ),
     ] = None,
-    wait: Annotated[bool | None, typer.Option("--wait", help="With http://: follow the run, and end with its exit code.")] = None,
-    wait_resources: Annotated[str | None, typer.Option(help="How long to wait for CPUs and GPUs that others hold, e.g. 30m.")] = None,
-    max_cpus: Annotated[float | None, typer.Option(help="CPUs that the whole run may hold at once.")] = None,
-    max_gpus: Annotated[float | None, typer.Option(help="GPUs that the whole run may hold at once.")] = None,
-    read_rate: Annotated[str | None, typer.Option(help="Bytes a second to read from the corpus, all workers together, e.g. 200MB.")] = None,
+    wait: Annotated[
+        bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")
+    ] = None,
+    wait_resources: Annotated[
+        str | None, typer.Option(help="How long to wait for CPUs and GPUs that other work holds, such as 30m.")
+    ] = None,
+    max_cpus: Annotated[float | None, typer.Option(help="Maximum number of CPUs that the whole run may hold at once.")] = None,
+    max_gpus: Annotated[float | None, typer.Option(help="Maximum number of GPUs that the whole run may hold at once.")] = None,
+    read_rate: Annotated[
+        str | None, typer.Option(help="Maximum bytes per second that all workers together read from the corpus, such as 200MB.")
+    ] = None,
     deadline: Annotated[
-        str | None, typer.Option(help="HH:MM, an ISO time, or 90m: no shard begins after it; exit 3, resume later.")
+        str | None,
+        typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
     ] = None,
-    sign_key: Annotated[str | None, typer.Option(help="env:NAME or file:/path of a private key: signs the results.")] = None,
+    sign_key: Annotated[str | None, typer.Option(help="Private key that signs the results: env:NAME or file:/path.")] = None,
     settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
     job: Annotated[
-        str | None, typer.Option(help="audit, or sweep: scans what changed since the last one; the output is its state.")
+        str | None,
+        typer.Option(help="audit, or sweep to scan only what changed since the last sweep. A sweep's output is its state. Default: audit."),
     ] = None,
     trust: Annotated[
-        str | None, typer.Option(help="Of a sweep: etag, mtime or content says that an artifact is unchanged. Default: etag.")
+        str | None,
+        typer.Option(help="For a sweep: etag, mtime or content decides whether an artifact is unchanged. Default: etag."),
     ] = None,
-    keep: Annotated[int | None, typer.Option(help="Sweeps that the state keeps. Default: 30.")] = None,
+    keep: Annotated[int | None, typer.Option(help="For a sweep: number of complete sweeps to keep in the state. Default: 30.")] = None,
     policy: Annotated[
-        str | None, typer.Option(help="File with severities and suppressions; default: policy.yaml here, if there is one.")
+        str | None,
+        typer.Option(help="File with severities and suppressions. Default: policy.yaml in the working directory, if it exists."),
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="Exit 1 when there is a finding of this severity or worse; of a sweep, a new one.")
+        str | None,
+        typer.Option(help="Exit with 1 if there is a finding of this severity or worse. For a sweep, only new findings count."),
     ] = None,
-    fail_on_all: Annotated[bool | None, typer.Option("--fail-on-all", help="With --fail-on: findings of earlier sweeps count too.")] = None,
-    notify: Annotated[str | None, typer.Option(help="URL that gets the counts of the run as JSON when it has ended or failed.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="File for Prometheus' textfile collector.")] = None,
+    fail_on_all: Annotated[bool | None, typer.Option("--fail-on-all", help="With --fail-on: count findings of earlier sweeps too.")] = None,
+    notify: Annotated[str | None, typer.Option(help="URL that receives the run's counts as JSON when the run has ended or failed.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="File to write for the textfile collector of Prometheus.")] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
-    allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit 0 although something could not be read.")] = None,
+    allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit with 0 even if something could not be read.")] = None,
     allow_missing_engines: Annotated[
-        bool | None, typer.Option("--allow-missing-engines", help="Run without engines whose model is missing; all artifacts are partial.")
+        bool | None,
+        typer.Option(
+            "--allow-missing-engines",
+            help="Run even if the model of an engine is missing. The engine is left out, and every artifact counts as partial.",
+        ),
     ] = None,
     strict: Annotated[
-        bool | None, typer.Option("--strict", help="Artifacts without a reader or engine make the run incomplete too.")
+        bool | None,
+        typer.Option("--strict", help="Count artifacts without a reader or an engine as incomplete too."),
     ] = None,
     fresh: Annotated[
-        bool | None, typer.Option("--fresh", help="Replace what the output holds; of a sweep: scan everything again, and keep the history.")
+        bool | None,
+        typer.Option("--fresh", help="Replace the contents of the output. For a sweep: scan everything again, but keep the history."),
     ] = None,
-    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="More lines, workers' logs among them.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
+    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json. Default: text.")] = None,
 ) -> None:
-    """Audit a corpus and leave findings, ledger and rollup as Parquet; with --job sweep again and again, as far as it changed.
+    """Audit a corpus, once or as a repeated sweep.
+
+    Findings, ledger and rollup are written as Parquet. With --job sweep, only artifacts that changed since the last sweep are scanned.
 
     Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
     """
@@ -108,7 +132,7 @@ def submit(
         word, code = ending()
         sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
         raise typer.Exit(code) from None
-    except Exception as error:  # of whatever kind: who watches has to hear of it
+    except Exception as error:  # of any kind: monitoring must hear about it
         announce.failed(settings, error, reporter.note)
         raise
     finally:
@@ -120,7 +144,7 @@ def submit(
 
 
 def _found(settings: Settings) -> Iterator[str]:
-    """Files that this run believes although nobody named them."""
+    """Yields the files that this run uses although nobody named them."""
     from veritensor_ray.findings.policy_file import DEFAULT
 
     if settings.found:
@@ -130,23 +154,24 @@ def _found(settings: Settings) -> Iterator[str]:
 
 
 def _given(**values: Any) -> dict[str, Any] | None:
-    """A section of the settings; none where no flag is set."""
+    """Returns a section of the settings, or None if no flag is set."""
     return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _hand_over(settings: Settings) -> int:
-    """Submit to a cluster; the exit code is the run's where somebody waits for it."""
+    """Submit the run to a cluster. Returns the run's exit code if the user waits for it, 0 otherwise."""
     from veritensor_ray.cli.jobs import write
     from veritensor_ray.jobs.remote import JobsClient, entrypoint
 
-    command = entrypoint(settings)  # what is wrong with it comes out before anything is asked
+    command = entrypoint(settings)  # problems are reported before the cluster is contacted
     if settings.policy is None and Path("policy.yaml").exists():
-        sys.stderr.write("policy.yaml here is not used: the run reads the policy on the cluster, --policy names a path there\n")
+        sys.stderr.write("policy.yaml here is not used: the run reads its policy on the cluster; --policy names a path there\n")
     client = JobsClient(settings)
     run, new = client.submit(settings, command)
-    sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already under way on'} {client.address}\n")
+    sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already running on'} {client.address}\n")
     if not settings.cluster.wait:
-        sys.stderr.write(f"follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
+        client.begin(run.id)
+        sys.stderr.write(f"to follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
         return 0
     ended = client.follow(run.id, write)
     if ended.exit_code is None:
@@ -176,9 +201,9 @@ def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
 
 
 def exit_code(run: Mapping[str, Any], settings: Settings) -> int:
-    """1 outranks 3: a gate on findings must not be hidden by an unreadable file. An audit of nothing is no clean one.
+    """Returns the exit code of a run. 1 outranks 3: an unreadable file must not hide a failed `--fail-on`. An audit of nothing is not clean.
 
-    The gate is on what the run found first, so that a sweep does not fail every night for what is known.
+    `--fail-on` looks only at new findings, so that a sweep does not fail every time for known ones.
     """
     from veritensor_ray.config import SEVERITIES
     from veritensor_ray.findings.run_text import nothing_matched

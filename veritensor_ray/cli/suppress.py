@@ -1,4 +1,4 @@
-"""`suppress`: writes a suppression for a finding into the policy file. It shows what is suppressed, and writes no evidence anywhere."""
+"""`suppress`: add a suppression for a finding to the policy file. It shows what will be suppressed, and writes no evidence anywhere."""
 
 from __future__ import annotations
 
@@ -21,25 +21,31 @@ if TYPE_CHECKING:
 By = Annotated[
     str,
     typer.Option(
-        help="finding; fingerprint: the same content in any artifact; sha256: all in this content; "
-        "rule: this rule in this artifact; path: all in this artifact."
+        help="What to suppress. finding: this finding; fingerprint: the same content in any artifact; sha256: everything in a file with this content; "
+        "rule: this rule in this artifact; path: everything in this artifact."
     ),
 ]
 
 
 def suppress(
-    finding: Annotated[str, typer.Argument(help="Id of a finding; with --output its first six digits or more, if one finding has them.")],
-    reason: Annotated[str, typer.Option(help="Why; stands in the policy file and in run.json.")],
-    output: Annotated[str | None, typer.Option(help="Results with this finding: of an audit, or a sweep's state.")] = None,
+    finding: Annotated[
+        str, typer.Argument(help="Id of a finding. With --output, at least its first six digits are enough if they are unique.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it is suppressed. The reason appears in the policy file and in run.json.")],
+    output: Annotated[str | None, typer.Option(help="The results that contain the finding: an audit's output or a sweep's state.")] = None,
     by: By = "finding",
-    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
-    expires: Annotated[str | None, typer.Option(help="From this day on (YYYY-MM-DD, or 90d or 12w from now) it does not count.")] = None,
-    policy: Annotated[str | None, typer.Option(help="The policy file; default: the configured one, else policy.yaml here.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who is responsible for the suppression.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="The day on which it ends: YYYY-MM-DD, or an age from now such as 90d or 12w.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="The policy file. Default: the configured one, else policy.yaml in the working directory.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Add a suppression to the policy file.
 
-    The finding stays in the results, and counts no more from the next run on.
+    The finding stays in the results, but no longer counts from the next run on.
     """
     from datetime import UTC, datetime
     from pathlib import Path
@@ -66,10 +72,10 @@ def suppress(
     known = load_policy(str(path)) if os.path.lexists(path) else Policy()
     covered = _covered(known, entry, found, today)
     if covered:
-        _say(f"{path} was left as it is: already suppressed by {covered.name}{_date(covered)} ({covered.reason})")
+        _say(f"{path} is unchanged: already suppressed by {covered.name}{_date(covered)} ({covered.reason})")
         return
     add_to_file(path, entry)
-    _say(f"{path}: {entry.name} was added{_date(entry)}; it counts from the next run on")
+    _say(f"{path}: {entry.name} was added{_date(entry)}; it applies from the next run on")
 
 
 def _check(finding: str, output: str | None, by: str) -> None:
@@ -77,19 +83,19 @@ def _check(finding: str, output: str | None, by: str) -> None:
     from veritensor_ray.findings.policy import MATCHES
 
     if by not in MATCHES:
-        raise UsageError(f"unknown --by {by!r}; there are {', '.join(MATCHES)}")
+        raise UsageError(f"unknown --by {by!r}; choose from {', '.join(MATCHES)}")
     if not re.fullmatch("[0-9a-fA-F]{6,32}", finding):
         raise UsageError(
-            f"{finding!r} is not the id of a finding, nor six or more of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
+            f"{finding!r} is neither the id of a finding nor at least six of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
         )
     if not output and by != "finding":
-        raise UsageError(f"--by {by} takes its value from a finding: say with --output where that is")
+        raise UsageError(f"--by {by} takes its value from a finding; give the results that contain it with --output")
     if not output and len(finding) < 32:
-        raise UsageError(f"{finding} is a part of an id: give all 32 digits, or say with --output where the finding is")
+        raise UsageError(f"{finding} is only part of an id; give all 32 digits, or the results that contain the finding with --output")
 
 
 def _found(audit: Audit, finding: str) -> Mapping[str, Any]:
-    """The row of a finding, with the SHA-256 of its artifact where there is one."""
+    """Returns the row of a finding, with the SHA-256 of its artifact if there is one."""
     import pyarrow.dataset as ds
 
     row = audit.finding(finding)
@@ -99,13 +105,13 @@ def _found(audit: Audit, finding: str) -> Mapping[str, Any]:
 
 
 def _match(by: str, finding: str, found: Mapping[str, Any] | None) -> dict[str, str]:
-    """The keys of the entry. A rule is suppressed in one artifact: everywhere is for a rule in the policy file, written on purpose."""
+    """Returns the keys of the entry. A rule is suppressed in one artifact only; suppressing it everywhere takes an edit of the policy file."""
     from veritensor_ray.errors import UsageError
 
     if found is None:
         return {"finding": finding}
     if by == "sha256" and not found["sha256"]:
-        raise UsageError("the SHA-256 of this artifact as a whole was not computed; use --by finding or --by path")
+        raise UsageError("the SHA-256 of the whole artifact was not computed; use --by finding or --by path")
     return {
         "finding": {"finding": found["finding_id"]},
         "fingerprint": {"fingerprint": found["content_fingerprint"]},
@@ -116,7 +122,7 @@ def _match(by: str, finding: str, found: Mapping[str, Any] | None) -> dict[str, 
 
 
 def _exactly(artifact: str) -> str:
-    """A glob that matches this name alone; without a folder in it, it would match in every folder."""
+    """Returns a glob that matches only this name. A glob without a folder would match in every folder, so it gets a leading slash."""
     from glob import escape
 
     return escape(artifact) if "/" in artifact and not artifact.startswith("/") else f"/{escape(artifact)}"
@@ -136,7 +142,7 @@ def _entry(match: Mapping[str, str], reason: str, owner: str | None, expires: da
 
 
 def _until(text: str | None, today: date) -> date | None:
-    """The first day on which it does not count any more: a moment within a day is the next one's beginning. Raises UsageError."""
+    """Returns the first day on which the suppression no longer applies; a time within a day is rounded up to the next day. Raises UsageError."""
     from datetime import UTC, datetime, time, timedelta
 
     from veritensor_ray.ages import moment
@@ -150,12 +156,12 @@ def _until(text: str | None, today: date) -> date | None:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"--expires: {error}") from None
     if until <= today:
-        raise UsageError(f"--expires {until} is not in the future (it is {today} in UTC); give a later day")
+        raise UsageError(f"--expires {until} is not in the future (today is {today} in UTC); give a later day")
     return until
 
 
 def _covered(policy: Policy, entry: Suppression, found: Mapping[str, Any] | None, today: date) -> Suppression | None:
-    """A suppression that matches the same already; for one finding also one that matches more, and lasts as long."""
+    """Returns a suppression that already matches the same; for a single finding also one that matches more and lasts as long."""
     import pyarrow as pa
 
     from veritensor_ray.findings.policy import matches

@@ -1,4 +1,4 @@
-"""`sweeps` and `purge`: the nights that a state remembers, and the end of old ones. They read no findings."""
+"""`sweeps` and `purge`: list the sweeps that a state remembers, and remove old ones. Neither command reads findings."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ if TYPE_CHECKING:
     from veritensor_ray.findings.state import Night
     from veritensor_ray.stores.outputs import OutputStore
 
-State = Annotated[str, typer.Argument(help="A sweep's state: its --output.")]
-_SCANNED = ("new", "changed", "again")  # of a plan: what engines ran on, all of them or some
+State = Annotated[str, typer.Argument(help="A sweep's state: the --output of `submit --job sweep`.")]
+_SCANNED = ("new", "changed", "again")  # in a plan: artifacts that all or some engines scanned
 _ALWAYS = ("artifacts", "scanned", "new", "resolved")
 _STAMP = re.compile(r"\d{8}T\d{6}Z")  # at the beginning of a sweep's id
 
 
 def sweeps(
-    state: State, format: Annotated[str, typer.Option(help="table or json.")] = "table", config: Config = None
-) -> None:  # the flag's name
-    """List the sweeps of a state, the newest first, with those that were missed.
+    state: State,
+    format: Annotated[str, typer.Option(help="Output format: table or json.")] = "table",  # named after the flag
+    config: Config = None,
+) -> None:
+    """List the sweeps of a state, newest first.
 
-    sweep.every in the configuration says how often there is meant to be one.
+    Missed sweeps are listed too: `sweep.every` in the configuration sets how often a sweep is expected.
     """
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.state import lines, missed
 
     if format not in ("table", "json"):
-        raise UsageError(f"unknown format {format!r}; there are table and json")
+        raise UsageError(f"unknown format {format!r}; choose from table and json")
     settings = load_settings(config)
     store = _opened(state, settings.stores)
     every = settings.sweep.every
@@ -58,11 +60,14 @@ def sweeps(
 
 def purge(
     state: State,
-    older_than: Annotated[str, typer.Option(help="An age such as 90d or 12w, or a date (UTC): sweeps that began before are removed.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    older_than: Annotated[str, typer.Option(help="An age such as 90d or 12w, or a date (UTC). Sweeps that began earlier are removed.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     config: Config = None,
 ) -> None:
-    """Remove old sweeps from a state, and what sweeps that did not end have left there; never the last complete one."""
+    """Remove old sweeps from a state.
+
+    Leftovers of sweeps that did not end are removed too. The last complete sweep always stays.
+    """
     from veritensor_ray.config import load_settings
     from veritensor_ray.stores.lease import lease
 
@@ -79,7 +84,7 @@ def purge(
 
 
 def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
-    """The store of a state. Raises UsageError for another kind of output; IncompleteOutput where there is none."""
+    """Returns the store of a state. Raises UsageError for another kind of output, IncompleteOutput if nothing was written there."""
     from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
     from veritensor_ray.findings.state import LATEST
     from veritensor_ray.jobs.run import requests
@@ -95,14 +100,14 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
     if data is not None:
         one = json.loads(data).get("job") == "sweep"
         what = (
-            "holds one sweep; give its state, two folders up"
+            "holds a single sweep; give its state, two folders up"
             if one
-            else "holds an audit, which has no nights; `veritensor-ray findings` shows it"
+            else "holds an audit, not a state; `veritensor-ray findings` shows it"
         )
         raise UsageError(f"{state} {what}. A state is the --output of `submit --job sweep`")
     if not following and any(run.job == "audit" for run, _ in requests(store)):
         raise UsageError(
-            f"{state} holds an audit that did not end; the same submit goes on with it. A state is the --output of `submit --job sweep`"
+            f"{state} holds an audit that did not end; the same submit resumes it. A state is the --output of `submit --job sweep`"
         )
     if not begun:
         raise IncompleteOutput(f"no sweep was written to {state}; a state is the --output of `submit --job sweep`")
@@ -130,7 +135,7 @@ def _night(night: Night, before: int) -> dict[str, Any]:
 
 
 def _unfinished(store: OutputStore, last: str | None) -> list[dict[str, Any]]:
-    """Sweeps that have a plan and are not published. Those that were planned against another one than the last cannot go on."""
+    """Returns sweeps that have a plan but were not published. Only one that was planned against the last sweep can be resumed."""
     from veritensor_ray.findings.commit import committed
     from veritensor_ray.jobs.run import requests
 
@@ -154,11 +159,11 @@ def _show(about: Mapping[str, Any]) -> None:
     if about["overdue"]:
         last = about["sweeps"][0]["started_at"]
         out.print(
-            f"overdue: the last complete sweep began {_time(last)} UTC; one is meant to begin every {duration(about['every'])}",
+            f"overdue: the last complete sweep began {_time(last)} UTC, and one is expected every {duration(about['every'])}",
             style="bold red",
         )
     for one in about["unfinished"]:
-        rest = "under way, or cut short: the same submit goes on with it" if one["resumable"] else "cut short; the next sweep begins anew"
+        rest = "running or interrupted; the same submit resumes it" if one["resumable"] else "interrupted; the next sweep starts over"
         out.print(f"{safe(one['sweep'])}: {one['done']:,} of {one['shards']:,} shards are done; {rest}")
     if about["sweeps"]:
         out.print(_table(about["sweeps"]))
@@ -167,7 +172,7 @@ def _show(about: Mapping[str, Any]) -> None:
 
 
 def _table(nights: Sequence[Mapping[str, Any]]) -> Table:
-    """A line for each; the id is the time in UTC at which it began. What is nothing in all of them has no column."""
+    """Returns a table with a row for each sweep; its id is the time in UTC at which it began. Columns that are zero everywhere are left out."""
     from veritensor_ray.cli.render import duration, severity, table
 
     counted = [_counts(one) for one in nights]
@@ -180,7 +185,7 @@ def _table(nights: Sequence[Mapping[str, Any]]) -> Table:
         if one["missed_before"]:
             rows.append((f"{one['missed_before']:,} missed", *[""] * (len(shown) + 2)))
     drawn = table(("sweep (UTC)", "took", *shown, "worst"), rows, right=("took", *shown))
-    drawn.columns[0].no_wrap = True  # to be copied
+    drawn.columns[0].no_wrap = True  # so that ids can be copied
     return drawn
 
 
@@ -196,7 +201,7 @@ def _time(text: str) -> str:
 
 
 def _before(text: str, now: datetime) -> datetime:
-    """The moment that an age or a day means. Raises UsageError."""
+    """Returns the moment that an age or a day means. Raises UsageError."""
     from veritensor_ray.ages import moment
     from veritensor_ray.errors import UsageError
 
@@ -207,9 +212,9 @@ def _before(text: str, now: datetime) -> datetime:
 
 
 def _doomed(store: OutputStore, before: datetime) -> list[tuple[str, datetime, bool]]:
-    """Id, beginning, and whether it is complete, of what is older, the oldest first.
+    """Returns the sweeps that began earlier, oldest first: id, start, and whether it is complete.
 
-    A sweep that did not end has evidence in its commits, and one that was removed in part may have some left; both go too.
+    A sweep that did not end has evidence in its commits, and one that was partly removed may have some left; both are included.
     """
     from veritensor_ray.findings.state import SWEEPS, latest, nights
 
@@ -219,7 +224,7 @@ def _doomed(store: OutputStore, before: datetime) -> list[tuple[str, datetime, b
 
 
 def _began(sweep: str) -> datetime | None:
-    """When the plan of a sweep was made, by its id; None for what is no sweep."""
+    """Returns when a sweep was planned, according to its id; None for any other name."""
     stamp = _STAMP.match(sweep)
     try:
         return datetime.strptime(stamp[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else None
@@ -238,7 +243,7 @@ def _remove(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]) ->
             store.delete(f"_work/{name}")
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(
-            f"{denied(store.uri, 'write', error)}; not all was removed. Give the same command again when that is mended"
+            f"{denied(store.uri, 'write', error)}; not everything was removed. Repeat the command once that is fixed"
         ) from None
 
 
@@ -250,12 +255,10 @@ def _say_purged(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]
     gone = {name for name, _, _ in doomed}
     kept = [one for one in nights(store) if one.id not in gone]
     if not doomed:
-        _say(f"nothing is removed: no sweep but the last complete one began before {before:%Y-%m-%d %H:%M} UTC")
+        _say(f"nothing to remove: apart from the last complete sweep, none began before {before:%Y-%m-%d %H:%M} UTC")
     if kept:
-        _say(
-            f"kept: {len(kept):,} complete sweep{'s' if len(kept) > 1 else ''}, with all findings that are open; the last one is {kept[-1].id}"
-        )
-        _say("still remembered of older ones: keyed ids of findings that were resolved, without evidence; counts for trends")
+        _say(f"kept: {len(kept):,} complete sweep{'s' if len(kept) > 1 else ''} with all open findings; the last one is {kept[-1].id}")
+        _say("older sweeps leave behind only the keyed ids of resolved findings, without evidence, and counts for trends")
 
 
 def _say(line: str, to: Any = None) -> None:

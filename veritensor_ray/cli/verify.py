@@ -1,4 +1,4 @@
-"""`verify`: whether the results in an output are what a trusted key signed."""
+"""`verify`: check whether the results in an output are those that a trusted key signed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from veritensor_ray.cli.options import AsJson, Config
 if TYPE_CHECKING:
     from veritensor_ray.findings.attestation import VerifiedResults
 
-Trusted = Annotated[str | None, typer.Option("--trusted-keys", help="List of keys that count; default: this user's own, see `keys`.")]
+Trusted = Annotated[
+    str | None, typer.Option("--trusted-keys", help="File with the list of trusted keys. Default: your own list; see `keys`.")
+]
 
 
 def verify(
-    output: Annotated[str, typer.Argument(help="Results of an audit, a sweep's state (its last sweep), or STATE/sweeps/ID.")],
+    output: Annotated[str, typer.Argument(help="An audit's output, a sweep's state (its last sweep), or STATE/sweeps/ID.")],
     trusted_keys: Trusted = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the signature of an audit or a sweep, and every object of its results against it.
+    """Check the signature of an audit or a sweep.
 
-    Exit codes: 0 the results are what a trusted key signed; 4 they are not, or nobody who is trusted signed them.
+    Every object of the results is compared with the signed list.
+
+    Exit codes: 0 a trusted key signed these results; 4 they differ from what was signed, or no trusted key signed them.
     """
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import VeritensorError
@@ -64,4 +68,4 @@ def _show(found: dict[str, Any]) -> None:
     rows += [("states", ", ".join(f"{count:,} {name}" for name, count in found["states"].items() if count))] if found.get("states") else []
     out.print(table(("signed", "value"), rows))
     keys = " and ".join(f"key {one['id']} ({safe(one['name'])})" for one in found["signed_by"])
-    out.print(f"verified: {found['objects']} objects in {safe(found['output'])} are what {keys} signed")
+    out.print(f"verified: {found['objects']} objects in {safe(found['output'])} are exactly as {keys} signed them")

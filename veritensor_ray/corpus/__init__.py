@@ -1,1 +1,1 @@
-"""Stores, listing, planning, splitting: what is to be read; it knows no reader and no engine."""
+"""What to read: listing, planning and opening the artifacts of a corpus. It does not depend on readers or engines."""

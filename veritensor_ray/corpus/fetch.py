@@ -1,4 +1,7 @@
-"""Opens a planned artifact for reading, seekable, and notices when it is not the one that was planned; it knows no format."""
+"""Open a planned artifact for seekable reading, and detect when it differs from the plan.
+
+It does not depend on file formats.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.uris import is_local
 
-IN_MEMORY = bounds.HELD  # what is more is read piece by piece
+IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED
 UNRANGED_BYTES = bounds.UNRANGED
 _BLOCK = 8 << 20
@@ -28,15 +31,18 @@ _CHUNK = 1 << 20
 
 
 class Throttle:
-    """Lets so many bytes a second through, in pieces: sleeps before a read, and says through `pulse` that this is no lack of progress."""
+    """Limits reading to a number of bytes per second.
+
+    It sleeps before a read, and calls `pulse` to show that this is not a lack of progress.
+    """
 
     def __init__(self, rate: float | None, pulse: Callable[[], None] = lambda: None) -> None:
         self.piece = max(1 << 16, int(rate / 4)) if rate else None  # bytes that one read may take
         self._rate, self.pulse = rate, pulse
-        self._free = 0.0  # the moment from which on the next byte may go through
+        self._free = 0.0  # the time from which the next byte may be read
 
     def take(self, count: int) -> None:
-        """Wait until `count` bytes more are within the rate."""
+        """Wait until `count` more bytes are within the rate."""
         if not self._rate:
             return
         now = time.monotonic()
@@ -51,7 +57,7 @@ FREELY = Throttle(None)
 
 
 def _whole(file: BinaryIO, count: int, throttle: Throttle) -> bytes:
-    """`count` bytes at the throttle's pace; fewer only where the file ends."""
+    """Read `count` bytes at the throttle's pace. Returns fewer only at the end of the file."""
     pieces: list[bytes] = []
     while count > 0 and (piece := file.read(min(count, throttle.piece or count))):
         throttle.take(len(piece))
@@ -61,7 +67,7 @@ def _whole(file: BinaryIO, count: int, throttle: Throttle) -> bytes:
 
 
 class HashingFile(io.RawIOBase):
-    """A seekable view of `[start, end)` of a file that hashes each byte the first time it goes by in order."""
+    """A seekable view of `[start, end)` of a file that hashes each byte the first time it is read in order."""
 
     def __init__(self, inner: BinaryIO, start: int, end: int, throttle: Throttle = FREELY) -> None:
         self._inner, self._start, self._size, self._throttle = inner, start, end - start, throttle
@@ -94,7 +100,7 @@ class HashingFile(io.RawIOBase):
         return len(data)
 
     def digest(self) -> str:
-        """SHA-256 of all of it; reads what has not gone by yet."""
+        """Return the SHA-256 of the whole range. Reads what has not been read yet."""
         self.seek(self._hashed)
         while self.read(1 << 20):
             pass
@@ -102,7 +108,7 @@ class HashingFile(io.RawIOBase):
 
 
 def _seeks(handle: Any) -> bool:
-    """Whether a store's file can be read from anywhere: servers of http may know no size, or give all of it whatever is asked for."""
+    """Return whether a store's file is seekable. An HTTP server may not know the size, or may ignore ranges."""
     size = getattr(handle, "size", -1)
     if size is None:
         return False
@@ -118,13 +124,13 @@ def _seeks(handle: Any) -> bool:
 
 
 class OpenArtifact:
-    """An artifact, or a range of it, open for reading. Small ones are read once, into memory."""
+    """An artifact, or a range of it, open for reading. Small artifacts are read once, into memory."""
 
     def __init__(self, row: PlanRow, root: Root, stores: Stores, throttle: Throttle = FREELY) -> None:
         self.row, self._throttle = row, throttle
         self._local = is_local(root.uri)
         self._uri = root.uri
-        self._unsized: bytes | None = None  # all of a file whose size the system does not say
+        self._unsized: bytes | None = None  # the whole content of a file whose size the system does not report
         try:
             self._handle = self._open_local() if self._local else self._open_store(stores)
         except (ChangedDuringRun, ReadError):
@@ -132,8 +138,8 @@ class OpenArtifact:
         except FileNotFoundError as error:
             if (refusal := redirects.leading(error)) is not None:
                 raise ReadError(refusal, ReasonCode.STORE_FAILED) from None
-            raise ChangedDuringRun("changed during the run: it is gone") from None
-        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the artifact is unreadable, the rest goes on
+            raise ChangedDuringRun("changed during the run: it no longer exists") from None
+        except Exception as error:  # noqa: BLE001  # every store raises its own kind; only this artifact is unreadable
             raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
         start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
         self.size = end - start
@@ -152,12 +158,12 @@ class OpenArtifact:
         return self.row.artifact if self._local else f"{self._uri}/{self.row.artifact}"
 
     def _open_local(self) -> BinaryIO:
-        # not blocking: a named pipe that took the file's place would wait for a writer
+        # non-blocking: if a named pipe has replaced the file, opening it would wait for a writer
         descriptor = os.open(self.row.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)
-            raise ChangedDuringRun("changed during the run: it is not a regular file any more")
+            raise ChangedDuringRun("changed during the run: it is no longer a regular file")
         try:
             self._unsized = self._without_size(descriptor, info)
             self._check_local(info)
@@ -167,14 +173,14 @@ class OpenArtifact:
         return open(descriptor, "rb", buffering=0)  # noqa: PTH123  # closed by close(); a descriptor, not a path
 
     def _without_size(self, descriptor: int, info: os.stat_result) -> bytes | None:
-        """All of a file that has no size and is not empty: those of /proc are made when they are read, and so are their times."""
+        """Read a file that reports no size but is not empty. Files in /proc, and their times, are generated when they are read."""
         if self.row.size or info.st_size:
             return None
         pieces, count = list[bytes](), 0
         while piece := self._piece(descriptor):
             count += len(piece)
             if count > UNSIZED_BYTES:
-                reason = f"the system does not say how large it is, and it is larger than {UNSIZED_BYTES} bytes: not a stored file"
+                reason = f"the system does not report its size, and it is larger than {UNSIZED_BYTES} bytes: not a stored file"
                 raise LimitExceeded("unsized_bytes", reason)
             pieces.append(piece)
         return b"".join(pieces) if pieces and not os.fstat(descriptor).st_size else None
@@ -183,7 +189,7 @@ class OpenArtifact:
         try:
             return os.read(descriptor, _CHUNK)
         except OSError as error:
-            said = f"{denied(self._name(), 'read', error)} (the system does not say how large it is: not a stored file)"
+            said = f"{denied(self._name(), 'read', error)} (the system does not report its size: not a stored file)"
             raise ReadError(said, access_code(error)) from None
 
     def _check_local(self, info: os.stat_result) -> None:
@@ -213,7 +219,7 @@ class OpenArtifact:
         return cast("BinaryIO", handle)
 
     def _in_one_piece(self, stream: BinaryIO) -> BinaryIO:
-        """A copy that can be read from anywhere, of an object whose server gives only all of it."""
+        """Copy an object whose server does not support ranges to a seekable file."""
         target = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by close()
         try:
             self._copy(stream, target)
@@ -231,7 +237,7 @@ class OpenArtifact:
             self._throttle.pulse()
             count += target.write(piece)
             if count > UNRANGED_BYTES:
-                reason = f"its server reads no ranges, and it is larger than {UNRANGED_BYTES} bytes: nothing of it was scanned"
+                reason = f"its server does not support ranges, and it is larger than {UNRANGED_BYTES} bytes: nothing of it was scanned"
                 raise LimitExceeded("unranged_bytes", reason)
         if self.row.size not in (None, count):
             raise ChangedDuringRun("changed during the run")
@@ -245,34 +251,34 @@ class OpenArtifact:
         except OSError as error:
             raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
         if len(data) < self.size and not self._is_made_up(start):
-            raise ChangedDuringRun("changed during the run: it is shorter now")
+            raise ChangedDuringRun("changed during the run: it is now shorter")
         return data
 
     def _is_made_up(self, start: int) -> bool:
-        """Whether a whole local file has less in it than its size says, now as before: those of /sys have the size of a page."""
+        """Return whether a whole local file holds less than its size, now as when planned. Files in /sys report the size of a page."""
         if not self._local or start:
             return False
         info = os.fstat(self._handle.fileno())
         return info.st_size == self.row.size and info.st_blocks == 0
 
     def file(self) -> BinaryIO:
-        """A fresh view of it, at its beginning."""
+        """Return a fresh view, positioned at the beginning."""
         if self._hashing is None:
             return io.BytesIO(self._data)
         self._hashing.seek(0)
-        return self._hashing  # type: ignore[return-value]  # a RawIOBase has all that BinaryIO asks for
+        return self._hashing  # type: ignore[return-value]  # a RawIOBase has everything that BinaryIO needs here
 
     def content_id(self) -> str:
-        """SHA-256 of all its bytes."""
+        """Return the SHA-256 of all its bytes."""
         if self._digest is None:
             self._digest = self._hashing.digest() if self._hashing is not None else hashlib.sha256(self._data).hexdigest()
         return self._digest
 
     def check_unchanged(self) -> None:
-        """Raises ChangedDuringRun when a local file was written to while it was read."""
+        """Raise ChangedDuringRun if a local file was written to while it was read."""
         if self._local:
             self._check_local(os.fstat(self._handle.fileno()))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._handle.close()

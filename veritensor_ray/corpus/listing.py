@@ -1,4 +1,7 @@
-"""Listing a corpus, streaming and in a stable order; what cannot be listed or is no file is an entry too. It opens no file."""
+"""List a corpus as a stream in a stable order.
+
+A folder that cannot be listed, or an entry that is not a file, appears in the listing too. It opens no file.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ _KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCH
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry of a listing. `path` is what the store is asked for, `artifact` the printable name within the corpus.
+    """One entry of a listing.
 
-    `status`, `reason` and `reason_code` are set where there is nothing to scan: skipped, unreadable, or unlisted for a prefix.
+    `path` is the name for the store, `artifact` the printable name within the corpus. `status`, `reason` and `reason_code` are set if there
+    is nothing to scan: skipped, unreadable, or unlisted (for a prefix).
     """
 
     artifact: str
@@ -43,16 +47,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A source, taken apart: where the listing begins and what of it is wanted."""
+    """A parsed source: where the listing starts and what to take from it."""
 
     uri: str  # of the folder that artifact names are relative to
-    prefix: str  # before artifact names, where a corpus has several sources
-    single: str | None = None  # the one file, where the source is a file
-    pattern: str | None = None  # a regular expression on the name within the source
+    prefix: str  # prepended to artifact names if a corpus has several sources
+    single: str | None = None  # the one file, if the source is a file
+    pattern: str | None = None  # a regular expression for the name within the source
 
 
 def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
-    """Take sources apart; raises StoreError for one that does not exist."""
+    """Parse sources. Raises StoreError for one that does not exist."""
     found = [_root(absolute(source), stores) for source in sources]
     if len(found) == 1:
         return found
@@ -67,14 +71,14 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
 
 
 def _root(uri: str, stores: Stores) -> Root:
-    literal = is_local(uri) and os.path.lexists(uri)  # a file may be named with brackets
+    literal = is_local(uri) and os.path.lexists(uri)  # a file name may contain brackets
     at = None if literal else _GLOB.search(uri)
     if at:
         base = _folder(uri[: at.start()])
         return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")))
     fs, path = filesystem(uri, stores)
     try:
-        # an explicitly named source may itself be a link; what lies below follows `follow_links`
+        # a source given explicitly may be a link; `follow_links` applies to what is below it
         single = Path(uri).is_file() if is_local(uri) else fs.isfile(path)
         missing = not single and (not os.path.lexists(uri) if is_local(uri) else not fs.exists(path))
     except UsageError:
@@ -87,13 +91,16 @@ def _root(uri: str, stores: Stores) -> Root:
 
 
 def _folder(uri: str) -> str:
-    """What stands before the last slash; the root of a store (memory://) keeps its slashes."""
+    """Return the part before the last slash. The root of a store (memory://) keeps its slashes."""
     folder = uri.rpartition("/")[0]
     return f"{folder}/" if not folder or folder.endswith(":/") else folder
 
 
 def check_source(root: Root, stores: Stores) -> None:
-    """List a source and read one byte of it. Raises StoreError that names the permission; single files may still be unreadable."""
+    """List a source and read one byte of it. Raises StoreError that names the missing permission.
+
+    Single files may still be unreadable.
+    """
     for entry in walk(root, stores):
         if entry.status == "unlisted" and entry.artifact in (".", root.prefix + "."):
             raise StoreError(entry.reason or f"{root.uri} cannot be listed")
@@ -107,7 +114,7 @@ def check_source(root: Root, stores: Stores) -> None:
 
 
 def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "") -> Iterator[Listed]:
-    """Every entry below a root, depth first, sorted by name; a folder `own_output` is one entry."""
+    """Yield every entry below a root, depth first, sorted by name. The folder `own_output` is a single entry."""
     entries = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
     wanted = re.compile(root.pattern).match if root.pattern else None
     for entry in entries:
@@ -117,12 +124,15 @@ def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str
 
 
 def printable(path: bytes) -> str:
-    """A name that UTF-8 can hold: bytes that are no UTF-8 become \\xNN. Different names stay different: what looks so is escaped."""
+    """Return a name that UTF-8 can hold.
+
+    Bytes that are not UTF-8 become \\xNN. Text that looks like such an escape is escaped, so different names stay different.
+    """
     return re.sub(rb"\\(?=x([89a-f][0-9a-f]|5c))", rb"\\x5c", path).decode("utf-8", "backslashreplace")
 
 
 def unprintable(name: str) -> bytes:
-    """The name that `printable` was given."""
+    """Return the name that was given to `printable`."""
     return re.sub(rb"\\x([89a-f][0-9a-f]|5c)", lambda found: bytes.fromhex(found[1].decode()), name.encode("utf-8", "surrogateescape"))
 
 
@@ -160,7 +170,7 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
                         printable(path[cut:]),
                         path,
                         status="skipped",
-                        reason="symbolic link to a folder that is scanned already",
+                        reason="symbolic link to a folder that has already been scanned",
                         reason_code=ReasonCode.LINK,
                     )
                     continue
@@ -207,7 +217,7 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]
             continue
         try:
             entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
-        except Exception as error:  # noqa: BLE001  # a prefix that cannot be listed is a row of the ledger, whatever the store raised
+        except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
             reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
             yield Listed(
                 folder[cut:] or ".",

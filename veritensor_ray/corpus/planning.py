@@ -1,4 +1,7 @@
-"""The plan: which artifacts, in which shards, with which engines; written once and from then on trusted. It opens only big files."""
+"""The plan: which artifacts are scanned, in which shards, with which engines.
+
+It is written once and trusted from then on. Planning opens only big files.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +52,11 @@ BYTE_RANGES = ("lines", "jsonl")
 
 @dataclass(slots=True)
 class PlanRow:
-    """One artifact, or one part of a big one. `shard` is -1 where the plan itself decided: excluded, sampled out, no file, unchanged.
+    """One artifact, or one part of a big one.
 
-    `kind`: whole, lines or jsonl (`start`, `end` are byte offsets of whole lines) or rowgroups (their numbers). `engines` are those to
-    run; what the others found is taken over from the artifact `carried_from` of the last complete sweep.
+    `shard` is -1 if the plan itself decided: excluded, sampled out, not a file, unchanged. `kind` is whole, lines or jsonl (`start` and
+    `end` are byte offsets of whole lines), or rowgroups (`start` and `end` are group numbers). `engines` are those to run; results of the
+    others are carried over from the artifact `carried_from` of the last complete sweep.
     """
 
     shard: int
@@ -76,14 +80,14 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A unit of commit: its rows, in plan order, all with the same engines to run."""
+    """A unit of commit: rows in plan order that need the same engines."""
 
     id: int
     rows: list[PlanRow]
 
     @property
     def bytes(self) -> int:
-        """What reading it costs, about."""
+        """The approximate number of bytes to read."""
         return sum(
             (row.end - row.start if row.kind in BYTE_RANGES and row.end is not None and row.start is not None else row.size or 0)
             for row in self.rows
@@ -91,7 +95,7 @@ class Shard:
 
 
 Splitter = Callable[[Listed, Root], list[tuple[str, int, int]]]
-# What has to be done about an artifact: the engines to run, and the artifact whose earlier findings are taken over.
+# What to do about an artifact: the engines to run, and the artifact whose earlier findings are carried over.
 Decider = Callable[[Listed], tuple[tuple[str, ...], str | None]]
 Chooser = Callable[[Listed], tuple[ReasonCode, str] | None]
 
@@ -104,10 +108,10 @@ def plan_rows(
     own_output: str = "",
     decide: Decider | None = None,
 ) -> Iterator[PlanRow]:
-    """Rows in plan order; the rows of a shard stand together. `split` says how to cut a big artifact (empty: not at all).
+    """Yield rows in plan order, with the rows of each shard together.
 
-    A folder `own_output` inside the corpus is one row, skipped: a run does not scan its own results. Without `decide` every engine runs
-    on everything.
+    `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
+    does not scan its own results. Without `decide`, every engine runs on everything.
     """
     starts = roots(settings.sources, settings.stores)
     choose = _selection(settings, starts, own_output)
@@ -139,8 +143,10 @@ def plan_rows(
 
 
 class _Packer:
-    """Fills shards with whole small artifacts in listing order, one kind of shard for each set of engines; a big one, or each part of
-    it, has a shard of its own."""
+    """Fills shards with whole small artifacts in listing order, separately for each set of engines.
+
+    A big artifact, or each part of it, gets its own shard.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -177,7 +183,7 @@ class _Packer:
 
 
 def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Chooser:
-    """What the plan leaves out, and why: the first reason that fits, in a word and in a sentence."""
+    """Return a function that decides what the plan leaves out. It gives the first reason that applies, as a code and a sentence."""
     include, exclude = globs(settings.include), globs(settings.exclude)
     oldest = _since(settings.since)
 
@@ -189,7 +195,7 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> C
         if settings.max_size is not None and (entry.size or 0) > settings.max_size:
             return ReasonCode.ABOVE_MAX_SIZE, f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
         if oldest is not None and entry.mtime is not None and entry.mtime < oldest:
-            return ReasonCode.NOT_CHANGED_SINCE, f"not changed since {settings.since}"
+            return ReasonCode.NOT_CHANGED_SINCE, f"unchanged since {settings.since}"
         return None
 
     if settings.sample is None:
@@ -197,7 +203,7 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> C
     limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output) if not e.status and choose(e) is None))
 
     def choose_sample(entry: Listed) -> tuple[ReasonCode, str] | None:
-        sampled_out = (ReasonCode.SAMPLED_OUT, f"sampled out (sample {settings.sample})")
+        sampled_out = (ReasonCode.SAMPLED_OUT, f"not in the sample (sample {settings.sample})")
         return choose(entry) or (sampled_out if _rank(entry.artifact) > limit else None)
 
     return choose_sample
@@ -209,7 +215,7 @@ def _listed(settings: Settings, starts: Sequence[Root], own_output: str) -> Iter
 
 
 def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
-    """`*.md` matches in any folder, `docs/*.md` from the top; `*` crosses folders, as in fnmatch."""
+    """Compile globs. `*.md` matches in any folder, `docs/*.md` from the top; `*` matches across folders, as in fnmatch."""
     if not patterns:
         return None
     each = [fnmatch.translate(p) + ("|" + fnmatch.translate(f"*/{p}") if "/" not in p else "") for p in patterns]
@@ -226,12 +232,12 @@ def _since(value: str | None) -> float | None:
 
 
 def _rank(artifact: str) -> int:
-    """Where an artifact stands in the order that samples are drawn in: the same in every run."""
+    """Return an artifact's rank in the order in which samples are drawn. It is the same in every run."""
     return int.from_bytes(hashlib.blake2b(artifact.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
-    """The highest rank that is in the sample: a share of all ranks, or as many of the candidates as asked for."""
+    """Return the highest rank in the sample, given as a share of all artifacts or as a number of candidates."""
     if sample.endswith("%"):
         return math.floor(float(sample[:-1]) / 100 * 2**64)
     lowest = heapq.nsmallest(int(sample), (_rank(entry.artifact) for entry in candidates))
@@ -239,7 +245,10 @@ def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
 
 
 def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
-    """Write plan.parquet; returns counts: artifacts, shards, bytes to scan, artifacts carried over and those that need some engines again."""
+    """Write plan.parquet and return counts.
+
+    They are artifacts, shards, bytes to scan, artifacts carried over, and artifacts that need only some engines again.
+    """
     names = [f.name for f in fields(PlanRow)]
     totals = {"artifacts": 0, "shards": 0, "bytes": 0, "carried": 0, "again": 0}
     buffer: list[PlanRow] = []
@@ -264,7 +273,7 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
 
 
 def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
-    """Rows of a plan in order, a few thousand in memory at a time."""
+    """Yield the rows of a plan in order, with a few thousand in memory at a time."""
     names = [f.name for f in fields(PlanRow)]
     for batch in pq.ParquetFile(file).iter_batches(_ROWS // 4):
         for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
@@ -274,7 +283,7 @@ def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
 
 
 def shards_of(rows: Iterable[PlanRow]) -> Iterator[Shard | PlanRow]:
-    """Shards, and the rows that the plan decided by itself, in plan order."""
+    """Yield shards, and the rows that the plan itself decided, in plan order."""
     current: list[PlanRow] = []
     for row in rows:
         if current and row.shard != current[0].shard:

@@ -1,1 +1,1 @@
-"""Detectors, one file or folder each; they return hits and know neither Ray nor the schema of findings."""
+"""The detection engines, one file or folder each. They return hits and do not depend on Ray or the schema of findings."""

@@ -1,4 +1,4 @@
-"""Many patterns in one pass over a buffer, where Hyperscan can be imported; it knows neither rules nor texts."""
+"""Matches many patterns in one pass over a buffer, if Hyperscan can be imported. It does not depend on any rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class Pattern(NamedTuple):
-    """A pattern of bytes, in the syntax that Hyperscan, Python and YARA share, and the number that it is reported by. A NUL is written as `\\x00`."""
+    """A byte pattern in the syntax that Hyperscan, Python and YARA share, and the number that reports it. A NUL is written as `\\x00`."""
 
     number: int
     source: bytes
@@ -18,7 +18,7 @@ class Pattern(NamedTuple):
 
 
 class Automaton:
-    """Compiled patterns. Several may have one number; none reports where it began, which would cost more than the pass itself."""
+    """Compiled patterns. Several may share one number. Where a match begins is not reported: that would cost more than the pass itself."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         numbers, sources, caseless = zip(*patterns, strict=True)
@@ -26,10 +26,10 @@ class Automaton:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = [hyperscan.HS_FLAG_CASELESS if one else 0 for one in caseless]
         self._database.compile(expressions=sources, ids=numbers, flags=flags, elements=len(sources))
-        self._lock = threading.Lock()  # a database has one scratch space, and gives the interpreter away while it runs
+        self._lock = threading.Lock()  # a database has one scratch space, and releases the GIL while it runs
 
     def ends(self, data: bytes) -> list[tuple[int, int]]:
-        """Number and end of every match, each once, nearly in order of the ends."""
+        """Return the number and end (in bytes) of every match, each once, roughly ordered by their ends."""
         found: list[tuple[int, int]] = []
 
         def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
@@ -42,9 +42,9 @@ class Automaton:
 
 @functools.cache
 def available() -> bool:
-    """Whether there is a Hyperscan that this machine's processor can run."""
+    """Return whether Hyperscan is installed and runs on this machine's processor."""
     try:
         Automaton([Pattern(0, b"word")])
-    except Exception:  # noqa: BLE001  # no wheel for this Python, or a processor that it was not made for: all is found without it, only slower
+    except Exception:  # noqa: BLE001  # no wheel for this Python, or an unsupported processor: findings stay the same, but take longer
         return False
     return True

@@ -1,4 +1,4 @@
-"""What an engine is: three protocols over text, files and images; it knows neither Ray nor the schema of findings."""
+"""Defines an engine: protocols for text, files and images. It does not depend on Ray or the schema of findings."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an engine needs where it runs. `model` names the catalog's role; without one the engine runs where the bytes are."""
+    """The resources an engine needs. `model` names a role of the catalog; without one, the engine runs where the bytes are."""
 
     model: str | None = None
     gpu: bool = False
 
 
 class WithModel:
-    """What engines with a model have in common: their settings, and the model of their role, looked up when it is first asked for."""
+    """Base of engines with a model: holds their settings, and looks up the model of their role when it is first needed."""
 
     needs: Needs
 
@@ -50,23 +50,23 @@ class WithModel:
         self._model: Model | None = None
 
     def _described(self) -> Model:
-        """The verified model. Raises ModelError."""
+        """Return the verified model. Raises ModelError."""
         if self._model is None:
             self._model = ModelStore.of(self._settings).model(self.needs.model or "")
         return self._model
 
     @property
     def model_name(self) -> str | None:
-        """`id@revision` of the model."""
+        """The model as `id@revision`."""
         return self._described().name
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Common to all engines. Instances are picklable before `load`, and deterministic.
+    """The interface of every engine. Instances are deterministic, and can be pickled before `load`.
 
-    `version` changes whenever `applies` may give another answer, also where settings decide: a sweep asks an engine only once about a
-    file that it does not apply to.
+    `version` must change whenever `applies` may give a different answer, even if settings cause the change: a sweep asks an engine only
+    once about a file to which it does not apply.
     """
 
     name: str
@@ -74,68 +74,71 @@ class Engine(Protocol):
     needs: Needs
 
     def applies(self, about: FileInfo) -> bool:
-        """Whether this engine has anything to look for in such a file."""
+        """Return whether this engine has anything to look for in such a file."""
 
     def load(self, models: ModelStore) -> None:
-        """Get ready once per process; raises ModelError naming file and remedy."""
+        """Prepare the engine, once per process. Raises ModelError, which names the file and the remedy."""
 
     def rules(self) -> Sequence[Rule]:
-        """Every rule whose id a hit may carry."""
+        """Return every rule whose id a hit may carry."""
 
     def fingerprint(self) -> str:
-        """Changes whenever the same input may give another result."""
+        """Return a digest that changes whenever the same input may give a different result."""
 
 
 @runtime_checkable
 class NameReader(Engine, Protocol):
-    """An engine that looks at more of a name than its extension: a file that only moved is scanned again where that matters."""
+    """An engine that considers more of a name than its extension. A file that was only renamed is scanned again if its role changed."""
 
     def role(self, path: str) -> Hashable:
-        """Equal for two names with the same extension under which the same bytes have the same findings."""
+        """Return a value that is equal for two names (with the same extension) under which the same bytes have the same findings."""
 
 
 @runtime_checkable
 class Volatile(Engine, Protocol):
-    """An engine that may find something else in the same bytes tomorrow, with the same fingerprint."""
+    """An engine whose findings in the same bytes may change from day to day, although its fingerprint does not."""
 
     @property
     def volatile(self) -> bool:
-        """Whether it does with these settings: a sweep then asks it again about everything that it applies to."""
+        """Whether its findings may change with these settings. A sweep then asks the engine again about every file to which it applies."""
 
 
 @runtime_checkable
 class TextEngine(Engine, Protocol):
-    """Reads extracted text."""
+    """An engine that reads extracted text."""
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Hits in a batch of segments (schema `veritensor_ray.segments.SEGMENTS`); null texts have none."""
+        """Return the hits in a batch of segments (schema `veritensor_ray.segments.SEGMENTS`). A null text has none."""
 
 
 @runtime_checkable
 class PreparingEngine(TextEngine, Protocol):
-    """A text engine with a model that splits its work: `scan_text(texts)` equals `scan_prepared(texts, prepare(texts))`."""
+    """A text engine with a model that works in two steps: `scan_text(texts)` equals `scan_prepared(texts, prepare(texts))`."""
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
-        """What the model has to read, made where the bytes are, without `load`. A table with an ascending column `row` of the texts."""
+        """Return the model's input as a table whose ascending column `row` refers to `texts`.
+
+        It is computed where the bytes are, without `load`.
+        """
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
-        """Hits, as `scan_text` gives them."""
+        """Return the hits, as `scan_text` would."""
 
 
 @runtime_checkable
 class FileEngine(Engine, Protocol):
-    """Reads whole files, as bytes."""
+    """An engine that reads whole files as bytes."""
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        """Hits in a seekable file, which is at its start; offsets are bytes. Gaps name what the engine could not check."""
+        """Yield the hits in a seekable file that is at its start. Offsets are in bytes. Gaps record the parts that could not be checked."""
 
 
 @runtime_checkable
 class Transcriber(Engine, Protocol):
-    """Turns images into text segments."""
+    """An engine that turns images into text segments."""
 
     def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
-        """Text segments, of the same schema, for the images in a batch. Raises where an image cannot be read."""
+        """Return text segments, of the same schema, for the images in a batch. Raises if an image cannot be read."""
 
     def gaps(self) -> list[tuple[int, Gap]]:
-        """What the images of the last call hold beyond what was read, with the row of the image."""
+        """Return the parts of the last call's images that were not read, each with the row of its image."""

@@ -1,6 +1,7 @@
-"""Many texts as one buffer that is matched once, and places in it back to texts and characters; it knows no pattern and no rule.
+"""Joins many texts into one buffer that is matched once, and maps positions in it back to texts and characters.
 
-A call for each text would cost more than the matching. Matchers of bytes need bytes, and Python's patterns characters: so there are two kinds of buffer.
+Calling a matcher for each text would cost more than the matching itself. Byte matchers need bytes and Python's patterns need characters,
+so there are two kinds of buffer.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SEPARATOR = "\n\x1e\n"  # no pattern crosses it, and words end at it
+SEPARATOR = "\n\x1e\n"  # no pattern matches across it, and words end at it
 BUFFER = 4 << 20
 
 Lengths = npt.NDArray[np.integer[Any]]
 
 
 class Joined:
-    """Consecutive texts; a place is a byte or a character, as the buffer is made of."""
+    """Consecutive texts in one buffer. Positions count bytes or characters, depending on the kind of buffer."""
 
     def __init__(self, lengths: Lengths) -> None:
         self._ends = np.cumsum(lengths + len(SEPARATOR)) - len(SEPARATOR)
@@ -31,7 +32,7 @@ class Joined:
 
     @functools.cached_property
     def starts(self) -> list[int]:
-        """Where each text begins; made when first asked for, as are `ends`: most buffers hold nothing that anyone looks for."""
+        """Where each text begins. Computed on first use, like `ends`, because most buffers contain no match."""
         starts: list[int] = self._starts.tolist()
         return starts
 
@@ -42,12 +43,12 @@ class Joined:
         return ends
 
     def index(self, position: int) -> int:
-        """Which text a place is in, counted from the buffer's first."""
+        """Return the number of the text that contains a position, counted from the buffer's first text."""
         return bisect.bisect_right(self.starts, position) - 1
 
 
 class JoinedBytes(Joined):
-    """A buffer of UTF-8; its texts are those of a column from number `first` on."""
+    """A buffer of UTF-8, made of the texts of a column from row `first` on."""
 
     def __init__(self, texts: pa.Array, first: int = 0) -> None:
         self.data: bytes = buffer_of(texts).to_pybytes()
@@ -56,20 +57,20 @@ class JoinedBytes(Joined):
 
     @staticmethod
     def pieces(texts: pa.Array) -> Iterator[JoinedBytes]:
-        """A column of texts in buffers of about four megabytes."""
+        """Yield a column of texts as buffers of about four megabytes."""
         for start, end in cuts(byte_lengths(texts), BUFFER):
             yield JoinedBytes(texts.slice(start, end - start), start)
 
     @functools.cached_property
     def text(self) -> str:
-        """A character for each byte, so that a matcher of bytes and Python's patterns mean the same by a place."""
+        """The buffer with one character per byte, so that byte matchers and Python's patterns agree about positions."""
         return self.data.decode("latin-1")
 
     def spans(self, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-        """Number in the column, and first and last character in it, of the text that each range of bytes begins in.
+        """Yield, for each range of bytes, the row of the text in which it begins, and its first and last character there.
 
-        What begins in a separator begins in the next text (a pattern may want something else before a word), and what lies beyond the text
-        is cut off: first and last are equal where nothing is left. A range may begin or end within a character, which then counts whole.
+        A range that begins in a separator belongs to the next text (a pattern may require a delimiter before a word). The part beyond the
+        text is cut off; first and last are equal if nothing is left. A character that a range covers in part counts as a whole.
         """
         if not ranges:
             return iter(())
@@ -84,45 +85,45 @@ class JoinedBytes(Joined):
 
     @functools.cached_property
     def _inside(self) -> Lengths:
-        """The bytes that are inside a character: whatever stands before a place begins one for each other byte."""
+        """The positions of UTF-8 continuation bytes. Every other byte before a position begins a character."""
         if self.data.isascii():
             return np.zeros(0, np.int64)
         return np.flatnonzero(np.frombuffer(self.data, np.uint8) & 0xC0 == 0x80)
 
 
 class JoinedText(Joined):
-    """A buffer of characters, with what stands around a place."""
+    """A buffer of characters, with access to the text around a position."""
 
     def __init__(self, text: str, lengths: Lengths) -> None:
         self.text = text
         super().__init__(lengths)
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Each text with its beginning."""
+        """Yield each text with the position where it begins."""
         for start, end in zip(self.starts, self.ends, strict=True):
             yield start, self.text[start:end]
 
     def before(self, start: int, width: int) -> str:
-        """What stands before a place, in the same text."""
+        """Return up to `width` characters before a position, within the same text."""
         return self.text[max(self.starts[self.index(start)], start - width) : start]
 
     def after(self, end: int, width: int) -> str:
-        """What stands behind a place, in the same text."""
+        """Return up to `width` characters after a position, within the same text."""
         return self.text[end : min(self.ends[self.index(max(end - 1, 0))], end + width)]
 
     def line(self, start: int, end: int, width: int = 160) -> str:
-        """The line around a place, cut to a bounded width."""
+        """Return the line around a range, with at most `width` characters on either side."""
         first, last = self.line_span(start, end, width)
         return self.text[first:last]
 
     def line_span(self, start: int, end: int, width: int = 160) -> tuple[int, int]:
-        """Where it begins and ends."""
+        """Return where that line begins and ends."""
         left, right = self.before(start, width), self.after(end, width)
         return start - len(left) + left.rfind("\n") + 1, end + len(right.partition("\n")[0])
 
 
 def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of a column of texts that make buffers of about `size`."""
+    """Yield ranges of a column of texts that add up to buffers of about `size`."""
     marks = np.cumsum(lengths) // size
     for start, end in pairwise([0, *(np.flatnonzero(np.diff(marks)) + 1).tolist(), len(lengths)]):
         if end > start:
@@ -130,17 +131,17 @@ def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:
 
 
 def byte_lengths(texts: pa.Array) -> Lengths:
-    """Of each text; null has none."""
+    """Return the length of each text in bytes, 0 for null."""
     return _numbers(pc.binary_length(texts))
 
 
 def text_lengths(texts: pa.Array) -> Lengths:
-    """The same in characters."""
+    """Return the length of each text in characters, 0 for null."""
     return _numbers(pc.utf8_length(texts))
 
 
 def buffer_of(texts: pa.Array) -> pa.Buffer:
-    """UTF-8 of all of them, with separators between."""
+    """Return all texts as UTF-8, with separators between them."""
     filled = pc.fill_null(texts, "")
     return pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(filled)], pa.int32()), filled), SEPARATOR)[0].as_buffer()
 

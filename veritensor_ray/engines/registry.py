@@ -1,4 +1,4 @@
-"""The list of engines: built in, by entry point, by configuration. To add one, add a line here."""
+"""Lists the engines: built in, from entry points and from the configuration. A new built-in engine needs one line here."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BUILT_IN = {
     "dependencies": "veritensor_ray.engines.dependencies:Dependencies",
     "secrets": "veritensor_ray.engines.secrets:Secrets",
     "modelfiles": "veritensor_ray.engines.modelfiles:ModelFiles",
-    "indicators": "veritensor_ray.engines.indicators:IndicatorEngine",  # last: by then the others have read what it wants the digest of
+    "indicators": "veritensor_ray.engines.indicators:IndicatorEngine",  # last: by then the others have read the file whose digest it needs
 }
 ENTRY_POINTS = "veritensor_ray.engines"
 
 
 def available(settings: Settings) -> dict[str, str]:
-    """Name to `module:Class` of every engine that can be selected."""
+    """Map the name of every engine that can be selected to its `module:Class`."""
     found = dict(BUILT_IN)
     for point in entry_points(group=ENTRY_POINTS):
         found.setdefault(point.name, point.value)
@@ -42,18 +42,18 @@ def available(settings: Settings) -> dict[str, str]:
 
 
 def selected(settings: Settings) -> list[str]:
-    """The engines of a run, in the order of the registry. Raises UsageError for an unknown name."""
+    """Return the engines of a run, in the registry's order. Raises UsageError for an unknown name."""
     known = available(settings)
     for name in settings.engines or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"
+            hint = f"; did you mean {near[0]}?" if near else f"; the available engines are: {', '.join(known)}"
             raise UsageError(f"unknown engine {name!r}{hint}")
     return [name for name in known if settings.engines is None or name in settings.engines]
 
 
 def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
-    """Engines by name, not loaded yet."""
+    """Create the named engines without loading them."""
     known = available(settings)
     return [_class(known[name], settings)(settings) for name in names]
 
@@ -64,24 +64,26 @@ def _class(spec: str, settings: Settings) -> Callable[[Settings], Engine]:
         return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"engine {spec!r} cannot be imported: {error}. Install its package, or name the folder of its module with plugin_folder"
+            f"engine {spec!r} cannot be imported: {error}. Install its package, or set plugin_folder to the folder of its module"
         ) from None
 
 
 def _find_plugins(settings: Settings) -> None:
-    """Put their folder on the import path, behind all others; it stays there, since a plug-in may import more when it works.
+    """Append the plugin folder to the import path. It stays there, because a plugin may import more modules while it works.
 
-    Raises UsageError for a folder within the corpus: whoever wrote that may have written it.
+    Raises UsageError for a folder inside the corpus: whoever wrote the corpus may have written the plugins too.
     """
     folder = settings.plugin_folder
     if folder is None:
         return
     if Guard(*real_bases(settings.sources)).within(folder):
-        raise UsageError(f"plugin_folder {folder} lies in the corpus, and nothing from there is run; move your plugins to another folder")
+        raise UsageError(
+            f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plugins to another folder"
+        )
     if folder not in sys.path:
         sys.path.append(folder)
 
 
 def needing_models(engines: Sequence[Engine]) -> list[str]:
-    """Names of those that run in model actors."""
+    """Return the names of the engines that run in model actors."""
     return [engine.name for engine in engines if engine.needs.model is not None]

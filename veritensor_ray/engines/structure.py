@@ -1,4 +1,4 @@
-"""Findings that a reader's notices are: what a document or an archive has in it besides text; it knows no format."""
+"""Turns readers' notices into findings: macros, links, hidden parts and other contents of documents and archives besides text."""
 
 from __future__ import annotations
 
@@ -16,84 +16,84 @@ def _rule(notice: str, title: str, description: str, category: str, severity: st
     return Rule(f"structure.{notice}", title, description, category, severity, remediation, taxonomy)
 
 
-# A line a notice: its name, title, what it means, category, severity, what to do, taxonomy.
+# One rule per notice: its name, title, description, category, severity, remediation and taxonomy.
 RULES = (
     _rule(
         "macro",
         "Macro in a document",
-        "The document carries program code (VBA, Basic) that an office program may run.",
+        "The document contains program code (VBA, Basic) that an office program may run.",
         "malware",
         "medium",
-        "Read the code; save the document without macros.",
+        "Read the code, and save the document without macros.",
         "CWE-94",
     ),
     _rule(
         "trailing-data",
-        "Data behind the end of a picture",
-        "The file goes on behind the end of its picture: viewers do not show what is there, other programs may read it.",
+        "Data after the end of an image",
+        "The file continues after the end of its image. Viewers do not show this data, but other programs may read it.",
         "hidden-content",
         "low",
-        "Look at what was appended; save the picture again to be rid of it.",
+        "Inspect the appended data. Saving the image again removes it.",
         "CWE-434",
     ),
     _rule(
         "unsafe-path",
-        "Archive member outside of its archive",
-        "The name leads out of the folder that the archive is extracted to (`..`, a drive, a network share): a careless program writes there.",
+        "Archive member whose path leaves the archive",
+        "The member's name leads out of the folder into which the archive is extracted (`..`, a drive, a network share). A careless program writes there.",
         "archive-hazard",
         "high",
-        "Do not extract it with programs that follow such names; find out who made the archive.",
+        "Do not extract it with a program that follows such names. Find out who made the archive.",
         "CWE-22",
     ),
     _rule(
         "absolute-path",
         "Archive member with an absolute path",
-        "The name begins at the root of a file system. Most programs drop the slash, some write there.",
+        "The name begins at the root of a file system. Most programs drop the slash, but some write there.",
         "archive-hazard",
         "medium",
-        "Extract it only with a program that keeps inside the target folder.",
+        "Extract it only with a program that stays inside the target folder.",
         "CWE-22",
     ),
     _rule(
         "deceptive-name",
-        "Archive member whose name shows otherwise than it is",
-        "The name has control characters or marks that turn the direction of text, so that it is displayed as another one.",
+        "Archive member with a deceptive name",
+        "The name contains control characters or text direction marks, so that it is displayed as a different name.",
         "archive-hazard",
         "medium",
-        "Look at the name's characters before you believe its ending.",
+        "Inspect the name's characters before you trust its extension.",
         "CWE-451",
     ),
     _rule(
         "reserved-name",
-        "Archive member named like a device",
-        "Windows takes the name (`con`, `aux`, `nul`) for a device.",
+        "Archive member named after a device",
+        "Windows treats the name (`con`, `aux`, `nul`) as a device.",
         "archive-hazard",
         "low",
-        "Rename it where it has to be extracted on Windows.",
+        "Rename it if it has to be extracted on Windows.",
         "CWE-67",
     ),
     _rule(
         "unsafe-link",
-        "Link in an archive that leads out of it",
-        "Whoever extracts the archive gets a link to a file of their own, to be read or overwritten through it.",
+        "Archive link that leads out of the archive",
+        "Extracting the archive creates a link to a file outside it, which can then be read or overwritten through the link.",
         "archive-hazard",
         "high",
-        "Do not extract links from it; look at what the link leads to.",
+        "Do not extract links from this archive. Check where the link leads.",
         "CWE-59",
     ),
     _rule(
         "absolute-link",
-        "Link in an archive to an absolute path",
-        "Usual in images of a root file system, and of no use anywhere else.",
+        "Archive link to an absolute path",
+        "Such links are normal in images of a root file system, and serve no purpose anywhere else.",
         "archive-hazard",
         "low",
-        "Look at what the link leads to.",
+        "Check where the link leads.",
         "CWE-59",
     ),
     _rule(
         "device-file",
         "Device or pipe in an archive",
-        "Extracted by a privileged user it is a device of that machine.",
+        "If a privileged user extracts it, it becomes a device of that machine.",
         "archive-hazard",
         "medium",
         "Do not extract it as root.",
@@ -102,25 +102,25 @@ RULES = (
     _rule(
         "encrypted-member",
         "Encrypted files in an archive",
-        "Nobody without the password, this audit included, knows what they hold.",
+        "Their content cannot be read, or audited, without the password.",
         "archive-hazard",
         "medium",
-        "Have them decrypted before they enter the corpus.",
+        "Have the files decrypted before they enter the corpus.",
         "CWE-311",
     ),
     _rule(
         "tampered-archive",
         "Archive that contradicts itself",
-        "Its directory and what it describes differ in name, size, method or encryption: programs differ in what they read, and a scanner may see another file than a loader.",
+        "The archive's directory and its members disagree about a name, size, method or encryption. Programs read such archives differently, so a scanner may see a different file from the one a loader sees.",
         "archive-hazard",
         "high",
-        "Do not use it; ask for a new copy and compare.",
+        "Do not use it. Ask for a new copy and compare.",
         "CWE-436",
     ),
     _rule(
         "bad-checksum",
         "Wrong checksum in an archive",
-        "The data of a member is not what its checksum was computed from: it was damaged, or changed by hand. Loaders that do not check it read it all the same.",
+        "A member's data does not match its checksum: it was damaged, or changed by hand. Loaders that do not verify checksums read it anyway.",
         "archive-hazard",
         "medium",
         "Ask for a new copy and compare.",
@@ -128,44 +128,44 @@ RULES = (
     ),
     _rule(
         "duplicate-member",
-        "Two archive members of one name",
-        "Two different files have one name: which of them is read depends on the program.",
+        "Two archive members with the same name",
+        "Two different files have the same name. Which of them is read depends on the program.",
         "archive-hazard",
         "medium",
-        "Compare both; rebuild the archive with the right one.",
+        "Compare the two, and rebuild the archive with the right one.",
         "CWE-436",
     ),
     _rule(
         "ghost-member",
-        "File in an archive that its directory does not list",
-        "The file is in the archive, and programs that go by the directory do not show it; those that read from the front do.",
+        "Archive member missing from the directory",
+        "The archive contains a file that its directory does not list. Programs that rely on the directory do not show it; those that read from the front do.",
         "archive-hazard",
         "high",
-        "Look at the file; rebuild the archive without it.",
+        "Inspect the file, and rebuild the archive without it.",
         "CWE-436",
     ),
     _rule(
         "hidden-bytes",
-        "Bytes in an archive that are of no member",
-        "There is data between the members, behind the end of one or behind the end of the archive.",
+        "Bytes in an archive that belong to no member",
+        "There is data between members, after the end of a member or after the end of the archive.",
         "archive-hazard",
         "low",
-        "Look at the bytes; rebuild the archive without them.",
+        "Inspect the bytes, and rebuild the archive without them.",
         "CWE-506",
     ),
     _rule(
         "archive-prefix",
-        "Archive behind something else",
-        "Something stands in front of the archive, as in a self-extracting program: the file is two things at once.",
+        "Archive preceded by other data",
+        "Other data precedes the archive, as in a self-extracting program: the file is two things at once.",
         "archive-hazard",
         "low",
-        "Read both; keep them as two files.",
+        "Inspect both parts, and store them as two files.",
         "CWE-436",
     ),
     _rule(
         "archive-bomb",
-        "Archive that expands to far more than its size",
-        "Members are packed at an extreme ratio, or many of them point to the same packed bytes: a small archive expands to a huge amount.",
+        "Archive bomb",
+        "Members are compressed at an extreme ratio, or many of them point to the same compressed bytes, so that a small archive expands to a huge amount of data.",
         "archive-hazard",
         "high",
         "Do not extract it.",
@@ -174,61 +174,61 @@ RULES = (
     _rule(
         "pdf-javascript",
         "Script in a PDF",
-        "The document has JavaScript that some viewers run when it is opened, printed or filled in. Formulas of form fields are left out.",
+        "The document contains JavaScript that some viewers run when it is opened, printed or filled in. Form field formulas are not reported.",
         "malware",
         "medium",
-        "Read the script; save the document without it.",
+        "Read the script, and save the document without it.",
         "CWE-94",
     ),
     _rule(
         "pdf-launch",
         "PDF that starts a program",
-        "An action of the document starts a program or opens a file of the machine on which it is read.",
+        "An action in the document starts a program or opens a file on the reader's machine.",
         "malware",
         "high",
-        "Do not open it in a viewer that follows such actions; save it without them.",
+        "Do not open it in a viewer that follows such actions. Save it without them.",
         "CWE-78",
     ),
     _rule(
         "pdf-form-data",
         "PDF that sends or loads form data",
-        "An action of the document sends what was filled in to an address, or fills the form from a file.",
+        "An action in the document submits the form data to an address, or fills in the form from a file.",
         "exfiltration",
         "low",
-        "Look at the address.",
+        "Check the address.",
         "CWE-201",
     ),
     _rule(
         "pdf-other-document",
         "PDF that opens another document",
-        "An action leads to another file, on the machine, on a network share or inside this document.",
+        "An action leads to another file: on the machine, on a network share or inside this document.",
         "exfiltration",
         "low",
-        "Look at where it leads: to open a file on a share tells its owner who you are.",
+        "Check where it leads. Opening a file on a share reveals your identity to the share's owner.",
         "CWE-610",
     ),
     _rule(
         "pdf-media",
         "Media in a PDF",
-        "The document has a sound, a film, a 3D model or another program's content in it that viewers hand to other software.",
+        "The document contains a sound, a video, a 3D model or another program's content, which viewers hand to other software.",
         "hidden-content",
         "info",
-        "Look at what it is; save the document without it.",
+        "Check what it is, and save the document without it.",
         "CWE-829",
     ),
     _rule(
         "default-password",
         "Document encrypted with the default password",
-        "The document is encrypted, but with the password that Office tries by itself: it opens without a question, and scanners see nothing.",
+        "The document is encrypted with the password that Office tries by default. It opens without a prompt, while scanners see nothing.",
         "hidden-content",
         "medium",
-        "Read what was found in it; find out why it was made so.",
+        "Review the findings in it, and find out why it was encrypted this way.",
         "CWE-656",
     ),
     _rule(
         "encrypted-document",
         "Encrypted document",
-        "Nobody without the password, this audit included, knows what it says.",
+        "The document cannot be read, or audited, without the password.",
         "hidden-content",
         "medium",
         "Have it decrypted before it enters the corpus.",
@@ -236,89 +236,89 @@ RULES = (
     ),
     _rule(
         "macro-suspicious",
-        "Macro that starts by itself and reaches out of its document",
-        "The document carries code that runs when it is opened or closed, and that code starts programs, fetches something or hides what it calls.",
+        "Macro that runs automatically and reaches outside its document",
+        "The document contains code that runs when it is opened or closed, and that code starts programs, downloads something or hides its calls.",
         "malware",
         "high",
-        "Do not open it in an office program; find out who made it.",
+        "Do not open it in an office program. Find out who made it.",
         "CWE-94",
     ),
     _rule(
         "macro-call",
         "Document that calls a macro",
-        "An event of the document calls a macro by its name: one of the office program's own, or one that has to be there already.",
+        "An event in the document calls a macro by name: one that comes with the office program, or one that must already be installed.",
         "malware",
         "low",
-        "Look at which macro it names.",
+        "Check which macro it names.",
         "CWE-94",
     ),
     _rule(
         "dde",
-        "Link to a program in a document",
-        "A field or a formula (DDE) starts a program and tells it what to do when the document is opened and its links are updated.",
+        "Document that starts a program (DDE)",
+        "When the document is opened and its links are updated, a field or formula (DDE) starts a program and passes commands to it.",
         "malware",
         "high",
-        "Do not open it in an office program; delete the field or the formula.",
+        "Do not open it in an office program. Delete the field or formula.",
         "CWE-74",
     ),
     _rule(
         "formula-injection",
-        "Formula that reaches out of its table",
-        "A cell holds a formula that fetches an address, sends what is in other cells or calls a function of the system once a spreadsheet program opens it.",
+        "Formula injection",
+        "A cell contains a formula that, once a spreadsheet program opens the table, fetches an address, sends the content of other cells or calls a system function.",
         "exfiltration",
         "medium",
-        "Delete it, or put an apostrophe in front of it before anybody opens the table in a spreadsheet program.",
+        "Delete the formula, or put an apostrophe in front of it before anyone opens the table in a spreadsheet program.",
         "CWE-1236",
     ),
     _rule(
         "formula-link",
-        "Link that carries data of its sheet",
-        "A formula puts the content of cells into the address of a link or a picture: who follows it sends them away.",
+        "Link that carries data from its sheet",
+        "A formula puts the content of cells into the address of a link or image. Anyone who follows it sends that content along.",
         "exfiltration",
         "low",
-        "Look at where it leads and at which cells go along.",
+        "Check where it leads and which cells it includes.",
         "CWE-1236",
     ),
     _rule(
         "remote-template",
-        "Document that fetches its template or an object from elsewhere",
-        "Office programs fetch a remote template, frame or linked object as soon as the document is opened, and run what is in it.",
+        "Document with a remote template or object",
+        "Office programs fetch a remote template, frame or linked object as soon as the document is opened, and run the code in it.",
         "malware",
         "high",
-        "Do not open it in an office program; find out who made it.",
+        "Do not open it in an office program. Find out who made it.",
         "CWE-829",
     ),
     _rule(
         "external-content",
-        "Document that takes its content from elsewhere",
-        "A field, a frame or a button takes text from an address on the network, or runs something, when the document is opened or clicked.",
+        "Document that loads its content from elsewhere",
+        "When the document is opened or clicked, a field, frame or button loads text from a network address, or runs something.",
         "exfiltration",
         "medium",
-        "Look at where it leads; what is audited here is not what a reader will see.",
+        "Check where it leads. The text audited here is not the text a reader will see.",
         "CWE-829",
     ),
     _rule(
         "external-relation",
-        "Document with links that are followed",
-        "It names pictures, data or other documents outside of it that an office program may fetch: to open them tells their owner who you are.",
+        "Document with external references",
+        "The document refers to external images, data or other documents that an office program may fetch. Fetching them reveals your identity to their owner.",
         "exfiltration",
         "low",
-        "Look at where they lead.",
+        "Check where they lead.",
         "CWE-610",
     ),
     _rule(
         "embedded-program",
         "Program in a document",
-        "A file of a kind that runs when it is opened is embedded in the document, or linked by it.",
+        "The document embeds, or links to, a file of a type that runs when it is opened.",
         "malware",
         "high",
-        "Do not open it; find out who made the document.",
+        "Do not open it. Find out who made the document.",
         "CWE-434",
     ),
     _rule(
         "xml-dtd",
-        "Declarations in a document's XML",
-        "A part of the document declares entities of its own. No office program writes that; careless ones are made to read other files or to run out of memory by it.",
+        "Entity declarations in a document's XML",
+        "Part of the document declares XML entities. No office program writes these. They can make a careless program read other files or run out of memory.",
         "hidden-content",
         "medium",
         "Do not use it with programs that expand entities.",
@@ -327,17 +327,17 @@ RULES = (
     ),
     _rule(
         "xml-external-entity",
-        "Entity from elsewhere in XML",
-        "The document type declares an entity whose content is another file or address; a program that expands it reads or fetches that.",
+        "External entity in XML",
+        "The document type declares an entity whose content is another file or address. A program that expands the entity reads or fetches it.",
         "exfiltration",
         "low",
-        "Parse the file with external entities switched off; look at what the entity names.",
+        "Disable external entities before you parse the file, and check what the entity refers to.",
         "CWE-611",
     ),
     _rule(
         "xml-entity-bomb",
-        "Entities that multiply in XML",
-        "Entities of the document type consist of many references to others: expanded, a few of them fill the memory.",
+        "XML entity bomb",
+        "The document type declares entities that consist of many references to others. Expanding a few of them fills the memory.",
         "archive-hazard",
         "medium",
         "Do not parse the file with a program that expands entities.",
@@ -346,17 +346,17 @@ RULES = (
     _rule(
         "latex-shell-escape",
         "LaTeX command that reaches the system",
-        "The source starts a program or writes to a file outside when it is typeset.",
+        "When the source is typeset, it starts a program or writes to an external file.",
         "malware",
         "medium",
-        "Read the command; typeset without shell escape.",
+        "Read the command, and typeset without shell escape.",
         "CWE-78",
     ),
 )
 
 
 class Structure:
-    """Turns each text with a notice into a hit on all of it."""
+    """Turns each text with a notice into a hit that covers the whole text."""
 
     name = "structure"
     version = "1"
@@ -366,22 +366,22 @@ class Structure:
         self._known = {rule.id for rule in RULES}
 
     def applies(self, about: FileInfo) -> bool:
-        """To every file."""
+        """Return True for every file."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing: this engine has no model."""
 
     def rules(self) -> Sequence[Rule]:
-        """One for each notice."""
+        """Return one rule for each notice."""
         return RULES
 
     def fingerprint(self) -> str:
-        """Over the rules."""
+        """Return a digest of the rules."""
         return hashlib.sha256(repr((self.version, RULES)).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """A hit for each text with a notice; readers keep those short, so that none is cut."""
+        """Return one hit for each text with a notice. Readers keep these texts short, so none is cut."""
         notices = texts.column("notice")
         if notices.null_count == len(notices):
             return []

@@ -1,1 +1,1 @@
-"""Bytes to segments: sniffing, decoding, readers; it knows no engine."""
+"""Turns bytes into segments: sniffing, decoding and readers. It does not depend on any engine."""

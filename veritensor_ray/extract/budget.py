@@ -1,7 +1,8 @@
-"""One account of what is made out of an artifact, whatever makes it: a bomb ends here; it knows no format.
+"""Keeps one account of everything that is expanded from an artifact, whichever code expands it, so that a bomb is stopped here.
 
-Bytes are counted where a decoder made them, once. What only copies them (a slice of a tar, a stored entry, the spool) counts
-nothing, unless it copies more than there is: then a directory points at the same bytes again and again.
+Bytes are counted once, by the decoder that produced them. Plain copies (a slice of a tar, a stored entry, the spool) are not counted,
+unless more is copied than the container holds: then its directory points at the same bytes again and again. This module does not depend on
+any file format.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded
 
 SMALL = bounds.SMALL
-SHARED = ("expanded_bytes", "expanded_ratio", "members")  # bounds of all files together: where one is reached, nothing more is read
+# Limits that all files of an artifact share: once one is reached, nothing more is read.
+SHARED = ("expanded_bytes", "expanded_ratio", "members")
 
 
 class Budget:
-    """What may be made out of an artifact of `size` bytes, and how many files may be in it. What it refused once it refuses for ever."""
+    """Limits how many bytes may be expanded from an artifact of `size` bytes, and how many files it may hold.
+
+    Once the budget has refused something, it keeps refusing.
+    """
 
     def __init__(self, limits: Limits, size: int) -> None:
         self._limits = limits
@@ -27,46 +32,52 @@ class Budget:
 
     @property
     def error(self) -> LimitExceeded | None:
-        """Why nothing more may be made, if so."""
+        """The reason why nothing more may be expanded, or None."""
         if self._bytes <= self._most:
             return None
         times = f", {self._limits.expanded_ratio} times its size" if self._bound == "expanded_ratio" and self._most > SMALL else ""
-        return LimitExceeded(self._bound, f"what is packed in it comes to more than {self._most} bytes{times}; the rest was not read")
+        return LimitExceeded(self._bound, f"its contents expand to more than {self._most} bytes{times}; the rest was not read")
 
     @property
     def left(self) -> int:
-        """How many bytes may still be made."""
+        """The number of bytes that may still be expanded."""
         return max(0, self._most - self._bytes)
 
     def add(self, count: int) -> None:
-        """Count bytes that were made. Raises LimitExceeded."""
+        """Count bytes that were expanded. Raises LimitExceeded."""
         self._bytes += count
         if self._bytes > self._most and (error := self.error):
             raise error
 
     def pieces(self, made: Iterator[bytes], known: int = 0) -> Iterator[bytes]:
-        """The same pieces, counted from byte `known` on. The one that is too much is given out; LimitExceeded comes behind it."""
+        """Pass the pieces through and count them, skipping the first `known` bytes.
+
+        The piece that exceeds the limit is still yielded; LimitExceeded follows it.
+        """
         self.add(0)
         yield from _counted(made, self.add, known)
 
     def member(self, depth: int) -> None:
-        """Count a file at `depth`, 1 for those in the artifact itself. Raises LimitExceeded."""
+        """Count a file at `depth` (1 for files in the artifact itself). Raises LimitExceeded."""
         if depth > self._limits.depth:
-            raise LimitExceeded("depth", f"files are packed in files more than {self._limits.depth} deep")
+            raise LimitExceeded("depth", f"files are nested more than {self._limits.depth} levels deep")
         self._members += 1
         if self._members > self._limits.members:
-            raise LimitExceeded("members", f"more than {self._limits.members} files are packed in it; the rest was not read")
+            raise LimitExceeded("members", f"it holds more than {self._limits.members} files; the rest was not read")
 
 
 class Copies:
-    """What a container of `size` bytes gives out as it stands there. What is more than it holds counts as made."""
+    """Counts the bytes that a container of `size` bytes hands out unchanged.
+
+    Bytes beyond the container's own size count as expanded.
+    """
 
     def __init__(self, budget: Budget, size: int) -> None:
         self.budget, self._own = budget, size
 
     @property
     def left(self) -> int:
-        """How many bytes may still be copied."""
+        """The number of bytes that may still be copied."""
         return self._own + self.budget.left
 
     def add(self, count: int) -> None:
@@ -77,7 +88,7 @@ class Copies:
             self.budget.add(count - own)
 
     def pieces(self, copied: Iterator[bytes], known: int = 0) -> Iterator[bytes]:
-        """As for `Budget`."""
+        """The same as `Budget.pieces`, for copied bytes."""
         return _counted(copied, self.add, known)
 
 

@@ -1,4 +1,7 @@
-"""Decoders of compressed data that give a bounded piece at a time, whatever the data says; they know no container and no file name."""
+"""Decoders for compressed data that produce one bounded piece at a time, whatever the data claims.
+
+They do not depend on any container or file name.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ PIECE = 1 << 20
 HELD = bounds.HELD
 _GZIP_HEAD = 10
 _SKIPPED_HEAD = 8
-_BLOCK_SIZE = b"\x06\x00BC\x02\x00"  # the only extra field of every block of a file by bgzip, but for its number
+_BLOCK_SIZE = b"\x06\x00BC\x02\x00"  # the only extra field of a block in a file written by bgzip; the block's size follows
 DICTIONARY = bounds.DICTIONARY  # `xz -9` takes 64 MB
 
-# What these libraries raise for data that is none of theirs.
+# The exceptions that these libraries raise for data they cannot decode.
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError, RuntimeError)
 
 
 class Decoder(Protocol):
-    """What the decompressors of bz2, lzma and lz4 have in common."""
+    """The interface that the decompressors of bz2, lzma and lz4 share."""
 
     @property
     def eof(self) -> bool: ...
@@ -40,7 +43,7 @@ class Decoder(Protocol):
 
 
 class Inflate:
-    """Deflate: raw (`wbits` -15), zlib (15) or one gzip member (31)."""
+    """Decodes deflate: raw (`wbits` -15), zlib (15) or one gzip member (31)."""
 
     def __init__(self, wbits: int = -15) -> None:
         self._inner = zlib.decompressobj(wbits)
@@ -62,7 +65,7 @@ class Inflate:
 
 
 class Inflate64:
-    """Deflate64, 256 bytes of input at a time: the library knows no bound, and one match may be 64 KB long."""
+    """Decodes Deflate64, 256 bytes of input at a time: the library has no output limit, and one match may be 64 KB long."""
 
     _STEP = 256
 
@@ -94,20 +97,23 @@ class Inflate64:
 
 
 class Beside:
-    """What stands in a compressed file and is no part of what it holds: names, comments, frames to be skipped. `known` is a name that says nothing."""
+    """Collects the bytes of a compressed file that are not part of its content: names, comments and skippable frames.
+
+    `known` is a name that carries no information and is left out.
+    """
 
     def __init__(self, known: str = "") -> None:
         self._known = known.encode()
         self.data, self.cut = bytearray(), False
 
     def add(self, data: bytes) -> None:
-        """Keep it, within the bound on memory."""
+        """Keep the bytes, up to the memory limit."""
         room = HELD - len(self.data)
         self.data += data[:room]
         self.cut |= len(data) > room
 
     def gzip(self, head: bytes) -> bool:
-        """Keep what the header of a gzip member says besides (RFC 1952); whether the header is whole."""
+        """Keep the optional fields of a gzip member's header (RFC 1952). Returns whether the header is complete."""
         if len(head) < _GZIP_HEAD:
             return False
         found, at = [], _GZIP_HEAD
@@ -132,7 +138,7 @@ class Beside:
 
 
 class Gzip(Inflate):
-    """One gzip member; what its header says besides is kept."""
+    """Decodes one gzip member and keeps the optional fields of its header."""
 
     def __init__(self, beside: Beside) -> None:
         super().__init__(31)
@@ -149,7 +155,7 @@ class Gzip(Inflate):
 
 
 class Lz4:
-    """One LZ4 frame, or one that programs skip; that is kept. Its first bytes come with at least its mark."""
+    """Decodes one LZ4 frame, or keeps a skippable one. The first input has to contain at least the frame's magic number."""
 
     def __init__(self, beside: Beside) -> None:
         self._beside = beside
@@ -184,8 +190,10 @@ class Lz4:
 
 
 class Zstd:
-    """Zstandard frames, one after the other, a block at a time (RFC 8878): no step makes more than 128 KB, and a frame that
-    ends early raises EOFError. The library's own stream_reader takes that for the end.
+    """Decodes consecutive Zstandard frames, one block at a time (RFC 8878).
+
+    No step produces more than 128 KB, and a frame that ends early raises EOFError; the library's own stream_reader would take that for the
+    end of the file.
     """
 
     def __init__(self, read: Callable[[int], bytes], beside: Beside | None = None) -> None:
@@ -200,7 +208,7 @@ class Zstd:
                 yield piece
 
     def _step(self) -> bytes | None:
-        """Decode a block, or the header of a frame (which gives nothing); None at the end of the file."""
+        """Decode one block, or one frame header (which yields no bytes). Returns None at the end of the file."""
         if self._frame is None:
             head = self._peek(18)
             if not head.strip(b"\x00") and not self._peek(PIECE).strip(b"\x00"):
@@ -229,7 +237,7 @@ class Zstd:
     def _take(self, size: int) -> bytes:
         data = self._peek(size)
         if len(data) < size:
-            raise EOFError("compressed file ended before the end of its frame")
+            raise EOFError("the compressed file ends before the end of its frame")
         self._at += size
         return data
 
@@ -242,7 +250,7 @@ class Zstd:
 
 
 def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None) -> Iterator[bytes]:
-    """What `decoder` makes of its input up to the end of its stream, or up to `size` bytes: some formats mark no end."""
+    """Yield the output of `decoder` up to the end of its stream, or up to `size` bytes for formats that do not mark the end."""
     left = size
     while not decoder.eof and left != 0:
         data = read(PIECE) if decoder.needs_input else b""
@@ -254,13 +262,13 @@ def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = No
         if piece:
             yield piece
         elif starved and not decoder.eof:
-            raise EOFError("compressed data ends before the end of its stream")
+            raise EOFError("the compressed data ends before the end of its stream")
 
 
 def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iterator[bytes]:
-    """Streams of one format, one after the other, each beginning with one of `magics`; none: there is only one.
+    """Decode consecutive streams of one format, each beginning with one of `magics`. Without magics, there is only one stream.
 
-    Zeros behind the last are padding; anything else is no stream, and said.
+    Zeros after the last stream are padding. Anything else raises ValueError.
     """
     rest = file.read(PIECE)
     while rest:
@@ -275,7 +283,7 @@ def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iter
                 break
         rest = rest if rest.startswith(magics) else rest.lstrip(b"\x00")
         if rest and not rest.startswith(magics):
-            raise ValueError("what comes behind its end is no stream")
+            raise ValueError("the data after its end is not a stream")
 
 
 def _xz(kind: int) -> Decoder:
@@ -283,16 +291,16 @@ def _xz(kind: int) -> Decoder:
 
 
 def raw_lzma(filters: list[dict[str, int]]) -> Decoder:
-    """LZMA without a header of its own, in bounded memory."""
+    """A decoder for LZMA data without a header, in bounded memory."""
     if any(one.get("dict_size", 0) > DICTIONARY for one in filters):
         raise LimitExceeded("worker_memory", f"decoding needs a dictionary of more than {DICTIONARY} bytes")
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
 
 
 def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
-    """The filter that five bytes of LZMA properties describe. A dictionary need not be larger than what it decodes."""
+    """The filter that five bytes of LZMA properties describe. Its dictionary never needs to be larger than the decoded data."""
     if len(properties) < 5 or properties[0] >= 225:
-        raise ValueError("no LZMA properties")
+        raise ValueError("invalid LZMA properties")
     rest, lc = divmod(properties[0], 9)
     pb, lp = divmod(rest, 5)
     wanted = int.from_bytes(properties[1:5], "little")
@@ -303,7 +311,7 @@ def _skippable() -> tuple[bytes, ...]:
     return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 
 
-# Media type to the name of the compression and what comes out of a file.
+# Maps each media type to the name of its compression and a function that decodes a file.
 COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
     GZIP: ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
     BZIP2: ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),

@@ -1,4 +1,4 @@
-"""Whether bytes are an e-mail or a mailbox, from the header that they begin with; it reads no message."""
+"""Recognizes an e-mail or a mailbox by the header that it begins with, without reading any message."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from veritensor_ray.media_types import MAILBOX, MESSAGE, PLAIN
 
 _FIELD = re.compile(rb"([!-9;-~]{1,76}):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?:\r?\n|\Z)")
 _FROM_LINE = re.compile(rb"From [^\r\n]{0,300}\d\d:\d\d(?::\d\d)?[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)")
-# What may stand before a header: a byte order mark, empty lines, the line of a mailbox without its date, or quoted as mail in mail is.
+# A header may be preceded by a byte order mark, empty lines, or a mailbox's envelope line (without a date, or quoted as in forwarded mail).
 _AHEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]{0,9}\r?\n){0,9}(>?From (?!:)[^\r\n]{1,300}\r?\n)?")
 _TELLING = frozenset((b"from", b"received", b"return-path", b"message-id", b"delivered-to", b"mime-version", b"reply-to"))
 _KNOWN = _TELLING | frozenset((b"to", b"cc", b"subject", b"date", b"sender", b"content-type", b"x-mailer"))
-_MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more
+_MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more than these
 _UNSPECIFIC = (PLAIN, MESSAGE, MAILBOX)
 
 
 def mail_type(head: bytes, named: str) -> str | None:
-    """The media type, or None. `named`: what the name promises; a text of another sort may have such a header too."""
+    """The media type, or None. `named` is the type that the file name promises: other kinds of text may have such a header too."""
     if named not in _UNSPECIFIC:
         return None
     if mailbox := _FROM_LINE.match(head):
@@ -31,19 +31,19 @@ def mail_type(head: bytes, named: str) -> str | None:
 
 
 def header_begin(data: bytes) -> int:
-    """Where the header begins: behind what may stand before it, if a field follows that."""
+    """The position of the header, after anything that may precede it, if a field follows there."""
     ahead = _AHEAD.match(data)
     return ahead.end() if ahead and _FIELD.match(data, ahead.end()) else 0
 
 
 def is_known_field(line: bytes) -> bool:
-    """Whether a line begins a field that mail has."""
+    """Whether a line begins a header field that mail uses."""
     field = _FIELD.match(line)
     return field is not None and field[1].lower() in _KNOWN
 
 
 def _fields(head: bytes, at: int) -> set[bytes]:
-    """Names of the header's fields; none where something else stands among them."""
+    """The names of the header's fields; empty if anything else stands among them."""
     found: set[bytes] = set()
     while field := _FIELD.match(head, at):
         found.add(field[1].lower())

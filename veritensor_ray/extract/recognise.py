@@ -1,4 +1,7 @@
-"""What a file is: its first bytes, and for a zip or an OLE file, which documents and checkpoints are too, its list of entries; it reads no content."""
+"""Determines the type of a file by its first bytes and, for zip and OLE files (many documents and checkpoints), by its list of entries.
+
+It does not read any content.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from veritensor_ray.extract.spool import edges
 from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.extract.zip_format import Data, Directory, ZipEntry, find_directory, local_header
 
-_MIMETYPE = 100  # of an OpenDocument or EPUB: a short name, stored first
+_MIMETYPE = 100  # bytes of the type that an OpenDocument or EPUB stores first: a short name
 _ENTRIES = bounds.SNIFFED_ENTRIES
 _TYPES = "[Content_Types].xml"
-_DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part, too
+_DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part too
 _FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")
 _PARTS = {
     "word/document.xml": media_types.DOCX,
@@ -38,7 +41,7 @@ _STREAMS = {
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The kind of a file and its size in bytes; of a zip also its directory, where it has one."""
+    """The kind of a file and its size in bytes; for a zip also its directory, if it has one."""
 
     kind: Kind
     size: int
@@ -46,9 +49,9 @@ class Recognised:
 
 
 def recognise(file: BinaryIO, extension: str) -> Recognised:
-    """What a seekable file is by its content; `extension` decides between kinds of text only. Leaves it at its beginning.
+    """Determine the kind of a seekable file from its content, and rewind it. `extension` only decides between kinds of text.
 
-    A damaged container stays the container that its first bytes name.
+    A damaged container keeps the type that its first bytes indicate.
     """
     head, tail, size = edges(file, HEAD_BYTES)
     kind = sniff(head, extension, tail, whole=size <= len(head))
@@ -58,7 +61,7 @@ def recognise(file: BinaryIO, extension: str) -> Recognised:
             found = _zipped(directory)
         elif look is not None:
             found = look(file)
-    except Exception:  # noqa: BLE001  # a hostile file makes libraries raise whatever it likes; its reader then says what is wrong
+    except Exception:  # noqa: BLE001  # libraries raise arbitrary exceptions for hostile files; the reader will report what is wrong
         found = None
     file.seek(0)
     return Recognised(Kind(found, kind.encoding, kind.bom) if found else kind, size, directory)
@@ -82,7 +85,7 @@ def _zipped(directory: Directory) -> str | None:
 
 
 def _short(file: BinaryIO, entry: ZipEntry) -> str:
-    """A short entry as text."""
+    """The text of a short entry."""
     local = local_header(file, entry.offset)
     if local is None:
         return ""

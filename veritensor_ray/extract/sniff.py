@@ -1,4 +1,7 @@
-"""What a file is, from its first bytes and never from its name; the name only decides between kinds of text. It reads no files itself."""
+"""Determines the type of a file from its first bytes and never from its name, which only decides between kinds of text.
+
+It does not read any files itself.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,19 @@ from veritensor_ray.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Form
 HEAD_BYTES = 65_536
 
 _MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magic in one.magics)
-# By the first byte of a file, those that it may have, in their order.
+# Indexed by the first byte of a file: the formats to try, in order.
 _DEEPER = tuple(known for known in _MAGIC if known[0])
 _MAGIC_OF = {
     magic[:1]: tuple(known for known in _MAGIC if known[0] or known[1][:1] == magic[:1]) for place, magic, _ in _MAGIC if not place
 }
 _OPENINGS = tuple((re.compile(one.opening, re.IGNORECASE), one.media_type) for one in FORMATS if one.opening)
-_UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # names of these say little: text that says itself what it is comes first
+_UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # these names say little, so text that declares its own type takes precedence
 
 
 def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ...]]:
-    """One pattern for the beginnings of all, with a group for each, and their media types in the order of the groups."""
+    """One pattern that matches the beginning of any of the formats, with a group for each, and their media types in the order of the
+    groups.
+    """
     known = [(one.begins, one.media_type) for one in formats if one.begins]
     return re.compile(b"|".join(b"(%s)" % begins for begins, _ in known), re.DOTALL), tuple(media_type for _, media_type in known)
 
@@ -47,7 +52,7 @@ _READABLE, _ = _any_of([one for one in FORMATS if one.reader])
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the bytes are; `encoding` (a Python codec) and `bom` (its length in bytes) only for text."""
+    """The type of the bytes. `encoding` (a Python codec) and `bom` (its length in bytes) are set only for text."""
 
     media_type: str
     encoding: str | None = None
@@ -60,7 +65,7 @@ class Kind:
 
 
 def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:
-    """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`; `whole`: `head` is all of it."""
+    """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`. `whole` says that `head` is the whole file."""
     if not head:
         return Kind(TEXT_TYPES.get(extension, PLAIN), "utf-8")
     if media_type := by_magic(head) or _by_structure(head, whole):
@@ -74,20 +79,20 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         encoding, bom = found
         text = head[bom:].decode(encoding, "ignore")
         return Kind(_text_type(text, extension, tail), encoding, bom)
-    if b"%PDF-" in head[:1024]:  # viewers look for it that far
+    if b"%PDF-" in head[:1024]:  # viewers search this far for it
         return Kind(media_types.PDF)
     return Kind(by_beginning(head) or UNKNOWN)
 
 
 def by_beginning(head: bytes) -> str | None:
-    """The media type of what is neither text nor of a format with a strong magic: media, fonts, what programs skip before a stream."""
+    """The media type of files that are neither text nor of a format with a strong magic: media, fonts, and streams after skippable frames."""
     if found := _BEGINS.match(head):
         return _BEGUN[(found.lastindex or 1) - 1]
     return next((media_type for place, magic, media_type in _MAGIC if head.startswith(magic, place)), None) or _behind_skipped(head)
 
 
 def _behind_skipped(head: bytes) -> str | None:
-    """Zstandard or LZ4 behind frames that programs skip: four bytes, a length, and whatever somebody put there."""
+    """Recognizes Zstandard or LZ4 after skippable frames, each of which is a magic number, a length and arbitrary bytes."""
     at = 0
     while head[at + 1 : at + 4] == b"\x2a\x4d\x18" and head[at] & 0xF0 == 0x50:
         at += 8 + int.from_bytes(head[at + 4 : at + 8], "little")
@@ -96,7 +101,7 @@ def _behind_skipped(head: bytes) -> str | None:
 
 
 def by_magic(head: bytes) -> str | None:
-    """The media type of what is known by its first bytes alone."""
+    """The media type, if the first bytes alone determine it."""
     for place, magic, media_type in _MAGIC_OF.get(head[:1], _DEEPER):
         if head.startswith(magic, place) and not _excused(magic, head):
             return media_type
@@ -122,14 +127,14 @@ _TAIL = 2048
 
 
 def _behind_text(head: bytes, extension: str, tail: bytes, whole: bool) -> str | None:
-    """Documents that programs open although text, blanks or a byte order mark stand before them."""
+    """Recognizes documents that programs open even if text, blanks or a byte order mark precede them."""
     if head[:1024].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf1"):
         return media_types.RTF
-    begins = _PDF.search(head, 0, 1024)  # viewers look for it that far
+    begins = _PDF.search(head, 0, 1024)  # viewers search this far for it
     if begins is None or not _PDF_OBJECT.search(head, begins.end()):
         return None
     known = tail or (head if whole or len(head) < HEAD_BYTES else b"")
-    if extension in TEXT_TYPES:  # a page about the format may show a file: it is one only if nothing comes after it
+    if extension in TEXT_TYPES:  # a page about the format may quote a file: it is one only if nothing follows it
         return media_types.PDF if _PDF_TRAILER.search(known[-_TAIL:]) else None
     return media_types.PDF if not known or b"startxref" in known or b"%%EOF" in known else None
 
@@ -140,32 +145,32 @@ _BEGINNINGS = (
     *(b"x\x9c", b"x\xda"),
 )
 
-# Where by_magic can see a file in UTF-8 without bytes below 9: a place, and for each two bytes whether they may stand there.
+# Where by_magic can recognize a file in UTF-8 without bytes below 9: an offset, and the pairs of bytes that may stand there.
 _PAIRS = {0: {magic[:2] for place, magic, _ in _MAGIC if not place} | {b"WA", b"x^", b"x\xda"}, 6: {b"%!"}, 257: {b"us"}}
 _PAIRS[154] = {bytes([a, b]) for a in b" 01234567" for b in b" 01234567"}  # the end of a tar header's checksum
 TEXT_MAGIC = {place: np.isin(np.arange(1 << 16), [int.from_bytes(two, "big") for two in some]) for place, some in _PAIRS.items()}
 
 
 def may_be_file(head: bytes) -> bool:
-    """Whether bytes begin as a file of some known format does; a cheap test that `sniff` has to confirm."""
+    """Whether bytes begin like a file of a known format: a cheap test that `sniff` has to confirm."""
     return head.startswith(_BEGINNINGS) or _READABLE.match(head) is not None
 
 
 def _excused(magic: bytes, head: bytes) -> bool:
-    """Magics that ordinary text can begin with: they count only before bytes that text does not hold."""
+    """Whether to ignore a magic with which ordinary text can begin: it counts only before bytes that text does not contain."""
     if magic == b"BZh":
         return not re.match(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", head)
     return magic.strip().isalnum() and not _controls(head[:512])
 
 
 def _is_tar(head: bytes) -> bool:
-    """A first header whose checksum is right: tar files older than `ustar` have no magic."""
+    """Whether the first header has a valid checksum, since tar files older than `ustar` have no magic."""
     told = re.fullmatch(rb" *([0-7]{1,7})[\x00 ]+", head[148:156])
     return bool(told and head[0] and len(head) >= 512 and sum(head[:148]) + sum(head[156:512]) + 8 * 32 == int(told[1], 8))
 
 
 def _packed(head: bytes) -> str | None:
-    """Compressions whose magic is weak: they count where the beginning decodes."""
+    """The media type of a compression with a weak magic; it counts only if the beginning decodes."""
     if head[:1] == b"x" and head[1:2] in b"\x01\x5e\x9c\xda" and (head[1:2] != b"^" or _controls(head[:512])):
         return media_types.ZLIB if _decompresses(zlib.decompressobj(), head) else None
     if head[:1] == b"\x5d" and head[13:14] == b"\x00" and head[12:13] in b"\x00\xff":
@@ -181,13 +186,13 @@ def _decompresses(decoder: Any, head: bytes) -> bool:
 
 
 def _is_arrow_stream(head: bytes) -> bool:
-    """A continuation mark, the length of the schema's flatbuffer, and where in it the root table stands."""
+    """Checks for a continuation marker, the length of the schema's flatbuffer, and the offset of the root table in it."""
     length, root = int.from_bytes(head[4:8], "little"), int.from_bytes(head[8:12], "little")
     return head[:4] == b"\xff\xff\xff\xff" and 0 < length < 1 << 28 and length % 8 == 0 and 4 <= root <= 64 and root % 4 == 0
 
 
 def _by_structure(head: bytes, whole: bool) -> str | None:
-    """The media type of model files whose first bytes are no magic number: what follows them has to fit."""
+    """The media type of model files that begin without a magic number; the bytes that follow have to match the format."""
     if onnx.is_model(head):
         return media_types.ONNX
     if _is_faiss(head):
@@ -196,7 +201,7 @@ def _by_structure(head: bytes, whole: bool) -> str | None:
 
 
 def _is_faiss(head: bytes) -> bool:
-    """Four letters, dimension, count of vectors, and a number twice that stands for two fields of old."""
+    """Checks for four letters, the dimension, the number of vectors, and a repeated number that stands for two obsolete fields."""
     return bool(re.match(rb"I[A-Za-z][A-Za-z0-9]{2}", head)) and head[16:32] == (1 << 20).to_bytes(8, "little") * 2
 
 
@@ -205,7 +210,7 @@ def _is_pickle(head: bytes) -> bool:
 
 
 def _encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
-    """Codec and length of the byte order mark, or None for what is no text."""
+    """The codec and the length of the byte order mark, or None if the bytes are not text."""
     for bom, codec in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -246,13 +251,13 @@ def _decodes(data: bytes, codec: str, whole: bool) -> bool:
 
 
 def _nearly_decodes(data: bytes, codec: str) -> bool:
-    """Behind a byte order mark a damaged place does not make text binary: a stray byte would hide all of it."""
+    """Whether most of the text decodes: after a byte order mark, a single stray byte must not make the file binary and hide all of it."""
     text = data.decode(codec, "replace")
     return text.count("\ufffd") + text.count("\x00") <= 1 + 0.01 * len(text)
 
 
 def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
-    """A one-byte or East Asian encoding that makes sense of the text around the first bytes that are not ASCII."""
+    """A one-byte or East Asian encoding that makes sense of the text around the first non-ASCII bytes."""
     first = re.search(rb"[\x80-\xff]", head)
     sample = head[max(0, first.start() - 2048) : first.start() + 6144] if first else head
     best = from_bytes(sample, cp_exclusion=["utf_7"]).best()
@@ -263,7 +268,7 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
 
 @functools.cache
 def _openings(named: str) -> Sequence[tuple[re.Pattern[str], str]]:
-    """Those that say more than a name that promises the type `named`."""
+    """The openings that say more than a name that promises the type `named`."""
     return [(pattern, media_type) for pattern, media_type in _OPENINGS if named in (*_UNSPECIFIC, media_type)]
 
 

@@ -1,4 +1,4 @@
-"""What a reader is given and what it counts; it knows no reader."""
+"""The input of a reader and the positions that it counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veritensor_ray.segments import Block, Gap
 
 @dataclass(slots=True)
 class Counts:
-    """Positions that the next part of a split artifact continues from."""
+    """The positions from which the next part of a split artifact continues."""
 
     lines: int = 0
     rows: int = 0
@@ -27,11 +27,13 @@ class Counts:
 class Source:
     """An open file for a reader.
 
-    `file` is seekable unless `via` names a compression that it comes out of; it stands at the beginning. `row_groups` limits a
-    Parquet file to some of its row groups; a byte range is already cut to whole lines. `name_says` is the media type that the name
-    promises: a reader of text complains about malformed content only where the name promised it. `name` is the last component of
-    its path. `front_read` says that what stands in front of an archive was read as what it is. `directory` is the zip directory at
-    the end of `file`, where one was looked for already. `budget` counts what is made out of the artifact that the file belongs to; without one the file is an artifact.
+    `file` is at its beginning, and seekable unless `via` names a compression that it is decoded from.
+    `row_groups` limits a Parquet file to some of its row groups; a byte range is already cut to whole lines.
+    `name_says` is the media type that the name promises: a text reader complains about malformed content only if the name promised it.
+    `name` is the last component of the path.
+    `front_read` says that any data before an archive has already been read.
+    `directory` is the zip directory at the end of `file`, if it was already searched for.
+    `budget` counts everything that is expanded from the artifact that the file belongs to; without one, the file is an artifact itself.
     """
 
     file: BinaryIO
@@ -47,7 +49,7 @@ class Source:
     front_read: bool = True
     directory: Directory | None = None
     counts: Counts = field(default_factory=Counts)
-    budget: Budget = field(default=None)  # type: ignore[assignment]  # never None once it is made
+    budget: Budget = field(default=None)  # type: ignore[assignment]  # never None after construction
 
     def __post_init__(self) -> None:
         if self.budget is None:
@@ -55,7 +57,7 @@ class Source:
 
 
 def _size(file: BinaryIO, limits: Limits) -> int:
-    """Bytes of a file that stands at its beginning. Of a stream there may be any number: no ratio is suspicious."""
+    """The size in bytes of a file that is at its beginning. A stream may be of any length, so no ratio is suspicious for it."""
     if not file.seekable():
         return int(limits.expanded_bytes)
     size = file.seek(0, io.SEEK_END)
@@ -65,10 +67,10 @@ def _size(file: BinaryIO, limits: Limits) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file inside a file. `file` is read to its end, or not at all, before the reader goes on; its reads may raise ReadError.
+    """A file inside a file.
 
-    `name` is as the container gives it. `opaque` says that nobody expects a text in it (a tensor, a font): engines over bytes
-    read it, and the lack of a reader is no news.
+    `file` is read to its end, or not at all, before the reader continues; its reads may raise ReadError. `name` is as the container gives
+    it. `opaque` says that no text is expected in it (a tensor, a font): byte engines still read it, but a missing reader is not reported.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Members of an artifact made seekable; it knows no format."""
+"""Makes the members of an artifact seekable."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 
 CHUNK = 1 << 20
-IN_MEMORY = bounds.HELD  # what is more goes to the disk
+IN_MEMORY = bounds.HELD  # larger files go to disk
 
 
 def spooled(stream: BinaryIO, pulse: Callable[[], None]) -> tuple[BinaryIO, ReadError | None]:
-    """All of `stream`, seekable: in memory up to 64 MB, beyond that in a temporary file without a name.
+    """Copy all of `stream` into a seekable file: in memory up to 64 MB, beyond that an unnamed temporary file.
 
-    Where the stream breaks, or a bound ends it, what came before, and the reason.
+    If the stream breaks or a limit ends it, returns the data up to that point, and the reason.
     """
     target: BinaryIO = io.BytesIO()
     size = 0
@@ -26,7 +26,7 @@ def spooled(stream: BinaryIO, pulse: Callable[[], None]) -> tuple[BinaryIO, Read
         while data := stream.read(CHUNK):
             size += len(data)
             if size > IN_MEMORY and isinstance(target, io.BytesIO):
-                file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by whoever reads the member
+                file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # the reader of the member closes it
                 file.write(target.getbuffer())
                 target = file
             target.write(data)
@@ -39,7 +39,7 @@ def spooled(stream: BinaryIO, pulse: Callable[[], None]) -> tuple[BinaryIO, Read
 
 
 def edges(file: BinaryIO, length: int) -> tuple[bytes, bytes, int]:
-    """First and last bytes of a seekable file, and its size; leaves it at its beginning."""
+    """The first and last bytes of a seekable file, and its size. Rewinds the file."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(length)
@@ -50,6 +50,6 @@ def edges(file: BinaryIO, length: int) -> tuple[bytes, bytes, int]:
 
 
 def sha256(file: BinaryIO) -> str:
-    """Digest of all of a seekable file."""
+    """The hexadecimal digest of a whole seekable file."""
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a BinaryIO has what it asks for
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a BinaryIO has the methods that it needs

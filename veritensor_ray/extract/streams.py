@@ -1,4 +1,4 @@
-"""Streams over untrusted bytes: decompression in bounded memory and incremental decoding; it knows no format beyond those."""
+"""Streams over untrusted bytes: decompression in bounded memory and incremental text decoding."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CHUNK = 1 << 20
 
 
 class _Bounded(io.RawIOBase):
-    """What comes out of a decompressor, counted.
+    """The counted output of a decompressor.
 
-    What comes before a damaged place or a bound is given out first; the read after it raises.
+    Data before a damaged place or a limit is returned first; the next read raises the error.
     """
 
     def __init__(self, pieces: Iterator[bytes], budget: Budget, via: str) -> None:
@@ -29,7 +29,7 @@ class _Bounded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         filled, wanted = 0, min(len(buffer), CHUNK)
         while filled < wanted and (data := self._piece(wanted - filled)):
             buffer[filled : filled + len(data)] = data
@@ -48,16 +48,16 @@ class _Bounded(io.RawIOBase):
         try:
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
-            memory = "emory usage limit" in str(error)  # liblzma's words
-            said = f"{self._via} stream is damaged or ends early after {self._out} bytes: {error}"
+            memory = "emory usage limit" in str(error)  # liblzma's message
+            said = f"the {self._via} stream is damaged or ends early after {self._out} bytes: {error}"
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
-        except ReadError as error:  # of a bound, or of the stream that this one comes out of
+        except ReadError as error:  # from a limit, or from the stream that this one is decoded from
             self._end = error
         self._out += len(self._rest)
 
 
 class _Buffered(io.BufferedReader):
-    """A buffered reader that keeps nothing back when the stream breaks in the middle of a read."""
+    """A buffered reader that withholds no data when the stream breaks in the middle of a read."""
 
     def readinto(self, buffer: Any) -> int:
         data = self.read(len(buffer))
@@ -76,7 +76,7 @@ def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
             piece = file.read1(missing if missing > 0 else CHUNK)
         except ReadError:
             if pieces:
-                break  # raised again by the next call
+                break  # the next call raises it again
             raise
         if not piece:
             break
@@ -86,26 +86,29 @@ def _gather(file: io.BufferedIOBase, size: int | None) -> bytes:
 
 
 def decompressed(file: BinaryIO, media_type: str, budget: Budget, beside: Beside | None = None) -> tuple[io.BufferedReader, str]:
-    """A buffered stream of what `file` holds, and the name of the compression. `beside` has the rest once that is read. Reading raises ReadError or LimitExceeded."""
+    """A buffered stream of the decompressed content of `file`, and the name of the compression.
+
+    `beside` holds the rest of the file once it has been read. Reading raises ReadError or LimitExceeded.
+    """
     via, opener = COMPRESSIONS[media_type]
     return _Buffered(_Bounded(opener(file, beside or Beside()), budget, via), CHUNK), via
 
 
 class Window:
-    """`length` bytes of a file from `start` on; reading moves to its own place first."""
+    """A window of `length` bytes of a file from `start` on. Each read first seeks to the window's position."""
 
     def __init__(self, file: BinaryIO, start: int, length: int) -> None:
         self._file, self.at, self._end = file, start, start + length
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """At most `size` bytes; empty at the end."""
         self._file.seek(self.at)
         data = self._file.read(max(0, min(size, self._end - self.at)))
         self.at += len(data)
         return data
 
     def pieces(self) -> Iterator[bytes]:
-        """All of it. Raises EOFError where the file ends before."""
+        """Yield all bytes of the window. Raises EOFError if the file ends before."""
         while self.at < self._end:
             data = self.read(CHUNK)
             if not data:
@@ -114,8 +117,9 @@ class Window:
 
 
 class Pieces(io.BufferedIOBase):
-    """A file of the pieces that an iterator gives, read once and in order. What comes before a damaged place is given out first;
-    the read after it raises ReadError, as does every later one; `error` has it then.
+    """A file made of the pieces that an iterator yields, read once and in order.
+
+    Data before a damaged place is returned first. The read after it raises ReadError, as does every later one, and `error` holds it.
     """
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -148,12 +152,12 @@ class Pieces(io.BufferedIOBase):
         raise self.error
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to `size` bytes, fewer only at the end or before a damaged place."""
+        """Up to `size` bytes; fewer only at the end or before a damaged place."""
         return _gather(self, size)
 
 
 class Undecodable:
-    """Counts bytes that a decoder with `errors` cannot make sense of; they become U+FFFD. One at a time in a process."""
+    """Counts the bytes that a decoder cannot decode when it runs with `errors`; they become U+FFFD. Only one may be active in a process."""
 
     errors = "veritensor-count"
 
@@ -167,7 +171,7 @@ class Undecodable:
 
 
 def decoded(stream: BinaryIO, encoding: str) -> Iterator[tuple[str, int]]:
-    """Pieces of text of about a megabyte, with the number of characters so far that stand for bytes which do not decode."""
+    """Yield pieces of text of about a megabyte, each with the number of characters so far that replace undecodable bytes."""
     bad = Undecodable()
     decoder = codecs.getincrementaldecoder(encoding)(bad.errors)
     while True:

@@ -1,4 +1,7 @@
-"""Whether bytes without a mark are UTF-16 or UTF-32: by what the characters would be; strict, so that arrays of numbers stay numbers."""
+"""Recognizes UTF-16 and UTF-32 without a byte order mark by the resulting characters.
+
+It is strict, so that arrays of numbers stay numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _SAMPLE = 16_384
 _FEWEST = 12  # characters
 _CODECS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
 
-# Where a script begins, and its name; names of one script may come more than once, and ? is what texts do not hold.
+# The first character of each script and its name. A script may occur more than once; ? marks characters that texts do not contain.
 _SCRIPTS = (
     (0x0000, "latin"), (0x0250, "?"), (0x0300, "any"), (0x0370, "greek"), (0x0400, "cyrillic"), (0x0530, "armenian"), (0x0590, "hebrew"),
     (0x0600, "arabic"), (0x0700, "?"), (0x0750, "arabic"), (0x0780, "?"), (0x0900, "devanagari"), (0x0980, "bengali"), (0x0A00, "gurmukhi"),
@@ -23,11 +26,11 @@ _SCRIPTS = (
     (0x1FB00, "?"),
 )  # fmt: skip
 _BEGINNINGS = [begin for begin, _ in _SCRIPTS]
-_MARKS = " \n\u3000\u3001\u3002\uff0c\u060c\u0964\u1361\u17d4\u104b"  # what stands between words or sentences
+_MARKS = " \n\u3000\u3001\u3002\uff0c\u060c\u0964\u1361\u17d4\u104b"  # characters between words or sentences
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """The codec under which the first bytes are a text in one script, with ASCII between."""
+    """The codec under which the first bytes are text in one script, possibly mixed with ASCII."""
     for codec, width in _CODECS:
         sample = head[: min(_SAMPLE, len(head) // width * width)]
         if len(sample) >= _FEWEST * width and (codec[4:6] == "16" or _has_zeros(sample, codec)) and _is_text(sample, codec):
@@ -36,13 +39,13 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def few_controls(head: bytes, codec: str) -> bool:
-    """Whether it is text and no array of small numbers: those are control characters."""
+    """Whether the bytes are text rather than an array of small numbers, which would decode to control characters."""
     text = head[:_SAMPLE].decode(codec, "ignore")
     return sum(char < " " and char not in "\t\n\r\f\x1b" for char in text) <= 0.01 * len(text)
 
 
 def _has_zeros(sample: bytes, codec: str) -> bool:
-    """UTF-32 has a zero in each character."""
+    """Whether the sample has the zeros of its encoding: UTF-32 has at least one in each character."""
     zeros = sample[3::4] if codec.endswith("le") else sample[::4]
     return zeros.count(0) == len(zeros)
 
@@ -63,7 +66,7 @@ def _is_text(sample: bytes, codec: str) -> bool:
     letters = {name: count for name, count in scripts.items() if name not in ("latin", "any")}
     main = max(letters.values(), default=0)
     if codec.startswith("utf-16") and main < 0.3 * total:
-        return False  # Latin text has so many zeros that it is known by those
+        return False  # Latin text is recognized by its many zeros
     return main + scripts["latin"] + scripts["any"] >= 0.97 * total and scripts["any"] < 0.2 * total
 
 

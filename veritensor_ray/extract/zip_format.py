@@ -1,6 +1,6 @@
-"""The zip format: its central directory, its local headers and the data of an entry, all in bounded memory; it knows no reader.
+"""The zip format: its central directory, its local headers and the data of an entry, all read in bounded memory.
 
-References are to APPNOTE.TXT, the format's specification.
+References are to APPNOTE.TXT, the specification of the format.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 
 
 class ZipEntry(NamedTuple):
-    """An entry as the central directory has it, or a local header that is in no directory. `size` -1: not known."""
+    """An entry of the central directory, or a local header that no directory lists. A `size` of -1 means unknown."""
 
     name: str
     raw: bytes
@@ -49,17 +49,17 @@ class ZipEntry(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where programs unpack it to, or find it as a part of a document, however its name spells that."""
+        """The normalized path to which programs unpack the entry, or under which a document refers to it."""
         return self.name.replace("\\", "/").lstrip("/")
 
     @property
     def encrypted(self) -> bool:
-        """Whether it says that a password is needed."""
+        """Whether the entry claims to need a password."""
         return bool(self.flags & ENCRYPTED) or self.method == AES
 
 
 class Local(NamedTuple):
-    """A local header, as far as it can contradict the directory; `data` is where the entry's bytes begin."""
+    """The fields of a local header that can contradict the directory. `data` is the offset of the entry's bytes."""
 
     raw: bytes
     flags: int
@@ -72,16 +72,16 @@ class Local(NamedTuple):
 
 @dataclass(slots=True)
 class Directory:
-    """Where the central directory stands in `file`, `[start, end)`, and where the archive ends behind it.
+    """The location of the central directory in `file`, `[start, end)`, and the end of the archive after it.
 
-    `rival`: the end record names another place where a directory stands, too: programs differ in which they take.
+    `rival` says that the end record also points to another directory: programs differ in which one they use.
     """
 
     file: BinaryIO
     start: int
     end: int
     after: int
-    shift: int  # what was put in front of the archive without changing its offsets
+    shift: int  # the length of data that was prepended to the archive without adjusting its offsets
     count: int
     comment: bytes
     rival: bool = False
@@ -89,7 +89,7 @@ class Directory:
     _more: Iterator[ZipEntry] | None = None
 
     def first(self, count: int) -> list[ZipEntry]:
-        """The first entries, in order; fewer where there are no more, or the directory is damaged. Each is parsed once."""
+        """The first entries, in order; fewer if the directory has fewer or is damaged. Each is parsed only once."""
         if self._more is None:
             self._more = _entries(self)
         self._known += islice(self._more, max(0, count - len(self._known)))
@@ -97,7 +97,7 @@ class Directory:
 
 
 def find_directory(file: BinaryIO) -> Directory | None:
-    """The central directory that the last end record leads to; None: there is none (APPNOTE 4.3.16)."""
+    """The central directory to which the last end record leads, or None (APPNOTE 4.3.16)."""
     size = file.seek(0, 2)
     base = max(0, size - _END.size - 0xFFFF)
     file.seek(base)
@@ -131,7 +131,7 @@ def _directory(file: BinaryIO, at: int, record: bytes) -> Directory | None:
 
 
 def _end64(file: BinaryIO, at: int) -> Iterator[int]:
-    """Where the wide end record may stand: where its locator says, or right before that, if something was put in front."""
+    """Yield the possible offsets of the Zip64 end record: where its locator points, or right before the locator if data was prepended."""
     if at >= 20:
         file.seek(at - 20)
         locator = file.read(20)
@@ -176,7 +176,7 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
 
 
 def _wide(extra: bytes, *values: int) -> list[int]:
-    """Sizes and offset that do not fit in 32 bits stand, in this order, in the extra field 1 (APPNOTE 4.5.3)."""
+    """Resolve sizes and offsets that do not fit in 32 bits; they stand, in this order, in the extra field 1 (APPNOTE 4.5.3)."""
     found = list(values)
     at = 0
     while at + 4 <= len(extra):
@@ -192,7 +192,7 @@ def _wide(extra: bytes, *values: int) -> list[int]:
 
 
 def _text(raw: bytes) -> str:
-    """A name: UTF-8 where it is that, flagged or not; else the code page of the first zip programs."""
+    """A name: UTF-8 if it is valid, flagged or not; otherwise in the code page of the first zip programs."""
     raw = raw[:_NAME]
     try:
         return raw.decode("ascii")
@@ -205,7 +205,7 @@ def _text(raw: bytes) -> str:
 
 
 def local_header(file: BinaryIO, offset: int) -> Local | None:
-    """The local header at `offset`; None: there is none."""
+    """The local header at `offset`, or None if there is none."""
     if not 0 <= offset < 1 << 62:
         return None
     file.seek(offset)
@@ -220,7 +220,7 @@ def local_header(file: BinaryIO, offset: int) -> Local | None:
 
 
 def found_entry(local: Local, offset: int) -> ZipEntry:
-    """An entry of which only the local header is known. One that was streamed gives its sizes only behind its data."""
+    """An entry of which only the local header is known. If it was streamed, its sizes follow its data."""
     unknown = bool(local.flags & STREAMED) and not local.packed
     return ZipEntry(
         name=_text(local.raw),
@@ -235,21 +235,21 @@ def found_entry(local: Local, offset: int) -> ZipEntry:
 
 
 def contradiction(entry: ZipEntry, local: Local) -> str | None:
-    """What the local header says other than the directory; sizes that were not known when it was written say nothing."""
+    """How the local header contradicts the directory, or None. Sizes that were unknown when the header was written do not count."""
     if local.raw != entry.raw and _text(local.raw) != entry.name:
-        return f"named {_text(local.raw)[:300]!r} in its local header"
+        return f"its local header has the name {_text(local.raw)[:300]!r}"
     if local.method != entry.method:
-        return f"compressed by method {entry.method}, by {local.method} in its local header"
+        return f"its compression method is {entry.method}, but {local.method} in its local header"
     if (local.flags ^ entry.flags) & ENCRYPTED:
-        return "encrypted in only one of its two headers"
+        return "only one of its two headers says that it is encrypted"
     told = (local.crc, local.packed, local.size)
     if local.flags & STREAMED or not any(told) or _MAX32 in told:
         return None
-    return None if told == (entry.crc, entry.packed, entry.size) else "of another size or checksum in its local header"
+    return None if told == (entry.crc, entry.packed, entry.size) else "its local header has a different size or checksum"
 
 
 def _lzma(window: Window, size: int) -> Decoder:
-    """Two bytes of version, two of length, then the properties (APPNOTE 5.8.8)."""
+    """A decoder for an LZMA entry: two bytes of version, two of length, then the properties (APPNOTE 5.8.8)."""
     length = int.from_bytes(window.read(4)[2:], "little")
     return raw_lzma([lzma_filter(window.read(length), size if size >= 0 else DICTIONARY)])
 
@@ -266,9 +266,9 @@ METHODS = frozenset((STORED, *_DECODERS, *_ZSTD))
 
 
 class Data:
-    """The data of an entry in bounded pieces, and what was seen of it. Raises what its decoder raises for data that is damaged.
+    """The data of an entry in bounded pieces, with its observed properties. Raises the errors of its decoder for damaged data.
 
-    When it has `ended`, `size`, `crc` and `end`, the place where its packed form ends, are known.
+    Once it has `ended`, `size`, `crc` and `end` (the offset at which the packed data ends) are known.
     """
 
     def __init__(self, entry: ZipEntry, window: Window) -> None:
@@ -285,7 +285,7 @@ class Data:
         self.ended = True
 
     def counted(self, copies: Copies, known: int = 0) -> Iterator[bytes]:
-        """The same on the archive's account, from byte `known` on. Raises LimitExceeded."""
+        """Yield the pieces and count them for the archive, skipping the first `known` bytes. Raises LimitExceeded."""
         return (copies if self._entry.method == STORED else copies.budget).pieces(iter(self), known)
 
     def _pieces(self) -> Iterator[bytes]:
@@ -297,16 +297,16 @@ class Data:
             yield from Zstd(window.read)
         else:
             decoder = _DECODERS[entry.method](window, entry.size)
-            marked = entry.method != 14 or bool(entry.flags & 2)  # LZMA may have no mark at its end
+            marked = entry.method != 14 or bool(entry.flags & 2)  # LZMA may have no end marker
             yield from pumped(decoder, window.read, None if marked or entry.size < 0 else entry.size)
             unused = decoder.unused_data if decoder.eof else b""
         self.end = window.at - len(unused)
 
     def verdict(self) -> tuple[str, str] | None:
-        """The notice for data that is not what the headers say, and how it differs."""
+        """The notice kind and a description, if the data contradicts the headers."""
         entry = self._entry
         if not self.ended or entry.size < 0:
             return None
         if self.size != entry.size:
-            return "tampered-archive", f"holds {self.size} bytes, {entry.size} by the directory"
-        return ("bad-checksum", "its checksum is not that of its data") if self.crc != entry.crc else None
+            return "tampered-archive", f"holds {self.size} bytes, but the directory says {entry.size}"
+        return ("bad-checksum", "its checksum does not match its data") if self.crc != entry.crc else None

@@ -1,1 +1,1 @@
-"""Hits to findings, commit, collect, redaction, exports; it knows no engine."""
+"""Turn hits into findings: redaction, commit, collect, policy, comparison. It does not depend on any engine."""

@@ -1,7 +1,7 @@
-"""The access log of an output: who saw the passage of a finding in clear, when and why; it knows no passage.
+"""The access log of an output: who saw the unmasked passage of a finding, when and why.
 
-It is as trustworthy as the account that writes it, and no part of what a signature covers. Of a sweep it lies beside the folders of all
-nights, and no night that is removed takes it along.
+The log is as trustworthy as the account that writes it, and no signature covers it. For a sweep it is stored in the state, so removing old
+sweeps does not remove it. It does not depend on passages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COMMAND = 1000  # characters
 
 
 def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
-    """Note that this user, at this time, sees what `about` says, and return where that was noted. Raises StoreError where it was not."""
+    """Record that this user sees what `about` describes, and return where it was recorded. Raises StoreError on failure."""
     now, uid = datetime.now(UTC), os.getuid()
     entry = {"time": now.isoformat(timespec="seconds"), "user": _user(uid), "uid": uid, "host": platform.node()}
     data = json.dumps(entry | dict(about) | {"command": " ".join(sys.argv)[:_COMMAND]}).encode() + b"\n"
@@ -40,13 +40,13 @@ def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
             _append(where, data)
         else:
             store.put(where.removeprefix(f"{store.uri}/"), data)
-    except Exception as error:  # noqa: BLE001  # every store raises its own kind, and all mean the same: this must not be seen
-        raise StoreError(f"the access cannot be noted, so nothing is shown: {denied(str(where), 'write', error)}") from None
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind, and each means that the passage must not be shown
+        raise StoreError(f"nothing is shown, because the access cannot be recorded: {denied(str(where), 'write', error)}") from None
     return str(where)
 
 
 def _user(uid: int) -> str:
-    """By the system, and not by what the environment says."""
+    """Return the user's name from the system, not from the environment."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -54,11 +54,11 @@ def _user(uid: int) -> str:
 
 
 def _append(path: Path, data: bytes) -> None:
-    """A line at the end of a file, on the disk before this returns; a line that was cut off before stays one of its own."""
+    """Append a line to a file and flush it to disk. A line that was cut off earlier remains a line by itself."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a regular file")
+            raise OSError("not a regular file")
         size = os.fstat(descriptor).st_size
         data = data if not size or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n" + data
         if os.write(descriptor, data) != len(data):
@@ -69,7 +69,7 @@ def _append(path: Path, data: bytes) -> None:
 
 
 def accesses(results: OutputStore) -> list[dict[str, Any]]:
-    """All entries, the oldest first; of a line that is damaged what there is of it, under `damaged`."""
+    """Return all entries, oldest first. A damaged line appears as the text that is left of it, under `damaged`."""
     store = state_of(results)
     texts = [store.read(LOG)] if store.local is not None else [store.read(f"{FOLDER}/{name}") for name in store.names(FOLDER)]
     return [_entry(line) for text in texts for line in (text or b"").splitlines() if line.strip()]

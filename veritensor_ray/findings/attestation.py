@@ -1,7 +1,8 @@
-"""Signs the results of a run, and checks that they are what was signed; it knows no engine, and reads no table.
+"""Sign the results of a run, and verify that they are unchanged.
 
-`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below the
-folders of tables, at any depth: whatever a reader of these folders would take for a table. `_work/` is no result and is left out.
+`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are run.json and every object below the folders of
+tables, at any depth: everything that a reader of these folders would take for a table. `_work/` holds no results and is left out. It does
+not depend on engines, and reads no table.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from veritensor_ray.stores.outputs import OutputStore
 
 NAME = "attestation.json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # a name, as the specification has it; nothing is fetched
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # an identifier from the specification; nothing is fetched
 PREDICATE_TYPE = "urn:veritensor-ray:audit:v1"
 RUN = "run.json"
-FOLDERS = tuple(TABLES)  # an audit has some of them; any other that appears there is extra
-_MOST = 64 << 20  # bytes of an attestation; a subject takes about 130
+FOLDERS = tuple(TABLES)  # an audit has some of them; any other object that appears there is extra
+_MOST = 64 << 20  # bytes, the largest attestation; a subject takes about 130
 _ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
 _OF_SWEEPS = ("previous", "states")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedResults:
-    """Results that are what trusted keys signed."""
+    """Results that match the signature of a trusted key."""
 
     keys: tuple[TrustedKey, ...]
     predicate: Mapping[str, Any]
@@ -42,9 +43,10 @@ class VerifiedResults:
 
 
 def attest(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
-    """Write attestation.json beside a run.json that is there already; to a signature that is there, another key's is added.
+    """Write attestation.json next to an existing run.json. If there is a signature already, add one by another key.
 
-    Raises UsageError for a bad key; SignatureError where the results are not what was signed before: signing them would hide that.
+    Raises UsageError for a bad key, and SignatureError if the results differ from those signed before, because signing again would hide
+    that.
     """
     key = load_private_key(key_named)
     payload = json.dumps(_statement(store, run), separators=(",", ":"), sort_keys=True).encode()
@@ -54,8 +56,8 @@ def attest(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
         before, others = _opened(store)
         if before != payload:
             raise SignatureError(
-                f"the results in {store.uri} are not what was signed before, and are not signed again: `veritensor-ray verify` says what "
-                "differs, --fresh scans again"
+                f"the results in {store.uri} differ from those signed before and are not signed again. `veritensor-ray verify` lists the "
+                "differences; --fresh scans again"
             )
     store.put(NAME, _envelope(payload, [*(one for one in others if one.keyid != mine.keyid), mine]))
 
@@ -81,9 +83,9 @@ def _envelope(payload: bytes, signatures: Sequence[Signature]) -> bytes:
 
 
 def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
-    """Compare the results with what a trusted key signed.
+    """Compare the results with the signature of a trusted key.
 
-    Raises IncompleteOutput; SignatureError that names the first object that differs, and says how.
+    Raises IncompleteOutput, or a SignatureError that names the first object that differs and how.
     """
     _refuse_links(store)
     with _asked(store.uri, "read"):
@@ -91,42 +93,44 @@ def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
     if not ended:
         begun = store.names("_work")
         raise IncompleteOutput(
-            f"{store.uri} has no run.json: {'the audit has not ended: run the same submit again' if begun else 'no audit was written there'}"
+            f"{store.uri} has no run.json: "
+            f"{'the audit has not finished. Run the same submit again' if begun else 'no audit was written there'}"
         )
     if not signed_by_someone:
         raise SignatureError(
-            f"{store.uri} has no {NAME}: nobody signed it. The same submit with --sign-key file:/path or env:NAME signs an audit that has ended"
+            f"{store.uri} has no {NAME}: it is not signed. Repeat the submit with --sign-key file:/path or env:NAME "
+            "to sign a finished audit"
         )
     payload, signatures = _opened(store)
     keys = verify(f"{store.uri}/{NAME}", PAYLOAD_TYPE, payload, signatures, trusted)
-    statement = json.loads(payload)  # signed, so it is what `attest` wrote
+    statement = json.loads(payload)  # the signature is valid, so this is what `attest` wrote
     if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
         raise SignatureError(
-            f"{store.uri}/{NAME} is signed, and speaks of something else: {statement.get('predicateType')}. Get the output again"
+            f"{store.uri}/{NAME} is signed but describes something else: {statement.get('predicateType')}. Copy the output again"
         )
     signed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     found = list(_faults(store, signed, statement["predicate"]))
     if found:
         more = f" (and {len(found) - 1:,} more objects differ)" if len(found) > 1 else ""
-        raise SignatureError(f"{found[0]}{more}. Get the output again from where it was made, or scan again with --fresh")
+        raise SignatureError(f"{found[0]}{more}. Copy the output again from its origin, or scan again with --fresh")
     return VerifiedResults(keys, statement["predicate"], len(signed))
 
 
 def _refuse_links(store: OutputStore) -> None:
-    """A link leads elsewhere tomorrow, so what was checked through one is not what a reader finds."""
+    """Refuse links: a link may point elsewhere later, so a check through it proves nothing about what a reader will find."""
     folder = store.local
     if folder is None:
         return
     below = (path for name in FOLDERS for path in (folder / name).rglob("*"))
     for path in (*(folder / name for name in (RUN, NAME, *FOLDERS)), *below):
         if path.is_symlink():
-            raise SignatureError(f"{path} is a link, and what was signed had none. Get the output again from where it was made")
+            raise SignatureError(f"{path} is a link, but the signed results had none. Copy the output again from its origin")
 
 
 def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, VerifiedResults]:
-    """The same for an audit, or for the last complete sweep of a state; of that also where it is.
+    """Check an audit, or the last complete sweep of a state. For a state, also return where the sweep is.
 
-    latest.json is not signed: it can lead to an older sweep, and what was signed says which one that is, but to no other folder.
+    latest.json is not signed. It can point to an older sweep, which is reported by the signed content, but not to any other folder.
     """
     with _asked(store.uri, "read"):
         audit, data = store.exists(RUN), store.read(LATEST)
@@ -135,32 +139,32 @@ def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Ve
     try:
         sweep = latest(store)
     except StoreError as error:
-        raise SignatureError(f"{error}; or check one sweep: {store.uri}/sweeps/ID") from None
+        raise SignatureError(f"{error}. To check a single sweep:  {store.uri}/sweeps/ID") from None
     folder = folder_of(store, str(sweep))
     if folder.local is not None and (folder.local.is_symlink() or folder.local.parent.is_symlink()):
-        raise SignatureError(f"{folder.uri} is reached through a link, and what was signed was not. Get the state again")
+        raise SignatureError(f"{folder.uri} is reached through a link, but the signed sweep was not. Copy the state again")
     verified = check(folder, trusted)
     if verified.predicate.get("scan_id") != sweep:
-        raise SignatureError(f"{folder.uri} holds another sweep: {verified.predicate.get('scan_id')} was signed. Get the state again")
+        raise SignatureError(f"{folder.uri} is not the signed sweep, {verified.predicate.get('scan_id')}. Copy the state again")
     return folder.uri, verified
 
 
 def _opened(store: OutputStore) -> tuple[bytes, tuple[Signature, ...]]:
-    """Payload and signatures of an envelope of unknown origin."""
+    """Return the payload and signatures of an envelope of unknown origin."""
     with _asked(f"{store.uri}/{NAME}", "read"), store.open(NAME) as file:
         data = file.read(_MOST + 1)
     try:
         return _parsed(data)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SignatureError(f"{store.uri}/{NAME} is damaged: {error}. Get the output again") from None
+        raise SignatureError(f"{store.uri}/{NAME} is damaged: {error}. Copy the output again") from None
 
 
 def _parsed(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
     if len(data) > _MOST:
-        raise ValueError(f"it has more than {_MOST >> 20} MiB")
+        raise ValueError(f"it is larger than {_MOST >> 20} MiB")
     envelope = json.loads(data)
     if set(envelope) != {"payload", "payloadType", "signatures"} or envelope["payloadType"] != PAYLOAD_TYPE:
-        raise ValueError("it is no DSSE envelope around an in-toto statement")
+        raise ValueError("it is not a DSSE envelope around an in-toto statement")
     return base64.b64decode(envelope["payload"], validate=True), signatures_of(envelope["signatures"])
 
 
@@ -168,25 +172,25 @@ def _faults(store: OutputStore, signed: Mapping[str, str], about: Mapping[str, A
     present = {*_present(store), RUN}
     for name in sorted(present | signed.keys(), key=lambda one: (one != RUN, one)):
         if name not in signed:
-            yield f"{store.uri}/{name} is extra: it was not there when the results were signed"
+            yield f"{store.uri}/{name} is extra: it did not exist when the results were signed"
         elif name not in present:
-            yield f"{store.uri}/{name} is missing: it was there when the results were signed"
+            yield f"{store.uri}/{name} is missing: it existed when the results were signed"
         elif _sha256(store, name) != signed[name]:
             how = _other_run(store, about) if name == RUN else ""
-            yield f"{store.uri}/{name} is changed{how}: its SHA-256 is not the one that was signed"
+            yield f"{store.uri}/{name} has changed{how}: its SHA-256 differs from the signed one"
 
 
 def _other_run(store: OutputStore, about: Mapping[str, Any]) -> str:
-    """Words for a run.json that belongs to another run."""
+    """Return a remark for a run.json that belongs to a different run."""
     try:
         other = json.loads(store.read(RUN) or b"")["scan_id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    return "" if other == about.get("scan_id") else f" (it is of run {other}, and run {about.get('scan_id')} was signed)"
+    return "" if other == about.get("scan_id") else f" (it belongs to run {other}, but run {about.get('scan_id')} was signed)"
 
 
 def _present(store: OutputStore) -> Iterator[str]:
-    """All objects of the tables, at any depth, as readers of a folder find them."""
+    """Yield all objects of the tables, at any depth, as a reader of the folder would find them."""
     fs, root = filesystem(store.uri, store.stores)
     base = root.rstrip("/")
     for folder in FOLDERS:
@@ -197,12 +201,12 @@ def _present(store: OutputStore) -> Iterator[str]:
 
 def _sha256(store: OutputStore, name: str) -> str:
     with _asked(f"{store.uri}/{name}", "read"), store.open(name) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # reads in blocks, as any binary file
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it reads in blocks, as from any binary file
 
 
 @contextlib.contextmanager
 def _asked(uri: str, action: str) -> Iterator[None]:
-    """What a store refuses becomes a sentence."""
+    """Turn a store's refusal into an error message."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  # every store raises its own kind

@@ -1,4 +1,7 @@
-"""Collect: commits in plan order become findings, ledger and rollup, in bounded memory; run.json is written last. It knows no engine."""
+"""Collect: turn commits, in plan order, into findings, ledger and rollup, in bounded memory.
+
+run.json is written last. It does not depend on any engine.
+"""
 
 from __future__ import annotations
 
@@ -42,15 +45,15 @@ REPEATS = pa.schema([("content_fingerprint", pa.string())])
 
 @dataclass
 class Assembly:
-    """What the tables of a run do not say: prefixes that could not be listed, and artifacts with the content of an earlier one."""
+    """What the tables of a run leave out: prefixes that could not be listed, and artifacts with the content of an earlier one."""
 
     unlisted: list[str] = field(default_factory=list)
-    same: list[tuple[str, str]] = field(default_factory=list)  # artifact, and the one of the last complete sweep
+    same: list[tuple[str, str]] = field(default_factory=list)  # the artifact, and the one of the last complete sweep
 
 
 def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
-    """Write the findings/, ledger/, rollup/ and run.json of an audit; returns the content of run.json."""
-    for name in ("run.json", "attestation.json"):  # first, so that nobody takes half of it for whole
+    """Write findings/, ledger/, rollup/ and run.json of an audit. Returns the content of run.json."""
+    for name in ("run.json", "attestation.json"):  # removed first, so that half an output is never taken for a whole one
         store.delete(name)
     assembly = assemble(store, store, info, site_key, judge)
     result = run_json(store, info, assembly.unlisted, judge)
@@ -61,9 +64,10 @@ def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) ->
 def assemble(
     work: OutputStore, results: OutputStore, info: RunInfo, site_key: bytes, judge: Judge | None = None, repeats: bool = False
 ) -> Assembly:
-    """Commits below `work` to findings/, ledger/ and rollup/ below `results`, without what is taken over from an earlier sweep.
+    """Assemble the commits below `work` into findings/, ledger/ and rollup/ below `results`.
 
-    With `repeats` a table of that name says what `Assembled.repeats` says of all artifacts.
+    Rows carried over from an earlier sweep are not included. With `repeats`, a table of that name holds `Assembled.repeats` of all
+    artifacts.
     """
     assembly, schemas = Assembly(), {"findings": FINDINGS, "ledger": LEDGER, "rollup": ROLLUP} | ({"repeats": REPEATS} if repeats else {})
     for name in schemas:
@@ -87,7 +91,7 @@ def assemble(
 
 
 def _artifacts(store: OutputStore, run: str, entries: Iterable[Shard | PlanRow]) -> Iterator[tuple[list[PlanRow], list[dict[str, Any]]]]:
-    """Each artifact's plan rows with its committed parts; no parts where the plan itself decided."""
+    """Yield the plan rows of each artifact with its committed parts; no parts if the plan itself decided."""
     planned: list[PlanRow] = []
     parts: list[dict[str, Any]] = []
     for entry in entries:
@@ -103,7 +107,7 @@ def _artifacts(store: OutputStore, run: str, entries: Iterable[Shard | PlanRow])
 
 
 class Assembled:
-    """One artifact put together from its parts."""
+    """One artifact assembled from its parts."""
 
     def __init__(self, info: RunInfo, site_key: bytes, planned: list[PlanRow], parts: list[dict[str, Any]]) -> None:
         self.info, self.key, self.planned, self.parts = info, site_key, planned, parts
@@ -126,7 +130,10 @@ class Assembled:
         return (self.row.etag, "etag") if self.row.etag else (None, None)
 
     def findings(self) -> Iterator[dict[str, Any]]:
-        """Rows of the findings table: facts in order of place, then how many places have none, for each rule and severity."""
+        """Yield rows of the findings table: the facts in order of location, then the counts of those without a row.
+
+        There is one count for each rule and severity.
+        """
         for found in sorted(self._facts, key=_place):
             yield self._finding(found, sum(found["counts"]))
         for (rule, severity), count in self._rest.items():
@@ -136,7 +143,10 @@ class Assembled:
             yield self._finding({**blank, **more, "places": [], "message": message}, count)
 
     def repeats(self) -> Iterator[str]:
-        """Fingerprints of rows that an output of schema 2 had and that are none any more: it had one for each place of a fact."""
+        """Yield fingerprints of rows that a schema 2 output had and this one has not.
+
+        Schema 2 had one row for each place of a fact.
+        """
         for found in self._facts:
             for ordinal in range(1, min(sum(found["counts"]), self.info.hits_per_rule)):
                 yield self._fingerprint(found, ordinal)
@@ -146,7 +156,10 @@ class Assembled:
 
     @cached_property
     def _facts(self) -> list[dict[str, Any]]:
-        """What has a row, in the order of reading: facts of all parts, those that are equal as one, flood control applied."""
+        """The facts that get a row, in reading order.
+
+        Equal facts of different parts are joined, and the limit on rows per rule is applied.
+        """
         facts: dict[tuple[bytes, str | None], dict[str, Any]] = {}
         for found in self._placed():
             same = found["evidence_key"], found["name"]
@@ -161,7 +174,7 @@ class Assembled:
 
     @cached_property
     def _rest(self) -> dict[tuple[str, str], int]:
-        """How many places are in no row, by rule and severity, the worst first."""
+        """The number of places without a row, by rule and severity, worst severity first."""
         rest = Counter[tuple[str, str]]()
         for line in self.rollup():
             rest[line["rule_id"], line["severity"]] += line["count"]
@@ -171,18 +184,21 @@ class Assembled:
 
     @cached_property
     def _totals(self) -> Counter[str]:
-        """All places of a rule."""
+        """The number of places of each rule."""
         totals: Counter[str] = Counter()
         for line in self.rollup():
             totals[line["rule_id"]] += line["count"]
         return totals
 
     def _more(self, rule: str, severity: str) -> bytes:
-        """What stands for the evidence of a row that only counts: one that has the rule's own severity has the id it always had."""
+        """Return the evidence key of a row that only counts.
+
+        A row with the rule's default severity keeps the key, and so the ID, that it had before severities could vary.
+        """
         return _MORE if severity == self.info.rules[rule].severity else _MORE + severity.encode()
 
     def _placed(self) -> Iterator[dict[str, Any]]:
-        """Findings of all parts; positions that a part counted from its own beginning are counted from the artifact's."""
+        """Yield the findings of all parts. Positions counted from the beginning of a part become positions in the artifact."""
         lines = rows = chars = 0
         for row, part in zip(self.planned, self.parts, strict=bool(self.parts)):
             for found in part["findings"]:
@@ -195,7 +211,10 @@ class Assembled:
             chars += part["chars"]
 
     def _fingerprint(self, found: Mapping[str, Any], ordinal: int = 0) -> str:
-        """Of a fact. The number was that among equal ones until they became one finding, which is the first of them."""
+        """Return the fingerprint of a fact.
+
+        `ordinal` numbered equal facts in schema 2; now they are one finding, which has number 0.
+        """
         return content_fingerprint(self.key, f"{found['evidence_key'].hex()}\0{found['name'] or ''}\0{ordinal}\0{found['rule_id']}")
 
     def _finding(self, found: dict[str, Any], count: int) -> dict[str, Any]:
@@ -226,7 +245,7 @@ class Assembled:
         }
 
     def rollup(self) -> list[dict[str, Any]]:
-        """Rows of the rollup table, summed over all parts."""
+        """Return the rows of the rollup table, summed over all parts."""
         merged: dict[tuple[str | None, str, str], Tally] = {}
         for line in (line for part in self.parts for line in part["rollup"]):
             merged.setdefault((line["column"], line["rule_id"], line["severity"]), Tally()).add(line["count"], line["keys"])
@@ -245,14 +264,14 @@ class Assembled:
         ]
 
     def ledger(self, findings: int) -> dict[str, Any]:
-        """The ledger row: the worst status of the parts, their sums, their gaps."""
+        """Return the ledger row: the worst status of the parts, their sums, and their gaps."""
         row, root = self.row, self.info.roots[self.row.root]
         status, reason, code = row.status, row.reason, row.reason_code
         if self.parts:
             worst = min(self.parts, key=lambda part: _STATUS_ORDER.index(part["status"]))
             status, reason, code = worst["status"], worst["reason"], worst["reason_code"]
         elif reason is not None:
-            reason = reason_safe(reason)  # the plan decided, and a store may have said why
+            reason = reason_safe(reason)  # set by the plan, and it may quote a store
         severities = [line["severity"] for part in self.parts for line in part["rollup"]]
         base = root.uri.rstrip("/") if is_local(root.uri) else root.uri
         unlisted = self._only_counted()
@@ -278,7 +297,7 @@ class Assembled:
         }
 
     def _only_counted(self) -> list[dict[str, Any]]:
-        """A gap for each rule of which some places are in no row. All was scanned, so they make nothing partial."""
+        """Return a gap for each rule with places that have no row. Everything was scanned, so these gaps make nothing partial."""
         rest: Counter[str] = Counter()
         for (rule, _), count in self._rest.items():
             rest[rule] += count
@@ -292,12 +311,12 @@ class Assembled:
 
 
 def _all_of(count: int) -> str:
-    """How to get a row for every finding of a rule."""
-    return f"For a row each, set limits.hits_per_rule to {count} or more and scan again"
+    """Return how to get a row for every finding of a rule."""
+    return f"For one row each, set limits.hits_per_rule to {count} or more and scan again"
 
 
 def _others(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The first places of a fact without the one that is shown."""
+    """Return the first places of a fact, without the one that is shown."""
     listed = places(found)
     at = listed.index(found["location"]) if found["location"] in listed else len(listed)
     return [*listed[:at], *listed[at + 1 :]][: bounds.PLACES - 1]
@@ -318,12 +337,15 @@ def _worst(severities: Sequence[str]) -> str:
 
 
 def content_fingerprint(key: bytes, same: str) -> str:
-    """Of a finding without its path. `same` is what tells it from others in its artifact; it holds no evidence that is not keyed."""
+    """Return the fingerprint of a finding, independent of its path.
+
+    `same` distinguishes it from others in its artifact and contains evidence in keyed form only.
+    """
     return _mac(key, f"content\0{same}")
 
 
 def finding_id(key: bytes, artifact: str, fingerprint: str) -> str:
-    """Of a finding in an artifact: computed again where the artifact has another name."""
+    """Return the ID of a finding in an artifact. It is computed again when the artifact is renamed."""
     return _mac(key, f"finding\0{artifact}\0{fingerprint}")
 
 
@@ -332,7 +354,10 @@ def _mac(key: bytes, text: str) -> str:
 
 
 def _coverage(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Per engine the first entry that says something is not checked, else the first that says something is, else the first."""
+    """Return one entry per engine.
+
+    An entry that reports something unchecked comes first, then one that reports a check, then any other.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for entry in (entry for part in parts for entry in part):
         known = merged.get(entry["engine"])

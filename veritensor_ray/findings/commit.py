@@ -1,4 +1,7 @@
-"""The commit: one Parquet object per shard under a deterministic key, written only when every planned artifact has an outcome."""
+"""The commit of a shard: one Parquet object under a deterministic key.
+
+It is written only when every planned artifact has an outcome.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,15 @@ from veritensor_ray.stores.outputs import OutputStore
 
 
 def commit_key(run: str, shard: int) -> str:
-    """The object of a shard, relative to the output."""
+    """Return the key of a shard's object, relative to the output."""
     return f"_work/{run}/commits/{shard:07d}.parquet"
 
 
 def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerprints: Mapping[str, str], site_key: bytes) -> pa.Table:
-    """Outcomes in the order of the plan's rows, with nothing secret in them. Raises VeritensorError when one is not there or is there twice."""
+    """Return the outcomes in the order of the plan's rows, with nothing secret in them.
+
+    Raises VeritensorError if an outcome is missing or duplicated.
+    """
     by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
     if len(by_place) != len(outcomes) or set(by_place) != {(row.artifact, row.part) for row in rows}:
         raise VeritensorError(f"shard {rows[0].shard}: {len(outcomes)} outcomes for {len(rows)} planned artifacts; not committed")
@@ -38,7 +44,7 @@ def commit_table(rows: Sequence[PlanRow], outcomes: Sequence[Outcome], fingerpri
 
 
 def write_commit(store: OutputStore, run: str, shard: int, table: pa.Table) -> dict[str, Any]:
-    """Write the object; returns the small numbers that a progress display shows."""
+    """Write the object and return the counts that a progress display shows."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     store.put(commit_key(run, shard), buffer.getvalue())
@@ -51,7 +57,7 @@ def write_commit(store: OutputStore, run: str, shard: int, table: pa.Table) -> d
 
 
 def _severities(table: pa.Table) -> dict[str, int]:
-    """How many findings of each severity there are: rows, and the places that are in none."""
+    """Count the findings of each severity: rows, plus places without a row."""
     rows, lines = (pc.list_flatten(table.column(name)) for name in ("findings", "rollup"))
     found = Counter(pc.struct_field(rows, "severity").to_pylist())
     for severity, count in zip(pc.struct_field(lines, "severity").to_pylist(), pc.struct_field(lines, "count").to_pylist(), strict=True):
@@ -62,7 +68,7 @@ def _severities(table: pa.Table) -> dict[str, int]:
 
 
 def read_commit(store: OutputStore, run: str, shard: int) -> list[dict[str, Any]]:
-    """The rows of a shard's commit."""
+    """Return the rows of a shard's commit."""
     data = store.read(commit_key(run, shard))
     if data is None:
         raise VeritensorError(f"shard {shard} is not committed")
@@ -71,6 +77,6 @@ def read_commit(store: OutputStore, run: str, shard: int) -> list[dict[str, Any]
 
 
 def committed(store: OutputStore, run: str) -> set[int]:
-    """The shards that need not be scanned again."""
+    """Return the shards that need not be scanned again."""
     names = store.names(f"_work/{run}/commits")
     return {int(name.partition(".")[0]) for name in names if name.endswith(".parquet") and not name.startswith(".")}

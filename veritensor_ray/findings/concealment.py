@@ -1,4 +1,7 @@
-"""Hides in what a finding shows the personal data and secrets that other findings of the artifact cover; it knows no engine and no rule."""
+"""Hide in a finding the personal data and secrets that other findings of the artifact cover.
+
+It does not depend on engines or rules.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ _WORDS = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Where the characters that a finding shows come from, as far as its location does not say it.
+    """Where the characters that a finding shows come from, as far as its location does not say so.
 
-    A text that is not the original's has a number of its own (`text`), in which the hit is `[start, end)`; `fields` are then the
-    characters of the original that what stands before it, the hit and what stands behind it come from. `quoted` says that the
-    evidence is text from there and not an engine's own words. `byte_end` goes with the location's `byte_offset`.
+    Derived text (not the original's) has a number, `text`, in which the hit is `[start, end)`; `fields` then gives the characters of the
+    original behind the text before the hit, the hit, and the text after it. `quoted` means that the evidence is text from there, not the
+    engine's own words. `byte_end` belongs to the location's `byte_offset`.
     """
 
     category: str
@@ -36,12 +39,12 @@ class Shown:
     byte_end: int | None = None
 
 
-Range = tuple[tuple[Any, ...], int, int, int | None]  # of a unit in which offsets are counted, from and to; the text it was found in
+Range = tuple[tuple[Any, ...], int, int, int | None]  # unit that offsets are counted in, start, end, and the text it was found in
 
 
 @dataclass(slots=True)
 class Covered:
-    """What findings of personal data and secrets cover, by category and rule; of each place the ranges that say where it is."""
+    """The places that findings of personal data and secrets cover, by category and rule, as ranges."""
 
     places: dict[tuple[str, str], list[tuple[Range, ...]]] = field(default_factory=dict)
 
@@ -50,14 +53,14 @@ class Covered:
         self.places.setdefault((shown.category, rule), []).append(tuple(_ranges(member, location, shown)))
 
     def merge(self, other: Covered, limit: int) -> None:
-        """Take over what another stage found, as much as one stage remembers: `limit` facts of a rule, and as many more places."""
+        """Merge what another stage found, up to what one stage remembers: `limit` facts per rule, and as many further places."""
         for key, found in other.places.items():
             known = self.places.setdefault(key, [])
             known += found[: max(0, 2 * limit - len(known))]
 
 
 def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dict[str, Any]]:
-    """The findings of one artifact, each without what any of them found; the rows lose their key `shown`."""
+    """Yield the findings of one artifact, each without the values that any of them found. Removes the key `shown`."""
     if not rows:
         return
     units = _Units(covered)
@@ -67,7 +70,7 @@ def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dic
 
 
 class _Spans:
-    """Ranges of one unit, made disjoint; each with the text it was found in, None where there are several."""
+    """Disjoint ranges of one unit, each with the text it was found in, or None if there are several."""
 
     def __init__(self, ranges: Iterable[tuple[int, int, int | None]]) -> None:
         self.starts: list[int] = []
@@ -83,7 +86,7 @@ class _Spans:
                 self.texts.append(text)
 
     def within(self, first: int, last: int, but: int | None = None) -> Iterator[tuple[int, int]]:
-        """Those that share a character with `[first, last)`, without those of the text `but`."""
+        """Yield the ranges that overlap `[first, last)`, except those of the text `but`."""
         for i in range(bisect_right(self.ends, first), bisect_left(self.starts, last)):
             if but is None or self.texts[i] != but:
                 yield self.starts[i], self.ends[i]
@@ -98,15 +101,15 @@ class _Both:
     personal: _Spans = _NOTHING
 
     def exact(self, text: str, first: int, but: int | None = None) -> str:
-        """A text whose first character stands at `first`."""
+        """Mask a text whose first character is at `first`."""
         return _replaced(_replaced(text, first, self.personal, _initials, but), first, self.secret, _solid, but)
 
     def led_back(self, text: str, first: int, last: int, but: int) -> str:
-        """A text that was made of `[first, last)`, character by character if it is as long."""
+        """Mask a text derived from `[first, last)`; character by character if the lengths match."""
         return self.exact(text, first, but) if len(text) == last - first else self.blurred(text, first, last, but)
 
     def blurred(self, text: str, first: int, last: int, but: int | None = None) -> str:
-        """A text that comes from somewhere in `[first, last)`."""
+        """Mask a text that comes from somewhere in `[first, last)`."""
         if text and any(self.secret.within(first, last, but)):
             return _WORDS.sub("*", text)
         return INNER.sub("*", text) if text and any(self.personal.within(first, last, but)) else text
@@ -117,7 +120,7 @@ def _initials(text: str) -> str:
 
 
 def _solid(text: str) -> str:
-    """All but white space; of a URI's credentials, what makes it one stays."""
+    """Mask everything except white space. The syntax of credentials in a URI is kept."""
     if "://" not in text and not text.endswith("@"):
         return blanked(text)
     return _KEPT.sub(lambda found: found["kept"] or "*", text)
@@ -133,7 +136,7 @@ def _replaced(text: str, first: int, spans: _Spans, hide: Callable[[str], str], 
 
 
 class _Units:
-    """The same, by the unit in which offsets are counted."""
+    """Ranges grouped by the unit in which offsets are counted."""
 
     def __init__(self, covered: Covered) -> None:
         self._units: dict[tuple[Any, ...], _Both] = {}
@@ -176,7 +179,7 @@ def _bytes(member: str | None) -> tuple[Any, ...]:
 
 
 def _redacted(row: Mapping[str, Any], shown: Shown, units: _Units) -> dict[str, Any]:
-    """The fields that change."""
+    """Return the fields that change."""
     changed: dict[str, Any] = {}
     own = shown.category in (SECRET, PERSONAL)
     if not own and _touched(row, shown, units):
@@ -186,7 +189,7 @@ def _redacted(row: Mapping[str, Any], shown: Shown, units: _Units) -> dict[str, 
         parts = [row[name] or "" for name in _FIELDS]
         hidden = _hidden(row, shown, units, parts)
         if shown.category == SECRET:
-            hidden[1] = parts[1]  # covered already, but for what tells its kind
+            hidden[1] = parts[1]  # already masked, except for the part that shows its kind
         changed |= {name: text for name, text in zip(_FIELDS, hidden, strict=True) if row[name] is not None}
     return changed
 
@@ -211,7 +214,7 @@ def _hidden(row: Mapping[str, Any], shown: Shown, units: _Units, parts: list[str
     if at.get("start") is not None and at.get("end") is not None:
         return _aligned(parts, at["start"], at["end"], units.at(_characters(member, at)), _ESCAPE, len)
     if at.get("byte_offset") is not None and shown.byte_end is not None:
-        unsure = _ESCAPE if at.get("line") is None else _ESCAPE_OR_WIDE  # bytes that are no text are shown one by one
+        unsure = _ESCAPE if at.get("line") is None else _ESCAPE_OR_WIDE  # bytes that are not text are shown one by one
         return _aligned(parts, at["byte_offset"], shown.byte_end, units.at(_bytes(member)), unsure, _size)
     return parts
 
@@ -221,9 +224,10 @@ def _size(text: str) -> int:
 
 
 def _aligned(parts: list[str], start: int, end: int, both: _Both, unsure: re.Pattern[str], size: Callable[[str], int]) -> list[str]:
-    """Before, evidence, after: exact next to the known position, blurred beyond an escape, which moves what follows.
+    """Mask the text before the hit, the evidence, and the text after it.
 
-    An escape is at least as long as what it stands for, so that the length of a blurred piece bounds where it comes from.
+    Masking is exact next to the known position and approximate beyond an escape, which shifts the following text. An escape is at least as
+    long as what it stands for, so the length of a piece limits where it can come from.
     """
     before, evidence, after = parts
     cut = max((match.end() for match in unsure.finditer(before)), default=0)

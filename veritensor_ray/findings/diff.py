@@ -1,6 +1,7 @@
-"""What differs between the findings of two outputs, whoever wrote them; it computes nothing again and knows no terminal.
+"""Compare the findings of two outputs.
 
-A finding is new, moved (the same one, in an artifact with another name), persisting, resolved, or unverified: gone, and not looked for.
+A finding is new, moved (the same finding in a renamed artifact), persisting, resolved, or unverified (gone, but its artifact was not
+checked again). It recomputes nothing, and does not depend on a terminal.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from veritensor_ray.findings.summary import NUMBER, database
 from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
-EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` beside those of FINDINGS
+EXTRA = ("reason", "artifact_before", "severity_before", "suppressed_before")  # columns of `Comparison.rows` besides those of FINDINGS
 _ROWS = 10_000
-_ONE_ROW = 3  # the schema since which equal evidence in one file is one finding
-# What was unverified before and is there now was never gone.
+_ONE_ROW = 3  # since this schema, equal evidence in one file is one finding
+# A finding that was unverified before and is present now was never gone.
 _SOURCES = (
     f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM now_rows",  # noqa: S608  # constants
     """CREATE TEMP VIEW before_all AS SELECT * FROM before_rows
@@ -60,13 +61,13 @@ _ORDER = f"list_position({list(STATES)}, state), list_position({list(reversed(SE
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Which findings are looked at: of this severity or worse, in artifacts whose name, or whose name before, matches this glob."""
+    """A filter for findings: this severity or worse, in artifacts whose name, before or now, matches this glob."""
 
     severity: str | None = None
     path: str | None = None
 
     def where(self) -> tuple[str, list[Any]]:
-        """A condition, and values for its parameters."""
+        """Return a condition and the values for its parameters."""
         conditions, values = ["true"], list[Any]()
         if self.severity is not None:
             conditions.append("list_contains(?, severity)")
@@ -79,9 +80,11 @@ class Only:
 
 @dataclass(frozen=True, slots=True)
 class DiffCounts:
-    """Numbers of findings. `states` and `suppressed` have all of STATES; a suppressed finding is in `suppressed` alone.
+    """Numbers of findings.
 
-    Of those that persist or moved: `severity` has another severity than before, `hidden` is suppressed since, `shown` not any more.
+    `states` and `suppressed` have an entry for each of STATES; suppressed findings are counted only in `suppressed`. Of the findings that
+    persist or moved, `severity` counts those whose severity changed, `hidden` those suppressed since, and `shown` those no longer
+    suppressed.
     """
 
     states: Mapping[str, int]
@@ -92,7 +95,7 @@ class DiffCounts:
 
     @property
     def any(self) -> bool:
-        """Whether anything differs, suppressed or not."""
+        """Whether anything differs, suppressed findings included."""
         gone_or_new = sum(self.states[name] + self.suppressed[name] for name in STATES if name != "persisting")
         return bool(gone_or_new or self.severity or self.hidden or self.shown)
 
@@ -104,7 +107,7 @@ class Comparison:
         self._connection = connection
 
     def counts(self, only: Only) -> DiffCounts:
-        """How many findings there are of each state."""
+        """Return the number of findings in each state."""
         where, values = only.where()
         found = {one["state"]: one for one in self._connection.sql(_COUNTS.format(where=where), params=values).to_arrow_table().to_pylist()}
         sums = {name: sum(one[name] for one in found.values()) for name in ("severity", "hidden", "shown")}
@@ -112,9 +115,10 @@ class Comparison:
         return DiffCounts(states, suppressed, **sums)
 
     def rows(self, only: Only, states: Sequence[str], suppressed: bool = True, limit: int = 0) -> Iterator[pa.RecordBatch]:
-        """Findings with the columns of FINDINGS and EXTRA, the worst of each state first, a few thousand in memory at a time.
+        """Yield findings with the columns of FINDINGS and EXTRA, worst first within each state, a few thousand at a time.
 
-        `state` is what became of it between the two outputs; what is gone has the row of the earlier one. A limit of 0 is none.
+        `state` is the state relative to the first output. A finding that is gone has the row of the first output. A limit of 0 means no
+        limit.
         """
         where, values = only.where()
         query = f"SELECT * FROM differences WHERE {where} AND list_contains(?, state)"  # noqa: S608  # constants; values are parameters
@@ -122,7 +126,7 @@ class Comparison:
         yield from self._connection.sql(query, params=[*values, list(states)]).to_arrow_reader(_ROWS)
 
     def lines(self, only: Only, states: Sequence[str], suppressed: bool) -> int:
-        """How many rows that would be without a limit."""
+        """Return the number of rows without a limit."""
         where, values = only.where()
         query = f"SELECT count(*) FROM differences WHERE {where} AND list_contains(?, state)"  # noqa: S608  # as above
         query += "" if suppressed else " AND suppressed_by IS NULL"
@@ -132,7 +136,7 @@ class Comparison:
 
 @contextlib.contextmanager
 def compare(before: OutputStore, now: OutputStore) -> Iterator[Comparison]:
-    """Compare the tables of two complete outputs, of which `check` has nothing to say."""
+    """Compare the tables of two complete outputs that passed `check`."""
     with database() as connection:
         connection.register("before_rows", before.dataset("findings", FINDINGS))
         connection.register("before_unverified", before.dataset("unverified", FINDINGS))
@@ -148,33 +152,34 @@ def compare(before: OutputStore, now: OutputStore) -> Iterator[Comparison]:
 
 
 def check(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Look at two run.json. Raises UsageError where no finding of one could be recognised in the other."""
+    """Check two run.json mappings. Raises UsageError if findings of one cannot be recognized in the other."""
     one, other = before.get("site_key_id"), now.get("site_key_id")
     if one != other:
         raise UsageError(
-            f"the two outputs were made with different site keys ({one} and {other}), so every finding would look new: ids of findings are "
-            "keyed. Scan one of them again with the other's key (site_key in the configuration), or compare outputs of one key"
+            f"the two outputs were made with different site keys ({one} and {other}), so every finding would look new, because finding IDs "
+            "are keyed. Scan again with the other output's key (site_key in the configuration), or compare outputs that share a key"
         )
 
 
 def notes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Sentences on what else differs between two runs, so that findings may differ although the corpus does not."""
+    """Return sentences about other differences between two runs, which may change findings although the corpus did not change."""
     said = []
     if str(before.get("started_at") or "") > str(now.get("started_at") or ""):
-        said.append(f"the first output is the later one ({before['started_at']}, {now['started_at']}): new and resolved change places")
+        said.append(f"the first output is more recent ({before['started_at']}, {now['started_at']}), so new and resolved are swapped")
     if before.get("sources") != now.get("sources"):
         said.append(f"the sources differ: {_listed(before)}, then {_listed(now)}")
     said += [
         f"the {words} differs: {before.get(name) or 'none'}, then {now.get(name) or 'none'}"
-        for name, words in (("profile", "profile"), ("bundle_id", "bundle"), ("package_version", "version of veritensor-ray"))
+        for name, words in (("profile", "profile"), ("bundle_id", "bundle"), ("package_version", "veritensor-ray version"))
         if before.get(name) != now.get(name)
     ]
     if [int(run.get("schema_version") or _ONE_ROW) < _ONE_ROW for run in (before, now)] in ([True, False], [False, True]):
         said.append(
-            f"one of them is of a schema below {_ONE_ROW}, with a row for each place: all but one of equal ones look resolved or new"
+            f"one output has a schema older than {_ONE_ROW}, with a row for each place, "
+            "so all but one of several equal findings look resolved or new"
         )
     if before.get("policy_identity") != now.get("policy_identity"):
-        said.append("the policy differs: severities, and what is suppressed, may differ by that")
+        said.append("the policy differs, so severities and suppressions may differ")
     return [*said, *_engines(before.get("engines") or {}, now.get("engines") or {})]
 
 
@@ -184,11 +189,11 @@ def _engines(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]
         if one == other:
             continue
         if one is None:
-            yield f"engine {name} ran in the second output only: its findings are new by that"
+            yield f"engine {name} ran only in the second output, so its findings are new"
         elif other is None:
-            yield f"engine {name} ran in the first output only: its findings are unverified"
+            yield f"engine {name} ran only in the first output, so its findings are unverified"
         else:
-            yield f"engine {name} is another one (its rules, model or settings): its findings may be new or resolved by that"
+            yield f"engine {name} has different rules, settings or model, so its findings may be new or resolved for that reason"
 
 
 def _listed(run: Mapping[str, Any]) -> str:

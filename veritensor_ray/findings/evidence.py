@@ -1,4 +1,7 @@
-"""What is shown of a hit and around it, redacted as one text; it knows no engine and no place in a file."""
+"""What is shown of a hit and its surroundings, redacted as one text.
+
+It does not depend on engines or on positions in a file.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,22 @@ from dataclasses import dataclass
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
 from veritensor_ray.findings.redact import INNER, PERSONAL, SECRET, Note, blanked, mask, stars, visible
 
-MARGIN = 200  # read around what is shown, so that a secret at its edge is still seen as one
-_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # what begins before it, without a break, may be the inside of any key or token
+MARGIN = 200  # characters read around the shown text, so that a secret at its edge is still recognized
+_INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # a run that starts before the text may be the inside of any key or token
 _INSIDE_WIDE = re.compile(
     rf"[\w+/=.*-]{{{MARGIN // 4},}}", re.ASCII
-)  # the same of two or four bytes a character, of which NULs were taken out
+)  # the same for text with two or four bytes per character, without its NULs
 _RUN, _DIGIT = re.compile(r"[A-Za-z0-9+/=_-]{16,}"), re.compile("[0-9]")
 _AROUND = CONTEXT + MARGIN
-KEYED = 4096  # characters of a hit that tell it from others
-_PIECE = 8192  # characters that are masked at once for hits that stand close together
+KEYED = 4096  # characters of a hit that identify it
+_PIECE = 8192  # characters that are masked at once for hits close together
 
-Masks = Callable[[int, int, Note], str]  # a range of a text, masked
+Masks = Callable[[int, int, Note], str]  # masks a range of a text
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A hit as it stands there, and what is shown of it and around it."""
+    """A hit as it stands in the text, and what is shown of it and around it."""
 
     raw: str
     shown: str
@@ -34,15 +37,18 @@ class Evidence:
 
 
 def around(length: int, start: int, end: int) -> tuple[int, int]:
-    """What is read of a text of that length for a hit `[start, end)`: more than is shown, so that a secret at the edge is still seen as one."""
+    """Return the range to read for a hit `[start, end)`.
+
+    It is wider than what is shown, so that a secret at the edge is still recognized.
+    """
     left, right = start - _AROUND, (end if end < start + EVIDENCE else start + EVIDENCE) + _AROUND
     return left if left > 0 else 0, right if right < length else length
 
 
 class SharedMasks:
-    """A text with many hits, masked once for hits that stand close together: by itself each would have all of its neighbours masked again.
+    """A text with many hits, masked once for hits that are close together.
 
-    `windows` are the ranges around the hits, in the order of the hits.
+    Masking each hit alone would mask its neighbors again and again. `windows` are the ranges around the hits, in the order of the hits.
     """
 
     def __init__(self, text: str, windows: Sequence[tuple[int, int]]) -> None:
@@ -62,11 +68,11 @@ class SharedMasks:
             self._piece_of.append(number)
 
     def ready(self, number: int) -> bool:
-        """Whether all that is to be noted around a hit has been: its piece is masked, and not one of two bytes a character."""
+        """Return whether everything around a hit has been noted: its piece is masked and does not have two bytes per character."""
         return self._ready[0] == self._piece_of[number] and not self._may_be_wide
 
     def of(self, number: int, left: int, right: int, note: Note) -> str:
-        """The window of a hit, masked."""
+        """Return the masked window of a hit."""
         piece = self._piece_of[number]
         first, last = self._pieces[piece]
         if self._ready[0] != piece:
@@ -75,9 +81,9 @@ class SharedMasks:
 
 
 class EvidenceAhead:
-    """A hit whose surroundings have been masked, so that what must not be shown elsewhere is noted, and which can be shown.
+    """A hit that can be shown later. Its surroundings are masked at once, to note values that must not be shown elsewhere.
 
-    `masks` gives ranges of the text masked, where the caller shares that work; `is_cut` says that there is more before the text.
+    `masks` masks ranges of the text, if the caller shares that work. `is_cut` means that more text precedes this one.
     """
 
     def __init__(self, text: str, start: int, end: int, category: str, note: Note, is_cut: bool, masks: Masks | None = None) -> None:
@@ -94,9 +100,10 @@ class EvidenceAhead:
         return covered_around(self._text, self._masked, self._start, self._end, self._category, self._note, self._is_cut)
 
     def evidence(self) -> Evidence:
-        """The hit and what stands around it, redacted as one text before it is cut.
+        """Return the hit and its surroundings, redacted as one text before they are cut.
 
-        Of personal data the initials of words are left, of a secret an eighth and no more than four characters: the prefix of a token.
+        Personal data keeps the initials of its words. A secret keeps an eighth of its length, at most four characters: the prefix of a
+        token.
         """
         covered = self._cover() if self._covered is None else self._covered
         first, start, end = max(0, self._start - CONTEXT), self._start, self._end
@@ -105,17 +112,20 @@ class EvidenceAhead:
 
 
 def evidence_of(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> Evidence:
-    """The same of one hit by itself."""
+    """Return the evidence of a single hit."""
     return EvidenceAhead(text, start, end, category, note, is_cut).evidence()
 
 
 def masked_around(text: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
-    """A text with a hit `[start, end)` of that category in it, redacted as one; as long as it was. `is_cut` says that there is more before it."""
+    """Mask a text with a hit `[start, end)` of that category. The length does not change.
+
+    `is_cut` means that more text precedes this one.
+    """
     return covered_around(text, mask(text, note), start, end, category, note, is_cut)
 
 
 def covered_around(text: str, masked: str, start: int, end: int, category: str, note: Note, is_cut: bool) -> str:
-    """The same of a text that is masked already, but for the hit and for what only its surroundings tell."""
+    """Finish a text that is already masked: mask the hit, and what only its surroundings reveal."""
     inside = _INSIDE if is_cut else None
     masked = _without_inside(masked, start, end, inside) if inside else masked
     wide = _is_wide(text)
@@ -127,12 +137,12 @@ def covered_around(text: str, masked: str, start: int, end: int, category: str, 
 
 
 def _is_wide(text: str) -> bool:
-    """Whether it has two bytes a character, or four."""
+    """Return whether the text has two or four bytes per character."""
     return text.count("\0") * 3 > len(text)
 
 
 def _masked_wide(text: str, masked: str, start: int, end: int, note: Note, inside: re.Pattern[str] | None) -> str:
-    """Bytes that are a text of two or four bytes a character, masked by what they say without their NULs as well."""
+    """Mask text with two or four bytes per character also by what it says without its NULs."""
     places = [at for at, character in enumerate(text) if character != "\0"]
     said = "".join(text[at] for at in places)
     covered, shown = mask(said, note), list(masked)
@@ -145,7 +155,7 @@ def _masked_wide(text: str, masked: str, start: int, end: int, note: Note, insid
 
 
 def _without_inside(text: str, start: int, end: int, inside: re.Pattern[str]) -> str:
-    """Around the hit `[start, end)`: what begins before the text, without a break, and looks drawn by chance may be the inside of any key."""
+    """Mask a random-looking run at the beginning of the text, which may be the inside of any key, except in the hit."""
     run = inside.match(text)
     if run is None or not (_has_digit(run.group()) and any(map(str.isupper, run.group())) and any(map(str.islower, run.group()))):
         return text
@@ -154,7 +164,7 @@ def _without_inside(text: str, start: int, end: int, inside: re.Pattern[str]) ->
 
 
 def _covered(text: str, hit: slice) -> str:
-    """A secret behind stars; whatever looks random beside it may be the other half of a pair."""
+    """Mask a secret, and random-looking text next to it that may be the other half of a pair."""
     keep = min(4, (hit.stop - hit.start) // 8)
     inside = text[hit][:keep] + blanked(text[hit][keep:])
     before, after = (

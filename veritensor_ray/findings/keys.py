@@ -1,4 +1,7 @@
-"""The site key, with which evidence is hashed: from the configuration, or made once for this user; never in an output."""
+"""The site key, with which evidence is hashed.
+
+It comes from the configuration, or is created once per user. It is never stored in an output.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _LEAST = 16  # characters
 
 
 def site_key(named: str | None) -> bytes:
-    """The key behind `env:NAME` or `file:/path`, or this user's own. Raises CannotRunError when it cannot be made or read."""
+    """Return the key named by `env:NAME` or `file:/path`, or this user's own key. Raises CannotRunError on failure."""
     value = resolve_secret(named)
     if value is not None:
         if str(named).startswith("file:"):
@@ -32,7 +35,7 @@ def site_key(named: str | None) -> bytes:
             temporary.touch(mode=0o600)
             temporary.write_text(secrets.token_hex(32))
             try:
-                os.link(temporary, path)  # whole or not at all, and the first of two processes wins
+                os.link(temporary, path)  # atomic, and the first of two processes wins
             except FileExistsError:
                 pass
             finally:
@@ -41,43 +44,43 @@ def site_key(named: str | None) -> bytes:
         return _usable(path.read_text().strip(), str(path))
     except OSError as error:
         raise CannotRunError(
-            f"the site key {path} cannot be made or read ({error.strerror}); set site_key to env:NAME or file:/path"
+            f"the site key {path} cannot be created or read ({error.strerror}). Set site_key to env:NAME or file:/path"
         ) from None
 
 
 def _usable(value: str, place: str) -> bytes:
-    """Whoever can guess the key can find the evidence behind an id by trying, as with a plain hash."""
+    """Reject short keys: whoever can guess the key can find the evidence behind an ID by trying, as with a plain hash."""
     if len(value) < _LEAST:
         raise CannotRunError(
-            f"the site key in {place} has {len(value)} characters; put at least {_LEAST} random ones there: openssl rand -hex 32"
+            f"the site key in {place} has {len(value)} characters. Use at least {_LEAST} random characters: openssl rand -hex 32"
         )
     return value.encode()
 
 
 def _check_private(path: Path) -> None:
-    """A group may read it, as the secrets of a pod do; everybody may not."""
+    """Refuse a key file that everybody can read. A group may read it, as with the secrets of a pod."""
     if path.stat().st_mode & 0o007:
-        raise CannotRunError(f"every user of this machine can reach the site key {path}; take that away: chmod o-rwx {path}")
+        raise CannotRunError(f"every user of this machine can read or write the site key {path}. Restrict it: chmod o-rwx {path}")
 
 
 def key_id(key: bytes) -> str:
-    """A name for a key that tells nothing about it."""
+    """Return a name for a key that reveals nothing about it."""
     return hmac.digest(key, b"key id", hashlib.sha256)[:6].hex()
 
 
 def seal(key: bytes, text: str) -> bytes:
-    """A text that only who has the site key can read; equal texts look equal."""
+    """Encrypt a text with the site key. Equal texts give equal results."""
     return _cipher(key).encrypt(text.encode("utf-8", "surrogatepass"), None)
 
 
 def unseal(key: bytes, sealed: bytes) -> str:
-    """What `seal` was given. Raises CannotRunError where it was sealed with another key, or changed."""
+    """Decrypt what `seal` returned. Raises CannotRunError if it was changed or sealed with a different key."""
     from cryptography.exceptions import InvalidTag
 
     try:
         return _cipher(key).decrypt(sealed, None).decode("utf-8", "surrogatepass")
     except InvalidTag:
-        raise CannotRunError("what was committed does not fit the site key; use the key that the run was begun with, or --fresh") from None
+        raise CannotRunError("the commits were made with a different site key. Use the key of the run, or --fresh") from None
 
 
 def _cipher(key: bytes) -> AESSIV:

@@ -1,7 +1,8 @@
-"""What became of findings between two outputs: new, persisting, reopened, resolved, or not verified; it reads no files.
+"""Decide what became of findings between two outputs: new, persisting, reopened, resolved, or unverified.
 
-A finding that is there no more is resolved only where its engine has looked at all of the artifact again, or where the artifact is gone.
-Where that could not be checked (unreadable, left out, engine not selected, folder not listed) it is unverified, and stays so until it is.
+A finding that is gone is resolved only if its engine has checked the whole artifact again, or if the artifact is gone. If that was not
+possible (the artifact was unreadable or left out, the engine was not selected, the folder was not listed), the finding is unverified until
+it is. It reads no files.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import pyarrow as pa
 
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED
 
-_ADVISED = ("dependencies.known-vulnerability", "dependencies.malicious-package")  # what nobody finds without an advisory database
-# Of a finding, what tells what became of it; expressions over the columns of the table.
+_ADVISED = ("dependencies.known-vulnerability", "dependencies.malicious-package")  # found only with an advisory database
+# The columns that decide what became of a finding, as expressions over the table.
 SLIM = f"""finding_id, content_fingerprint, content_id, artifact, engine, coalesce(location.view = 'ocr', false)
     OR coalesce(len(list_filter(places, lambda one: one.view = 'ocr')) > 0, false) AS pictured,
     rule_id IN {_ADVISED} AS advised"""
 _BASE = "regexp_extract(artifact, '[^/]*$')"
-# A finding keeps its history over a move of its artifact: equal content at another path, or a new artifact with the file name of one that
-# is gone. Equal evidence alone joins nothing: what is a commonplace in a corpus would hide that it has come to a new place.
+# A finding keeps its history when its artifact moves: equal content at another path, or a new artifact with the file name of one that
+# is gone. Equal evidence alone joins nothing, because common text would then hide that it has appeared in a new place.
 _SAME = "content_fingerprint, content_id"
 _NAMED = f"content_fingerprint, {_BASE}"
 _NTH = "row_number() OVER (PARTITION BY {by} ORDER BY artifact, finding_id) AS nth"
@@ -31,7 +32,7 @@ _PAIRS = """
 _APART = (
     "CREATE TEMP TABLE vanished AS SELECT * FROM before ANTI JOIN now USING (finding_id)",
     "CREATE TEMP TABLE appeared AS SELECT * FROM now ANTI JOIN before USING (finding_id)",
-    # unread: a part that no engine has seen, so that one which found nothing to do may only not have seen it
+    # unread: an engine that found nothing to do may just not have seen the part that could not be read
     f"""CREATE TEMP TABLE covered AS SELECT l.artifact, l.unread, c.engine AS engine, c.status AS status FROM (
     SELECT artifact, unnest(coverage) AS c, status NOT IN ('scanned', 'skipped') AND NOT (status = 'partial'
     AND len(gaps) < {MAX_GAPS} AND len(list_filter(gaps, lambda g: g.engine IS NULL)) = 0) AS unread
@@ -45,7 +46,7 @@ _LOOKED = f"""(c.status = '{COMPLETE}'
     OR (NOT c.unread AND (c.status IN ('{NOT_APPLICABLE}', 'db_stale') OR (c.status = 'db_missing' AND NOT v.advised))))"""
 _BLIND = f"('{PARTIAL}', '{MISSING}', '{QUARANTINED}', '{NO_READER}')"
 _JOINED = (
-    # what stood in a picture was looked for only where everybody had what they needed, the transcriber too
+    # text in an image was looked for only if every engine involved had what it needed, including the transcriber
     f"""CREATE TEMP TABLE verdicts AS SELECT v.*, CASE
     WHEN v.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
     WHEN v.pictured AND v.artifact IN (SELECT artifact FROM covered WHERE status IN {_BLIND}) THEN 'unverified'
@@ -71,13 +72,13 @@ _JOINED = (
 
 
 def follow(connection: Any) -> None:
-    """From tables of a DuckDB connection make two more.
+    """Create two tables on a DuckDB connection, from tables that exist there.
 
-    `now` and `before` have the columns SLIM, `before` and `known` (those that were resolved earlier) also first_seen; `ledger` is the later
-    one, `earlier` has the artifacts of the one before.
+    Input: `now` and `before` have the columns SLIM; `before` and `known` (findings resolved earlier) also have first_seen. `ledger` is the
+    later ledger; `earlier` has the artifacts of the earlier one.
 
-    `states`: finding_id, state (new, persisting, reopened), first_seen (null for new ones) and `was`, its id before a move, for each row
-    of `now`. `ended`: finding_id and state (resolved, unverified) for each row of `before` that is gone.
+    Output: `states` has finding_id, state (new, persisting, reopened), first_seen (null for new findings) and `was`, the ID before a move,
+    for each row of `now`. `ended` has finding_id and state (resolved, unverified) for each row of `before` that is gone.
     """
     for statement in _APART:
         connection.execute(statement)
@@ -90,7 +91,7 @@ def follow(connection: Any) -> None:
 
 
 def _folders(artifact: str) -> Iterator[str]:
-    """The names under which a listing would report a folder above an artifact; `.` is the top of a source."""
+    """Yield the names under which a listing would report a folder above an artifact. `.` is the top of a source."""
     yield "."
     at = artifact.find("/")
     while at >= 0:

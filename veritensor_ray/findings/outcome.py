@@ -1,4 +1,4 @@
-"""What became of one planned artifact, and what status follows from it; it knows no engine."""
+"""What became of one planned artifact, and the status that follows. It does not depend on any engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INCOMPLETE = (PARTIAL, MISSING)
 
 
 class Standing(NamedTuple):
-    """How an artifact stands, by itself or with one engine, and why no better: in a sentence, and in a word."""
+    """The standing of an artifact, overall or with one engine, and the reason as a sentence and a code."""
 
     status: str
     reason: str | None = None
@@ -42,7 +42,7 @@ class Outcome:
     media_type: str | None = None
     content_id: str | None = None
     content_id_kind: str | None = None
-    same_as: str | None = None  # the artifact of the last complete sweep that has this content: nothing was scanned
+    same_as: str | None = None  # the artifact of the last complete sweep with this content: nothing was scanned
     bytes_scanned: int = 0
     segments: int = 0
     members: int = 0
@@ -53,20 +53,20 @@ class Outcome:
     coverage: dict[str, Standing] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
-    fault: Gap | None = None  # the first one that is not by design
-    # why files inside it were not read, where that is nobody's fault
+    fault: Gap | None = None  # the first gap that is not by design
+    # why files inside it were not read, if that is by design
     by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
-    unread: Gap | None = None  # the first gap that is not an engine's
+    unread: Gap | None = None  # the first gap not caused by an engine
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
 
     @property
     def incomplete(self) -> bool:
-        """Whether something is missing that is somebody's fault."""
+        """Whether something is missing that should have been read."""
         return self.fault is not None
 
     def add_gap(self, gap: Gap) -> None:
-        """Note something that was not read or checked."""
+        """Record something that was not read or checked."""
         self.gaps_total += gap.count
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(gap)
@@ -80,14 +80,14 @@ class Outcome:
             self.coverage[gap.engine] = Standing(PARTIAL, gap.reason, gap.code)
 
     def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
-        """What is missing for everyone (a reader) is said of the artifact, what is missing for an engine in its coverage."""
+        """Record a gap by design: a missing reader affects the artifact, a missing capability of an engine its coverage."""
         if engine is None:
             self.by_design[gap.reason, gap.code] += gap.count
         elif self.coverage.get(engine, Standing(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
             self.coverage[engine] = Standing(coverage, gap.reason, gap.code)
 
     def settle(self) -> None:
-        """Decide the status: `scanned` only where every selected engine that applies ran on all of it."""
+        """Decide the status. It is `scanned` only if every selected engine that applies has seen all of the artifact."""
         if self.status is None:
             self.status, self.reason, self.reason_code = self._settled()
         if self.unread is not None:  # what could not be read, no engine has seen
@@ -96,7 +96,7 @@ class Outcome:
                     self.coverage[name] = Standing(PARTIAL, self.unread.reason, self.unread.code)
 
     def _settled(self) -> Standing:
-        """The status that follows from coverage and gaps, and why it is not `scanned`."""
+        """Return the status that follows from coverage and gaps, and the reason if it is not `scanned`."""
         quarantined = {name: standing for name, standing in self.coverage.items() if standing.status == QUARANTINED}
         if quarantined:
             said = "; ".join(f"{name}: {standing.reason}" for name, standing in quarantined.items())
@@ -108,5 +108,5 @@ class Outcome:
                 return Standing("partial", f"{name}: {standing.reason}", standing.code)
         if self.bodiless is not None:
             return Standing("skipped", self.bodiless, ReasonCode.NO_READER)
-        # the commonest reason of what is missing by design; how much it is, the gaps say
+        # the most common reason by design; the gaps have the full list
         return Standing("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))

@@ -1,4 +1,4 @@
-"""An outcome as the row that a commit stores, with nothing secret in it; it decides nothing."""
+"""Convert an outcome to the row that a commit stores, with nothing secret in it. It makes no decisions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _OF_GAPS = ("member", "location", "engine", "reason", "bound")
 
 
 def outcome_row(outcome: Outcome, fingerprints: Mapping[str, str], site_key: bytes, parts: int = 1) -> dict[str, Any]:
-    """The row of the commit (schema COMMIT), with nothing secret in it."""
+    """Return the row of the commit (schema COMMIT), with nothing secret in it."""
     row = cleaned(_raw(outcome, fingerprints), outcome.recorded.values, site_key)
     return sealed(row, outcome.recorded.values, site_key) if parts > 1 else row
 
 
 def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """The row as it was found: it goes nowhere but through `cleaned`."""
+    """Return the raw row. It must always pass through `cleaned`."""
     names = (
         "artifact",
         "part",

@@ -1,4 +1,7 @@
-"""The one place that every text of a commit's row goes through before it is written: by the schema, so that no column is forgotten."""
+"""Redact every text of a commit's row before it is written.
+
+The schema drives this, so that no column can be forgotten.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from veritensor_ray.findings.redact import name_safe, reason_safe, tagged, visib
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.findings.sensitive_values import Values, without_values
 
-# What does not come from the text of the corpus: names of artifacts, which have to be found again (the one exception); digests and what stores call a
-# version; words of closed sets, and names and fingerprints of engines and rules.
+# Not from the text of the corpus: names of artifacts, which must be found again (the one exception); digests and what stores call a
+# version; words of closed sets; names and fingerprints of engines and rules.
 AS_THEY_ARE = frozenset(
     (
         *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status", "reason_code"),
@@ -27,21 +30,21 @@ AS_THEY_ARE = frozenset(
         *("rollup.rule_id", "rollup.severity"),
     )
 )
-# Names are masked by what they are, and stay two where they were two.
+# Names are masked by their form; two different names stay different.
 NAMES = frozenset(
     (
         *("findings.member", "gaps.member", "rollup.column"),
         *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("column", "part")),
     )
 )
-# Redacted already, with more of what stands around them than is left here; what stands in a row is one text cut into three.
+# Already redacted, with more context than is left here; the texts of a row are one text cut into three.
 _EVIDENCE = ("evidence_before", "evidence", "evidence_after")
 _REDACTED = frozenset(("findings.message", *(f"findings.{name}" for name in _EVIDENCE)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A field that is a text, or holds some below it (`inner`)."""
+    """A field that is a text, or that has such fields below it (`inner`)."""
 
     name: str
     path: str
@@ -64,7 +67,7 @@ class _TextColumn(NamedTuple):
 
 
 def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
-    """A row of a commit with nothing secret in it: what has a form of its own, and the values that its artifact holds, wherever one stands."""
+    """Return a commit's row with nothing secret in it: no secrets recognized by form, and none of its artifact's values."""
     places = list(_texts(row, _columns()))
     names = [found["member"] for found in row["findings"]]
     safe = {name: name_safe(name) for name in {place.text for place in places if place.column.path in NAMES}}
@@ -79,7 +82,10 @@ def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, A
 
 
 def sealed(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
-    """A row of one part of several: another part may know what this one must not show, so its texts wait, sealed, for who sees all parts."""
+    """Return the row of one part of several, with its texts encrypted.
+
+    Another part may know values that this one must not show, so the texts stay sealed until all parts are together.
+    """
     places = list(_texts(row, _columns()))
     waiting = json.dumps([[place.text for place in places], values.kinds])
     for place in places:
@@ -88,7 +94,7 @@ def sealed(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, An
 
 
 def unsealed(parts: Sequence[dict[str, Any]], site_key: bytes) -> None:
-    """Give the rows of all parts their texts again, without the values that any of them found."""
+    """Restore the texts in the rows of all parts, without the values that any of them found."""
     values, all_places = Values(), []
     for row in parts:
         texts, kinds = json.loads(unseal(site_key, row["sealed"]))
@@ -103,14 +109,14 @@ def unsealed(parts: Sequence[dict[str, Any]], site_key: bytes) -> None:
 
 
 def _seal_names(row: dict[str, Any], names: Sequence[str | None], site_key: bytes) -> None:
-    """Findings are told apart by the whole name of their member, of which only who has the key sees more than is shown."""
+    """Seal the full names of members. They distinguish findings, but only a holder of the key may see more than is shown."""
     for found, name in zip(row["findings"], names, strict=True):
         if name is not None and found["member"] != name:
             found["member_sealed"] = found.get("member_sealed") or seal(site_key, name)
 
 
 def _hide(row: dict[str, Any], places: Sequence[_TextColumn], values: Values, site_key: bytes, safe: Mapping[str, str]) -> None:
-    """Take values out of all texts; `safe` is what is shown of names without them."""
+    """Remove values from all texts. `safe` holds what is shown of names without them."""
     evidence = ["".join(found[name] or "" for name in _EVIDENCE) for found in row["findings"]]
     names = [place for place in places if place.column.path in NAMES]
     others = [place for place in places if place.column.path not in NAMES and place.column.name not in _EVIDENCE]
@@ -145,7 +151,7 @@ def _with_texts(fields: Iterable[pa.Field], prefix: str) -> Iterator[_Column]:
 
 
 def _texts(row: dict[str, Any], columns: Sequence[_Column]) -> Iterator[_TextColumn]:
-    """Every text of a row that is not null."""
+    """Yield every text of a row that is not null."""
     for column in columns:
         value = row.get(column.name)
         if value is None:

@@ -1,6 +1,7 @@
-"""A policy applied to findings: which severity each has, and by what it is suppressed. It knows neither engines nor runs.
+"""Apply a policy to findings: the severity of each, and what suppresses it.
 
-Nothing is taken away: what is off or suppressed stays in the table, and says so. `severity_original` is never touched.
+Nothing is removed: a finding that is turned off or suppressed stays in the table, marked as such. `severity_original` is never changed. It
+does not depend on engines or runs.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "MATCHES", "Judge", "Policy", "PolicyRule", "Suppression", "load_policy", "matches", "notes"]
 
-SOON = 14  # days before it expires in which a suppression is spoken of
+SOON = 14  # days before its expiry in which a suppression is mentioned
 _LISTED = 10  # sentences of one kind
-COLUMNS = ("finding_id", "content_fingerprint", "artifact", "rule_id", "content_id")  # that suppressions look at
+COLUMNS = ("finding_id", "content_fingerprint", "artifact", "rule_id", "content_id")  # the columns that suppressions look at
 _EXACT = {"finding": "finding_id", "fingerprint": "content_fingerprint", "sha256": "content_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Matcher:
-    """What has to be true of a row: columns that are equal, and globs."""
+    """The conditions of an entry: columns with an exact value, and globs."""
 
     exact: tuple[tuple[str, str], ...]
     rule: re.Pattern[str] | None
@@ -49,7 +50,7 @@ def _matcher(one: PolicyRule | Suppression) -> _Matcher:
 
 
 class Judge:
-    """Applies a policy as of one day (UTC) to tables of findings, and counts what its entries match. It can be pickled."""
+    """Apply a policy as of one day (UTC) to tables of findings, and count the matches of its entries. Can be pickled."""
 
     def __init__(self, policy: Policy, today: date) -> None:
         self.policy, self.today = policy, today
@@ -62,12 +63,12 @@ class Judge:
 
     @property
     def identity(self) -> str:
-        """What two runs have to share to have the same result: all of the policy, and what of it has expired."""
+        """What two runs must share to get the same result: the whole policy, and which entries have expired."""
         gone = ",".join(str(number) for number, expired in enumerate(self._expired) if expired)
         return f"{self.policy.digest()}-{sha256(gone.encode()).hexdigest()[:8]}" if gone else self.policy.digest()
 
     def apply(self, table: pa.Table) -> pa.Table:
-        """The same rows in the same order, with `severity` and `suppressed_by` as this policy has them, whatever they were before."""
+        """Return the same rows in the same order, with `severity` and `suppressed_by` set by this policy, whatever they were."""
         severity, suppressed_by = table["severity_original"], pa.nulls(table.num_rows, pa.string())
         if table.num_rows and (self._rules or self._suppressions):
             severity, suppressed_by = self._judged(table)
@@ -77,7 +78,7 @@ class Judge:
         return table
 
     def report(self) -> dict[str, Any]:
-        """For run.json: the policy's file and digest, and what its entries matched so far. `day` is the one it was applied as of."""
+        """Return an entry for run.json: the policy's file and digest, and the matches so far. `day` is the day it was applied for."""
         entries = zip(self.policy.suppressions, self._expired, self._findings, strict=True)
         return {
             "file": self.policy.file,
@@ -101,7 +102,7 @@ class Judge:
     def _judged(self, table: pa.Table) -> tuple[Any, Any]:
         seen = _Matched(table)
         matched = self._matched(seen)
-        by = np.full(table.num_rows, -1, np.int64)  # numbers of suppressions, then of rules
+        by = np.full(table.num_rows, -1, np.int64)  # numbers of suppressions, followed by rules
         for number, rows in matched.items():
             if not self._expired[number]:
                 self._findings[number] += len(rows)
@@ -114,7 +115,7 @@ class Judge:
         return pc.coalesce(_chosen(SEVERITIES, severity), table["severity_original"]), _chosen(labels, by)
 
     def _ruled(self, seen: _Matched, by: Rows) -> Rows:
-        """The rules' severities as numbers, -1 for none; what they turn off goes into `by`, unless something is there already."""
+        """Return severities set by rules as numbers, -1 for none. Rows turned off by a rule are marked in `by`, if unmarked."""
         severity, undecided = np.full(len(by), -1, np.int64), np.ones(len(by), bool)
         for number, rule in enumerate(self.policy.rules):
             rows = seen.narrowed(self._rules[number], np.flatnonzero(undecided))
@@ -128,7 +129,7 @@ class Judge:
         return severity
 
     def _matched(self, seen: _Matched) -> dict[int, Rows]:
-        """The rows of each suppression that has some, in the order of the file."""
+        """Return the matching rows of each suppression, in the order of the file."""
         matched = {number: seen.narrowed(one, seen.all) for number, one in enumerate(self._suppressions) if not one.exact}
         for column, numbers in self._by_value.items():
             for value, rows in seen.having(column, list(numbers)):
@@ -137,7 +138,7 @@ class Judge:
 
 
 def _looked_up(matchers: Sequence[_Matcher]) -> dict[str, dict[str, list[int]]]:
-    """Of matchers with exact values: by column and value, their numbers. One value is enough to find the few rows that may match."""
+    """Index the matchers with exact values by column and value. One value is enough to find the few candidate rows."""
     found: dict[str, dict[str, list[int]]] = {}
     for number, one in enumerate(matchers):
         if one.exact:
@@ -151,7 +152,7 @@ def _chosen(names: Sequence[str], numbers: Rows) -> Any:
 
 
 class _Matched:
-    """A table as matchers look at it. Globs are tried once on each different name, and only on those of rows that are left."""
+    """A table prepared for matchers. Each glob is tried once per distinct name, and only on names of the remaining rows."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -159,7 +160,7 @@ class _Matched:
         self.all: Rows = np.arange(table.num_rows)
 
     def narrowed(self, by: _Matcher, rows: Rows) -> Rows:
-        """Those of the rows that match."""
+        """Return those of the rows that match."""
         for column, value in by.exact:
             rows = rows[self._equal(column, value, rows)]
         for column, pattern in (("rule_id", by.rule), ("artifact", by.path)):
@@ -173,7 +174,7 @@ class _Matched:
         return rows
 
     def having(self, column: str, values: list[str]) -> Iterator[tuple[str, Rows]]:
-        """For each of the values that is there, its rows."""
+        """Yield the rows of each value that occurs."""
         codes = pc.fill_null(pc.index_in(self._table[column], value_set=pa.array(values, pa.string())), -1).to_numpy()
         rows = np.flatnonzero(codes >= 0)
         rows = rows[np.argsort(codes[rows], kind="stable")]
@@ -182,7 +183,7 @@ class _Matched:
             yield values[code], part
 
     def below(self, threshold: float | None, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Which of the rows have a confidence below it; a row without one stands for many, and stays."""
+        """Return which rows have a confidence below the threshold. A row without confidence stands for many findings and stays."""
         if threshold is None:
             return np.zeros(len(rows), bool)
         below: npt.NDArray[np.bool_] = pc.fill_null(pc.less(self._table["confidence"], threshold), False).to_numpy()
@@ -193,7 +194,7 @@ class _Matched:
         return equal
 
     def _coded(self, column: str) -> tuple[list[str], Rows]:
-        """The different values of a column, and for each row which of them it has."""
+        """Return the distinct values of a column, and the index of each row's value."""
         if column not in self._names:
             encoded = self._table[column].dictionary_encode().unify_dictionaries()
             codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])
@@ -202,13 +203,16 @@ class _Matched:
 
 
 def matches(one: Suppression, table: pa.Table) -> int:
-    """How many rows of a table, which has at least COLUMNS, a suppression matches, expired or not."""
+    """Return how many rows of a table (with at least COLUMNS) a suppression matches, expired or not."""
     seen = _Matched(table)
     return len(seen.narrowed(_matcher(one), seen.all))
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
-    """Sentences for the end of a run, from what `Judge.report` gave: suppressions that have expired, soon will, or match nothing."""
+    """Return sentences for the end of a run, based on `Judge.report`.
+
+    They name suppressions that have expired, will expire soon, or match nothing.
+    """
     expired, unused, soon = [], [], []
     today = date.fromisoformat(report["day"])
     for one in report["suppressions"]:

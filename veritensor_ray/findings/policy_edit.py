@@ -1,4 +1,7 @@
-"""Adds a suppression to the text of a policy file, which keeps its comments and order. It knows neither findings nor the terminal."""
+"""Add a suppression to the text of a policy file, keeping its comments and order.
+
+It does not depend on findings or a terminal.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,25 @@ from veritensor_ray.findings.policy_file import Policy, Suppression, parse, read
 from veritensor_ray.findings.redact import visible
 
 _KEYS = ("finding", "fingerprint", "rule", "sha256", "path", "reason", "owner", "expires", "id")
-_BY_HAND = "write it with one `- ` a line, or add the entry by hand"
+_BY_HAND = "use block style with `- ` before each entry, or add the entry by hand"
 
 
 def add_to_file(path: Path, entry: Suppression) -> None:
-    """Write an entry to a policy file, all of it or nothing; a file that is not there is made with mode 0600.
+    """Write an entry to a policy file, completely or not at all. A new file gets mode 0600.
 
-    Raises UsageError where the file is laid out so that this cannot be done, CannotRunError where it cannot be written.
+    Raises UsageError if the layout of the file does not allow it, and CannotRunError if the file cannot be written.
     """
-    target = path.resolve()  # a link stays one
+    target = path.resolve()  # a link stays a link
     try:
         with _alone(target.parent):
             text = added(read(target) if target.exists() else "", entry, str(path))
             _replace(target, text.encode())
     except OSError as error:
-        raise CannotRunError(f"policy file {path} cannot be written ({error.strerror}); its folder has to be there, and writable") from None
+        raise CannotRunError(f"policy file {path} cannot be written ({error.strerror}). Its folder must exist and be writable") from None
 
 
 def added(text: str, entry: Suppression, file: str) -> str:
-    """The text with the entry as the last suppression. Raises UsageError unless it means the same as before and that entry."""
+    """Return the text with the entry as the last suppression. Raises UsageError unless only that entry is added."""
     before = parse(text, file)
     result = _inserted(text, entry, file)
     try:
@@ -45,17 +48,17 @@ def added(text: str, entry: Suppression, file: str) -> str:
         after = Policy()
     expected = before.model_copy(update={"suppressions": (*before.suppressions, entry)})
     if after.model_dump() != expected.model_dump():
-        raise UsageError(f"policy file {file} is laid out so that nothing can be added safely, and was left as it was; {_BY_HAND}")
+        raise UsageError(f"policy file {file} has a layout to which nothing can be added safely. It was not changed; {_BY_HAND}")
     return result
 
 
 def _inserted(text: str, entry: Suppression, file: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     try:
-        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # slow for a long file, and there everywhere
+        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # slow for a long file, but always available
     except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"policy file {file}: {error}; {_BY_HAND}") from None
-    if not isinstance(root, yaml.MappingNode):  # empty, or comments alone
+    if not isinstance(root, yaml.MappingNode):  # empty, or only comments
         return _appended(text, newline, _section(entry, "", newline))
     if root.flow_style:
         raise UsageError(f"policy file {file} is written in braces; {_BY_HAND}")
@@ -75,14 +78,14 @@ def _section(entry: Suppression, margin: str, newline: str) -> str:
 
 
 def _lines(entry: Suppression, margin: str, newline: str) -> str:
-    """An entry as an item of a list; whatever is text is quoted, so that it cannot be taken for anything else."""
+    """Return an entry as an item of a list. Text is quoted, so that it cannot be read as anything else."""
     values = [(name, value) for name in _KEYS if (value := getattr(entry, name)) is not None]
     words = [f"{name}: {_scalar(value) if isinstance(value, str) else value.isoformat()}" for name, value in values]
     return "".join(f"{margin}{'  ' if number else '- '}{word}{newline}" for number, word in enumerate(words))
 
 
 def _scalar(text: str) -> str:
-    """One line in double quotes. A name that holds what no editor shows is escaped: people review this file."""
+    """Return one line in double quotes. Characters that no editor shows are escaped, because people review this file."""
     quoted: str = yaml.safe_dump(text, default_style='"', width=1 << 30, allow_unicode=visible(text) == text)
     return quoted.strip()
 
@@ -92,17 +95,17 @@ def _appended(text: str, newline: str, section: str) -> str:
 
 
 def _in_place_of_nothing(text: str, value: Any, lines: str, newline: str) -> str:
-    """`suppressions:` with nothing, null or `[]` behind it."""
+    """Replace `suppressions:` followed by nothing, null or `[]`."""
     start, end = value.start_mark.index, value.end_mark.index
     if "#" in text[start:end]:
-        return text  # a comment in the brackets would be lost; the caller refuses what has not changed
+        return text  # a comment in the brackets would be lost; the caller rejects unchanged text
     kept = text[:start].rstrip(" \t") if end > start else text[:start]
     at = _line_end(text, end)
     return _appended(kept + text[end:at], newline, lines) + text[at:]
 
 
 def _after_last(text: str, items: Any, entry: Suppression, newline: str) -> str:
-    """Behind the last item and the comments that are indented like its inside."""
+    """Insert after the last item and the comments indented like its content."""
     column = items.start_mark.column
     at = _item_end(text, items)
     while (comment := re.compile(r"([ \t]*)#[^\r\n]*").match(text, at)) and len(comment[1]) > column:
@@ -111,7 +114,7 @@ def _after_last(text: str, items: Any, entry: Suppression, newline: str) -> str:
 
 
 def _item_end(text: str, node: Any) -> int:
-    """Where the line begins that follows the last value inside a node: a block's own end lies behind comments that follow it."""
+    """Return where the line after the last value of a node begins. The end of a block node lies after trailing comments."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         node = node.value[-1] if isinstance(node, yaml.SequenceNode) else node.value[-1][1]
     end = node.end_mark
@@ -119,17 +122,17 @@ def _item_end(text: str, node: Any) -> int:
 
 
 def _line_end(text: str, at: int) -> int:
-    """The beginning of the next line, or the end of the text."""
+    """Return the beginning of the next line, or the end of the text."""
     found = re.compile(r"\r\n?|\n").search(text, at)
     return found.end() if found else len(text)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two of these commands at once would lose an entry; a lock on the folder leaves no file behind."""
+    """Lock the folder, because two of these commands at once would lose an entry. The lock leaves no file behind."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
+        with contextlib.suppress(OSError):  # file systems without locks
             fcntl.flock(opened, fcntl.LOCK_EX)
         yield
     finally:
@@ -137,7 +140,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Put the data there in one step, with the mode and, where that is allowed, the owner of what was there."""
+    """Replace the file in one step, keeping its mode and, if allowed, its owner."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     temporary.touch(mode=0o600, exist_ok=False)
     try:

@@ -1,4 +1,7 @@
-"""The policy file: what may stand in it, and how a file that nobody vouches for is read. It knows neither tables nor the terminal."""
+"""The policy file: what it may contain, and how a file from an untrusted origin is read.
+
+It does not depend on tables or a terminal.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,17 @@ _MOST_TEXT = 4096
 
 
 def path_glob(pattern: str) -> re.Pattern[str]:
-    """A glob on names of artifacts, as in `include` and `exclude`; `/notes.md` matches at the top alone, `notes.md` in any folder."""
+    """Compile a glob for names of artifacts, as in `include` and `exclude`.
+
+    `/notes.md` matches only at the top, `notes.md` in any folder.
+    """
     compiled = re.compile(fnmatch.translate(pattern[1:])) if pattern.startswith("/") else globs([pattern])
-    assert compiled is not None  # noqa: S101  # of one pattern
+    assert compiled is not None  # noqa: S101  # compiled from one pattern
     return compiled
 
 
 def rule_glob(pattern: str) -> re.Pattern[str]:
-    """A glob on ids of rules."""
+    """Compile a glob for rule IDs."""
     return re.compile(fnmatch.translate(pattern))
 
 
@@ -56,7 +62,7 @@ def _compiles(pattern: str) -> str:
     try:
         path_glob(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"no glob: {error}") from None
+        raise ValueError(f"not a valid glob: {error}") from None
     return pattern
 
 
@@ -67,7 +73,7 @@ def _says_something(text: str) -> str:
 
 
 def _day(value: Any) -> Any:
-    """Numbers are no days here, or `expires: 2027` would be in 1970."""
+    """Reject numbers, because `expires: 2027` would be a day in 1970."""
     if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
         return value
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
@@ -76,7 +82,7 @@ def _day(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """A key with nothing behind it is an empty list."""
+    """Read a key with an empty value as an empty list."""
     return () if value is None else value
 
 
@@ -87,7 +93,10 @@ _Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]
 
 
 class PolicyRule(Section):
-    """What findings of a path and rule are worth. Without a severity they keep the engine's: an exception to the rules below it."""
+    """The severity for findings of a path and rule.
+
+    Without a severity they keep the engine's, which makes an exception to the rules below.
+    """
 
     path: _Glob | None = None
     rule: _Glob | None = None
@@ -103,7 +112,7 @@ class PolicyRule(Section):
 
 
 class Suppression(Section):
-    """Findings that somebody has looked at and does not want to see; all that is given has to match."""
+    """Findings that somebody has reviewed and does not want to see. All given conditions must match."""
 
     finding: _Id | None = None
     fingerprint: _Id | None = None
@@ -123,22 +132,22 @@ class Suppression(Section):
 
     @property
     def match(self) -> dict[str, str]:
-        """What has to be true of a finding."""
+        """The conditions that a finding must meet."""
         return {name: value for name in MATCHES if (value := getattr(self, name)) is not None}
 
     @property
     def name(self) -> str:
-        """Its id; where the file gives none, one that depends on what it matches alone."""
+        """The ID, or, if the file gives none, one that depends only on the conditions."""
         digest = hashlib.sha256(json.dumps(self.match, sort_keys=True).encode()).hexdigest()
         return self.id or f"S-{digest[:8]}"
 
     def expired(self, today: date) -> bool:
-        """From the day on that `expires` names."""
+        """Whether `today` is the day that `expires` names, or later."""
         return self.expires is not None and self.expires <= today
 
 
 class Policy(Section):
-    """Everything that a policy file says. `file` is where it came from; None: there is none."""
+    """Everything that a policy file says. `file` is its path, None if there is no file."""
 
     required_engines: Annotated[tuple[_Words, ...], BeforeValidator(_listed)] = ()
     rules: Annotated[tuple[PolicyRule, ...], BeforeValidator(_listed)] = ()
@@ -150,57 +159,57 @@ class Policy(Section):
     def _ids_are_unique(cls, value: tuple[Suppression, ...]) -> tuple[Suppression, ...]:
         known: dict[str, dict[str, str]] = {}
         for one in value:
-            # what was renewed after it expired stands there twice, and is the same
+            # a suppression renewed after it expired appears twice, with the same meaning
             if one.id and known.setdefault(one.id, one.match) != one.match:
                 raise ValueError(f"two suppressions have the id {one.id}")
         return value
 
     @property
     def file(self) -> str | None:
-        """The path as it was given."""
+        """The path as given."""
         return self._file
 
     def digest(self) -> str:
-        """Short SHA-256 over all that the file says; comments and layout do not count."""
+        """A short SHA-256 of everything the file says; comments and layout do not count."""
         values = self.model_dump(mode="json", exclude_none=True)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_policy(path: str | None) -> Policy:
-    """The policy in a file; without a path that in policy.yaml here, or an empty one. Raises UsageError."""
+    """Load a policy file. Without a path, load policy.yaml in the current folder, or an empty policy. Raises UsageError."""
     file = Path(path or DEFAULT)
-    if path is None and not os.path.lexists(file):  # a dangling link is a mistake, not a policy that asks for nothing
+    if path is None and not os.path.lexists(file):  # a dangling link is a mistake, not an empty policy
         return Policy()
     return parse(read(file), str(file))
 
 
 def read(file: Path) -> str:
-    """The text of a policy file, line ends as they are. Raises UsageError where it is none, or too large."""
+    """Return the text of a policy file with its line ends. Raises UsageError if it is not readable text, or too large."""
     try:
         if file.exists() and not file.is_file():
-            raise UsageError(f"policy file {file} is no regular file; name one with --policy or `policy` in the configuration")
+            raise UsageError(f"policy file {file} is not a regular file. Name one with --policy, or with `policy` in the configuration")
         with file.open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise UsageError(f"policy file {file} is larger than {_MOST_BYTES >> 20} MiB; match many findings by path, rule or sha256")
+            raise UsageError(f"policy file {file} is larger than {_MOST_BYTES >> 20} MiB. Match many findings by path, rule or sha256")
         return data.decode("utf-8")
     except FileNotFoundError:
-        raise UsageError(f"policy file {file} does not exist; correct `policy` in the configuration, or write one") from None
+        raise UsageError(f"policy file {file} does not exist. Correct `policy` in the configuration, or create the file") from None
     except OSError as error:
-        raise UsageError(f"policy file {file} cannot be read ({error.strerror}); correct its permissions") from None
+        raise UsageError(f"policy file {file} cannot be read ({error.strerror}). Correct its permissions") from None
     except UnicodeDecodeError:
-        raise UsageError(f"policy file {file} is not UTF-8; save it as UTF-8") from None
+        raise UsageError(f"policy file {file} is not UTF-8. Save it as UTF-8") from None
 
 
 def parse(text: str, file: str | None = None) -> Policy:
-    """The policy in a text; `file` is for messages. Raises UsageError that names the key and the nearest known one."""
+    """Parse a policy; `file` is used in messages. Raises UsageError that names the wrong key and the nearest known one."""
     try:
         _refuse_tricks(text)
         data = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
-        raise UsageError(f"policy file {file}: {error}; docs/policy.md shows what it may hold") from None
+        raise UsageError(f"policy file {file}: {error}. docs/policy.md describes the format") from None
     if not isinstance(data or {}, dict):
-        raise UsageError(f"policy file {file}: the top level has to be a mapping: required_engines, rules, suppressions")
+        raise UsageError(f"policy file {file}: the top level must be a mapping with the keys  required_engines, rules, suppressions")
     try:
         policy = Policy.model_validate(data or {})
     except ValidationError as error:
@@ -210,22 +219,25 @@ def parse(text: str, file: str | None = None) -> Policy:
 
 
 def _refuse_tricks(text: str) -> None:
-    """What lets a small file become a large one, or a deep one. Raises ValueError."""
+    """Refuse what turns a small file into a huge or deeply nested one. Raises ValueError."""
     depth = nodes = 0
     event: Any
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ValueError(f"anchors and aliases are refused (line {event.start_mark.line + 1}): write the entry out")
+            raise ValueError(f"anchors and aliases are not allowed (line {event.start_mark.line + 1}); write the entry out")
         nodes += isinstance(event, yaml.NodeEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MOST_DEPTH or nodes > _MOST_NODES:
-            raise ValueError(f"more than {_MOST_DEPTH} levels or {_MOST_NODES} values are refused")
+            raise ValueError(f"more than {_MOST_DEPTH} levels or {_MOST_NODES} values are not allowed")
 
 
 class _Loader(_Base):
-    """Every scalar is text, but for null: an id of digits stays one, `off` is no boolean. A key that stands there twice is an error."""
+    """A loader that reads every scalar except null as text, and rejects duplicate keys.
 
-    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML's own
+    An ID of digits stays text, and `off` does not become a boolean.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as in PyYAML
         first: [(tag, pattern) for tag, pattern in known if tag == "tag:yaml.org,2002:null"]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -234,5 +246,5 @@ class _Loader(_Base):
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f"the key {twice} stands there twice (line {node.start_mark.line + 1})")
+            raise ValueError(f"the key {twice} appears twice (line {node.start_mark.line + 1})")
         return super().construct_mapping(node, deep)

@@ -1,4 +1,4 @@
-"""Where hits stand: offsets in a segment led back to the lines, characters and bytes of the original; it knows no engine."""
+"""Map hits from offsets in a segment to lines, characters and bytes of the original. It does not depend on any engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = (*_LOCATION, "member", "notice", "owned", "start", "boxes")
 
 
 class Columns:
-    """Where the rows of a batch that have hits stand: each column is fetched once for all of them."""
+    """The positions of the rows of a batch that have hits. Each column is fetched once for all of them."""
 
     def __init__(self, batch: pa.RecordBatch, rows: Iterable[int]) -> None:
         self._number = {row: number for number, row in enumerate(sorted(set(rows)))}
@@ -35,11 +35,11 @@ class Columns:
         self._place: Place | None = None
 
     def artifact(self, row: int) -> int:
-        """The artifact that a row is of."""
+        """Return the artifact that a row belongs to."""
         return self._artifacts[self._number[row]]
 
     def at(self, row: int) -> Place:
-        """The text of a row and where it stands; hits come sorted, so that one at a time is enough."""
+        """Return the text of a row and its position. Hits come sorted, so keeping one at a time is enough."""
         if self._place is None or self._place.row != row:
             number = self._number[row]
             self._place = Place(row, self._values[number], self._texts[number].as_py() or "", self._origins.of(number))
@@ -52,7 +52,10 @@ def _items(column: pa.Array) -> list[Any]:
 
 
 class Place:
-    """A text of a batch and where it stands. Hits in it come in order: what stands before one is counted on from the last."""
+    """A text of a batch and its position.
+
+    Hits must come in order, because counting resumes at the previous one.
+    """
 
     def __init__(self, row: int, values: Mapping[str, Any], text: str, origins: Origins | None) -> None:
         self.row, self.values, self.text = row, values, text
@@ -64,7 +67,7 @@ class Place:
 
     @functools.cached_property
     def _number(self) -> int:
-        """Of a text that is not the original's."""
+        """The number of a derived text."""
         return crc32(self.text.encode("utf-8", "replace"))
 
     @functools.cached_property
@@ -78,11 +81,11 @@ class Place:
         return line is not None and self.values["row"] is None
 
     def span(self, hit: Hit) -> tuple[int, int]:
-        """The characters of the original that a hit stands for."""
+        """Return the characters of the original that a hit stands for."""
         return next(self.spans((hit,)))
 
     def spans(self, hits: Sequence[Hit]) -> Iterator[tuple[int, int]]:
-        """The same of each of many."""
+        """Yield the same for each of many hits."""
         if self._origins is None:
             return ((self._start + hit.start, self._start + hit.end) for hit in hits)
         starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
@@ -91,7 +94,7 @@ class Place:
         return zip(firsts.tolist(), lasts.tolist(), strict=True)
 
     def derived(self, hit: Hit) -> dict[str, Any]:
-        """Of a text that is not the original's: its number, the hit in it, the original's characters behind each of the three fields."""
+        """Return, for a derived text, its number, the hit in it, and the original's characters behind the three fields."""
         origins = self._origins
         if not origins:
             return {}
@@ -101,7 +104,7 @@ class Place:
         return {"text": self._number, "start": hit.start, "end": hit.end, "fields": fields}
 
     def location(self, hit: Hit) -> dict[str, Any]:
-        """Where a hit stands in the original: lines, characters and bytes counted from the beginning of its unit."""
+        """Return the location of a hit in the original: lines, characters and bytes counted from the beginning of its unit."""
         found = {name: self.values[name] for name in _LOCATION}
         found["start"], found["end"] = self.span(hit)
         if self._origins:
@@ -131,14 +134,14 @@ class Place:
         return self._bytes
 
     def _extent(self, origins: Origins, first: int, last: int) -> tuple[int, int]:
-        """The characters of the original that those of the text come from."""
+        """Return the characters of the original that a range of the text comes from."""
         if first >= last:
             return 0, 0
         return origins.back(len(self.text), first)[0], origins.back(len(self.text), last - 1)[1]
 
 
 class _OriginColumns:
-    """Origins of many texts; they stay columns, since there may be one for each of a text's characters."""
+    """Origins of many texts. They stay columns, because there may be one per character."""
 
     def __init__(self, column: pa.ListArray) -> None:
         self._offsets: list[int] = column.offsets.to_pylist()
@@ -146,13 +149,13 @@ class _OriginColumns:
         self._all = Origins(*(number.astype(np.int64) for number in numbers))
 
     def of(self, number: int) -> Origins | None:
-        """Of a text that is not the original's."""
+        """Return the origins of a derived text, or None."""
         first, last = self._offsets[number : number + 2]
         return self._all[first:last] if last > first else None
 
 
 def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:
-    """Left, top, right and bottom of the picture's part that holds a hit."""
+    """Return left, top, right and bottom of the part of the image that holds a hit."""
     begins = [0, *(box["end"] for box in boxes)]
     inside = [
         box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]

@@ -1,7 +1,7 @@
-"""Makes a sweep the last complete one, and removes old ones; it reads no table.
+"""Make a sweep the last complete one, and remove old ones.
 
-`latest.json` is written last, with one PUT, and is what counts. On a local disk `findings`, `ledger` and `rollup` lead to the last sweep as
-well, through the one link `current`, for whoever reads Parquet with other tools.
+`latest.json` is written last, with one PUT, and decides. On a local disk, `findings`, `ledger` and `rollup` also lead to the last sweep
+through the single link `current`, for anyone who reads Parquet with other tools. It reads no table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CURRENT = "current"
 
 
 def publish(state: OutputStore, run: Mapping[str, Any]) -> str | None:
-    """Make a sweep the last complete one: from here on every command and every reader sees it. Returns what `link` does."""
+    """Make a sweep the last complete one, visible to every command and reader. Returns what `link` returns."""
     sweep = str(run["scan_id"])
     about = {"sweep": sweep, "started_at": run["started_at"], "finished_at": run["finished_at"], "site_key_id": run["site_key_id"]}
     state.put(LATEST, json.dumps(about, indent=2).encode())
@@ -28,9 +28,9 @@ def publish(state: OutputStore, run: Mapping[str, Any]) -> str | None:
 
 
 def link(state: OutputStore, sweep: str) -> str | None:
-    """On a local disk, make the links lead to the last complete sweep; one that published may have died before it did this.
+    """On a local disk, point the links to the last complete sweep. An earlier run may have died after publishing.
 
-    Returns why that is not possible: not every file system has links, and no command of this package needs them.
+    Returns why that is not possible, or None. Some file systems have no links, and no command of this package needs them.
     """
     folder = state.local
     if folder is None:
@@ -41,16 +41,16 @@ def link(state: OutputStore, sweep: str) -> str | None:
                 (folder / name).symlink_to(f"{CURRENT}/{name}")
         temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
         temporary.symlink_to(f"{SWEEPS}/{sweep}")
-        os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the one that is atomic and keeps links
+        os.replace(temporary, folder / CURRENT)  # noqa: PTH105  # the only call that is atomic and keeps links
     except OSError as error:
-        return f"{folder / CURRENT} does not lead to the last sweep ({error.strerror}); its tables are in {folder / SWEEPS / sweep}"
+        return f"{folder / CURRENT} does not point to the last sweep ({error.strerror}). Its tables are in {folder / SWEEPS / sweep}"
     return None
 
 
 def prune(state: OutputStore, doomed: Sequence[str]) -> None:
-    """Remove sweeps, never the last complete one."""
+    """Remove sweeps, but never the last complete one."""
     last = latest(state)
     for sweep in doomed:
         if sweep != last:
-            folder_of(state, sweep).delete("run.json")  # first, so that a sweep that is half removed does not count as complete
+            folder_of(state, sweep).delete("run.json")  # first, so that a half-removed sweep does not count as complete
             state.delete(f"{SWEEPS}/{sweep}")

@@ -1,7 +1,7 @@
-"""What engines have found in one artifact so far: facts with their first places, complete counts, and the values to hide; it knows no segment.
+"""What engines have found in one artifact so far: facts with their first places, full counts, and values to hide.
 
-A fact is equal evidence of one rule in one file, and has one row, in however many places it stands. What is shown of it is the first place
-with its highest severity, so that who looks there sees why.
+A fact is equal evidence of one rule in one file. It has one row, however many places it has. The row shows the first place with the fact's
+highest severity. It does not depend on segments.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ Fact = tuple[str | None, bytes]  # the file in the artifact, and the key of the 
 
 @dataclass(slots=True)
 class Tally:
-    """A line of the rollup: complete even where rows are not."""
+    """A line of the rollup. Its counts are complete even if some findings have no row."""
 
     count: int = 0
     keys: set[bytes] = field(default_factory=set)
 
     def add(self, count: int, keys: Iterable[bytes]) -> None:
-        """Count so many places more, with evidence of these keys."""
+        """Add `count` places with evidence of these keys."""
         self.count += count
         self.keys.update(keys)
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What is known of one artifact after a stage.
+    """The results for one artifact after a stage.
 
-    `facts` are rows (schema COMMITTED_FINDING, and `shown` until they are committed), `tallies` are by column, rule and severity, `values`
+    `facts` are rows (schema COMMITTED_FINDING, plus `shown` until the commit). `tallies` are keyed by column, rule and severity. `values`
     must not be shown anywhere, and `covered` is where they stand.
     """
 
@@ -49,18 +49,18 @@ class Recorded:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows in the order in which their facts were first seen."""
+        """Return the rows in the order in which their facts first appeared."""
         return list(self.facts.values())
 
     def tally(self, column: str | None, rule: str, severity: str) -> Tally:
-        """The line of the rollup for these."""
+        """Return the line of the rollup for these."""
         found = self.tallies.get((column, rule, severity))
         if found is None:
             found = self.tallies[column, rule, severity] = Tally()
         return found
 
     def merge(self, other: Recorded, limit: int) -> None:
-        """Take over what another stage found, at most `limit` facts a rule."""
+        """Merge what another stage found, with at most `limit` facts per rule."""
         for fact, row in other.facts.items():
             self.keep(fact, row, limit)
         self.values.merge(other.values)
@@ -69,9 +69,9 @@ class Recorded:
             self.tally(*key).add(tally.count, tally.keys)
 
     def counted(self, fact: Fact, rule: str, severity: str, confidence: float, hides: bool, limit: int) -> bool:
-        """Count one more place of a fact where that is all there is to do: its place need not be known, nor what is said of it.
+        """Count another place of a fact if counting is all that remains to do. Returns whether it did.
 
-        `hides` says that the place has to be known as long as there is room, since nothing may be shown of it.
+        `hides` means that the place itself must be recorded while there is room, because nothing of it may be shown.
         """
         known = self.facts.get(fact)
         if known is None:
@@ -84,13 +84,13 @@ class Recorded:
         return True
 
     def count(self, tally: Tally, fact: Fact, severity: str) -> None:
-        """One more of which `counted` said already that counting is all there is to do."""
+        """Count one more place of a fact for which `counted` was true before."""
         tally.count += 1
         if (known := self.facts.get(fact)) is not None:
             known["counts"][RANK[severity]] += 1
 
     def known_enough(self, fact: Fact, rule: str, severity: str, confidence: float, location: Mapping[str, Any]) -> bool:
-        """Count one more place of a fact whose row says no more for it: its places are all there and before this one."""
+        """Count another place of a fact whose list of places is full and earlier than this one. Returns whether it did."""
         known = self.facts.get(fact)
         if known is None or len(known["places"]) < bounds.PLACES or RANK[severity] > RANK[known["severity"]]:
             return False
@@ -102,7 +102,10 @@ class Recorded:
         return True
 
     def keep(self, fact: Fact, row: dict[str, Any], limit: int) -> None:
-        """Make a row one with that of its fact. New facts of a rule that has its fill are not kept, and of its old ones no more places."""
+        """Merge a row with that of its fact.
+
+        Once a rule has reached its limit, no new facts are kept, and no further places of old ones.
+        """
         rule, known = row["rule_id"], self.facts.get(fact)
         if known is None:
             if self._facts_of.get(rule, 0) >= limit:
@@ -115,7 +118,7 @@ class Recorded:
 
 
 def joined(first: Mapping[str, Any], later: Mapping[str, Any], room: bool = True) -> dict[str, Any]:
-    """Two rows of one fact as one, whichever was read first; without `room` no place is added but the one that is shown."""
+    """Merge two rows of one fact, in either order. Without `room`, only the place that is shown is kept."""
     ranks = RANK[first["severity"]], RANK[later["severity"]]
     sooner = ranks[0] == ranks[1] and order(later["location"]) < order(first["location"])
     shown = later if sooner or ranks[1] > ranks[0] else first
@@ -128,12 +131,12 @@ def joined(first: Mapping[str, Any], later: Mapping[str, Any], room: bool = True
 
 
 def places(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The first places of a fact in their order; a row need not list the only one."""
+    """Return the first places of a fact in order. A row need not list a single place."""
     return row["places"] or [row["location"]]
 
 
 def order(at: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A key that sorts the places in a file."""
+    """Return a key that sorts the places in a file."""
     page, row, byte, start = at.get("page"), at.get("row"), at.get("byte_offset"), at.get("start")
     return (
         at.get("part") or "",
@@ -146,7 +149,7 @@ def order(at: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _together(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first of two lists of places, each in order."""
+    """Merge two ordered lists of places and keep the first ones."""
     listed = [*some, *others]
     if order(others[0]) < order(some[-1]):
         listed.sort(key=order)
@@ -154,5 +157,5 @@ def _together(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[
 
 
 def ranked(counts: Mapping[str, int]) -> list[int]:
-    """Counts by severity, as a row has them: from the least to the worst."""
+    """Return counts by severity as a row stores them, from the least severe to the worst."""
     return [counts.get(name, 0) for name in SEVERITIES]

@@ -1,4 +1,7 @@
-"""Hits to findings, for all engines: offsets back to the original, evidence cut and redacted, keys; it knows no engine."""
+"""Turn hits of all engines into findings: map offsets to the original, cut and redact evidence, compute keys.
+
+It does not depend on any engine.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _SPACES = re.compile(r"\s+")
 
 
 class Recorder:
-    """Collects the findings of the artifacts of a shard, each in order of place."""
+    """Collects the findings of the artifacts of a shard, each in order of location."""
 
     def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int) -> None:
         self._rules, self._key, self._limit = rules, site_key, limit
@@ -36,7 +39,7 @@ class Recorder:
         self.by_artifact: dict[int, Recorded] = {}
 
     def text_hits(self, engine: str, batch: pa.RecordBatch, hits: Iterable[Hit]) -> None:
-        """Record an engine's hits in a batch; those in another segment's part of an overlap are left to it."""
+        """Record an engine's hits in a batch. A hit in the part of an overlap that another segment owns is left to that segment."""
         in_order = sorted(hits, key=lambda h: (h.row or 0, h.start, h.rule, h.end))
         if not in_order:
             return
@@ -49,7 +52,7 @@ class Recorder:
         place = _HitPlace(artifact, at.values["member"], at.values["column"])
         shared = SharedMasks(at.text, [around(len(at.text), hit.start, hit.end) for hit in hits])
         seen = self._seen.of(artifact, at)
-        full: dict[tuple[Any, ...], Callable[[], None]] = {}  # hits like these are counted, and that is all
+        full: dict[tuple[Any, ...], Callable[[], None]] = {}  # functions that only count further hits like these
         for number, (hit, span) in enumerate(zip(hits, at.spans(hits), strict=True)):
             if hit.start >= at.owned or seen.again(hit.rule, *span):
                 continue
@@ -67,7 +70,7 @@ class Recorder:
                 full[like] = more
 
     def file_hits(self, engine: str, artifact: int, file: BinaryIO, about: FileInfo, hits: Iterable[Hit]) -> None:
-        """Record an engine's hits in a file; offsets are bytes. In a file of text they get a line too."""
+        """Record an engine's hits in a file. Offsets are bytes; in a text file, hits also get a line."""
         is_text = is_text_type(about.media_type)
         lines = _LineNumbers(file) if is_text else None
         for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
@@ -93,7 +96,10 @@ class Recorder:
     def _shown(
         self, artifact: int, text: str, start: int, end: int, rule: str, is_cut: bool = False, masks: Masks | None = None
     ) -> EvidenceAhead:
-        """What is shown of a hit; what must not be shown anywhere else is remembered. `is_cut` says that there is more before the text."""
+        """Prepare what is shown of a hit, and remember the values that must not be shown elsewhere.
+
+        `is_cut` means that more text precedes this one.
+        """
         category, note = self._rules[rule].category, self._recorded(artifact).values.note
         found = EvidenceAhead(text, start, end, category, note, is_cut, masks)
         if category in (SECRET, PERSONAL):
@@ -114,7 +120,7 @@ class Recorder:
     def _add(
         self, engine: str, hit: Hit, place: _HitPlace, locate: Callable[[], dict[str, Any]], show: EvidenceAhead
     ) -> Callable[[], None] | None:
-        """Record a hit. Where that comes to counting it and always will for one like it, what counts another is returned."""
+        """Record a hit. If all further hits like it only need counting, return a function that counts one."""
         rule = self._rules[hit.rule]
         severity, hides = hit.severity or rule.severity, rule.category in (SECRET, PERSONAL)
         confidence = round(hit.score * (rule.confidence if hit.score == 1.0 else 1.0), 3)
@@ -158,14 +164,14 @@ class _HitPlace:
 
 
 def _message(message: str, note: Note) -> str:
-    """What is shown of an engine's words; what must not be shown anywhere is noted."""
+    """Return what is shown of an engine's message, and note the values that must not be shown elsewhere."""
     shown, values = _masked_message(message)
     for kind, value in values:
         note(kind, value)
     return shown
 
 
-@lru_cache(1024)  # most are the same for all hits of a rule
+@lru_cache(1024)  # most are equal for all hits of a rule
 def _masked_message(message: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     values: list[tuple[str, str]] = []
     masked = mask(message, lambda kind, value: values.append((kind, value)))
@@ -173,13 +179,13 @@ def _masked_message(message: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:
-    """Keyed hash of what was found, white space and case aside; a plain hash could be reversed by trying."""
+    """Return a keyed hash of the evidence, ignoring white space and case. A plain hash could be reversed by trying values."""
     normal = _SPACES.sub(" ", evidence).strip().casefold()
     return hmac.digest(site_key, f"{rule}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
 
 
 def text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int]:
-    """What stands at the bytes of a hit and around them, and where in it the hit is."""
+    """Return the text at and around the bytes of a hit, and where the hit is in it."""
     first = max(0, hit.start - CONTEXT - MARGIN)
     file.seek(first)
     data = file.read(min(hit.end, hit.start + EVIDENCE) - first + CONTEXT + MARGIN)
@@ -190,7 +196,7 @@ def text_in_file(file: BinaryIO, hit: Hit, encoding: str) -> tuple[str, int, int
 
 
 class _LineNumbers:
-    """Lines of offsets in a file of text, asked in rising order; the file is read once."""
+    """Line numbers of rising offsets in a text file, which is read once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._at, self._line = file, 0, 1
@@ -204,7 +210,10 @@ class _LineNumbers:
 
 
 class _KeyCounts:
-    """Where hits were, so that what is found in a text and again in what it decodes to, or in a notice of it, counts once: those come later."""
+    """Where hits were, so that a repeated hit counts once.
+
+    The same evidence may be found again in the decoded text, or in a notice about it, both of which come later.
+    """
 
     _MOST = 20_000
 
@@ -212,14 +221,14 @@ class _KeyCounts:
         self._spans: dict[tuple[Any, ...], _DisjointSpans] = {}
 
     def of(self, artifact: int, place: Place) -> _Seen:
-        """What is known of the text of a place."""
+        """Return what is known about the text of a place."""
         values = place.values
         # characters of a file with lines are counted from its beginning, those of a cell from the cell's
         names = ("member", "part", "row", "page", *(() if place.of_file else ("column",)))
         return _Seen(self, (artifact, *(values[name] for name in names)), place)
 
     def spans(self, unit: tuple[Any, ...], rule: str) -> _DisjointSpans:
-        """Where hits of a rule were."""
+        """Return where hits of a rule were."""
         if len(self._spans) > self._MOST:
             self._spans.clear()
         return self._spans.setdefault((*unit, rule), _DisjointSpans())
@@ -234,7 +243,7 @@ class _Seen:
         self._by_rule: dict[str, _DisjointSpans] = {}
 
     def again(self, rule: str, start: int, end: int) -> bool:
-        """Whether a hit in such a text stands where its rule had one already; remembers all others."""
+        """Return whether its rule already had a hit there. Remembers the hit if not."""
         spans = self._by_rule.get(rule)
         if spans is None:
             spans = self._by_rule[rule] = self._counts.spans(self._unit, rule)
@@ -245,7 +254,7 @@ class _Seen:
 
 
 class _DisjointSpans:
-    """Ranges in order, those that share a place made one, so that each question is answered by looking at one of them."""
+    """Sorted ranges. Overlapping ranges are merged, so that each question takes one lookup."""
 
     _MOST = 20_000
 
@@ -257,12 +266,12 @@ class _DisjointSpans:
         return len(self._starts)
 
     def meets(self, start: int, end: int) -> bool:
-        """Whether one of them shares a place with `[start, end)`."""
+        """Return whether one of the ranges overlaps `[start, end)`."""
         at = bisect_left(self._starts, end) - 1
         return at >= 0 and self._ends[at] > start
 
     def add(self, start: int, end: int) -> None:
-        """One more. Beyond so many they are forgotten."""
+        """Add a range. Once there are too many, all of them are forgotten."""
         if len(self._starts) > self._MOST:
             self._starts, self._ends = [], []
         if not self._ends or start >= self._ends[-1]:

@@ -1,4 +1,7 @@
-"""Makes text safe to keep and to show: masks identifiers and secrets, makes invisible characters visible; it knows no engine."""
+"""Make text safe to store and show: mask identifiers and secrets, and make invisible characters visible.
+
+It does not depend on any engine.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from veritensor_ray.secret_kinds.shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_H
 from veritensor_ray.secret_kinds.tokens import TOKENS
 from veritensor_ray.secret_kinds.uris import without_credentials
 
-SECRET, PERSONAL, GIVEN = "secret", "pii", "given"  # what a masked value is; `GIVEN` is the weakest: it stands behind a word like password
-Note = Callable[[str, str], None]  # told of each value that is masked: what it is, and the value
+SECRET, PERSONAL, GIVEN = "secret", "pii", "given"  # kinds of masked values; `GIVEN` is the weakest: a value after a word like "password"
+Note = Callable[[str, str], None]  # receives the kind and text of each masked value
 
 _LOGIN = re.compile(r"(?<=://)[^\s/@:'\"<>]{0,256}:(?P<value>[^\s/'\"<>]{1,256})(?=@)|(?<=://)(?=[^\s/@:]*\d)[^\s/@:'\"<>]{20,256}(?=@)")
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END|\Z)")
-_NEXT = r"(?:=?\r?\n|\\n|\?=\s{1,3}=\?[\w-]{1,20}\?[qbQB]\?)"  # a line's end, in a mail perhaps
+_NEXT = r"(?:=?\r?\n|\\n|\?=\s{1,3}=\?[\w-]{1,20}\?[qbQB]\?)"  # a line break, possibly in a mail header
 _BODY = re.compile(  # the inside of such a block
     rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{0,76}}(?:{_NEXT}[A-Za-z0-9+/]{{56,76}}(?![A-Za-z0-9+/]))+={{0,2}}(?:{_NEXT}[A-Za-z0-9+/]{{1,76}}={{0,2}})?"
 )
@@ -28,10 +31,10 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 _CARD_OF_NAME = re.compile(
     r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
-)  # no date with a number
+)  # not a date followed by a number
 _SSN = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
 _EMAIL = re.compile(r"(?<![^\W_])[\w.+-]{1,64}@(?:[^\W_]|-){1,63}(?:\.(?:[^\W_]|-){1,63})+")
-# What is hidden whole or but for two characters, for whoever has to find it; each with a word that is in whatever it matches.
+# Hidden entirely, or except for two characters, which help to find it again; each with a hint, a word that every match contains.
 _WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0))
 _MARKED = (
     ("\n", _BODY, 0),
@@ -42,7 +45,7 @@ _MARKED = (
     ("tLS0tL", PEM_IN_BASE64, 0),
 )
 _PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
-# No token is shorter than such a word, and in most texts there are few: only in them is looked for what tokens begin with.
+# No token is shorter than such a word, and most texts have few of them, so the prefixes of tokens are searched only there.
 _LONG = re.compile(r"[\w./+=:~$?&;%!@-]{12,}")
 _SPACED = tuple((hint, token) for token in TOKENS if r"\s" in token.source for hint in token.hints)
 _TOKENS = tuple((hint, token) for token in TOKENS if r"\s" not in token.source for hint in token.hints)
@@ -57,7 +60,7 @@ _ASSIGNED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# What is said or typed in place of assigned. A value of prose has to look like a password: a digit, or a sign or capital inside the word.
+# Spoken or typed instead of assigned. In prose, a value must look like a password: a digit, or a sign or capital inside the word.
 _GIVEN = re.compile(
     r"""
     (?:
@@ -80,7 +83,7 @@ _GIVEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# One of them is in whatever the two expressions above find; most texts have none, and looking for words is cheap.
+# Every match of the two expressions above contains one of these; most texts contain none, and looking for words is cheap.
 _ASSIGNED_HINTS = ("pass", "pwd", "secret", "token", "key", "authorization", "bearer")
 _GIVEN_HINTS = (
     *("-u", "pass", "mysql", "mariadb", "redis", "psexec", "identified", "auth", "login", "getconnection", "key", "token", "secret"),
@@ -103,12 +106,12 @@ _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]"
 _SOLID, _NO_SPACE = re.compile(r"[^ \n]+"), re.compile(r"\S+")
 _SPACES = str.maketrans("\n\r\t", "   ")
 INNER = re.compile(r"(?<=\w)\w")
-# Unicode's Default_Ignorable_Code_Point, as far as Python calls them printable: variation selectors, fillers and the like.
+# Unicode's Default_Ignorable_Code_Point, where Python calls it printable: variation selectors, fillers and the like.
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def mask(text: str, note: Note | None = None) -> str:
-    """The text with identifiers and secrets masked; as long as it was, so that offsets stay."""
+    """Mask identifiers and secrets. The length does not change, so offsets stay valid."""
     masked = _marked(text, note)
     for hint, pattern, keep in _PERSONAL:
         if hint in masked:
@@ -120,12 +123,15 @@ def mask(text: str, note: Note | None = None) -> str:
 
 
 def name_safe(name: str) -> str:
-    """A name of a member, column or part with credentials, tokens and proven identifiers masked; other numbers and dates stay, or it would not be found again."""
+    """Mask credentials, tokens and proven identifiers in the name of a member, column or part.
+
+    Other numbers and dates stay, because the name could not be found again otherwise.
+    """
     return _COMPONENT.sub(_not_written_otherwise, _safe(name))
 
 
 def _not_written_otherwise(component: re.Match[str]) -> str:
-    """Nothing but the extension of what says a secret in another way."""
+    """Keep only the extension of a name that spells a secret in an encoded form."""
     name = component.group()
     if all(_safe(reading.text) == reading.text for reading in readings(name)):
         return name
@@ -144,11 +150,11 @@ def _safe(name: str) -> str:
     return _starred(_GIVEN, masked, name, GIVEN, None) if any(hint in name.lower() for hint in _GIVEN_HINTS) else masked
 
 
-TAGGED = re.compile(r"~[0-9a-f]{6}$")  # what `tagged` puts behind a name
+TAGGED = re.compile(r"~[0-9a-f]{6}$")  # the suffix that `tagged` adds to a name
 
 
 def tagged(shown: str, name: str, site_key: bytes) -> str:
-    """What is shown of a name, and where that is not the name itself a keyed digest of it, so that two names stay two."""
+    """Return what is shown of a name. If it is masked, add a keyed digest, so that two names stay different."""
     if shown == name:
         return shown
     mac = hmac.digest(site_key, b"name\0" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
@@ -156,12 +162,15 @@ def tagged(shown: str, name: str, site_key: bytes) -> str:
 
 
 def reason_safe(text: str) -> str:
-    """What an exception or an archive says is the attacker's text: redacted, what it quotes too, and writable as UTF-8."""
+    """Redact a reason. An exception or archive may quote the attacker's text, which is redacted and made valid UTF-8."""
     return visible(_QUOTED.sub(lambda match: without_random(match.group()), without_credentials(_with_bounds(text, mask(text)))))
 
 
 def _with_bounds(text: str, masked: str) -> str:
-    """The masked text with the numbers of our own sentences about bounds: a size in bytes may look like a card. What is quoted stays masked."""
+    """Restore numbers in our own sentences about limits, because a size in bytes may look like a card number.
+
+    Quoted text stays masked.
+    """
     for found in _BOUND.finditer(text):
         start, end = found.span("number")
         masked = masked[:start] + text[start:end] + masked[end:] if found["number"] else masked
@@ -169,7 +178,7 @@ def _with_bounds(text: str, masked: str) -> str:
 
 
 def without_random(text: str) -> str:
-    """The text with words that look drawn by chance masked: letters and digits in turns."""
+    """Mask words that look random, in which letters and digits alternate."""
     return _RUN.sub(lambda match: stars(match.group()) if _is_random(match.group()) else match.group(), text)
 
 
@@ -178,7 +187,7 @@ def _is_random(word: str) -> bool:
 
 
 def _marked(text: str, note: Note | None) -> str:
-    """Without what is a secret by its own form, whatever stands around it."""
+    """Mask secrets that are recognizable by their form, regardless of their surroundings."""
     masked = text
     for hint, pattern, keep in _WHOLE:
         if hint in masked:
@@ -194,7 +203,7 @@ def _marked(text: str, note: Note | None) -> str:
 
 
 def _starred(pattern: re.Pattern[str], masked: str, text: str, kind: str, note: Note | None, keep: int | None = None) -> str:
-    """What the pattern finds behind stars but for the first `keep` characters; without `keep` only its last group, which is the value."""
+    """Mask the matches of a pattern except their first `keep` characters. Without `keep`, mask only the last group, the value."""
 
     def star(found: re.Match[str]) -> str:
         begin, end = found.span() if keep is not None else found.span(found.lastgroup or 0)
@@ -221,7 +230,7 @@ def _is_iban(text: str) -> bool:
 
 
 def _address(found: re.Match[str]) -> str:
-    """An address, but not `icon@2x.png`; the extension of a file behind it stays."""
+    """Mask an email address, but not `icon@2x.png`. A file extension after it stays."""
     labels = found.group().rpartition("@")[2].split(".")
     while labels and (declared_type(f".{labels[-1].lower()}") or labels[-1].lower() in ("bin", "dat", "tmp", "bak")):
         labels.pop()
@@ -232,30 +241,30 @@ def _address(found: re.Match[str]) -> str:
 
 
 def _value_of_name(match: re.Match[str]) -> str:
-    """All but the value, of which the file name extension stays, and what stands behind it."""
+    """Mask the value, but keep its file name extension and what follows."""
     extension = _EXTENSION.search(match["value"], 1)
     kept = match["value"][extension.start() :] if extension else ""
     return match.group()[: match.start("value") - match.start()] + stars(match["value"][: len(match["value"]) - len(kept)]) + kept
 
 
 def _random_key(match: re.Match[str]) -> str:
-    """A key below a word like password, if it looks drawn by chance: `password.hash` is the name of a column."""
+    """Mask a random-looking key below a word such as "password". `password.hash` is just the name of a column."""
     start = match.start("value") - match.start()
     return match.group()[:start] + stars(match["value"]) if _is_random(match["value"]) else match.group()
 
 
 def stars(text: str) -> str:
-    """As many as there are characters; white space stays."""
+    """Replace each character with a star, except spaces and line feeds."""
     return _SOLID.sub(lambda found: "*" * len(found[0]), text)
 
 
 def blanked(text: str) -> str:
-    """The same, and white space of every kind stays."""
+    """Replace each character with a star, except any white space."""
     return _NO_SPACE.sub(lambda found: "*" * len(found[0]), text)
 
 
 def visible(text: str) -> str:
-    """Control, bidirectional, zero-width and other invisible characters as escapes, so that no terminal or page obeys them."""
+    """Escape control, bidirectional, zero-width and other invisible characters, so that no terminal or page interprets them."""
     if text.isascii() and text.isprintable():
         return text
     text = text.translate(_SPACES)

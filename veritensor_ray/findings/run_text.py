@@ -1,4 +1,4 @@
-"""What a `run.json` says, in plain lines for a terminal or a notebook; it reads no table."""
+"""Describe a `run.json` in plain lines for a terminal or a notebook. It reads no table."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from veritensor_ray.findings.redact import visible
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.secret_kinds.uris import without_credentials
 
-# States of coverage that need no line of their own: nothing is missing, or the artifact's own status and reason tell.
+# States of coverage that need no line: nothing is missing, or the artifact's own status and reason say so.
 _BY_ARTIFACT = {"complete", "not-applicable", "partial", "missing", "quarantined", "no-reader"}
 _SHORTFALLS = {
-    "db_missing": "no advisory database for {artifacts}, or none with their ecosystem (veritensor-ray advisories import ZIP)",
-    "db_stale": "the advisory database is old for {artifacts} (veritensor-ray advisories import ZIP)",
-    "unparsable": "{artifacts} with a manifest that cannot be parsed, wholly or in part",
-    "no-reader": "not selected; {artifacts} with pictures whose text was not read",
+    "db_missing": "no advisory database for {artifacts}, or none for their ecosystem (veritensor-ray advisories import ZIP)",
+    "db_stale": "the advisory database is outdated for {artifacts} (veritensor-ray advisories import ZIP)",
+    "unparsable": "{artifacts} with a manifest that cannot be parsed completely",
+    "no-reader": "not selected; {artifacts} with images whose text was not read",
 }
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
 def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
-    """A run in plain lines: what was not covered first."""
+    """Return a run as plain lines, gaps in coverage first."""
     totals, status = run["totals"], run["status"]
     lines = [f"{totals.get('artifacts', 0):,} artifacts, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", "Not covered"]
     lines += [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
@@ -34,7 +34,7 @@ def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
 
 
 def missing_lines(run: Mapping[str, Any]) -> list[str]:
-    """What was not covered besides the reasons of artifacts, in sentences; one that says so where nothing is missing at all."""
+    """Return sentences about what was not covered, besides the reasons of artifacts. If nothing is missing, one says so."""
     if nothing_matched(run):
         return [nothing_matched(run)]
     lines = [
@@ -43,7 +43,7 @@ def missing_lines(run: Mapping[str, Any]) -> list[str]:
         for status, count in counts.items()
         if count and status not in (_BY_ARTIFACT if engine in run["engines"] else _BY_ARTIFACT - {"no-reader"})
     ]
-    return lines or ([] if run["not_covered"] else ["nothing: every engine that applies has seen every byte"])
+    return lines or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
 
 
 def _shortfall(status: str, count: int) -> str:
@@ -54,12 +54,12 @@ def _shortfall(status: str, count: int) -> str:
 
 
 def nothing_matched(run: Mapping[str, Any]) -> str:
-    """A sentence if the corpus is empty, or if `include` and `exclude` leave nothing of it."""
-    codes: Mapping[str, int] = run.get("reason_codes", {})  # no output before schema 2 has them
+    """Return a sentence if the corpus is empty, or if `include` and `exclude` leave nothing of it."""
+    codes: Mapping[str, int] = run.get("reason_codes", {})  # outputs before schema 2 have none
     left_out = sum(codes.get(code, 0) for code in _LEFT_OUT)
     if left_out + codes.get(ReasonCode.OWN_OUTPUT, 0) < run["totals"].get("artifacts", 0):
         return ""
     where = visible(without_credentials(", ".join(run["sources"])))
     if left_out:
-        return f"no artifact in {where} is left by include and exclude; nothing was scanned"
+        return f"include and exclude leave no artifact in {where}; nothing was scanned"
     return f"no artifact was found in {where}; nothing was scanned"

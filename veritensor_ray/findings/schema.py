@@ -1,4 +1,4 @@
-"""The columns of findings, ledger, rollup and commits: the only place that names them; it knows no other module."""
+"""The columns of findings, ledger, rollup and commits. They are named only here. It does not depend on any other module."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ ROLLUP = pa.schema(
     metadata={"veritensor_ray.rollup": SCHEMA_VERSION},
 )
 
-# What is remembered of findings that were resolved: no evidence, only what recognises them.
+# What is remembered of resolved findings: no evidence, only what identifies them.
 KNOWN = pa.schema(
     [
         ("finding_id", pa.string()),
@@ -159,8 +159,8 @@ COMMITTED_FINDING = pa.struct(
         ("evidence_key", pa.binary()),
         ("message", pa.string()),
         ("counts", pa.list_(pa.int64())),  # of its places, by severity from the least to the worst
-        ("places", pa.list_(LOCATION)),  # the first ones, in their order; none where `location` is the only one
-        ("member_sealed", pa.binary()),  # the whole name, where it had to be masked: it tells findings apart
+        ("places", pa.list_(LOCATION)),  # the first ones, in order; empty if `location` is the only one
+        ("member_sealed", pa.binary()),  # the full name if it had to be masked: it distinguishes findings
     ]
 )
 COMMITTED_ROLLUP = pa.struct(
@@ -189,7 +189,7 @@ COMMIT = pa.schema(
         ("seconds", pa.float64()),
         ("findings", pa.list_(COMMITTED_FINDING)),
         ("rollup", pa.list_(COMMITTED_ROLLUP)),
-        ("sealed", pa.binary()),  # of one of several parts: all its texts, and what the other parts must not show
+        ("sealed", pa.binary()),  # for one of several parts: all its texts, and what the other parts must not show
     ],
     metadata={"veritensor_ray.commit": SCHEMA_VERSION},
 )

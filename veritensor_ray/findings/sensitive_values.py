@@ -1,4 +1,7 @@
-"""Values that were found to be secret or personal in an artifact, and all places of its texts where one stands; it knows no engine and no row."""
+"""Find every occurrence of an artifact's secret or personal values in its texts.
+
+It does not depend on engines or rows.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from veritensor_ray.findings.spellings import Spelling, readings, unescaped
 
 SHORTEST = 6
 _HEAD = 6  # values are looked up by their first characters
-_GRAM = 12  # so many characters of a secret that stand somewhere else are masked, however much of it is there
-_EDGE = 5  # a text may be cut within a value: so much of its beginning, or end, is masked there
+_GRAM = 12  # this many characters of a secret are masked wherever they appear, even without the rest
+_EDGE = 5  # a text may be cut inside a value: this much of its beginning or end is masked there
 _BUFFER = 1 << 20  # characters that are searched at once
 _STRENGTH = (GIVEN, PERSONAL, SECRET)
 _COMMON = frozenset(
@@ -70,7 +73,7 @@ _COMMON = frozenset(
         "windows",
     ]
 )
-_TELLING = re.compile(r"\d|[^\w\s]|_|[a-z][A-Z]")  # of a value that nobody but a word before it calls a secret
+_TELLING = re.compile(r"\d|[^\w\s]|_|[a-z][A-Z]")  # in a value that only a word before it calls a secret
 _LOGIN = re.compile(r"://[^\s/:@]*:([^\s@]+)@")
 _ASSIGNED = re.compile(r"[\w$-]{2,30}\s?=\s?(\S+)")
 _TRIMMED = " \t\r\n\"'`,;.:!?()[]{}<>“”‘’«»"
@@ -83,17 +86,17 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(slots=True)
 class Values:
-    """What was found, as it stood there, and what it is: in memory only, never in a table."""
+    """Values as they were found, with their kinds. They exist only in memory, never in a table."""
 
     kinds: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, value: str) -> None:
-        """Remember a value. The kind is SECRET, PERSONAL or, where only a word before it says so, GIVEN."""
+        """Remember a value. The kind is SECRET, PERSONAL or, if only a word before it says so, GIVEN."""
         if len(value) >= SHORTEST:
             self._keep(kind, value[: bounds.VALUE])
 
     def merge(self, other: Values) -> None:
-        """Take over what another stage found."""
+        """Merge what another stage found."""
         for value, kind in other.kinds.items():
             self._keep(kind, value)
 
@@ -107,7 +110,7 @@ class Values:
 
 
 def without_values(texts: Sequence[str], values: Values) -> dict[str, str]:
-    """Those texts in which a value stands, each with what may be shown of it; as long as it was."""
+    """Return the texts that contain a value, each mapped to what may be shown of it. Lengths do not change."""
     search = _Search(values.kinds) if values else None
     if search is None or not search:
         return {}
@@ -123,7 +126,7 @@ def without_values(texts: Sequence[str], values: Values) -> dict[str, str]:
 
 
 def _led_back(reading: Spelling, start: int, end: int, kind: str) -> tuple[int, int, str]:
-    """Of a value that is written in another way nothing is shown: initials would be no initials."""
+    """Map a match back to the original text. An encoded value is hidden completely, because initials would be meaningless."""
     first, last = reading.behind(start, end)
     return first, last, kind if last - first == end - start else SECRET
 
@@ -148,7 +151,7 @@ def _hidden(text: str, ranges: Iterable[tuple[int, int, str]]) -> str:
 
 
 class _Search:
-    """Compiled for one artifact. Texts are compared in lower case, with a space for each white space."""
+    """A search compiled for one artifact. Texts are compared in lower case, with a space for each white space character."""
 
     def __init__(self, kinds: Mapping[str, str]) -> None:
         self._exact: dict[str, str] = {}
@@ -162,7 +165,8 @@ class _Search:
         lengths: dict[tuple[str, bool], set[int]] = {}
         for form, kind in self._exact.items():
             lengths.setdefault((form[:_HEAD], kind == PERSONAL or form.isalpha()), set()).add(len(form))
-        self._lengths = {head: sorted(sizes, reverse=True) for head, sizes in lengths.items()}  # of what begins so, of whole words or not
+        # lengths of the values with this beginning, by whether only whole words count
+        self._lengths = {head: sorted(sizes, reverse=True) for head, sizes in lengths.items()}
         self._heads = _ValueTable(_hashes(_codes("\1".join(head for head, _ in self._lengths)), _HEAD))
         self._grams = _ValueTable(_hashes(_codes("\1".join(long)), _GRAM))
         secret = [*long, *(form for form, kind in self._exact.items() if kind != PERSONAL and not form.isalpha())]
@@ -173,7 +177,7 @@ class _Search:
         return bool(self._exact or len(self._grams.hashes))
 
     def found(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int, str]]]]:
-        """The number of each text with values in it, and where they stand, in order."""
+        """Yield the number of each text that contains values, and their ranges in order."""
         joined = "\0".join(_normal(text) for text in texts)
         codes = _codes(joined)
         covered = np.zeros(len(codes) + 1, bool)
@@ -203,7 +207,7 @@ class _Search:
                 yield at, done, self._exact[text[at:done]]
 
     def _size(self, text: str, at: int) -> int:
-        """How long the longest value is that stands there; of personal data and of what is all letters only whole words count."""
+        """Return the length of the longest value there. Personal data and values made only of letters count as whole words only."""
         head = text[at : at + _HEAD]
         for size in self._lengths.get((head, False), ()):
             if len(form := text[at : at + size]) == size and form in self._exact:
@@ -231,7 +235,7 @@ def _goes_on(text: str, at: int) -> bool:
 
 
 def _forms(value: str, kind: str) -> Iterator[str]:
-    """The value, what of it is the secret alone, and both as readings and the fields of a form write them."""
+    """Yield the value, its secret part alone, and both in the forms that readers and form fields write."""
     parts = {value, value.strip(_TRIMMED)}
     if kind != PERSONAL:
         parts |= {found[1] for pattern in (_LOGIN, _ASSIGNED) for found in pattern.finditer(value)}
@@ -257,7 +261,7 @@ def _codes(text: str) -> Codes:
 
 
 def _hashes(codes: Codes, size: int) -> Hashes:
-    """One for each stretch of that many characters."""
+    """Return a hash for each stretch of `size` characters."""
     count = max(0, len(codes) - size + 1)
     found = np.zeros(count, np.uint64)
     for i in range(size):
@@ -267,7 +271,7 @@ def _hashes(codes: Codes, size: int) -> Hashes:
 
 
 class _ValueTable:
-    """A set of hashes that is asked for a million at a time."""
+    """A set of hashes that answers a million lookups at once."""
 
     def __init__(self, hashes: Hashes) -> None:
         self.hashes = np.unique(hashes)
@@ -279,7 +283,7 @@ class _ValueTable:
         return (hashes >> np.uint64(64 - self._bits)).astype(np.int64)
 
     def places(self, hashes: Hashes) -> npt.NDArray[np.int64]:
-        """Where one of the set stands."""
+        """Return the positions at which a hash of the set stands."""
         if not len(self.hashes):
             return np.zeros(0, np.int64)
         likely = np.flatnonzero(self._seen[self._short(hashes)])
@@ -289,7 +293,7 @@ class _ValueTable:
 
 
 def _runs(covered: npt.NDArray[np.bool_], first: int) -> Iterator[tuple[int, int]]:
-    """Stretches that are covered."""
+    """Yield the ranges that are covered."""
     if not covered.any():
         return
     edges = np.flatnonzero(np.diff(np.concatenate(([False], covered, [False]))))

@@ -1,4 +1,7 @@
-"""What a text says where it is written in another way: behind escapes, in base64, as hexadecimal numbers; it knows no value and no file format."""
+"""Decode text that is spelled differently: behind escapes, in base64, as hexadecimal numbers.
+
+It does not depend on values or file formats.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,12 @@ _ESCAPE = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
-_NEVER_SHOWN = re.compile(  # and marks on letters, which a text may have or lack
+_NEVER_SHOWN = re.compile(  # including marks on letters, which a text may have or lack
     "[\0\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0100-\U000e01ef]"
 )
-_TAGS = {code: chr(code - 0xE0000) for code in range(0xE0020, 0xE007F)}  # letters of no width that stand for those of ASCII
+_TAGS = {code: chr(code - 0xE0000) for code in range(0xE0020, 0xE007F)}  # zero-width characters that stand for those of ASCII
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}")
-# Eight letters that say six of ASCII, or with NULs between them three: decoded from another place than its first, a text is noise.
+# Eight letters that encode six ASCII characters, or three with NULs between them; decoded from the wrong offset, a text is noise.
 _SAYS = re.compile(r"(?=(?:[AI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/]){2})")
 _HEX = re.compile(r"[0-9A-Fa-f](?:[ :]?[0-9A-Fa-f]){11,}")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -40,19 +43,19 @@ Behind = Callable[[int, int], tuple[int, int]]
 
 
 class Spelling(NamedTuple):
-    """`text` is what a text says; `behind` gives, of a range of it, the range of that text which says so."""
+    """A decoded text. `behind` maps a range of it to the range of the original that encodes it."""
 
     text: str
     behind: Behind
 
 
 def unescaped(text: str) -> str:
-    """The text without escapes, signs of no width and marks on letters: the same for whatever ways there are to write one thing."""
+    """Remove escapes, zero-width characters and marks on letters, so that different spellings of one text become equal."""
     return _ESCAPE.sub(lambda escape: _plain(escape[0]), text)
 
 
 def readings(text: str, layers: int = bounds.LAYERS) -> Iterator[Spelling]:
-    """All that a text, or a piece cut out of one, may say, and what that says in turn."""
+    """Yield everything that a text, or a piece cut out of one, may encode, layer by layer."""
     for outer in _readings(text):
         yield outer
         if layers > 1:
@@ -91,7 +94,7 @@ def _behind_escapes(text: str, start: int, end: int) -> tuple[int, int]:
 
 @functools.lru_cache(4)  # a long text may hold many values
 def _edges(text: str) -> tuple[list[int], list[int]]:
-    """Of each letter of what the text says, where in the text begins and ends what says so."""
+    """Return where the code of each decoded letter begins and ends in the text."""
     starts, ends, last = list[int](), list[int](), 0
     for escape in _ESCAPE.finditer(text):
         starts += range(last, escape.start())
@@ -108,7 +111,7 @@ def _edges(text: str) -> tuple[list[int], list[int]]:
 
 
 def _of_base64(run: str, at: int) -> Iterator[Spelling]:
-    """Nobody knows at which of four letters a piece of a text begins."""
+    """Decode base64 at up to four offsets, because a piece of a text may begin anywhere in a group."""
     for first in {found.start() % 4 for found in _SAYS.finditer(run)}:
         body = run[first:] if (len(run) - first) % 4 != 1 else run[first:-1]
         data = binascii.a2b_base64(body + "=" * (-len(body) % 4))

@@ -1,4 +1,7 @@
-"""The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last; it reads no table."""
+"""The folder of a sweep's state: complete sweeps below `sweeps/`, and `latest.json`, which names the last one.
+
+It reads no table.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from veritensor_ray.stores.outputs import OutputStore
 
 LATEST = "latest.json"
 SWEEPS = "sweeps"
-_ID = re.compile(r"\w[\w.-]*", re.ASCII)  # and no path
+_ID = re.compile(r"\w[\w.-]*", re.ASCII)  # which excludes paths
 
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A complete sweep. `store` is its folder, an output like that of an audit; `run` the content of its run.json."""
+    """A complete sweep. `store` is its folder, an output like that of an audit; `run` is the content of its run.json."""
 
     id: str
     store: OutputStore
@@ -33,7 +36,7 @@ class Night:
 
 
 def latest(state: OutputStore) -> str | None:
-    """The id of the last complete sweep; None before the first one has ended, and where there is no state. Raises StoreError."""
+    """Return the ID of the last complete sweep, or None if there is none yet. Raises StoreError."""
     data = state.read(LATEST)
     if data is None:
         return None
@@ -43,18 +46,18 @@ def latest(state: OutputStore) -> str | None:
         sweep = None
     if not isinstance(sweep, str) or not _ID.fullmatch(sweep):
         raise StoreError(
-            f'{state.uri}/{LATEST} is damaged: it names no sweep. Get the state again, or make it {{"sweep": "ID"}} with an ID of {SWEEPS}/'
+            f'{state.uri}/{LATEST} is damaged: it names no sweep. Copy it again, or set it to {{"sweep": "ID"}} with an ID from {SWEEPS}/'
         )
     return sweep
 
 
 def folder_of(state: OutputStore, sweep: str) -> OutputStore:
-    """The results of one sweep."""
+    """Return the results of one sweep."""
     return state.under(f"{SWEEPS}/{sweep}")
 
 
 def state_of(results: OutputStore) -> OutputStore:
-    """The folder that outlives these results: of a sweep the state that it belongs to, of an audit its own."""
+    """Return the folder that outlives these results: the state of a sweep, or the output of an audit."""
     above, _, _ = results.uri.rstrip("/").rpartition("/")
     state, _, name = above.rpartition("/")
     found = OutputStore(state, results.stores)
@@ -62,7 +65,7 @@ def state_of(results: OutputStore) -> OutputStore:
 
 
 def night(state: OutputStore, sweep: str) -> Night:
-    """A complete sweep by its id. Raises UsageError that names those there are; StoreError."""
+    """Return a complete sweep by its ID. Raises StoreError, or a UsageError that lists the complete sweeps."""
     folder, last = folder_of(state, sweep), latest(state)
     data = folder.read("run.json") if last is not None and sweep <= last and "/" not in sweep else None
     if data is None:
@@ -72,7 +75,7 @@ def night(state: OutputStore, sweep: str) -> Night:
 
 
 def nights(state: OutputStore) -> list[Night]:
-    """All complete sweeps, the oldest first. One that has tables and is not reachable from `latest.json` has not ended."""
+    """Return all complete sweeps, oldest first. A sweep that `latest.json` does not reach has not finished."""
     last = latest(state)
     found = []
     for name in state.names(SWEEPS):
@@ -83,9 +86,9 @@ def nights(state: OutputStore) -> list[Night]:
 
 
 def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str, Any]]:
-    """Where the tables of an output are, and its run.json: an audit's own, or those of a state's last complete sweep.
+    """Return the location of an output's tables and its run.json, of an audit or of a state's last complete sweep.
 
-    Raises IncompleteOutput for a run that has not ended, or for a folder that is none; StoreError. `what` is how the user named it.
+    Raises IncompleteOutput for an unfinished run or a folder that is not an output, or StoreError. `what` is the user's name for it.
     """
     try:
         data = output.read("run.json")
@@ -98,25 +101,25 @@ def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str,
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(what or output.uri, "read", error)) from None
     if data is None:
-        hint = "the run has not ended: the same submit again resumes it" if begun else "no audit and no sweep was written there"
+        hint = "the run has not finished. Repeat the submit to resume it" if begun else "no audit or sweep was written there"
         raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
     return output, json.loads(data)
 
 
 def surplus(state: OutputStore, keep: int) -> list[str]:
-    """Ids of the oldest complete sweeps beyond `keep`, and of what sweeps that never ended have left behind."""
+    """Return the IDs of complete sweeps beyond the newest `keep`, and of the remains of unfinished ones."""
     complete = [one.id for one in nights(state)]
     unfinished = [name for name in state.names(SWEEPS) if name not in complete]
     return [*complete[: max(0, len(complete) - keep)], *unfinished]
 
 
 def missed(before: datetime, now: datetime, every: float) -> int:
-    """How many sweeps should have run in between, when one is meant to run `every` so many seconds; half of that is grace."""
+    """Return how many sweeps were missed between two, given an interval of `every` seconds with half of it as grace."""
     return max(0, int((now - before).total_seconds() / every + 0.5) - 1)
 
 
 def lines(state: OutputStore, every: float) -> Iterator[tuple[Night, int]]:
-    """Complete sweeps, the newest first, each with the number of those missed before it."""
+    """Yield complete sweeps, newest first, each with the number of sweeps missed before it."""
     found = nights(state)
     for index in range(len(found) - 1, -1, -1):
         yield found[index], missed(found[index - 1].started, found[index].started, every) if index else 0

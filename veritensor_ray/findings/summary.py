@@ -1,4 +1,4 @@
-"""The numbers of run.json, counted from the tables that were written; it knows no commit and no plan."""
+"""Compute the numbers of run.json from the tables that were written. It does not depend on commits or plans."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
 from veritensor_ray.stores.outputs import OutputStore
 
 _REASONS = 50
-_MEMORY = "2GB"  # beyond it DuckDB uses the disk
-NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"  # of findings that a row is: a fact in however many places, or so many that are only counted
+_MEMORY = "2GB"  # beyond this, DuckDB spills to disk
+# How many findings a row stands for: one fact, in however many places, or a number of findings that are only counted.
+NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
 _COUNTED = "suppressed_by IS NULL"
 _RECENT = "state IN ('new', 'reopened')"
 _NOT_COVERED = f"""
@@ -45,7 +46,7 @@ _TOTALS = """
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a run says about itself in run.json and in every finding; no secrets."""
+    """What a run says about itself in run.json and in every finding. It contains no secrets."""
 
     run: str
     fingerprint: str
@@ -58,7 +59,7 @@ class RunInfo:
 
 @contextlib.contextmanager
 def database() -> Iterator[Any]:
-    """An empty DuckDB that reaches no network, with times in UTC; what does not fit its memory goes to a folder that is removed."""
+    """Open an empty DuckDB database without network access, with times in UTC. It spills to a temporary folder."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
@@ -69,13 +70,13 @@ def database() -> Iterator[Any]:
 
 
 def rows(connection: Any, query: str) -> list[dict[str, Any]]:
-    """All rows of a small answer."""
+    """Return all rows of a small result."""
     found: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
     return found
 
 
 def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge: Judge) -> dict[str, Any]:
-    """What a run that has ended says of itself. Severities count what the policy lets count."""
+    """Return the run.json of a finished run. Severities count only findings that the policy lets count."""
     with database() as connection:
         connection.register("findings", results.dataset("findings", FINDINGS))
         connection.register("ledger", results.dataset("ledger", LEDGER))

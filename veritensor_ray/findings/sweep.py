@@ -1,7 +1,7 @@
-"""Collect of a sweep: what was scanned tonight and what is taken over become one complete set of tables; it knows no engine.
+"""Collect a sweep: merge what this run scanned with what is carried over, into one complete set of tables.
 
-The tables of the last complete sweep and those of tonight's scans are joined by DuckDB, in bounded memory, and nothing of an artifact that
-did not change is computed again but its place in tonight's tables.
+DuckDB joins the tables of the last complete sweep with those of this run in bounded memory. For an unchanged artifact, only its position in
+the new tables is computed. It does not depend on any engine.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
 _ROWS = 20_000
-_REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is known, so that it can be reopened
-_FOLDERS = 500  # of the trends of one night; the smallest ones beyond are counted together
+_REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is remembered, so that it can be reopened
+_FOLDERS = 500  # in the trends of one sweep; smaller folders are counted together
 _CARRIED = """
     CREATE TEMP TABLE carried AS
     SELECT artifact, carried_from, engines, size, etag, mtime, root, shard >= 0 AS beside FROM plan
     WHERE carried_from IS NOT NULL AND part = 0
     AND (shard < 0 OR artifact IN (SELECT artifact FROM scanned_ledger WHERE status IN ('scanned', 'skipped')))
     UNION ALL SELECT p.artifact, s.carried_from, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false FROM same s JOIN plan p USING (artifact)"""
-# A row of schema 2 that is a further place of a fact of tonight is not gone: it is counted in the row of the fact.
+# A row of schema 2 that is a further place of a fact of this run is not gone: the fact's row counts it.
 _BEFORE = """
     CREATE TEMP VIEW before_rows AS SELECT * FROM (SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified)
     WHERE places IS NOT NULL OR finding_id IN (SELECT finding_id FROM now) OR content_fingerprint NOT IN (SELECT content_fingerprint FROM repeats)"""
@@ -109,15 +109,15 @@ _TRENDS = f"""
 
 
 def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
-    """Write sweeps/<run>/ with all its tables and run.json, from the commits of the run and the sweep `previous`; returns run.json.
+    """Write sweeps/<run>/ with all its tables and run.json, from the run's commits and the sweep `previous`. Returns run.json.
 
-    It is not published yet: whoever looks at the state sees `previous`. Raises LeaseHeld where it is, since another run has ended it.
+    The sweep is not published yet: readers of the state still see `previous`. Raises LeaseHeld if another run has already published it.
     """
     if latest(state) == info.run:
-        raise LeaseHeld(f"another run has published sweep {info.run} meanwhile; there is nothing left to do")
+        raise LeaseHeld(f"another run has already published sweep {info.run}. There is nothing left to do")
     night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
     for name in ("run.json", *TABLES, "attestation.json"):
-        night.delete(name)  # of an earlier collect that did not end
+        night.delete(name)  # from an earlier collect that did not finish
     before = folder_of(state, previous) if previous else None
     assembly = assemble(state, scanned, info, site_key, repeats=before is not None and _has_repeats(before))
     with database() as connection:
@@ -149,7 +149,7 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
 
 
 def _has_repeats(before: OutputStore) -> bool:
-    """Whether rows are there of schema 2, which had one for each place: they are unverified, or all of a night."""
+    """Return whether unverified findings or a sweep have rows of schema 2, which had one row for each place."""
     tables = (before.dataset(name, FINDINGS) for name in ("findings", "unverified"))
     return any(table.head(1, columns=["places"], filter=pc.field("places").is_null()).num_rows for table in tables)
 
@@ -157,7 +157,7 @@ def _has_repeats(before: OutputStore) -> bool:
 def _sources(
     connection: Any, state: OutputStore, scanned: OutputStore, info: RunInfo, assembly: Assembly, before: OutputStore | None
 ) -> None:
-    """Everything that is read, as views; nothing of it is loaded here."""
+    """Create views of everything that is read. Nothing is loaded here."""
     for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
         connection.register(f"scanned_{name}", scanned.dataset(name, schema))
     for name, schema in TABLES.items():
@@ -173,14 +173,14 @@ def _sources(
 
 
 def _roots(info: RunInfo) -> pa.Table:
-    """How the ledger writes URIs: as `findings.collect` does for what was scanned."""
+    """Return how the ledger writes URIs, as `findings.collect` does for scanned artifacts."""
     bases = [f"{root.uri.rstrip('/') if is_local(root.uri) else root.uri}/" for root in info.roots]
     numbers = pa.array(range(len(bases)), pa.int32())
     return pa.table({"root": numbers, "base": bases, "prefix": pa.array([root.prefix for root in info.roots], pa.string())})
 
 
 def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
-    """Tonight's rows: scanned and taken over."""
+    """Create the rows of this sweep, both scanned and carried over."""
     prints: Mapping[str, str | None] = {name: about.get("fingerprint") for name, about in info.engines.items()}
     connection.register("engines", pa.table({"engine": pa.array(list(prints), pa.string())}))
     connection.execute(
@@ -193,7 +193,7 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
     )
     connection.create_function("renamed", _renamed(site_key), ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow")
     for statement in (
-        # from what could not be read nothing is taken over; a prefix that could not be listed may have the name of an object
+        # nothing is carried over from an unreadable artifact; an unlisted prefix may have the name of an object
         "CREATE TEMP VIEW taken AS SELECT * FROM before_ledger WHERE status <> 'unreadable'",
         _CARRIED,
         _ROLLUP,
@@ -209,7 +209,7 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
 
 
 def _renamed(site_key: bytes) -> Any:
-    """Ids of findings in artifacts that have another name now."""
+    """Return the IDs of findings in renamed artifacts."""
 
     def compute(artifacts: pa.ChunkedArray, fingerprints: pa.ChunkedArray) -> pa.Array:
         pairs = zip(artifacts.to_pylist(), fingerprints.to_pylist(), strict=True)

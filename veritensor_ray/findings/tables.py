@@ -1,4 +1,4 @@
-"""Writes tables as numbered Parquet files, a few thousand rows in memory at a time; it knows no columns."""
+"""Write tables as numbered Parquet files, with a few thousand rows in memory at a time. It does not depend on columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILE_ROWS = 1_000_000
 
 
 class TableWriter:
-    """A table `name` of an output; what is written goes `through` a function that keeps schema and number of rows."""
+    """A table `name` of an output. Rows pass `through` a function that keeps their schema and number."""
 
     def __init__(self, store: OutputStore, name: str, schema: pa.Schema, through: Callable[[pa.Table], pa.Table] | None = None) -> None:
         self._store, self._name, self._schema, self._through = store, name, schema, through
@@ -30,13 +30,13 @@ class TableWriter:
         return self._stack.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
 
     def add(self, row: dict[str, Any]) -> None:
-        """One row, kept until there are some thousands."""
+        """Add a row. Rows are kept until there are some thousands."""
         self._rows.append(row)
         if len(self._rows) >= _FLUSH_ROWS:
             self._flush()
 
     def write(self, table: pa.Table) -> None:
-        """Many rows at once."""
+        """Write many rows at once."""
         if self._written >= _FILE_ROWS:
             self._stack.close()
             self._number, self._written = self._number + 1, 0
@@ -50,6 +50,6 @@ class TableWriter:
             self._rows = []
 
     def close(self) -> None:
-        """Write what is left and publish the file."""
+        """Write the remaining rows and publish the file."""
         self._flush()
         self._stack.close()

@@ -1,4 +1,4 @@
-"""What a walk over the opcodes of a pickle tells of; data only."""
+"""The events that a walk over the opcodes of a pickle yields; data only."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from veritensor_ray import bounds
 from veritensor_ray.formats.pickle_values import Blob, Called, Name
 
-PIECE = 1 << 20  # characters or bytes of long texts
+PIECE = 1 << 20  # characters or bytes of long strings
 
 
 @dataclass(slots=True)
 class WalkBudget:
-    """Operations that are left, for a whole file."""
+    """The number of operations that are left for a whole file."""
 
     left: int = bounds.PICKLE_STEPS
 
 
 class Broken(Exception):
-    """The opcodes make no sense from here on."""
+    """The opcodes are invalid from this point on."""
 
 
 class BrokenOff(Broken):
-    """It ends before it is through."""
+    """The pickle ends prematurely."""
 
 
 @dataclass(frozen=True, slots=True)
 class PickleText:
-    """A string, or a piece of one that begins `start` characters into it; `offset` is where the string's first byte stands."""
+    """A string, or a piece of one that begins `start` characters into it. `offset` is the position of the string's first byte."""
 
     text: str
     offset: int | None
@@ -36,7 +36,7 @@ class PickleText:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A name that is called with arguments."""
+    """A call of a name with arguments."""
 
     function: Name
     args: object
@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes of an array that stand between opcodes."""
+    """The bytes of an array that stand between opcodes."""
 
     offset: int
     size: int
@@ -54,7 +54,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """What an unpickler would see that knows nothing of joblib and takes the bytes of an array for opcodes."""
+    """An event for an unpickler that does not know joblib and takes the bytes of an array for opcodes."""
 
     event: Name | Call
 

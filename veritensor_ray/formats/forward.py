@@ -1,4 +1,4 @@
-"""A buffered view of a stream that moves forward: a few bytes at a time without a call each, large payloads skipped; it knows no format."""
+"""A buffered view of a stream that moves forward: small reads without a call each, and large payloads skipped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HELD = bounds.PICKLE
 
 
 class ForwardView:
-    """`data[at:]` is what comes next; `base + at` is the position since the beginning of the walk."""
+    """A view whose next data is `data[at:]`; `base + at` is the position since the beginning of the walk."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -25,20 +25,20 @@ class ForwardView:
 
     @property
     def position(self) -> int:
-        """Bytes consumed."""
+        """The number of bytes consumed."""
         return self.base + self.at
 
     @property
     def size(self) -> int | None:
-        """Bytes in all, where the stream can tell."""
+        """The total number of bytes, if the stream can report it."""
         return self._size
 
     def ensure(self, count: int) -> bool:
-        """Have `count` bytes at hand; False where the stream ends before."""
+        """Buffer at least `count` bytes. Returns False if the stream ends before."""
         while len(self.data) - self.at < count:
-            if self._size is not None:  # whoever read a part of the file in between has moved it
+            if self._size is not None:  # a caller that read part of the file in between has moved it
                 self._file.seek(self._origin + self.base + len(self.data))
-            more = self._file.read(min(max(CHUNK, count - len(self.data) + self.at), HELD))  # a count may be any number
+            more = self._file.read(min(max(CHUNK, count - len(self.data) + self.at), HELD))  # a declared count may be any number
             if not more:
                 return False
             self.base += self.at
@@ -47,14 +47,14 @@ class ForwardView:
         return True
 
     def take(self, count: int) -> bytes:
-        """The next bytes; fewer where the stream ends."""
+        """The next bytes; fewer if the stream ends."""
         self.ensure(count)
         found = self.data[self.at : self.at + count]
         self.at += len(found)
         return found
 
     def skip(self, count: int) -> bool:
-        """Move on without keeping anything; False where the stream ends before."""
+        """Move on without keeping anything. Returns False if the stream ends before."""
         here = len(self.data) - self.at
         if count <= here:
             self.at += count
@@ -77,14 +77,14 @@ class ForwardView:
         return True
 
     def again(self) -> ForwardView | None:
-        """Another view from here to the end; None where the stream cannot be read twice."""
+        """Another view from here to the end; None if the stream cannot be read twice."""
         if self._size is None:
             return None
         start = self._origin + self.position
         return ForwardView(io.BufferedReader(Slice(self._file, start, self._size - self.position), 4096))
 
     def slice(self, size: int) -> BinaryIO | None:
-        """The next bytes as a file of their own; what is not seekable is held in memory, and not if it is big."""
+        """The next bytes as a file. Without a seekable stream, they are held in memory, or None is returned if they are too many."""
         if self._size is not None:
             return io.BufferedReader(Slice(self._file, self._origin + self.position, min(size, self._size - self.position)))
         if size > HELD or not self.ensure(size):
@@ -92,7 +92,7 @@ class ForwardView:
         return io.BytesIO(self.data[self.at : self.at + size])
 
     def line(self, keep: int) -> tuple[bytes, int] | None:
-        """The rest of the line without its end, `keep` bytes of it at most, and its length; None where no line end comes."""
+        """The rest of the line without its end, limited to `keep` bytes, and its full length; None if there is no line end."""
         kept = bytearray()
         length = 0
         while self.ensure(1):
@@ -108,7 +108,7 @@ class ForwardView:
 
 
 def _rest(file: BinaryIO) -> int | None:
-    """Bytes from here to the end of a seekable file."""
+    """The number of bytes from here to the end of a seekable file."""
     try:
         if not file.seekable():
             return None
@@ -121,26 +121,26 @@ def _rest(file: BinaryIO) -> int | None:
 
 
 class Slice(io.RawIOBase):
-    """Part of a seekable file as a file of its own."""
+    """Part of a seekable file, as a file."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Within the slice."""
+        """Move within the slice."""
         self._at = max(0, offset + (0, self._at, self._size)[whence])
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
-        """Other users of the file may have moved it: so it is placed before each read."""
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
+        """Read after seeking, because other users of the file may have moved it."""
         count = min(len(buffer), self._size - self._at)
         if count <= 0:
             return 0

@@ -1,4 +1,4 @@
-"""The header of a GGUF file, streamed: its metadata's texts with their keys, and what is wrong with it; it reads no tensor."""
+"""Streams the header of a GGUF file: the strings of its metadata with their keys, and its problems. It reads no tensors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 LONGEST = bounds.GGUF_TEXT
 _PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
-_CHUNK = 4096  # texts of an array at once
+_CHUNK = 4096  # strings of an array that are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class GgufTexts:
-    """Texts under a key: one, or part of an array that begins at item `first`. `offset` is where the first one begins."""
+    """Strings under a key: a single one, or part of an array from item `first` on. `offset` is the position of the first string."""
 
     key: str
     texts: list[str]
@@ -29,7 +29,7 @@ class GgufTexts:
 
 
 class GgufHeader:
-    """Reads `file` from its beginning. `problems` is complete when `texts` has ended."""
+    """Reads `file` from its beginning. `problems` is complete once `texts` has ended."""
 
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
         self._window = ForwardView(file)
@@ -40,17 +40,17 @@ class GgufHeader:
         self.alignment = 32
 
     def texts(self) -> Iterator[GgufTexts]:
-        """Every text of the metadata, and names of tensors under the key `tensors`. Raises Malformed."""
+        """Yield every string of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
         self._window.take(4)
         self._version = self._number("I")
-        if self._version > 0xFFFF:  # written by a machine of the other byte order
+        if self._version > 0xFFFF:  # written by a machine with the other byte order
             self._order = ">"
             self._version = int.from_bytes(self._version.to_bytes(4, "little"), "big")
         if not 1 <= self._version <= 3:
             self.problems.append(f"version {self._version} is unknown")
         tensors, pairs = self._count(), self._count()
         if pairs > _PAIRS or tensors > _TENSORS:
-            raise Malformed(f"{pairs} pairs of metadata and {tensors} tensors")
+            raise Malformed(f"the header has {pairs} metadata pairs and {tensors} tensors")
         keys: set[str] = set()
         for _ in range(pairs):
             yield from self._pair(keys)
@@ -59,10 +59,10 @@ class GgufHeader:
     def _pair(self, keys: set[str]) -> Iterator[GgufTexts]:
         key = self._text()[0]
         if key in keys:
-            self.problems.append(f"the key {key[:80]!r} twice")
+            self.problems.append(f"the key {key[:80]!r} occurs twice")
         keys.add(key)
         if len(key) > 65_535:
-            self.problems.append(f"a key of {len(key)} characters")
+            self.problems.append(f"a key has {len(key)} characters")
         kind = self._number("I")
         if kind == _STRING:
             text, offset = self._text()
@@ -72,7 +72,7 @@ class GgufHeader:
         elif key == "general.alignment" and kind == 4:
             self.alignment = self._number("I")
             if not self.alignment or self.alignment & (self.alignment - 1):
-                self.problems.append(f"an alignment of {self.alignment}")
+                self.problems.append(f"the alignment is {self.alignment}, which is not a power of two")
         else:
             self._skip(_size(kind))
 
@@ -82,7 +82,7 @@ class GgufHeader:
             yield from self._strings(key, count)
         elif kind == _ARRAY:
             if level >= _NESTED:
-                raise Malformed(f"arrays of {key[:80]!r} are nested deeper than {_NESTED}")
+                raise Malformed(f"the arrays of {key[:80]!r} are nested deeper than {_NESTED} levels")
             for _ in range(count):
                 yield from self._array(key, level + 1)
         else:
@@ -109,11 +109,11 @@ class GgufHeader:
             names.append(name)
             dimensions = self._number("I")
             if dimensions > _DIMENSIONS:
-                raise Malformed(f"a tensor of {dimensions} dimensions")
+                raise Malformed(f"a tensor has {dimensions} dimensions")
             self._skip(dimensions * (4 if self._version == 1 else 8) + 4)
             at = self._number("Q")
             if at % (self.alignment or 32):
-                self._note("a tensor that is not aligned")
+                self._note("a tensor is not aligned")
             furthest = max(furthest, at)
             if len(names) >= _CHUNK:
                 yield GgufTexts("tensors", names, offset)
@@ -122,7 +122,7 @@ class GgufHeader:
             yield GgufTexts("tensors", names, self._window.position)
         end = self._window.position
         if self._size is not None and end + furthest > self._size:
-            self._note(f"a tensor begins at byte {end + furthest}, the file ends at {self._size}")
+            self._note(f"a tensor begins at byte {end + furthest}, but the file ends at {self._size}")
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems and len(self.problems) < 100:
@@ -132,7 +132,7 @@ class GgufHeader:
         size = struct.calcsize(form)
         data = self._window.take(size)
         if len(data) < size:
-            raise Malformed("ends within the header")
+            raise Malformed("the file ends inside the header")
         value: Any = struct.unpack(self._order + form, data)[0]
         return int(value)
 
@@ -141,22 +141,22 @@ class GgufHeader:
 
     def _skip(self, size: int) -> None:
         if (self._size is not None and self._window.position + size > self._size) or not self._window.skip(size):
-            raise Malformed("a value that is longer than the file")
+            raise Malformed("a value is longer than the file")
 
     def _text(self) -> tuple[str, int]:
         length = self._count()
         offset = self._window.position
         if self._size is not None and offset + length > self._size:
-            raise Malformed(f"a text of {length} bytes at byte {offset}, the file has {self._size}")
+            raise Malformed(f"a string has {length} bytes at byte {offset}, but the file has only {self._size}")
         if length > LONGEST:
-            raise Malformed(f"a text of {length} bytes")
+            raise Malformed(f"a string has {length} bytes")
         data = self._window.take(length)
         if len(data) < length:
-            raise Malformed("ends within a text")
+            raise Malformed("the file ends inside a string")
         return data.decode("utf-8", "replace"), offset
 
 
 def _size(kind: int) -> int:
     if kind not in _SIZES:
-        raise Malformed(f"a value of type {kind}")
+        raise Malformed(f"a value has the unknown type {kind}")
     return _SIZES[kind]

@@ -1,4 +1,4 @@
-"""What Keras keeps in an HDF5 file beside the weights; h5py does the reading, and nothing is built from it."""
+"""Reads the non-weight content of Keras HDF5 files. h5py does the reading, and no objects are built from it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import Malformed
 
 LARGEST = bounds.HELD
-_HEAP = b"GCOL\x01\0\0\0"  # how a collection of values of variable length begins
-_HEAP_BYTES = bounds.HELD  # of one collection; HDF5 writes 4096 bytes, or what its one value needs
-_POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader asks for some thousand, of 16 bytes each
+_HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of variable-length values
+_HEAP_BYTES = bounds.HELD  # maximum size of one collection; HDF5 writes 4096 bytes, or as many as its single value needs
+_POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader requests a few thousand of 16 bytes each
 
 
-CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; one that is larger is unpacked for every read of a part of it
-_SLOTS = 10_007  # for them: a prime, so that neighbours do not fall into one
+CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; a larger chunk is unpacked for every partial read
+_SLOTS = 10_007  # slots for them: a prime, so that neighbors do not share one
 
 
 class Guarded(io.RawIOBase):
-    """The file as h5py reads it, but for values of variable length that cannot be: HDF5 makes room for whatever length they declare, and
-    2.0 loops for ever over a collection where one is longer than the rest, or no longer than nothing.
+    """The file as h5py reads it, with impossible variable-length values removed.
 
-    A pointer with such a length is given as empty, and counted in `too_long`; reading such a collection raises OSError.
+    HDF5 allocates whatever length they declare, and version 2.0 loops forever over a collection in which a value is longer than the rest,
+    or not longer than nothing. A pointer with such a length is returned as empty and counted in `too_long`; reading such a collection
+    raises OSError.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -50,7 +51,7 @@ class Guarded(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        before = min(self._at, len(_HEAP) - 1)  # a mark may begin in one read and end in the next
+        before = min(self._at, len(_HEAP) - 1)  # a signature may be split between two reads
         self._file.seek(self._at - before)
         data = self._file.read(before + len(buffer) + len(_HEAP) - 1)
         found = data.find(_HEAP)
@@ -65,7 +66,7 @@ class Guarded(io.RawIOBase):
         return len(asked)
 
     def _without_long(self, data: bytes) -> bytes:
-        """A pointer is four bytes of length, eight of a collection's address, and a number."""
+        """Remove invalid pointers, which consist of a length (four bytes), the address of a collection (eight bytes), and a number."""
         for first in range(4, min(12, len(data))):
             addresses = np.frombuffer(data[first : len(data) - (len(data) - first) % 8], "<u8")
             for i in np.flatnonzero((addresses > 0) & (addresses < self._size)).tolist():
@@ -84,41 +85,41 @@ class Guarded(io.RawIOBase):
             return
         self._file.seek(at + len(_HEAP))
         size = int.from_bytes(self._file.read(8), "little")
-        # where sizes have four bytes, the second four are the first object's number and its references
+        # if sizes have four bytes, the second four are the number and reference count of the first object
         width = 8 if size >> 32 == 0 else 4
         size &= 0xFFFF_FFFF
         if size > min(self._size - at, _HEAP_BYTES):
-            raise OSError(f"variable-length values at {at} say they have {size} bytes, more than the file")
+            raise OSError(f"the variable-length values at {at} claim to have {size} bytes, more than the file")
         self._file.seek(at)
         heap = self._file.read(size)
         head = 8 + width
         place = head + -head % 8
         while place + head <= size:
             length = int.from_bytes(heap[place + 8 : place + head], "little")
-            # number 0 is free space, and its length counts its head
+            # number 0 is free space, whose length includes its header
             taken = length if heap[place : place + 2] == b"\0\0" else head + -head % 8 + length + -length % 8
             if not head <= taken <= size - place:
-                raise OSError(f"a variable-length value at {at + place} says it has {length} bytes, which its collection has not")
+                raise OSError(f"a variable-length value at {at + place} claims to have {length} bytes, more than its collection")
             place += taken
         self._sound.add(at)
 
 
 def opened(file: BinaryIO | Guarded) -> Any:
-    """An h5py.File over a file object. Raises Malformed."""
+    """Open a file object as an h5py.File. Raises Malformed."""
     import h5py
 
     try:
         return h5py.File(file if isinstance(file, Guarded) else Guarded(file), "r", locking=False, rdcc_nbytes=CHUNKS, rdcc_nslots=_SLOTS)
-    except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
-        raise Malformed(f"not a whole HDF5 file: {str(error)[:200]}") from None
+    except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data
+        raise Malformed(f"not a complete HDF5 file: {str(error)[:200]}") from None
 
 
 def keras_config(root: Any) -> str | None:
-    """The attribute `model_config` of the root, JSON; None where there is none. Raises Malformed."""
+    """The root's attribute `model_config`, which is JSON; None if it is missing. Raises Malformed."""
     try:
         value = root.attrs.get("model_config")
-    except Exception as error:  # noqa: BLE001  # the same
-        raise Malformed(f"unreadable attribute model_config: {str(error)[:200]}") from None
+    except Exception as error:  # noqa: BLE001  # as above
+        raise Malformed(f"the attribute model_config is unreadable: {str(error)[:200]}") from None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -130,7 +131,7 @@ def keras_config(root: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Hdf5Item:
-    """A group or dataset under its path."""
+    """A group or dataset and its path."""
 
     path: str
     item: Any
@@ -139,7 +140,7 @@ class Hdf5Item:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A link that leads to another file."""
+    """A link to another file."""
 
     path: str
     what: str
@@ -148,14 +149,14 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """What h5py cannot open."""
+    """An object that h5py cannot open."""
 
     path: str
     reason: str
 
 
 def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
-    """Every object once, whatever the links between groups; those to other files are named and not followed."""
+    """Yield every object once, whatever the links between groups. Links to other files are reported but not followed."""
     import h5py
 
     seen: set[Any] = set()
@@ -168,7 +169,7 @@ def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
                 continue
             seen.add((info.fileno, info.addr))
             names = list(item) if isinstance(item, h5py.Group) else []
-        except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to
+        except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data
             yield Damaged(path, str(error)[:200])
             continue
         yield Hdf5Item(path, item, isinstance(item, h5py.Dataset))
@@ -188,29 +189,29 @@ def _follow(path: str, group: Any, name: str, stack: list[tuple[str, Any]]) -> I
             yield Elsewhere(inner, "a link to another file", f"{link.filename}:{link.path}")
         elif isinstance(link, h5py.HardLink):
             stack.append((inner, group[name]))
-    except Exception as error:  # noqa: BLE001  # the same
+    except Exception as error:  # noqa: BLE001  # as above
         yield Damaged(inner, str(error)[:200])
 
 
 def attributes(item: Any) -> Iterator[tuple[str, Any]]:
-    """Name and value, or the exception that reading it raised."""
+    """Yield the name of each attribute with its value, or with the exception that reading it raised."""
     try:
         names = list(item.attrs)
-    except Exception as error:  # noqa: BLE001  # the same
+    except Exception as error:  # noqa: BLE001  # as above
         yield "", error
         return
     for name in names:
         try:
             yield name, item.attrs[name]
-        except Exception as error:  # noqa: BLE001  # the same
+        except Exception as error:  # noqa: BLE001  # as above
             yield name, error
 
 
 def stored_elsewhere(dataset: Any) -> str:
-    """Names of the files that a dataset takes its data from; empty where it is in this one."""
+    """The names of the files that hold a dataset's data; empty if this file holds it."""
     try:
         return _sources(dataset)
-    except Exception as error:  # noqa: BLE001  # the same; what cannot be told is not read either
+    except Exception as error:  # noqa: BLE001  # as above; without this information, the data is not read either
         return f"unknown ({str(error)[:100]})"
 
 
@@ -221,7 +222,7 @@ def _sources(dataset: Any) -> str:
 
 
 def chunking(dataset: Any) -> tuple[int, int]:
-    """Bytes of a chunk that has to be unpacked, and of all those that the rows of one have part in; 0 where none is packed."""
+    """The size in bytes of a compressed chunk, and of all chunks that contain part of one row; 0 if the chunks are not compressed."""
     if not dataset.chunks or not dataset.id.get_create_plist().get_nfilters():
         return 0, 0
     chunk = math.prod(dataset.chunks) * dataset.id.get_type().get_size()

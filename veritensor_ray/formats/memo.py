@@ -1,4 +1,4 @@
-"""The memo of a pickle: numbered as unpicklers do it, keeping only what a name can come from; it knows no opcode."""
+"""The memo of a pickle: numbered as unpicklers do, but holding only values that can be part of a name."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from veritensor_ray.formats.pickle_values import DULL, Called, Name
 
 _ENTRIES = bounds.PICKLE_MEMO
 _CHARS = bounds.HELD
-_LONGEST = 256  # of a module's or an attribute's name
+_LONGEST = 256  # characters of the name of a module or an attribute
 _SPARSE = bounds.PICKLE_SPARSE
 
 
 class Memo:
-    """Index to value. `count` is what MEMOIZE takes for its next index: how many are taken."""
+    """Maps indexes to values. `count` is the next index that MEMOIZE uses, which is the number of indexes in use."""
 
     def __init__(self, below: Memo | None = None) -> None:
         self._below = below
         self._values: dict[int, object] = {}
         self._chars = 0
-        self._dense = below.count if below else 0  # all indexes below are taken
+        self._dense = below.count if below else 0  # all indexes below this are in use
         self._sparse: set[int] = set()
 
     @property
     def count(self) -> int:
-        """Indexes that are taken."""
+        """The number of indexes in use."""
         return self._dense + len(self._sparse)
 
     def __contains__(self, index: int) -> bool:
         return index < self._dense or index in self._sparse
 
     def put(self, index: int, value: object) -> None:
-        """What cannot be a name, or a part of one, is only counted."""
+        """Store a value. Values that cannot be a name, or a part of one, are only counted."""
         if index == self._dense:
             self._dense += 1
             while self._sparse and self._dense in self._sparse:
@@ -47,11 +47,11 @@ class Memo:
             self._values.pop(index, None)
 
     def overlay(self) -> Memo:
-        """A memo that continues this one without changing it."""
+        """A memo that extends this one without changing it."""
         return Memo(self)
 
     def get(self, index: int) -> object:
-        """The value, or DULL."""
+        """The stored value, or DULL."""
         if index in self._values:
             return self._values[index]
         return self._below.get(index) if self._below else DULL

@@ -1,4 +1,4 @@
-"""The header of an npy file; it reads no data and never allows pickles."""
+"""Reads the header of an npy file. It reads no data and never allows pickles."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from veritensor_ray.errors import Malformed
 
-_HEADER = 65_536  # bytes; numpy itself takes 10,000 unless told to trust a file
+_HEADER = 65_536  # in bytes; NumPy itself accepts 10,000 unless the file is declared trusted
 
 
 @dataclass(frozen=True, slots=True)
 class NpyHeader:
-    """Shape and type of the array; `offset` is where its data begins, `objects` says that the data is a pickle."""
+    """The shape and type of the array. `offset` is the position of its data; `objects` says that the data is a pickle."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -24,19 +24,19 @@ class NpyHeader:
 
     @property
     def objects(self) -> bool:
-        """Whether a pickle stands in place of the data."""
+        """Whether the data is a pickle."""
         return bool(self.dtype.hasobject)
 
 
 def read_header(file: BinaryIO) -> NpyHeader:
-    """The header; `file` stands at its beginning, and at the data afterwards. Raises Malformed."""
+    """Read the header of `file`, which is at its beginning; afterwards it is at the data. Raises Malformed."""
     lib = np.lib.format
     try:
         version = lib.read_magic(file)
         read = {(1, 0): lib.read_array_header_1_0, (2, 0): lib.read_array_header_2_0, (3, 0): lib.read_array_header_2_0}[version]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers written by Python 2
             shape, fortran, dtype = read(file, max_header_size=_HEADER)
-    except Exception as error:  # noqa: BLE001  # a header is a Python literal and the description of a type: both raise whatever they like
-        raise Malformed(f"no npy header: {str(error).partition(chr(10))[0][:200]}") from None
+    except Exception as error:  # noqa: BLE001  # parsing a header and its type can raise arbitrary exceptions
+        raise Malformed(f"invalid npy header: {str(error).partition(chr(10))[0][:200]}") from None
     return NpyHeader(shape, dtype, fortran, file.tell())

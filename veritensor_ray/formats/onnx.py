@@ -1,4 +1,4 @@
-"""An ONNX model as a stream of its texts and pairs, read off the wire format; weights are skipped, operators are not understood."""
+"""Streams the strings and key-value pairs of an ONNX model from the wire format. Weights are skipped and operators not interpreted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from veritensor_ray.errors import Malformed
 from veritensor_ray.formats.forward import ForwardView
 
 LONGEST = bounds.ONNX_TEXT
-_DEPTH = 64  # of messages in messages: graphs in attributes of nodes of graphs
+_DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes of graphs
 TEXT, DATA = "text", "data"
 _PAIR = "Pair"
 
-# Message to field number to (name, what it is): a text, bytes that may hold text, or another message. The rest is skipped.
+# For each message, maps field numbers to a name and a type: a string, bytes that may contain text, or another message. Other fields are
+# skipped.
 _PROPS = ("metadata_props", _PAIR)
 _OPSET = ("opset_import", "Opset")
 _SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
@@ -53,7 +54,7 @@ _SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class OnnxText:
-    """A text in a field of a message; `too_long`: it was skipped."""
+    """A text in a field of a message. `too_long` says that it was skipped."""
 
     message: str
     name: str
@@ -85,14 +86,14 @@ class _Open:
 
 
 def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
-    """Every text of a model, in order. Raises Malformed."""
+    """Yield every string of a model, in order. Raises Malformed."""
     window = ForwardView(file)
     stack = [_Open("Model", window.size)]
     while stack:
         here = stack[-1]
         if (here.end is not None and window.position >= here.end) or (here.end is None and not window.ensure(1)):
             if here.end is not None and window.position > here.end:
-                raise Malformed("a field that is longer than its message")
+                raise Malformed("a field is longer than its message")
             stack.pop()
             if here.message == _PAIR:
                 key, value = here.texts.get("key", ("", 0)), here.texts.get("value", ("", 0))
@@ -109,21 +110,21 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | N
     tag = _varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
-        raise Malformed(f"no field at byte {window.position}")
+        raise Malformed(f"there is no valid field at byte {window.position}")
     if wire == 0:
         _varint(window)
         return None
     length = {1: 8, 5: 4}.get(wire) or (_varint(window) if wire == 2 else 0)
     end = window.position + length
     if here.end is not None and end > here.end:
-        raise Malformed(f"a field of {length} bytes at byte {window.position}, longer than its message")
+        raise Malformed(f"a field of {length} bytes at byte {window.position} is longer than its message")
     name, kind = _SCHEMA[here.message].get(number, ("", ""))
     if wire != 2 or not kind:
         _skip(window, length)
         return None
     if kind not in (TEXT, DATA):
         if len(stack) >= _DEPTH:
-            raise Malformed(f"messages nested deeper than {_DEPTH}")
+            raise Malformed(f"messages are nested deeper than {_DEPTH} levels")
         stack.append(_Open(kind, end, here.message, name))
         return None
     if length > LONGEST:
@@ -131,13 +132,13 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | N
         return OnnxText(here.message, name, "", window.position - length, too_long=True)
     offset, data = window.position, window.take(length)
     if len(data) < length:
-        raise Malformed("ends within a text")
+        raise Malformed("the file ends inside a string")
     return OnnxText(here.message, name, data.decode("utf-8", "replace"), offset)
 
 
 def _skip(window: ForwardView, length: int) -> None:
     if not window.skip(length):
-        raise Malformed("ends within a field")
+        raise Malformed("the file ends inside a field")
 
 
 def _varint(window: ForwardView) -> int:
@@ -150,11 +151,11 @@ def _varint(window: ForwardView) -> int:
         if byte < 0x80:
             return value
         shift += 7
-    raise Malformed("ends within a number")
+    raise Malformed("the file ends inside a number")
 
 
 def is_model(head: bytes) -> bool:
-    """Whether a file that begins so is an ONNX model: its version, then only fields of a model, and a graph whose beginning is one."""
+    """Whether a file that begins like this is an ONNX model: a version, then only fields of a model, and a valid beginning of a graph."""
     import io
 
     if head[:1] != b"\x08" or len(head) < 8:

@@ -1,8 +1,8 @@
-"""A walk over the opcodes of pickles that follows names through stack and memo, and never builds, imports or calls anything.
+"""Walks over the opcodes of pickles and follows names through stack and memo. It never builds, imports or calls anything.
 
-The standard library's `pickletools.genops` reads every payload into memory and knows no stack; here payloads are skipped, what is kept
-is bounded, and a pickle that does what the format forbids is followed as far as its opcodes make sense: a payload may stand
-before the place where unpickling fails.
+The standard library's `pickletools.genops` reads every payload into memory and does not track the stack. Here, payloads are skipped and all
+stored data is bounded. A pickle that violates the format is followed as far as its opcodes make sense, because a malicious payload may
+precede the place where unpickling fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from veritensor_ray.formats.memo import Memo
 from veritensor_ray.formats.pickle_values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
 from veritensor_ray.formats.stack import Stack
 
-HEAD = 1024  # bytes of a string that the stack keeps
+HEAD = 1024  # bytes of a string that are kept on the stack
 _LINE = bounds.PICKLE_LINE
 _ARRAYS = ("joblib.numpy_pickle.NumpyArrayWrapper", "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^\n])")
@@ -29,10 +29,11 @@ _NUMBERS = re.compile(rb"\((?:[N\x88\x89]|K.|M..|J.{4}|G.{8})*+[eu]", re.DOTALL)
 
 
 class PickleWalk:
-    """One pickle, up to its STOP. `texts`: whether strings and bytes are events too.
+    """Walks over one pickle, up to its STOP.
 
-    `budget`: operations that may be spent on looking at arrays as if they were opcodes; with none they are not. After the walk `faults` counts what a real unpickler would have refused, `operations` what was understood, `result` is the
-    value that STOP returns.
+    `texts` says whether strings and bytes are events too. `budget` is the number of operations for examining arrays as if they were
+    opcodes; without it, this is not done. After the walk, `faults` counts what a real unpickler would have refused, `operations` the
+    opcodes that were understood, and `result` is the value that STOP returns.
     """
 
     def __init__(self, window: ForwardView, texts: bool = False, budget: WalkBudget | None = None, memo: Memo | None = None) -> None:
@@ -41,26 +42,26 @@ class PickleWalk:
         self._push, self._pop, self._since_mark = self._stack.push, self._stack.pop, self._stack.since_mark
         self._memo = memo or Memo()
         self._events: list[Event] = []
-        self._rest: tuple[int, int] | None = None  # of a long text: where it begins, bytes left
+        self._rest: tuple[int, int] | None = None  # of a long string: its beginning and the number of bytes left
         self._blob = 0  # bytes of the payload that comes next
-        self._raw = False  # the payload is an array's
-        self._nested = False  # another pickle comes next, between two opcodes of this one
+        self._raw = False  # whether the payload belongs to an array
+        self._nested = False  # whether another pickle follows between two opcodes of this one
         self.stopped = False
         self.operations = 0
         self.result: object = DULL
 
     def events(self) -> Iterator[Event]:
-        """What happens, in order. Raises Broken."""
+        """Yield the events in order. Raises Broken."""
         window, events = self._window, self._events
         while not self.stopped:
             if len(window.data) - window.at < 16 and not window.ensure(16) and window.at == len(window.data):
-                raise BrokenOff("ends without STOP")
+                raise BrokenOff("it ends without STOP")
             code = window.data[window.at]
             window.at += 1
             try:
                 _ACTIONS[code](self)
             except (struct.error, IndexError):
-                raise BrokenOff("ends within an opcode") from None
+                raise BrokenOff("it ends inside an opcode") from None
             self.operations += 1
             if events:
                 yield from events
@@ -98,12 +99,12 @@ class PickleWalk:
 
     @property
     def faults(self) -> int:
-        """Times that an unpickler would have given up."""
+        """The number of times that an unpickler would have failed."""
         return self._stack.faults
 
     @property
     def memoized(self) -> int:
-        """Values in the memo."""
+        """The number of values in the memo."""
         return self._memo.count
 
     # marks
@@ -111,7 +112,7 @@ class PickleWalk:
     def _mark(self) -> None:
         window = self._window
         run = _NUMBERS.match(window.data, window.at - 1)
-        if run:  # a run of numbers that goes into the list or dict below: most of a big pickle may be such runs
+        if run:  # a run of numbers that goes into the list or dict below; big pickles consist mainly of such runs
             window.at = run.end()
             if not self._stack.top:
                 self._stack.faults += 1
@@ -143,16 +144,16 @@ class PickleWalk:
 
     def _skip(self, size: int) -> None:
         if not self._window.skip(size):
-            raise BrokenOff("ends within a value")
+            raise BrokenOff("it ends inside a value")
 
     def _long(self, form: str, size: int) -> None:
         length = self._number(form, size)
         if length < 0:
-            raise Broken("a number of negative length")
+            raise Broken("a number has a negative length")
         if length <= HEAD:
             data = self._window.take(length)
             if len(data) < length:
-                raise BrokenOff("ends within a value")
+                raise BrokenOff("it ends inside a value")
             self._push(int.from_bytes(data, "little", signed=True))
         else:
             self._skip(length)
@@ -161,7 +162,7 @@ class PickleWalk:
     def _line(self, keep: int = 4096) -> bytes:
         found = self._window.line(keep)
         if found is None:
-            raise BrokenOff("ends within a line")
+            raise BrokenOff("it ends inside a line")
         return found[0]
 
     def _decimal(self) -> None:
@@ -184,7 +185,7 @@ class PickleWalk:
     def _text(self, form: str, size: int) -> None:
         length = self._number(form, size)
         if length < 0:
-            raise Broken("a string of negative length")
+            raise Broken("a string has a negative length")
         offset = self._window.position
         if not self._texts or length <= PIECE:
             self._short_text(length, offset)
@@ -204,7 +205,7 @@ class PickleWalk:
             if length > HEAD:
                 self._skip(length - len(data))
         if len(data) < min(length, HEAD):
-            raise BrokenOff("ends within a string")
+            raise BrokenOff("it ends inside a string")
 
     def _long_text(self) -> Iterator[PickleText]:
         offset, left = self._rest or (0, 0)
@@ -214,18 +215,18 @@ class PickleWalk:
         while left:
             data = self._window.take(min(PIECE, left))
             if not data:
-                raise BrokenOff("ends within a string")
+                raise BrokenOff("it ends inside a string")
             left -= len(data)
             text = decoder.decode(data, left == 0)
             yield PickleText(text, offset if not start else None, start)
             start += len(text)
 
     def _text_line(self, literal: bool) -> None:
-        """Protocol 0; `literal`: as a Python 2 string literal."""
+        """Read a string of protocol 0; with `literal`, a Python 2 string literal."""
         offset = self._window.position
         found = self._window.line(_LINE if self._texts else HEAD)
         if found is None:
-            raise BrokenOff("ends within a line")
+            raise BrokenOff("it ends inside a line")
         line = found[0].strip(b"\r ").strip(b"'\"") if literal else found[0]
         text = _unescaped(line, literal)
         if self._texts:
@@ -235,14 +236,14 @@ class PickleWalk:
     def _bytes(self, form: str, size: int) -> None:
         length = self._number(form, size)
         if length < 0:
-            raise Broken("bytes of negative length")
+            raise Broken("a bytes value has a negative length")
         window = self._window
         window.ensure(min(length, HEAD))
         before = next((texts_of(value) for value in self._stack.top[-2:] if isinstance(value, Called)), "") if self._texts else ""
         value = Blob(window.position, length, window.data[window.at : window.at + min(length, 64)], before)
         if window.size is not None and window.position + length > window.size:
             self._push(value)
-            raise BrokenOff("ends within a value")
+            raise BrokenOff("it ends inside a value")
         if self._texts:
             self._events.append(value)
         self._push(value)
@@ -361,10 +362,10 @@ class PickleWalk:
             self._array(target)
 
     def _array(self, wrapper: Called) -> None:
-        """Raw bytes, or a pickle of its own, stand behind the wrapper; `Walks` goes through the pickle."""
+        """Process the raw bytes or the pickle that follows a wrapper; `Pickles` walks through the pickle."""
         layout = array_layout(wrapper)
         if layout is None:
-            raise Broken("an array of unknown size")
+            raise Broken("an array has an unknown size")
         if layout.pickled:
             self._nested = True
             return
@@ -393,14 +394,14 @@ class PickleWalk:
         self.stopped = True
 
     def _nothing(self) -> None:
-        """Changes neither stack nor memo."""
+        """Do nothing: the opcode changes neither the stack nor the memo."""
 
     def _unknown(self) -> None:
-        raise Broken("no opcode")
+        raise Broken("a byte is not an opcode")
 
 
 def _unescaped(line: bytes, literal: bool) -> str:
-    """A line of protocol 0 as text. Python's own codecs warn, or refuse a whole line for one odd escape."""
+    """A line of protocol 0 as text. Python's codecs warn about an invalid escape, or refuse the whole line."""
     text = line.decode("latin-1")
     if "\\" not in text:
         return text
@@ -418,7 +419,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(code) if code < 0x110000 else "\ufffd"
 
 
-# What to do for each opcode: made once, since a walk is begun for many a text that might be a pickle.
+# The action for each opcode, created once because walks are begun for many strings that might be pickles.
 _Walk = PickleWalk
 _NAMED: dict[str, Callable[[PickleWalk], None]] = {
     "N": _Walk._dull, "\x88": _Walk._dull, "\x89": _Walk._dull, "G": _Walk._float, "F": _Walk._fraction, "\x97": _Walk._dull, "\x98": _Walk._nothing,

@@ -1,4 +1,4 @@
-"""What a pickle's stack holds, as far as it matters for saying which names it calls with what; nothing is ever built."""
+"""The values on a pickle's stack, as far as they matter for the names that it calls and their arguments. Nothing is ever built."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-ITEMS = 32  # of a list, tuple or dict that are kept
+ITEMS = 32  # items of a list, tuple or dict that are kept
 _DEPTH = 6
 SHOWN = 200
 _NUMBER = re.compile(r"[<>=|]?([a-zA-Z?])(\d*)")
@@ -43,7 +43,7 @@ DULL = Dull()
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A reference to `module.name`, at a byte offset; `resolved` is False where the pickle hides or computes the name."""
+    """A reference to `module.name` at a byte offset. `resolved` is False if the pickle hides or computes the name."""
 
     module: str
     name: str
@@ -57,7 +57,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A bytes value: where it stands and how it begins; `dtype` is NumPy's name for the texts in it, where it is an array's memory."""
+    """A bytes value: its position and its first bytes. `dtype` is NumPy's name for its text type if it is the memory of an array."""
 
     offset: int
     size: int
@@ -67,14 +67,14 @@ class Blob:
 
 @dataclass(slots=True)
 class Many:
-    """A list, tuple, set or dict (keys and values in turn), cut at ITEMS."""
+    """A list, tuple, set or dict (keys and values alternating), cut at ITEMS."""
 
     kind: str
     items: list[Any] = field(default_factory=list)
     depth: int = 1
 
     def extend(self, items: Iterable[Any]) -> None:
-        """Take in what is not nested too deeply."""
+        """Add items that are not nested too deeply."""
         for item in items:
             if len(self.items) >= ITEMS:
                 return
@@ -83,7 +83,7 @@ class Many:
             self.depth = max(self.depth, min(deep, _DEPTH))
 
     def get(self, key: str) -> Any:
-        """The value of a key of a dict; the last one counts."""
+        """The value of a dict's key; the last one counts."""
         found: Any = DULL
         for name, value in zip(self.items[::2], self.items[1::2], strict=False):
             if name == key:
@@ -93,7 +93,7 @@ class Many:
 
 @dataclass(slots=True)
 class Called:
-    """What a callable returned, and the state that was put into it."""
+    """The result of a callable, and the state that was set on it."""
 
     function: Any
     args: Any
@@ -102,18 +102,18 @@ class Called:
 
 
 def depth(value: Any) -> int:
-    """How deeply a value is nested; it never refers to itself, since what is kept is at most _DEPTH deep."""
+    """The nesting depth of a value. It never refers to itself, because stored values are at most _DEPTH deep."""
     return value.depth if isinstance(value, (Many, Called)) else 0
 
 
 def called(function: Any, args: Any) -> Any:
-    """The result of a call, or DULL where it stands at the end of a long chain."""
+    """The result of a call, or DULL at the end of a long chain of calls."""
     deep = max(depth(function), depth(args)) + 1
     return Called(function, args, deep) if deep <= _DEPTH else DULL
 
 
 def of_class(value: Any) -> str:
-    """`module.name` of what made a value: protocols 0 and 1 go through copyreg."""
+    """The `module.name` of the callable that made a value. Protocols 0 and 1 go through copyreg."""
     if not isinstance(value, Called):
         return ""
     maker = value.function
@@ -123,7 +123,7 @@ def of_class(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as source text, at most SHOWN characters long."""
+    """A value as source text of at most SHOWN characters."""
     text, budget = "", 400
     for piece in _pieces(value, 0):
         text += piece
@@ -155,7 +155,7 @@ def _pieces(value: Any, level: int) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ArrayLayout:
-    """The raw bytes that joblib writes behind a NumpyArrayWrapper: how many, whether padded, or another pickle in their place."""
+    """The raw bytes that joblib writes after a NumpyArrayWrapper: their number and padding, or another pickle in their place."""
 
     size: int
     padded: bool
@@ -163,7 +163,7 @@ class ArrayLayout:
 
 
 def array_layout(wrapper: Any) -> ArrayLayout | None:
-    """What follows a wrapper; None where its state does not say."""
+    """The layout of the data after a wrapper; None if its state does not define it."""
     state = wrapper.state
     if not isinstance(state, Many):
         return None
@@ -180,7 +180,7 @@ def array_layout(wrapper: Any) -> ArrayLayout | None:
 
 
 def _dtype(dtype: Any) -> tuple[str, int, bool]:
-    """Kind letter, item size and whether it holds objects, of `numpy.dtype('f8', …)` with its state."""
+    """The kind letter, the item size, and whether it holds objects, of `numpy.dtype('f8', …)` with its state."""
     if not isinstance(dtype, Called) or str(dtype.function) != "numpy.dtype" or not isinstance(dtype.args, Many) or not dtype.args.items:
         return "", 0, False
     found = _NUMBER.fullmatch(str(dtype.args.items[0]))
@@ -194,12 +194,12 @@ def _dtype(dtype: Any) -> tuple[str, int, bool]:
 
 
 def text_dtype(wrapper: Any) -> str:
-    """NumPy's name for the type of the array behind a wrapper, where it is one of texts; else empty."""
+    """NumPy's name for the type of the array after a wrapper if it is a text type; otherwise empty."""
     return texts_of(wrapper.state.get("dtype")) if isinstance(wrapper.state, Many) else ""
 
 
 def texts_of(dtype: Any) -> str:
-    """NumPy's name for a type of texts; empty for others."""
+    """NumPy's name for a text type; empty for others."""
     letter, size, _ = _dtype(dtype)
     if letter not in ("U", "S") or not isinstance(dtype, Called):
         return ""

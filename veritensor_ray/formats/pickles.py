@@ -1,4 +1,4 @@
-"""All pickles of a file, one after the other, with what ends each of them; it judges none of their names."""
+"""Walks over consecutive pickles of a file and reports how each of them ends. It does not judge any names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TORCH_PICKLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a pickle. `reason` is empty behind a STOP; `sure`: it is a pickle and not bytes that happen to be opcodes."""
+    """The end of a pickle. `reason` is empty after a STOP; `sure` says that it is a pickle and not bytes that happen to be opcodes."""
 
     start: int
     end: int
@@ -30,14 +30,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What stands behind the last pickle: `tensors` where the format says so."""
+    """The data after the last pickle. `tensors` says that the format expects tensors there."""
 
     start: int
     tensors: bool = False
 
 
 class Pickles:
-    """Walks through a file. `file` stands at the first pickle; positions count from there."""
+    """Walks through a file, which is at its first pickle. Positions count from there."""
 
     def __init__(self, file: BinaryIO, texts: bool = False) -> None:
         self.window = ForwardView(file)
@@ -45,7 +45,7 @@ class Pickles:
         self._budget = None if texts else WalkBudget()
 
     def events(self) -> Iterator[Event | Ended | Rest]:
-        """Everything in order: events of a pickle, its end, and so on; last what is left over, if anything is."""
+        """Yield the events of each pickle followed by its end, in order, and finally the data that is left over, if any."""
         number, torch = 0, False
         while self.window.ensure(1):
             if torch and number == _TORCH_PICKLES:
@@ -74,9 +74,9 @@ _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 def looks_like(head: bytes, whole: bool) -> bool:
-    """Whether a file without the mark of protocol 2 is a pickle for certain: prose, tables and numbers may begin with opcodes too.
+    """Whether a file without the mark of protocol 2 is certainly a pickle, since prose, tables and numbers may begin with opcodes too.
 
-    It is one if a name is called, or if it ends as pickles end and refers to a name, or does what no text does by chance.
+    It is a pickle if it calls a name, if it ends as pickles do and refers to a name, or if it does something that no text does by chance.
     """
     if not head or head[0] not in _STARTS:
         return False

@@ -1,4 +1,4 @@
-"""The stack of an unpickler, bounded: what lies too deep is lost, and names that come from there are unresolved; it knows no opcode."""
+"""A bounded model of an unpickler's stack: values that lie too deep are lost, and names from there are unresolved."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ _MARKS = 10_000
 
 
 class Stack:
-    """`top` holds what stands above the last mark; `faults` counts what an unpickler would refuse, which is passed over here."""
+    """`top` holds the values above the last mark. `faults` counts errors at which an unpickler would fail, and which are ignored here."""
 
     def __init__(self) -> None:
         self.top: list[object] = []
         self.faults = 0
-        self._below: list[list[object]] = []  # a list for each mark
-        self._parked = 0  # items in them
+        self._below: list[list[object]] = []  # one list per mark
+        self._parked = 0  # the number of items in them
 
     def push(self, value: object) -> None:
-        """One more."""
+        """Push a value."""
         self.top.append(value)
         if len(self.top) > _ITEMS:
             del self.top[: _ITEMS // 2]
 
     def pop(self) -> object:
-        """The last one, or DULL where there is none."""
+        """Pop the last value, or DULL if there is none."""
         if self.top:
             return self.top.pop()
         self.faults += 1
         return DULL
 
     def pop_or_mark(self) -> None:
-        """What POP does: where a mark is the last, it is the mark."""
+        """Execute POP, which removes a mark if that is on top."""
         if self.top or not self._below:
             self.pop()
         else:
             self.since_mark()
 
     def mark(self) -> None:
-        """Put a mark."""
+        """Push a mark."""
         self._below.append(self.top)
         self._parked += len(self.top)
         self.top = []
@@ -48,7 +48,7 @@ class Stack:
             self._parked = sum(map(len, self._below))
 
     def since_mark(self) -> list[object]:
-        """Everything above the last mark, and the mark, taken off."""
+        """Pop everything above the last mark, and the mark."""
         items = self.top
         if self._below:
             self.top = self._below.pop()

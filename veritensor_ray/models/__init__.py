@@ -1,1 +1,1 @@
-"""Which model files belong to which role and profile, and whether they are what they should be; it knows no engine."""
+"""Which model files belong to which role and profile, and whether they are intact. It does not depend on any engine."""

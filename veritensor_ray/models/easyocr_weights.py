@@ -1,4 +1,7 @@
-"""EasyOCR's weights from an installed package, converted once to safetensors; it knows no engine and does not import the package."""
+"""EasyOCR's weights from an installed package, converted once to safetensors.
+
+It does not depend on any engine and does not import the package.
+"""
 
 from __future__ import annotations
 
@@ -15,55 +18,55 @@ from veritensor_ray.models.lock import DIGESTS, digest, faults, read_digests
 
 
 def package_folder(package: str) -> Path | None:
-    """Where the package keeps its weights; None where it is not installed."""
+    """Return the folder where the package keeps its weights, or None if it is not installed."""
     spec = importlib.util.find_spec(package)
     places = list(spec.submodule_search_locations or ()) if spec else []
     return Path(places[0]) / "models" if places else None
 
 
 def package_faults(folder: Path | None, package: str, install: str, sums: Mapping[str, str], read: bool = True) -> Iterator[str]:
-    """What is wrong with the package's files, each with the remedy."""
+    """Yield what is wrong with the package's files, each with the remedy."""
     remedy = f"pip install --force-reinstall {install}"
     if folder is None:
-        yield f"the package {package} is not installed. pip install {install}"
+        yield f"the package {package} is not installed. Run: pip install {install}"
         return
     for name, md5 in sums.items():
         path = folder / name
         if not path.is_file():
             yield f"{path} is missing. {remedy}"
         elif read and digest(path, "md5") != md5:
-            yield f"{path} is changed: its MD5 is not the one in the catalog. {remedy}"
+            yield f"{path} has changed: its MD5 differs from the catalog. {remedy}"
 
 
 def converted_folder(revision: str) -> Path:
-    """Where the converted weights lie, whether they are there or not."""
+    """Return the folder for the converted weights, whether it exists or not."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
-        raise ModelError("there is no home folder to keep the converted OCR weights in. Set XDG_CACHE_HOME") from None
+        raise ModelError("there is no home folder for the converted OCR weights. Set XDG_CACHE_HOME") from None
     return cache / "veritensor-ray" / "models" / f"ocr-{revision}"
 
 
 def converted_faults(folder: Path, sums: Mapping[str, str], read: bool = True) -> Iterator[str]:
-    """What is wrong with a folder that was converted earlier."""
-    remedy = f"Remove the folder {folder}; it is made again"
+    """Yield what is wrong with a folder that was converted earlier."""
+    remedy = f"Remove the folder {folder}; it will be created again"
     names = [_safetensors(name) for name in sums]
     try:
         expected = read_digests(folder)
     except (OSError, ValueError):
-        yield f"{folder / DIGESTS} is missing or no lock. {remedy}"
+        yield f"{folder / DIGESTS} is missing or not a lock. {remedy}"
         return
     yield from faults(folder, expected, remedy, needed=names, read=read)
 
 
 def convert(source: Path, folder: Path, names: Mapping[str, str]) -> None:
-    """Make the folder; where another process is quicker, its folder stays. Raises ModelError."""
+    """Create the folder. If another process is faster, its folder is kept. Raises ModelError."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise ModelError(
-            f"cannot write the converted OCR weights to {folder.parent}: {error.strerror}. Point XDG_CACHE_HOME at a folder that can be written"
+            f"cannot write the converted OCR weights to {folder.parent}: {error.strerror}. Set XDG_CACHE_HOME to a writable folder"
         ) from None
     try:
         digests = {_safetensors(name): _convert(source / name, made / _safetensors(name)) for name in names}
@@ -71,7 +74,7 @@ def convert(source: Path, folder: Path, names: Mapping[str, str]) -> None:
         _rename(made, folder)
     except OSError as error:
         raise ModelError(
-            f"cannot write the converted OCR weights to {folder}: {error.strerror}. Point XDG_CACHE_HOME at a folder with 100 MB to spare"
+            f"cannot write the converted OCR weights to {folder}: {error.strerror}. Set XDG_CACHE_HOME to a folder with 100 MB free"
         ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -81,7 +84,7 @@ def _rename(made: Path, folder: Path) -> None:
     try:
         made.rename(folder)
     except OSError:
-        if not (folder / DIGESTS).exists():  # else another process was quicker, and its files are the same
+        if not (folder / DIGESTS).exists():  # otherwise another process was faster, and its files are the same
             raise
 
 
@@ -94,7 +97,7 @@ def _convert(source: Path, target: Path) -> str:
     try:
         weights: dict[str, torch.Tensor] = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError):
-        raise ModelError(f"{source} holds more than weights and is not loaded. Install the package of the catalog again") from None
+        raise ModelError(f"{source} contains more than weights and is not loaded. Reinstall the package named in the catalog") from None
     save_file({name.removeprefix("module."): tensor.contiguous() for name, tensor in weights.items()}, target)
     return digest(target)
 

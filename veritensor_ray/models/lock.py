@@ -1,4 +1,4 @@
-"""A folder of files against the digests noted for it; it knows neither roles nor where models come from."""
+"""Check a folder of files against recorded digests. It does not depend on roles or on where models come from."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Any
 
 DIGESTS = "digests.json"
-# What Python would import or unpickle, whatever a lock says of it.
+# Files that Python would import or unpickle, whatever a lock says about them.
 UNSAFE = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".keras", ".msgpack", ".py", ".pyc", ".so")
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a file has to be; a size of None is not compared."""
+    """What a file must match. A size of None is not compared."""
 
     sha256: str
     size: int | None = None
 
 
 def read_digests(folder: Path) -> dict[str, Expected]:
-    """The digests that lie beside the files. Raises OSError, ValueError."""
+    """Read the digests stored with the files. Raises OSError or ValueError."""
     data = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
     if not isinstance(data, dict) or not all(isinstance(digest, str) for digest in data.values()):
-        raise ValueError("no mapping of names to digests")
+        raise ValueError("not a mapping of names to digests")
     return {name: Expected(digest) for name, digest in data.items()}
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest; a file that did not change is read once per process."""
+    """Return a hexadecimal digest. An unchanged file is read once per process."""
     at = path.stat()
     return _digest(path, algorithm, at.st_size, at.st_mtime_ns, at.st_ino)
 
@@ -52,9 +52,9 @@ def faults(
     within: Path | None = None,
     read: bool = True,
 ) -> Iterator[str]:
-    """Everything that is wrong with a folder, a sentence and a remedy each, by name of file.
+    """Yield everything that is wrong with a folder, by file name, as a sentence with a remedy.
 
-    `needed` files have to be there whatever is expected; links must not lead out of `within`. Without `read` no file is opened.
+    Files in `needed` must exist whatever is expected. Links must not lead out of `within`. Without `read`, no file is opened.
     """
     try:
         present = {path.name for path in folder.iterdir()} - {DIGESTS}
@@ -64,25 +64,25 @@ def faults(
     for name in sorted(present | expected.keys() | set(needed)):
         path = folder / name
         if path.suffix.lower() in UNSAFE:
-            yield f"{path} could run code when it is loaded. Remove it"
+            yield f"{path} could run code when loaded. Remove it"
         elif name not in expected or name not in present:
             yield f"{path} is {'extra' if name in present else 'missing'}. {remedy}"
         elif within is not None and not path.resolve().is_relative_to(within.resolve()):
-            yield f"{path} is a link that leads out of {within}. {remedy}"
+            yield f"{path} is a link that points outside {within}. {remedy}"
         elif wrong := _wrong(path, expected[name], read):
             yield f"{path} {wrong}. {remedy}"
         elif read and name.endswith("config.json") and (key := _custom_code(path)):
-            yield f"{path} asks for code of its own ({key}): such models are not loaded. {remedy}"
+            yield f"{path} asks to load custom code ({key}). Such models are not loaded. {remedy}"
 
 
 def _wrong(path: Path, expected: Expected, read: bool) -> str:
-    """What is wrong with one file; its size first, because that costs nothing."""
+    """Return what is wrong with one file. The size comes first, because checking it costs nothing."""
     try:
         size = path.stat().st_size
         if expected.size is not None and size != expected.size:
-            return f"is changed: it has {size:,} bytes, expected are {expected.size:,}"
+            return f"has changed: it has {size:,} bytes instead of {expected.size:,}"
         if read and digest(path) != expected.sha256:
-            return "is changed: its SHA-256 is not the one in the lock"
+            return "has changed: its SHA-256 differs from the lock"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return ""
@@ -92,11 +92,11 @@ def _custom_code(path: Path) -> str:
     try:
         return _names_code(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, RecursionError):
-        return "it is no JSON"
+        return "it is not JSON"
 
 
 def _names_code(value: Any) -> str:
-    """The first key, at any depth, with which transformers imports code from a model's folder."""
+    """Return the first key, at any depth, that makes transformers import code from a model's folder."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("auto_map", "custom_pipelines") or (key == "trust_remote_code" and inner):

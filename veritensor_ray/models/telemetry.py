@@ -1,4 +1,4 @@
-"""Tells ONNX Runtime not to report to its maker, which its official builds for Linux do unasked since 1.29; it knows no model."""
+"""Turn off ONNX Runtime's telemetry, which its official builds for Linux send by default since 1.29."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def silence() -> None:
-    """To be called before the library is imported, by us or by another library: from then on it would have made its identifier and queue."""
+    """Turn telemetry off. Call this before anything imports the library, which creates its identifier and queue on import."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"

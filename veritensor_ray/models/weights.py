@@ -1,4 +1,4 @@
-"""Weights as they were loaded: made of numbers, or refused; it knows no engine and no architecture."""
+"""Check that loaded weights are numbers. It does not depend on engines or architectures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from veritensor_ray.errors import ModelError
 
 
 def check_finite(tensors: Iterable[tuple[str, Any]], path: Path) -> None:
-    """Raises ModelError for a weight that is no number: its scores would be none either, and would pass every threshold unseen."""
+    """Raise ModelError for a weight that is NaN or infinite.
+
+    Its scores would be NaN too, and would stay below every threshold unnoticed.
+    """
     for name, tensor in tensors:
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelError(f"{path} holds weights that are no numbers ({name}). Bring the pinned model again")
+            raise ModelError(f"{path} contains weights that are not numbers ({name}). Reinstall the pinned model")

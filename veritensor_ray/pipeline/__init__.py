@@ -1,1 +1,1 @@
-"""The steps composed in one process, without Ray."""
+"""The steps of a scan, composed in one process without Ray."""

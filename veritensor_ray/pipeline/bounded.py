@@ -1,7 +1,8 @@
-"""A process beside this one that decodes hostile bytes for it: bounded in memory and time, kept for the next call, replaced when it dies.
+"""Decode hostile bytes in a separate process with limits on memory and time.
 
-Requests go there as pickles, from us to ourselves. What comes back was made by a process that read an attacker's file, so it is
-data: a line of JSON, and a table as an Arrow stream that is validated. It knows no Ray.
+The process is kept for the next call and replaced when it dies. Requests are pickles that this process sends to its own child. Answers come
+from a process that has read an attacker's file, so they are treated as plain data: one line of JSON, plus a table as an Arrow stream that
+is validated here. It does not depend on Ray.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ from veritensor_ray.pipeline.context import Context
 from veritensor_ray.reasons import ReasonCode
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
-_LARGEST = 1 << 30  # bytes of an answer
+_LARGEST = 1 << 30  # bytes, the longest answer accepted
 _LAST_LINES, _LINE = 30, 2000
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Cannot allocate memory", "malloc of size", "OOM")
 
 
 class Died(errors.VeritensorError):
-    """The process died over a request; the message says why, as the reason of a ledger row, and `reason_code` in a word."""
+    """The process died while handling a request.
+
+    The message is the reason for a ledger row; `reason_code` is its code.
+    """
 
     def __init__(self, message: str, code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
         super().__init__(message)
@@ -46,7 +50,7 @@ class Died(errors.VeritensorError):
 
 
 class Worker:
-    """One such process, started when it is first needed. Calls of several threads wait for each other."""
+    """A child process that is started on first use. Threads that call it at the same time wait for each other."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,9 +60,10 @@ class Worker:
         self._listener: threading.Thread | None = None
 
     def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
-        """What `function` of veritensor_ray.pipeline.child answers: small values, and bytes.
+        """Call `function` of veritensor_ray.pipeline.child and return its answer: a mapping of small values, and bytes.
 
-        It may go `seconds` without progress, and allocate `memory` bytes. Raises Died, or the VeritensorError that was raised there.
+        The call may run for `seconds` without progress and allocate `memory` bytes. Raises Died, or the VeritensorError raised in the
+        child.
         """
         request = pickle.dumps((function, arguments, seconds, memory))
         with self._lock:
@@ -67,7 +72,7 @@ class Worker:
                 answer, data = self._exchanged(process, request)
             except (OSError, EOFError, ValueError):
                 raise self._died(process, seconds) from None
-            except BaseException:  # an interrupt leaves an answer behind that belongs to nobody
+            except BaseException:  # an interrupt leaves an answer in the pipe that no later call should read
                 self._end(kill=True)
                 raise
         if "error" in answer:
@@ -76,16 +81,16 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, where there is one."""
+        """Process ID of the child, or None if it is not running."""
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """Let the process go; the next call starts another one."""
+        """End the process. The next call starts a new one."""
         with self._lock:
             self._end()
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._owner != os.getpid():  # a fork has the pipes of its parent's process, and must not speak on them
+        if self._owner != os.getpid():  # after a fork these pipes belong to the parent's child and must not be used
             self._process, self._owner = None, os.getpid()
         if self._process is not None and self._process.poll() is not None:
             self._end()
@@ -102,10 +107,10 @@ class Worker:
         process.stdin.flush()
         first, second = HEAD.unpack(exactly(process.stdout, HEAD.size))
         if first + second > _LARGEST:
-            raise ValueError("an answer is too long")
+            raise ValueError("the answer is too long")
         answer = json.loads(exactly(process.stdout, first))
         if not isinstance(answer, dict):
-            raise ValueError("an answer is not a mapping")  # noqa: TRY004  # about what came, not about a caller
+            raise ValueError("the answer is not a mapping")  # noqa: TRY004  # this reports bad input, not a caller's mistake
         return answer, exactly(process.stdout, second)
 
     def _died(self, process: subprocess.Popen[bytes], seconds: float) -> Died:
@@ -113,7 +118,7 @@ class Worker:
             process.wait(10)
         code, listener = self._end(kill=True), self._listener
         if listener is not None:
-            listener.join(10)  # until then its last lines, which say why, may not have arrived
+            listener.join(10)  # its last lines, which say why it died, may still be on their way
         said = b"\n".join(self._said).decode("utf-8", "replace")
         if "Timeout (" in said:
             return Died(f"no progress for {seconds:g} s", ReasonCode.TIMEOUT)
@@ -121,8 +126,8 @@ class Worker:
             return Died("needs more memory than worker_memory allows")
         if code < 0:
             name = signal.Signals(-code).name if -code in {*signal.Signals} else str(-code)
-            return Died(f"the worker died while reading it ({name}): a crash, or more memory than worker_memory allows")
-        return Died(f"the worker ended with {code} while reading it")
+            return Died(f"the worker died while reading it ({name}): it crashed or exceeded worker_memory")
+        return Died(f"the worker exited with code {code} while reading it")
 
     def _end(self, kill: bool = False) -> int:
         process, self._process = self._process, None
@@ -130,7 +135,7 @@ class Worker:
             return 0
         if kill:
             process.kill()
-        for pipe in (process.stdin, process.stdout):  # which ends it
+        for pipe in (process.stdin, process.stdout):  # closing them ends the process
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]  # both are pipes
         try:
@@ -141,7 +146,7 @@ class Worker:
 
 
 def exactly(stream: IO[bytes], count: int) -> bytes:
-    """So many bytes. Raises EOFError where there are fewer."""
+    """Read exactly `count` bytes. Raises EOFError if there are fewer."""
     data = stream.read(count)
     if len(data) < count:
         raise EOFError
@@ -149,11 +154,12 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 def _started(said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thread]:
-    """A process, and a thread that keeps its last lines: they explain a death, and are nothing for the user's terminal.
+    """Start a process, and a thread that keeps the last lines of its standard error.
 
-    The thread starts it too, and lives as long: the kernel ends the process with the thread that started it, and the caller's may go.
+    Those lines explain a death and are kept off the user's terminal. The thread also starts the process and outlives it, because the kernel
+    ends the process when the thread that started it ends, and the caller's thread may end sooner.
     """
-    # not by multiprocessing, which imports the user's script again; -P: nothing is imported from the working directory
+    # multiprocessing would import the user's script again; -P keeps imports out of the working directory
     command = [sys.executable, "-P", "-m", "veritensor_ray.pipeline.child", str(os.getpid())]
     started: Future[subprocess.Popen[bytes]] = Future()
 
@@ -174,7 +180,7 @@ def _started(said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thr
     try:
         return started.result(), thread
     except OSError as error:
-        raise errors.CannotRunError(f"no process can be started: {error}") from None
+        raise errors.CannotRunError(f"cannot start a worker process: {error}") from None
 
 
 def _raised(name: str, message: str, bound: str) -> errors.VeritensorError:
@@ -191,7 +197,7 @@ atexit.register(SHARED.close)
 
 
 class Scanned(NamedTuple):
-    """A table that a commit stores, CPU seconds that it took, and those of them that models took."""
+    """A table ready to commit, the CPU seconds it took, and the share of them spent in models."""
 
     table: pa.Table
     seconds: float
@@ -205,9 +211,9 @@ def scan(
     memory: Mapping[str, bytes] | None = None,
     seconds: float | None = None,
 ) -> Scanned:
-    """`scan_shard` over there: the table that a commit stores, and the CPU seconds that it took.
+    """Run `scan_shard` in the child and return its table and CPU seconds.
 
-    `memory` has files that the process puts into fsspec's memory filesystem. Raises Died, or what `scan_shard` raises.
+    `memory` holds files that the child puts into fsspec's memory filesystem. Raises Died, or whatever `scan_shard` raises.
     """
     limits = context.settings.limits
     arguments = (context, list(rows), dict(fingerprints), dict(memory or {}))
@@ -221,9 +227,10 @@ def scan(
 
 
 class Splitter:
-    """`cuts` over there, for the planner: parts as (kind, start, end), nothing where the artifact has to be read in one piece.
+    """Run `cuts` in the child for the planner.
 
-    What kills the process is not cut either: the worker that reads it in one piece says so in the ledger.
+    Returns parts as (kind, start, end), or nothing if the artifact must be read in one piece. An artifact that kills the child is not cut
+    either: the worker that reads it whole records the reason in the ledger.
     """
 
     def __init__(self, settings: Settings) -> None:

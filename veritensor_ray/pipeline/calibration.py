@@ -1,6 +1,7 @@
-"""Clean documents to thresholds of `injection`: each is read as a scan reads it, and its highest score counts; it knows no Ray.
+"""Derive thresholds for the `injection` engine from clean documents.
 
-What stands in this module above `highest_passage` runs here; that one runs in the bounded process, where the bytes are.
+Each document is read as a scan reads it, and its highest score counts. Code above `highest_passage` runs in this process; `highest_passage`
+and the code below it run in the bounded process, where the bytes are. It does not depend on Ray.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 LEAST = 50  # documents
-_WINDOWS = 256  # scored between two signs of life
+_WINDOWS = 256  # windows scored between two signs of progress
 _READ = ("scanned", "partial")
-_LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)  # by the user, who knows of it
-_NUMBERS, _WORDS = ("page", "row", "line", "byte_offset"), ("part", "column", "view")  # of a location
-TOP = "."  # the kind of documents that lie beside the folders
+_LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)  # left out by the user, who knows about it
+_NUMBERS, _WORDS = ("page", "row", "line", "byte_offset"), ("part", "column", "view")  # fields of a location
+TOP = "."  # the kind of documents that lie next to the folders
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CleanDocument:
-    """A clean document, and where in it the passage stands that scores highest; minus infinity where the model had nothing to read."""
+    """A clean document and its highest-scoring passage. The score is minus infinity if the model found no text to read."""
 
     artifact: str
     kind: str
@@ -58,7 +59,7 @@ class CleanDocument:
 
 @dataclass(frozen=True, slots=True)
 class UnreadDocument:
-    """A document that counts for nothing, and why."""
+    """A document that was not counted, and the reason."""
 
     artifact: str
     reason: str
@@ -66,9 +67,10 @@ class UnreadDocument:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the documents say. `before` are the thresholds that were in force, `problem` says why the new ones cannot be used.
+    """The result of a calibration.
 
-    `quiet`: even a plain attack would not be high.
+    `before` holds the thresholds that were in force. `problem` says why the new ones cannot be used. `quiet` is true if even a plain attack
+    would not reach high severity.
     """
 
     model: str
@@ -84,7 +86,7 @@ class Calibration:
 
     @cached_property
     def kinds(self) -> dict[str, list[CleanDocument]]:
-        """Documents by kind, those that score highest first."""
+        """Documents by kind, highest score first."""
         found: dict[str, list[CleanDocument]] = {}
         for document in sorted(self.documents, key=lambda one: (one.kind, -one.score, one.artifact)):
             found.setdefault(document.kind, []).append(document)
@@ -92,48 +94,48 @@ class Calibration:
 
     @cached_property
     def scores(self) -> dict[str, list[float]]:
-        """Log odds by kind."""
+        """Scores as log odds, by kind."""
         return {kind: [document.score for document in documents] for kind, documents in self.kinds.items()}
 
     @cached_property
     def after(self) -> Thresholds:
-        """The thresholds that the documents ask for."""
+        """The thresholds derived from the documents."""
         return thresholds(self.scores, self.medium_rate, self.high_rate)
 
     @cached_property
     def left_out(self) -> dict[str, Thresholds]:
-        """For each kind, the thresholds that the other kinds ask for; nothing where there is only one kind."""
+        """For each kind, the thresholds derived from the other kinds. Empty if there is only one kind."""
         return {kind: without(self.scores, kind, self.medium_rate, self.high_rate) for kind in self.kinds if len(self.kinds) > 1}
 
     def notes(self) -> Iterator[str]:
-        """What a reader of the thresholds has to know, in sentences."""
+        """Yield what the user should know about these thresholds, as sentences."""
         for name, rate in (("medium", self.medium_rate), ("high", self.high_rate)):
             short = [kind for kind, scores in self.scores.items() if not resolves(len(scores), rate)]
             if short:
                 yield (
-                    f"{name}: to see whether {rate * 100:g} % holds takes {math.ceil(1 / rate):,} documents of a kind. {_some(short)} "
-                    f"{'have' if len(short) > 1 else 'has'} fewer, so the threshold stands above all of {'their' if len(short) > 1 else 'its'} "
-                    "scores, by a margin that the tail of the scores asks for"
+                    f"{name}: confirming a rate of {rate * 100:g} % takes {math.ceil(1 / rate):,} documents of a kind. {_some(short)} "
+                    f"{'have' if len(short) > 1 else 'has'} fewer, so the threshold lies above all {'their' if len(short) > 1 else 'its'} "
+                    "scores, by a margin extrapolated from the tail of the scores"
                 )
         if few := [kind for kind, scores in self.scores.items() if len(scores) < FEW]:
-            yield f"{_some(few)}: fewer than {FEW} documents, so a tail was fitted only to all kinds together. Bring more of them"
+            yield f"{_some(few)}: fewer than {FEW} documents, so one tail was fitted to all kinds together. Add more of them"
         for kind, others in self.left_out.items():
             scores = self.scores[kind]
             if (count := above(scores, others.medium)) > self.medium_rate * len(scores):
                 yield (
-                    f"{kind}: with thresholds set on the other kinds, {count:,} of its {len(scores):,} documents would be at medium. "
-                    "Expect as much of a kind that is not here"
+                    f"{kind}: with thresholds from the other kinds alone, {count:,} of its {len(scores):,} documents would be "
+                    "reported at medium. Expect a similar rate for kinds not represented here"
                 )
         if self.quiet:
             yield (
-                f"high: not even the plain attack of the self-test reaches {self.after.high:.1f} log odds, so findings will be medium at most. "
-                "Bring more documents, so that less has to be extrapolated, allow more alarms (--high-rate), or set injection.high"
+                f"high: even the plain attack of the self-test does not reach {self.after.high:.1f} log odds, so no finding will be above "
+                "medium. Add documents, so less has to be extrapolated, allow more false positives (--high-rate), or set injection.high"
             )
         if partial := sum(document.partial for document in self.documents):
-            yield f"{partial:,} {'document was' if partial == 1 else 'documents were'} read in part; what was read counts"
+            yield f"{partial:,} {'document was' if partial == 1 else 'documents were'} read only in part; the part that was read counts"
 
     def settings(self) -> dict[str, Any]:
-        """What lies beside the model from now on. Windows belong to it: thresholds of other windows mean nothing."""
+        """Return the settings to store with the model. The window size is included because thresholds are valid only for it."""
         rates = {
             kind: {"documents": len(s), "medium": above(s, self.after.medium) / len(s), "high": above(s, self.after.high) / len(s)}
             for kind, s in self.scores.items()
@@ -148,11 +150,11 @@ class Calibration:
 
 
 def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress: Progress = lambda done, total: None) -> Calibration:
-    """Read and score all documents of the sources. Raises UsageError where there are too few, ModelError, CannotRunError."""
-    settings = settings.model_copy(update={"sample": None, "since": None})  # every document
+    """Read and score all documents of the sources. Raises UsageError if there are too few, ModelError, or CannotRunError."""
+    settings = settings.model_copy(update={"sample": None, "since": None})  # use every document
     names = _engines(settings)
     [engine] = create(settings, [Injection.name])
-    assert isinstance(engine, Injection)  # noqa: S101  # it has the name
+    assert isinstance(engine, Injection)  # noqa: S101  # the name guarantees the type
     before = engine.thresholds()
     rows = list(plan_rows(settings, names, lambda *_: []))
     wanted = [row for row in rows if row.shard >= 0]
@@ -173,9 +175,9 @@ def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress
             unread.append(read)
     progress(len(wanted), len(wanted))
     if len(documents) < LEAST:
-        raise UsageError(_too_few(settings.sources, len(documents), "documents with text that can be read"))
+        raise UsageError(_too_few(settings.sources, len(documents), "documents with readable text"))
     if not any(math.isfinite(document.score) for document in documents):
-        raise CannotRunError("the model had nothing to read in any of these documents, so they say nothing about it. Name others")
+        raise CannotRunError("the model found no text to read in any of these documents. Choose other documents")
     model = ModelStore.of(settings).model(engine.needs.model or "")
     about = described(model)
     found = Calibration(model.name, about.window_tokens, about.stride_tokens, documents, unread, medium_rate, high_rate, before)
@@ -183,14 +185,17 @@ def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress
 
 
 def keep(settings: Settings, active: Active | None, calibration: Calibration) -> Path | None:
-    """Put it beside the model; None where the model is sealed: that of the package, or of a signed bundle. Raises ModelError."""
+    """Store the thresholds with the model. Returns None if the model is sealed. Raises ModelError.
+
+    A sealed model is the one in the package, or one in a signed bundle.
+    """
     if sealed(settings, active):
         return None
     return keep_calibration(home(settings.models)[0], "injection", calibration.settings())
 
 
 def sealed(settings: Settings, active: Active | None) -> str:
-    """Why nothing can be put beside the model; empty where it can."""
+    """Return why no thresholds can be stored with the model, or an empty string if they can."""
     if settings.profile == "embedded":
         return "the embedded model is part of the package"
     if active is not None and settings.models and Path(settings.models).is_relative_to(active.folder):
@@ -199,15 +204,17 @@ def sealed(settings: Settings, active: Active | None) -> str:
 
 
 def _engines(settings: Settings) -> tuple[str, ...]:
-    """Of the selected engines the one at hand, and those that turn pictures into text for it."""
+    """Return the injection engine and the selected engines that turn images into text for it."""
     chosen = selected(settings)
     if Injection.name not in chosen:
-        raise UsageError("the configuration leaves the engine injection out (engines); there is nothing to calibrate")
+        raise UsageError("the configuration does not select the injection engine, so there is nothing to calibrate. Add it to engines")
     return tuple(one.name for one in create(settings, chosen) if one.name == Injection.name or isinstance(one, Transcriber))
 
 
 def _too_few(sources: Sequence[str], count: int, what: str) -> str:
-    return f"{' '.join(sources)} holds {count:,} {what}; thresholds take {LEAST} at least, and 2,000 of a kind to see a rate of 0.05 %"
+    return (
+        f"{' '.join(sources)} holds {count:,} {what}. Calibration needs at least {LEAST}, and 2,000 of a kind to confirm a rate of 0.05 %"
+    )
 
 
 def _some(kinds: Sequence[str]) -> str:
@@ -215,23 +222,23 @@ def _some(kinds: Sequence[str]) -> str:
 
 
 def _ready(context: Context) -> None:
-    """Engines loaded in the bounded process, which takes no longer than it takes. Raises ModelError."""
+    """Load the engines in the bounded process, without limits. Raises ModelError."""
     bounded.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
 
 
 def _problem(context: Context, after: Thresholds) -> str:
-    """Why a run would refuse the model with these thresholds: it has to find an attack that everybody finds."""
+    """Return why a run would reject the model with these thresholds: it must detect an obvious attack."""
     if _finds_an_attack(context, after.medium):
         return ""
     return (
-        f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would refuse it: these documents score too "
-        "near to one. Look at the passages that score highest: leave documents out that hold attacks (--exclude), bring more documents, or "
-        "allow more alarms (--medium-rate)"
+        f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would reject it, because some documents "
+        "score too close to an attack. Check the passages with the highest scores. Exclude documents that contain attacks (--exclude), add "
+        "documents, or allow more false positives (--medium-rate)"
     )
 
 
 def _finds_an_attack(context: Context, threshold: float) -> bool:
-    """Whether the attack of the self-test reaches a threshold, given as log odds."""
+    """Return whether the attack of the self-test reaches a threshold, given as log odds."""
     own = context.settings.injection.model_copy(update={"medium": probability(threshold), "high": None})
     try:
         _ready(replace(context, settings=context.settings.model_copy(update={"injection": own})))
@@ -248,7 +255,7 @@ def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | U
         return UnreadDocument(row.artifact, str(death))
     score = said["score"]
     if said["status"] not in _READ or not said["texts"]:
-        return UnreadDocument(row.artifact, str(said["reason"] or "there is no text in it"))
+        return UnreadDocument(row.artifact, str(said["reason"] or "it contains no text"))
     kind = str(said["media_type"]) if not in_folders else row.artifact.partition("/")[0] if "/" in row.artifact else TOP
     at = said["location"]
     location: dict[str, Any] = {name: int(at[name]) for name in _NUMBERS if at.get(name) is not None}
@@ -257,11 +264,11 @@ def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | U
     return CleanDocument(row.artifact, kind, -math.inf if score is None else float(score), member, location, said["status"] == "partial")
 
 
-# ---- in the bounded process
+# ---- the code below runs in the bounded process
 
 
 def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, Any]:
-    """What became of a document, how many texts it has, and the score and place of the passage that scores highest, as JSON takes it."""
+    """Return the fate of a document, its number of texts, and the score and location of its best passage, as JSON values."""
     local, models = split_engines(context)
     bench = workbench(context, models)
     [engine] = [engine for engine in bench.engines if isinstance(engine, Injection)]
@@ -285,7 +292,7 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
                     best, where = score, {"member": place.values["member"], "location": place.location(hit)}
     except VeritensorError:
         raise
-    except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are worth reading
+    except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are still worth reading
         outcome.add_gap(Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED))
         texts = 0
     outcome.settle()
@@ -294,7 +301,7 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
 
 
 def _passages(engine: Injection, read: Handover, pulse: Pulse) -> Iterator[tuple[float, Hit]]:
-    """The highest of some windows at a time."""
+    """Yield the highest-scoring passage of each group of windows."""
     prepared = read.prepared.get(engine.name)
     windows = engine.prepare(read.batch) if prepared is None else prepared
     for at in range(0, windows.num_rows, _WINDOWS):

@@ -1,4 +1,7 @@
-"""The process that `bounded` starts: answers one request after the other under a watchdog and a bound on memory, and ends with its parent."""
+"""The process that `bounded` starts.
+
+It answers one request at a time under a watchdog and a memory limit, and ends with its parent.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _PLACES = 4  # workbenches that `context` keeps
 
 
 class Bounds:
-    """What this process may do for the request at hand: go so long without a `pulse`, and allocate so much `memory`."""
+    """The limits for the current request: the time without a `pulse`, and the memory it may allocate."""
 
     def __init__(self) -> None:
         self._watchdog = Watchdog(0)
@@ -43,24 +46,24 @@ class Bounds:
         self._ready: list[object] = []
 
     def renew(self, seconds: float, memory: int | None) -> None:
-        """Those of the next request."""
+        """Set the limits for the next request."""
         self._watchdog, self._memory = Watchdog(seconds), memory
 
     def bind(self) -> None:
-        """From now on the bytes are an attacker's."""
+        """Apply the limits. From now on the bytes are an attacker's."""
         self._ours |= bound_memory(self._memory)
         self.pulse()
 
     def pulse(self) -> None:
-        """There was progress."""
+        """Report progress to the watchdog."""
         self._watchdog.pulse()
 
     def rest(self) -> None:
-        """The request is done."""
+        """Stop the watchdog when the request is done."""
         self._watchdog.rest()
 
     def prepare(self, key: object, load: Callable[[], None]) -> None:
-        """Load without bounds what belongs to `key`, unless that was done before: the weights of models are not the artifact's."""
+        """Load what belongs to `key` without limits, once. Model weights do not count against the artifact."""
         if key not in self._ready:
             if self._ours:
                 unbound_memory()
@@ -70,7 +73,7 @@ class Bounds:
 
 
 def ready(bounds: Bounds, context: Context) -> Answer:
-    """Engines loaded, with their self-tests."""
+    """Load the engines and run their self-tests."""
 
     def load() -> None:
         for names in split_engines(context):
@@ -87,7 +90,7 @@ def scan(
     fingerprints: Mapping[str, str],
     memory: Mapping[str, bytes],
 ) -> Answer:
-    """A shard's table."""
+    """Scan a shard and return its table."""
     ready(bounds, context)
     bounds.bind()
     with _in_memory(memory):
@@ -115,20 +118,20 @@ def _in_memory(files: Mapping[str, bytes]) -> Any:
 
 
 def split(bounds: Bounds, settings: Settings, entry: Listed, root: Root) -> Answer:
-    """Where a big artifact can be cut."""
+    """Return where a big artifact can be cut."""
     bounds.bind()
     return {"cuts": splitter(settings)(entry, root)}, b""
 
 
 def score(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
-    """The passage of a document that scores highest."""
+    """Return the highest-scoring passage of a document."""
     ready(bounds, context)
     bounds.bind()
     return highest_passage(context, row, bounds.pulse), b""
 
 
 def passage(bounds: Bounds, request: Request) -> Answer:
-    """What stands around a finding."""
+    """Return the text around a finding."""
     bounds.bind()
     return found_again(request, bounds.pulse), b""
 
@@ -137,7 +140,7 @@ _FUNCTIONS: dict[str, Callable[..., Answer]] = {"passage": passage, "ready": rea
 
 
 def _answered(bounds: Bounds, request: bytes) -> Answer:
-    function, arguments, seconds, memory = pickle.loads(request)  # noqa: S301  # our parent's, over a pipe that nobody else has
+    function, arguments, seconds, memory = pickle.loads(request)  # noqa: S301  # from our parent, over a pipe that nobody else has
     bounds.renew(seconds, memory)
     try:
         return _FUNCTIONS[function](bounds, *arguments)
@@ -145,7 +148,7 @@ def _answered(bounds: Bounds, request: bytes) -> Answer:
         return {"error": "LimitExceeded", "message": str(error), "bound": error.bound}, b""
     except VeritensorError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
-    except Exception as error:  # noqa: BLE001  # the boundary of a request: whatever it is, the caller hears of it
+    except Exception as error:  # noqa: BLE001  # the boundary of a request: the caller must hear about any failure
         return {"error": "", "message": f"{type(error).__name__}: {error}"[:1000]}, b""
     finally:
         bounds.rest()
@@ -164,13 +167,13 @@ def serve(requests: IO[bytes], answers: BinaryIO) -> None:
 
 
 def main(parent: int) -> None:
-    """Take the pipes for ourselves, so that no library writes into an answer, and serve."""
+    """Reserve the pipes for answers, so that no library can write into one, and serve."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died in between
+    if os.getppid() != parent:  # the parent died in between
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "rb") as nothing:  # noqa: PTH123  # a descriptor is wanted
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123  # dup2 needs a descriptor
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError, EOFError):

@@ -1,4 +1,4 @@
-"""What every step of a run shares: settings, roots, key, engines loaded once per process; it knows no Ray."""
+"""What every step of a run shares: settings, roots, the site key, and engines loaded once per process. It does not depend on Ray."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from veritensor_ray.models.model_store import ModelStore
 
 @dataclass(frozen=True)
 class Context:
-    """A run's constants, small enough to travel with every task.
+    """The constants of a run, small enough to travel with every task.
 
-    `missing` names engines that may be absent, with the reason. `expected` has the fingerprint of each engine: a process where one
-    differs refuses to work (a node that joined later may carry other rules). `read_rate` is each worker's share, in bytes a second.
+    `missing` names the engines that may be absent, with the reason. `expected` holds the fingerprint of each engine; a process whose engine
+    differs refuses to work, because a node that joined later may have other rules. `read_rate` is each worker's share, in bytes per second.
     """
 
     settings: Settings
@@ -35,19 +35,19 @@ class Context:
     read_rate: float | None = None
 
     def recorder(self, bench: Workbench) -> Recorder:
-        """An empty recorder that knows the rules of these engines."""
+        """Return an empty recorder that knows the rules of these engines."""
         return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule)
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """Loaded engines: those that work where the bytes are, or those with a model."""
+    """A set of loaded engines: either those that run where the bytes are, or those with a model."""
 
     engines: tuple[Engine, ...]
     rules: dict[str, Rule]
 
     def only(self, names: Collection[str]) -> Workbench:
-        """The same with some of the engines; rules of the others do no harm."""
+        """Return a workbench with only some of the engines. Rules of the others are kept; they do no harm."""
         engines = tuple(engine for engine in self.engines if engine.name in names)
         return self if len(engines) == len(self.engines) else Workbench(engines, self.rules)
 
@@ -68,7 +68,7 @@ class Workbench:
 
 
 def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
-    """Create and load engines. Raises ModelError for one that cannot be loaded."""
+    """Create and load engines. Raises ModelError if one cannot be loaded."""
     engines = create(settings, names)
     store = ModelStore.of(settings)
     for engine in engines:
@@ -76,14 +76,14 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
             engine.load(store)
         except ModelError:
             raise
-        except Exception as error:  # engines of others raise what they like
+        except Exception as error:  # third-party engines may raise anything
             what = f"{type(error).__name__}: {str(error)[:300]}"
-            raise ModelError(f"engine {engine.name} does not load{_from(engine, store)}: {what}. Bring its model again") from error
+            raise ModelError(f"engine {engine.name} cannot be loaded{_from(engine, store)}: {what}. Reinstall its model") from error
     return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})
 
 
 def _from(engine: Engine, store: ModelStore) -> str:
-    """Where its model lies, for a message."""
+    """Where the engine's model is stored, for a message."""
     try:
         return f" from {store.status(engine.needs.model or '', read=False).folder}"
     except ModelError:
@@ -92,13 +92,13 @@ def _from(engine: Engine, store: ModelStore) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str, expected: tuple[tuple[str, str], ...]) -> Workbench:
-    bench = load(Settings.model_validate_json(settings_json), names)  # the fingerprint is part of the cache's key
+    bench = load(Settings.model_validate_json(settings_json), names)  # the fingerprint is part of the cache key
     planned = dict(expected)
     for engine in bench.engines:
         if planned.get(engine.name, engine.fingerprint()) != engine.fingerprint():
             raise CannotRunError(
-                f"engine {engine.name} on {platform.node()} is not the one that the run was planned with: another version, other rules or "
-                "another model. Bring the same image and bundle to all nodes and submit again"
+                f"engine {engine.name} on {platform.node()} differs from the one the run was planned with (in version, rules or "
+                "model). Install the same container image and bundle on all nodes and submit again"
             )
     return bench
 
@@ -109,10 +109,13 @@ def _created(fingerprint: str, names: tuple[str, ...], settings_json: str) -> tu
 
 
 def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, ...]:
-    """Engines of a run that are not loaded, made once per process: for what they apply to and what they prepare."""
+    """Return engines that are created but not loaded, once per process.
+
+    They are enough to ask what an engine applies to and to prepare texts for it.
+    """
     return _created(context.fingerprint, names, context.settings.model_dump_json())
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
-    """The engines of a run, loaded once per process. Raises CannotRunError where one is not what the run was planned with."""
+    """Return the loaded engines of a run, once per process. Raises CannotRunError if one differs from the run's plan."""
     return _loaded(context.fingerprint, names, context.settings.model_dump_json(), context.expected)

@@ -1,4 +1,7 @@
-"""Hides in a passage what results hide: forms of secrets, what other findings cover, and their values wherever one stands; it knows no reader."""
+"""Mask in a passage what results mask: forms of secrets, values of other findings, and repetitions of those values.
+
+It does not depend on any reader.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ from veritensor_ray.origins import Array, Mapped
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a finding covers: `[start, end)` of a unit; of the segment `number`, where it was found in one, the characters `[first, last)`."""
+    """The range a finding covers.
+
+    `[start, end)` counts characters of the unit. If the finding lies in the segment `number`, `[first, last)` counts that segment's
+    characters.
+    """
 
     kind: str
     unit: tuple[Any, ...]
@@ -31,7 +38,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The characters of the segment `number` from `first` on; `starts` and `ends` have the range of the unit that each stands for."""
+    """Characters of the segment `number`, starting at `first`.
+
+    `starts` and `ends` map each character to its range in the unit.
+    """
 
     text: str
     unit: tuple[Any, ...]
@@ -42,18 +52,18 @@ class Stretch:
 
     @classmethod
     def of(cls, text: str) -> Stretch:
-        """A text that stands in no unit: a name, or what is put between two texts."""
+        """Wrap a text that belongs to no unit: a name, or a separator between two texts."""
         nowhere = np.full(len(text), -1, np.int64)
         return cls(text, (), nowhere, nowhere, -1, 0)
 
     @classmethod
     def within(cls, mapped: Mapped, unit: tuple[Any, ...], number: int, first: int, last: int) -> Stretch:
-        """A range of a text whose characters are led back to their unit."""
+        """Take a range of a text whose characters are mapped back to their unit."""
         part = mapped.part(first, last)
         return cls(part.text, unit, part.starts, part.ends, number, first)
 
     def covered(self, span: Span) -> slice | Array:
-        """Which of its characters a span covers."""
+        """Return which of the characters a span covers."""
         if span.number == self.number:
             return slice(max(0, span.first - self.first), max(0, span.last - self.first))
         return np.flatnonzero((self.starts < span.end) & (self.ends > span.start))
@@ -61,14 +71,14 @@ class Stretch:
 
 @dataclass(slots=True)
 class Sensitive:
-    """Values that must not be shown. Of those too short to be looked for in every spelling, whole words are hidden."""
+    """Values that must not be shown. Values too short to search for in every spelling are hidden as whole words only."""
 
     values: Values = field(default_factory=Values)
     short: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, value: str) -> None:
-        """Remember what a finding covers."""
-        for one in {value, " ".join(value.split())}:  # finding ids know no more of white space either
+        """Remember a value that a finding covers."""
+        for one in {value, " ".join(value.split())}:  # finding IDs ignore white space too
             self.values.note(kind, one)
         if 1 < len(value.strip()) < SHORTEST:
             self.short[value.strip()] = kind
@@ -76,19 +86,22 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What is hidden of all passages of an artifact."""
+    """What must be hidden in all passages of an artifact."""
 
     sensitive: Sensitive
     spans: Sequence[Span]
 
     def over(self, stretches: Sequence[Stretch], start: int, end: int, category: str) -> str:
-        """The text of some stretches, in which a hit of that category is `[start, end)`; as long as it was."""
+        """Return the joined text of the stretches with everything sensitive masked; its length does not change.
+
+        `[start, end)` is the hit, and `category` its category.
+        """
         text = "".join(one.text for one in stretches)
         masked = masked_around(text, start, end, category, self.sensitive.values.note, bool(stretches[0].first))
         for kind, hide in ((PERSONAL, initials), (SECRET, stars)):
             flags = self._flags(stretches, kind)
             if category == SECRET:
-                flags[start:end] = False  # covered already, but for what tells its kind
+                flags[start:end] = False  # already masked, except for the part that shows its kind
             masked = _replaced(masked, flags, hide)
         masked = _without(_without(masked, range(len(masked)), self.sensitive.values), _single_spaced(masked), self.sensitive.values)
         for value, kind in self.sensitive.short.items():
@@ -97,7 +110,7 @@ class Cover:
         return masked
 
     def _flags(self, stretches: Iterable[Stretch], kind: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which characters of the joined text findings of a kind cover."""
+        """Mark the characters of the joined text that findings of a kind cover."""
         parts = []
         for stretch in stretches:
             flags = np.zeros(len(stretch.text), bool)
@@ -109,12 +122,12 @@ class Cover:
 
 
 def _single_spaced(text: str) -> list[int]:
-    """Places of the characters that are left where several of white space become one."""
+    """Return the positions of the characters that remain when runs of white space are collapsed."""
     return [at for at, character in enumerate(text) if not (at and character.isspace() and text[at - 1].isspace())]
 
 
 def _without(text: str, places: Sequence[int], values: Values) -> str:
-    """The text without the values that its characters at those places make up; as long as it was."""
+    """Mask sensitive values in the text formed by the characters at `places`. The length does not change."""
     said = "".join(text[at] for at in places)
     shown = list(text)
     for at, character in zip(places, without_values([said], values).get(said, said), strict=True):
@@ -123,12 +136,12 @@ def _without(text: str, places: Sequence[int], values: Values) -> str:
 
 
 def initials(text: str) -> str:
-    """A text of which every word is hidden but for its beginning."""
+    """Mask every word except its first characters."""
     return INNER.sub("*", text)
 
 
 def _replaced(text: str, flags: np.ndarray[Any, np.dtype[np.bool_]], hide: Callable[[str], str]) -> str:
-    """The text with each run of flagged characters hidden."""
+    """Mask each run of flagged characters."""
     if not flags.any():
         return text
     edges = [0, *(np.flatnonzero(np.diff(flags)) + 1).tolist(), len(text)]

@@ -1,4 +1,7 @@
-"""How long an audit will take here, measured on a few of its own files; it writes nothing and knows no Ray."""
+"""Estimate how long an audit will take on this machine by scanning a small sample of its files.
+
+It writes nothing and does not depend on Ray.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from veritensor_ray.engines.registry import create, needing_models
 from veritensor_ray.pipeline import bounded
 from veritensor_ray.pipeline.context import Context
 
-_FILES = 6  # per kind of file
-_BYTES = 400_000  # bigger ones are not sampled: the estimate must stay quick
+_FILES = 6  # per media type
+_BYTES = 400_000  # bigger files are not sampled, because the estimate must stay quick
 _SECONDS = 20.0
 
 
 @dataclass(slots=True)
 class TypeTotals:
-    """Artifacts of one media type, as their names say."""
+    """Totals for the artifacts of one media type, judged by their names."""
 
     artifacts: int = 0
     bytes: int = 0
@@ -32,7 +35,10 @@ class TypeTotals:
 
 @dataclass(slots=True)
 class Estimate:
-    """What a dry run saw. `seconds` maps media type to CPU seconds, None where nothing could be measured; models take `model_seconds` of them."""
+    """The result of a dry run.
+
+    `seconds` maps media types to CPU seconds, or to None if nothing could be measured. `model_seconds` is the part spent in models.
+    """
 
     kinds: dict[str, TypeTotals]
     left_out: Counter[str]
@@ -43,13 +49,16 @@ class Estimate:
     seen: dict[str, Counter[str]] = field(default_factory=dict)  # media type by name to statuses of the sampled files
 
     def elapsed(self, cpus: int, actors: int) -> float:
-        """Seconds on the clock of what was measured, where so many processes compute at once and at most `actors` of them are models."""
+        """Return the elapsed seconds for `cpus` processes in parallel, at most `actors` of which run models.
+
+        Covers only the media types that could be measured.
+        """
         total = sum(seconds for seconds in self.seconds.values() if seconds is not None)
         return max(total / cpus, self.model_seconds / actors if actors else 0.0)
 
 
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
-    """Count a plan by kind of file. `name_type` is filled with what was looked up, extension to media type."""
+    """Count a plan by media type. Fills `name_type` with the lookups it makes, from extension to media type."""
     from veritensor_ray.detection import FileInfo
     from veritensor_ray.media_types import declared_type
 
@@ -78,7 +87,10 @@ def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Setting
 
 
 def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
-    """Scan the sampled files in a bounded process and extrapolate; stops after 20 seconds. A kind whose samples kill it has no estimate."""
+    """Scan the sampled files in a bounded process and extrapolate.
+
+    Stops after 20 seconds. A media type whose samples kill the process gets no estimate.
+    """
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), estimate.engines, site_key, "estimate")
     models = bool(needing_models(create(settings, estimate.engines)))
     began = time.monotonic()
@@ -89,8 +101,9 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
             estimate.seconds[media_type] = None
             continue
         if not warm:
-            with contextlib.suppress(bounded.Died):  # which the second time says
-                bounded.scan(context, kind.samples[:1], {}, seconds=patience)  # loads the models, which does not count towards the rate
+            with contextlib.suppress(bounded.Died):  # the second attempt reports it
+                # loads the models; their loading time must not count towards the rate
+                bounded.scan(context, kind.samples[:1], {}, seconds=patience)
             warm = True
         try:
             table, took, models_took = bounded.scan(context, kind.samples, {}, seconds=patience)

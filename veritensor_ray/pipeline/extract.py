@@ -1,4 +1,7 @@
-"""The extract step: opens the artifacts of a shard, runs the engines that need bytes, and streams out what a model must read; it knows no Ray."""
+"""The extract step: open the artifacts of a shard and run the engines that need bytes.
+
+Texts that a model must read are streamed out. It does not depend on Ray.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ Pulse = Callable[[], None]
 
 
 class Extraction:
-    """One pass over a shard. `outcomes` is complete when `batches` has ended."""
+    """One pass over a shard. `outcomes` is complete once `batches` is exhausted."""
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Extraction:
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
-        """Batches for the model engines, if there are any; the other engines have seen the texts already."""
+        """Yield batches for the model engines, if there are any. The other engines have already seen these texts."""
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
             yield from self._all(outcome, self._artifact(outcome, row))
@@ -72,7 +75,7 @@ class Extraction:
                 outcome.recorded = self._recorder.by_artifact[outcome.index]
 
     def _all(self, outcome: Outcome, blocks: Iterator[Placed]) -> Iterator[Handover]:
-        """Gather the blocks that an artifact gives; the time that it takes is its own."""
+        """Collect the blocks of an artifact, and charge the time to it."""
         while (placed := _timed(outcome, blocks)) is not None:
             if placed.plain:
                 outcome.segments += self._gathered.place(placed)
@@ -84,7 +87,7 @@ class Extraction:
                 yield from self._add((piece, placed.identity))
 
     def _looked_through(self) -> Iterator[Handover]:
-        """The gathered blocks, each with the texts that are hidden in it right behind it; files that are hidden there are gathered in turn."""
+        """Yield each collected block followed by the texts hidden in it. Files hidden in a block are collected in turn."""
         for placed, part, rows in self._gathered.take():
             yield from self._add(part)
             if rows is None or rows:
@@ -114,13 +117,13 @@ class Extraction:
             yield from handovers(self._models, texts)
 
     def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
-        """Time that engines took for texts of many artifacts, by how much of it is whose."""
+        """Divide the time that engines spent on a batch among its artifacts, by amount of text."""
         sizes = np.bincount(texts.column("artifact").to_numpy(), pc.binary_length(texts.column("text")).to_numpy())
         for index in np.flatnonzero(sizes).tolist():
             self.outcomes[index].seconds += seconds * float(sizes[index] / sizes.sum())
 
     def _artifact(self, outcome: Outcome, row: PlanRow) -> Iterator[Placed]:
-        """Batches of one artifact; whatever goes wrong is in its outcome and nowhere else."""
+        """Yield the blocks of one artifact. Any failure is confined to its outcome."""
         for name, reason in self._context.missing:
             outcome.coverage[name] = Standing(MISSING, reason, ReasonCode.ENGINE_MISSING)
         opened: OpenArtifact | None = None
@@ -142,7 +145,7 @@ class Extraction:
                 opened.close()
 
     def _unreadable(self, outcome: Outcome, error: ReadError) -> None:
-        """Nothing was read: unreadable. Something was: a gap."""
+        """Record the artifact as unreadable if nothing was read, otherwise record a gap."""
         outcome.same_as = None
         if (outcome.segments == 0 and outcome.members == 0) or isinstance(error, ChangedDuringRun):
             outcome.status, outcome.reason, outcome.reason_code = "unreadable", str(error), error.reason_code
@@ -161,12 +164,12 @@ class Extraction:
             outcome.content_id, outcome.content_id_kind = opened.content_id(), "sha256"
 
     def _same_as(self, row: PlanRow, opened: OpenArtifact, kind: Kind) -> str | None:
-        """An artifact of the last complete sweep with this content, and with a name that means the same."""
-        # with a part of the engines the rest is taken over from its own rows: two sources for one artifact do not fit together
+        """Return an artifact of the last complete sweep with the same content and an equivalent name."""
+        # when only some engines run, the other rows come from the artifact's own last sweep; two sources cannot be combined
         if self._known is None or row.parts > 1 or row.carried_from is not None or not self._known.worth_hashing(opened.size):
             return None
         readers = [engine for engine in (*self._bench.engines, *self._models) if isinstance(engine, NameReader)]
-        inside = kind.media_type in (*COMPRESSED, OLE, OLE_LOCKED)  # what is in there is named after it, or judged by its name
+        inside = kind.media_type in (*COMPRESSED, OLE, OLE_LOCKED)  # members are named after the file, or judged by its name
         for name in self._known.artifacts(opened.content_id()):
             if name == row.artifact or (_alike(row.artifact, name, inside) and all(e.role(row.artifact) == e.role(name) for e in readers)):
                 return name
@@ -174,7 +177,7 @@ class Extraction:
 
 
 def _timed(outcome: Outcome, blocks: Iterator[Placed]) -> Placed | None:
-    """The next one, if there is one more; the time that it took is the artifact's."""
+    """Return the next block, if any, and charge the time to the artifact."""
     began = time.perf_counter()
     placed = next(blocks, None)
     outcome.seconds += time.perf_counter() - began
@@ -187,7 +190,10 @@ def _alike(one: str, other: str, by_name: bool) -> bool:
 
 
 def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
-    """Which part of the artifact a row of the plan is. BlockPile of a split text are of the kind that the plan saw at its beginning."""
+    """Return which part of the artifact a row of the plan covers.
+
+    All parts of a split text have the kind that the plan saw at its beginning.
+    """
     first = row.part == 0
     if row.kind == "rowgroups":
         return Share(row_groups=(row.start or 0, row.end or 0), first=first)

@@ -1,7 +1,7 @@
-"""Finds places of findings again in what readers make of an artifact, and keeps the passage around one of them; it opens no file.
+"""Find the locations of findings again in an artifact as readers present it, and keep the passage around one of them.
 
-It is an engine that reports nothing, so that it is shown the same bytes and segments as the engines that found something there. It runs
-where hostile bytes are decoded, and what it answers is data.
+The finder is an engine that reports nothing, so it sees the same bytes and segments as the engines that made the findings. It runs where
+hostile bytes are decoded, and its answer is plain data. It opens no file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from veritensor_ray.origins import Array, Mapped, Origin, from_origins
 from veritensor_ray.pipeline.cover import Cover, Sensitive, Span, Stretch, initials
 from veritensor_ray.pipeline.passage import HIT, Amount
 
-Unit = tuple[Any, ...]  # where characters are counted in: member, part, row, column, page
+Unit = tuple[Any, ...]  # what characters are counted in: member, part, row, column, page
 _STREAM, _CELLS, _CELL_CHARS, _NEAR = 200, 100, 400, 4
 _BYTE = re.compile("[\udc80-\udcff]")
 _ESCAPE = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
@@ -39,7 +39,10 @@ _ESCAPE = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A place of a finding, as its row has it. `around` is what the row shows before and behind it; None for any but the first place."""
+    """A location of a finding, as its row records it.
+
+    `around` is the text that the row shows before and after the hit; None for all but the first location.
+    """
 
     member: str | None
     location: dict[str, Any]
@@ -49,20 +52,20 @@ class Sought:
 
     @property
     def unit(self) -> Unit:
-        """The text in which its characters are counted."""
+        """The unit in which its characters are counted."""
         at = self.location
         return self.member, at.get("part"), at.get("row"), at.get("column"), at.get("page")
 
     @property
     def in_bytes(self) -> bool:
-        """Whether an engine over bytes found it."""
+        """Whether an engine that reads bytes found it."""
         return self.location.get("start") is None
 
     def fits(self, text: str, start: int, end: int, sensitive: Sensitive, is_cut: bool = False) -> bool:
-        """Whether what stands there is what the row shows of it. Values that must not be shown elsewhere are noted."""
+        """Return whether the text there matches what the row shows. Notes values that must not be shown elsewhere."""
         seen = evidence_of(text, start, end, self.category, sensitive.values.note, is_cut)
         if self.around == ("", "") and (seen.before or seen.after):
-            return True  # the engine's own words, which no text can be compared with
+            return True  # the engine's own words, which cannot be compared with any text
         same = _alike(seen.shown, self.evidence)
         same = same and (self.around is None or all(map(_alike, (seen.before, seen.after), self.around)))
         if same and self.category in (SECRET, PERSONAL):
@@ -71,18 +74,18 @@ class Sought:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Equal but for white space, case and what is masked of either; finding ids know no more either."""
+    """Compare two texts, ignoring white space, case and masked characters, as finding IDs do."""
     one, other = (" ".join(text.split()).lower() for text in (one, other))
     return len(one) == len(other) and all(a == b or "*" in (a, b) for a, b in zip(one, other, strict=True))
 
 
 @dataclass(slots=True)
 class _Segment:
-    """A text that a reader gave, and where its characters stand in their unit."""
+    """A text from a reader, with the position of its characters in their unit."""
 
     number: int
     unit: Unit
-    column: str | None  # the name as the corpus has it
+    column: str | None  # the name as it stands in the corpus
     view: str
     via: str | None
     text: str
@@ -91,7 +94,7 @@ class _Segment:
     origins: list[Origin]
 
     def mapped(self) -> Mapped:
-        """For each character the range of the original that it stands for."""
+        """Map each character to the range of the original that it stands for."""
         if self.origins:
             return from_origins(self.text, self.origins)
         mapped = Mapped(self.text)
@@ -99,20 +102,21 @@ class _Segment:
         return mapped
 
     def stretch(self, first: int, last: int) -> Stretch:
-        """The characters `[first, last)`."""
+        """Return the characters `[first, last)`."""
         return Stretch.within(self.mapped(), self.unit, self.number, first, last)
 
     def extent(self) -> tuple[int, int]:
-        """The range of the unit that all of it stands for."""
+        """Return the range of the unit that the segment covers."""
         if self.origins:
             return min(one.start for one in self.origins), max(one.end for one in self.origins)
         return self.start, self.start + len(self.text)
 
 
 class Finder:
-    """`others` are places of the same artifact whose values are hidden in the passage; without them it is shown as it is.
+    """Searches an artifact for one location, and for `others` whose values must be hidden in the passage.
 
-    `blind` says that there are more such values than places are known of: then of every word no more than its beginning is shown.
+    Without `others` the passage is shown unmasked. If `blind` is true, there are more such values than recorded locations, so only the
+    beginning of each word is shown.
     """
 
     name = "finder"
@@ -128,7 +132,7 @@ class Finder:
         self._spans: list[Span] = []
         self._located: set[int] = set()
         self._names: dict[str, str] = {}
-        # in this order: whatever looks like a name of the wanted place is taken for it, and where there are two, it is not shown
+        # the order matters: a name that looks like one in the wanted location is taken for it, and if two do, nothing is shown
         self._masked = dict.fromkeys(name for one in (wanted, *others) for name in _names(one) if TAGGED.search(name))
         self._sought: dict[Unit, tuple[list[int], list[Sought]]] = {}
         for one in sorted((one for one in others if not one.in_bytes), key=lambda one: one.location["start"]):
@@ -145,26 +149,26 @@ class Finder:
         self._near = 0
 
     def begin(self, outcomes: Sequence[Outcome], kind: str) -> None:
-        """Hear of the parts of an artifact, which count from their own beginnings where it was split into parts of that kind."""
+        """Receive the parts of an artifact that was split into parts of `kind`. Each part counts from its own beginning."""
         self._outcomes, self._kind = outcomes, kind
 
     def applies(self, about: FileInfo) -> bool:
-        """To everything."""
+        """Return True: the finder looks at everything."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing; there is no model to load."""
 
     def rules(self) -> Sequence[Rule]:
-        """None: it reports nothing."""
+        """Return no rules, because the finder reports nothing."""
         return ()
 
     def fingerprint(self) -> str:
-        """Of no finding."""
+        """Return a constant, because no finding depends on it."""
         return f"{self.name}-{self.version}"
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit]:
-        """Look at the bytes of a file for places that were found in bytes."""
+        """Search the bytes of a file for locations that were found in bytes."""
         if self._bytes is None and self._wanted.in_bytes and self._wanted.member == self._shown(about.member):
             self._in_bytes(file, about, self._wanted)
         yield from ()
@@ -184,7 +188,7 @@ class Finder:
         data = file.read(at - first + size + reach)
         texts, starts = list[str](), list[Array]()
         for begin, end in pairwise((0, at - first, at - first + size, len(data))):
-            piece = data[begin:end].decode(encoding, "surrogateescape")  # which makes one character of each byte that is no text
+            piece = data[begin:end].decode(encoding, "surrogateescape")  # turns each byte that is not text into one character
             lengths = np.fromiter((1 if not is_text or _BYTE.match(c) else len(c.encode()) for c in piece), np.int64, len(piece))
             starts.append(np.cumsum(lengths) - lengths + begin)
             texts.append(_BYTE.sub("\ufffd", piece))
@@ -195,7 +199,10 @@ class Finder:
         self._bytes = stretch, len(before), len(before + text), is_text
 
     def _size(self, file: BinaryIO, one: Sought, at: int, encoding: str) -> int | None:
-        """How many bytes the hit has: a row does not say it, but shows what they are. None where they are not there any more."""
+        """Return the length of the hit in bytes, or None if it is no longer there.
+
+        The row does not record the length but shows the bytes.
+        """
         for size in range(EVIDENCE + 1):
             text, start, end = text_in_file(file, Hit("", at, at + size), encoding)
             if one.fits(text, start, end, self._sensitive, at > start):
@@ -203,13 +210,13 @@ class Finder:
         return None
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Look at texts for places that were found in texts."""
+        """Search texts for locations that were found in texts."""
         for segment in self._segments(texts):
             self._look(segment)
         return []
 
     def _segments(self, texts: pa.RecordBatch) -> Iterator[_Segment]:
-        """Those texts of a batch that matter."""
+        """Yield the relevant texts of a batch."""
         names = ("artifact", "member", "part", "row", "column", "page", "view", "decoded_via", "start")
         for at, (part, member, inside, row, column, page, view, via, start) in enumerate(
             zip(*(texts.column(name).to_pylist() for name in names), strict=True)
@@ -228,14 +235,14 @@ class Finder:
                 yield _Segment(self._count, unit, column, view, via, text, (start or 0) + chars, whole, origins)
 
     def _shift(self, part: int) -> tuple[int, int]:
-        """Rows and characters in the parts before this one."""
+        """Return the number of rows and characters in the parts before this one."""
         if self._kind not in BYTE_RANGES:
             return 0, 0
         before = self._outcomes[:part]
         return sum(one.rows for one in before), sum(one.chars for one in before) if self._kind == "lines" else 0
 
     def _shown(self, name: str | None) -> str | None:
-        """What results show of a name."""
+        """Return a name as results show it."""
         if name is None or not self._masked:
             return name
         if name not in self._names:
@@ -243,7 +250,7 @@ class Finder:
         return self._names[name]
 
     def ambiguous(self) -> str | None:
-        """A masked name of the wanted place that stands for several in the artifact, which only the site key tells apart."""
+        """Return a masked name of the wanted location that matches several names, which only the site key can distinguish."""
         shown = list(self._names.values())
         return next((name for name in _names(self._wanted) if shown.count(name) > 1), None)
 
@@ -253,7 +260,7 @@ class Finder:
         return alike and (not self._key or shown == tagged(bare, name, self._key))
 
     def _beside(self, unit: Unit) -> bool:
-        """Whether it is another cell of the row; where there are no rows, a text with a name beside one with a name."""
+        """Return whether the unit is another cell of the same row or, where there are no rows, a named text next to another."""
         wanted = self._wanted.unit
         return not self._wanted.in_bytes and wanted[3] is not None and unit[3] is not None and unit[:3] == wanted[:3]
 
@@ -286,7 +293,7 @@ class Finder:
             self._recent = deque([*self._recent, segment])
 
     def _others_in(self, segment: _Segment) -> Sequence[Sought]:
-        """Those that may stand in a segment."""
+        """Return the other locations that may lie in a segment."""
         starts, several = self._sought.get(segment.unit, ((), ()))
         first, last = segment.extent()
         return several[bisect_left(starts, first) : bisect_left(starts, last + 1)]
@@ -300,7 +307,7 @@ class Finder:
                 self._spans.append(Span(one.category, ("bytes", one.member), offset, offset + size))
 
     def _at(self, segment: _Segment, one: Sought) -> tuple[int, int] | None:
-        """Where in a segment a place is. None where it is not there, or where something else stands there."""
+        """Return the position of a location in a segment, or None if it is not there or other text stands there."""
         at = one.location
         if (segment.view, segment.via) != (at["view"], at["decoded_via"]):
             return None
@@ -318,7 +325,7 @@ class Finder:
         return self._among(segment.text, first, last, one)
 
     def _among(self, text: str, first: int, last: int, one: Sought) -> tuple[int, int] | None:
-        """A place among characters that all stand for the same range, as those under base64 do: by what the row shows of it."""
+        """Locate a hit among characters that all map to the same range (base64, for example), using what the row shows."""
         pieces = [visible(character) for character in text]
         edges = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces])))
         before, after = one.around or ("", "")
@@ -332,7 +339,7 @@ class Finder:
         return None
 
     def answer(self) -> dict[str, Any] | None:
-        """The passage; None where its place was not found. To be asked when all of the artifact has been read."""
+        """Return the passage, or None if its location was not found. Call it after the whole artifact has been read."""
         if self._bytes is not None:
             stretch, start, end, is_text = self._bytes
             return self._cut([stretch], start, end, "text" if is_text else "bytes")
@@ -357,7 +364,7 @@ class Finder:
         return text if len(text) <= _CELL_CHARS else f"{text[:_CELL_CHARS]}…"
 
     def _stretches(self, segment: _Segment, first: int, last: int) -> tuple[list[Stretch], int]:
-        """The text around a hit, over the edges of segments, and where the hit begins in it."""
+        """Return the text around a hit, across segment borders, and the offset of the hit in it."""
         reach = self._amount.chars + MARGIN
         left, right = max(0, first - reach), min(len(segment.text), last + reach)
         found, before = [segment.stretch(left, right)], first - left
@@ -383,7 +390,7 @@ class Finder:
         return found, before
 
     def _cut(self, stretches: Sequence[Stretch], start: int, end: int, kind: str) -> dict[str, Any]:
-        """The lines that are shown."""
+        """Return the lines to show."""
         text = self._hidden(stretches, start, end, self._wanted.category)
         first, last = self._amount.edges(text, start, end, kind)
         within = first > 0 and text[first - 1] != "\n", end - start > HIT, last < len(text) and text[last] != "\n"
@@ -403,7 +410,7 @@ class Finder:
         return initials(text) if self._blind else text
 
     def _unfound(self) -> Iterator[Span]:
-        """Places of which only their row tells where they are."""
+        """Yield the ranges of sensitive locations that were not found, as their rows record them."""
         for one in self._others:
             if one.category in (SECRET, PERSONAL) and id(one) not in self._located:
                 if one.in_bytes:
@@ -415,7 +422,7 @@ class Finder:
 
 
 def _names(one: Sought) -> list[str]:
-    """The names in its place that the corpus gave."""
+    """Return the names in its location that come from the corpus."""
     return [name for name in (one.member, one.location.get("part"), one.location.get("column")) if name]
 
 
@@ -424,11 +431,11 @@ def _range(one: Sought) -> tuple[int, int]:
 
 
 def _between(one: _Segment, following: _Segment) -> str:
-    """What stands between two texts of a unit: nothing where one goes on in the other."""
+    """Return the separator between two texts of a unit: empty if the second continues the first."""
     goes_on = one.owned < len(one.text) or (not one.origins and not following.origins and one.start + len(one.text) == following.start)
     return "" if goes_on else "\n"
 
 
 def _wildcard(shown: str) -> str:
-    """A pattern of what is shown, where a star stands for whatever is behind it. Atomic, so that no text makes it slow."""
+    """Return a pattern for masked text, in which a star stands for any character. Atomic groups keep it fast on any text."""
     return "".join(rf"(?>{_ESCAPE}|.)" if character == "*" else re.escape(character) for character in shown)

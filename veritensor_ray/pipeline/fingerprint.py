@@ -1,4 +1,4 @@
-"""What makes two runs comparable: versions, limits, thresholds, rules and models, and what corpus they read; it knows no Ray."""
+"""What makes two runs comparable: versions, limits, thresholds, rules, models, and the corpus. It does not depend on Ray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veritensor_ray.findings.schema import SCHEMA_VERSION
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import absolute
 
-# What changes results; everything else (where, how fast, how it is shown) does not.
+# The settings that change results. All others (where, how fast, how it is shown) do not.
 _RESULTS = (
     "profile",
     "limits",
@@ -32,7 +32,7 @@ _RESULTS = (
 
 
 def describe(settings: Settings, engines: Mapping[str, str | None], key_name: str, bundle: str | None = None) -> dict[str, Any]:
-    """The parts of a run's fingerprint, readable: two runs with equal parts may share an output.
+    """Return the readable parts of a run's fingerprint. Two runs with equal parts may share an output.
 
     `engines` maps names to fingerprints, None for a missing engine. `settings` are the user's, before a bundle fills in its paths.
     """
@@ -48,12 +48,12 @@ def describe(settings: Settings, engines: Mapping[str, str | None], key_name: st
 
 
 def digest(parts: Mapping[str, Any]) -> str:
-    """Short SHA-256 of the parts."""
+    """Return a short SHA-256 of the parts."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """Names of the parts that differ, down to single settings and engines."""
+    """Return the names of the parts that differ, down to single settings and engines."""
     found = []
     for name in sorted(set(mine) | set(theirs)):
         a, b = mine.get(name), theirs.get(name)

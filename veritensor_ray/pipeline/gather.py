@@ -1,7 +1,7 @@
-"""Blocks of many files gathered to about a megabyte, and which of their texts may hide something; it knows no engine and no Ray.
+"""Collect blocks of many files into batches of about a megabyte and find the texts that may hide something.
 
-A file is often one small text: to make its columns, and to look for suspects in it, costs more than to read it. So that is done for
-the texts of many files at once.
+A file is often one small text, and building its columns and searching it costs more than reading it. So both are done for the texts of many
+files at once. It does not depend on engines or Ray.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from veritensor_ray.segments import Block, Identity, cut, texts_of
 if TYPE_CHECKING:
     from veritensor_ray.pipeline.walk import Walk
 
-ENOUGH = 1 << 20  # bytes of text, about: what stays in a processor's cache while it is looked at
+ENOUGH = 1 << 20  # bytes of text, roughly what stays in a processor's cache while it is searched
 
-Suspects = Mapping[int, Collection[str]]  # numbers of texts of a block, each with the encodings that it may be in
-Part = tuple[Block, Identity]  # a block whose texts are not too long, and its file
+Suspects = Mapping[int, Collection[str]]  # row numbers of texts in a block, each with the encodings it may be in
+Part = tuple[Block, Identity]  # a block whose texts have been cut to the maximum length, and its file
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A block and the file that it comes from, at `depth` in the artifact of `walk`.
+    """A block and the file it comes from, at `depth` in the artifact of `walk`.
 
-    `plain` says that it may hide something: what came out of an encoding has been looked into already.
+    `plain` is true if the block may still hide something; decoded text has already been searched.
     """
 
     block: Block
@@ -43,7 +43,7 @@ class Placed:
 
 
 class BlockPile:
-    """Blocks that become one batch."""
+    """A pile of blocks that become one batch."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -62,28 +62,31 @@ class BlockPile:
         return self._bytes >= ENOUGH or self._rows >= self._limits.batch_rows
 
     def add(self, part: Part) -> None:
-        """One more."""
+        """Add a block."""
         self.parts.append(part)
         self._rows += len(part[0].texts)
         self._bytes += _size(part[0])
 
 
 class Gatherer(BlockPile):
-    """Blocks of which nobody knows yet what they hide."""
+    """A pile of blocks that have not been searched for hidden text yet."""
 
     def _begin(self) -> None:
         super()._begin()
         self._blocks: list[Placed] = []
 
     def place(self, placed: Placed) -> int:
-        """Take a block; returns how many segments it is."""
+        """Take a block and return the number of its segments."""
         piece = cut(placed.block, self._limits)
         self._blocks.append(placed)
         self.add((piece, placed.identity))
         return len(piece.texts)
 
     def take(self) -> list[tuple[Placed, Part, Suspects | None]]:
-        """All of them, with the suspects among their texts (None: it was cut, and has to be looked at as a whole)."""
+        """Return all blocks with the suspects among their texts.
+
+        The suspects are None if the block was cut; it must then be searched as a whole.
+        """
         blocks, parts = self._blocks, self.parts
         self._begin()
         found = _suspects([block for block, _ in parts])
@@ -100,7 +103,7 @@ def _size(block: Block) -> int:
 
 
 def _suspects(blocks: list[Block]) -> list[dict[int, Collection[str]]]:
-    """Of each block."""
+    """Return the suspects of each block."""
     starts = np.cumsum([0, *(len(block.texts) for block in blocks)])
     found: list[dict[int, Collection[str]]] = [{} for _ in blocks]
     for row, among in suspects(texts_of(blocks)).items():

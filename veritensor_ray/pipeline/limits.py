@@ -1,4 +1,7 @@
-"""Bounds that a process which decodes hostile bytes puts on itself, because only it knows whether it makes progress; it knows no Ray."""
+"""Limits that a process decoding hostile bytes sets on itself, since only it knows whether it makes progress.
+
+It does not depend on Ray.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,22 @@ import time
 from pathlib import Path
 
 _LEAST, _MOST = 1 << 30, 4 << 30
-_SLACK = 0.01  # of the watchdog's time
-_SHARE = 0.75  # of the memory is for all workers together
+_SLACK = 0.01  # fraction of the watchdog's time
+_SHARE = 0.75  # fraction of the memory for all workers together
 
 
 class Watchdog:
-    """Ends this process when an artifact makes no progress for `seconds`; the driver's own timers would count queueing too."""
+    """Ends this process if an artifact makes no progress for `seconds`. Timers in the driver would count queueing too."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._until = 0.0  # the moment up to which a pulse changes nothing
+        self._until = 0.0  # until then, a pulse changes nothing
 
     def pulse(self) -> None:
-        """There was progress. To set the clock starts a thread, so it is set only now and then, and then for a little longer."""
+        """Report progress.
+
+        Setting the timer starts a thread, so it is set only now and then, for slightly longer.
+        """
         now = time.monotonic()
         if now >= self._until:
             slack = self._seconds * _SLACK
@@ -31,16 +37,16 @@ class Watchdog:
             self._until = now + slack
 
     def rest(self) -> None:
-        """Waiting for others now, which is no lack of progress."""
+        """Stop the timer: waiting for others is not a lack of progress."""
         faulthandler.cancel_dump_traceback_later()
         self._until = 0.0
 
 
 def bound_memory(allowance: int | None) -> bool:
-    """Let this process allocate `allowance` bytes more than it has now; beyond that, allocations raise MemoryError.
+    """Let this process allocate `allowance` more bytes; further allocations raise MemoryError.
 
-    None: `worker_memory` of this machine. False where there is a bound already, be it the user's own: workers serve many tasks, and
-    what one leaves behind must not be the next one's start.
+    Defaults to `worker_memory` of this machine. Returns False if a limit is already in force, even the user's own: a worker serves many
+    tasks, and memory left over from one must not raise the limit of the next.
     """
     status = Path("/proc/self/status").read_text()
     held = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
@@ -51,9 +57,9 @@ def bound_memory(allowance: int | None) -> bool:
 
 
 def settle() -> None:
-    """Let the garbage collector pass over everything loaded so far, and look less often at what comes.
+    """Exclude everything loaded so far from garbage collection, and run the collector less often.
 
-    Rules and tables stay for the life of a worker, and an artifact leaves few cycles behind: walking both took 8 % of the processor's time.
+    Rules and tables live as long as the worker, and an artifact leaves few cycles behind. Walking both took 8 % of the CPU time.
     """
     gc.collect()
     gc.freeze()
@@ -61,15 +67,15 @@ def settle() -> None:
 
 
 def unbound_memory() -> None:
-    """Take back what `bound_memory` did, to load what belongs to this process and not to an artifact."""
+    """Undo `bound_memory`, to load what belongs to this process and not to an artifact."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, hard))
 
 
 def worker_memory(root: Path = Path("/")) -> int:
-    """What one worker may allocate where nobody says it: its share of this machine's memory, from 1 to 4 GiB.
+    """Return the default memory limit of one worker in bytes: its share of this machine's memory, from 1 to 4 GiB.
 
-    The memory is the machine's, or what its control groups (both versions) leave to this process. `root`: of /proc and /sys.
+    The memory is the machine's, or what its control groups (v1 and v2) leave to this process. `root` is where /proc and /sys are found.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     share = int(_SHARE * min([memory, *_control_groups(root)]) / len(os.sched_getaffinity(0)))
@@ -77,7 +83,7 @@ def worker_memory(root: Path = Path("/")) -> int:
 
 
 def _control_groups(root: Path) -> list[int]:
-    """Bounds of the groups that this process is in, and of those above."""
+    """Return the memory limits of the process's control groups and of their parents."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -88,7 +94,7 @@ def _control_groups(root: Path) -> list[int]:
         if controllers in ("", "memory"):
             top, name = ("sys/fs/cgroup", "memory.max") if not controllers else ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
             group = Path(path.lstrip("/"))
-            for folder in (group, *group.parents):  # a container may see its own group as the top, under the path that it has outside
+            for folder in (group, *group.parents):  # a container may see its own group as the top, under the path it has outside
                 file = root / top / folder / name
                 if file.is_file() and (text := file.read_text().strip()).isdigit():
                     found.append(int(text))

@@ -1,4 +1,4 @@
-"""A passage of the corpus around a finding, and the lines that show it; it knows neither readers nor terminals."""
+"""A passage of the corpus around a finding, and the lines that show it. It does not depend on readers or terminals."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from veritensor_ray.findings.redact import visible
 
 MOST_LINES = 100
-HIT = 4096  # characters of a hit that are shown
+HIT = 4096  # characters shown of a hit
 ROW = 16  # bytes in a line
-_LINE = 400  # characters that a line has on the average, at most
+_LINE = 400  # maximum average length of a line, in characters
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much of a passage is shown: so many lines on each side of the hit."""
+    """How much of a passage is shown: a number of lines on each side of the hit."""
 
     lines: int
 
     @property
     def chars(self) -> int:
-        """Characters, on each side, that are shown at most."""
+        """The maximum number of characters shown on each side."""
         return _LINE * (self.lines + 1)
 
     def edges(self, text: str, start: int, end: int, kind: str) -> tuple[int, int]:
-        """Where the lines around the hit `[start, end)` begin and end."""
+        """Return where the lines around the hit `[start, end)` begin and end."""
         if kind == "bytes":
             return max(0, start - ROW * self.lines), min(len(text), end + ROW * self.lines)
         first, last = start, end
@@ -45,7 +45,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line as it is shown: its number in the file (of bytes the offset), and pieces, each with whether it belongs to the hit."""
+    """A line as it is shown: its line number (or byte offset), and its pieces, each with a flag for the hit."""
 
     number: int | None
     pieces: tuple[tuple[str, bool], ...]
@@ -58,12 +58,12 @@ class ShownLine:
 
 @dataclass(frozen=True)
 class Passage:
-    """What stands around a finding: the characters `before`, of the hit itself (`text`), and `after`, masked unless `revealed`.
+    """The text around a finding: the characters `before`, the hit itself (`text`), and `after`, masked unless `revealed`.
 
-    Where `kind` is `bytes`, each character is a byte. `cells` are the other cells of the row, or values with a name near by: their names
-    and beginnings. `first` is the number of the first line, or the offset of the first byte; None where it means nothing. The characters
-    are the corpus' own: to print them, take `str(passage)`. `blind` says that every word is masked, since more was found in the artifact
-    than results have rows for.
+    If `kind` is `bytes`, each character is a byte. `cells` holds names and beginnings of the other cells of the row, or of named values
+    nearby. `first` is the number of the first line or the offset of the first byte; None if neither applies. The characters come straight
+    from the corpus: print `str(passage)` instead, which is safe to show. `blind` means that every word is masked, because the artifact has
+    more findings than rows.
     """
 
     finding: Mapping[str, Any] = field(repr=False)
@@ -75,11 +75,11 @@ class Passage:
     first: int | None = None
     cells: tuple[tuple[str, str], ...] = ()
     revealed: bool = False
-    cut: tuple[bool, bool, bool] = (False, False, False)  # whether there is more in the first line, of the hit, in the last line
+    cut: tuple[bool, bool, bool] = (False, False, False)  # whether more follows: before the first line, in the hit, after the last line
     blind: bool = False
 
     def lines(self) -> Iterator[ShownLine]:
-        """The passage line by line, with nothing in it that a terminal or a page obeys."""
+        """Yield the passage line by line, free of anything a terminal or a web page would interpret."""
         yield from self._dump() if self.kind == "bytes" else self._written()
 
     def _written(self) -> Iterator[ShownLine]:
@@ -118,7 +118,7 @@ class Passage:
 
 
 def _joined(pieces: list[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
-    """Neighbours of one kind as one piece."""
+    """Join neighboring pieces of the same kind."""
     text, kind = "", False
     for piece, is_hit in pieces:
         if is_hit != kind and text:

@@ -1,4 +1,7 @@
-"""What one machine says of itself before a run: engines, bundle, stores, accelerators; it knows neither Ray nor the other machines."""
+"""What one machine reports before a run: engines, bundle, stores, and accelerators.
+
+It does not depend on Ray or on other machines.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from veritensor_ray.stores.outputs import OutputStore, check_output
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
-    """An engine as it is here; without a fingerprint its model is missing or changed, and `missing` says how."""
+    """An engine on this machine. Without a fingerprint its model is missing or changed, and `missing` says how."""
 
     name: str
     version: str
@@ -31,7 +34,7 @@ class EngineSeen:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """What a machine has. `problems` are sentences with a remedy: one is enough for a refusal."""
+    """What a machine has. `problems` are sentences with a remedy; a single one makes the run refuse to start."""
 
     node: str
     package: str
@@ -43,7 +46,10 @@ class NodeReport:
 
 
 def examine(settings: Settings, scans: bool = True) -> NodeReport:
-    """Look at this machine; nothing raises. One that only drives and commits (`scans` is false) needs neither models nor accelerators."""
+    """Examine this machine; never raises.
+
+    A machine that only drives and commits (`scans` is false) needs neither models nor accelerators.
+    """
     seen: list[EngineSeen] = []
     problems: list[str] = []
     bundle = None
@@ -56,7 +62,7 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
             import_all()
     except VeritensorError as error:
         problems.append(str(error))
-    except Exception as error:  # noqa: BLE001  # a plug-in or a library that this machine lacks; the report has to arrive
+    except Exception as error:  # noqa: BLE001  # a plug-in, or a library missing here; the report must still arrive
         problems.append(f"{type(error).__name__}: {error}"[:300])
     accelerators = tuple(_accelerators()) if scans else ()
     return NodeReport(
@@ -65,7 +71,7 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
 
 
 def engines_here(settings: Settings) -> list[EngineSeen]:
-    """The selected engines; those with a model read every file of it."""
+    """Examine the selected engines. For an engine with a model, this reads every file of the model."""
     return [_seen(engine) for engine in create(settings, selected(settings))]
 
 
@@ -77,7 +83,7 @@ def _seen(engine: Engine) -> EngineSeen:
 
 
 def _unreachable(settings: Settings) -> Iterator[str]:
-    """Sources that cannot be listed or read from here, and an output that cannot be written."""
+    """Yield a problem for each source that cannot be listed or read from here, and for an output that cannot be written."""
     for source in settings.sources:
         try:
             for root in roots([source], settings.stores):
@@ -91,7 +97,7 @@ def _unreachable(settings: Settings) -> Iterator[str]:
 
 
 def _accelerators() -> Iterator[str]:
-    """Names of the GPUs that torch can use; none where there is no torch."""
+    """Yield the names of the GPUs that torch can use; none if torch is not installed."""
     try:
         import torch
     except ImportError:

@@ -1,4 +1,7 @@
-"""Reads the passage of a finding back from the corpus, in the bounded process. Refuses where the artifact is not the one that was scanned."""
+"""Read the passage of a finding back from the corpus, in the bounded process.
+
+It refuses if the artifact has changed since it was scanned.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,15 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.stores.filesystems import Stores, denied
 from veritensor_ray.uris import is_local
 
-_AGAIN = "Nothing of it is shown; scan again, and ask for the finding of that run"
+_AGAIN = "Nothing is shown. Scan it again and use the finding from that run"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the bounded process is asked for. `known` is the content id of the artifact with its kind, `key` the site key or nothing.
+    """A request to the bounded process.
 
-    `blind`: more was found in the artifact than has rows, so no word of it can be told from what must not be shown.
+    `known` is the content ID of the artifact and its kind, `key` the site key or empty. `blind` is true if the artifact has more findings
+    than rows, so any word in it may be one that must not be shown.
     """
 
     settings: Settings
@@ -58,9 +62,10 @@ def read_back(
     key: bytes,
     reveal: bool,
 ) -> Passage:
-    """The passage of a finding, at one of its places, counted from 1. `others` are the rows of the same artifact whose values it must not show, `limits` those of the run.
+    """Return the passage of a finding at one of its places, counted from 1.
 
-    Raises UsageError for a finding without a place; NotAsScanned where the artifact or the place is not there any more; CannotRunError.
+    `others` are rows of the same artifact whose values the passage must not show; `limits` are those of the run. Raises UsageError for a
+    finding without a location, NotAsScanned if the artifact or the location is no longer there, or CannotRunError.
     """
     name = str(finding["artifact"])
     wanted = _sought(finding, _location(finding, place), first=place == 1)
@@ -74,23 +79,23 @@ def read_back(
     try:
         answer, _ = bounded.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
     except bounded.Died as death:
-        raise CannotRunError(f"{name} could not be read back: {death}. Raise limits.worker_memory or limits.artifact_seconds") from None
+        raise CannotRunError(f"{name} could not be read back: {death}. Increase limits.worker_memory or limits.artifact_seconds") from None
     return _passage(finding, wanted, answer, reveal, blind)
 
 
 def _location(finding: Mapping[str, Any], place: int) -> Mapping[str, Any]:
-    """Where it is. Raises UsageError for what is not one place in a text or in bytes."""
+    """Return the location of a finding. Raises UsageError if it is not one location in a text or in bytes."""
     listed = [finding["location"], *(finding.get("places") or ())]
     if not 1 <= place <= len(listed):
-        raise UsageError(f"the row of this finding lists {len(listed)} place{'s' * (len(listed) > 1)}, and there is no place {place}")
+        raise UsageError(f"this finding lists {len(listed)} place{'s' * (len(listed) > 1)}; there is no place {place}")
     at: Mapping[str, Any] | None = listed[place - 1]
     if at is None:
-        raise UsageError("this row stands for many findings, which have no row of their own: take one of the same rule that has a place")
+        raise UsageError("this row summarizes many findings that have no rows. Choose a finding of the same rule that has a location")
     if at["view"] == "ocr":
         where = f"page {at['page']}, " if at.get("page") is not None else ""
         box = f" at {', '.join(map(str, at['box']))} (left, top, right, bottom)" if at.get("box") else ""
         raise UsageError(
-            f"this was read in a picture, and pictures are not read back: look at {finding['artifact']}, {where}the picture{box}"
+            f"this text was read in an image, and images cannot be read back. Look at {finding['artifact']}, {where}image{box}"
         )
     return at
 
@@ -105,54 +110,54 @@ def _sought(row: Mapping[str, Any], at: Mapping[str, Any], first: bool) -> Sough
 
 
 def _settings(limits: Mapping[str, Any], stores: Stores) -> Settings:
-    """Those that the artifact was read with, as far as they decide what readers make of it."""
+    """Return the settings that the artifact was read with, as far as they affect readers."""
     try:
         return Settings(limits=Limits.model_validate(limits), stores=dict(stores))
     except ValidationError:
-        raise NotAsScanned(f"the run had limits that this version does not know. {_AGAIN}") from None
+        raise NotAsScanned(f"the run used limits that this version does not support. {_AGAIN}") from None
 
 
 def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
-    """The artifact as it is listed now. Raises NotAsScanned where it is gone, CannotRunError where it cannot be reached."""
+    """Return the artifact as it is listed now. Raises NotAsScanned if it is gone, CannotRunError if it is unreachable."""
     uri, name = str(artifact["uri"]), str(artifact["artifact"])
     if not uri.endswith(f"/{name}"):
-        name = name.partition("/")[2]  # behind the name of one of several sources
+        name = name.partition("/")[2]  # the rest, after the name of one of several sources
     base = uri.removesuffix(name).rstrip("/") or "/"
     root = Root(base, "", os.fsdecode(unprintable(name)) if is_local(uri) else name)
     try:
         entry = next(walk(root, stores))
     except FileNotFoundError:
-        raise NotAsScanned(f"{uri} is gone. {_AGAIN}") from None
+        raise NotAsScanned(f"{uri} no longer exists. {_AGAIN}") from None
     except VeritensorError:
         raise
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(uri, "read", error)) from None
     if entry.reason_code == ReasonCode.NOT_FOUND:
-        raise NotAsScanned(f"{uri} is gone. {_AGAIN}")
+        raise NotAsScanned(f"{uri} no longer exists. {_AGAIN}")
     if entry.reason_code is not None and entry.reason_code != ReasonCode.NOT_A_FILE:
-        raise StoreError(f"{uri}: {entry.reason}; read it as a user who may")
+        raise StoreError(f"{uri}: {entry.reason}. Read it as a user with permission")
     if entry.status is not None:
-        raise NotAsScanned(f"{uri} is {entry.reason} now. {_AGAIN}")
+        raise NotAsScanned(f"{uri} is now {entry.reason}. {_AGAIN}")
     return root, entry
 
 
 def _check_unchanged(entry: Listed, artifact: Mapping[str, Any]) -> None:
     changed = [
         words
-        for name, words in (("size", "size"), ("etag", "etag"), ("mtime", "time of change"))
+        for name, words in (("size", "size"), ("etag", "etag"), ("mtime", "modification time"))
         if (before := artifact[name]) is not None and (now := getattr(entry, name)) is not None and not _same(before, now)
     ]
     if changed:
-        raise NotAsScanned(f"{artifact['artifact']} was changed since it was scanned: it has another {' and '.join(changed)}. {_AGAIN}")
+        raise NotAsScanned(f"{artifact['artifact']} has changed since it was scanned: different {' and '.join(changed)}. {_AGAIN}")
 
 
 def _same(before: object, now: object) -> bool:
-    """Stores tell a time to the second where they are asked about one object, and some more exactly where they list many."""
+    """Compare two times. Stores report whole seconds for one object, and some are more precise in a listing."""
     return before == now or (isinstance(before, float) and isinstance(now, float) and int(before) == now)
 
 
 def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
-    """What `read_back` asks of the bounded process."""
+    """Run in the bounded process on behalf of `read_back`."""
     settings, entry = request.settings, request.entry
     rows = _rows(request, splitter(settings)(entry, request.root) if (entry.size or 0) > settings.limits.split_bytes else [])
     finder = Finder(request.wanted, request.others, request.amount, request.key, request.reveal, request.blind)
@@ -163,29 +168,29 @@ def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
         pass
     for outcome in extraction.outcomes:
         if outcome.reason_code == ReasonCode.CHANGED_DURING_RUN:
-            raise NotAsScanned(f"{entry.artifact} was changed while it was read. {_AGAIN}")
+            raise NotAsScanned(f"{entry.artifact} changed while it was being read. {_AGAIN}")
         for gap in outcome.gaps:
             if gap.engine == finder.name:
                 raise CannotRunError(f"{entry.artifact} could not be read back: {gap.reason}")
     kind, content = request.known[1], [outcome.content_id or "" for outcome in extraction.outcomes]
     now = {"sha256": content[0], "blocks": hashlib.sha256("".join(content).encode()).hexdigest()}
     if kind in now and now[kind] != request.known[0]:
-        raise NotAsScanned(f"{entry.artifact} was changed since it was scanned: it has another content. {_AGAIN}")
+        raise NotAsScanned(f"{entry.artifact} has changed since it was scanned: its content differs. {_AGAIN}")
     if (name := finder.ambiguous()) is not None:
         raise CannotRunError(
-            f"several names in {entry.artifact} look like {name} where they are masked, and only the site key of the run tells them apart; "
-            "set site_key to it"
+            f"several names in {entry.artifact} are masked as {name}, and only the site key of the run can distinguish them. "
+            "Set site_key to that key"
         )
     answer = finder.answer()
     if answer is None:
         raise NotAsScanned(
-            f"the place of the finding is not found in {entry.artifact}, which has not changed: another version read it. {_AGAIN}"
+            f"the finding was not found in {entry.artifact}, although it has not changed: a different version scanned it. {_AGAIN}"
         )
     return answer
 
 
 def _rows(request: Request, cuts: Sequence[tuple[str, int, int]]) -> list[PlanRow]:
-    """The artifact in one piece, or in the parts in which it was scanned."""
+    """Return the artifact in one piece, or in the parts in which it was scanned."""
     entry = request.entry
     whole = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)
     if not cuts or (cuts[0][0] in BYTE_RANGES and request.known[1] == "sha256"):
@@ -194,7 +199,7 @@ def _rows(request: Request, cuts: Sequence[tuple[str, int, int]]) -> list[PlanRo
 
 
 def _passage(finding: Mapping[str, Any], wanted: Sought, answer: Mapping[str, Any], reveal: bool, blind: bool) -> Passage:
-    """The answer as what it should be: whoever gave it has read a hostile file."""
+    """Convert the answer to a passage and check its types, because the process that gave it has read a hostile file."""
     before, text, after, kind = (str(answer[name]) for name in ("before", "text", "after", "kind"))
     at = wanted.location
     first = None

@@ -1,7 +1,8 @@
-"""What of a corpus has to be scanned again, by what the last complete sweep says of it; it opens no artifact and knows no Ray.
+"""Decide which parts of a corpus must be scanned again, based on the last complete sweep.
 
-An engine runs again alone where nothing else depends on it: what `pii` and `secrets` find hides parts of the evidence of other
-engines, text out of images is read by all, and gaps are sorted out by whoever reads the whole artifact. There, all engines run.
+One engine can run again alone if nothing else depends on it. All engines run again where they interact: findings of `pii` and `secrets`
+mask parts of other engines' evidence, every engine reads the text found in images, and gaps can be replaced only when the whole artifact is
+read. It opens no artifact and does not depend on Ray.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Engines = tuple[str, ...]
 Coverage = Mapping[str, tuple[str, str | None]]
 Numbers = npt.NDArray[np.int64]
 _COLUMNS = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps"]
-_TRIED_AGAIN = ("unreadable", "quarantined")  # another night may have more luck
+_TRIED_AGAIN = ("unreadable", "quarantined")  # the next sweep may succeed
 _OCR = "ocr"
 _MASKED = (SECRET, PERSONAL)
 _MOST_ENGINES = 62
@@ -36,10 +37,10 @@ _MOST_NAMES = 50
 
 @dataclass(frozen=True, slots=True)
 class Tonight:
-    """The engines of this run, in order. `fingerprints` has None for one that is missing; `transcribers` read images for the others.
+    """The engines of this run, in order.
 
-    `hiding` are those whose findings hide evidence of others. `same_code` apply to what they applied to in the last sweep. `again` run
-    whatever their fingerprints say.
+    `fingerprints` has None for a missing engine. `transcribers` read images for the others. Findings of `hiding` engines mask evidence of
+    others. Engines in `same_code` apply to the same files as in the last sweep. Engines in `again` run whatever their fingerprints say.
     """
 
     fingerprints: Mapping[str, str | None]
@@ -50,14 +51,18 @@ class Tonight:
 
     @property
     def engines(self) -> Engines:
-        """All of them."""
+        """The names of all engines."""
         return tuple(self.fingerprints)
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What decides about an unchanged artifact: its coverage (engine to status and fingerprint) and status, whether it has `gaps` that are
-    no bound's, and `attributed_gaps`, of a bound or of an engine, and which engines found something, or something that hides evidence."""
+    """What decides whether an unchanged artifact is scanned again.
+
+    `coverage` maps engines to status and fingerprint. `gaps` says whether there are gaps not caused by a limit, `attributed_gaps` whether
+    there are gaps caused by a limit or by an engine. `found` names the engines with findings, `hiding` those with findings that mask
+    evidence of others.
+    """
 
     coverage: Coverage
     status: str
@@ -68,7 +73,7 @@ class Before:
 
 
 def engines_to_run(before: Before, tonight: Tonight) -> Engines:
-    """The engines that an unchanged artifact needs; none where everything is taken over."""
+    """Return the engines that an unchanged artifact needs; empty if everything can be carried over."""
     everything = tonight.engines
     if before.status in _TRIED_AGAIN or (before.status == "partial" and before.gaps):
         return everything
@@ -82,7 +87,7 @@ def engines_to_run(before: Before, tonight: Tonight) -> Engines:
 
 
 def _took_part(status: str, fingerprint: str | None) -> bool:
-    """Whether an entry of a coverage is of an engine of that run: `ocr` stands there also where nobody was to read the pictures."""
+    """Return whether an entry of a coverage belongs to an engine of that run. `ocr` also has one when it was not selected."""
     return status != NOT_APPLICABLE and not (status == NO_READER and fingerprint is None)
 
 
@@ -90,23 +95,23 @@ def _needed(name: str, before: Before, tonight: Tonight) -> bool:
     fingerprint = tonight.fingerprints[name]
     status, seen_by = before.coverage.get(name, (MISSING, None))
     if fingerprint is None:
-        return name not in before.coverage  # missing tonight: what it found when it was there stands
+        return name not in before.coverage  # missing in this run: its earlier findings stand
     if status == NOT_APPLICABLE and name in tonight.same_code:
         return False
     return name in tonight.again or status in (MISSING, QUARANTINED) or seen_by != fingerprint
 
 
 def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: frozenset[str]) -> bool:
-    """Whether some engines alone would leave something else than all of them."""
+    """Return whether running only some engines would give a different result than running all of them."""
     if before.attributed_gaps or (needed and None in tonight.fingerprints.values()):
         return True
     if any(before.coverage[name][0] == MISSING for name in lost):
-        return True  # the artifact is partial because of it
+        return True  # the artifact is partial because of that engine
     changing = needed | lost
     readers = tonight.transcribers | {_OCR}
     pictures = {before.coverage.get(name, (NOT_APPLICABLE, None))[0] for name in readers} - {NOT_APPLICABLE}
     if pictures and (changing & readers or (needed and pictures != {NO_READER})):
-        return True  # whoever runs without a transcriber does not see their text
+        return True  # without a transcriber, an engine does not see the text of images
     others = before.found - changing
     return bool(others and (before.hiding or changing & tonight.hiding))
 
@@ -115,8 +120,8 @@ def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: f
 class Known:
     """Artifacts of the last complete sweep by the SHA-256 of their content.
 
-    `table` has `digest` (hexadecimal, sorted) and `artifact`, `heads` the first eight bytes of each digest, `big` the sizes of those that
-    are not read into memory. Ray shares the arrays between the workers of a machine.
+    `table` has the columns `digest` (hexadecimal, sorted) and `artifact`. `heads` holds the first eight bytes of each digest, `big` the
+    sizes of files that are not read into memory. Ray shares the arrays between the workers of a machine.
     """
 
     heads: npt.NDArray[np.uint64]
@@ -124,11 +129,11 @@ class Known:
     big: frozenset[int]
 
     def worth_hashing(self, size: int) -> bool:
-        """Whether the digest of so many bytes is wanted before they are scanned: of a big file it costs a read."""
+        """Return whether to compute the digest of a file of this size before scanning it. For a big file that costs a read."""
         return size <= IN_MEMORY or size in self.big
 
     def artifacts(self, digest: str) -> Iterator[str]:
-        """Those with this content; at most a few dozen, for a corpus may have a million empty files."""
+        """Yield the artifacts with this content; a few dozen at most, because a corpus may have a million empty files."""
         first = int(np.searchsorted(self.heads, np.uint64(_head(digest))))
         for row in range(first, min(first + _MOST_NAMES, self.table.num_rows)):
             found = self.table.column("digest")[row].as_py()
@@ -143,16 +148,16 @@ def _head(digest: str) -> int:
 
 
 class Previous:
-    """The last complete sweep, as far as a plan needs it: some 500 bytes an artifact. `night` is its folder.
+    """The last complete sweep, as far as a plan needs it: about 500 bytes per artifact. `night` is its folder.
 
-    Without `reusable` nothing is taken over: the readers or their limits were others.
+    If `reusable` is false, nothing is carried over, because the readers or their limits have changed.
     """
 
     def __init__(self, night: OutputStore, tonight: Tonight, trust: Trust = "etag", reusable: bool = True) -> None:
         self.tonight, self.trust, self.reusable = tonight, trust, reusable
         self._by_name: dict[str, int] = {}
         self._rows = 0
-        self._coverages: dict[int, Coverage] = {}  # by a number for each that there is
+        self._coverages: dict[int, Coverage] = {}  # keyed by a number for each distinct coverage
         self._statuses: dict[str, int] = {}
         self._engines: dict[str, int] = {}
         self._codes = _Codes()
@@ -167,7 +172,11 @@ class Previous:
         self._kinds, self._run = self._decided(np.column_stack([table, found, hiding]))
 
     def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
-        """Of some rows what decides (coverage, status, gaps, attributed gaps), size, mtime, etag and, where it is one, the SHA-256."""
+        """Return five arrays for some rows of the ledger.
+
+        The first holds what decides (coverage, status, gaps, attributed gaps). The others are size, mtime, etag, and the SHA-256 where the
+        content ID is one.
+        """
         for name, size in zip(batch.column("artifact").to_pylist(), batch.column("size").to_pylist(), strict=True):
             if size is not None or name not in self._by_name:  # a prefix that could not be listed may have the name of an object
                 self._by_name[name] = self._rows
@@ -188,7 +197,7 @@ class Previous:
         )
 
     def decide(self, entry: Listed) -> tuple[Engines, str | None]:
-        """Engines to run, and the artifact whose rows are taken over for the others: itself, where it is unchanged."""
+        """Return the engines to run and the artifact whose rows are carried over for the others: itself, if it is unchanged."""
         row = self._by_name.get(entry.artifact)
         if row is None or not self.reusable or not self._unchanged(row, entry):
             return self.tonight.engines, None
@@ -199,7 +208,7 @@ class Previous:
         if self.trust == "content" or entry.size is None or entry.size != self._size[row]:
             return False
         mtime = self._mtime[row]
-        dated = entry.mtime is not None and mtime == mtime  # no number where there was none
+        dated = entry.mtime is not None and mtime == mtime  # NaN if there was none
         if self.trust == "mtime":
             return bool(dated and mtime == entry.mtime)
         etag = self._etag[row].as_py()
@@ -208,7 +217,7 @@ class Previous:
         return etag is not None or bool(dated)
 
     def known(self) -> Known:
-        """Contents that need no engine tonight, whatever name they have now."""
+        """Return the contents that need no engine in this run, whatever their names are now."""
         complete = np.array([not engines for engines in self._run] or [False])[self._kinds] & self.reusable
         usable = complete & self._digest.is_valid().to_numpy(zero_copy_only=False)
         named: list[str | None] = [None] * self._rows
@@ -220,7 +229,7 @@ class Previous:
         return Known(heads, table, frozenset(self._size[usable & (self._size > IN_MEMORY)].tolist()))
 
     def _decided(self, table: Numbers) -> tuple[Numbers, list[Engines]]:
-        """For each artifact the number of its kind, and for each kind the engines to run: a corpus has few kinds of artifacts."""
+        """Return the kind of each artifact, and the engines to run for each kind. A corpus has few kinds of artifacts."""
         kinds, of_row = np.unique(table, axis=0, return_inverse=True)
         statuses = list(self._statuses)
         return of_row.reshape(-1), [
@@ -234,7 +243,7 @@ class Previous:
         ]
 
     def _finders(self, night: OutputStore) -> tuple[Numbers, Numbers]:
-        """For each artifact a bit for each engine that found something there, and for each that found something which hides evidence."""
+        """Return two bit masks per artifact: the engines with findings, and those with findings that mask evidence of others."""
         found, hiding = np.zeros(self._rows, np.int64), np.zeros(self._rows, np.int64)
         for batch in night.dataset("findings", FINDINGS).to_batches(columns=["artifact", "engine", "category"]):
             artifacts, engines = (batch.column(name).dictionary_encode() for name in ("artifact", "engine"))
@@ -253,7 +262,7 @@ class Previous:
 
 
 class _Codes:
-    """A number for each coverage, whatever the order of its entries: the sum of a random number for each entry that there is."""
+    """Assigns a number to each coverage, regardless of the order of its entries: the sum of one random number per entry."""
 
     def __init__(self) -> None:
         self._chance = np.random.default_rng(0)
@@ -280,19 +289,22 @@ class _Codes:
 
 
 def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
-    """Which artifacts have gaps that are no bound's (a store that hiccuped looks like any damage), and gaps of a bound or an engine."""
+    """Flag the artifacts that have gaps not caused by a limit, and those that have gaps caused by a limit or an engine.
+
+    A temporary failure of a store looks like any other damage.
+    """
     entries, parents = column.flatten(), pc.list_parent_indices(column).to_numpy()
     unbound, attributed = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
     bound, engine = (entries.field(name).is_valid().to_numpy(zero_copy_only=False) for name in ("bound", "engine"))
     unbound[parents[~bound]] = 1
     attributed[parents[bound | engine]] = 1
-    cut = np.bincount(parents, minlength=len(column)) >= MAX_GAPS  # those that the ledger leaves out may be of any kind
+    cut = np.bincount(parents, minlength=len(column)) >= MAX_GAPS  # the gaps that the ledger leaves out may be of any kind
     unbound[cut] = attributed[cut] = 1
     return unbound, attributed
 
 
 def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
-    """Engines with a rule whose findings hide evidence of others; `rules` maps engines to their rules."""
+    """Return the engines with a rule whose findings mask evidence of others. `rules` maps engines to their rules."""
     return frozenset(name for name, each in rules.items() if any(rule.category in _MASKED for rule in each))
 
 

@@ -1,4 +1,7 @@
-"""Runs engines over a batch; what raises is narrowed down to the segment or image, which becomes a gap; it knows no Ray."""
+"""Run engines over a batch. A failure is narrowed down to one segment or image, which becomes a gap.
+
+It does not depend on Ray.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What a shard hands to the model stages: segments, either all texts or all images, and what engines prepared of the texts."""
+    """What a shard hands to the model stages: segments (all texts or all images), and what engines prepared from the texts."""
 
     batch: pa.RecordBatch
     prepared: Mapping[str, pa.RecordBatch] = field(default_factory=dict)
@@ -30,33 +33,40 @@ class Handover:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory."""
+        """Size in memory, in bytes."""
         return int(self.batch.nbytes + sum(table.nbytes for table in self.prepared.values()))
 
 
 def prepare(engines: Sequence[Engine], batch: pa.RecordBatch) -> Handover:
-    """A batch of texts for the model stages. Where preparing fails, the model's process does it itself and narrows the fault down."""
+    """Prepare a batch of texts for the model stages.
+
+    If preparing fails, the model's process does it and narrows the fault down.
+    """
     prepared = {}
     for engine in engines:
         if isinstance(engine, PreparingEngine):
             try:
                 prepared[engine.name] = engine.prepare(batch)
-            except Exception:  # noqa: BLE001, S112  # it is met again, and noted, in `scan_batch`
+            except Exception:  # noqa: BLE001, S112  # the failure recurs in `scan_batch`, which records it
                 continue
     return Handover(batch, prepared)
 
 
 def handovers(engines: Sequence[Engine], batch: pa.RecordBatch) -> Iterator[Handover]:
-    """A batch of texts for the model stages in pieces of about a megabyte: seconds of a model each, so that many can share them."""
+    """Split a batch of texts into handovers of about a megabyte.
+
+    Each takes a model a few seconds, so many workers can share them.
+    """
     for first, piece in _pieces(batch):
         whole = piece.num_rows == batch.num_rows
-        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))))  # a slice travels with all
+        # taken, not sliced: a slice would be sent with the whole batch
+        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))))
 
 
 def transcribe(
     engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None]
 ) -> tuple[pa.RecordBatch, list[tuple[int, Gap]]]:
-    """The text in images, image by image."""
+    """Return the text in images, one image at a time, and the gaps."""
     texts: list[pa.RecordBatch] = []
     gaps: list[tuple[int, Gap]] = []
     for row, artifact in enumerate(images.column("artifact").to_pylist()):
@@ -81,7 +91,7 @@ def scan_batch(
     pulse: Callable[[], None],
     prepared: Mapping[str, pa.RecordBatch] | None = None,
 ) -> list[tuple[int, Gap]]:
-    """Record every engine's hits; returns gaps with the artifact they belong to. Calls `pulse` about once a megabyte."""
+    """Record the hits of every engine and return gaps, each with its artifact. Calls `pulse` about once per megabyte."""
     gaps: list[tuple[int, Gap]] = []
     for first, piece in _pieces(batch):
         for engine in engines:
@@ -97,7 +107,7 @@ def scan_batch(
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Slices of about a megabyte of text, each with its first row."""
+    """Yield slices of about a megabyte of text, each with its first row."""
     sizes = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy()) // PIECE
     cuts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), batch.num_rows]
     for start, end in pairwise(cuts):
@@ -106,7 +116,7 @@ def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
 
 
 def _of_rows(prepared: pa.RecordBatch | None, first: int, count: int) -> pa.RecordBatch | None:
-    """The part of a prepared table that belongs to some rows, counted from the first of them."""
+    """Return the part of a prepared table that belongs to some rows, counted from the first of them."""
     if prepared is None:
         return None
     rows = prepared.column("row").to_numpy()
@@ -116,7 +126,7 @@ def _of_rows(prepared: pa.RecordBatch | None, first: int, count: int) -> pa.Reco
 
 
 def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.RecordBatch | None = None) -> Iterator[Hit | tuple[int, Gap]]:
-    """Hits with rows counted from the beginning of the batch that `batch` is a slice of."""
+    """Yield hits, with rows counted from the beginning of the batch that `batch` is a slice of."""
     try:
         if prepared is not None and isinstance(engine, PreparingEngine):
             hits = list(engine.scan_prepared(batch, prepared))
@@ -135,10 +145,10 @@ def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.Re
 
 
 def with_text(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows that text engines read."""
+    """Return the rows that text engines read."""
     return batch.filter(pc.is_valid(batch.column("text"))) if batch.column("text").null_count else batch
 
 
 def with_images(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows that transcribers read."""
+    """Return the rows that transcribers read."""
     return batch.filter(pc.is_valid(batch.column("image")))

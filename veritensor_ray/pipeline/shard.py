@@ -1,4 +1,4 @@
-"""The steps of a shard composed in one process, as a cluster run composes them over many; it knows no Ray."""
+"""The steps of a shard in one process, composed as a cluster run composes them over many. It does not depend on Ray."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcri
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
-# What a model stage returns of a batch: findings and gaps by index of the artifact in the shard.
+# What a model stage returns for a batch: findings and gaps by the artifact's index in the shard.
 StageResult = tuple[dict[int, Recorded], list[tuple[int, Gap]]]
 
 
 def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the engines that run where the bytes are, and of those with a model; without the missing ones."""
+    """Return the names of the engines that run where the bytes are, and of those with a model; without the missing ones."""
     absent = {name for name, _ in context.missing}
     present = [name for name in context.engines if name not in absent]
     models = needing_models(without_weights(context, tuple(present)))
@@ -33,7 +33,10 @@ def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def read_images(
     context: Context, bench: Workbench, images: pa.RecordBatch, pulse: Pulse = lambda: None
 ) -> tuple[Handover | None, StageResult]:
-    """Transcribe images; the engines without a model see the text here, those with one get the handover, if there is any text."""
+    """Transcribe images and run the engines without a model over the text.
+
+    The handover has the text for the engines with a model; it is None if there is no text.
+    """
     local, models = split_engines(context)
     beside = workbench(context, local)
     texts, gaps = transcribe(bench.transcribers, images, pulse)
@@ -50,7 +53,7 @@ def scan_texts(context: Context, bench: Workbench, handover: Handover, pulse: Pu
 
 
 def merge(outcomes: Sequence[Outcome], results: Iterable[StageResult], limit: int) -> None:
-    """Add what model stages found to the outcomes of the extraction."""
+    """Add the results of model stages to the outcomes of the extraction."""
     by_index = {outcome.index: outcome for outcome in outcomes}
     for recorded, gaps in results:
         for index, found in recorded.items():
@@ -60,7 +63,10 @@ def merge(outcomes: Sequence[Outcome], results: Iterable[StageResult], limit: in
 
 
 def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[str], code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
-    """Note stages that an artifact is kept out of. `extract` is all of its `engines`; a model stage, named after its own, costs those only."""
+    """Record the stages that skip an artifact.
+
+    `extract` stands for all of its `engines`; a model stage is named after its engines and affects only those.
+    """
     for stage, reason in stages.items():
         if stage == "extract":
             outcome.status, outcome.reason, outcome.reason_code = "quarantined", reason, code
@@ -75,7 +81,10 @@ def scan_shard(
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
 ) -> pa.Table:
-    """All steps over one shard, one after the other: the table that a commit stores. `modelled` gets the CPU seconds of each model stage."""
+    """Run all steps over one shard in sequence and return the table to commit.
+
+    `modelled` receives the CPU seconds of each model stage.
+    """
     local, models = split_engines(context)
     bench = workbench(context, local)
     extraction = Extraction(context, rows, bench, models, pulse)

@@ -1,4 +1,4 @@
-"""Where a big artifact can be cut without losing anything: lines of UTF-8 text and JSON lines, row groups of Parquet."""
+"""Find where a big artifact can be cut without loss: lines of UTF-8 text and JSON Lines, row groups of Parquet."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _SEARCH = 1 << 20
 
 
 def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int, int]]]:
-    """A function for the planner: parts as (kind, start, end), nothing where the artifact has to be read in one piece."""
+    """Return a function for the planner.
+
+    It returns parts as (kind, start, end), or nothing if the artifact must be read in one piece.
+    """
 
     def split(entry: Listed, root: Root) -> list[tuple[str, int, int]]:
         row = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)
         try:
             opened = OpenArtifact(row, root, settings.stores)
         except ReadError:
-            return []  # the shard that has it reports why it cannot be read
+            return []  # the shard that gets the artifact reports why it cannot be read
         try:
             return _cuts(opened, settings.limits.shard_bytes)
         except (ReadError, OSError, pa.ArrowException):
@@ -50,7 +53,7 @@ def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
 
 
 def _lines(name: str, file: BinaryIO, size: int, target: int) -> list[tuple[str, int, int]]:
-    """Cuts behind a line end near every `target` bytes; where there is no line end for a megabyte, no cut."""
+    """Cut at a line end near every `target` bytes. There is no cut where no line ends within a megabyte."""
     cuts = [0]
     for nominal in range(target, size - target // 2, target):
         if nominal <= cuts[-1]:

@@ -1,6 +1,7 @@
-"""The one door for files: an artifact, the files inside it, the parts of documents, to any depth.
+"""The single entry point for files: an artifact, the files inside it, and the parts of documents, to any depth.
 
-Each is recognised by content, seen by the engines over bytes, and read for its text; what goes wrong is in the outcome. It knows no Ray.
+Each file is recognized by content, shown to the engines that read bytes, and read for its text. Failures are recorded in the outcome. It
+does not depend on Ray.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ _BOMB = Block(["expands to far more than its size"], view="metadata", notice="ar
 class Tools:
     """What every walk of a shard works with.
 
-    `models` are the engines that will read the texts elsewhere, `transcribers` the names of those among them that read pictures;
-    `transcribed` says whether the run has any: of an unchanged artifact only some engines may be wanted.
+    `models` are the engines that will read the texts elsewhere; `transcribers` names those of them that read images. `transcribed` says
+    whether the run has any transcriber: an unchanged artifact may need only some of the engines.
     """
 
     bench: Workbench
@@ -58,10 +59,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which part of a split artifact a file is; without arguments it is a whole one.
+    """Which part of a split artifact a file is. Without arguments it is the whole artifact.
 
-    `kind` is what the plan saw at the artifact's beginning, `offset` the byte at which the part begins, `row_groups` are those of a
-    Parquet file (which is open as a whole).
+    `kind` is what the plan saw at the artifact's beginning, `offset` the byte where the part begins, `row_groups` those of a Parquet file
+    (which is open as a whole).
     """
 
     kind: Kind | None = None
@@ -84,7 +85,7 @@ class Walk:
         self._images = 0
 
     def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
-        """What a seekable file is, for readers and for engines."""
+        """Recognize a seekable file and describe it for readers and engines."""
         extension = about.extension
         found = recognise(file, extension) if share.kind is None else Recognised(share.kind, about.size or 0)
         media_type, promised = found.kind.media_type, declared_type(extension)
@@ -114,7 +115,10 @@ class Walk:
         return source, about
 
     def artifact(self, source: Source, about: FileInfo) -> Iterator[Placed]:
-        """Segments of the artifact and of everything inside it. A bound of all files together is in the outcome, whoever met it."""
+        """Yield the segments of the artifact and of everything inside it.
+
+        A limit on all its files together ends up in the outcome, whoever reached it.
+        """
         try:
             yield from self._file(source, about)
         except LimitExceeded as error:
@@ -127,13 +131,13 @@ class Walk:
         self._outcome.lines, self._outcome.rows, self._outcome.chars = counts.lines, counts.rows, counts.chars
 
     def _spent(self, about: FileInfo) -> Iterator[Placed]:
-        """The bound of all files together, where a reader took it for damage."""
+        """Record the limit on all files together if a reader mistook it for damage."""
         if not self._ended and (spent := self._budget.error):
             yield from self._broken(spent, about, None)
 
     def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[Placed]:
-        """The engines over the bytes of a file, whatever it is in, then its text and the files in it."""
-        if source.first_part or source.row_groups is None:  # the first part of a Parquet file has its bytes
+        """Run the engines over the bytes of a file at any depth, then yield its text and the files in it."""
+        if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
             self._engines_over_bytes(source.file, about)
             if about.member is None and about.sha256 is not None:
                 self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
@@ -142,7 +146,7 @@ class Walk:
         yield from self._texts(source, about, depth, opaque)
 
     def ended(self) -> None:
-        """Nothing more comes of the artifact. Pictures are for a transcriber; where none was chosen, that is said and not hidden."""
+        """Finish the artifact. Images need a transcriber; if none was selected, the coverage says so."""
         outcome = self._outcome
         if not self._images:
             return
@@ -151,14 +155,14 @@ class Walk:
                 outcome.coverage[name] = Standing(COMPLETE)
         if self._tools.transcribed:
             return
-        count = f"{self._images} pictures" if self._images > 1 else "1 picture"
+        count = f"{self._images} images" if self._images > 1 else "1 image"
         reason = f"ocr was not selected: text in {count} was not read"
         if (outcome.media_type or "").startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
         outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
     def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
-        """Run them on one file; a fault of one costs the others nothing."""
+        """Run the engines over one file. A failure of one does not affect the others."""
         applying = {engine.name for engine in self._tools.bench.engines if self._cover(engine, engine.applies(about))}
         for engine in self._tools.bench.files:
             if engine.name not in applying:
@@ -176,13 +180,16 @@ class Walk:
             self._tools.pulse()
 
     def _cover(self, engine: Engine, applies: bool) -> bool:
-        """An engine is complete where it applies to the artifact or to anything in it, until something says otherwise."""
+        """Mark an engine complete if it applies to the artifact or to anything in it, unless something else was recorded."""
         known = self._outcome.coverage.get(engine.name, _ASIDE)
         self._outcome.coverage[engine.name] = _WHOLE if applies and known.status == NOT_APPLICABLE else known
         return applies
 
     def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[Placed]:
-        """Segments of an open file and of everything inside it. `about` says what the source is, also where a compression was taken off."""
+        """Yield the segments of an open file and of everything inside it.
+
+        `about` describes the source, even when a compression was removed.
+        """
         if source.kind.media_type in COMPRESSED:
             yield from self._unpacked(source, about, depth)
             return
@@ -193,7 +200,7 @@ class Walk:
             if appended is not None and not self._ended:
                 source.file.seek(0)
                 yield from self._read(read_zip, appended, about, depth)
-        elif appended is not None:  # what stands in front of it is a member, since nobody else reads it
+        elif appended is not None:  # data in front of the zip becomes a member, since nobody else reads it
             yield from self._read(read_zip, replace(appended, front_read=False), about, depth)
             if not about.member and source.kind.media_type != UNKNOWN:
                 self._without_body(f"no reader for {source.kind.media_type}")
@@ -201,7 +208,7 @@ class Walk:
             self._no_reader(source, about)
 
     def _appended_zip(self, source: Source) -> Source | None:
-        """The zip that ends a file which is something else by its beginning: programs and documents may carry one."""
+        """Return the zip at the end of a file of another type. Programs and documents may carry one."""
         if source.via is not None or not (source.kind.is_text or source.kind.media_type in _MAY_CARRY or reader_for(source.kind) is None):
             return None
         directory = find_directory(source.file)
@@ -225,7 +232,7 @@ class Walk:
         if isinstance(item, Gap):
             gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
             self._outcome.add_gap(gap)
-            if self._budget.error:  # a reader said itself what ended it
+            if self._budget.error:  # the reader itself reported why it stopped
                 yield from self._end(gap.bound, about, gap.member)
             if gap.body and gap.member is None:
                 self._without_body(gap.reason)
@@ -236,7 +243,7 @@ class Walk:
             yield Placed(item, identity, self, about, depth)
 
     def hidden(self, placed: Placed, rows: Suspects | None) -> Iterator[Placed]:
-        """What is hidden in a block that this walk gave, as segments; what goes wrong is a gap of the file that the block is in."""
+        """Yield what is hidden in a block of this walk. Failures become gaps of the file that contains the block."""
         if not self._ended:
             yield from self._guarded(self._layers(placed, rows), placed.about, placed.about.member)
             yield from self._spent(placed.about)
@@ -251,14 +258,14 @@ class Walk:
                 return
 
     def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
-        """A file inside the file: nothing that it does ends the walk over the others."""
+        """Yield the contents of a file inside the file. A failure does not end the walk over the others."""
         name = _inside(about, member.name)
         self._outcome.members += 1
         inner = replace(about, member=name, offset=0, sha256=None)
         yield from self._guarded(self._unspooled(member, inner, depth), about, name)
 
     def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
-        """What of a member can be unpacked is read; then what ended the unpacking is raised, whatever the reading came to."""
+        """Read what can be unpacked of a member, then raise the error that ended the unpacking."""
         self._budget.member(depth)
         file, broken = spooled(member.file, self._tools.pulse)
         with contextlib.closing(file):
@@ -269,7 +276,7 @@ class Walk:
             raise broken
 
     def _guarded(self, batches: Iterator[Placed], about: FileInfo, name: str | None) -> Iterator[Placed]:
-        """The same batches; what making them raises is a gap of the member `name`."""
+        """Yield the same blocks. An error raised while making them becomes a gap of the member `name`."""
         try:
             yield from batches
         except ReadError as error:
@@ -278,20 +285,20 @@ class Walk:
             self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[Placed]:
-        """A gap for what could not be unpacked."""
+        """Record a gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
         self._outcome.add_gap(Gap.of(error, member=name))
         yield from self._end(bound, about, name)
 
     def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[Placed]:
-        """Where a bound of all files together was reached the walk ends, and a bomb is noticed, once."""
+        """End the walk if a limit on all files together was reached, and report a decompression bomb once."""
         self._ended |= bound in SHARED
         if bound == "expanded_ratio" and not self._noticed:
             self._noticed = True
             yield Placed(_BOMB, Identity(self._outcome.index, about.path, about.media_type, name), self, about, plain=False)
 
     def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[Placed]:
-        """What a compression holds, then what stands beside it: comments, and frames that programs skip."""
+        """Yield what a compressed file holds, then what lies next to the stream: comments, and frames that programs skip."""
         name = _stem(about.name)
         beside, broken = Beside(name), None
         try:
@@ -301,13 +308,13 @@ class Walk:
         if beside.data and not self._ended:
             yield from self._member(Member("beside the stream", io.BytesIO(beside.data), opaque=True), about, depth + 1)
         if beside.cut:
-            reason = f"comments and skipped frames beside the stream have more than {HELD} bytes; the rest was not read"
+            reason = f"comments and skipped frames next to the stream take more than {HELD} bytes; the rest was not read"
             self._outcome.add_gap(Gap(reason, member=about.member, bound="held_bytes"))
         if broken:
             raise broken
 
     def _stream(self, source: Source, about: FileInfo, name: str, beside: Beside, depth: int) -> Iterator[Placed]:
-        """What a compression holds: text is read as a stream, anything else is a file inside the file."""
+        """Yield the content of a compressed stream: text is read as a stream, anything else as a file inside the file."""
         stream, via = decompressed(source.file, source.kind.media_type, self._budget, beside)
         extension = FileInfo(name, None, "").extension
         kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
@@ -322,14 +329,14 @@ class Walk:
             yield from self._member(Member(name, stream), about, depth + 1)
 
     def _without_body(self, reason: str) -> None:
-        """Only what stands beside the artifact's own text was read: properties, pictures, files in it."""
+        """Record that only what lies next to the artifact's own text was read: properties, images, files in it."""
         self._outcome.bodiless = reason
         for engine in (*self._tools.bench.text, *self._tools.models):
             if engine.name not in self._tools.transcribers and self._outcome.coverage.get(engine.name, Standing("")).status == COMPLETE:
                 self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
-        """Bytes that no reader understands: the engines over bytes have seen them, those over text have not."""
+        """Record bytes that no reader understands: the engines over bytes have seen them, the engines over text have not."""
         reason = f"no reader for {source.kind.media_type}"
         if about.member:
             self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
@@ -341,12 +348,12 @@ class Walk:
 
 
 def _inside(about: FileInfo, name: str) -> str:
-    """The member path of a file inside `about`."""
+    """Return the member path of a file inside `about`."""
     return f"{about.member}!/{name}" if about.member else name
 
 
 def _stem(name: str) -> str:
-    """The name of what a compressed file holds: `a.tar` for `a.tar.gz` and `a.tgz`."""
+    """Return the name of what a compressed file holds: `a.tar` for `a.tar.gz` and `a.tgz`."""
     stem, dot, last = name.rpartition(".")
     if not dot or not stem:
         return "content"

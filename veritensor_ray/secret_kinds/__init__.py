@@ -1,1 +1,1 @@
-"""Forms of secrets that tell what they are: shared by the engine that reports them and the redaction that hides them; it knows neither."""
+"""Patterns of secrets with a recognizable form, shared by the engine that reports them and the redaction that hides them."""

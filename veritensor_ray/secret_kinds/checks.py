@@ -1,4 +1,4 @@
-"""Whether a token is one: checksums, encodings, entropy; it knows no provider's name and no text around."""
+"""Verifies tokens by checksums, encodings and entropy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def entropy(text: str) -> float:
-    """Shannon's, in bits a character, of the characters' frequencies."""
+    """Return the Shannon entropy of the character frequencies, in bits per character."""
     total = len(text)
     shares = [text.count(character) / total for character in dict.fromkeys(text)]
     return -sum([share * math.log2(share) for share in shares]) if total else 0.0
 
 
 def crc_of_token(token: str) -> bool:
-    """Tokens of GitHub and npm end in six digits of base 62: the CRC-32 of what stands behind the prefix."""
+    """Check the CRC-32 of the text after the prefix, which GitHub and npm tokens end with as six base-62 digits."""
     body = token.partition("_")[2]
     payload, check = body[:-6], body[-6:]
     number = zlib.crc32(payload.encode("latin-1", "replace"))
@@ -30,7 +30,7 @@ def crc_of_token(token: str) -> bool:
 
 
 def decoded(text: str, limit: int = 4096) -> bytes | None:
-    """Base64, plain or for URLs, padding or not; None where it is none."""
+    """Decode base64, plain or URL-safe, with or without padding. Returns None for invalid text."""
     text = text[:limit].rstrip("=").replace("-", "+").replace("_", "/")
     if len(text) % 4 == 1:
         text = text[:-1]
@@ -41,7 +41,7 @@ def decoded(text: str, limit: int = 4096) -> bytes | None:
 
 
 def is_jwt(token: str) -> bool:
-    """Header and payload decode to JSON objects, the header names an algorithm or type, and something signs or encrypts it."""
+    """Check that header and payload decode to JSON objects, the header names an algorithm or type, and the token is signed or encrypted."""
     header, _, rest = token.partition(".")
     payload, _, signature = rest.partition(".")
     first, second = decoded(header), decoded(payload)
@@ -51,7 +51,7 @@ def is_jwt(token: str) -> bool:
 
 
 def is_basic(token: str) -> bool:
-    """Decodes to `user:password`, printable."""
+    """Check that a token decodes to a printable `user:password`."""
     data = decoded(token)
     if data is None or not data.isascii():
         return False
@@ -60,19 +60,19 @@ def is_basic(token: str) -> bool:
 
 
 def is_discord(token: str) -> bool:
-    """Its first part is the number of an account in base64."""
+    """Check that the first part is an account number in base64."""
     data = decoded(token.partition(".")[0])
     return data is not None and data.isdigit()
 
 
 def is_pem_in_base64(text: str) -> bool:
-    """A whole PEM file, encoded once more."""
+    """Check that a text is a whole PEM file encoded in base64."""
     data = decoded(text[:120])
     return data is not None and data.startswith(b"-----BEGIN ") and b"PRIVATE KEY" in data
 
 
 def is_nkey_seed(token: str) -> bool:
-    """The last two bytes of its base 32 are the CRC-16 of the others."""
+    """Check that the last two bytes of the base32 data are the CRC-16 of the others."""
     try:
         data = base64.b32decode(token + "=" * (-len(token) % 8))
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Secrets that no provider marked and that have a shape all the same: key files, hashes of passwords, tokens in three parts."""
+"""Patterns of secrets without a provider's prefix: key files, password hashes and tokens in three parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HASH = (
 PASSWORD_HASH = re.compile(rf"(?<![\w$])(?:{_HASH})(?![./A-Za-z0-9])")
 DISCORD = re.compile(r"\.[\w-]{6}\.[\w-]{27,38}(?![\w-])", re.ASCII)
 DISCORD_HEAD = re.compile(r"(?<![\w-])[MNO][\w-]{23,25}\Z", re.ASCII)
-# The same, whatever stands before and behind it.
+# The same patterns, regardless of the surrounding text.
 ANY_PASSWORD_HASH = re.compile(_HASH)
 ANY_DISCORD_TOKEN = re.compile(r"[MNO][\w-]{23,25}\.[\w-]{6}\.[\w-]{27,38}", re.ASCII)
-PEM_IN_BASE64 = re.compile(r"(?:0tLS0tQkVHSU4|tLS0tLUJFR0lO)[A-Za-z0-9+/]{40,8000}={0,2}")  # "-----BEGIN" behind one or two other bytes
+PEM_IN_BASE64 = re.compile(r"(?:0tLS0tQkVHSU4|tLS0tLUJFR0lO)[A-Za-z0-9+/]{40,8000}={0,2}")  # "-----BEGIN" after one or two other bytes

@@ -1,4 +1,4 @@
-"""Tokens that a provider marked with a form of their own: the words to look for and the pattern that confirms; it knows no context."""
+"""Defines the tokens that providers give a recognizable form: the literals to search for and the pattern that confirms a match."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 
 @dataclass(frozen=True)
 class Token:
-    """`literals` are what the prefilter looks for (one in slashes is a pattern of YARA); `source` matches where one stands, or begins up to `back` before.
+    """One kind of token.
 
-    `check` passed means proven; failed means that it is none where `strict`, else that it is only likely. `loose` is what is hidden as
-    well, though too short to be reported: a token that was cut, or a form of earlier years.
+    The prefilter searches for `literals` (one in slashes is a pattern of fixed length). `source` matches at a literal, or begins up to
+    `back` characters before it. A passed `check` proves the token; after a failed one, it is rejected if `strict` and merely likely
+    otherwise. `loose` is a pattern that is redacted but not reported: a truncated token, or an older form.
     """
 
     rule: str
@@ -39,18 +40,18 @@ class Token:
 
     @functools.cached_property
     def pattern(self) -> re.Pattern[str]:
-        """For whoever reports: it stands by itself."""
+        """The pattern for reporting, which requires that the token stands by itself."""
         before = "" if self.back else r"(?<![A-Za-z0-9_])"
         return _compiled(f"{before}(?:{self.source}){self.end}")
 
     @functools.cached_property
     def glued(self) -> re.Pattern[str]:
-        """For whoever hides: what stands before and behind it does not matter."""
+        """The pattern for redaction, which ignores the surrounding text."""
         return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Plain words of which one is in every token of this kind."""
+        """Plain words, one of which occurs in every token of this kind."""
         return tuple(word[1:].partition("[")[0] if "[" in word else word for word in self.literals)
 
 
@@ -79,7 +80,7 @@ def _t(
 _ALNUM_END = "(?![A-Za-z0-9])"
 
 TOKENS = (
-    # in front of the others, since by chance it holds what begins theirs
+    # before the others, because it may by chance contain their prefixes
     _t("vault-token", "NATS seed", "/S[UAOCNX][A-Z2-7]{56}/", r"S[UAOCNX][A-Z2-7]{56}", check=checks.is_nkey_seed, end=_ALNUM_END, score=0.6, severity="medium"),
     # clouds
     _t("aws-access-key", "AWS access key id", "AKIA ASIA ABIA ACCA A3T", r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}", severity="medium", end=r"(?![A-Za-z0-9_])"),
@@ -170,7 +171,7 @@ TOKENS = (
     _t("package-token", "Packagist token", "packagist_", r"packagist_(?:ack|acs|uut|ort)_(?:[a-z]{2,8}_)?[a-f0-9]{68}"),
     # models
     _t("openai-key", "OpenAI key", "T3BlbkFJ", rf"sk-(?:[a-z]{{2,12}}-)?{_URL}{{16,120}}?T3BlbkFJ{_URL}{{20,120}}", back=150, score=0.98),
-    _t("openai-key", "OpenAI style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8, loose=r"sk-[A-Za-z0-9_-]{16,}"),
+    _t("openai-key", "OpenAI-style key", "sk-", rf"sk-(?:proj|svcacct|admin|None)-{_URL}{{58,220}}|sk-{_AN}{{32,64}}", score=0.8, loose=r"sk-[A-Za-z0-9_-]{16,}"),
     _t("anthropic-key", "Anthropic key", "sk-ant-", rf"sk-ant-[a-z]{{2,8}}[0-9]{{2,3}}-{_URL}{{80,120}}", score=0.98),
     _t("ai-service-key", "OpenRouter key", "sk-or-", r"sk-or-(?:v1-)?[a-f0-9]{64}"),
     _t("huggingface-token", "Hugging Face token", "hf_ api_org_", r"hf_[A-Za-z]{34,37}|hf_[A-Za-z0-9]{34}|api_org_[A-Za-z]{34}", loose=r"hf_[A-Za-z0-9]{20,}"),
@@ -197,7 +198,7 @@ TOKENS = (
     _t("ai-service-key", "Kaggle token", "KGAT_", r"KGAT_[a-f0-9]{32}"),
     _t("ai-service-key", "Helicone key", "sk-helicone-", r"sk-helicone-[a-z0-9-]{27,45}"),
     _t("ai-service-key", "Friendli token", "flp_", rf"flp_{_AN}{{40,60}}"),
-    # talk and mail
+    # messaging and mail
     _t("slack-token", "Slack token", "xoxb- xoxp- xoxa- xoxo- xoxr- xoxs- xoxe- xoxe.xox xoxc- xoxd-",
        r"xox[abprosc]-(?:[0-9]{1,13}-)?[A-Za-z0-9-]{16,250}|xoxe(?:\.xox[bp])?-[0-9]-[A-Za-z0-9]{100,250}|xoxd-[A-Za-z0-9%+/=]{60,300}", loose=r"xox[abprs]-[A-Za-z0-9-]{10,}"),
     _t("slack-token", "Slack app token", "xapp-", r"xapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,80}"),
@@ -219,7 +220,7 @@ TOKENS = (
     _t("mail-service-key", "Intercom token", "dG9rO", r"dG9rO[A-Za-z0-9+/]{54,60}={0,2}", end=""),
     _t("mail-service-key", "Instagram token", "IGQV IGAA", rf"IG(?:QV|AA){_URL}{{100,300}}"),
     _t("mail-service-key", "VK token", "vk1.a.", rf"vk1\.a\.{_URL}{{80,300}}"),
-    # money and shops
+    # payments and shops
     _t("stripe-key", "Stripe secret key", "sk_live_ rk_live_ sk_test_ rk_test_", rf"[sr]k_(?:live|test)_{_AN}{{15,250}}"),
     _t("stripe-key", "Stripe webhook secret", "whsec_", r"whsec_[A-Za-z0-9+/=]{32,64}", score=0.8),
     _t("payment-key", "Pagar.me key", "ak_live_", rf"ak_live_{_AN}{{30}}"),
@@ -237,10 +238,10 @@ TOKENS = (
     _t("payment-key", "WooCommerce key", "/ck_[a-f0-9]{40}/ /cs_[a-f0-9]{40}/", r"c[ks]_[a-f0-9]{40}"),
     _t("payment-key", "Checkout.com key", "sk_sbox_", r"sk_sbox_[a-z0-9]{26}"),
     _t("payment-key", "GoCardless token", "/live_[A-Za-z0-9_-]{40}/ /sandbox_[A-Za-z0-9_-]{40}/", rf"(?:live|sandbox)_{_URL}{{40}}", score=0.75),
-    _t("payment-key", "Extended private key of a wallet", "xprv", r"xprv[1-9A-HJ-NP-Za-km-z]{107,108}", score=0.97),
+    _t("payment-key", "Extended wallet private key", "xprv", r"xprv[1-9A-HJ-NP-Za-km-z]{107,108}", score=0.97),
     _t("payment-key", "Nostr key", "nsec1", r"nsec1[ac-hj-np-z02-9]{58}", score=0.97),
     _t("shopify-token", "Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    # the rest
+    # others
     _t("facebook-token", "Facebook access token", "EAA", rf"EAA(?:CEdEose0cBA)?{_AN}{{30,300}}", severity="medium", score=0.75),
     _t("provider-token", "Linear key", "lin_api_ lin_oauth_", rf"lin_(?:api_{_AN}{{40}}|oauth_[a-f0-9]{{64}})"),
     _t("provider-token", "Notion token", "secret_ ntn_", rf"secret_{_AN}{{43}}|ntn_[0-9]{{11}}{_AN}{{32,35}}"),
@@ -283,7 +284,7 @@ TOKENS = (
     _t("provider-token", "Zoho token", "1000.", r"1000\.[a-f0-9]{32}\.[a-f0-9]{32}"),
     _t("provider-token", "RapidAPI key", "jsn", r"[a-z0-9]{10}msh[a-z0-9]{15}p1[a-z0-9]{5}jsn[a-z0-9]{12}", back=35),
     _t("provider-token", "Honeycomb key", "hcaik_ hcbik_ hcxik_ hcalk_ hcblk_ hcxlk_ hcamk_ hcbmk_ hcxmk_", r"hc[abx][ilm]k_[a-z0-9]{58}"),
-    _t("provider-token", "New Relic licence key", "NRAL NRRA- NRAA-", r"[a-f0-9]{36}NRAL|NR[RA]A-[a-f0-9]{42}", back=36),
+    _t("provider-token", "New Relic license key", "NRAL NRRA- NRAA-", r"[a-f0-9]{36}NRAL|NR[RA]A-[a-f0-9]{42}", back=36),
     _t("provider-token", "Axiom token", "xaat- xapt-", rf"xa[ap]t-{_UUID}"),
     _t("provider-token", "Unleash token", ":development. :production.", r"[A-Za-z0-9_*-]{1,40}:(?:development|production)\.[a-f0-9]{56,64}", back=41),
     _t("provider-token", "Flagsmith key", "/ser[.][A-Za-z0-9]{22}/", rf"ser\.{_AN}{{22}}"),

@@ -1,1 +1,1 @@
-"""Stores and the outputs in them: access, objects written whole or not at all, and the lease of an output; it knows nothing of what is stored."""
+"""Access to stores, outputs with atomic writes, and the lease of an output. It does not depend on what is stored."""

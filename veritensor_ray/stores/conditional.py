@@ -1,7 +1,7 @@
-"""One small object that is written only where it is what the writer last saw of it; it knows nothing of what the object says.
+"""A small object that is written only if it has not changed since the writer last saw it.
 
-S3, GCS and Azure compare and write in one step. Every other store is read, written and read again: of two writers at one moment
-the one whose bytes stand there later has won, so that who wrote has to look again after a moment.
+S3, GCS and Azure compare and write in one step. In any other store, the object is read, written and read again: of two simultaneous
+writers, the one whose bytes remain has won, so a writer must look again after a moment. It does not depend on the object's content.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ _REFUSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuc
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The object's bytes, and the store's name for this state of it."""
+    """The object's bytes and the store's version of this state."""
 
     data: bytes
     version: str
 
 
 class NoConditions(Exception):
-    """The store does not know conditions."""
+    """The store does not support conditions."""
 
 
 class Conditional(Protocol):
-    """One object. Both methods raise what the store's library raises."""
+    """One object. Both methods raise the errors of the store's library."""
 
     def read(self) -> Seen | None:
-        """What is there now; None where there is nothing."""
+        """Return the current state, or None if there is no object."""
 
     def write(self, data: bytes, version: str | None) -> str | None:
-        """Write where the object is still at `version` (None: is not there). Returns the new version, None where it is another.
+        """Write if the object is still at `version` (None: does not exist). Return the new version, or None if it has changed.
 
-        None may also mean that an earlier try of this very write arrived, and its answer did not: read, and compare.
+        None may also mean that an earlier attempt of the same write succeeded but its answer was lost. In that case read and compare.
         """
 
 
 def conditional(uri: str, stores: Stores, name: str) -> Conditional:
-    """The object `name` below `uri`, in the way that its store offers. Raises StoreError and UsageError as `filesystem` does."""
+    """Return the object `name` below `uri`, in the way that its store supports. Raises StoreError and UsageError like `filesystem`."""
     fs, root = filesystem(uri, stores)
     kinds: dict[str, type[S3 | Gcs | Azure]] = {"s3": S3, "s3a": S3, "gs": Gcs, "gcs": Gcs, "abfs": Azure, "abfss": Azure, "az": Azure}
     return kinds.get(uri.partition("://")[0], BestEffort)(fs, f"{root}/{name}")
 
 
 def plain(uri: str, stores: Stores, name: str) -> Conditional:
-    """The same, of a store that turned out not to keep conditions."""
+    """Return the object for a store that turned out to ignore conditions."""
     fs, root = filesystem(uri, stores)
     return BestEffort(fs, f"{root}/{name}")
 
 
 class BestEffort:
-    """Any store of fsspec: best effort."""
+    """Any store of fsspec, without guarantees."""
 
     def __init__(self, fs: Any, path: str) -> None:
         self._fs, self._path = fs, path
@@ -76,7 +76,7 @@ class BestEffort:
 
 
 class S3:
-    """`If-None-Match: *` and `If-Match` of PutObject; the version is the ETag."""
+    """An S3 object: `If-None-Match: *` and `If-Match` of PutObject. The version is the ETag."""
 
     def __init__(self, fs: Any, path: str) -> None:
         self._fs, self._path = fs, path
@@ -85,7 +85,7 @@ class S3:
 
     def read(self) -> Seen | None:
         try:
-            # the version before the bytes: where another writes in between, the version is the older one, and a write on it fails
+            # the version is read before the bytes: if another write comes in between, the version is outdated and a write based on it fails
             version = str(self._fs.call_s3("head_object", **self._place)["ETag"])
             return Seen(bytes(self._fs.cat_file(self._path)), version)
         except FileNotFoundError:
@@ -105,7 +105,7 @@ class S3:
 
 
 class Gcs:
-    """`ifGenerationMatch` of the JSON API; the version is the generation."""
+    """A GCS object: `ifGenerationMatch` of the JSON API. The version is the generation."""
 
     def __init__(self, fs: Any, path: str) -> None:
         self._fs = fs
@@ -119,7 +119,7 @@ class Gcs:
         return Seen(bytes(data), str(headers["X-Goog-Generation"]))
 
     def write(self, data: bytes, version: str | None) -> str | None:
-        place = f"{self._fs._location}/upload/storage/v1/b/{self._bucket}/o"  # as gcsfs' own uploads, which know only "is not there"
+        place = f"{self._fs._location}/upload/storage/v1/b/{self._bucket}/o"  # like gcsfs' own uploads, which support only "does not exist"
         options = {"uploadType": "media", "name": self._key, "ifGenerationMatch": version or "0"}
         try:
             return str(self._fs.call("POST", place, data=data, json_out=True, **options)["generation"])
@@ -128,7 +128,7 @@ class Gcs:
 
 
 class Azure:
-    """`If-None-Match: *` and `If-Match` of PutBlob; the version is the ETag."""
+    """An Azure blob: `If-None-Match: *` and `If-Match` of PutBlob. The version is the ETag."""
 
     def __init__(self, fs: Any, path: str) -> None:
         self._fs, self._path = fs, path

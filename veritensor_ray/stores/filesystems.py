@@ -1,4 +1,4 @@
-"""Access to stores through fsspec: options from the configuration, clear errors; it knows nothing of what is stored."""
+"""Access to stores through fsspec: options from the configuration and clear errors. It does not depend on what is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Stores = Mapping[str, Store]
 
-# The stores there are, each with the extra that installs its library; fsspec knows others, which nobody has tried here.
+# The supported stores, each with the extra that installs its library. fsspec has others, which have not been tested here.
 PROTOCOLS: dict[str, str | None] = {
     "s3": "s3",
     "s3a": "s3",
@@ -39,11 +39,14 @@ _PERMISSIONS = {
 
 
 _NAMED_STORES = "name them in the configuration under `stores:` as env:NAME or file:/path"
-_NAMED = "put the whole address into a variable or a file, and name it as env:NAME or file:/path"
+_NAMED = "put the whole address into a variable or a file, and refer to it as env:NAME or file:/path"
 
 
 def absolute(uri: str) -> str:
-    """Local paths absolute and without a scheme; other URIs unchanged but for a slash at the end. Raises UsageError on credentials."""
+    """Make local paths absolute and drop their scheme. In other URIs, only remove a trailing slash.
+
+    Raises UsageError if the URI contains credentials.
+    """
     if is_local(uri):
         return str(local_path(uri))
     _refuse_credentials("a URI", uri, _NAMED_STORES)
@@ -51,14 +54,17 @@ def absolute(uri: str) -> str:
 
 
 def check_credentials(settings: Settings) -> None:
-    """No setting that has an address in it carries a credential: settings travel to other machines, and into results. Raises UsageError."""
+    """Check that no address in the settings contains a credential. Raises UsageError.
+
+    Settings travel to other machines and into results.
+    """
     for key, text in _texts(settings.model_dump(mode="json", exclude_unset=True, exclude={"pii", "include", "exclude"})):
         remedy = _NAMED if key.startswith(("notify", "cluster")) else _NAMED_STORES
         _refuse_credentials("a source" if key == "sources" else key, text, remedy)
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a setting, with the keys that lead to it."""
+    """Yield every text in a setting, with the keys that lead to it."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _texts(inner, key if "://" in str(name) else f"{key}.{name}".lstrip("."))
@@ -73,25 +79,23 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 def _refuse_credentials(what: str, uri: str, remedy: str) -> None:
     where = credential_in(uri) if "://" in uri else None
     if where is not None:
-        raise UsageError(f"{what} must not carry credentials, and has some {where}: {remedy}")
+        raise UsageError(f"{what} must not contain credentials, but it does ({where}). Instead, {remedy}")
 
 
 def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
-    """The fsspec filesystem for a URI and the path in it. Raises StoreError when the store's library is not installed."""
+    """Return the fsspec filesystem for a URI and the path in it. Raises StoreError if the store's library is not installed."""
     if is_local(uri):
         return fsspec.filesystem("file"), absolute(uri)
     protocol = uri.partition("://")[0]
     if protocol not in PROTOCOLS:
-        raise UsageError(
-            f"{protocol}:// is not a store that can be used here; there are: a path, {', '.join(f'{name}://' for name in PROTOCOLS)}"
-        )
+        raise UsageError(f"{protocol}:// is not supported. Use a local path or one of {', '.join(f'{name}://' for name in PROTOCOLS)}")
     options = _options(protocol, _store_for(uri, stores))
     try:
         if protocol in ("http", "https"):
             options["client_kwargs"] = options.get("client_kwargs", {}) | {"trace_configs": redirects.refused_but_for(tuple(stores))}
         fs = fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=False, **options)
     except ImportError:
-        raise StoreError(f"{protocol}:// needs its library: pip install 'veritensor-ray[{PROTOCOLS[protocol]}]'") from None
+        raise StoreError(f"{protocol}:// requires an additional library: pip install 'veritensor-ray[{PROTOCOLS[protocol]}]'") from None
     return fs, fs._strip_protocol(uri)
 
 
@@ -125,11 +129,11 @@ def _options(protocol: str, store: Store) -> dict[str, Any]:
 
 
 def denied(uri: str, action: str, error: Exception) -> str:
-    """What to tell when `action` (list, read, write) on `uri` failed with `error`."""
+    """Return a message for when `action` (list, read, write) on `uri` failed with `error`."""
     protocol = uri.partition("://")[0] if "://" in uri else "file"
     if isinstance(error, PermissionError):
         permission = _PERMISSIONS.get({"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs"}.get(protocol, protocol), {}).get(action)
-        return f"access denied: {permission} is needed on {uri}" if permission else f"permission denied: cannot {action} {uri}"
+        return f"access denied: {permission} is required on {uri}" if permission else f"permission denied: cannot {action} {uri}"
     if (refusal := redirects.leading(error)) is not None:
         return refusal
     if isinstance(error, FileNotFoundError):

@@ -1,4 +1,7 @@
-"""Who holds a lease, as one small JSON object says it; it knows no store. What it reads may be anybody's: only checked values come out."""
+"""The holder of a lease, stored as a small JSON object.
+
+The object may come from anyone, so only checked values are returned. It does not depend on any store.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-_LONGEST = 3600.0  # seconds: what somebody writes into the object must not make others wait for ever
+_LONGEST = 3600.0  # seconds: a forged value must not make others wait forever
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A run that writes an output. Times are of its own clock and only shown; `lifetime` is in seconds, `born` in the kernel's ticks."""
+    """A run that writes an output.
+
+    Times come from its own clock and are only for display. `lifetime` is in seconds, `born` in ticks of the kernel.
+    """
 
     token: str
     host: str
@@ -32,11 +38,11 @@ class Holder:
     released: bool = False
 
     def renewed(self) -> Holder:
-        """The next state: no two of one holder have equal bytes."""
+        """Return the next state. No two states of a holder have equal bytes."""
         return replace(self, renewals=self.renewals + 1, expires=datetime.now(UTC) + timedelta(seconds=self.lifetime))
 
     def gone(self) -> bool:
-        """Whether this machine knows that the process has ended; of another machine's it knows nothing."""
+        """Whether this machine knows that the process has ended. It cannot know about other machines."""
         if not self.machine or self.machine != _machine():
             return False
         try:
@@ -44,7 +50,7 @@ class Holder:
         except ProcessLookupError:
             return True
         except OSError:
-            return False  # another user's, and perhaps hidden
+            return False  # another user's process, which may be hidden
         born = _born(self.pid)
         return born != 0 and born != self.born
 
@@ -52,14 +58,14 @@ class Holder:
         return f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
     def data(self) -> bytes:
-        """As it is stored."""
+        """Return the holder as stored."""
         times = {"since": self.since.isoformat(timespec="seconds"), "expires_at": self.expires.isoformat(timespec="seconds")}
         names = ("token", "host", "pid", "machine", "born", "lifetime", "renewals", "released")
         return json.dumps({name: getattr(self, name) for name in names} | times).encode()
 
 
 def this_process(lifetime: float) -> Holder:
-    """A holder with a token of its own."""
+    """Return a holder for this process, with a new token."""
     now = datetime.now(UTC)
     host, pid = socket.gethostname(), os.getpid()
     return Holder(
@@ -75,7 +81,7 @@ def this_process(lifetime: float) -> Holder:
 
 
 def parse(data: bytes, lifetime: float) -> Holder:
-    """What is stored. Of something else: a holder that nobody knows, with the `lifetime` given."""
+    """Parse a stored holder. Anything else becomes an unknown holder with the given `lifetime`."""
     try:
         found = json.loads(data)
         return Holder(
@@ -97,7 +103,7 @@ def parse(data: bytes, lifetime: float) -> Holder:
 
 def _pid(value: Any) -> int:
     if not 0 < int(value) < 1 << 31:
-        raise ValueError("no process")  # to 0 and below os.kill signals groups
+        raise ValueError("not a process ID")  # os.kill signals process groups for 0 and below
     return int(value)
 
 
@@ -106,16 +112,19 @@ def _time(value: Any) -> datetime:
 
 
 def _machine() -> str:
-    """One name for all processes that see each other's ids: this start of the kernel and this namespace. Empty where it cannot be told."""
+    """Return a name shared by all processes that see each other's IDs: this boot of the kernel and this namespace.
+
+    Empty if it cannot be determined.
+    """
     try:
-        parts = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(), os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # no path
+        parts = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(), os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # not a path
     except OSError:
         return ""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _born(pid: int) -> int:
-    """When a process began, in ticks since the machine did: a later process may have the same id. 0 where it cannot be told."""
+    """Return when a process started, in ticks since boot, because a later process may have the same ID. 0 if unknown."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):

@@ -1,9 +1,9 @@
-"""Two runs never write one output: a lock on a local disk, an object that is renewed elsewhere. It knows nothing of what is written.
+"""Prevent two runs from writing one output: a lock on a local disk, a renewed object in any other store.
 
-No clocks are compared. A lease in a store is taken over only after it was watched for a whole lifetime without being renewed; who holds
-it counts from before the last renewal that arrived, on a clock that goes on while the machine sleeps. So the holder knows that it has
-lost its lease before anybody else may have it, however wrong the time of day is on either machine. A process that this machine knows
-to have ended need not be waited for.
+No clocks are compared. A lease in a store is taken over only after it has been watched for a whole lifetime without a renewal. Its holder
+counts that lifetime from before the last renewal that succeeded, on a clock that keeps running while the machine sleeps. So the holder
+knows that it has lost the lease before anyone else can take it, however wrong the time of day is on either machine. There is no need to
+wait for a process that this machine knows to have ended. It does not depend on what is written.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from veritensor_ray.stores.outputs import OutputStore
 LEASE = "_work/.lease"
 LIFETIME_SECONDS = 180.0
 RENEW_SECONDS = 30.0
-SETTLE_SECONDS = 2.0  # where nothing else decides between two writers: how long each looks whether its own bytes stay
+SETTLE_SECONDS = 2.0  # without conditional writes: how long a writer watches whether its own bytes remain
 
 
 class Lease(Protocol):
     """The right to write an output."""
 
     def check(self) -> None:
-        """Call it before publishing. Raises LeaseHeld when the lease is not this run's any more, or when that cannot be known."""
+        """Check the lease; call this before publishing. Raises LeaseHeld if it is lost, or if that cannot be determined."""
 
 
 @contextlib.contextmanager
 def lease(store: OutputStore, note: Callable[[str], None] = lambda text: None) -> Iterator[Lease]:
-    """Hold the output while the block runs. Raises LeaseHeld when another run does, CannotRunError and StoreError when none can.
+    """Hold the output while the block runs. Raises LeaseHeld if another run holds it, or CannotRunError or StoreError.
 
-    In a store this may watch another's lease for up to LIFETIME_SECONDS before it says so, or takes it over.
+    In a store, this may watch another run's lease for up to LIFETIME_SECONDS before it takes over or fails.
     """
     folder = store.local
     with _locked(folder) if folder is not None else _kept(store, note) as held:
@@ -50,15 +50,15 @@ def lease(store: OutputStore, note: Callable[[str], None] = lambda text: None) -
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[Lease]:
-    """Between the processes of this machine; ends with the process, however it ends."""
+    """Lock an output among the processes of this machine. The lock ends with the process, however it ends."""
     try:
         (folder / "_work").mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(folder / LEASE, timeout=0, mode=0o600)
         lock.acquire()
     except Timeout:
-        raise LeaseHeld(f"another run is writing {folder}; wait for it, or choose another --output") from None
+        raise LeaseHeld(f"another run is writing {folder}. Wait for it, or choose a different --output") from None
     except OSError as error:
-        raise CannotRunError(f"the output {folder} is not writable: {error.strerror}; choose another --output") from None
+        raise CannotRunError(f"the output {folder} is not writable: {error.strerror}. Choose a different --output") from None
     try:
         yield _Lock(folder / LEASE)
     finally:
@@ -70,15 +70,13 @@ class _Lock:
         self._file, self._number = file, file.stat().st_ino
 
     def check(self) -> None:
-        """Whoever makes the file anew locks another file than this run."""
+        """Check that the lock file is still the same. Anyone who recreates it locks a different file."""
         try:
             same = self._file.stat().st_ino == self._number
         except OSError:
             same = False
         if not same:
-            raise LeaseHeld(
-                f"{self._file} was removed while this run held it; nothing of this run is published. Give the same command again"
-            )
+            raise LeaseHeld(f"{self._file} was removed while this run held it, so nothing from this run was published. Repeat the command")
 
 
 @contextlib.contextmanager
@@ -88,7 +86,7 @@ def _kept(store: OutputStore, note: Callable[[str], None]) -> Iterator[Lease]:
         kept = _Kept(*_taken(store, me, note), store.uri, me, note)
     except VeritensorError:
         raise
-    except Exception as error:  # noqa: BLE001  # every store raises its own kind; all mean: no results can be written
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind; each means that no results can be written
         raise StoreError(denied(store.uri, "write", error)) from None
     kept.start()
     try:
@@ -98,16 +96,19 @@ def _kept(store: OutputStore, note: Callable[[str], None]) -> Iterator[Lease]:
 
 
 def _taken(store: OutputStore, me: Holder, note: Callable[[str], None]) -> tuple[Conditional, str, float]:
-    """The object, its version with this run's token, and the time from before it was written."""
+    """Take the lease. Returns the object, its version with this run's token, and the time before it was written."""
     place: Conditional = conditional(store.uri, store.stores, LEASE)
     seen = _free(place, store.uri, note)
     if not isinstance(place, BestEffort):
         began = _clock()
         with contextlib.suppress(NoConditions):
             version = _written(place, me, seen, store.uri)
-            if place.write(me.data(), None) is None:  # refused, since it is there: the store does keep conditions
+            if place.write(me.data(), None) is None:  # refused because it exists: the store does support conditions
                 return place, version, began
-        note(f"{store.uri} knows no conditional writes, so the lease of this output is best effort: let one scheduler start runs over it")
+        note(
+            f"{store.uri} does not support conditional writes, so the lease on this output is not guaranteed. "
+            "Start runs on it from one scheduler only"
+        )
         place = plain(store.uri, store.stores, LEASE)
         seen = place.read()
     began = _clock()
@@ -120,12 +121,12 @@ def _taken(store: OutputStore, me: Holder, note: Callable[[str], None]) -> tuple
 
 
 def _free(place: Conditional, uri: str, note: Callable[[str], None]) -> Seen | None:
-    """What may be overwritten, once nobody holds it. Raises LeaseHeld as soon as its holder shows that it is alive."""
+    """Return what may be overwritten once nobody holds it. Raises LeaseHeld as soon as its holder proves to be alive."""
     seen = place.read()
     holder = parse(seen.data, LIFETIME_SECONDS) if seen is not None else None
     if seen is None or holder is None or holder.released or holder.gone():
         return seen
-    note(f"{uri} is held by {holder}; waiting up to {holder.lifetime:.0f} s to see whether that run is alive")
+    note(f"{uri} is held by {holder}. Waiting up to {holder.lifetime:.0f} s to see whether that run is alive")
     until = _clock() + holder.lifetime
     while _clock() < until:
         time.sleep(RENEW_SECONDS / 6)
@@ -144,7 +145,7 @@ def _written(place: Conditional, me: Holder, seen: Seen | None, uri: str) -> str
     last = place.read()
     if last is None or not _is(last, me):
         raise _held(uri, last)
-    return last.version  # the write arrived; its answer did not, and the library tried again
+    return last.version  # the write arrived, but its answer was lost and the library retried
 
 
 def _is(seen: Seen | None, me: Holder) -> bool:
@@ -153,11 +154,11 @@ def _is(seen: Seen | None, me: Holder) -> bool:
 
 def _held(uri: str, seen: Seen | None) -> LeaseHeld:
     if seen is None:
-        return LeaseHeld(f"another run is writing {uri}; wait for it, or choose another --output")
+        return LeaseHeld(f"another run is writing {uri}. Wait for it, or choose a different --output")
     holder = parse(seen.data, LIFETIME_SECONDS)
     return LeaseHeld(
-        f"another run is writing {uri}: {holder}; wait for it, or choose another --output. "
-        f"If that machine is gone, its lease ends by itself at {holder.expires:%H:%M:%S} UTC, and the same command goes on"
+        f"another run is writing {uri}: {holder}. Wait for it, or choose a different --output. "
+        f"If that machine is gone, its lease expires at {holder.expires:%H:%M:%S} UTC, after which the same command resumes"
     )
 
 
@@ -175,7 +176,7 @@ class _Kept:
         self._thread.start()
 
     def check(self) -> None:
-        """Renews at once: what is published in the LIFETIME_SECONDS after this is this run's alone."""
+        """Renew at once. Only this run may publish in the LIFETIME_SECONDS after this."""
         if self._lock.acquire(timeout=self._me.lifetime):
             try:
                 self._renew()
@@ -185,22 +186,22 @@ class _Kept:
             raise LeaseHeld(self._lost)
         if _clock() - self._renewed >= self._me.lifetime:
             raise LeaseHeld(
-                f"the lease of {self._uri} could not be renewed for {self._me.lifetime:.0f} s ({self._trouble or 'no answer'}); "
-                "nothing of this run is published. When the store answers again, give the same command again"
+                f"the lease on {self._uri} could not be renewed for {self._me.lifetime:.0f} s ({self._trouble or 'no answer'}), so "
+                "nothing from this run was published. Repeat the command when the store answers again"
             )
 
     def close(self) -> None:
-        """Give it back, so that the next run need not wait."""
+        """Release the lease, so that the next run need not wait."""
         self._stop.set()
-        if not self._lock.acquire(timeout=10):  # a write that hangs
+        if not self._lock.acquire(timeout=10):  # in case a write hangs
             return
         try:
             if not self._lost:
                 self._place.write(replace(self._me.renewed(), released=True).data(), self._version)
-        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the run has ended, and the lease ends by itself
-            self._note(f"the lease of {self._uri} could not be given back ({_short(error)}); it ends in {self._me.lifetime:.0f} s")
+        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the run has ended, and the lease expires
+            self._note(f"the lease on {self._uri} could not be released ({_short(error)}). It expires in {self._me.lifetime:.0f} s")
         finally:
-            self._lost = self._lost or f"the lease of {self._uri} was given back"
+            self._lost = self._lost or f"the lease on {self._uri} was released"
             self._lock.release()
 
     def _keep(self) -> None:
@@ -215,25 +216,25 @@ class _Kept:
         try:
             version = self._place.write(me.data(), self._version)
             last = self._place.read() if version is None else None
-        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the next try may get through
+        except Exception as error:  # noqa: BLE001  # every store raises its own kind; the next attempt may succeed
             if not self._trouble:
-                self._note(f"the lease of {self._uri} cannot be renewed ({_short(error)}); trying again")
+                self._note(f"the lease on {self._uri} cannot be renewed ({_short(error)}). Trying again")
             self._trouble = _short(error)
             return
         if version is None and (last is None or not _is(last, me)):
             self._lost = self._taken_by(last)
             return
-        # where an answer was lost and the write was not, the object is a later one of this run
+        # if a write succeeded but its answer was lost, the object is a later state of this run
         self._me, self._version = me, version or (last.version if last else "")
         if version is not None or (last is not None and last.data == me.data()):
             self._renewed, self._trouble = began, ""
 
     def _taken_by(self, last: Seen | None) -> str:
         if last is None:
-            return f"{self._uri}/{LEASE} was removed while this run held it; nothing of this run is published. Give the same command again"
+            return f"{self._uri}/{LEASE} was removed while this run held it, so nothing from this run was published. Repeat the command"
         return (
-            f"the lease of {self._uri} was taken over by {parse(last.data, 0)}; nothing of this run is published. "
-            "Wait for that run, or choose another --output"
+            f"the lease on {self._uri} was taken over by {parse(last.data, 0)}, so nothing from this run was published. "
+            "Wait for that run, or choose a different --output"
         )
 
 
@@ -242,5 +243,5 @@ def _short(error: Exception) -> str:
 
 
 def _clock() -> float:
-    """Seconds that nobody sets, and that go on while the machine sleeps."""
+    """Return seconds of a clock that nobody sets and that keeps running while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,4 +1,7 @@
-"""A folder of results in any store: every object is written whole or not at all; it knows nothing of what the results say."""
+"""A folder of results in any store, in which every object is written completely or not at all.
+
+It does not depend on the results.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _RETRIES, _BACKOFF = 6, 0.1  # about six seconds
 
 @dataclass(frozen=True)
 class OutputStore:
-    """A folder of results in any store. Names are relative; what is written is there whole or not at all."""
+    """A folder of results in any store. Names are relative; objects are written completely or not at all."""
 
     uri: str
     stores: Stores = field(default_factory=dict)
@@ -39,21 +42,21 @@ class OutputStore:
 
     @property
     def local(self) -> Path | None:
-        """The folder, where it is on this machine."""
+        """The folder, if it is on this machine."""
         return Path(absolute(self.uri)) if is_local(self.uri) else None
 
     def put(self, name: str, data: bytes) -> None:
-        """Write one object: locally a temporary file, fsync and rename; elsewhere one PUT."""
+        """Write one object: locally through a temporary file, fsync and rename; elsewhere with one PUT."""
         with self.writer(name) as file:
             file.write(data)
 
     @contextlib.contextmanager
     def writer(self, name: str) -> Iterator[BinaryIO]:
-        """A file that appears under its name when the block ends without an error; mode 0600."""
+        """Open a file that appears under its name when the block ends without an error. Its mode is 0600."""
         folder = self.local
         if folder is None:
             fs, root = self._fs()
-            # closing a store's file publishes it, an error in the block or not: so the block writes beside it
+            # closing a store's file publishes it even after an error in the block, so the block writes to a temporary file
             with tempfile.SpooledTemporaryFile(64 << 20) as spool:
                 yield cast("BinaryIO", spool)
                 spool.seek(0)
@@ -73,7 +76,7 @@ class OutputStore:
             temporary.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
-        """The object's bytes, None where there is no such object."""
+        """Return the object's bytes, or None if there is no such object."""
         fs, root = self._fs()
         try:
             if self.local is not None:
@@ -84,14 +87,14 @@ class OutputStore:
             return None
 
     def open(self, name: str) -> BinaryIO:
-        """Open an object for reading, seekable. Raises StoreError for what is not a regular file, where it is on this machine."""
+        """Open an object for seekable reading. Raises StoreError if it is local and not a regular file."""
         if self.local is not None:
             return _regular(self.local / name)
         fs, root = self._fs()
         return cast("BinaryIO", fs.open(f"{root}/{name}", "rb"))
 
     def dataset(self, name: str, schema: pa.Schema | None = None) -> ds.Dataset:
-        """The Parquet files of a folder as one table, not read yet; an empty one of that schema where there is no such folder."""
+        """Return the Parquet files of a folder as one table, without reading them. If there is no folder, the table is empty."""
         import pyarrow.dataset as ds
 
         fs, root = self._fs()
@@ -100,20 +103,20 @@ class OutputStore:
         if self.local is not None:
             for path in (self.local / name, *(self.local / name).rglob("*")):
                 if path.exists() and not path.is_dir():
-                    _regular(path).close()  # pyarrow would wait for a named pipe for ever
+                    _regular(path).close()  # pyarrow would wait for a named pipe forever
         return ds.dataset(f"{root}/{name}", schema=schema, filesystem=fs, format="parquet", exclude_invalid_files=False)
 
     def under(self, folder: str) -> OutputStore:
-        """The same store, with names relative to a folder in it."""
+        """Return the same store with names relative to a folder in it."""
         return OutputStore(f"{self.uri.rstrip('/')}/{folder}", self.stores)
 
     def exists(self, name: str) -> bool:
-        """Whether there is such an object or folder."""
+        """Return whether there is such an object or folder."""
         fs, root = self._fs()
         return bool(fs.exists(f"{root}/{name}"))
 
     def names(self, folder: str) -> list[str]:
-        """Last components of what is in a folder, sorted; empty where there is none."""
+        """Return the names in a folder, sorted; empty if there is no such folder."""
         fs, root = self._fs()
         try:
             return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(f"{root}/{folder}".rstrip("/"), detail=False))
@@ -121,7 +124,7 @@ class OutputStore:
             return []
 
     def delete(self, name: str) -> None:
-        """Remove an object or a folder; nothing happens where there is none. Raises StoreError for a folder that somebody keeps writing to."""
+        """Remove an object or a folder, if it exists. Raises StoreError if someone keeps writing to the folder."""
         fs, root = self._fs()
 
         def remove() -> None:
@@ -132,17 +135,17 @@ class OutputStore:
             except OSError as error:
                 if error.errno != errno.ENOTEMPTY:
                     raise
-                # a task of a run that was cut short may still be writing there
-                raise Again(f"{root}/{name} cannot be removed: something is written there") from None
+                # a task of an interrupted run may still be writing there
+                raise Again(f"{root}/{name} cannot be removed, because something is being written there") from None
 
         try:
             persistent(remove, _RETRIES, _BACKOFF, math.inf)
         except Again as error:
-            raise StoreError(f"{error}; end what writes there, and try again") from None
+            raise StoreError(f"{error}. Stop the process that writes there, and try again") from None
 
 
 def _regular(path: Path) -> BinaryIO:
-    """A local file, open for reading. A named pipe would wait for somebody to write into it."""
+    """Open a local regular file. A named pipe would wait for a writer."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -150,14 +153,14 @@ def _regular(path: Path) -> BinaryIO:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise StoreError(f"{path} is not a regular file; results hold nothing else, so get the output again from where it was made")
+    raise StoreError(f"{path} is not a regular file, but results contain only regular files. Copy the output again from its origin")
 
 
 def check_output(store: OutputStore) -> None:
-    """Write and remove a small object. Raises StoreError that names the permission."""
+    """Write and remove a small object. Raises StoreError that names the missing permission."""
     probe = f"_work/.probe-{secrets.token_hex(4)}"
     try:
         store.put(probe, b"veritensor-ray")
         store.delete(probe)
-    except Exception as error:  # noqa: BLE001  # every store raises its own kind; all mean: no results can be written
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind; each means that no results can be written
         raise StoreError(denied(store.uri, "write", error)) from None

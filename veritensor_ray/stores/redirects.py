@@ -1,4 +1,4 @@
-"""Keeps an HTTP source where it is: a server may redirect within its own origin, or to a store that the configuration names."""
+"""Restrict redirects of an HTTP source to its own origin, or to stores that the configuration names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from veritensor_ray.errors import StoreError
 
 
 def names(prefix: str, uri: str) -> bool:
-    """Whether a prefix of the configuration's `stores` covers a URI: `http://a` covers `http://a/b`, but not `http://a.example` or a port."""
-    whole = "/" in prefix.partition("://")[2] or prefix.endswith("://")  # a host or bucket, or a protocol, has to be named to its end
+    """Return whether a prefix from the configuration's `stores` covers a URI.
+
+    `http://a` covers `http://a/b`, but not `http://a.example` or a different port.
+    """
+    whole = "/" in prefix.partition("://")[2] or prefix.endswith("://")  # a host, bucket or protocol must be given in full
     return uri.startswith(prefix) and (whole or uri[len(prefix) :][:1] in ("", "/" if "://" in prefix else ":"))
 
 
 def leading(error: BaseException) -> str | None:
-    """The refusal that an error was caused by: fsspec makes a file that does not exist out of it."""
+    """Return the refused redirect that caused an error, because fsspec turns it into a missing file."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, StoreError):
@@ -27,9 +30,9 @@ def leading(error: BaseException) -> str | None:
 
 @functools.cache
 def refused_but_for(prefixes: tuple[str, ...]) -> tuple[Any, ...]:
-    """Trace configurations for an aiohttp session that raise StoreError at any other redirect. Raises ImportError without aiohttp.
+    """Return trace configurations for an aiohttp session that raise StoreError at other redirects.
 
-    One object for equal prefixes, since fsspec keeps a session for each different one.
+    Equal prefixes share one object, because fsspec keeps a session for each different one. Raises ImportError without aiohttp.
     """
     import aiohttp
     from yarl import URL
@@ -39,7 +42,7 @@ def refused_but_for(prefixes: tuple[str, ...]) -> tuple[Any, ...]:
         source, target = seen.response.url, seen.response.url.join(URL(location))
         if target.is_absolute() and source.origin() != target.origin() and not _named(str(target), prefixes):
             raise StoreError(
-                f"{source.origin()} redirects to {target.origin()}, which is not followed; name that under `stores:` in the "
+                f"{source.origin()} redirects to {target.origin()}, which is not followed. Add that address under `stores:` in the "
                 "configuration if it belongs to the corpus"
             )
 

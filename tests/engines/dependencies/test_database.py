@@ -79,13 +79,13 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_mo
         report = import_archives([path], tmp_path / "db")
     assert report.records == 4
     assert report.rejected == {
-        "no JSON": 4,
-        "larger than 16 MiB, or packed beyond belief": 2,
-        "no OSV record": 1,
+        "invalid JSON": 4,
+        "larger than 16 MiB, or compressed at an implausible ratio": 2,
+        "not an OSV record": 1,
         "empty entry": 1,
         "withdrawn": 1,
-        "about no package of PyPI or npm": 2,
-        "entry that is no JSON file": 1,
+        "not about a PyPI or npm package": 2,
+        "not a JSON file": 1,
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "db"]
     assert [one.id for one in Database(tmp_path / "db").of("PyPI", "x")] == ["HUGE-1"]
@@ -112,7 +112,7 @@ def test_an_archive_that_fails_leaves_the_old_database(tmp_path: Path) -> None:
     made = database(tmp_path, record("A-1"))
     with pytest.raises(UsageError, match="no OSV record"):
         import_archives([archive(tmp_path / "empty.zip", [])], made)
-    with pytest.raises(UsageError, match="no zip archive"):
+    with pytest.raises(UsageError, match="not a ZIP archive"):
         import_archives([tmp_path / "nowhere.zip"], made)
     assert Database(made).of("PyPI", "requests")
     (tmp_path / "file").touch()
@@ -137,7 +137,7 @@ def test_another_format_is_refused_and_damage_is_met_later(tmp_path: Path) -> No
         Database(path).of("PyPI", "requests")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = 'other' WHERE key = 'format'")
-    with pytest.raises(DatabaseMissing, match="another format"):
+    with pytest.raises(DatabaseMissing, match="a different format"):
         Database(path)
 
 

@@ -360,7 +360,7 @@ def test_a_name_stands_where_its_package_is_and_not_where_it_is_mentioned() -> N
 def test_says_the_line_that_is_not_understood() -> None:
     unread = [one for one in items("requirements.txt", REQUIREMENTS) if isinstance(one, Unread)]
     assert [one.line for one in unread] == [14, 15, 26, 27, 28]
-    assert unread[3].reason == "is not understood: 'this is no requirement'"
+    assert unread[3].reason == "cannot be parsed: 'this is no requirement'"
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_one_record_about_two_packages_and_twice_about_one() -> None:
 
 @pytest.mark.parametrize("found", [None, 3, [], {}, {"id": 5}, {"id": "a b"}, {"id": "../../x"}, {"id": ""}])
 def test_refuses_what_is_no_record(found: Any) -> None:
-    with pytest.raises(ValueError, match="no OSV record"):
+    with pytest.raises(ValueError, match="not an OSV record"):
         list(advisories(found))
 
 

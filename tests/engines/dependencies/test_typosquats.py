@@ -40,11 +40,11 @@ def test_finds_slips(ecosystem: str, names: str, least: float) -> None:
 @pytest.mark.parametrize(
     ("ecosystem", "name", "target", "how", "severity"),
     [
-        ("PyPI", "reqeusts", "requests", "one slip of a key", "high"),
+        ("PyPI", "reqeusts", "requests", "one typo", "high"),
         ("PyPI", "requеsts", "requests", "look-alike characters", "high"),
-        ("PyPI", "scikitlearn", "scikit-learn", "other separators", "medium"),
-        ("PyPI", "requests-python", "requests", "a word put before or behind it", "medium"),
-        ("npm", "@bable/core", "@babel/core", "one slip of a key", "high"),
+        ("PyPI", "scikitlearn", "scikit-learn", "different separators", "medium"),
+        ("PyPI", "requests-python", "requests", "an added prefix or suffix", "medium"),
+        ("npm", "@bable/core", "@babel/core", "one typo", "high"),
         ("PyPI", "beautifulsop", None, None, None),
         ("PyPI", "requests-internal", None, None, None),
         ("PyPI", "mycompany-data-tools", None, None, None),

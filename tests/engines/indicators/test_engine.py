@@ -86,7 +86,7 @@ def test_hosts_in_bytes_that_are_no_text(tmp_path: Path, at: int, monkeypatch: p
 
 @pytest.mark.parametrize("line", ["d41d8cd98f00b204e9800998ecf8427e", "two words", "C:\\temp", "-"])
 def test_a_line_that_is_no_indicator_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(UsageError, match=r"iocs\.txt, line 2: .* is no SHA-256"):
+    with pytest.raises(UsageError, match=r"iocs\.txt, line 2: .* is not a SHA-256"):
         engine(tmp_path, f"# feed\n{line}\n")
 
 

@@ -44,7 +44,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(change: dict[str, Any], where: str) -> None:
-    with pytest.raises(ModelError, match=f"calibration.json of m cannot be used: .*{where}.*Bring the pinned model again"):
+    with pytest.raises(ModelError, match=f"calibration.json of m cannot be used: .*{where}.*Reinstall the pinned model"):
         described(Model("injection", Path("m"), "m", GOOD | change))
 
 
@@ -73,12 +73,13 @@ def test_a_gate_that_lets_nothing_through_fails_the_self_test(tmp_path: Path) ->
     path = home / "injection/calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"gate": 99.0}))
     sealed(home)
-    with pytest.raises(ModelError, match="its first stage overlooks an attack"):
+    with pytest.raises(ModelError, match="its first stage misses an attack"):
         Injection(Settings()).load(ModelStore("embedded", home))
 
 
 def test_high_below_medium_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\): what is high is medium, too$"
+        UsageError,
+        match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\); every finding of severity high also counts as medium$",
     ):
         load_settings(flags={"injection": {"medium": 0.9, "high": 0.3}}, environ={})

@@ -228,7 +228,7 @@ def spoil(home: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "says"), [(ONNX, "scores of the model in .* are no numbers"), (SAFETENSORS, "weights that are no numbers")]
+    ("form", "says"), [(ONNX, "the model in .* returned scores that are not numbers"), (SAFETENSORS, "weights that are not numbers")]
 )
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, form: str, says: str) -> None:
     home = save_model(tmp_path, form)

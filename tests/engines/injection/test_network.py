@@ -108,9 +108,9 @@ def test_scores_that_are_no_numbers_are_an_error_and_not_clean(counted: Counted,
     backend = counted.network.backend
     monkeypatch.setattr(backend, "scores", lambda ids: np.array([1.0, value]))
     monkeypatch.setattr(backend, "alone", lambda ids: value)
-    with pytest.raises(ModelError, match=r"are no numbers\. Bring the pinned model again"):
+    with pytest.raises(ModelError, match=r"returned scores that are not numbers\. Reinstall the pinned model"):
         counted.network.score(windows(20, 30))
-    with pytest.raises(ModelError, match="are no numbers"):
+    with pytest.raises(ModelError, match="are not numbers"):
         counted.network.alone(windows(20)[0])
 
 

@@ -66,18 +66,18 @@ def elsewhere(file: Path) -> None:
         (edited(lambda model: setattr(model.graph.node[0], "op_type", "Nonsense")), "cannot be loaded: .*"),
         (edited(lambda model: setattr(model.graph.node[0], "domain", "com.stranger")), "cannot be loaded: .*"),
         (edited(lambda model: model.graph.output.pop()), "(cannot be loaded: |takes ).*"),
-        (edited(lambda model: model.graph.output.extend([model.graph.input[0]])), "takes .* and gives .*, not input_ids and score"),
-        (elsewhere, "names other files that hold its weights: such models are not loaded"),
+        (edited(lambda model: model.graph.output.extend([model.graph.input[0]])), "takes .* and returns .*, not input_ids and score"),
+        (elsewhere, "stores weights in other files. Such models are not loaded"),
     ],
 )
 def test_a_damaged_model_is_refused(tmp_path: Path, damage: Callable[[Path], object], says: str) -> None:
     damage(save_onnx(tmp_path) / ONNX)
-    with pytest.raises(ModelError, match=rf"{tmp_path}/model\.onnx {says}.*Bring the pinned model again"):
+    with pytest.raises(ModelError, match=rf"{tmp_path}/model\.onnx {says}.*Reinstall the pinned model"):
         OnnxBackend(tmp_path, 1)
 
 
 def test_tokens_that_the_weights_do_not_know_are_an_error(tmp_path: Path) -> None:
     backend = OnnxBackend(save_onnx(tmp_path), 1)
-    with pytest.raises(ModelError, match=r"model\.onnx cannot be run: .*Bring the pinned model again"):
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be run: .*Reinstall the pinned model"):
         backend.scores([[1, 4_000, 2]])
     assert np.isfinite(backend.alone([1, 5, 2])), "the next window is scored as if nothing had been"

@@ -37,7 +37,7 @@ def network(folder: Path) -> TorchBackend:
 @pytest.mark.parametrize("labels", [("SAFE", "UNSAFE"), ("LABEL_0", "LABEL_1")])
 def test_a_model_that_does_not_name_the_label_is_refused(tmp_path: Path, labels: tuple[str, ...]) -> None:
     save_torch(tmp_path, labels=labels)
-    with pytest.raises(ModelError, match=rf"{tmp_path}/config.json names no label INJECTION; it has \['{labels[0]}', '{labels[1]}'\]"):
+    with pytest.raises(ModelError, match=rf"{tmp_path}/config.json has no label INJECTION, only \['{labels[0]}', '{labels[1]}'\]"):
         TorchBackend(tmp_path, 4096, 1)
 
 
@@ -122,7 +122,7 @@ def test_one_window_that_does_not_fit_is_an_error(network: TorchBackend, monkeyp
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.safetensors holds weights that are no numbers"):
+    with pytest.raises(ModelError, match=r"model\.safetensors contains weights that are not numbers"):
         TorchBackend(save_torch(tmp_path, fill=float("nan")), 4096, 1)
 
 
@@ -136,7 +136,7 @@ def without_classifier(file: Path) -> None:
     ("damage", "says"),
     [
         (without_classifier, r"model\.safetensors lacks classifier\.weight"),
-        (lambda file: file.write_bytes(file.read_bytes()[:-9]), r"model\.safetensors cannot be loaded: .*Bring the pinned model"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-9]), r"model\.safetensors cannot be loaded: .*Reinstall the pinned model"),
         (lambda file: file.write_bytes(b""), r"model\.safetensors cannot be loaded"),
     ],
 )

@@ -36,16 +36,16 @@ def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8
     [
         (save({"a": np.ones((2, 3), np.float32), "b": np.zeros(0)}, {"note": "x"}), None),
         (safetensors({"c": entry(0, 10, [5], "BF16")}, 10), None),
-        (safetensors({"a": entry(0, 8), "b": entry(4, 12)}, 12), "'b' overlaps what stands before it"),
-        (safetensors({"a": entry(0, 8), "b": entry(10, 12)}, 12), "a hole of 2 bytes before 'b'"),
-        (safetensors({"a": entry(0, 8)}, 4), "8 bytes of tensors are described, the file has 4"),
-        (safetensors({"a": entry(0, 8)}, 9), "1 bytes behind the last tensor belong to none"),
-        (safetensors({"a": entry(8, 0, [8])}, 8), "'a': offsets in the wrong order"),
+        (safetensors({"a": entry(0, 8), "b": entry(4, 12)}, 12), "'b' overlaps the tensor before it"),
+        (safetensors({"a": entry(0, 8), "b": entry(10, 12)}, 12), "there is a gap of 2 bytes before 'b'"),
+        (safetensors({"a": entry(0, 8)}, 4), "the tensors need 8 bytes, but the file has 4"),
+        (safetensors({"a": entry(0, 8)}, 9), "1 bytes after the last tensor do not belong to any"),
+        (safetensors({"a": entry(8, 0, [8])}, 8), "'a': its offsets are in the wrong order"),
         (safetensors({"a": entry(0, 8, [3], "F32")}, 8), "'a': 8 bytes do not hold F32[3]"),
-        (safetensors({"a": entry(0, 8, [-8])}, 8), "'a': no shape"),
-        (safetensors({"a": 7}, 8), "'a': no description of a tensor"),
-        (safetensors({"__metadata__": {"a": 1}}), "__metadata__ holds more than texts"),
-        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' twice"),
+        (safetensors({"a": entry(0, 8, [-8])}, 8), "'a': it does not have a valid shape"),
+        (safetensors({"a": 7}, 8), "'a': the description of the tensor is invalid"),
+        (safetensors({"__metadata__": {"a": 1}}), "__metadata__ contains values other than strings"),
+        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' occurs twice"),
         (safetensors(b'{"a": }   '), "the header is not JSON in UTF-8"),
     ],
 )
@@ -57,9 +57,9 @@ def test_safetensors(data: bytes, problem: str | None) -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ((1 << 60).to_bytes(8, "little") + b'{"a": {}}', f"a header of {1 << 60} bytes; 100000000 are allowed"),
-        (b"\x00\x01\x02", "ends within the header"),
-        ((900).to_bytes(8, "little") + b"\x00\x01" * 20, "ends within the header"),
+        ((1 << 60).to_bytes(8, "little") + b'{"a": {}}', f"the header has {1 << 60} bytes; at most 100000000 are allowed"),
+        (b"\x00\x01\x02", "the file ends inside the header"),
+        ((900).to_bytes(8, "little") + b"\x00\x01" * 20, "the file ends inside the header"),
     ],
 )
 def test_what_is_only_called_safetensors(data: bytes, problem: str) -> None:
@@ -75,7 +75,7 @@ def test_gguf_templates_and_lengths() -> None:
     [hit] = scan(bad, "a.gguf")
     assert bad[hit.start : hit.end] == b"{{ ''.__class__ }}"  # type: ignore[union-attr]
     assert found(good[:-3], "a.gguf")[0][0] == "gguf-malformed"
-    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' twice")]
+    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' occurs twice")]
     huge = good.replace((1).to_bytes(8, "little") + b"a", (1 << 62).to_bytes(8, "little") + b"a", 1)
     assert [rule for rule, _ in found(huge, "a.gguf")] == ["gguf-malformed"]
 

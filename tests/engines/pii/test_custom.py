@@ -36,10 +36,10 @@ def test_has_a_rule_with_its_severity() -> None:
 @pytest.mark.parametrize(
     ("custom", "message"),
     [
-        ([{"name": "x", "pattern": "("}], r"pii\.custom\.1\.pattern.*no regular expression"),
+        ([{"name": "x", "pattern": "("}], r"pii\.custom\.1\.pattern.*not a regular expression"),
         ([{"name": "x", "pattern": "a*"}], r"pii\.custom\.1\.pattern.*empty text"),
         ([{"name": "X!", "pattern": "a"}], r"pii\.custom\.1\.name"),
-        ([{"name": "x", "pattern": "a"}, {"name": "x", "pattern": "b"}], r"pii\.custom\.2\.name: x is there twice"),
+        ([{"name": "x", "pattern": "a"}, {"name": "x", "pattern": "b"}], r"pii\.custom\.2\.name: x occurs twice"),
         ([{"name": "x", "pattern": "(a+)+b"}], r"pii\.custom\.1\.pattern.*repetition inside another"),
         ([{"name": "x", "pattern": "a", "validator": "magic"}], r"pii\.custom\.1\.validator"),
     ],

@@ -9,8 +9,8 @@ from veritensor_ray.config import Limits
 from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
-ROLE, LIST, LICENCE = "role address", "mailing list", "contact in a licence"
-SIGNED, AUTHOR = "contact in a line of authors or copyright", "listed as an author"
+ROLE, LIST, LICENCE = "role address", "mailing list", "contact in a license"
+SIGNED, AUTHOR = "contact in an author or copyright line", "listed as an author"
 BSD = "Permission to use, copy and redistribute this software is granted without warranty; this licence stays. Write to "
 
 

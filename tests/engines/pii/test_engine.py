@@ -204,7 +204,7 @@ def test_names_in_the_header_of_a_mail_belong_to_its_addresses() -> None:
     made, _ = reading()
     found = [(list(fields)[hit.row or 0], hit.rule, hit.message) for hit in made.scan_text(batch)]
     assert found == [
-        ("from", "pii.mail-header", "name beside an address"),
+        ("from", "pii.mail-header", "name next to an address"),
         ("from", "pii.mail-header", None),
         ("subject", "pii.person", None),
         ("body", "pii.person", None),

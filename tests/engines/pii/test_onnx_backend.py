@@ -98,7 +98,7 @@ def test_the_folder_decides_what_runs_it(folder: Path) -> None:
 
 def test_a_model_that_knows_nothing_fails_its_self_test(folder: Path) -> None:
     settings = {"labels": {"person": "person"}, "selftest": {"text": "hi jo", "label": "person", "span": "jo"}}
-    with pytest.raises(ModelError, match="fails its self-test: 'jo' is no person"):
+    with pytest.raises(ModelError, match="fails its self-test: it does not recognize 'jo' as person"):
         FreeText(Model("pii", folder, "graph", settings), Settings())
 
 

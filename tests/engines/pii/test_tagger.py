@@ -113,7 +113,7 @@ def test_bounds_are_raised_to_the_threshold_of_a_user() -> None:
     ],
 )
 def test_a_calibration_without_bounds_is_no_empty_one(bounds: object) -> None:
-    with pytest.raises(ModelError, match="bounds of the tagger"):
+    with pytest.raises(ModelError, match="limits for the tagger"):
         verges_of({"tagger": bounds}, {})
 
 

@@ -14,7 +14,7 @@ from veritensor_ray.segments import Block, Identity, to_batch
 
 # ‹…› is a diagnosis, «…» a name.
 TIED = {
-    "of a patient": [
+    "about a patient": [
         "The patient presented with ‹chest pain› and was started on ‹aspirin›.",
         "67-year-old man with ‹chronic bronchitis›, brought in by ambulance.",
         "She denies ‹nausea›. She was diagnosed with ‹celiac disease› in 2009.",
@@ -38,7 +38,7 @@ TIED = {
         "My name is «Jo Lee» and I've got severe ‹lupus›",
         "Ich habe ‹Krebs›.",
     ],
-    "beside a name": [
+    "near a name": [
         "«Maria Schneider» was diagnosed with ‹lupus› in March.",
         "«Jo Lee» was treated for ‹asthma› there.",
         "‹Salbutamol› was prescribed to «Jo Lee».",
@@ -91,7 +91,7 @@ def test_somebodys(tie: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", NOBODYS)
 def test_nobodys(text: str) -> None:
-    assert said(text) == {("info", "nothing ties it to a person")}
+    assert said(text) == {("info", "no connection to a person found")}
 
 
 def test_a_number_of_a_person_ties_and_keeps_its_own_severity() -> None:
@@ -100,8 +100,8 @@ def test_a_number_of_a_person_ties_and_keeps_its_own_severity() -> None:
     result = graded({0: [number, near, far]}, {0: Cell(0, None, None, "." * 1000)})[0]
     assert result[0] == number
     assert [(span.severity, span.detail) for span in result[1:]] == [
-        ("high", "beside a number of a person"),
-        ("info", "nothing ties it to a person"),
+        ("high", "near a personal number"),
+        ("info", "no connection to a person found"),
     ]
 
 

@@ -236,7 +236,7 @@ def test_a_rule_that_does_not_compile_is_named(source: str, message: str, tmp_pa
         own(tmp_path, good="rule good { condition: true }", sub__own=source)
 
 
-@pytest.mark.parametrize(("folder", "message"), [("none", "is no folder"), (".", "holds no .yar or .yara file")])
+@pytest.mark.parametrize(("folder", "message"), [("none", "is not a folder"), (".", "contains no .yar or .yara file")])
 def test_a_folder_without_rules_is_refused(folder: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         Signatures(Settings(rules=[str(tmp_path / folder)])).rules()
@@ -254,7 +254,7 @@ def test_a_folder_without_rules_is_refused(folder: str, message: str, tmp_path: 
         ('category = "nonsense"', "category", "malware"),
         ("", "title", "Own_Rule"),
         ('description = "What it is"', "title", "What it is"),
-        ("", "remediation", "See the rule's author."),
+        ("", "remediation", "Ask the rule's author."),
         ("", "confidence", 1.0),
         ('confidence = "0.5"', "confidence", 0.5),
         ("confidence = 7", "confidence", 1.0),

@@ -193,5 +193,5 @@ def test_all_rules_at_once_where_that_costs_less(reason: str, rules: NarrowedRul
 
 
 def test_a_rule_with_another_condition_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    with pytest.raises(ValueError, match="cannot be separated"):
         NarrowedRules({"own": 'rule odd\n{\n    strings:\n        $a = "word"\n    condition:\n        #a > 2\n}\n'})._prepared  # noqa: B018

@@ -1,4 +1,4 @@
-"""Dependencies of manifests, lock files and install commands: known vulnerabilities, malicious packages, typosquats; it knows no Ray."""
+"""Checks the dependencies in manifests, lock files and install commands for known vulnerabilities, malicious packages and typosquats."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Dependencies"]
 
 
 class Dependencies:
-    """Parses what looks like a manifest by its name, and cells of notebooks; asks the database and the list of popular names."""
+    """Parses manifests (recognized by name) and notebook cells, and checks their packages against advisories and lists of popular names."""
 
     name = "dependencies"
     version = "1"
@@ -48,36 +48,36 @@ class Dependencies:
         self._open = False
 
     def __getstate__(self) -> dict[str, Any]:
-        configuration = self._configuration  # connections do not pickle: what is opened is made anew
+        configuration = self._configuration  # connections cannot be pickled, so opened objects are created again
         fresh = {"_lists": Lists(configuration.popular), "_knowledge": Knowledge(configuration), "_open": False}
         return {**self.__dict__, **fresh}
 
     def applies(self, about: FileInfo) -> bool:
-        """To manifests and notebooks."""
+        """Return True for manifests and notebooks."""
         return about.media_type == NOTEBOOK or parser_for(about) is not None
 
     def load(self, models: ModelStore) -> None:
-        """Open the database, if there is one: what is missing is said of each manifest."""
+        """Load the lists, and open the advisory database if there is one. If it is missing, each manifest gets a gap."""
         for ecosystem in (PYPI, NPM):
             self._lists.of(ecosystem)
         self._knowledge.open()
         self._open = True
 
     def rules(self) -> Sequence[Rule]:
-        """All rules."""
+        """Return all rules."""
         return dependency_rules.RULES
 
     def role(self, path: str) -> Hashable:
-        """The parser of such a manifest."""
+        """Return the parser for a manifest of that name."""
         return parser_for(FileInfo(path, None, ""))
 
     @property
     def volatile(self) -> bool:
-        """What a service says is news every day, and a database grows old."""
+        """Whether findings may change from day to day: a service's answers do, and a database becomes stale."""
         return self._configuration.online or self._knowledge.stale
 
     def fingerprint(self) -> str:
-        """Version, rules, lists of names and the records in use."""
+        """Return a digest of the version, rules, lists of names, allowed names and advisories in use."""
         parts = (
             self.version,
             repr(dependency_rules.RULES),
@@ -88,7 +88,7 @@ class Dependencies:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        """Hits in a manifest; of a notebook, whose cells come as text, only what could not be checked."""
+        """Yield the hits in a manifest. For a notebook, whose cells arrive as text, yield only the gaps."""
         parser = parser_for(about)
         if parser is None and about.media_type != NOTEBOOK:
             return
@@ -108,7 +108,7 @@ class Dependencies:
             for item in parser(text.value):
                 manifest.add(item)
                 if len(manifest.dependencies) >= MOST:
-                    yield Gap(f"dependencies after the first {MOST} are not checked", engine=self.name, bound="manifest_dependencies")
+                    yield Gap(f"dependencies after the first {MOST} were not checked", engine=self.name, bound="manifest_dependencies")
                     break
         except Unparsable as error:
             reason = str(error)
@@ -125,10 +125,10 @@ class Dependencies:
             yield Gap(f"{where}{item.reason}"[:300], engine=self.name, coverage="unparsable", location=where.strip() or None)
         rest = manifest.unread_total - len(manifest.unread)
         if rest:
-            yield Gap(f"{rest} more lines are not understood", engine=self.name, coverage="unparsable", count=rest)
+            yield Gap(f"{rest} more lines could not be parsed", engine=self.name, coverage="unparsable", count=rest)
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Install commands in the source of notebooks' cells."""
+        """Return the hits in install commands of notebook cells."""
         if NOTEBOOK not in texts.column("media_type").dictionary.to_pylist():
             return []
         types, columns, values = (texts.column(name) for name in ("media_type", "column", "text"))
@@ -143,7 +143,7 @@ class Dependencies:
         return hits
 
     def _checked(self, manifest: Manifest) -> tuple[list[Hit], list[Gap]]:
-        """Hits in characters of the text, by place, and what could not be checked."""
+        """Return the hits, sorted and with offsets in characters of the text, and the gaps."""
         if not self._open:
             self.load(ModelStore("embedded"))
         indexed = [dependency for dependency in manifest.dependencies if dependency.url is None]
@@ -153,12 +153,12 @@ class Dependencies:
         hits += [_index_hit(index) for index in manifest.indexes]
         gaps = answers.gaps
         if len(looked_up) < len(indexed):
-            reason = f"there are no advisories about packages of conda: {len(indexed) - len(looked_up)} were not looked up"
+            reason = f"there are no advisories for conda packages: {len(indexed) - len(looked_up)} were not checked"
             gaps = [*gaps, Gap(reason, engine=self.name, coverage="db_missing", code=ReasonCode.ADVISORIES_MISSING)]
         return sorted(hits, key=lambda hit: (hit.start, hit.rule, hit.evidence or "")), gaps
 
     def _same_as_on_pypi(self, dependency: Dependency) -> bool:
-        """Popular names mean the same project on a channel of conda; of others nobody knows."""
+        """Return whether a conda package is sure to be the PyPI project of the same name, which is assumed only for popular names."""
         return self._lists.of(PYPI).is_popular(dependency.key[1])
 
     def _hits(self, one: Dependency, answers: Answers) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""Answers of OSV's service, kept on disk for all processes of this user; a cache that does not work is no cache, and no error."""
+"""Caches answers of the OSV service on disk, for all processes of this user. If the cache does not work, it is skipped without an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at REAL NOT 
 
 
 class Cache:
-    """Ids by query, for a while; records by id and time of change, for ever. Answers of different addresses are kept apart."""
+    """Keeps ids by query for a limited time, and records by id and time of change indefinitely. Each service address has separate ones."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self._url, self._seconds = url, seconds
@@ -26,19 +26,19 @@ class Cache:
         self._connection = _open() if seconds > 0 else None
 
     def answer(self, key: Key) -> list[tuple[str, str]] | None:
-        """The ids for a query."""
+        """Return the cached ids for a query, or None."""
         value = self._get(f"query {json.dumps(key)}", time.time() - self._seconds)
         try:
             return None if value is None else [(str(name), str(modified)) for name, modified in json.loads(value)]
-        except (ValueError, TypeError):  # damaged: as good as not there
+        except (ValueError, TypeError):  # a damaged entry counts as missing
             return None
 
     def keep_answer(self, key: Key, entries: list[tuple[str, str]]) -> None:
-        """Remember them."""
+        """Remember the ids for a query."""
         self._put(f"query {json.dumps(key)}", json.dumps(entries))
 
     def record(self, name: str, modified: str) -> list[tuple[str, Advisory]] | None:
-        """What a record says about each package."""
+        """Return the cached advisories of a record by package, or None."""
         value = self._get(f"record {name} {modified}", 0.0 if modified else time.time() - self._seconds)
         if value is None:
             return None
@@ -48,12 +48,12 @@ class Cache:
             return None
 
     def keep_record(self, name: str, modified: str, found: list[tuple[str, Advisory]]) -> None:
-        """Remember it."""
+        """Remember a record's advisories by package."""
         rows = [(package, one.ecosystem, base64.b64encode(one.packed()).decode()) for package, one in found]
         self._put(f"record {name} {modified}", json.dumps(rows))
 
     def flush(self) -> None:
-        """Write what is new, in one transaction."""
+        """Write the new entries in one transaction."""
         if self._connection is None or not self._new:
             return
         try:
@@ -78,7 +78,7 @@ class Cache:
             self._new.append((f"{self._url} {key}", time.time(), value))
 
     def _off(self, error: Exception) -> None:
-        _log.debug("the cache of OSV's answers is not used: %s", error)
+        _log.debug("the cache of OSV answers is not used: %s", error)
         self._connection = None
 
 
@@ -91,6 +91,6 @@ def _open() -> sqlite3.Connection | None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(_TABLE)
     except (OSError, sqlite3.Error) as error:
-        _log.debug("the cache of OSV's answers is not used: %s", error)
+        _log.debug("the cache of OSV answers is not used: %s", error)
         return None
     return connection

@@ -1,4 +1,4 @@
-"""The offline database of advisories: one SQLite file, read by name; it knows neither manifests nor where its records came from."""
+"""Reads the offline advisory database, one SQLite file, by package name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NAMES_KEPT = 16_384  # packages whose advisories stay in memory
 
 
 class DatabaseMissing(Exception):
-    """There is no usable database; the message says why and how to get one."""
+    """Raised if there is no usable database. The message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a database says of itself. `newest` is the latest change of any record: its age is the database's."""
+    """A database's description of itself. `newest` is the latest change of any record and determines the database's age."""
 
     digest: str
     imported: str
@@ -34,7 +34,7 @@ class About:
     rejected: Mapping[str, int]
 
     def age(self, today: date) -> int | None:
-        """Days since the newest record changed."""
+        """Return the number of days since the newest record changed, or None if it has no valid date."""
         try:
             return (today - date.fromisoformat(self.newest[:10])).days
         except ValueError:
@@ -42,33 +42,33 @@ class About:
 
 
 def default_path() -> Path:
-    """Where the database of this user lies unless the configuration says otherwise."""
+    """Return the default path of this user's database."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "veritensor-ray" / "advisories.sqlite"
 
 
 class Database:
-    """Look-ups by package, remembered: a lock file names few packages often."""
+    """Looks up advisories by package and remembers them, because lock files name few packages often."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise DatabaseMissing(f"no advisory database at {path}: make one with `veritensor-ray advisories import all.zip`")
+            raise DatabaseMissing(f"no advisory database at {path}: create one with `veritensor-ray advisories import all.zip`")
         try:
             self._connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             meta: dict[str, Any] = dict(self._connection.execute("SELECT key, value FROM meta"))
             if meta.get("format") != FORMAT:
-                raise DatabaseMissing(f"{path} is of another format: import the advisories again")
+                raise DatabaseMissing(f"{path} has a different format: import the advisories again")
             counts = (json.loads(meta[name]) for name in ("records", "packages", "rejected"))
             self.about = About(meta["digest"], meta["imported"], meta["newest"], *counts)
         except (sqlite3.Error, KeyError, ValueError) as error:
-            raise DatabaseMissing(f"{path} is no advisory database ({error}): import the advisories again") from None
+            raise DatabaseMissing(f"{path} is not an advisory database ({error}): import the advisories again") from None
         self._known: dict[tuple[str, str], tuple[Advisory, ...]] = {}
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._connection.close()
 
     def of(self, ecosystem: str, name: str) -> tuple[Advisory, ...]:
-        """Every advisory about a package, by its normalised name. Raises DatabaseMissing when the file cannot be read on."""
+        """Return every advisory about a package, by its normalized name. Raises DatabaseMissing if the file can no longer be read."""
         found = self._known.get((ecosystem, name))
         if found is None:
             if len(self._known) >= _NAMES_KEPT:
@@ -80,7 +80,7 @@ class Database:
         query = "SELECT data FROM advisories WHERE ecosystem = ? AND name = ?"
         try:
             return tuple(unpacked(ecosystem, data) for (data,) in self._connection.execute(query, (ecosystem, name)))
-        except UnicodeEncodeError:  # half a surrogate pair is in no name
+        except UnicodeEncodeError:  # no package name contains half a surrogate pair
             return ()
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise DatabaseMissing(f"the advisory database is damaged ({error}): import the advisories again") from None

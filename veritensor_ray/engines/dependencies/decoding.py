@@ -1,4 +1,4 @@
-"""Bytes of a manifest to text, and places in the text back to bytes."""
+"""Decodes the bytes of a manifest, and maps offsets in the text back to bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Decoded without loss: what is no UTF-8 stays as lone surrogates, which are in no name. `mark` bytes of a byte order mark go before."""
+    """Text decoded without loss: invalid UTF-8 becomes lone surrogates, which no name contains. `mark` is the byte order mark's length."""
 
     value: str
     encoding: str
@@ -21,7 +21,7 @@ class DecodedText:
 
     @classmethod
     def of(cls, data: bytes) -> DecodedText:
-        """By its byte order mark (PowerShell writes UTF-16), else UTF-8."""
+        """Decode by the byte order mark (PowerShell writes UTF-16), or as UTF-8 if there is none."""
         for mark, encoding in _MARKS:
             if data.startswith(mark):
                 return cls(
@@ -30,7 +30,7 @@ class DecodedText:
         return cls(data.decode("utf-8", "surrogateescape"), "utf-8", 0)
 
     def in_bytes(self, hits: Iterable[Hit]) -> Iterator[Hit]:
-        """Hits, sorted by their start, with offsets in bytes."""
+        """Convert hits that are sorted by their start to offsets in bytes."""
         if self.encoding == "utf-8" and self.value.isascii():
             yield from hits if not self.mark else (hit._replace(start=hit.start + self.mark, end=hit.end + self.mark) for hit in hits)
             return

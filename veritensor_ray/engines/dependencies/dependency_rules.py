@@ -1,4 +1,4 @@
-"""What the findings of this engine mean, and their wording; it knows no manifest and no database."""
+"""The rules of the dependency engine, and the wording of its findings."""
 
 from __future__ import annotations
 
@@ -9,106 +9,106 @@ from veritensor_ray.engines.dependencies.model import Dependency, Index
 from veritensor_ray.engines.dependencies.records import Group
 from veritensor_ray.engines.dependencies.typosquats import Squat
 
-_SHOWN = 4  # fixed versions and names of an advisory in one message
+_SHOWN = 4  # most fixed versions, and most names of an advisory, in one message
 
 RULES = (
     Rule(
         id="dependencies.known-vulnerability",
         title="Dependency with a known vulnerability",
-        description="The pinned version of a package is affected by a published advisory.",
+        description="A published advisory affects the pinned version of a package.",
         category="vulnerable-dependency",
         severity="medium",
-        remediation="Raise the version to one in which it is fixed, or remove the package.",
+        remediation="Upgrade to a fixed version, or remove the package.",
         taxonomy=("OWASP-LLM03:2025", "CWE-1395"),
         references=("https://ossf.github.io/osv-schema/",),
-        false_alarms="The vulnerable part may not be in use. Advisories without a rating are shown as medium.",
+        false_alarms="The vulnerable part may not be in use. Advisories without a rating have severity medium.",
     ),
     Rule(
         id="dependencies.malicious-package",
         title="Malicious package",
-        description="An advisory names the package, or this version of it, as malicious code.",
+        description="An advisory reports the package, or this version of it, as malicious.",
         category="malicious-package",
         severity="critical",
-        remediation="Remove the package. Treat every machine that installed it as taken over, and replace the secrets that were on it.",
+        remediation="Remove the package. Treat every machine that installed it as compromised, and rotate the secrets that were on it.",
         taxonomy=("OWASP-LLM03:2025", "CWE-506"),
         references=("https://ossf.github.io/osv-schema/",),
-        false_alarms="A name that was malicious once and belongs to somebody else now.",
+        false_alarms="A name that was once malicious and now belongs to someone else.",
     ),
     Rule(
         id="dependencies.typosquat",
-        title="Package name that passes for a popular one",
-        description="The name is a slip of a key, a look-alike character, a separator or an affix away from a popular package.",
+        title="Package name that imitates a popular one",
+        description="The name differs from that of a popular package only by a typo, look-alike characters, separators, word order or an affix.",
         category="typosquat",
         severity="medium",
-        remediation="Check the name. If it is your own package, list it under dependencies.allow.",
+        remediation="Check the name. If it is your own package, add it to dependencies.allow.",
         taxonomy=("OWASP-LLM03:2025", "CWE-1357"),
         references=(),
-        false_alarms="Packages of your own, and packages younger than the list of names.",
+        false_alarms="Your own packages, and packages that are newer than the list of names.",
         confidence=0.8,
     ),
     Rule(
         id="dependencies.extra-index",
         title="Second package index",
-        description="Packages come from more than one index. The installer takes the highest version wherever it is: whoever registers your "
-        "internal name on the public index is installed (dependency confusion). Medium where the address is not encrypted.",
+        description="Packages come from more than one index. Installers take the highest version from any of them, so anyone who registers your "
+        "internal name on the public index gets their package installed (dependency confusion). The severity is medium if the address is not encrypted.",
         category="vulnerable-dependency",
         severity="low",
-        remediation="Use one index that mirrors what you need, or bind each package to its index.",
+        remediation="Use a single index that mirrors the packages you need, or bind each package to its index.",
         taxonomy=("OWASP-LLM03:2025", "CWE-427"),
         references=(),
-        false_alarms="Indexes of vendors for builds of another kind (accelerators).",
+        false_alarms="Vendor indexes for special builds (accelerators).",
     ),
     Rule(
         id="dependencies.direct-url",
-        title="Dependency from an address",
-        description="The package comes from an address in place of an index: no advisory is known for it and its content may change. "
-        "Medium where the address is not encrypted.",
+        title="Dependency from a direct address",
+        description="The package comes from an address instead of an index, so advisories do not cover it and its content may change. "
+        "The severity is medium if the address is not encrypted.",
         category="vulnerable-dependency",
         severity="info",
         remediation="Pin a commit or a hash, or publish the package on your index.",
         taxonomy=("OWASP-LLM03:2025", "CWE-829"),
         references=(),
-        false_alarms="Packages of your own on your own servers.",
+        false_alarms="Your own packages on your own servers.",
     ),
 )
 
 
 def vulnerability(dependency: Dependency, group: Group) -> str:
-    """The message of `known-vulnerability`."""
+    """Return the message of `known-vulnerability`."""
     return f"{dependency.shown} has {_named(group)}{_summary(group)}; {_fixed(dependency, group)}"
 
 
 def malicious(dependency: Dependency, group: Group) -> str:
-    """The message of `malicious-package`."""
-    which = "is" if dependency.version else "is not pinned, and versions of it are"
+    """Return the message of `malicious-package`."""
+    which = "is" if dependency.version else "is not pinned, and some of its versions are"
     return f"{dependency.shown} {which} malicious: {_named(group)}{_summary(group)}"
 
 
 def typosquat(dependency: Dependency, squat: Squat) -> str:
-    """The message of `typosquat`."""
-    known = "; a package of this name was in the registry when the list was made" if squat.exists else ""
+    """Return the message of `typosquat`."""
+    known = "; a package of this name existed in the registry when the list was made" if squat.exists else ""
     return f"{dependency.name} is not {squat.target}: {squat.how}{known}"
 
 
 def index(found: Index) -> str:
-    """The message of `extra-index`."""
+    """Return the message of `extra-index`."""
     plain = ", not encrypted" if unencrypted(found.url) else ""
     return f"{found.option} {found.url[:200]}{plain}"
 
 
 def direct(dependency: Dependency) -> str:
-    """The message of `direct-url`."""
+    """Return the message of `direct-url`."""
     plain = ", not encrypted" if unencrypted(dependency.url or "") else ""
     return f"{dependency.name[:100]} comes from {(dependency.url or '')[:200]}{plain}"
 
 
 def unencrypted(url: str) -> bool:
-    """Whether anybody on the way may change what comes from there."""
+    """Return whether the connection is unencrypted, so that packages can be changed in transit."""
     return url.lower().startswith(("http:", "git:", "git+http:", "git+git:", "ftp:", "svn:"))
 
 
 def address_severity(url: str) -> str | None:
-    """`medium` for what is not encrypted, else the rule's own."""
+    """Return `medium` for an unencrypted address, or None for the rule's own severity."""
     return "medium" if unencrypted(url) else None
 
 

@@ -1,4 +1,4 @@
-"""What is known of dependencies: OSV's service where that is switched on, the offline database else; it knows no manifest."""
+"""Looks up advisories: from the OSV service if it is enabled, otherwise from the offline database."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ENGINE = "dependencies"
 
 @dataclass(slots=True)
 class Answers:
-    """Advisories that affect each dependency, by its key; those with none are not in it. `gaps` say what nobody could answer."""
+    """The advisories that affect each dependency, by its key (unaffected ones are absent), and the gaps for unanswered questions."""
 
     found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
 
 
 class Knowledge:
-    """Opened once per process. Nothing that is missing raises: it becomes a gap of every manifest."""
+    """The sources of advisories, opened once per process. A missing source does not raise but becomes a gap of every manifest."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -43,7 +43,7 @@ class Knowledge:
         self._service: OsvClient | None = None
 
     def open(self) -> None:
-        """Find the database; make the client of the service if that is wanted."""
+        """Open the database, and create the client of the service if it is enabled."""
         try:
             self._database = Database(self._path)
         except DatabaseMissing as error:
@@ -54,7 +54,7 @@ class Knowledge:
             self._service = OsvClient(self._configuration.osv)
 
     def digest(self) -> str:
-        """Of the records in use. What a service will say nobody knows: its address stands for it."""
+        """Return a digest of the records in use. A service's future answers are unknown, so its address represents them."""
         try:
             database = self._database or Database(self._path)
             offline = database.about.digest
@@ -64,7 +64,7 @@ class Knowledge:
 
     @property
     def stale(self) -> bool:
-        """Whether there is a database, and it is too old."""
+        """Whether there is a database and it is too old."""
         try:
             database = self._database or Database(self._path)
         except DatabaseMissing:
@@ -72,7 +72,7 @@ class Knowledge:
         return bool(self._too_old(database))
 
     def ask(self, dependencies: Iterable[Dependency]) -> Answers:
-        """Everything that is known of them, the gaps included."""
+        """Return the advisories for some dependencies, and the gaps."""
         answers = Answers()
         wanted = {dependency.key: dependency for dependency in dependencies}
         left = self._online(wanted, answers) if self._service is not None else wanted
@@ -81,8 +81,8 @@ class Knowledge:
         return answers
 
     def _online(self, wanted: dict[Key, Dependency], answers: Answers) -> dict[Key, Dependency]:
-        """Ask the service; returns what it did not answer."""
-        assert self._service is not None  # noqa: S101  # the caller has looked
+        """Ask the service, and return the dependencies for which it gave no answer."""
+        assert self._service is not None  # noqa: S101  # the caller has checked
         reply = self._service.ask(list(wanted))
         for key, advisories in reply.found.items():
             chosen = advisories if key[2] else tuple(_threats(advisories, wanted[key]))
@@ -100,7 +100,7 @@ class Knowledge:
         covered = self._database.about.packages
         absent = sorted({key[0] for key in wanted} - set(covered))
         if absent:
-            answers.gaps.append(_missing(f"the advisory database has no records about {' and '.join(absent)}"))
+            answers.gaps.append(_missing(f"the advisory database has no records for {' and '.join(absent)}"))
         elif stale := self._too_old(self._database):
             answers.gaps.append(_stale(stale))
         try:
@@ -123,11 +123,11 @@ class Knowledge:
             yield from (advisory for advisory in known if advisory.affects(version))
 
     def _too_old(self, database: Database) -> str:
-        """Why the database is too old; empty where it is not."""
+        """Return why the database is too old, or an empty text if it is not."""
         age = database.about.age(datetime.now(UTC).date())
         most = self._configuration.max_age_days
         if age is None:
-            return "the advisories do not say how old they are"
+            return "the age of the advisories is unknown"
         return f"the newest advisory is {age} days old, more than max_age_days ({most})" if age > most else ""
 
 
@@ -140,14 +140,14 @@ def _stale(reason: str) -> Gap:
 
 
 def _threats(advisories: Iterable[Advisory], dependency: Dependency) -> Iterator[Advisory]:
-    """Of a package that is not pinned: records of malice that hold for every version, or for one that the range admits."""
+    """Yield the malware records of an unpinned package that cover every version, or one that its range admits."""
     for advisory in advisories:
         if advisory.malicious and (advisory.affects_all or _admits(dependency, advisory)):
             yield advisory
 
 
 def _admits(dependency: Dependency, advisory: Advisory) -> bool:
-    """Whether an installer may choose an enumerated version. Ranges of npm are not evaluated."""
+    """Return whether an installer may choose one of the listed versions. npm ranges are not evaluated."""
     if dependency.ecosystem != PYPI or advisory.ranges:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What parsers of manifests yield and advisories are asked for; it knows no file format and no database."""
+"""Data types for dependencies, indexes and unparsed parts of manifests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 PYPI = "PyPI"
 NPM = "npm"
-CONDA = "conda"  # packages of conda channels, for which OSV has no advisories
+CONDA = "conda"  # packages from conda channels, for which OSV has no advisories
 
 _RUNS = re.compile(r"[-_.]+")
 NAMES = {
@@ -18,7 +18,7 @@ NAMES = {
 
 
 def normal(ecosystem: str, name: str) -> str:
-    """The name under which an ecosystem knows a package: PEP 503 for Python, as written for npm, whose old names differ in case."""
+    """Return the normalized name of a package: by PEP 503 for Python; unchanged for npm, where old names may differ only in case."""
     if ecosystem == NPM:
         return name
     return _RUNS.sub("-", name).lower()
@@ -26,7 +26,7 @@ def normal(ecosystem: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A package that a manifest asks for. `version` is None unless pinned exactly; `start` and `end` are characters of the text."""
+    """A package that a manifest requires. `version` is None unless it is pinned exactly; `start` and `end` are offsets in characters."""
 
     ecosystem: str
     name: str
@@ -38,12 +38,12 @@ class Dependency:
 
     @property
     def key(self) -> tuple[str, str, str | None]:
-        """What advisories are asked for: a package of conda under the name of PyPI."""
+        """The key for looking up advisories. A conda package is looked up under its PyPI name."""
         return PYPI if self.ecosystem == CONDA else self.ecosystem, normal(self.ecosystem, self.name), self.version
 
     @property
     def shown(self) -> str:
-        """Name and version, the same for all ecosystems: `a@1.0` would be masked as a mail address."""
+        """Name and version, in one form for all ecosystems, because `a@1.0` would be masked as an email address."""
         if self.version:
             return f"{self.name}=={self.version}"
         return f"{self.name}{self.specifier}"[:200]
@@ -51,7 +51,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A package index beside, or in place of, the default one; `option` is how the manifest calls it."""
+    """A package index in addition to, or instead of, the default one. `option` is the manifest's name for it."""
 
     option: str
     url: str
@@ -61,7 +61,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of a manifest that was not understood, or that leads to another file."""
+    """A part of a manifest that could not be parsed, or that refers to another file."""
 
     reason: str
     line: int | None = None
@@ -71,12 +71,12 @@ Item = Dependency | Index | Unread
 
 
 class Unparsable(Exception):
-    """The manifest as a whole is not what its name says."""
+    """Raised if a manifest as a whole does not have the format that its name indicates."""
 
 
 @dataclass(slots=True)
 class Manifest:
-    """Everything in a file, each dependency once, where it first stands."""
+    """The contents of a manifest, with each dependency once, at its first occurrence."""
 
     dependencies: list[Dependency] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Manifest:
     _seen: set[tuple[str, str, str | None, str | None]] = field(default_factory=set)
 
     def add(self, item: Item) -> None:
-        """Take one item of a parser."""
+        """Add one item from a parser."""
         if isinstance(item, Index):
             self.indexes.append(item)
         elif isinstance(item, Unread):

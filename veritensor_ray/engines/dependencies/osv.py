@@ -1,4 +1,4 @@
-"""OSV's service over HTTP: batches, pages, retries, a cache on disk; whatever goes wrong is an answer that is missing, never an error."""
+"""Queries the OSV service over HTTP, with batches, pages, retries and a cache on disk. A failure is a missing answer, never an error."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str | None]
 _log = logging.getLogger("veritensor_ray.engines.dependencies")
 
-_BATCH = 1_000  # queries in one request: the service's own bound
+_BATCH = 1_000  # queries in one request: the service's own limit
 _PAGES = 100
 _ANSWER_BYTES = 64 << 20
-_PAUSE = 300.0  # seconds in which a service that could not be reached is left alone
+_PAUSE = 300.0  # seconds before an unreachable service is tried again
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(slots=True)
 class Reply:
-    """`found` holds what is affected; `unanswered` what the service did not answer, and `reason` why."""
+    """`found` holds the advisories of affected packages, `unanswered` the keys without an answer, and `reason` why."""
 
     found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
     unanswered: set[Key] = field(default_factory=set)
@@ -40,7 +40,7 @@ class Reply:
 
 
 class Unreachable(Exception):
-    """No usable answer after all tries; `refused` says that the service answered and will not take this request."""
+    """Raised if no attempt got a usable answer. `refused` means that the service answered but rejected the request."""
 
     def __init__(self, reason: str, refused: bool = False) -> None:
         super().__init__(reason)
@@ -48,7 +48,7 @@ class Unreachable(Exception):
 
 
 class OsvClient:
-    """Asks in batches. Holds one connection, made when it is first needed."""
+    """Queries the service in batches over one connection, which is opened on first use."""
 
     def __init__(self, configuration: Osv) -> None:
         self._configuration = configuration
@@ -60,7 +60,7 @@ class OsvClient:
         self._said = False
 
     def ask(self, keys: Sequence[Key]) -> Reply:
-        """Advisories for every key; of a key without a version all that there are about the package."""
+        """Return advisories for every key. A key without a version gets all malware records of its package."""
         reply = Reply()
         deadline = time.monotonic() + self._configuration.seconds
         ids: dict[Key, list[tuple[str, str]]] = {}
@@ -80,7 +80,7 @@ class OsvClient:
         try:
             answers = self._query(keys, deadline)
         except Unreachable as error:
-            if error.refused and len(keys) > 1:  # one odd version must not cost the others
+            if error.refused and len(keys) > 1:  # one unusual version must not affect the others
                 half = len(keys) // 2
                 self._batch(keys[:half], ids, deadline, reply)
                 self._batch(keys[half:], ids, deadline, reply)
@@ -96,10 +96,10 @@ class OsvClient:
         reply.reason = f"OSV.dev unreachable: {error}"
         if not self._said:
             self._said = True
-            _log.debug("OSV.dev unreachable at %s (%s): known vulnerabilities are not checked, names are", self._url, error)
+            _log.debug("OSV.dev unreachable at %s (%s): known vulnerabilities are not checked, but names are", self._url, error)
 
     def _query(self, keys: Sequence[Key], deadline: float) -> dict[Key, list[tuple[str, str]]]:
-        """Ids and times of change, page by page."""
+        """Return ids with their times of change, gathered from all pages."""
         found: dict[Key, list[tuple[str, str]]] = {key: [] for key in keys}
         waiting: list[tuple[Key, str | None]] = [(key, None) for key in keys]
         for _ in range(_PAGES):
@@ -116,7 +116,7 @@ class OsvClient:
         raise Unreachable(f"more than {_PAGES} pages for one query")
 
     def _details(self, key: Key, entries: Sequence[tuple[str, str]], deadline: float, reply: Reply) -> None:
-        """The records behind the ids. A package that is not pinned is asked for malice only."""
+        """Fetch the records behind the ids; for an unpinned package, only its malware records."""
         wanted = [entry for entry in entries if key[2] or entry[0].startswith("MAL-")]
         try:
             records = [self._record(name, modified, deadline) for name, modified in wanted]
@@ -135,7 +135,7 @@ class OsvClient:
         return cached
 
     def _call(self, path: str, deadline: float, body: Any, read: Any) -> Any:
-        """What `read` makes of the answer, after as many tries as are configured; nonsense is tried again like silence."""
+        """Return the answer as parsed by `read`, after at most the configured number of attempts. An invalid answer is retried too."""
         now = time.monotonic()
         if now < self._down_until:
             raise Unreachable(self._reason)
@@ -153,14 +153,14 @@ class OsvClient:
         try:
             with self._connected().stream("GET" if body is None else "POST", self._url + path, json=body) as response:
                 if response.status_code in _RETRIED:
-                    raise Again(f"it answers {response.status_code}", retry_after(response.headers.get("retry-after")))
+                    raise Again(f"it answered {response.status_code}", retry_after(response.headers.get("retry-after")))
                 if response.status_code != 200:
-                    raise Unreachable(f"it answers {response.status_code}", refused=response.status_code in (400, 404, 413, 422))
+                    raise Unreachable(f"it answered {response.status_code}", refused=response.status_code in (400, 404, 413, 422))
                 return read(json.loads(b"".join(_bounded(response.iter_bytes()))))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Again(type(error).__name__ + (f": {error}" if str(error) else "")) from None
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-            raise Again(f"it answers nonsense ({str(error)[:80]})") from None
+            raise Again(f"its answer is invalid ({str(error)[:80]})") from None
 
     def _connected(self) -> httpx.Client:
         if self._http is None:
@@ -176,17 +176,17 @@ def _question(key: Key, token: str | None) -> dict[str, Any]:
     ecosystem, name, version = key
     question: dict[str, Any] = {"package": {"ecosystem": ecosystem, "name": name}}
     if version is not None:
-        question["version"] = version.partition("+")[0]  # local builds are of the public version
+        question["version"] = version.partition("+")[0]  # local builds are based on the public version
     if token is not None:
         question["page_token"] = token
     return question
 
 
 def _results(answer: Any, count: int) -> list[tuple[list[tuple[str, str]], str | None]]:
-    """Ids with their times, and the token of the next page, for each query. Raises ValueError for anything else."""
+    """Return, for each query, ids with their times and the token of the next page. Raises ValueError for any other form."""
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list) or len(results) != count:
-        raise ValueError("not as many results as queries")
+        raise ValueError("the number of results differs from the number of queries")
     return [_result(one) for one in results]
 
 
@@ -195,11 +195,11 @@ def _result(one: Any) -> tuple[list[tuple[str, str]], str | None]:
         return [], None
     vulnerabilities = (one.get("vulns") or []) if isinstance(one, dict) else None
     if not isinstance(one, dict) or not isinstance(vulnerabilities, list):
-        raise TypeError("a result of another form")
+        raise TypeError("a result has an unexpected form")
     entries = []
     for entry in vulnerabilities:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not ID.match(entry["id"]):
-            raise ValueError("a result without an id")
+            raise ValueError("a result has no id")
         entries.append((entry["id"], str(entry.get("modified", ""))[:40]))
     token = one.get("next_page_token")
     return entries, token if isinstance(token, str) and token else None
@@ -210,5 +210,5 @@ def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         total += len(chunk)
         if total > _ANSWER_BYTES:
-            raise Again(f"it answers with more than {_ANSWER_BYTES} bytes")
+            raise Again(f"its answer has more than {_ANSWER_BYTES} bytes")
         yield chunk

@@ -1,4 +1,4 @@
-"""OSV's `all.zip` to the offline database: every record checked, bounded and counted; it knows neither manifests nor the network."""
+"""Imports OSV's `all.zip` into the offline database, checking, limiting and counting every record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from veritensor_ray.errors import CannotRunError, UsageError
 ENTRIES = 3_000_000
 ENTRY_BYTES = 16 << 20
 TOTAL_BYTES = 32 << 30
-RATIO = 1000  # of an entry above a megabyte: OSV's own stay below 60
+RATIO = 1000  # compression ratio of an entry above a megabyte: OSV's own stay below 60
 _BATCH = 2_000
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,7 +41,7 @@ DO UPDATE SET modified = excluded.modified, data = excluded.data WHERE excluded.
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import took and what it left out, by reason."""
+    """The number of records and rows that an import wrote, and of the records it rejected, by reason."""
 
     records: int = 0
     rows: int = 0
@@ -52,9 +52,9 @@ class ImportReport:
 def import_archives(
     archives: Iterable[Path], output: Path, progress: Callable[[int], None] = lambda done: None, imported: datetime | None = None
 ) -> ImportReport:
-    """Write the database anew from all archives; the old one stays until the new one is whole. `imported` is noted in it; default: now.
+    """Rebuild the database from all archives, keeping the old one until the new one is complete. `imported` is stored in it; default: now.
 
-    Raises UsageError for what is no archive of OSV records, CannotRunError where nothing can be written.
+    Raises UsageError for a file that is not an archive of OSV records, and CannotRunError if the database cannot be written.
     """
     paths = list(archives)
     report = ImportReport()
@@ -116,7 +116,7 @@ def _archive(connection: sqlite3.Connection, path: Path, report: ImportReport, p
             report.rejected[str(error).partition(":")[0][:80]] += 1
             continue
         if not found:
-            report.rejected["withdrawn" if record.get("withdrawn") else "about no package of PyPI or npm"] += 1
+            report.rejected["withdrawn" if record.get("withdrawn") else "not about a PyPI or npm package"] += 1
             continue
         report.records += 1
         modified = _moment(record.get("modified"), now)
@@ -131,7 +131,7 @@ def _archive(connection: sqlite3.Connection, path: Path, report: ImportReport, p
 
 
 def _moment(value: Any, now: datetime) -> str:
-    """A time stamp as text that sorts; what lies in the future, or is none, says nothing about age."""
+    """Return a timestamp as sortable text, or an empty text for one that is invalid or in the future and so says nothing about age."""
     try:
         moment = datetime.fromisoformat(value)
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -141,36 +141,36 @@ def _moment(value: Any, now: datetime) -> str:
 
 
 def _records(path: Path, report: ImportReport) -> Iterator[Any]:
-    """The parsed entries of an archive; those out of bounds or broken are counted by reason."""
+    """Yield the parsed entries of an archive. Entries that are broken or exceed a limit are counted by reason."""
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise UsageError(f"{path} is no zip archive of advisories: {error}") from None
+        raise UsageError(f"{path} is not a ZIP archive of advisories: {error}") from None
     with archive:
         entries = archive.infolist()
         if len(entries) > ENTRIES:
-            raise UsageError(f"{path} has more than {ENTRIES} entries: this is no archive of advisories")
+            raise UsageError(f"{path} has more than {ENTRIES} entries, so it is not an archive of advisories")
         total = 0
         for entry in entries:
             if not entry.filename.endswith(".json"):
-                report.rejected["entry that is no JSON file"] += 1
+                report.rejected["not a JSON file"] += 1
                 continue
             data = _entry(archive, entry, report)
             total += len(data)
             if total > TOTAL_BYTES:
-                raise UsageError(f"{path} unpacks to more than {TOTAL_BYTES} bytes: this is no archive of advisories")
+                raise UsageError(f"{path} unpacks to more than {TOTAL_BYTES} bytes, so it is not an archive of advisories")
             if not data:
                 continue
             try:
                 yield json.loads(data)
             except (ValueError, RecursionError):
-                report.rejected["no JSON"] += 1
+                report.rejected["invalid JSON"] += 1
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, report: ImportReport) -> bytes:
-    """The bytes of an entry, never more than the bound; empty, and counted, where they cannot be had."""
+    """Return the bytes of an entry, never more than the limit. If they cannot be read, count the entry and return no bytes."""
     if entry.file_size > ENTRY_BYTES or (entry.file_size > 1 << 20 and entry.file_size > RATIO * max(entry.compress_size, 1)):
-        report.rejected["larger than 16 MiB, or packed beyond belief"] += 1
+        report.rejected["larger than 16 MiB, or compressed at an implausible ratio"] += 1
         return b""
     try:
         with archive.open(entry) as file:
@@ -179,7 +179,7 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, report: ImportRepor
         report.rejected["damaged entry"] += 1
         return b""
     if len(data) > ENTRY_BYTES:
-        report.rejected["larger than 16 MiB, or packed beyond belief"] += 1
+        report.rejected["larger than 16 MiB, or compressed at an implausible ratio"] += 1
         return b""
     if not data:
         report.rejected["empty entry"] += 1

@@ -1,4 +1,4 @@
-"""Advisories in the OSV format: brought to a compact form, and matched by OSV's rules; it knows no database and no network."""
+"""Converts advisories in the OSV format to a compact form, and matches them by OSV's rules."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _SUMMARY = 160
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 _MOST = 50_000  # versions, events or aliases of one record
-_LOWEST = (-1,)  # `introduced: "0"`: before every version
+_LOWEST = (-1,)  # `introduced: "0"` sorts before every version
 
 Range = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Advisory:
-    """One record, as far as it is about one package. `versions` are canonical, and hold only those that no range covers."""
+    """The part of a record that concerns one package. `versions` are canonical and include only those that no range covers."""
 
     id: str
     aliases: tuple[str, ...]
@@ -38,7 +38,7 @@ class Advisory:
 
     @property
     def malicious(self) -> bool:
-        """Whether the package itself is the attack."""
+        """Whether the record reports the package itself as malicious."""
         return any(name.startswith("MAL-") for name in (self.id, *self.aliases))
 
     @functools.cached_property
@@ -46,11 +46,11 @@ class Advisory:
         return tuple(_sorted(self.ecosystem, events) for events in self.ranges)
 
     def affects(self, version: str) -> bool:
-        """Whether `versions` holds it or any range does."""
+        """Return whether `versions` or a range contains a version."""
         if self.versions and canonical(self.ecosystem, version) in self.versions:
             return True
         key = order(self.ecosystem, version)
-        if key is None:  # no version that can be compared: only a range without an end is sure to hold it
+        if key is None:  # the version cannot be compared: only a range without an end is sure to contain it
             return self.affects_all
         return any(_inside(events, (1, key)) for events in self._ordered)
 
@@ -60,27 +60,27 @@ class Advisory:
         return any(all(kind == "introduced" for kind, _ in events) and ("introduced", "0") in events for events in self.ranges)
 
     def fixed_after(self, version: str | None) -> list[str]:
-        """The versions that end a range, above the given one."""
+        """Return the fixed versions above the given one, in order."""
         fixed = {value for events in self.ranges for kind, value in events if kind == "fixed"}
         low = order(self.ecosystem, version) if version else None
         keyed = [(key, value) for value in fixed if (key := order(self.ecosystem, value)) is not None and (low is None or key > low)]
         return [value for _, value in sorted(keyed)]
 
     def packed(self) -> bytes:
-        """For a database; `unpacked` reads it."""
+        """Return the advisory as bytes for a database; `unpacked` reads them."""
         fields = [self.id, self.aliases, self.summary, self.severity, sorted(self.versions), self.ranges]
         return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def unpacked(ecosystem: str, data: bytes) -> Advisory:
-    """What `packed` wrote."""
+    """Read an advisory that `packed` wrote."""
     name, aliases, summary, severity, versions, ranges = json.loads(data)
     events = tuple(tuple((kind, value) for kind, value in events) for events in ranges)
     return Advisory(name, tuple(aliases), summary, severity, ecosystem, frozenset(versions), events)
 
 
 def _sorted(ecosystem: str, events: Range) -> tuple[tuple[Any, str], ...]:
-    """Events by version, those of one version in the record's order. An end that is no version ends nothing: better an alarm too many."""
+    """Sort events by version, stably. An end that is not a version is ignored, which errs on the side of a finding."""
     keyed: list[tuple[Any, str]] = []
     for kind, value in events:
         key = order(ecosystem, value)
@@ -92,7 +92,7 @@ def _sorted(ecosystem: str, events: Range) -> tuple[tuple[Any, str], ...]:
 
 
 def _inside(events: Iterable[tuple[Any, str]], version: Any) -> bool:
-    """OSV's evaluation: walk the events up to the version."""
+    """Return whether a range contains a version, by OSV's algorithm: walk the events up to the version."""
     vulnerable, limits, below = False, False, False
     for at, kind in events:
         if kind == "introduced":
@@ -107,9 +107,9 @@ def _inside(events: Iterable[tuple[Any, str]], version: Any) -> bool:
 
 
 def advisories(record: Any) -> Iterator[tuple[str, Advisory]]:
-    """Package name and advisory for every package of a record. Raises ValueError for what is no OSV record; withdrawn ones have none."""
+    """Yield name and advisory for every package of a record; a withdrawn record has none. Raises ValueError for an invalid record."""
     if not isinstance(record, dict) or not isinstance(record.get("id"), str) or not ID.match(record["id"]):
-        raise ValueError("no OSV record: it has no usable id")
+        raise ValueError("not an OSV record: it has no usable id")
     if record.get("withdrawn"):
         return
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
@@ -128,7 +128,7 @@ def _advisory(record: Mapping[str, Any], ecosystem: str, parts: Sequence[Mapping
     ranges = tuple(events for part in parts for found in _dicts(part.get("ranges")) if (events := _events(found)))
     ordered = [_sorted(ecosystem, events) for events in ranges]
     listed = {canonical(ecosystem, value) for part in parts for value in _strings(part.get("versions"), _MOST) if len(value) <= LONGEST}
-    # Most records enumerate what their ranges say already: half of a database would be that.
+    # Most records also list the versions that their ranges cover, which would double the size of a database.
     odd = frozenset(value for value in listed if not _covered(ecosystem, value, ordered))
     severities = [word for part in parts if (word := severity_of(record, part)) is not None]
     return Advisory(
@@ -148,7 +148,7 @@ def _covered(ecosystem: str, version: str, ranges: Iterable[Sequence[tuple[Any, 
 
 
 def _events(found: Mapping[str, Any]) -> Range:
-    """The events of a range of versions; ranges of commits say nothing about versions."""
+    """Return the events of a version range. Commit ranges say nothing about versions and have none."""
     if found.get("type") not in ("ECOSYSTEM", "SEMVER"):
         return ()
     events = [
@@ -161,7 +161,7 @@ def _events(found: Mapping[str, Any]) -> Range:
 
 
 def _summary(record: Mapping[str, Any]) -> str:
-    """One line of what the record says; of a long text the first sentence."""
+    """Return a one-line summary of a record: the first sentence of its text."""
     for key in ("summary", "details"):
         text = record.get(key)
         if isinstance(text, str) and text.strip():
@@ -182,30 +182,30 @@ def _strings(value: Any, most: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Records about the same flaw, under all their names: CVE first, else the shortest way to look it up."""
+    """Records about the same flaw, under all their names: malware ids first, then CVE, GHSA and PYSEC ids."""
 
     names: tuple[str, ...]
     members: tuple[Advisory, ...]
 
     @property
     def malicious(self) -> bool:
-        """Whether any record says so."""
+        """Whether any record reports the package as malicious."""
         return any(member.malicious for member in self.members)
 
     @property
     def severity(self) -> str:
-        """The worst word; `medium` where no record has one, as for most of PYSEC."""
+        """The highest severity of the records, or `medium` if none has one, as is the case for most PYSEC records."""
         words = [member.severity for member in self.members if member.severity]
         return max(words, key=SEVERITIES.index) if words else "medium"
 
     @property
     def summary(self) -> str:
-        """Of the first record that has one."""
+        """The summary of the first record that has one."""
         return next((member.summary for member in self.members if member.summary), "")
 
 
 def grouped(found: Iterable[Advisory]) -> list[Group]:
-    """Advisories joined over their aliases, so that one flaw is one finding."""
+    """Group advisories by their aliases, so that each flaw is reported once."""
     owner: dict[str, list[Advisory]] = {}
     for advisory in sorted(found, key=lambda one: one.id):
         members = [advisory]

@@ -1,4 +1,4 @@
-"""How bad an advisory is: the base score of CVSS 3.0 and 3.1 by its public formula, or the word that the record uses."""
+"""Determines an advisory's severity: the rating in its record, or the base score of CVSS 3.0 and 3.1 by the public formula."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def base_score(vector: str) -> float | None:
-    """Of `CVSS:3.1/AV:N/…`; None for other versions of CVSS and for what is no vector. (FIRST, CVSS v3.1 specification, section 7.1)"""
+    """Return the base score of a vector such as `CVSS:3.1/AV:N/…`, or None for other CVSS versions and invalid vectors.
+
+    Source: FIRST, CVSS v3.1 specification, section 7.1.
+    """
     head, *parts = vector.strip().split("/")
     if head not in ("CVSS:3.0", "CVSS:3.1"):
         return None
@@ -39,13 +42,13 @@ def base_score(vector: str) -> float | None:
 
 
 def _rounded_up(score: float) -> float:
-    """To one decimal, upwards, free of the noise of floating point (appendix A of the specification)."""
+    """Round up to one decimal without floating-point noise (appendix A of the specification)."""
     scaled = round(score * 100_000)
     return scaled / 100_000 if scaled % 10_000 == 0 else (math.floor(scaled / 10_000) + 1) / 10
 
 
 def rating(score: float) -> str:
-    """The word for a base score (section 5 of the specification); `info` for none."""
+    """Return the severity for a base score (section 5 of the specification); `info` for a score of zero."""
     for word, least in (("critical", 9.0), ("high", 7.0), ("medium", 4.0), ("low", 0.1)):
         if score >= least:
             return word
@@ -53,7 +56,7 @@ def rating(score: float) -> str:
 
 
 def severity_of(record: Mapping[str, Any], affected: Mapping[str, Any]) -> str | None:
-    """The record's own word first, which its editors may have set against the score; then its CVSS vectors; None where it has neither."""
+    """Return the record's own rating, which its editors may have set in spite of the score, else that of its CVSS vectors, else None."""
     for holder in (record, affected):
         for key in ("database_specific", "ecosystem_specific"):
             specific = holder.get(key)

@@ -1,4 +1,4 @@
-"""Names that pass for popular ones: slips of a key, look-alike letters, separators, word order, affixes; it knows no manifest."""
+"""Detects names that imitate popular ones through typos, look-alike characters, separators, word order or affixes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from veritensor_ray.engines.dependencies.model import NPM, PYPI
 
-_EDITED = 5  # characters; shorter names are one slip away from each other by nature
-_LONG = 7  # from here on a slip is rarely another word
-_TWO_SLIPS = 10  # characters that a name needs for two slips to be less than another word
+_EDITED = 5  # characters; shorter names are naturally one typo away from each other
+_LONG = 7  # from this length on, a typo rarely produces another word
+_TWO_SLIPS = 10  # characters a name needs before two typos are unlikely to produce another word
 _LONGEST = 64
-_HEAD = 1_000  # the most popular: what attackers imitate. Short names, two slips and affixes are compared with these only
+_HEAD = 1_000  # the most popular names, which attackers imitate. Short names, two typos and affixes are compared only with these
 _SEPARATORS = re.compile(r"[-_./@~]+")
 _AFFIXES = {
     PYPI: frozenset({"python", "python2", "python3", "py", "py2", "py3", "pip", "pypi", "official", "original", "latest", "install"}),
     NPM: frozenset({"js", "node", "nodejs", "npm", "official", "original", "latest", "install"}),
 }
-# Letters that look like Latin ones, beside those that Unicode's compatibility forms map anyway: each pair is the letter and its model.
+# Letters that look like Latin ones, besides those that Unicode's compatibility forms map: each pair is a letter and its Latin look-alike.
 _PAIRS = (
     "аa еe оo рp сc уy хx іi їi јj ѕs ԁd ԛq ԝw һh ӏl кk мm тt вb нh гr пn αa βb εe κk νv οo ρp τt υu χx ιi ωw ηn ɡg ıi łl øo đd ħh ŧt ʟl ᴏo"
 )
@@ -30,7 +30,7 @@ _ALIKE = str.maketrans("01i|", "olll")
 
 @dataclass(frozen=True, slots=True)
 class Squat:
-    """A name passes for `target`; `how` says by which trick. `exists` says that the name was in the registry when the list was made."""
+    """An imitation of `target`. `how` names the technique; `exists` means that the name was in the registry when the list was made."""
 
     target: str
     how: str
@@ -39,17 +39,17 @@ class Squat:
 
 
 def skeleton(name: str) -> str:
-    """The name as the eye reads it: accents off, look-alikes of one shape, no separators."""
+    """Return a name as the eye reads it: without accents and separators, and with look-alike characters unified."""
     if not name.isascii():
         name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     return _SEPARATORS.sub("", name.lower().translate(_LETTERS).translate(_ALIKE)).replace("rn", "m").replace("vv", "w")
 
 
 class Lookalikes:
-    """An index over the names of one ecosystem that are imitated: the first `targets` of a list by popularity.
+    """An index of the names in one ecosystem that are worth imitating: the first `targets` of a list sorted by popularity.
 
-    The rest of the list is never taken for an imitation. `existing` are further names of the registry that are like a popular one: these
-    imitate with low severity at most. A look-up costs some ten probes of dictionaries.
+    The rest of the list never counts as an imitation. `existing` are further registry names that resemble a popular one: their severity
+    is low at most. A lookup costs about ten dictionary probes.
     """
 
     def __init__(self, ecosystem: str, popular: Sequence[str], targets: int, existing: Iterable[str] = ()) -> None:
@@ -75,11 +75,11 @@ class Lookalikes:
                 self._ends.setdefault(name[0] + name[-1], []).append(name)
 
     def is_popular(self, name: str) -> bool:
-        """Whether the name stands in the list."""
+        """Return whether the list contains a name."""
         return name in self._known
 
     def check(self, name: str) -> Squat | None:
-        """What a normalised name passes for, if anything."""
+        """Return the popular name that a normalized name imitates, if any."""
         if name in self._known or not name or len(name) > _LONGEST:
             return None
         lower = name.lower()
@@ -95,18 +95,18 @@ class Lookalikes:
         if target is not None and (not name.isascii() or len(name) >= _EDITED):
             separated = _SEPARATORS.sub("", name) == _SEPARATORS.sub("", target.lower())
             if separated:
-                yield Squat(target, "other separators", "medium" if self._head(target) else "low")
+                yield Squat(target, "different separators", "medium" if self._head(target) else "low")
             else:
                 yield Squat(target, "look-alike characters", "medium" if name.isascii() and not self._head(target) else "high")
         for target in self._first(self._near.of(name) if len(name) >= _EDITED else ()):
             if len(name) >= _LONG or self._head(target):
-                yield Squat(target, "one slip of a key", "high" if len(name) >= _LONG and self._head(target) else "medium")
+                yield Squat(target, "one typo", "high" if len(name) >= _LONG and self._head(target) else "medium")
         if (target := self._orders.get(_order(name))) is not None:
-            yield Squat(target, "another order of the words", "low")
+            yield Squat(target, "different word order", "low")
         if (target := self._without_affix(name)) is not None:
-            yield Squat(target, "a word put before or behind it", "medium")
+            yield Squat(target, "an added prefix or suffix", "medium")
         for target in self._first(self._two_slips(name)):
-            yield Squat(target, "two slips of a key", "low")
+            yield Squat(target, "two typos", "low")
 
     def _head(self, target: str) -> bool:
         return self._rank[target] < _HEAD
@@ -115,7 +115,7 @@ class Lookalikes:
         return sorted(targets, key=self._rank.__getitem__)[:1]
 
     def _two_slips(self, name: str) -> list[str]:
-        """Long names with the same first and last letter."""
+        """Return long names with the same first and last letter that are at most two typos away."""
         if len(name) < _TWO_SLIPS:
             return []
         near = (other for other in self._ends.get(name[0] + name[-1], ()) if abs(len(other) - len(name)) <= 2)
@@ -130,13 +130,16 @@ class Lookalikes:
         return None
 
     def _scoped(self, name: str) -> Iterator[Squat]:
-        """A scope belongs to its owner: only a scope that is like a popular one, around a name that is in that one, is an imitation."""
+        """Yield imitations of scoped names.
+
+        A scope belongs to its owner, so only a scope that resembles a popular one and holds a package of the same name counts.
+        """
         scope, _, rest = name[1:].partition("/")
         if scope in self._scopes:
             return
         for near in sorted(self._near_scopes.of(scope)):
             if f"@{near}/{rest}" in self._rank:
-                yield Squat(f"@{near}/{rest}", "one slip of a key", "high")
+                yield Squat(f"@{near}/{rest}", "one typo", "high")
 
 
 def _order(name: str) -> str:
@@ -145,7 +148,7 @@ def _order(name: str) -> str:
 
 
 class _OneSlip:
-    """Names by what is left of them when one character is dropped: two names one slip apart share such a rest."""
+    """Indexes names by their remainders after dropping one character: two names that are one typo apart share a remainder."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._rests: dict[str, str | tuple[str, ...]] = {}
@@ -155,7 +158,7 @@ class _OneSlip:
                 self._rests[rest] = name if there is None else (there, name) if isinstance(there, str) else (*there, name)
 
     def of(self, name: str) -> list[str]:
-        """The names one slip away; another digit is another version, not a slip."""
+        """Return the names that are one typo away. A different digit is a different version, not a typo."""
         get = self._rests.get
         found: set[str] = set()
         for rest in (name, *_rests(name)):
@@ -173,7 +176,7 @@ def _another_digit(a: str, b: str) -> bool:
 
 
 def distance(a: str, b: str) -> int:
-    """Edits from one to the other: characters put in, dropped, changed, and neighbours swapped (optimal string alignment)."""
+    """Count the edits between two names: insertions, deletions, changes and swaps of neighbors (optimal string alignment)."""
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):

@@ -1,4 +1,4 @@
-"""Versions: the order of PEP 440 and of Semantic Versioning, and one spelling for equal ones; it knows no advisories."""
+"""Orders versions by PEP 440 and Semantic Versioning, and gives equal versions one spelling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from veritensor_ray.engines.dependencies.model import NPM
 
-LONGEST = 256  # characters; longer ones are no versions
+LONGEST = 256  # characters; a longer text is not a version
 _SEMVER = re.compile(
     r"[v=\s]*(\d{1,16})(?:\.(\d{1,16}))?(?:\.(\d{1,16}))?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]*)?\s*\Z"
 )
@@ -18,7 +18,7 @@ _SEMVER = re.compile(
 
 @functools.lru_cache(maxsize=65_536)
 def order(ecosystem: str, text: str) -> Any:
-    """A key that sorts versions of one ecosystem, None for what is no version. Local parts (`+cu118`) do not count."""
+    """Return a key that sorts versions of one ecosystem, or None for an invalid version. Local parts (`+cu118`) are ignored."""
     if len(text) > LONGEST:
         return None
     if ecosystem == NPM:
@@ -41,7 +41,7 @@ def _semver(text: str) -> tuple[Any, ...] | None:
 
 
 def canonical(ecosystem: str, text: str) -> str:
-    """One spelling for equal versions: `1.0` and `1.0.0` of Python; what is no version stays as it is."""
+    """Return one spelling for equal versions, such as `1.0` and `1.0.0` of Python. An invalid version stays unchanged."""
     key = order(ecosystem, text)
     if key is None:
         return text.strip()

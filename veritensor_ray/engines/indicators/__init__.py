@@ -1,4 +1,4 @@
-"""Indicators of compromise that the user brings: digests of files, domains, addresses and URLs; it knows neither Ray nor where bytes come from."""
+"""Finds the user's indicators of compromise: file digests, domains, IP addresses and URLs."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from veritensor_ray.media_types import is_text_type
 from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 8 << 20
-_LONGEST = 2048  # characters of a URL that are looked at
+_LONGEST = 2048  # most characters of a URL that are examined
 
 
 def _rule(name: str, title: str, severity: str, category: str = "malware") -> Rule:
     return Rule(
         f"indicators.{name}",
         title,
-        "It is in a list of indicators that this run was given with --iocs.",
+        "The match is on a list of indicators that was passed to this run with --iocs.",
         category,
         severity,
-        "Follow the source of the list: find out how it came into the corpus and what has read it.",
+        "Follow the guidance of the list's source. Find out how the indicator got into the corpus and which systems have read it.",
     )
 
 
 RULES = (
     _rule("file-hash", "File on the list of indicators", "critical"),
     _rule("domain", "Domain on the list of indicators", "high"),
-    _rule("ip-address", "Address on the list of indicators", "high"),
+    _rule("ip-address", "IP address on the list of indicators", "high"),
     _rule("url", "URL on the list of indicators", "high"),
 )
 _DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\])"
@@ -50,7 +50,7 @@ _IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:
 
 
 class IndicatorEngine:
-    """Looks every digest, host and URL up in the lists; without lists it applies to nothing."""
+    """Looks up every digest, host and URL in the lists. Without lists, it applies to no file."""
 
     name = "indicators"
     version = "1"
@@ -58,12 +58,12 @@ class IndicatorEngine:
 
     def __init__(self, settings: Settings) -> None:
         self._files = tuple(settings.iocs)
-        self.version = self.version if self._files else f"{self.version}-idle"  # it applies to other files then
+        self.version = self.version if self._files else f"{self.version}-idle"  # because `applies` answers differently then
         self._loaded: Indicators | None = None
         self._automaton: Automaton | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None, "_automaton": None}  # an automaton does not pickle
+        return {**self.__dict__, "_loaded": None, "_automaton": None}  # an automaton cannot be pickled
 
     def _lists(self) -> Indicators:
         if self._loaded is None:
@@ -73,30 +73,30 @@ class IndicatorEngine:
         return self._loaded
 
     def applies(self, about: FileInfo) -> bool:
-        """To every file, once there is a list."""
+        """Return True for every file if there is a list."""
         return bool(self._files)
 
     def load(self, models: ModelStore) -> None:
-        """Read the lists. Raises UsageError for a line that is no indicator."""
+        """Read the lists. Raises UsageError for a line that is not an indicator."""
         self._lists()
 
     def rules(self) -> Sequence[Rule]:
-        """One a kind of indicator."""
+        """Return one rule for each kind of indicator."""
         return RULES
 
     def fingerprint(self) -> str:
-        """Over the indicators."""
+        """Return a digest of the indicators."""
         return hashlib.sha256(f"{self.version}\0{self._lists().digest()}".encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Hits for hosts and URLs, defanged ones too."""
+        """Return hits for hosts and URLs, including defanged ones."""
         if not self._files:
             return []
         column = texts.column("text")
         return [hit for row in self._rows(column) if (text := column[row].as_py()) for hit in self._in(text, row)]
 
     def _rows(self, column: pa.Array) -> Iterable[int]:
-        """Those whose texts may name a listed host."""
+        """Return the rows whose texts may contain a listed host."""
         known = self._lists()
         if not known.hosts and not known.urls:
             return ()
@@ -107,7 +107,7 @@ class IndicatorEngine:
         return sorted({joined.first + joined.index(end - 1) for joined, ends in found for _, end in ends})
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
-        """The digest of the file, and hosts and URLs in bytes that are no text."""
+        """Yield hits for the file's digest, and for hosts and URLs in files that are not text."""
         known = self._lists()
         if not self._files:
             return

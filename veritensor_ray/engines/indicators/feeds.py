@@ -1,4 +1,4 @@
-"""Lists of indicators, one a line, as feeds give them; it reads no corpus."""
+"""Reads lists of indicators as feeds provide them, one per line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DEFANGED = (
     (re.compile(r"\[:\]"), ":"),
     (re.compile(r"^hxxp", re.IGNORECASE), "http"),
 )
-_LONGEST = 512  # characters of a path whose beginnings are looked up
+_LONGEST = 512  # most characters of a path whose prefixes are looked up
 
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """Digests, hosts (domains and addresses) and URLs without scheme, each with what its line says of it."""
+    """Digests, hosts (domains and IP addresses) and URLs without scheme, each with the note from its line."""
 
     sha256: dict[str, str]
     hosts: dict[str, str]
@@ -32,11 +32,11 @@ class Indicators:
     has_ipv6: bool = False
 
     def digest(self) -> str:
-        """Changes with any of them."""
+        """Return a digest that changes with any indicator."""
         return hashlib.sha256(repr([sorted(part.items()) for part in (self.sha256, self.hosts, self.urls)]).encode()).hexdigest()
 
     def host(self, host: str) -> tuple[str, str]:
-        """The listed name that `host` is, or is below of, and the rule's name; empty where there is none."""
+        """Return the listed name that `host` equals or is a subdomain of, and the rule's name; two empty texts if there is none."""
         if host in self.hosts:
             return host, "domain" if any(c.isalpha() for c in host) else "ip-address"
         rest = host
@@ -47,14 +47,14 @@ class Indicators:
         return "", ""
 
     def url(self, host: str, path: str) -> str:
-        """The listed URL that this is, or begins with at the end of a part of its path."""
+        """Return the listed URL that equals this one or is a prefix of it (up to the end of a path segment); empty if there is none."""
         if not self.urls or not path:
             return ""
         ends = [*(match.start() for match in re.finditer(r"[/?#&]", path[:_LONGEST])), len(path), len(path.rstrip(".,;:)]}"))]
         return next((whole for end in sorted(set(ends), reverse=True) if (whole := (host + path[:end]).rstrip("/")) in self.urls), "")
 
     def why(self, entry: str) -> str | None:
-        """What the list says of an entry."""
+        """Return the message for an entry with a note, or None."""
         note = self.sha256.get(entry) or self.hosts.get(entry) or self.urls.get(entry)
         return f"on the list of indicators: {note}" if note else None
 
@@ -63,14 +63,14 @@ NOTHING = Indicators({}, {}, {})
 
 
 def refanged(text: str) -> str:
-    """A host or URL as it was before someone made it safe to click."""
+    """Undo the defanging of a host or URL."""
     for pattern, plain in _DEFANGED:
         text = pattern.sub(plain, text)
     return text
 
 
 def host_and_path(text: str) -> tuple[str, str]:
-    """Lower-case host, without user and port, and the rest behind it."""
+    """Split a URL into its host, in lower case and without user and port, and the rest after it."""
     bare = _SCHEME.sub("", text)
     cut = re.search(r"[/?#]", bare)
     authority, path = (bare[: cut.start()], bare[cut.start() :]) if cut else (bare, "")
@@ -79,9 +79,9 @@ def host_and_path(text: str) -> tuple[str, str]:
 
 
 def load_lists(files: Sequence[str]) -> Indicators:
-    """Read lists: a digest, domain, address or URL a line, then, behind a comma or white space, a note. `#` begins a comment.
+    """Read lists with one digest, domain, IP address or URL per line, optionally followed by a comma or white space and a note.
 
-    Raises UsageError for a file that is not there or a line that is none of these.
+    `#` begins a comment. Raises UsageError for a file that cannot be read or a line of any other form.
     """
     found = Indicators({}, {}, {})
     ipv6 = False
@@ -98,7 +98,7 @@ def load_lists(files: Sequence[str]) -> Indicators:
 
 
 def _add(found: Indicators, line: str, where: str) -> bool:
-    """Sort one line in; whether it is an IPv6 address."""
+    """Add one line, and return whether it is an IPv6 address."""
     value, note = [*re.split(r"[,;\s]+", line.replace('"', ""), maxsplit=1), ""][:2]
     plain, note = refanged(value), note.lstrip("# ").strip()
     if _SHA256.fullmatch(plain.lower().removeprefix("sha256:")):
@@ -113,7 +113,7 @@ def _add(found: Indicators, line: str, where: str) -> bool:
         return address.version == 6
     host, path = host_and_path(plain)
     if not _DOMAIN.fullmatch(host) and not re.fullmatch(r"[\d.]+", host):
-        raise UsageError(f"{where}: {value[:80]!r} is no SHA-256 digest, domain, address or URL")
+        raise UsageError(f"{where}: {value[:80]!r} is not a SHA-256 digest, domain, IP address or URL")
     target, key = (found.urls, (host + path).rstrip("/")) if path.strip("/") else (found.hosts, host)
     target[key] = note
     return False

@@ -1,4 +1,4 @@
-"""Of each host on a list something that stands in every way of writing it, for an automaton to look for; it reads no text."""
+"""Chooses a part of each listed host that occurs in all its spellings, for an automaton to search."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from itertools import pairwise
 
 from veritensor_ray.engines.automaton import Automaton, Pattern, available
 
-MOST = 50_000  # patterns: of more the automaton would take seconds and much memory to make
-_PLAIN = 6  # characters of a label that is rare by itself
+MOST = 50_000  # patterns: compiling more would take the automaton seconds and much memory
+_PLAIN = 6  # characters from which a label is rare by itself
 _DOTS = (".", "[.]", "(.)", "[dot]")
 _IPV6 = rb":[0-9A-Fa-f]{0,4}:"
-_KELVIN = "\u212a".lower()  # a sign whose lower case is a plain k
+_KELVIN = "\u212a".lower()  # the Kelvin sign, whose lower case is a plain k
 
 
 def automaton_of(hosts: Iterable[str], ipv6: bool) -> Automaton | None:
-    """Finds the end of a part of each host; None where there is no Hyperscan, or not every host has such a part, and all has to be looked at."""
+    """Return an automaton that finds the end of a part of each host.
+
+    Returns None if Hyperscan is missing or a host has no such part; every text then has to be examined.
+    """
     parts = [list(_parts(host)) for host in hosts if ":" not in host]
     sources = {source for some in parts for source in some} | ({_IPV6} if ipv6 else set())
     if not sources or not all(parts) or len(sources) > MOST or not available():
@@ -25,9 +28,9 @@ def automaton_of(hosts: Iterable[str], ipv6: bool) -> Automaton | None:
 
 
 def _parts(host: str) -> Iterator[bytes]:
-    """Patterns of which one matches in any text that names the host: its longest label, or two neighbours with any dot between.
+    """Yield patterns, one of which matches in any text that contains the host: its longest label, or two adjacent labels joined by any dot.
 
-    Only ASCII is the same in small and capital letters to an automaton of bytes.
+    A byte automaton ignores case only in ASCII.
     """
     labels = host.split(".")
     longest = max((label for label in labels if label.isascii()), key=len, default="")
@@ -42,5 +45,5 @@ def _parts(host: str) -> Iterator[bytes]:
 
 def _written(text: str) -> Iterator[bytes]:
     yield re.escape(text).replace(_KELVIN, "(?:k|\u212a)").encode()
-    if text.startswith("http"):  # what is written hxxp is read so
+    if text.startswith("http"):  # hxxp is read as http
         yield re.escape(f"hxxp{text[4:]}").replace(_KELVIN, "(?:k|\u212a)").encode()

@@ -1,4 +1,4 @@
-"""Prompt injection: a linear model finds the stretches worth reading, a transformer reads them; it knows neither Ray nor where texts come from."""
+"""Detects prompt injection: a linear model selects the passages worth reading, and a transformer reads them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore, known_answers
 
-# What decides beside the weights of the transformer, which the name of a model is made of.
+# Files that affect the result besides the transformer's weights, which the model's name already identifies.
 _BESIDE = ("linear.safetensors", "tokenizer.json")
 
 RULE = Rule(
     id="injection.prompt",
-    title="Text that gives orders to a language model",
-    description="A classifier takes this passage for an attempt to override a model's instructions.",
+    title="Instructions aimed at a language model",
+    description="A classifier rates this passage as an attempt to override a model's instructions.",
     category="prompt-injection",
     severity="medium",
-    remediation="Read the passage; remove it or keep the document out of retrieval and training if it is no quotation.",
+    remediation="Read the passage. Unless it is a quotation, remove it or keep the document out of retrieval and training.",
     taxonomy=("OWASP-LLM01:2025", "ATLAS:AML.T0051", "CWE-1427"),
-    false_alarms="Texts about prompt injection, instructions to human readers in the imperative, role-play.",
+    false_alarms="Texts about prompt injection, imperative instructions to human readers, and role-play.",
 )
 
 
 class Injection(WithModel):
-    """Scores windows; consecutive windows above the threshold are one hit, placed at the sentences in the best of them that score highest."""
+    """Scores windows. Consecutive windows above the threshold become one hit, at the highest-scoring sentences of the best window."""
 
     name = "injection"
     version = "4"
@@ -49,15 +49,15 @@ class Injection(WithModel):
         self._scorer: Scorer | None = None
 
     def applies(self, about: FileInfo) -> bool:
-        """To everything that text comes out of."""
+        """Return True: text of any file may contain an injection."""
         return True
 
     def rules(self) -> Sequence[Rule]:
-        """One rule."""
+        """Return the engine's one rule."""
         return [RULE]
 
     def fingerprint(self) -> str:
-        """Model, windows, cascade and thresholds."""
+        """Return a digest of the model, windows, cascade and thresholds."""
         model, about = self._described(), self._about()
         shape = (about.window_tokens, about.stride_tokens, about.mix, about.ceiling)
         files = [digest(path) for name in _BESIDE if (path := model.folder / name).exists()]
@@ -68,17 +68,17 @@ class Injection(WithModel):
         return self._about().gate if self._settings.injection.cascade else None
 
     def _about(self) -> Described:
-        """How the model is used. Raises ModelError."""
+        """Return how the model is to be used. Raises ModelError."""
         return described(self._described())
 
     def thresholds(self) -> Thresholds:
-        """Those in force, as log odds: the user's own, else those calibrated with the model. Raises ModelError."""
+        """Return the effective thresholds as log odds: the configured ones, or those calibrated with the model. Raises ModelError."""
         calibrated, chosen = self._about().thresholds, self._settings.injection
         medium = odds(chosen.medium or calibrated.medium)
         return Thresholds(medium, max(odds(chosen.high or calibrated.high), medium))
 
     def load(self, models: ModelStore) -> None:
-        """Weights, tokenizer and self-test. Raises ModelError."""
+        """Load weights and tokenizer, and run the self-test. Raises ModelError."""
         cutter = self._load_cutter(models)
         model = self._described()
         network = Network(model.folder, self._settings.injection.token_budget, self._settings.resources.model_threads)
@@ -87,13 +87,13 @@ class Injection(WithModel):
         self._scorer = scorer
 
     def _load_cutter(self, models: ModelStore) -> Cutter:
-        """What `prepare` needs: the tokenizer and the linear model, not the weights of the transformer."""
+        """Load what `prepare` needs: the tokenizer and the linear model, but not the transformer's weights."""
         self._model = model = models.model("injection")
         words = model.folder / "tokenizer.json"
         try:
             tokenizer = Tokenizer.from_file(str(words))
-        except Exception as error:  # noqa: BLE001  # the library raises nothing more special
-            raise ModelError(f"{words} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+        except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
+            raise ModelError(f"{words} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
         weights, about = model.folder / "linear.safetensors", self._about()
         linear = Linear.load(weights) if weights.exists() else None
         self._cutter = Cutter(tokenizer, about.window_tokens, about.stride_tokens, linear, self._gate())
@@ -103,33 +103,31 @@ class Injection(WithModel):
         answers = known_answers(self._described())
         attack, harmless = (scorer.highest(answers[name]) for name in ("attack", "harmless"))
         medium = self.thresholds().medium
-        if not (attack >= medium > harmless):  # a NaN fails this too
+        if not (attack >= medium > harmless):  # also fails for NaN
             raise ModelError(
                 f"the model in {folder} fails its self-test: log odds of {attack:.2f} for an attack and {harmless:.2f} for a harmless text, "
-                f"threshold {medium:.2f}. Bring the pinned model again, or check injection.medium in the configuration"
+                f"threshold {medium:.2f}. Reinstall the pinned model, or check injection.medium in the configuration"
             )
         if not scorer.cutter.windows([answers["attack"]]):
-            raise ModelError(
-                f"the model in {folder} fails its self-test: its first stage overlooks an attack. Bring the pinned model again"
-            )
+            raise ModelError(f"the model in {folder} fails its self-test: its first stage misses an attack. Reinstall the pinned model")
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
-        """The windows that the transformer has to read, schema WINDOWS: made where the bytes are, so that the model's process only computes."""
+        """Return the windows that the transformer has to read, schema WINDOWS. They are computed where the bytes are."""
         cutter = self._cutter or self._load_cutter(ModelStore.of(self._settings))
         return cutter.table(texts.column("text").to_pylist())
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Hits by segment, in order."""
+        """Return the hits, ordered by segment."""
         return self.scan_prepared(texts, self.prepare(texts))
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
-        """Hits by segment, in order, from what `prepare` made of the same texts."""
+        """Return the hits, ordered by segment, from the result of `prepare` for the same texts."""
         if self._scorer is None:
             raise ModelError("the injection model is not loaded")
         return list(self._hits(self._scorer, texts, from_table(prepared)))
 
     def highest(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> tuple[float, Hit] | None:
-        """The window that scores highest, as `scan_prepared` scores it by itself, with the log odds; None where there is no window."""
+        """Return the log odds and hit of the highest-scoring window, scored by itself as in `scan_prepared`; None if there is no window."""
         if self._scorer is None:
             raise ModelError("the injection model is not loaded")
         windows = from_table(prepared)
@@ -140,7 +138,7 @@ class Injection(WithModel):
         return score, self._hit(self._scorer, texts, self.thresholds(), score, window)
 
     def _hits(self, scorer: Scorer, texts: pa.RecordBatch, windows: Sequence[TokenWindow]) -> Iterator[Hit]:
-        """One hit for each run of consecutive windows above the threshold."""
+        """Yield one hit for each run of consecutive windows above the threshold."""
         thresholds = self.thresholds()
         medium = thresholds.medium
         best: tuple[float, TokenWindow] | None = None

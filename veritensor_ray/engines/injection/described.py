@@ -1,4 +1,4 @@
-"""What `calibration.json`, or the catalog, says of a model of `injection`; it knows neither weights nor texts."""
+"""Validates the description of an injection model in `calibration.json` or the catalog."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class _Strict(BaseModel):
 
 
 class Levels(_Strict):
-    """Probabilities where a finding begins to be medium, and where high."""
+    """The probabilities from which a finding is medium, and from which it is high."""
 
     medium: _Probability
     high: _Probability
 
 
 class Described(_Strict):
-    """How a model is used: windows and the distance between two, in tokens; thresholds; and where there is a linear model, its part.
+    """How a model is used: the size and stride of its windows in tokens, its thresholds and, if there is a linear model, its role.
 
-    `mix` holds a, b and c of log odds = a · min(transformer, `ceiling`) + b · linear + c; the transformer reads what the linear model
-    gives `gate` or more.
+    `mix` holds a, b and c of log odds = a · min(transformer, `ceiling`) + b · linear + c. The transformer reads the passages that the
+    linear model scores at `gate` or above.
     """
 
     window_tokens: Annotated[int, Field(ge=8)]
@@ -42,16 +42,16 @@ class Described(_Strict):
     @model_validator(mode="after")
     def _fit_together(self) -> Described:
         if self.stride_tokens > self.window_tokens - 2:
-            raise ValueError("stride_tokens leaves tokens out between two windows")
+            raise ValueError("stride_tokens leaves a gap between windows")
         if self.thresholds.high < self.thresholds.medium:
             raise ValueError("thresholds.high is below thresholds.medium")
         return self
 
 
 def described(model: Model) -> Described:
-    """What is said of a model. Raises ModelError naming what is wrong."""
+    """Return the validated description of a model. Raises ModelError, which names the invalid key."""
     try:
         return Described.model_validate(model.settings)
     except ValidationError as error:
         wrong = next(explain(error, Described, "key"))
-        raise ModelError(f"calibration.json of {model.folder} cannot be used: {wrong}. Bring the pinned model again") from None
+        raise ModelError(f"calibration.json of {model.folder} cannot be used: {wrong}. Reinstall the pinned model") from None

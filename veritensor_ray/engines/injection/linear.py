@@ -1,6 +1,6 @@
-"""The first stage of `injection`: a linear model over hashed words, word pairs and triples; it knows neither the transformer nor tokens.
+"""Implements the first stage of `injection`: a linear model over hashed words, word pairs and triples.
 
-It works on whole batches of texts as arrays: it reads everything, so a Python loop over windows or texts would be most of its cost.
+It works on whole batches of texts as arrays. It reads every text, so a Python loop over windows or texts would be most of its cost.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from veritensor_ray.engines.words import AT_ONCE, MIX, Array, Hashes, JoinedPiec
 from veritensor_ray.errors import ModelError
 
 BITS = 19
-STEM = 5  # characters of a word's beginning that count as its stem: inflected languages repeat those
-ZONE, ZONE_STRIDE = 40, 20  # words that are judged at once: among more a short order drowns
-MARGIN = 12  # words on either side of a zone that the transformer reads too
+STEM = 5  # characters at the beginning of a word that count as its stem, which inflected languages repeat
+ZONE, ZONE_STRIDE = 40, 20  # words that are judged together: among more, a short instruction would be lost
+MARGIN = 12  # words on either side of a zone that the transformer also reads
 _LONGEST = 32  # characters of a word that enter its hash
-_OVERLAP = 2048  # of the parts of a longer text, so that an order where they meet is whole in one of them
+_OVERLAP = 2048  # characters by which parts of a longer text overlap, so that one of them contains the whole instruction
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a text: where each begins and ends (characters) and the buckets of the n-grams that begin there, shape (4, words).
+    """The words of a text: where each begins and ends (in characters), and the buckets of the n-grams that begin there, shape (4, words).
 
-    A single word, a pair, a triple and a stem each. Behind the last word stands nothing, so pairs and triples there lead nowhere.
+    The four are the single word, the pair, the triple and the stem. The last words have incomplete pairs and triples.
     """
 
     starts: Array
@@ -36,7 +36,7 @@ class Words:
 
 
 def words(text: str) -> Words:
-    """Hash a text of at most `AT_ONCE` characters. A NUL parts texts: no n-gram crosses it."""
+    """Hash a text of at most `AT_ONCE` characters. A NUL separates texts, and no n-gram crosses it."""
     points = points_of(lowered(text))
     starts, ends = bounds(points)
     if not len(starts):
@@ -46,7 +46,7 @@ def words(text: str) -> Words:
     stem = hashes.of(starts, np.minimum(ends, starts + STEM))
     second, third = _shifted(whole, 1), _shifted(whole, 2)
     parts = np.flatnonzero(points == 0)
-    if len(parts):  # the last word before a NUL has no second, the last two have no third
+    if len(parts):  # the last word before a NUL has no second word, and the last two have no third
         last = np.searchsorted(starts, parts) - 1
         last = last[last >= 0]
         second[last] = 0
@@ -65,7 +65,10 @@ def _shifted(values: Array, by: int) -> Array:
 
 @dataclass(frozen=True)
 class Linear:
-    """TF-IDF and a logistic regression in one: a window's score is the weights of its n-grams over the norm of their rarities, plus the bias."""
+    """TF-IDF and logistic regression combined.
+
+    A window's score is the sum of its n-grams' weights over the norm of their rarities, plus the bias.
+    """
 
     weights: Array
     rarity: Array
@@ -73,12 +76,12 @@ class Linear:
 
     @functools.cached_property
     def _both(self) -> Array:
-        """Weights and squared rarities side by side, shape (buckets, 2): they are looked up together."""
+        """Weights and squared rarities side by side, shape (buckets, 2), because they are looked up together."""
         return np.stack([self.weights, self.rarity**2], 1).astype(np.float32)
 
     @classmethod
     def load(cls, path: Path) -> Linear:
-        """From a safetensors file with `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
+        """Load a safetensors file: `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -86,20 +89,20 @@ class Linear:
             arrays = load_file(path)
             weights, rarity, bias = arrays["weights"], arrays["rarity"], float(arrays["bias"][0])
         except (OSError, SafetensorError, KeyError, IndexError) as error:
-            raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+            raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
         if weights.shape != (1 << BITS,) or rarity.shape != weights.shape or not (np.isfinite(weights).all() and np.isfinite(bias)):
-            raise ModelError(f"{path} holds no {1 << BITS:,} weights that are numbers. Bring the pinned model again")
+            raise ModelError(f"{path} does not contain {1 << BITS:,} weights that are numbers. Reinstall the pinned model")
         return cls(weights.astype(np.float32), rarity.astype(np.float32) / 16, bias)
 
     def save(self, path: Path) -> None:
-        """As `load` reads it."""
+        """Write the file that `load` reads."""
         from safetensors.numpy import save_file
 
         rarity = np.round(self.rarity * 16).astype(np.uint8)
         save_file({"weights": self.weights.astype(np.float16), "rarity": rarity, "bias": np.array([self.bias], np.float32)}, path)
 
     def scores(self, texts: Sequence[str]) -> Array:
-        """Log odds of each text as a whole; of one without a word, the bias."""
+        """Return the log odds of each text as a whole. A text without words has the bias as its score."""
         sums = np.zeros((len(texts), 2))
         for piece in joined_pieces(texts, _cut):
             found = words(piece.text)
@@ -107,7 +110,7 @@ class Linear:
         return self._score(sums)
 
     def zones(self, texts: Sequence[str], gate: float) -> Iterator[tuple[int, int, int]]:
-        """(text, start, end) in characters of what scores `gate` or more, with margins, overlapping ones together; in order."""
+        """Yield (text, start, end), in characters, of passages that score `gate` or more, with margins, in order and merged if they overlap."""
         for piece in joined_pieces(texts, _cut):
             found = words(piece.text)
             total = np.concatenate([np.zeros((1, 2)), np.cumsum(self._values(found), 0, dtype=np.float64)])
@@ -121,7 +124,7 @@ class Linear:
             yield from _merged(piece, found, of[passed], first[passed], last[passed], bounds)
 
     def _values(self, found: Words) -> Array:
-        """Weight and squared rarity of all n-grams that begin at each word, shape (words, 2)."""
+        """Return the summed weights and squared rarities of all n-grams that begin at each word, shape (words, 2)."""
         return np.asarray(self._both[found.buckets].sum(0))
 
     def _score(self, sums: Array) -> Array:
@@ -129,7 +132,7 @@ class Linear:
 
 
 def _cut(text: str) -> Iterator[tuple[int, str]]:
-    """A longer text in parts that overlap."""
+    """Yield a text whole, or in overlapping parts if it is too long."""
     if len(text) <= AT_ONCE:
         if text:
             yield 0, text
@@ -139,7 +142,7 @@ def _cut(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _merged(piece: JoinedPiece, found: Words, of: Array, first: Array, last: Array, bounds: Array) -> Iterator[tuple[int, int, int]]:
-    """Zones of words with their margins as ranges of characters, neighbours of one text together."""
+    """Yield zones of words with their margins as ranges of characters, merging neighbors in one text."""
     begins = np.maximum(first - MARGIN, bounds[of]).tolist()
     ends = np.minimum(last + MARGIN, bounds[of + 1]).tolist()
     at = 0

@@ -1,4 +1,4 @@
-"""The transformer of a folder, whatever its format, and a memory of what it was asked; it knows no texts, thresholds or hits."""
+"""Runs the transformer from a model folder, in any supported format, and remembers its scores."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from veritensor_ray.engines.words import Array
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ONNX
 
-_KNOWN = 1 << 17  # scores of windows seen before: corpora repeat themselves
+_KNOWN = 1 << 17  # scores of earlier windows that are kept, because corpora repeat themselves
 
 
 class Backend(Protocol):
-    """Weights of one format, and what runs them. Scores are log odds of an injection.
+    """Weights in one format and their runtime. Scores are log odds of an injection.
 
-    `exact`: the score of a window is the same whatever it is computed with.
+    `exact` means that the score of a window does not depend on the other windows of its batch.
     """
 
     exact: bool
 
     def scores(self, ids: Sequence[Sequence[int]]) -> Array:
-        """Of windows, given as the ids of their tokens."""
+        """Return the scores of windows, given as token ids."""
 
     def alone(self, ids: Sequence[int]) -> float:
-        """Of one window by itself, the same wherever it is computed."""
+        """Return the score of one window computed by itself, which is reproducible."""
 
 
 class Network:
-    """Scores windows. It is made in the process that uses it, and neither pickled nor carried through a fork."""
+    """Scores windows. It is created in the process that uses it, and must not be pickled or used across a fork."""
 
     def __init__(self, folder: Path, token_budget: int, threads: int = 1) -> None:
         self.folder = folder
@@ -43,11 +43,11 @@ class Network:
 
     @property
     def exact(self) -> bool:
-        """Whether a score is the same whatever it is computed with."""
+        """Whether the score of a window does not depend on the other windows of its batch."""
         return self.backend.exact
 
     def score(self, windows: Sequence[TokenWindow]) -> Array:
-        """Log odds of each window. Equal windows are computed once, in a call and, while they are remembered, in later ones."""
+        """Return the log odds of each window. Equal windows are computed once per call and, while they are remembered, across calls."""
         keys = [hashlib.blake2b(np.asarray(window.ids, np.int32).tobytes(), digest_size=16).digest() for window in windows]
         new = {key: window.ids for key, window in zip(keys, windows, strict=True) if key not in self._known}
         self._known.update(zip(new, self._numbers(self.backend.scores(list(new.values()))).tolist(), strict=True))
@@ -59,12 +59,12 @@ class Network:
         return scores
 
     def alone(self, window: TokenWindow) -> float:
-        """The log odds of one window by itself."""
+        """Return the log odds of one window computed by itself."""
         return float(self._numbers(np.array(self.backend.alone(window.ids))))
 
     def _numbers(self, scores: Array) -> Array:
-        if not np.isfinite(scores).all():  # compared with a threshold, one that is none would be below, and the text clean
-            raise ModelError(f"the scores of the model in {self.folder} are no numbers. Bring the pinned model again")
+        if not np.isfinite(scores).all():  # NaN would compare as below any threshold, and the text would pass as clean
+            raise ModelError(f"the model in {self.folder} returned scores that are not numbers. Reinstall the pinned model")
         return scores
 
 

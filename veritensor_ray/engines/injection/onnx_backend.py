@@ -1,4 +1,4 @@
-"""Weights as an ONNX graph, run by ONNX Runtime on the CPU, a window at a time; it knows no other format."""
+"""Runs an ONNX graph with ONNX Runtime on the CPU, one window at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOKENS, _SCORE = "input_ids", "score"
 
 
 class OnnxBackend:
-    """Takes `input_ids`, int64 of shape [1, tokens], and gives `score`, a float32 of shape [1]."""
+    """A graph that takes `input_ids` (int64, shape [1, tokens]) and returns `score` (float32, shape [1])."""
 
     exact = True
 
@@ -23,11 +23,11 @@ class OnnxBackend:
         self._graph = OnnxGraph(folder / ONNX, (_TOKENS,), _SCORE, at_once)
 
     def scores(self, ids: Sequence[Sequence[int]]) -> Array:
-        """Log odds of windows, each by itself and `at_once` at a time."""
+        """Return the log odds of windows, each computed by itself, `at_once` of them in parallel."""
         return np.array([float(score[0]) for score in self._graph.answers([_window(one) for one in ids])])
 
     def alone(self, ids: Sequence[int]) -> float:
-        """Log odds of one window."""
+        """Return the log odds of one window."""
         return float(self._graph.answer(_window(ids))[0])
 
 

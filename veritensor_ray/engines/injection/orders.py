@@ -1,8 +1,8 @@
-"""Whether a text has words enough to be an order at all; it knows no model, and nothing of what words mean.
+"""Decides whether a text has enough words to be an instruction at all.
 
-An order takes a verb, what is to be done, and as a rule somebody to do it. Labels of an interface, headings, answers of a survey, names
-of places, identifiers, addresses and paths have fewer words than that. The question is asked of every cell of every table, so one pass of
-a regular expression answers it, and ends at the third word.
+An instruction needs a verb, an object and usually an addressee. Interface labels, headings, survey answers, place names, identifiers,
+addresses and paths have fewer words than that. The question is asked of every cell of every table, so one pass of a regular expression
+answers it and stops at the third word.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from itertools import islice
 
 _ENOUGH = 3
-_HAN = r"\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ffff"  # and Hiragana: two characters stand for a word
-_KATAKANA = r"\u30a0-\u30ff\u31f0-\u31ff"  # a run of it is a loanword
-_JOINED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese and Khmer: four characters
-# What ends a word. A full stop, a slash, an underscore, a hyphen, an at sign and a colon do not, so that paths, hosts and identifiers are one.
+_HAN = r"\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ffff"  # with Hiragana: two characters count as a word
+_KATAKANA = r"\u30a0-\u30ff\u31f0-\u31ff"  # a run of Katakana is a loanword and counts as a word
+_JOINED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese and Khmer: four characters count as a word
+# Characters that end a word. Period, slash, underscore, hyphen, at sign and colon do not, so that a path, host or identifier is one word.
 _ENDS = r"\s,;!?…|()\[\]{}<>\"«»„“”、。，！？；：「」『』（）؟،" + _HAN + _KATAKANA + _JOINED
 _WORD = re.compile(
     rf"[{_HAN}]{{2}}|[{_KATAKANA}]+|[{_JOINED}]{{4}}|[^\W\d_{_HAN}{_KATAKANA}{_JOINED}](?:[\w+.-]{{1,20}}://\S*|[^{_ENDS}]*)"
 )
-_ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # of a state, a country, a subject
+_ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # such as that of a state, a country or a subject
 
 
 def can_be_an_order(text: str) -> bool:
-    """Whether a text has three words, or six characters of Chinese or Japanese. Two capitals count only where there are no small letters."""
+    """Return whether a text has three words, or six Chinese or Japanese characters. Two capitals count only if there is no lower case."""
     found = _WORD.finditer(text)
     words = found if text.isupper() else (word for word in found if not _ABBREVIATION.fullmatch(word[0]))
     return sum(1 for _ in islice(words, _ENOUGH)) == _ENOUGH

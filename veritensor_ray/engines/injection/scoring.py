@@ -1,4 +1,4 @@
-"""Windows to log odds: both models mixed, and where in a window the order stands; it knows no hits."""
+"""Scores windows with both models combined, and locates the injection within a window."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from operator import itemgetter
 from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, sentences
 
-NEAR = 0.1  # log odds around a threshold; batches and half precision moved scores by less
+NEAR = 0.1  # log odds around a threshold; batching and half precision shift scores by less
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """`mix` holds a, b and c of log odds = a · transformer + b · linear + c, where a is not negative.
+    """Combines both models: log odds = a · transformer + b · linear + c, where `mix` holds a (not negative), b and c.
 
-    The transformer is taken at `ceiling`, if there is one, where it says more.
+    The transformer's score is capped at `ceiling`, if there is one.
     """
 
     cutter: Cutter
@@ -26,10 +26,10 @@ class Scorer:
     ceiling: float | None = None
 
     def scores(self, windows: Sequence[TokenWindow], thresholds: Sequence[float] = ()) -> list[float]:
-        """Log odds of an injection in each window.
+        """Return the log odds of an injection in each window.
 
-        With thresholds, a window that cannot reach the lowest of them whatever the transformer says is not computed, and counts as -inf.
-        Where scores move with their batch, one that is near a threshold is computed again by itself.
+        With thresholds, a window that cannot reach the lowest of them, whatever the transformer's score, is not computed and scores -inf.
+        If scores depend on the batch, one that is near a threshold is computed again by itself.
         """
         least = min(thresholds, default=-math.inf)
         reachable = [i for i, window in enumerate(windows) if self._most(window) >= least]
@@ -41,19 +41,22 @@ class Scorer:
         return scores
 
     def alone(self, window: TokenWindow) -> float:
-        """The log odds of one window, whatever stands beside it elsewhere."""
+        """Return the log odds of one window, independently of any other."""
         return self._mixed(window, self.network.alone(window))
 
     def highest(self, text: str) -> float:
-        """Of all windows of a text, the gate aside."""
+        """Return the highest score of all windows of a text, ignoring the gate."""
         return max(self.scores(replace(self.cutter, gate=None).windows([text])), default=-math.inf)
 
     def place(self, text: str, enough: float) -> tuple[int, int]:
-        """Where in a window's text the order stands: the sentence, or two neighbours, that score highest alone, if they score enough."""
+        """Return where in a window's text the injection is.
+
+        This is the highest-scoring sentence or pair of sentences, or the whole window if none scores `enough`.
+        """
         ranges = sentences(text)
         if len(ranges) < 2:
             return 0, len(text)
-        cutter = replace(self.cutter, gate=None, stride=self.cutter.size - 2)  # no overlap: two tokens frame a window
+        cutter = replace(self.cutter, gate=None, stride=self.cutter.size - 2)  # no overlap; two tokens frame a window
         pieces = cutter.windows([text[start:end] for start, end in ranges])
         score, best = max(zip(self.scores(pieces, [enough]), pieces, strict=True), key=itemgetter(0), default=(-math.inf, None))
         if best is None or score < enough:
@@ -66,5 +69,5 @@ class Scorer:
         return float(a * (deep if self.ceiling is None else min(deep, self.ceiling)) + b * window.linear + c)
 
     def _most(self, window: TokenWindow) -> float:
-        """What the score of a window can be at most."""
+        """Return the highest score that a window can have."""
         return math.inf if self.ceiling is None else self._mixed(window, self.ceiling)

@@ -1,4 +1,4 @@
-"""Weights as safetensors, run by PyTorch on a GPU or the CPU in batches within a budget of tokens; it knows no other format."""
+"""Runs safetensors weights with PyTorch on a GPU or the CPU, in batches within a token budget."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LABEL = "INJECTION"
 
 
 class TorchBackend:
-    """A sequence classifier with a label INJECTION. Scores are log odds of that label against all others.
+    """A sequence classifier with a label INJECTION. Scores are the log odds of that label against all others.
 
-    They move a little with what else is in a batch, and with half precision.
+    They vary slightly with the other windows of a batch and with half precision.
     """
 
     exact = False
@@ -40,36 +40,36 @@ class TorchBackend:
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-        except Exception as error:  # noqa: BLE001  # transformers and safetensors raise what they like, and the remedy is the same
-            raise ModelError(f"{weights} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
-        if report["missing_keys"]:  # transformers goes on with random numbers
-            raise ModelError(f"{weights} lacks {sorted(report['missing_keys'])[0]}. Bring the pinned model again")
+        except Exception as error:  # noqa: BLE001  # transformers and safetensors raise many kinds of errors, with the same remedy
+            raise ModelError(f"{weights} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
+        if report["missing_keys"]:  # transformers would fill them with random numbers
+            raise ModelError(f"{weights} lacks {sorted(report['missing_keys'])[0]}. Reinstall the pinned model")
         check_finite(network.named_parameters(), weights)
         labels = {str(label).upper(): int(index) for index, label in network.config.id2label.items()}
         if LABEL not in labels:
-            raise ModelError(f"{folder}/config.json names no label {LABEL}; it has {sorted(labels)}. Bring the pinned model again")
+            raise ModelError(f"{folder}/config.json has no label {LABEL}, only {sorted(labels)}. Reinstall the pinned model")
         self._positive = labels[LABEL]
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self._device).eval()
         self._half = half_precision(self._device.type)
         self._pad = network.config.pad_token_id or 0
         self._budget = token_budget
-        self.tokens = 0  # that were real, and
-        self.computed = 0  # with padding
+        self.tokens = 0  # computed so far, without padding
+        self.computed = 0  # computed so far, with padding
 
     def scores(self, ids: Sequence[Sequence[int]]) -> Array:
-        """Log odds of windows, in batches of like lengths."""
+        """Return the log odds of windows, computed in batches of similar length."""
         scores = np.zeros(len(ids))
         for batch in packed([len(one) for one in ids], self._budget):
             scores[batch] = self._fitting([ids[i] for i in batch])
         return scores
 
     def alone(self, ids: Sequence[int]) -> float:
-        """The log odds of one window in a batch of its own, unpadded, in full precision."""
+        """Return the log odds of one window, computed alone, without padding and in full precision."""
         return float(self._forward([ids], half=False)[0])
 
     def _fitting(self, ids: list[Sequence[int]]) -> Array:
-        """Scores of a batch; where the device runs out of memory, of its halves, and from the next call on with half the budget."""
+        """Score a batch. If the device runs out of memory, score its halves, and halve the budget from the next call on."""
         try:
             return self._forward(ids, self._half)
         except self._torch.OutOfMemoryError:
@@ -77,7 +77,7 @@ class TorchBackend:
                 raise
             self._torch.cuda.empty_cache()
             padded = len(ids) * max(map(len, ids))
-            self._budget = max(min(self._budget, padded // 2), 512)  # of this batch: later ones of the same call had the old budget too
+            self._budget = max(min(self._budget, padded // 2), 512)  # from this batch: later ones of the call still use the old budget
             half = len(ids) // 2
             return np.concatenate([self._fitting(ids[:half]), self._fitting(ids[half:])])
 
@@ -100,7 +100,7 @@ class TorchBackend:
 
 
 def half_precision(device: str) -> bool:
-    """Whether bfloat16 is the faster arithmetic here."""
+    """Return whether bfloat16 is faster on this device."""
     import torch
 
     if device == "cuda":
@@ -109,7 +109,7 @@ def half_precision(device: str) -> bool:
 
 
 def packed(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices of windows in batches: like lengths together, at most `budget` tokens with padding."""
+    """Yield batches of window indices, grouped by similar length, each with at most `budget` tokens including padding."""
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and (len(batch) + 1) * lengths[i] > budget:

@@ -1,4 +1,4 @@
-"""Texts to the windows that a model reads: which stretches are worth it, token ids, places; it knows no scores but the linear model's."""
+"""Cuts texts into the windows that the model reads: selects the passages worth reading, and adds token ids and offsets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tokenizers import Tokenizer
 from veritensor_ray.engines.injection.linear import Linear
 from veritensor_ray.engines.injection.orders import can_be_an_order
 
-_ZONES, _CHARS = 2048, 1 << 18  # that are tokenised at once, at most: what a tokenizer gives takes 100 times the text
+_ZONES, _CHARS = 2048, 1 << 18  # most zones and characters tokenized at once: a tokenizer's output takes 100 times the text's memory
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
-# What `prepare` hands to the model: characters of a segment, its tokens, and what the linear model says of them.
+# What `prepare` passes to the model: a range of characters in a segment, its tokens, and the linear model's score.
 WINDOWS = pa.schema(
     [
         ("row", pa.int32()),
@@ -31,7 +31,7 @@ WINDOWS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class TokenWindow:
-    """A piece of a segment that the model reads at once: character range, log odds of the linear model, token ids."""
+    """A piece of a segment that the model reads at once: its characters, the linear model's log odds and its token ids."""
 
     row: int
     start: int
@@ -41,7 +41,7 @@ class TokenWindow:
 
 
 class Zone(NamedTuple):
-    """A range of characters of a text, in a row, that is worth reading."""
+    """A range of characters, in the text of a row, that is worth reading."""
 
     row: int
     text: str
@@ -51,9 +51,9 @@ class Zone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """Cuts texts into overlapping windows of `size` tokens, one each `stride`; with a `gate`, only where the linear model sees reason.
+    """Cuts texts into overlapping windows of `size` tokens, one every `stride`; with a `gate`, only where the linear model reaches it.
 
-    The tokenizer is the Rust library's own: it needs neither PyTorch nor the weights, so that it can work where the bytes are.
+    The tokenizer is that of the Rust library. It needs neither PyTorch nor the weights, so it can run where the bytes are.
     """
 
     tokenizer: Tokenizer
@@ -63,18 +63,18 @@ class Cutter:
     gate: float | None = None
 
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
-        """Windows of all texts, in order."""
+        """Return the windows of all texts, in order."""
         readable = [(row, text) for row, text in enumerate(texts) if text and can_be_an_order(text)]
         return [window for zones in _groups(self._zones(readable)) for window in self._tokenised(zones)]
 
     def table(self, texts: Sequence[str | None]) -> pa.RecordBatch:
-        """The same, schema WINDOWS."""
+        """Return the windows of all texts as a table, schema WINDOWS."""
         found = self.windows(texts)
         columns = [[getattr(window, name) for window in found] for name in WINDOWS.names]
         return pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, WINDOWS, strict=True)], schema=WINDOWS)
 
     def _zones(self, texts: Sequence[tuple[int, str]]) -> Iterator[Zone]:
-        """What the model has to read of some texts with their rows."""
+        """Yield the zones that the model has to read in some texts, given with their rows."""
         if self.linear is None or self.gate is None:
             yield from (Zone(row, text, 0, len(text)) for row, text in texts)
             return
@@ -97,7 +97,7 @@ class Cutter:
 
 
 def _groups(zones: Iterable[Zone]) -> Iterator[list[Zone]]:
-    """Zones that are tokenised at once."""
+    """Yield groups of zones to tokenize at once."""
     group: list[Zone] = []
     size = 0
     for zone in zones:
@@ -111,12 +111,12 @@ def _groups(zones: Iterable[Zone]) -> Iterator[list[Zone]]:
 
 
 def from_table(table: pa.RecordBatch) -> list[TokenWindow]:
-    """Windows of a table of schema WINDOWS."""
+    """Return the windows in a table of schema WINDOWS."""
     return [TokenWindow(*values) for values in zip(*(table.column(name).to_pylist() for name in WINDOWS.names), strict=True)]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Sentences, and neighbours of them together, as character ranges: where in a window an order may stand."""
+    """Return the sentences, and pairs of neighboring ones, as character ranges: the possible locations of an injection in a window."""
     cuts = [0, *(m.end() for m in _SENTENCE.finditer(text)), len(text)]
     single = [(a, b) for a, b in itertools.pairwise(cuts) if can_be_an_order(text[a:b])]
     pairs = [(a[0], b[1]) for a, b in itertools.pairwise(single)]

@@ -1,4 +1,4 @@
-"""Model files: what their pickles call, what their headers, templates and configuration lead to; nothing is ever loaded or rendered."""
+"""Checks model files: the calls in their pickles, their headers, templates and configuration. Nothing is ever loaded or rendered."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _HEADERS = frozenset(
 
 
 class ModelFiles:
-    """Looks at bytes, by what they are; names only tell which JSON is a configuration."""
+    """Examines files by their content. Names only decide which JSON files are configuration."""
 
     name = "modelfiles"
     version = "1"
@@ -84,28 +84,28 @@ class ModelFiles:
         self._policy = NamePolicy(tuple(settings.modelfiles.allow))
 
     def applies(self, about: FileInfo) -> bool:
-        """To model files, to what may be a pickle, and to configuration."""
+        """Return True for model files, possible pickles, templates and configuration."""
         return self._look(about) is not None
 
     def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
+        """Do nothing: this engine has no model."""
 
     def rules(self) -> Sequence[Rule]:
-        """One for each way in."""
+        """Return all rules."""
         return RULES
 
     def role(self, path: str) -> Hashable:
-        """The name, where it says that a file is a configuration or a template."""
+        """Return the name if it marks the file as configuration or a template, else None."""
         name = FileInfo(path, None, "").name
         return name if _CONFIG_NAME.search(name) or "chat_template" in path else None
 
     def fingerprint(self) -> str:
-        """Over the rules and the lists of names."""
+        """Return a digest of the rules and the lists of names."""
         source = repr((self.version, RULES, tuple(self._policy.allow)))
         return hashlib.sha256((source + digest_source()).encode()).hexdigest()[:16]
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        """Hits in one file; offsets are bytes."""
+        """Yield the hits and gaps in one file. Offsets are in bytes."""
         look = self._look(about)
         return look(file, about) if look else ()
 
@@ -119,7 +119,7 @@ class ModelFiles:
             return self._config
         if kind == UNKNOWN and about.extension == ".safetensors":
             return self._unsound
-        if kind == UNKNOWN and about.extension == ".onnx":  # one whose fields stand in an odd order
+        if kind == UNKNOWN and about.extension == ".onnx":  # one whose fields are in an unusual order
             return self._onnx
         if kind == YAML:
             return self._yaml
@@ -137,7 +137,7 @@ class ModelFiles:
         return self._npy(file) if kind == NPY else self._hdf5(file) if kind == HDF5 else self._pickle(file, about)
 
     def _unsound(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit | Gap]:
-        """What is called safetensors and does not begin like it: loaders may still try, or take it for a pickle."""
+        """Check a file named safetensors that does not begin like one: loaders may still try it, or treat it as a pickle."""
         yield from headers.scan_safetensors(file, about.size)
         file.seek(0)
         yield from self._pickle(file, about)
@@ -169,7 +169,7 @@ class ModelFiles:
         try:
             top = configs.parse(data)
         except (ValueError, RecursionError):
-            yield Gap("configuration that is no valid JSON was not checked", engine=self.name)
+            yield Gap("configuration that is not valid JSON was not checked", engine=self.name)
             return
         try:
             yield from self._findings(configs.check(top, about.name, self._policy), data)
@@ -186,7 +186,7 @@ class ModelFiles:
         for at, found in configs.yaml_targets(data):
             yield Hit(found.rule, at, at + len(found.evidence), message=found.message, evidence=found.evidence)
         if len(data) > configs.LARGEST:
-            yield Gap(f"targets behind the first {configs.LARGEST} bytes were not checked", engine=self.name, bound="config_bytes")
+            yield Gap(f"targets after the first {configs.LARGEST} bytes were not checked", engine=self.name, bound="config_bytes")
 
     def _hdf5(self, file: BinaryIO) -> Iterator[Hit | Gap]:
         for found in hierarchy.check(file, self._policy):
@@ -197,6 +197,6 @@ class ModelFiles:
 
 
 def _hit(found: configs.ConfigFinding, start: int, end: int) -> Hit:
-    """JSON may hold halves of characters, which no output can."""
+    """Convert a finding to a hit, replacing the lone surrogates that JSON may contain but outputs cannot."""
     message, evidence = (text.encode("utf-8", "replace").decode() for text in (found.message, found.evidence[:1000]))
     return Hit(found.rule, start, end, severity=found.severity, message=message, evidence=evidence)

@@ -1,4 +1,4 @@
-"""Findings in the configuration beside a model: code to be imported, templates, layers with code in them; nothing named there is looked up."""
+"""Checks a model's configuration for code to import, templates, and layers that contain code. Nothing named in it is ever imported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NODES = bounds.CONFIG_NODES
 
 
 class ConfigFinding(NamedTuple):
-    """`key` leads to the place in the file's text; `evidence` identifies the finding."""
+    """One finding. `key` locates it in the file's text, and `evidence` identifies it."""
 
     rule: str
     key: str
@@ -36,20 +36,20 @@ class ConfigFinding(NamedTuple):
 
 
 class Pairs(list[tuple[str, Any]]):
-    """A JSON object with its keys as they stand: of a key given twice loaders see the first or the last."""
+    """A JSON object that keeps repeated keys, because loaders may use either the first or the last value."""
 
     def get(self, key: str) -> Any:
-        """The last value of a key."""
+        """Return the last value of a key, or None."""
         return next((value for name, value in reversed(self) if name == key), None)
 
 
 def parse(data: bytes) -> Any:
-    """JSON in UTF-8, -16 or -32. Raises ValueError or RecursionError."""
+    """Parse JSON in UTF-8, UTF-16 or UTF-32. Raises ValueError or RecursionError."""
     return json.loads(data.decode(json.detect_encoding(data), "replace").removeprefix("\ufeff"), object_pairs_hook=Pairs)
 
 
 def check(top: Any, name: str, policy: NamePolicy) -> Iterator[ConfigFinding]:
-    """Findings in a configuration file of that name."""
+    """Yield the findings in a parsed configuration file of that name."""
     if isinstance(top, Pairs):
         if name == "adapter_config.json":
             yield from _adapter(top)
@@ -79,7 +79,7 @@ def _objects(top: Any) -> Iterator[Pairs]:
 
 
 def _texts(value: Any, level: int = 0) -> Iterator[str]:
-    """Texts in a value, without its keys."""
+    """Yield the texts in a value, without its keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and level < 5:
@@ -103,7 +103,7 @@ def _pair(key: str, value: Any) -> Iterator[ConfigFinding]:
 
 
 def target(value: str) -> ConfigFinding:
-    """A configuration that calls what runs code."""
+    """Return the finding for a configuration that calls a function which runs code."""
     return ConfigFinding(_TARGET, "_target_", f"_target_ is {value[:200]}", value[:300])
 
 
@@ -117,7 +117,7 @@ def _auto_map(value: Any) -> Iterator[ConfigFinding]:
     foreign = [text for text in targets if "--" in text]
     own = [text for text in targets if "--" not in text]
     if own:
-        yield ConfigFinding(_REMOTE, "auto_map", f"code beside the model: {', '.join(own)[:200]}", ", ".join(own))
+        yield ConfigFinding(_REMOTE, "auto_map", f"code shipped with the model: {', '.join(own)[:200]}", ", ".join(own))
     for text in foreign[:100]:
         yield ConfigFinding(_REMOTE, "auto_map", f"code from another repository: {text[:200]}", text, "high")
 
@@ -136,7 +136,7 @@ def _adapter(top: Pairs) -> Iterator[ConfigFinding]:
 
 
 def _pipeline(top: Pairs) -> Iterator[ConfigFinding]:
-    """Diffusers: a component is a library and a class; another name is a module in the model's folder."""
+    """Check a Diffusers pipeline: a component is a library and a class. Any other library name is a module in the model's folder."""
     for key, value in top:
         if isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value):
             library = value[0].split(".")[0]
@@ -144,11 +144,11 @@ def _pipeline(top: Pairs) -> Iterator[ConfigFinding]:
                 not key.startswith("_") and library in ("stable_diffusion", "deepfloyd_if", "kandinsky", "audioldm")
             )
             if not known:
-                yield ConfigFinding(_REMOTE, key, f"{key[:80]} is {value[1][:80]} of the module {value[0][:80]}", ".".join(value))
+                yield ConfigFinding(_REMOTE, key, f"{key[:80]} is {value[1][:80]} from the module {value[0][:80]}", ".".join(value))
 
 
 def _modules(top: list[Any]) -> Iterator[ConfigFinding]:
-    """Sentence Transformers: each module names its class."""
+    """Check the modules of Sentence Transformers, each of which names its class."""
     for entry in top[:1000]:
         kind = entry.get("type") if isinstance(entry, Pairs) else None
         if isinstance(kind, str) and kind.split(".")[0] not in _LIBRARIES:
@@ -160,7 +160,9 @@ def _keras(pairs: Pairs, policy: NamePolicy) -> Iterator[ConfigFinding]:
     if name in ("Lambda", "__lambda__"):
         label = config.get("name") if isinstance(config, Pairs) else None
         if name == "Lambda" or not isinstance(config, Pairs) or config.get("code"):
-            yield ConfigFinding(_LAMBDA, str(name), f"{name} {label or ''} holds code".replace("  ", " "), f"{name} {label or ''}".strip())
+            yield ConfigFinding(
+                _LAMBDA, str(name), f"{name} {label or ''} contains code".replace("  ", " "), f"{name} {label or ''}".strip()
+            )
     if not isinstance(module, str) or not isinstance(name, str) or not module:
         return
     called = config if name == "function" and isinstance(config, str) else name
@@ -171,7 +173,7 @@ def _keras(pairs: Pairs, policy: NamePolicy) -> Iterator[ConfigFinding]:
 
 
 def yaml_targets(data: bytes) -> Iterator[tuple[int, ConfigFinding]]:
-    """Targets of Hydra and NeMo with their offsets; the lines are read as they stand, no YAML is parsed."""
+    """Yield dangerous targets of Hydra and NeMo with their offsets. The lines are matched as text; no YAML is parsed."""
     for match in _YAML_TARGET.finditer(data):
         value = match[1].decode("ascii", "replace")
         if runs_code(value):

@@ -1,4 +1,4 @@
-"""Names that no honest model file refers to: a line a module, `*` for all of it; data only."""
+"""Lists names to which no legitimate model file refers, one module per line; `*` means all of it. Data only."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ types: FunctionType CodeType LambdaType ModuleType MethodType
 new: function code instancemethod classobj
 """
 
-# Harmless alone; in a pickle they are there to reach something that is not.
+# Harmless by themselves; in a pickle, they serve to reach something that is not.
 REACH = """
 builtins: getattr setattr delattr hasattr globals locals vars dir __dict__ __loader__ __spec__
 operator: attrgetter itemgetter methodcaller call getitem setitem

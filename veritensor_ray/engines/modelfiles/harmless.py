@@ -1,8 +1,8 @@
-"""Names that checkpoints and estimators of the usual libraries are made of: read off files that they wrote; data only."""
+"""Lists names that checkpoints and estimators of common libraries consist of, collected from files they wrote. Data only."""
 
 from __future__ import annotations
 
-# A line a module; all names are exact. `~` allows every name of the look of a class, in the modules below too.
+# One module per line; names are exact. `~` allows every name that looks like a class, also in submodules.
 EXACT = """
 builtins: object set frozenset list dict tuple int float bool complex str bytes bytearray slice range NoneType Ellipsis NotImplemented Exception ValueError TypeError KeyError RuntimeError
 copyreg: _reconstructor __newobj__ __newobj_ex__

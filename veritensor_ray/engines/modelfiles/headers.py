@@ -1,4 +1,4 @@
-"""Findings in the headers of safetensors, GGUF and ONNX files; it reads no tensor."""
+"""Checks the headers of safetensors, GGUF and ONNX files. No tensor is read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from veritensor_ray.errors import Malformed
 from veritensor_ray.formats import gguf, onnx, safetensors
 from veritensor_ray.segments import Gap
 
-_SHOWN = 20  # problems of one file
+_SHOWN = 20  # most problems reported for one file
 _STANDARD = re.compile(r"(ai\.onnx(\.(ml|training|preview|preview\.training))?|com\.microsoft(\.\w+)*|com\.ms\.\w+|org\.pytorch\.aten|)")
 
 
 def scan_safetensors(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
-    """What loaders may disagree about."""
+    """Yield hits for parts of a header on which loaders may disagree."""
     found = safetensors.read_header(file, size)
     if found.unread:
         yield Gap(f"a header of {found.size} bytes was not read", engine="modelfiles", bound="safetensors_header")
@@ -27,7 +27,7 @@ def scan_safetensors(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
 
 
 def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
-    """Lengths that do not fit, and chat templates."""
+    """Yield hits for lengths that do not fit, and for chat templates."""
     header = gguf.GgufHeader(file, size)
     try:
         for found in header.texts():
@@ -41,10 +41,10 @@ def scan_gguf(file: BinaryIO, size: int | None) -> Iterator[Hit | Gap]:
 
 
 def scan_template(template: str, base: int, chat: bool = True) -> Iterator[Hit]:
-    """Hits in a template that stands in the file as it is, in UTF-8, from byte `base` on; each marks its line.
+    """Yield hits in a template that the file contains verbatim, in UTF-8, from byte `base` on. Each hit marks its line.
 
-    A byte that is no UTF-8 stands in it as a lone surrogate (`surrogateescape`), so that places behind it are those of the file.
-    Templates of web sites (`chat` is False) include others and show the names of classes: of those only a plain escape counts.
+    An invalid byte is represented by a lone surrogate (`surrogateescape`), so that later offsets match the file. Website templates
+    (`chat` is False) include other templates and show class names, so only an unmistakable escape counts in them.
     """
     lines = re.split(r"(\r\n|\r|\n)", template)  # with the line ends between them
     for found in templates.check(template.encode("utf-8", "surrogateescape").decode("utf-8", "replace")):
@@ -58,7 +58,7 @@ def scan_template(template: str, base: int, chat: bool = True) -> Iterator[Hit]:
 
 
 def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
-    """External data that leaves the folder, operators that need a library."""
+    """Yield hits for external data outside the folder, and for operators that need a library."""
     domains: dict[str, int] = {}
     local: set[str] = set()
     skipped = 0
@@ -66,7 +66,7 @@ def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
         for found in onnx.texts(file):
             if isinstance(found, onnx.Pair):
                 if found.name == "external_data" and found.key == "location" and leaves_folder(found.value):
-                    message = f"data of a tensor is read from {found.value[:200]}"
+                    message = f"a tensor's data is read from {found.value[:200]}"
                     yield Hit(
                         "modelfiles.onnx-external-data",
                         found.offset,
@@ -83,13 +83,13 @@ def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
     except Malformed as error:
         yield Hit("modelfiles.onnx-malformed", 0, 8, message=str(error), evidence=str(error))
     if skipped:
-        yield Gap(f"{skipped} texts of more than {onnx.LONGEST} bytes were not read", engine="modelfiles", bound="onnx_text", count=skipped)
+        yield Gap(f"{skipped} texts longer than {onnx.LONGEST} bytes were not read", engine="modelfiles", bound="onnx_text", count=skipped)
     for domain, offset in domains.items():
         if not _STANDARD.fullmatch(domain) and domain not in local:
             yield Hit(
                 "modelfiles.onnx-custom-operators",
                 offset,
                 offset + len(domain),
-                message=f"operators of {domain[:200]}",
+                message=f"operators from {domain[:200]}",
                 evidence=domain[:300],
             )

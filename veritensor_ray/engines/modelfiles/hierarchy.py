@@ -1,4 +1,4 @@
-"""Findings in HDF5 files: Keras' configuration, and what is taken from other files; links are not followed, data is not read."""
+"""Checks HDF5 files: Keras configuration and references to other files. Links are not followed, and data is not read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 100
 
 
 def check(file: BinaryIO, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
-    """Findings; gaps for what h5py does not read."""
+    """Yield the findings, and a gap if h5py cannot read the file."""
     try:
         with hdf5.opened(file) as root:
             yield from _keras(root, policy)
@@ -31,7 +31,7 @@ def _keras(root: object, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
     try:
         top = configs.parse(text.encode("utf-8", "replace")) if text else None
     except (ValueError, RecursionError):
-        yield Gap("modelfiles: the attribute model_config is no valid JSON", engine="modelfiles")
+        yield Gap("modelfiles: the attribute model_config is not valid JSON", engine="modelfiles")
         return
     try:
         yield from configs.check(top, "model_config", policy)

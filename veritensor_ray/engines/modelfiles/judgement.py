@@ -1,4 +1,4 @@
-"""Three answers about a name that a pickle refers to: dangerous, harmless, unknown; it reads no file."""
+"""Judges names to which a pickle refers as dangerous, harmless or unknown."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Verdict = Literal["dangerous", "harmless", "unknown"]
 _CLASS = re.compile(r"_?[A-Z][A-Za-z0-9]*_?[A-Za-z0-9]*")
 _CYTHON = re.compile(r"__pyx_unpickle_\w+")
 _ERROR = re.compile(r"[A-Z]\w*(Error|Exception|Warning)")
-_SCRIPTED = "__torch__"  # classes of TorchScript, which are no Python modules
+_SCRIPTED = "__torch__"  # TorchScript classes, which are not Python modules
 _CYTHON_MODULES = ("sklearn", "scipy", "pandas", "numpy", "hdbscan", "lightfm", "implicit")
-# Names of the look of a class that modules of estimators import and that do more than hold data.
+# Names that look like classes, occur in estimator modules and do more than hold data.
 _NOT_DATA = frozenset({"Path", "Popen", "Parallel", "Memory", "Thread", "Timer", "Request", "NamedTemporaryFile", "TemporaryDirectory"})
 
 
@@ -39,23 +39,23 @@ _PREFIXES = tuple(module for module, names in _EXACT.items() if "~" in names)
 
 
 def is_module(name: str) -> bool:
-    """Whether an attribute of that name would be one of the modules that everything can be reached from."""
+    """Return whether an attribute of that name may be a module or special attribute from which anything can be reached."""
     return name in _MODULES or name.startswith("__")
 
 
 def digest_source() -> str:
-    """Everything that the verdicts follow from."""
+    """Return the tables that determine the verdicts."""
     return CODE + REACH + EXACT
 
 
 @dataclass(frozen=True, slots=True)
 class NamePolicy:
-    """`allow`: patterns of `module.name` that the user vouches for; what is dangerous stays so."""
+    """Judges names. `allow` holds patterns of `module.name` that the user trusts; a dangerous name stays dangerous."""
 
     allow: Sequence[str] = ()
 
     def judge(self, module: str, name: str) -> Verdict:
-        """Names of Python 2 count as what Python 3 makes of them as well."""
+        """Return the verdict on a name. A Python 2 name is also judged by its Python 3 equivalent."""
         both = {(module, name), _renamed(module, name)}
         if _leads_elsewhere(name) or any(listed(_CODE, *one) or listed(_REACH, *one) for one in both):
             return "dangerous"
@@ -68,20 +68,20 @@ class NamePolicy:
 
 
 def runs_code(path: str) -> bool:
-    """Whether a dotted path leads to something that runs code by itself."""
+    """Return whether a dotted path leads to something that runs code by itself."""
     parts = path.split(".")
     return any(listed(_CODE, ".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(len(parts) - 1, 0, -1))
 
 
 def _renamed(module: str, name: str) -> tuple[str, str]:
-    """What an unpickler of Python 3 looks up in a pickle of protocol 0 to 2."""
+    """Return the name that Python 3 looks up for a pickle of protocol 0 to 2."""
     if (module, name) in _compat_pickle.NAME_MAPPING:
         return _compat_pickle.NAME_MAPPING[module, name]
     return _compat_pickle.IMPORT_MAPPING.get(module, module), name
 
 
 def listed(table: Mapping[str, frozenset[str]], module: str, name: str) -> bool:
-    """Whether a table names it: the module, a package around it, or something on the way of a dotted name (`torch`, `hub.load`)."""
+    """Return whether a table lists a name, its module, a package around it, or a part of a dotted name (`torch`, `hub.load`)."""
     steps = [*module.split("."), *name.split(".")]
     for cut in range(1, len(steps)):
         names = table.get(".".join(steps[:cut]))
@@ -91,7 +91,7 @@ def listed(table: Mapping[str, frozenset[str]], module: str, name: str) -> bool:
 
 
 def _leads_elsewhere(name: str) -> bool:
-    """Names that lead out of their module: through one that it imported (`serialization.os.system`), or through what every object has."""
+    """Return whether a name leads out of its module: through an imported one (`serialization.os.system`), or through special attributes."""
     parts = name.split(".")
     return not _MODULES.isdisjoint(parts) or (len(parts) > 1 and any(part.startswith("__") for part in parts))
 

@@ -1,4 +1,4 @@
-"""What the findings of model files mean."""
+"""The rules of the model file engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from veritensor_ray.engines.base import Rule
 
 _PICKLE = "unsafe-deserialization"
 _MODEL = "unsafe-model"
-_TRUST = "Do not load the file. Ask its author for safetensors, or find out what wrote it."
+_TRUST = "Do not load the file. Ask its author for a safetensors version, or find out which program wrote it."
 
 
 def _rule(
@@ -19,28 +19,28 @@ RULES = (
     _rule(
         "dangerous-pickle",
         "Pickle that runs code",
-        "The pickle refers to a function that starts programs, evaluates code, reaches the network, writes files, or is only there to reach such a one.",
+        "The pickle refers to a function that starts programs, evaluates code, accesses the network or writes files, or that serves only to reach such a function.",
         _PICKLE,
         "critical",
         _TRUST,
         "CWE-502",
         "ATLAS:AML.T0011.000",
-        false_alarms="Whole objects stored with cloudpickle or dill: they do carry code.",
+        false_alarms="Whole objects stored with cloudpickle or dill, which do contain code.",
     ),
     _rule(
         "unknown-pickle-global",
-        "Pickle with a name that is on no list",
-        "Loading the pickle imports and may call something that is neither known to be harmless nor known to be dangerous.",
+        "Pickle with an unknown name",
+        "Loading the pickle imports, and may call, something that is not known to be either harmless or dangerous.",
         _PICKLE,
         "medium",
-        "Look at the name; add it to `modelfiles.allow` if you know what it does.",
+        "Check the name. If you know what it does and trust it, add it to `modelfiles.allow`.",
         "CWE-502",
-        false_alarms="Classes of your own projects and of rare libraries.",
+        false_alarms="Classes of your own projects and of less common libraries.",
     ),
     _rule(
         "broken-pickle",
-        "Pickle that breaks off",
-        "The opcodes make no sense from some place on. What stands before that place runs all the same when the file is loaded.",
+        "Broken pickle",
+        "From some point on, the opcodes are invalid. Those before that point still run when the file is loaded.",
         _PICKLE,
         "low",
         "Compare the file with its source.",
@@ -49,8 +49,8 @@ RULES = (
     ),
     _rule(
         "safetensors-malformed",
-        "Safetensors header out of order",
-        "Offsets that overlap, leave gaps or lie outside the file, duplicate names, or a header that is no JSON: loaders disagree about such files.",
+        "Malformed safetensors header",
+        "Offsets overlap, leave gaps or lie outside the file, names are repeated, or the header is not JSON. Loaders disagree about such files.",
         _MODEL,
         "medium",
         "Do not load the file; fetch it again.",
@@ -59,8 +59,8 @@ RULES = (
     ),
     _rule(
         "gguf-malformed",
-        "GGUF header out of order",
-        "Counts, lengths or offsets that do not fit the file: the kind of input that has overrun buffers in loaders.",
+        "Malformed GGUF header",
+        "Counts, lengths or offsets do not fit the file. Such input has caused buffer overflows in loaders.",
         _MODEL,
         "medium",
         "Do not load the file; fetch it again.",
@@ -69,8 +69,8 @@ RULES = (
     ),
     _rule(
         "onnx-malformed",
-        "ONNX model out of order",
-        "The file is not a well-formed protocol buffer from some place on.",
+        "Malformed ONNX model",
+        "From some point on, the file is not a well-formed protocol buffer.",
         _MODEL,
         "low",
         "Fetch the file again.",
@@ -80,7 +80,7 @@ RULES = (
     _rule(
         "onnx-external-data",
         "ONNX data outside the model's folder",
-        "A tensor's data is read from an absolute path, or from one that leaves the folder: a loader would read any file.",
+        "A tensor's data is read from an absolute path, or from one that leaves the model's folder, so a loader could be made to read any file.",
         _MODEL,
         "high",
         "Do not load the model.",
@@ -89,15 +89,15 @@ RULES = (
     _rule(
         "onnx-custom-operators",
         "ONNX operators outside the standard",
-        "The model needs operators of another domain: a library of native code has to be loaded for them.",
+        "The model needs operators from another domain, for which a native library has to be loaded.",
         _MODEL,
         "info",
-        "Know where that library comes from.",
+        "Make sure you know where that library comes from.",
     ),
     _rule(
         "template-escape",
         "Chat template that reaches into Python",
-        "The Jinja template uses attributes that lead to Python's own objects, and so to code, when it is rendered without a sandbox.",
+        "The Jinja template uses attributes that, when it is rendered without a sandbox, lead to Python's internal objects and so to running code.",
         _MODEL,
         "high",
         "Do not use the template.",
@@ -107,7 +107,7 @@ RULES = (
     _rule(
         "template-file-access",
         "Chat template that loads other templates",
-        "The Jinja template includes, imports or extends another file. Chat templates have no need to.",
+        "The Jinja template includes, imports or extends another file, which a chat template has no need to do.",
         _MODEL,
         "medium",
         "Read the template before you use it.",
@@ -116,28 +116,28 @@ RULES = (
     _rule(
         "template-unreadable",
         "Chat template that does not parse",
-        "The template is no valid Jinja, or larger or more deeply nested than any real one: it was not checked.",
+        "The template is not valid Jinja, or is larger or more deeply nested than any real one. It was checked only in part.",
         _MODEL,
         "low",
         "Read the template before you use it.",
         "CWE-1336",
-        false_alarms="Templates with tags of a library of their own.",
+        false_alarms="Templates with library-specific tags.",
     ),
     _rule(
         "remote-code",
-        "Model that brings its own code",
-        "The configuration names Python modules to be imported when the model is loaded with trust_remote_code; `owner/name--` takes them from another repository.",
+        "Model with its own code",
+        "The configuration names Python modules that are imported when the model is loaded with trust_remote_code. `owner/name--` takes them from another repository.",
         _MODEL,
         "medium",
-        "Read the code and pin its revision; do not set trust_remote_code without that.",
+        "Read the code and pin its revision before you set trust_remote_code.",
         "CWE-829",
         "ATLAS:AML.T0010",
         false_alarms="Many published models need it.",
     ),
     _rule(
         "adapter-base",
-        "Adapter with a base elsewhere",
-        "The adapter takes its base model from an address, or from an absolute path of another machine.",
+        "Adapter with an external base model",
+        "The adapter takes its base model from an address, another repository, an absolute path or a path outside its folder.",
         _MODEL,
         "info",
         "Check which base model is loaded.",
@@ -145,8 +145,8 @@ RULES = (
     ),
     _rule(
         "keras-lambda",
-        "Keras layer with code in it",
-        "A Lambda layer holds marshalled Python code, which runs when the model is loaded or called.",
+        "Keras layer that contains code",
+        "A Lambda layer contains marshalled Python code, which runs when the model is loaded or called.",
         _PICKLE,
         "high",
         "Load with safe_mode, or rebuild the layer from source.",
@@ -155,28 +155,28 @@ RULES = (
     _rule(
         "keras-module",
         "Keras configuration that refers to a module outside Keras",
-        "Loading the model imports that module and calls what is named in it.",
+        "Loading the model imports that module and calls the named object in it. The severity is critical if the name is known to run code.",
         _PICKLE,
         "medium",
-        "Look at the name; critical where it is known to run code.",
+        "Check the name. If it is known to run code, do not load the model.",
         "CWE-502",
-        false_alarms="Layers of your own projects.",
+        false_alarms="Layers from your own projects.",
     ),
     _rule(
         "hdf5-external-data",
         "HDF5 file that reads other files",
-        "A link or a dataset takes its content from another file: a loader opens whatever path stands there.",
+        "A link or dataset takes its content from another file, and a loader opens whatever path is given. The severity is high if the path leaves the folder.",
         _MODEL,
         "info",
-        "High where the path leaves the folder: do not load the file.",
+        "Check the path. If it leaves the folder, do not load the file.",
         "CWE-22",
         "CWE-73",
-        false_alarms="Collections of HDF5 files with one that joins them.",
+        false_alarms="Collections of HDF5 files with one file that combines them.",
     ),
     _rule(
         "config-target",
         "Configuration that calls a dangerous function",
-        "A `_target_` (Hydra, NeMo) names a function that runs programs or code when the configuration is instantiated.",
+        "A `_target_` (Hydra, NeMo) names a function that starts programs or runs code when the configuration is instantiated.",
         _PICKLE,
         "critical",
         "Do not instantiate the configuration.",

@@ -1,4 +1,4 @@
-"""Whether a path that a file names would lead a loader out of the file's folder; it opens none."""
+"""Decides whether a path named in a file would lead a loader out of the file's folder. No path is opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def leaves_folder(location: str) -> bool:
-    """Whether a path is absolute, an address, or climbs out of where it starts."""
+    """Return whether a path is absolute, is an address, or climbs out of its starting folder."""
     path = location.replace("\\", "/")
     if path.startswith(("/", "~")) or "://" in path or re.match(r"[A-Za-z]:", path) or "\x00" in path:
         return True

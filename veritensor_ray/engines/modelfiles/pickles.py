@@ -1,4 +1,4 @@
-"""Findings in pickles: every name that one refers to, judged; nothing is unpickled."""
+"""Judges every name to which a pickle refers. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Gap
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*")
-_NAMES = 1000  # distinct ones in a file
+_NAMES = 1000  # most distinct names in a file
 _DANGEROUS, _UNKNOWN, _BROKEN = "modelfiles.dangerous-pickle", "modelfiles.unknown-pickle-global", "modelfiles.broken-pickle"
-_INNER_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")  # which the reader hands over as files of their own
+_INNER_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")  # which the reader passes on as separate files
 _UFUNC = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
 
 
 @dataclass(slots=True)
 class _Calls:
-    """A distinct name in a pickle: where first, how often, what it was called with, and whether all calls of it were harmless."""
+    """A distinct name in a pickle: its first occurrence, its arguments, and the number of references, calls and harmless calls."""
 
     first: Name
     count: int = 0
@@ -34,7 +34,7 @@ class _Calls:
 
 
 class PickleScan:
-    """Judges the pickles of one file. `base`: where in the file the first one begins; `sure`: whether it is known to be one."""
+    """Judges the pickles of one file. `base` is the offset of the first pickle; `sure` says whether it is known to be one."""
 
     def __init__(self, policy: NamePolicy, base: int = 0, sure: bool = True) -> None:
         self._policy, self._base, self._sure = policy, base, sure
@@ -44,7 +44,7 @@ class PickleScan:
         self._distinct = 0
 
     def scan(self, file: BinaryIO) -> Iterator[Hit | Gap]:
-        """Hits of each pickle once it has ended."""
+        """Yield the hits of each pickle when it ends."""
         first = True
         for event in Pickles(file).events():
             if isinstance(event, Name):
@@ -88,7 +88,7 @@ class PickleScan:
             found.args = shown(call.args)
 
     def _excused(self, call: Call) -> bool:
-        """Whether the arguments make a call harmless whose function alone would not be."""
+        """Return whether a call is harmless because of its arguments, although the function alone is not."""
         items = call.args.items if isinstance(call.args, Many) else []
         name = str(call.function)
         if name == "torch.storage._load_from_bytes":
@@ -126,7 +126,7 @@ class PickleScan:
     def _hit(self, seen: _Calls, verdict: Verdict) -> Iterator[Hit]:
         name = seen.first
         start, end = self._base + name.offset, self._base + name.end
-        what = f"{name} is called with {seen.args}" if seen.args else f"{name} is referred to"
+        what = f"{name} is called with {seen.args}" if seen.args else f"{name} is referenced"
         if verdict == "dangerous":
             yield Hit(_DANGEROUS, start, end, message=what, evidence=str(name))
         elif not self._sure and not _PATH.fullmatch(str(name)):

@@ -1,4 +1,4 @@
-"""Findings in Jinja templates, by their syntax tree: they are parsed, never rendered."""
+"""Checks Jinja templates by their syntax tree. They are parsed, never rendered."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ _REACHING = re.compile(
 )
 PLAIN = re.compile(r"__(globals|builtins|subclasses|mro|bases|import|code|reduce|reduce_ex|loader)__")
 _GLOBALS = frozenset({"lipsum", "cycler", "joiner", "self", "request", "url_for", "get_flashed_messages"})
-_BY_NAME = frozenset({"attr", "map", "selectattr", "rejectattr", "groupby", "sort", "sum", "min", "max", "unique"})  # filters that take one
+_BY_NAME = frozenset(
+    {"attr", "map", "selectattr", "rejectattr", "groupby", "sort", "sum", "min", "max", "unique"}
+)  # filters that take a name
 _LOADS = re.compile(r"{%-?\+?\s*(include|import|extends|from)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateFinding:
-    """What a template does, in which of its lines."""
+    """One finding in a template: what it does, and in which line."""
 
     rule: str
     what: str
@@ -41,9 +43,9 @@ class TemplateFinding:
 
 
 class _Generation(Extension):
-    """The tag with which templates mark what the model said; its body is part of the template."""
+    """The tag with which templates mark the model's output. Its body is part of the template."""
 
-    tags = {"generation"}  # noqa: RUF012  # as the base class has it
+    tags = {"generation"}  # noqa: RUF012  # as in the base class
 
     def parse(self, parser: Parser) -> Any:
         line = next(parser.stream).lineno
@@ -52,7 +54,7 @@ class _Generation(Extension):
 
 
 def check(template: str) -> list[TemplateFinding]:
-    """Everything worth a word, each only once. Raises nothing."""
+    """Return all findings in a template, each only once. Does not raise."""
     if len(template) > LARGEST:
         return [*_by_text(template), TemplateFinding(UNREADABLE, f"{len(template)} characters; {LARGEST} are read", 1)]
     environment = Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation], autoescape=True)
@@ -61,7 +63,7 @@ def check(template: str) -> list[TemplateFinding]:
         found = list(_walk(tree))
     except RecursionError:
         return [*_by_text(template), TemplateFinding(UNREADABLE, "nested too deeply", 1)]
-    except Exception as error:  # noqa: BLE001  # the boundary of a template: numbers of any length and odd characters raise more than syntax errors
+    except Exception as error:  # noqa: BLE001  # the boundary of a template: huge numbers and unusual characters raise other errors too
         return [
             *_by_text(template),
             TemplateFinding(UNREADABLE, f"{str(error).partition(chr(10))[0][:200]}", getattr(error, "lineno", 1) or 1),
@@ -73,7 +75,7 @@ def check(template: str) -> list[TemplateFinding]:
 
 
 def _by_text(template: str) -> Iterator[TemplateFinding]:
-    """What can be said of a template that does not parse: another implementation may read it."""
+    """Yield findings by text search in a template that does not parse, because another implementation may accept it."""
     opened = re.search(r"{[{%]", template)
     for match in islice(_REACHING.finditer(template, opened.start()), 100) if opened else ():
         yield TemplateFinding(ESCAPE, match[0], template.count("\n", 0, match.start()) + 1)
@@ -91,7 +93,7 @@ def _walk(tree: nodes.Template) -> Iterator[TemplateFinding]:
 
 
 def _assigned(tree: nodes.Template) -> dict[str, str]:
-    """Variables that are set to a constant text somewhere."""
+    """Return the variables that are set to a constant text somewhere, with their texts."""
     found: dict[str, str] = {}
     for node in _all(tree):
         if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
@@ -141,7 +143,7 @@ def _attribute(name: str, line: int) -> Iterator[TemplateFinding]:
 
 
 def _of_global(node: nodes.Node, attribute: str, line: int) -> Iterator[TemplateFinding]:
-    """Functions that Jinja and web frameworks put into every template: what has an attribute of theirs taken is after their globals."""
+    """Check for attributes of functions that Jinja and web frameworks add to every template: taking one is a way to reach their globals."""
     if isinstance(node, nodes.Name) and node.name in _GLOBALS and node.ctx == "load" and not _HIDDEN.search(attribute):
         yield TemplateFinding(ESCAPE, f"{node.name}.{attribute[:80]}", line, severity="medium")
 
@@ -159,13 +161,13 @@ def _filter(node: nodes.Filter, known: dict[str, str]) -> Iterator[TemplateFindi
 
 
 def _pieces(node: nodes.Node, known: dict[str, str]) -> str:
-    """The constant texts in an expression, as they stand."""
+    """Return the constant texts in an expression, concatenated."""
     values = [known.get(child.name) if isinstance(child, nodes.Name) else getattr(child, "value", None) for child in _all(node)]
     return "".join(value for value in values if isinstance(value, str))[:_FOLDED]
 
 
 def _folded(node: nodes.Node | None, known: dict[str, str], depth: int = 0) -> str | None:
-    """The text that an expression of constants makes; None for all others. Jinja's own folding would compute `10**10**10`."""
+    """Return the text of a constant expression, or None for any other. Jinja's own constant folding would compute `10**10**10`."""
     if depth > _DEPTH or node is None:
         return None
     if isinstance(node, nodes.Const):
@@ -206,7 +208,7 @@ def _method(node: nodes.Call, method: nodes.Getattr, known: dict[str, str], dept
 
 
 def _applied(name: str, text: str, arguments: list[str]) -> str | None:
-    """What the text becomes through a filter or method that such names are hidden with."""
+    """Apply a filter or method that is used to hide such names; None for an unsupported one."""
     if name == "replace" and len(arguments) >= 2:
         return text.replace(arguments[0], arguments[1])[:_FOLDED] if arguments[0] else None
     if name == "format":

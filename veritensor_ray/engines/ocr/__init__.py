@@ -1,4 +1,4 @@
-"""Text in images, by EasyOCR's networks behind our own preprocessing; it knows neither Ray nor where images come from."""
+"""Reads text in images with EasyOCR's networks and our own preprocessing."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from veritensor_ray.engines.ocr.reader import Line
 
 _LANGUAGES = ("en",)
-# Replaced in the image's row; every other column is its location and stays.
+# Columns that are replaced in the image's row. All others give its location and are kept.
 _OWN = ("start", "owned", "line", "byte_offset", "view", "decoded_via", "text", "image", "boxes")
 
 
 class Ocr(WithModel):
-    """Reads every image of a batch; each that holds text becomes one segment."""
+    """Reads every image of a batch. Each image with text becomes one segment."""
 
     name = "ocr"
     version = "1"
@@ -36,26 +36,26 @@ class Ocr(WithModel):
     def __init__(self, settings: Settings) -> None:
         unknown = sorted(set(settings.ocr.languages) - set(_LANGUAGES))
         if unknown:
-            raise UsageError(f"ocr.languages: no model for {', '.join(unknown)}; there is: {', '.join(_LANGUAGES)}")
+            raise UsageError(f"ocr.languages: no model for {', '.join(unknown)}; available: {', '.join(_LANGUAGES)}")
         super().__init__(settings)
         self._networks: Networks | None = None
         self._gaps: list[tuple[int, Gap]] = []
 
     def applies(self, about: FileInfo) -> bool:
-        """To images."""
+        """Return True for images."""
         return about.media_type.startswith("image/")
 
     def rules(self) -> Sequence[Rule]:
-        """None: it finds nothing, it makes text for the others."""
+        """Return no rules: this engine only produces text for the others."""
         return []
 
     def fingerprint(self) -> str:
-        """Weights and everything that decides how an image is read."""
+        """Return a digest of the weights and all settings that affect how an image is read."""
         parts = (self.version, self._described().name, self._settings.digest("ocr"))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def load(self, models: ModelStore) -> None:
-        """Weights and self-test. Raises ModelError."""
+        """Load the weights and run the self-test. Raises ModelError."""
         import cv2
         import torch
 
@@ -74,18 +74,19 @@ class Ocr(WithModel):
     def _self_test(self) -> None:
         model = self._described()
         expected = known_answers(model)["line"]
-        usual = OcrSettings()  # the run's bounds may be narrower than the test's picture
+        usual = OcrSettings()  # the run's limits may be too small for the test image
         found = "\n".join(line.text for line in self._lines(_rendered(expected), usual))
         if _letters(found) != _letters(expected):
             raise ModelError(
-                f"the model in {model.folder} fails its self-test: it reads {found[:80]!r} where {expected!r} is written. "
-                "Bring the pinned model again"
+                f"the model in {model.folder} fails its self-test: it reads {found[:80]!r} instead of {expected!r}. "
+                "Reinstall the pinned model"
             )
 
     def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
-        """One segment for each image that holds text. Raises where an image of the batch cannot be read: narrow it down to the row.
+        """Return one segment for each image that contains text.
 
-        An image that was read in part raises nothing: its segment has what was read, and `gaps` says what is missing.
+        Raises if any image of the batch cannot be read; the caller then narrows it down to the row. An image that was read in part does not
+        raise: its segment has the text that was read, and `gaps` records the missing part.
         """
         self._gaps = []
         rows, texts, boxes = [], [], []
@@ -108,11 +109,11 @@ class Ocr(WithModel):
         return _segments(images.take(pa.array(rows, pa.int32())), texts, boxes)
 
     def gaps(self) -> list[tuple[int, Gap]]:
-        """What the last batch's images hold beyond what was read, with the row of the image in that batch."""
+        """Return the parts of the last batch's images that were not read, each with the row of its image in that batch."""
         return self._gaps
 
     def _lines(self, data: Any, settings: OcrSettings) -> Iterator[Line]:
-        """Frame by frame, in reading order."""
+        """Yield the lines of an image, frame by frame and in reading order."""
         from veritensor_ray.engines.ocr import picture, reader
 
         if self._networks is None:
@@ -127,7 +128,7 @@ class Ocr(WithModel):
 
 
 def _joined(found: Sequence[Line]) -> tuple[str, list[dict[str, int]]]:
-    """Lines joined by newlines; a word's box holds the space or newline before it too."""
+    """Join lines with newlines, and return the text and the boxes of its words. A word's box also covers the space or newline before it."""
     places: list[dict[str, int]] = []
     end = 0
     for line in found:
@@ -155,7 +156,7 @@ def _letters(text: str) -> str:
 
 
 def _rendered(line: str) -> bytes:
-    """A picture of one line, in the font that Pillow brings."""
+    """Return an image of one line, in Pillow's default font."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(24)

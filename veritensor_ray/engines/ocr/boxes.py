@@ -1,4 +1,4 @@
-"""From the detector's heat to words, lines and their order; geometry only."""
+"""Turns the detector's heat maps into words, lines and their reading order. Geometry only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-_SURE, _LIKELY, _LINKED = 0.6, 0.35, 0.4  # of text somewhere in the box, of text, of a gap within a word
+_SURE, _LIKELY, _LINKED = 0.6, 0.35, 0.4  # least heat of text somewhere in a box, of text, and of a gap within a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class Box:
 
 
 def around(points: Array) -> Box:
-    """The smallest box that holds the points (one a row)."""
+    """Return the smallest box that contains the points (one per row)."""
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return Box(float(left), float(top), float(right), float(bottom))
 
 
 def union(boxes: Sequence[Box]) -> Box:
-    """The smallest box that holds all of them."""
+    """Return the smallest box that contains all boxes."""
     return Box(min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes))
 
 
 def quads(text: Array, link: Array, limit: int) -> list[Array]:
-    """Words as rectangles of any angle: four corners each, in pixels of the maps; the `limit` largest."""
+    """Return the `limit` largest words as rectangles of any angle: four corners each, in pixels of the maps."""
     import cv2
 
     linked = link > _LINKED
@@ -63,7 +63,7 @@ def quads(text: Array, link: Array, limit: int) -> list[Array]:
         if text[y : y + h, x : x + w][inside].max() < _SURE:
             continue
         mask = (inside & ~(linked & ~likely)[y : y + h, x : x + w]).astype(np.uint8)
-        grow = int(np.sqrt(area * min(w, h) / (w * h)) * 2)  # CRAFT's own rule: heat covers the middle of characters only
+        grow = int(np.sqrt(area * min(w, h) / (w * h)) * 2)  # CRAFT's own rule: heat covers only the middle of characters
         mask = cv2.dilate(np.pad(mask, grow + 1), cv2.getStructuringElement(cv2.MORPH_RECT, (1 + grow, 1 + grow)))
         rows, columns = np.nonzero(mask)
         points = np.stack([columns + (x - grow - 1), rows + (y - grow - 1)], axis=1).astype(np.float32)
@@ -74,7 +74,7 @@ def quads(text: Array, link: Array, limit: int) -> list[Array]:
 
 
 def slope(words: Sequence[Array]) -> float:
-    """Degrees by which lines fall to the right, from the long words; in -45 to 45."""
+    """Return the degrees, from -45 to 45, by which lines fall to the right, estimated from the long words."""
     angles, weights = [], []
     for corners in words:
         edges = [corners[1] - corners[0], corners[2] - corners[1]]
@@ -92,7 +92,7 @@ def slope(words: Sequence[Array]) -> float:
 
 
 def lines(words: Sequence[Box]) -> list[list[Box]]:
-    """Words that follow each other on one line, from left to right."""
+    """Group words into lines, from left to right."""
     runs: list[list[Box]] = []
     for word in sorted(words, key=lambda box: box.left):
         best, nearest = None, 0.0
@@ -111,7 +111,7 @@ def lines(words: Sequence[Box]) -> list[list[Box]]:
 
 
 def drift(runs: Sequence[Sequence[Box]]) -> float:
-    """Degrees by which lines that are almost level still fall to the right; a word's own angle is less sure than that of its line."""
+    """Return the degrees by which nearly level lines still fall to the right. A line's angle is more reliable than a word's."""
     slopes = []
     for run in runs:
         if len(run) > 3 and run[-1].right - run[0].left > 10 * run[0].height:
@@ -121,7 +121,7 @@ def drift(runs: Sequence[Sequence[Box]]) -> float:
 
 
 def ordered(rows: Sequence[Box]) -> list[list[int]]:
-    """Reading order of lines, as indices: groups that stand side by side on one line; columns of prose one after the other."""
+    """Return the reading order of lines as groups of indices. A group is side by side on one line; columns of prose follow each other."""
     return list(_cut(list(range(len(rows))), rows, 0))
 
 
@@ -135,7 +135,7 @@ def _cut(which: list[int], rows: Sequence[Box], depth: int) -> Iterator[list[int
             return
         blocks = _gaps(which, [(rows[i].top, rows[i].bottom) for i in which], 0.0)
         if max(len(block) for block in blocks) > 1 and len(blocks) > 1:
-            # one gap at a time, the widest: columns below a title are seen once the title is off
+            # split at the widest gap only: columns below a title can be recognized once the title is separated
             widest = max(range(1, len(blocks)), key=lambda n: _gap(blocks[n - 1], blocks[n], rows))
             yield from _cut([i for block in blocks[:widest] for i in block], rows, depth + 1)
             yield from _cut([i for block in blocks[widest:] for i in block], rows, depth + 1)
@@ -144,7 +144,7 @@ def _cut(which: list[int], rows: Sequence[Box], depth: int) -> Iterator[list[int
 
 
 def _prose(which: Sequence[int], rows: Sequence[Box]) -> bool:
-    """Long lines: a column of text, not one of a table."""
+    """Return whether lines are long enough to be a column of prose rather than of a table."""
     return len(which) > 1 and median(rows[i].width / max(rows[i].height, 1) for i in which) > 8
 
 
@@ -153,7 +153,7 @@ def _gap(above: Sequence[int], below: Sequence[int], rows: Sequence[Box]) -> flo
 
 
 def _gaps(which: Sequence[int], spans: Sequence[tuple[float, float]], wide: float) -> list[list[int]]:
-    """Groups between which nothing stands for more than `wide` pixels."""
+    """Split lines into groups that are more than `wide` pixels apart."""
     parts: list[list[int]] = []
     end = -np.inf
     for (start, stop), i in sorted(zip(spans, which, strict=True)):

@@ -1,4 +1,4 @@
-"""EasyOCR's two networks with weights, from safetensors and nothing else; they know pixels and characters, not pages."""
+"""Runs EasyOCR's two networks, with weights from safetensors only, on pictures and single lines."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from veritensor_ray.engines.ocr.spaces import spaced
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.weights import check_finite
 
-_HIGH = 64  # of the lines that the recogniser was trained on
+_HIGH = 64  # height of the lines on which the recognizer was trained
 _BATCH_PIXELS = 64 * 6000
-_SPACE = 4.0  # the recogniser sees too few spaces; more than this tears addresses apart
+_SPACE = 4.0  # factor for spaces, of which the recognizer sees too few; a larger one splits addresses
 _MEAN, _SPREAD = np.array((0.485, 0.456, 0.406)) * 255, np.array((0.229, 0.224, 0.225)) * 255
 
 Array = np.ndarray[Any, Any]
 
 
 class Networks:
-    """The detector, which says where characters and the gaps between them are, and the recogniser, which reads one line."""
+    """The detector, which locates characters and the gaps between them, and the recognizer, which reads one line."""
 
     def __init__(self, folder: Path, detector: str, recognizer: str, bf16: bool) -> None:
-        """Raises ModelError naming the file."""
-        os.environ.setdefault("LRU_CACHE_CAPACITY", "1")  # or PyTorch keeps what it prepared for each size of a picture
+        """Load both networks. Raises ModelError, which names the file."""
+        os.environ.setdefault("LRU_CACHE_CAPACITY", "1")  # or PyTorch keeps prepared kernels for every picture size
         import torch
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._bf16 = bf16 and (self.device == "cuda" or _has_bf16())
-        with torch.device("meta"):  # random weights for what is filled at once would cost seconds
+        with torch.device("meta"):  # avoids seconds of creating random weights that are replaced immediately
             finder: Any = shapes.detector()
             reader: Any = shapes.recogniser()
         _fill(finder, folder / detector)
@@ -42,7 +42,7 @@ class Networks:
         self._reader: Any = reader.to(self.device).eval()
 
     def heat(self, grey: Array) -> tuple[Array, Array]:
-        """Maps of half the size: how much each place is the middle of a character, and of a gap within a word."""
+        """Return two maps of half the size: how likely each point is the middle of a character, and of a gap within a word."""
         import torch
 
         height, width = grey.shape
@@ -55,7 +55,7 @@ class Networks:
         return maps[..., 0][half], maps[..., 1][half]
 
     def read(self, crops: Sequence[Array]) -> list[tuple[str, float, list[float]]]:
-        """Text, confidence, and of each character its place from 0 (left) to 1, for each picture of one line."""
+        """Return, for each picture of one line, its text, its confidence, and the position of each character from 0 (left) to 1."""
         order = sorted(range(len(crops)), key=lambda i: _wide(crops[i]))
         results: list[tuple[str, float, list[float]]] = [("", 0.0, [])] * len(crops)
         for group in _grouped(order, crops):
@@ -99,7 +99,7 @@ def _fill(network: Any, path: Path) -> None:
         check_finite(tensors.items(), path)
         network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+        raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
 
 
 def _wide(crop: Array) -> int:
@@ -107,7 +107,7 @@ def _wide(crop: Array) -> int:
 
 
 def _grouped(order: Sequence[int], crops: Sequence[Array]) -> Iterator[list[int]]:
-    """Of similar width, so that padding is little."""
+    """Yield groups of similar width, so that little padding is needed."""
     group: list[int] = []
     for i in order:
         if group and ((len(group) + 1) * _wide(crops[i]) * _HIGH > _BATCH_PIXELS or _wide(crops[i]) > 1.25 * _wide(crops[group[0]])):
@@ -119,7 +119,7 @@ def _grouped(order: Sequence[int], crops: Sequence[Array]) -> Iterator[list[int]
 
 
 def _line(crop: Array, wide: int) -> Array:
-    """Dark on light, full contrast, 64 pixels high, the last column repeated up to `wide`."""
+    """Normalize a line: dark on light, full contrast, 64 pixels high, with the last column repeated up to `wide`."""
     import cv2
 
     own = _wide(crop)

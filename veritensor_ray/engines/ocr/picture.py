@@ -1,4 +1,4 @@
-"""Bytes of an image to grey pictures in which text stands out; it knows no network and no segment."""
+"""Decodes images into gray pictures in which text stands out."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from veritensor_ray.errors import LimitExceeded, ReadError
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
-_FAINT = 60  # local contrast, in grey levels, below which a region is stretched fully ...
-_CLEAR = 110  # ... and above which it stays as it is
+_FAINT = 60  # local contrast, in gray levels, below which a region is stretched fully ...
+_CLEAR = 110  # ... and above which it is left unchanged
 _WEAKEST = 5
 _CELL = 8
 _WALKED = bounds.OCR_WALKED
@@ -27,22 +27,22 @@ _WALKED = bounds.OCR_WALKED
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """A grey picture and where its pixels stand in the original: a 2 by 3 matrix from its coordinates to the original's."""
+    """A gray picture, and the 2 by 3 matrix that maps its coordinates to those of the original."""
 
     grey: Grey
     origin: Matrix
 
     @classmethod
     def of(cls, grey: Grey) -> Plane:
-        """The original itself."""
+        """Return the plane of the original itself."""
         return cls(grey, np.eye(2, 3))
 
     def moved(self, grey: Grey, back: Matrix) -> Plane:
-        """Another picture of the same; `back` leads from its coordinates to those of this plane."""
+        """Return a plane for a transformed picture. `back` maps its coordinates to those of this plane."""
         return Plane(grey, self.origin @ np.vstack([back, [0, 0, 1]]))
 
     def turned(self, quarters: int) -> Plane:
-        """Turned counter-clockwise."""
+        """Return the plane rotated counterclockwise by quarter turns."""
         if not quarters % 4:
             return self
         height, width = self.grey.shape
@@ -54,20 +54,20 @@ class Plane:
         return self.moved(np.ascontiguousarray(np.rot90(self.grey, quarters)), np.array(back, float))
 
     def cropped(self, left: int, top: int, right: int, bottom: int) -> Plane:
-        """A piece of it."""
+        """Return a rectangular part of the plane."""
         return self.moved(self.grey[top:bottom, left:right], np.array([[1, 0, left], [0, 1, top]], float))
 
     def here(self, points: Matrix) -> Matrix:
-        """Points of the original (one a row) in this plane's coordinates."""
+        """Map points of the original (one per row) to this plane's coordinates."""
         there = np.linalg.inv(np.vstack([self.origin, [0, 0, 1]]))
         return points @ there[:2, :2].T + there[:2, 2]
 
     def original(self, points: Matrix) -> Matrix:
-        """Points of this plane (one a row) in the original's coordinates."""
+        """Map points of this plane (one per row) to the original's coordinates."""
         return points @ self.origin[:, :2].T + self.origin[:, 2]
 
     def straightened(self, degrees: float) -> Plane:
-        """Turned counter-clockwise by a small angle, on a canvas that holds all of it."""
+        """Return the plane rotated counterclockwise by a small angle, on a canvas large enough for all of it."""
         import cv2
 
         height, width = self.grey.shape
@@ -83,10 +83,13 @@ class Plane:
 
 
 def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
-    """Frames that differ, upright as a viewer shows them, in RGB. Raises ReadError and LimitExceeded; `settings.frames` is for the caller."""
+    """Yield the distinct frames in RGB, upright as a viewer shows them.
+
+    Raises ReadError and LimitExceeded. The caller enforces `settings.frames`.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the bound on pixels is ours
+            warnings.simplefilter("ignore")  # our own limit on pixels applies
             image = Image.open(io.BytesIO(data))
             if image.width * image.height > settings.pixels:
                 raise LimitExceeded("ocr.pixels", f"image has {image.width} × {image.height} pixels")
@@ -94,22 +97,24 @@ def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
             for number, frame in enumerate(ImageSequence.Iterator(image)):
                 if number == _WALKED:
                     raise LimitExceeded("ocr.frames", f"image has more than {_WALKED} frames")
-                if frame.width * frame.height > settings.pixels:  # pages of a TIFF have sizes of their own
+                if frame.width * frame.height > settings.pixels:  # pages of a TIFF may differ in size
                     raise LimitExceeded("ocr.pixels", f"frame has {frame.width} × {frame.height} pixels")
                 for shown in _flattened(ImageOps.exif_transpose(frame)):
                     mark = hash(shown.tobytes())
                     if mark not in seen:
                         seen.add(mark)
                         yield shown
-    except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
+    except Image.DecompressionBombError as error:  # Pillow's limit, if ours is higher
         raise LimitExceeded("ocr.pixels", f"image has too many pixels: {error}") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError) as error:
-        raise ReadError(f"not a whole image: {str(error).partition(' <')[0]}") from None  # Pillow names the object's address
+        raise ReadError(
+            f"not a complete image: {str(error).partition(' <')[0]}"
+        ) from None  # without the object's address, which Pillow appends
 
 
 def _flattened(image: Image.Image) -> Iterator[Image.Image]:
-    """On a background that shows what is there; and once more without transparency, where that shows something else."""
-    if image.mode.startswith(("I", "F")):  # 16 bit and floating point: convert() would cut off, not scale
+    """Yield the image on a background that makes its content visible, and again without transparency if that shows something else."""
+    if image.mode.startswith(("I", "F")):  # 16-bit and floating point: convert() would clip instead of scale
         values = np.asarray(image, np.float32)
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
         scaled = np.nan_to_num((values - low) * (255 / max(high - low, 1e-6)))
@@ -124,16 +129,16 @@ def _flattened(image: Image.Image) -> Iterator[Image.Image]:
     light = pixels[..., :3].mean(axis=2)
     visible = alpha > 25
     bright, dark = bool((visible & (light > 170)).any()), bool((visible & (light < 85)).any())
-    # white text on nothing shows on black only, black text on white only, both on grey
+    # white text on a transparent background shows only on black, black text only on white, and both on gray
     ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255) if not bright else (127, 127, 127, 255) if dark else (0, 0, 0, 255))
     yield Image.alpha_composite(ground, rgba).convert("RGB")
     hidden = light[alpha == 0]
-    if hidden.size and hidden.std() > 1:  # colours under full transparency: whoever drops alpha sees them, people do not
+    if hidden.size and hidden.std() > 1:  # colors under full transparency: programs that drop alpha see them, people do not
         yield rgba.convert("RGB")
 
 
 def readable(image: Image.Image) -> Grey:
-    """Grey, with faint regions stretched; where brightness tells nothing apart, from the colours."""
+    """Convert an image to gray with faint regions stretched, using colors where brightness has no contrast."""
     import cv2
 
     pixels = np.asarray(image)
@@ -151,7 +156,7 @@ def readable(image: Image.Image) -> Grey:
 
 
 def _stretched(grey: Grey) -> tuple[Grey, np.ndarray[Any, np.dtype[np.float32]]]:
-    """The picture with local contrast raised where it is low but more than noise, and the local contrast of each pixel."""
+    """Return the picture with local contrast raised where it is low but above noise, and the local contrast of each pixel."""
     import cv2
 
     height, width = grey.shape

@@ -1,4 +1,4 @@
-"""One picture to lines of text: where to look, how large, which way up; it knows no file and no segment."""
+"""Reads the lines of text in one picture: decides where to look, at which scale, and in which orientation."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from veritensor_ray.errors import LimitExceeded
 
 Array = np.ndarray[Any, Any]
 
-_EDGE = 24  # steps of brightness that may belong to a character
+_EDGE = 24  # least step in brightness that may belong to a character
 _MARGIN = 12
 _OVERLAP = 128
-_TALL = 13  # height of small characters that the detector sees well ...
-_AMPLE = 30  # ... above which a copy that is smaller does as well ...
+_TALL = 13  # height, in pixels, from which the detector recognizes small characters well ...
+_AMPLE = 30  # ... above which a smaller copy works as well ...
 _STROKE = 6  # ... if the narrowest letters stay this wide ...
-_GIANT = 90  # ... and the one above which it sees strokes
-_LARGEST = 4.0  # magnification
-_UPRIGHT = 0.94  # confidence that leaves no doubt which way is up
-_INK = 60  # steps of brightness between a line's ground and its letters
+_GIANT = 90  # ... and above which it sees only strokes
+_LARGEST = 4.0  # highest magnification
+_UPRIGHT = 0.94  # confidence from which the orientation is certain
+_INK = 60  # least difference in brightness between a line's background and its letters
 _LEANING, _STEEPEST = 0.7, 30  # degrees
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What stands between two spaces, and where: a box in pixels of the original."""
+    """The text between two spaces, and its box in pixels of the original."""
 
     text: str
     box: Box
@@ -40,7 +40,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words from left to right."""
+    """A line of words, from left to right."""
 
     words: tuple[Word, ...]
     confidence: float
@@ -51,19 +51,19 @@ class Line:
 
 
 class Clock:
-    """The bound on seconds."""
+    """Enforces the time limit."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._began = seconds, time.monotonic()
 
     def check(self) -> None:
-        """Raises LimitExceeded."""
+        """Raise LimitExceeded if the time is up."""
         if time.monotonic() - self._began > self._seconds:
             raise LimitExceeded("ocr.seconds", f"reading the image took more than {self._seconds:g} s")
 
 
 def read(grey: Grey, networks: Networks, settings: OcrSettings, clock: Clock) -> list[Line]:
-    """Lines in reading order."""
+    """Return the lines of a picture in reading order."""
     edges = _edges(grey)
     if not edges.any():
         return []
@@ -88,7 +88,7 @@ def _edges(grey: Grey) -> Array:
 
 
 def character_heights(edges: Array) -> tuple[Array, Array]:
-    """Of what may be characters: the shorter side and a weight."""
+    """Return the shorter side and a weight for everything that may be a character."""
     import cv2
 
     _, _, stats, _ = cv2.connectedComponentsWithStats(edges.astype(np.uint8), connectivity=8)
@@ -99,7 +99,7 @@ def character_heights(edges: Array) -> tuple[Array, Array]:
 
 
 def scales(edges: Array, settings: OcrSettings) -> list[float]:
-    """Magnifications for the detector: one for small characters, and one for giant ones where there are any."""
+    """Return magnifications for the detector: one for small characters, and one for giant characters if there are any."""
     short, weight = character_heights(edges)
     fits = settings.max_side / max(edges.shape)
     if not len(short):
@@ -107,14 +107,14 @@ def scales(edges: Array, settings: OcrSettings) -> list[float]:
     order = np.argsort(short)
     total = np.cumsum(weight[order])
     tiny, small = (float(short[order][np.searchsorted(total, share * total[-1])]) for share in (0.03, 0.3))
-    large = max(_AMPLE / small, _STROKE / tiny)  # fine print beside large letters must not be shrunk away
+    large = max(_AMPLE / small, _STROKE / tiny)  # fine print next to large letters must stay legible
     first = min(fits, min(_LARGEST, max(1.0, _TALL / small)) if large > 1 else large)
     giants = short[short * first > _GIANT]
     return [first, 50 / float(np.median(giants))] if len(giants) else [first]
 
 
 def find(plane: Plane, edges: Array, networks: Networks, settings: OcrSettings, clock: Clock) -> list[Array]:
-    """Words: corners in the plane's coordinates."""
+    """Return the words as corners in the plane's coordinates."""
     words: list[Array] = []
     for scale in scales(edges, settings):
         taken = [around(word) for word in words]
@@ -149,7 +149,10 @@ def _detect(grey: Grey, edges: Array, scale: float, networks: Networks, settings
 
 
 def _inked(edges: Array, tile: tuple[int, int, int, int], scale: float) -> tuple[int, int, int, int] | None:
-    """What of a tile (top, bottom, left, right) holds edges, with a margin: blank paper costs as much as print. Even starts."""
+    """Return the part of a tile (top, bottom, left, right) that contains edges, with a margin, because blank paper costs as much as print.
+
+    Its top and left are even. Returns None if the tile is blank.
+    """
     top, bottom, left, right = tile
     inside = edges[int(top / scale) : int(bottom / scale) + 1, int(left / scale) : int(right / scale) + 1]
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
@@ -165,7 +168,7 @@ def _inked(edges: Array, tile: tuple[int, int, int, int], scale: float) -> tuple
 
 
 def _tiles(length: int, side: int) -> Iterator[tuple[int, int]]:
-    """Overlapping pieces of equal length; even starts, because the detector's maps have half the size."""
+    """Yield overlapping pieces of equal length. Their starts are even, because the detector's maps have half the size."""
     count = 1 if length <= side else -(-(length - _OVERLAP) // (side - _OVERLAP))
     step = (length - _OVERLAP) / count
     for number in range(count):
@@ -174,7 +177,7 @@ def _tiles(length: int, side: int) -> Iterator[tuple[int, int]]:
 
 
 def _directions(words: Sequence[Array], turned: bool) -> tuple[list[Array], list[Array]]:
-    """Words that run across, and those that run up or down."""
+    """Split words into those that run across and those that run up or down."""
     boxes = [around(word) for word in words]
     if not turned or not boxes:
         return list(words), []
@@ -189,7 +192,7 @@ def _directions(words: Sequence[Array], turned: bool) -> tuple[list[Array], list
 
 
 def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings: OcrSettings, clock: Clock) -> list[Line]:
-    """Lines of words (corners in the original) that run across in `plane`, from left to right or upside down."""
+    """Return the lines of words (corners in the original) that run across in `plane`, upright or upside down."""
     leaning = slope([plane.here(word) for word in words])
     nearly = plane.straightened(leaning) if _LEANING < abs(leaning) < _STEEPEST else plane
     leaning = (0.0 if nearly is plane else leaning) + drift(lines([around(nearly.here(word)) for word in words]))
@@ -203,7 +206,7 @@ def _upright(plane: Plane, words: Sequence[Array], networks: Networks, settings:
 
 
 def _sure(found: Sequence[Line]) -> float:
-    """Confidence by character."""
+    """Return the mean confidence per character."""
     sizes = [len(line.text) for line in found]
     return sum(size * line.confidence for size, line in zip(sizes, found, strict=True)) / max(1, sum(sizes))
 
@@ -230,7 +233,7 @@ def _transcribe(plane: Plane, words: Sequence[Array], networks: Networks, clock:
 
 
 def _crop(grey: Grey, box: Box) -> tuple[Grey, Box]:
-    """The line with a margin around its ink: the detector's boxes are a pixel or two off, which is much for small text."""
+    """Crop a line with a margin around its ink: the detector's boxes are off by a pixel or two, which is a lot for small text."""
     height, width = grey.shape
     side, above = 0.1 * box.height, 0.25 * box.height
     left, right = _within(box.left - side, box.right + side + 1, width)
@@ -249,13 +252,13 @@ def _crop(grey: Grey, box: Box) -> tuple[Grey, Box]:
 
 
 def _within(start: float, end: float, length: int) -> tuple[int, int]:
-    """At least one pixel."""
+    """Limit a range to the picture, keeping at least one pixel."""
     first = min(max(0, int(start)), length - 1)
     return first, max(first + 1, min(length, int(end)))
 
 
 def _words(text: str, places: Sequence[float], box: Box, plane: Plane) -> Iterator[Word]:
-    """Pieces between spaces; each ends halfway to the next one's first character."""
+    """Yield the words of a line with their boxes, which extend half a character step beyond the first and last character."""
     start = 0
     for piece in text.split(" "):
         if piece:

@@ -1,7 +1,7 @@
-"""What EasyOCR's weights are weights of: the layers of its two networks, and how they follow each other; it knows no files.
+"""Defines the layers of EasyOCR's two networks, under the names of its weights.
 
-The names of the layers are those of the weights. EasyOCR's own modules build the same, and import torchvision, SciPy and scikit-image
-for it, which takes longer than all else that a model process does at its start.
+EasyOCR's own modules build the same layers, but they import torchvision, SciPy and scikit-image, which takes longer than everything else
+that a model process does when it starts.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# What the recogniser's answers stand for, in the order of its weights: 0 is none of them.
+# The characters that the recognizer's outputs represent, in the order of its weights. Output 0 means none of them.
 CHARACTERS = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ €ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-_POOL = 0  # among widths: halve the picture
+_POOL = 0  # in the list of widths: halve the picture
 _TRUNK = (64, 64, _POOL, 128, 128, _POOL, 256, 256, 256, _POOL, 512, 512, 512, _POOL, 512, 512, 512)
-_CUTS = (0, 13, 20, 30, 39)  # layers of the trunk after which it is looked at, and where it ends
+_CUTS = (0, 13, 20, 30, 39)  # layers of the trunk that delimit its slices
 _JOINTS = ((1536, 512, 256), (768, 256, 128), (384, 128, 64), (192, 64, 32))
 
 
 def detector() -> nn.ModuleDict:
-    """The layers of CRAFT: a trunk as in VGG-16, and a way back up that looks at the trunk again."""
+    """Return the layers of CRAFT: a trunk as in VGG-16, and an upward path that reuses the trunk's outputs."""
     from torch import nn
 
     trunk = [*_trunk()]
@@ -39,7 +39,7 @@ def detector() -> nn.ModuleDict:
 
 
 def heat(layers: Any, pictures: Tensor) -> Tensor:
-    """Of pictures [n, 3, height, width] two maps of half the size, [n, height / 2, width / 2, 2]."""
+    """Map pictures [n, 3, height, width] to two maps of half the size, [n, height / 2, width / 2, 2]."""
     import torch
     from torch.nn.functional import interpolate
 
@@ -55,7 +55,7 @@ def heat(layers: Any, pictures: Tensor) -> Tensor:
 
 
 def recogniser() -> nn.ModuleDict:
-    """The layers of the reader of lines: pictures to columns, two passes over the columns in both directions, an answer for each."""
+    """Return the layers of the line recognizer: pictures to columns, two bidirectional passes over the columns, and an output for each."""
     from torch import nn
 
     seen = nn.Sequential(
@@ -78,7 +78,7 @@ def recogniser() -> nn.ModuleDict:
 
 
 def answers(layers: Any, lines: Tensor) -> Tensor:
-    """Of pictures of lines [n, 1, 64, width] an answer for each column, [n, columns, characters and none]."""
+    """Map pictures of lines [n, 1, 64, width] to an output for each column, [n, columns, characters plus one for none]."""
     columns = layers["FeatureExtraction"]["ConvNet"](lines).permute(0, 3, 1, 2).mean(3)
     for one in layers["SequenceModeling"]:
         columns = one["linear"](one["rnn"](columns)[0])
@@ -104,7 +104,7 @@ def _normal(wide: int, out: int, size: int, bias: bool = True) -> Sequence[nn.Mo
 
 
 def _named(layers: Sequence[nn.Module], start: int, end: int) -> nn.Sequential:
-    """Some of the layers, under their numbers among all of them."""
+    """Return a range of layers under their original numbers."""
     from torch import nn
 
     some = nn.Sequential()

@@ -1,4 +1,4 @@
-"""Spaces that the recogniser did not see, from the gaps in the ink of a line; it knows pixels and characters only."""
+"""Adds spaces that the recognizer missed, based on the gaps in the ink of a line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-_PALE = 90  # of 255: less ink than this in a column is a gap
-_WIDER = 1.5  # than the gaps between letters of the same line
-_NEARLY = 0.7  # of the usual gap that was read as a space
-_FIRST = 0.12  # of the line's height: a gap where no space was read to compare with
-_JOINED = frozenset("@._-/\\:'`|~^")  # parts of addresses and names stand apart without a space
+_PALE = 90  # of 255: a column with less ink than this is a gap
+_WIDER = 1.5  # least width of a space, relative to the gaps between letters of the same line
+_NEARLY = 0.7  # least width of a space, relative to the gaps that were read as spaces
+_FIRST = 0.12  # least width of a space, relative to the line's height
+_JOINED = frozenset("@._-/\\:'`|~^")  # in addresses and names, there are gaps around these without a space
 
 
 def spaced(text: str, places: Sequence[float], line: np.ndarray[Any, Any]) -> tuple[str, list[float]]:
-    """The text and the places of its characters (0 to 1), with spaces added. `line` is -1 for ink and 1 for ground."""
+    """Return the text and the positions of its characters (0 to 1) with spaces added. `line` is -1 for ink and 1 for background."""
     if len(text) < 3:
         return text, list(places)
     ink = 127.5 * (1 - line.min(axis=0))
@@ -30,7 +30,7 @@ def spaced(text: str, places: Sequence[float], line: np.ndarray[Any, Any]) -> tu
     least = max(_WIDER * usual, _NEARLY * float(np.median(seen)) if seen else 0.0, _FIRST * line.shape[0])
     result, at = text[0], [places[0]]
     for i in range(1, len(text)):
-        number = text[i - 1].isdigit() and text[i].isdigit()  # digits are set apart like columns of a table
+        number = text[i - 1].isdigit() and text[i].isdigit()  # digits are often spaced like columns of a table
         if gaps.get((i - 1, i), 0.0) > least and not number and not _JOINED & {text[i - 1], text[i]}:
             result += " "
             at.append((places[i - 1] + places[i]) / 2)
@@ -40,7 +40,7 @@ def spaced(text: str, places: Sequence[float], line: np.ndarray[Any, Any]) -> tu
 
 
 def _widest(ink: np.ndarray[Any, Any], start: float, end: float) -> float:
-    """Columns of the widest gap between two places."""
+    """Return the width, in columns, of the widest gap between two positions."""
     piece = ink[int(start * len(ink)) : int(end * len(ink)) + 1] < _PALE
     edges = np.flatnonzero(np.diff(np.concatenate([[False], piece, [False]]).astype(np.int8)))
     return float(np.max(edges[1::2] - edges[::2])) if len(edges) else 0.0

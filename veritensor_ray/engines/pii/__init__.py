@@ -1,4 +1,4 @@
-"""Personal data: patterns with checksums, and models for free text; it knows neither Ray nor where texts come from."""
+"""Finds personal data with patterns, checksums and, in free text, models."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore
 
-_HIDDEN = 0.95  # confidence of what was hidden, in parts of what it would be in the open
+_HIDDEN = 0.95  # factor on the confidence of an obfuscated identifier
 
 __all__ = ["Pii"]
 
 
 class Pii(WithModel):
-    """Patterns run over joined segments, a second time over what evasions hide; the model reads what the tagger leaves unclear."""
+    """Runs patterns over joined segments, and again over obfuscated passages. The model reads what the tagger leaves unclear."""
 
     name = "pii"
     version = "2"
@@ -45,29 +45,29 @@ class Pii(WithModel):
         self._reader: Reader | None = None
 
     def applies(self, about: FileInfo) -> bool:
-        """To everything that text comes out of."""
+        """Return True: text of any file may contain personal data."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """The model, if free text is wanted. Raises ModelError."""
+        """Load the model if free text is enabled. Raises ModelError."""
         if self._settings.pii.free_text:
             self._model = models.model("pii")
             self._reader = FreeText(self._model, self._settings)
             self._tagged_by(
                 window_words_of(self._model.settings)
-            )  # it is not the model's process that needs it, but who starts hears of it
+            )  # this process does not need the tagger, but a broken one should be reported at the start
 
     def rules(self) -> Sequence[Rule]:
-        """Built in and configured."""
+        """Return the built-in and configured rules."""
         return all_rules(self._settings.pii)
 
     @property
     def model_name(self) -> str | None:
-        """`id@revision` of the model; None where only patterns run."""
+        """The model as `id@revision`, or None if only patterns run."""
         return self._described().name if self._settings.pii.free_text else None
 
     def fingerprint(self) -> str:
-        """Version, number plans, settings and, for free text, model and thresholds."""
+        """Return a digest of the version, numbering plans, settings and, for free text, model and thresholds."""
         parts = [
             self.version,
             self._settings.digest("pii"),
@@ -82,15 +82,15 @@ class Pii(WithModel):
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Hits by segment and place."""
+        """Return the hits, ordered by segment and offset."""
         return self.scan_prepared(texts, self.prepare(texts))
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
-        """What needs no model, and the passages that do, schema PREPARED."""
+        """Return the findings that need no model and the passages that do, schema PREPARED."""
         return to_table(read for joined in pieces(texts) for read in self._prepared(joined))
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
-        """Hits by segment and place, from what `prepare` made of the same texts."""
+        """Return the hits, ordered by segment and offset, from the result of `prepare` for the same texts."""
         least = self._settings.pii.min_confidence
         answered = self._answered(texts.column("text"), list(from_table(prepared)))
         found = {read.row: [span for span in merged(read.found) if span.score >= least] for read in answered}
@@ -109,7 +109,7 @@ class Pii(WithModel):
         yield from custom.find(joined, self._settings.pii)
 
     def _hidden(self, joined: JoinedBatch) -> Iterator[PiiSpan]:
-        """The same over passages that read differently once normalised. What stood in the open as well was found there."""
+        """Yield identifiers in passages that read differently once normalized, except those that were not obfuscated."""
         for first, last in evasion.places(joined.text, joined.digits):
             for i in range(joined.index(first), joined.index(last) + 1):
                 start, end = max(first, joined.starts[i]), min(last, joined.ends[i])
@@ -123,7 +123,7 @@ class Pii(WithModel):
                         yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
 
     def _tagged(self, joined: JoinedBatch) -> list[Tagged]:
-        """What the tagger makes of each text; without the gate, everything is for the model, and without free text nothing is."""
+        """Return the tagger's verdict on each text. Without the gate, the model reads everything; without free text, nothing."""
         if not self._settings.pii.free_text:
             return [Tagged()] * len(joined.rows)
         fields = [column.name.lower() if column and column.header else "" for column in joined.columns]
@@ -141,7 +141,7 @@ class Pii(WithModel):
         return self._tagger
 
     def _answered(self, texts: pa.Array, reads: list[Read]) -> Iterator[Read]:
-        """Each with what the model finds in its passages."""
+        """Yield each segment with the model's findings in its passages added."""
         waiting: list[str] = []
         for read in reads:
             if read.passages:
@@ -166,13 +166,13 @@ class Pii(WithModel):
 
 
 def _of_header(tagged: Tagged) -> Tagged:
-    """In the header of a mail a name is whose the address beside it is, and nothing else counts."""
-    names = [replace(one, rule="mail-header", detail="name beside an address") for one in tagged.settled if one.rule == "person"]
+    """Keep only names in an email header: each belongs to the address next to it."""
+    names = [replace(one, rule="mail-header", detail="name next to an address") for one in tagged.settled if one.rule == "person"]
     return Tagged(tuple(names))
 
 
 def _by_text(joined: JoinedBatch, found: Sequence[PiiSpan]) -> dict[int, list[PiiSpan]]:
-    """Spans of a buffer by the number of their text, with places in that; what reaches beyond its end is cut off."""
+    """Group the spans of a buffer by the number of their text, with offsets in that text. The part beyond its end is cut off."""
     spans = defaultdict(list)
     for one in found:
         i = joined.index(one.start)

@@ -1,4 +1,4 @@
-"""Text to chunks that a model reads at once: cut at lines and sentences, with offsets; it knows no model."""
+"""Cuts text at lines and sentences into chunks that a model reads at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 _END = re.compile(r"\n+|(?<=[.!?])[\"')\]]?\s+(?=[^\s\da-z])")
 _WORD = re.compile(r"\S+")
-_LONGEST = 12  # characters of a word on average, so that a text without spaces ends somewhere
+_LONGEST = 12  # most characters per word on average, so that a text without spaces is cut too
 
 
 def chunks(text: str, words: int) -> Iterator[tuple[int, int]]:
-    """Ranges that hold `words` words at most, in order; lines and sentences stay whole where they fit."""
+    """Yield ranges of at most `words` words, in order. Lines and sentences stay whole if they fit."""
     start = end = count = 0
     for begin, stop in _sentences(text):
         length = len(text[begin:stop].split())
@@ -41,7 +41,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _hard(text: str, begin: int, stop: int, words: int) -> Iterator[tuple[int, int]]:
-    """A sentence that is too long, in pieces that overlap by a few words, so that no name is cut in two."""
+    """Yield pieces of a sentence that is too long. They overlap by a few words, so that no name is cut in two."""
     spans = [match.span() for match in _WORD.finditer(text, begin, stop)]
     spans = [(a, min(a + words * _LONGEST, b)) if b - a > words * _LONGEST else (a, b) for a, b in spans]
     overlap = min(8, words // 4)

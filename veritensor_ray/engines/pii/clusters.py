@@ -1,6 +1,7 @@
-"""Where digits stand close together in a buffer, found by array arithmetic; it knows no identifier.
+"""Finds clusters of digits in a buffer by array arithmetic.
 
-A pattern that begins at any digit would be tried at each of them. Nearly all stand alone: a year, a list's number. So patterns run over clusters.
+A pattern that may begin at any digit would be tried at each of them, although nearly all stand alone, such as a year or a list number.
+Patterns therefore run only over clusters.
 """
 
 from __future__ import annotations
@@ -11,30 +12,30 @@ from typing import Any
 
 import numpy as np
 
-TIED = 8  # characters: so far ahead a search may be sent on by digits that are in the middle of something
+TIED = 8  # characters by which digits inside something else may move a search forward
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Codes = np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]
 
 
 def codes_of(text: str) -> Codes:
-    """The number of each character."""
+    """Return the code of each character."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def digits_of(text: str) -> Positions:
-    """Where the digits of ASCII are."""
+    """Return the positions of ASCII digits in a text."""
     return digits_in(codes_of(text))
 
 
 def digits_in(codes: Codes) -> Positions:
-    """The same in codes of characters."""
-    return np.flatnonzero((codes - 48) < 10)  # unsigned: what is below 48 becomes large
+    """Return the positions of ASCII digits among character codes."""
+    return np.flatnonzero((codes - 48) < 10)  # unsigned: codes below 48 wrap to large values
 
 
 def dotted(codes: Codes, digits: Positions) -> Positions:
-    """The first of three full stops that have digits on both sides and at most eight characters between the first and the last."""
+    """Return the first of every three dots that have digits on both sides, where the last is at most eight characters after the first."""
     dots = digits[:-1][np.diff(digits) == 2] + 1
     dots = dots[codes[dots] == 46]
     found: Positions = dots[:-2][dots[2:] - dots[:-2] <= 8]
@@ -42,7 +43,10 @@ def dotted(codes: Codes, digits: Positions) -> Positions:
 
 
 def clusters(digits: Positions, apart: int, least: int, near: Near | None = None) -> Iterator[tuple[int, int]]:
-    """Ranges from digit to digit of at least so many that stand at most so far `apart`; 1 is side by side. With `near`, only those near a place."""
+    """Yield ranges that span at least `least` digits, each at most `apart` from the next, where 1 means adjacent.
+
+    With `near`, yield only those near one of its positions.
+    """
     begins, stops = _clusters(digits, apart, least)
     if near is not None and len(begins):
         some = near.mask(begins, stops)
@@ -51,7 +55,7 @@ def clusters(digits: Positions, apart: int, least: int, near: Near | None = None
 
 
 def around_clusters(digits: Positions, apart: int, least: int, before: int, behind: int) -> Iterator[tuple[int, int]]:
-    """Such ranges, each with so many characters before and behind it, those that touch made one; the last may end beyond the text."""
+    """Yield such ranges extended by `before` and `behind` characters, merged if they touch. The last may end beyond the text."""
     begins, stops = _clusters(digits, apart, least)
     begins, stops = np.maximum(begins - before, 0), stops + behind
     cuts = np.flatnonzero(begins[1:] > stops[:-1])
@@ -70,14 +74,14 @@ def _clusters(digits: Positions, apart: int, least: int) -> tuple[Positions, Pos
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Ascending places, and how many characters before and behind digits one of them has to be."""
+    """Ascending positions, and the distances before and after digits within which one of them must lie."""
 
     places: Positions
     before: int
     behind: int
 
     def mask(self, begins: Positions, stops: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of the ascending ranges are near a place, or within `TIED` of one that is: what is found in one may end in the next."""
+        """Return which ascending ranges are near a position, or within `TIED` of one that is, since a match in one may end in the next."""
         first = np.searchsorted(self.places, begins - self.before)
         kept = first < np.searchsorted(self.places, stops + self.behind, side="right")
         groups = np.concatenate(([0], np.flatnonzero(begins[1:] - stops[:-1] > TIED) + 1))

@@ -1,4 +1,4 @@
-"""Words that say what a number is, in English, German, French and Spanish; it knows no numbers."""
+"""Recognizes words that indicate the meaning of a number, in English, German, French, Spanish and other languages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veritensor_ray.engines.pii.joining import JoinedBatch, words_of, words_of_n
 _WIDTH = 64
 _BEHIND = 24
 
-# Words in lower case; two words are joined by a space. A key is what `Joined`'s neighbourhood is asked for.
+# Words in lower case; phrases are joined by spaces. A key is the kind that `context` reports.
 _KINDS = {
     "card": "cc card cards visa mastercard amex maestro creditcard ccnum ccnumber cardnumber kreditkarte karte kartennummer carte tarjeta pan"
     " discover jcb diners",
@@ -20,7 +20,7 @@ _KINDS = {
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
     "phone": "phone phones telephone tel tlf mobile cellphone fax telefon handy mobil rufnummer telefonnummer phonenumber téléphone telephone"
     " teléfono telefono móvil movil whatsapp sms hotline handynummer durchwahl",
-    "call": "call calls calling cell ring dial contact office answering messages anrufen portable appeler llamar",  # may be said of much else
+    "call": "call calls calling cell ring dial contact office answering messages anrufen portable appeler llamar",  # ambiguous
     "dob": "dob|birth|born|birthday|birthdate|dateofbirth|geburtsdatum|geboren|geburtstag|naissance|né|née|nacimiento|nacido|nacida|fechanacimiento"
     "|cumpleaños|bday|geb|d o b|date of birth|fecha de nacimiento",
     "passport": "passport passports passnummer reisepass passeport pasaporte passaporto passportnumber paspoort 여권",
@@ -92,7 +92,7 @@ _LAST = frozenset(phrase.rpartition(" ")[2] for phrase in _PHRASES if " " in phr
 _KNOWN = _LAST | {phrase for phrase in _PHRASES if " " not in phrase}
 
 
-# Words for birth, case by case: a pattern that ignores case is tried at every character.
+# Words for birth with each case spelled out, because a pattern that ignores case is tried at every character.
 BIRTH = re.compile(
     r"[bBdDgGnNfFcC](?<![^\W_].)(?:(?<=[bB])(?:irth(?:day|date)?|orn|day|IRTH(?:DAY|DATE)?|ORN|DAY)"
     r"|(?<=[dD])(?:ob|OB|\.? ?[oO]\.? ?[bB]|ate[ _]?[oO]f[ _]?[bB]irth|ATE[ _]?OF[ _]?BIRTH)"
@@ -103,23 +103,23 @@ BIRTH = re.compile(
 
 @functools.lru_cache(1024)
 def speaks_of(column: str, kind: str) -> bool:
-    """Whether the name of a column says that its cells are of that kind."""
+    """Return whether a column's name says that its cells are of a kind."""
     return kind in kinds_of(words_of_name(column))
 
 
 def phrases_of(kinds: Collection[str]) -> set[str]:
-    """All that speak of one of the kinds, in lower case."""
+    """Return all phrases that indicate one of the kinds, in lower case."""
     return {phrase for phrase, some in _PHRASES.items() if not set(kinds).isdisjoint(some)}
 
 
 @functools.lru_cache(1024)
 def speaks_of_any(column: str, kinds: frozenset[str]) -> bool:
-    """The same for several."""
+    """Return whether a column's name says that its cells are of any of the kinds."""
     return not kinds.isdisjoint(kinds_of(words_of_name(column)))
 
 
 def kinds_of(words: Sequence[str]) -> dict[str, int]:
-    """Kind to the distance of its word from the end, in words."""
+    """Map each kind to the distance of its word from the end, in words."""
     found: dict[str, int] = {}
     if _KNOWN.isdisjoint(words):
         return found
@@ -140,7 +140,7 @@ def _kinds_in(text: str) -> Mapping[str, int]:
 
 
 def context(joined: JoinedBatch, start: int, end: int) -> Mapping[str, int]:
-    """What the words around a place speak of: kind to distance in words. A column's name is as near as the word before."""
+    """Map the kinds indicated by the words around a range to their distance in words. A column's name counts as adjacent."""
     before = joined.before(start, _WIDTH)
     if len(before) == _WIDTH:
         before = before.partition(" ")[2] or before

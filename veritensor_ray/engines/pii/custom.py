@@ -1,4 +1,4 @@
-"""Identifiers that the user configured, matched over bounded pieces of text; it knows no built-in pattern."""
+"""Finds identifiers that the user configured, matching them in pieces of text of limited size."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.validators import CUSTOM
 from veritensor_ray.errors import UsageError
 
-PIECE = 4096  # characters: what a slow pattern can cost at once
+PIECE = 4096  # characters matched at once, which limits the cost of a slow pattern
 OVERLAP = 256
 _NEAR = 64
 
 
 @functools.lru_cache(64)
 def compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    """Once per process."""
+    """Compile a pattern once per process."""
     return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
 
 
 def check(settings: PiiSettings) -> None:
-    """Raises UsageError, naming the key, for patterns that may take exponential time and for names given twice."""
+    """Raise UsageError, naming the key, for patterns that may take exponential time and for duplicate names."""
     names = [one.name for one in settings.custom]
-    for i, one in enumerate(settings.custom, 1):  # as messages about the configuration count
+    for i, one in enumerate(settings.custom, 1):  # configuration messages count from 1
         if names.index(one.name) != i - 1:
-            raise UsageError(f"configuration key pii.custom.{i}.name: {one.name} is there twice")
+            raise UsageError(f"configuration key pii.custom.{i}.name: {one.name} occurs twice")
         if _nested(sre_parser.parse(one.pattern), False):
             raise UsageError(
-                f"configuration key pii.custom.{i}.pattern: an unbounded repetition inside another, as in (a+)+, may take for ever; bound one: {{1,20}}"
+                f"configuration key pii.custom.{i}.pattern: an unlimited repetition inside another, as in (a+)+, may take forever. Limit one of them: {{1,20}}"
             )
 
 
@@ -49,7 +49,7 @@ def _nested(parsed: Any, inside: bool) -> bool:
 
 
 def _parts(argument: Any) -> Iterator[Any]:
-    """Patterns within the argument of an operation, however deep."""
+    """Yield the patterns within the argument of an operation, at any depth."""
     if isinstance(argument, sre_parser.SubPattern):
         yield argument
     elif isinstance(argument, list | tuple):
@@ -58,7 +58,7 @@ def _parts(argument: Any) -> Iterator[Any]:
 
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
-    """Matches of all configured patterns; none crosses texts."""
+    """Yield matches of all configured patterns, each within one text."""
     for one in settings.custom:
         pattern = compiled(one.pattern, one.ignore_case)
         for begin, end in zip(joined.starts, joined.ends, strict=True):

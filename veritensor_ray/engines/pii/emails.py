@@ -1,4 +1,4 @@
-"""E-mail addresses, and whether each belongs to a person, a role, a public contact or no one; it knows no other identifier."""
+"""Finds email addresses, and decides whether each belongs to a person, a role, a public contact or nobody."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SIGNED = re.compile(
     r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
-_SIGNED_WORDS = ("copyright", "(c)", "spdx-", "author", "maintain", "by", "wrote this file")  # one of them is in all of these, but for ©
+_SIGNED_WORDS = ("copyright", "(c)", "spdx-", "author", "maintain", "by", "wrote this file")  # every match contains one of these, except ©
 _SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
 _HEADING = re.compile(
@@ -72,13 +72,13 @@ _LISTED = re.compile(
 _NAMELIKE, _MOST_NAMES = (
     re.compile(r"[^\W_][\w.'’-]*"),
     9,
-)  # seven parts of a name, `name` or `by`, `email`: with more, `_LISTED` tries in vain
+)  # seven parts of a name, `name` or `by`, and `email`: with more, `_LISTED` cannot match
 _AUTHORS = re.compile(r"author|maintainer|contributor|committer", re.IGNORECASE)
 _REACH, _CHAIN = 4000, 1500
 
 
 def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    """Every address of mail; one that belongs to a role or stands as a public contact is `info`."""
+    """Yield every email address. One that belongs to a role or is a public contact has severity `info`."""
     text, surroundings = joined.text, _Surroundings(joined)
     at = text.find("@")
     while at >= 0:
@@ -89,7 +89,7 @@ def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
 
 
 def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
-    """The address around an `@`, unless the form alone says that it is none, or that nobody reads it."""
+    """Return the range of the address around an `@`, or None if its form alone rules out an address that someone reads."""
     text = joined.text
     domain = _DOMAIN.match(text, at + 1)
     if not domain:
@@ -104,11 +104,11 @@ def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
     if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or (tld == "dev" and local.isdigit()):
         return None
     if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
-        return None  # handles of the fediverse, remotes, credentials in addresses
+        return None  # fediverse handles, Git remotes, credentials in addresses
     if behind in ("(", "=") or (behind == "." and text[end + 1 : end + 2].isalnum()):
         return None
     if previous == "/" and domain.group().isupper():
-        return None  # a principal of Kerberos
+        return None  # a Kerberos principal
     if (
         _PLACEHOLDER.search(name)
         or _NOBODY.fullmatch(local.lower())
@@ -120,7 +120,7 @@ def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
 
 
 def _machine(local: str, domain: str) -> bool:
-    """Whether a program made the address up: ids of messages, bounces, accounts that take no mail."""
+    """Return whether a program generated the address: a message id, a bounce address or an account without a mailbox."""
     digits = sum(map(str.isdigit, local))
     long = len(local) >= 18 and (digits >= 8 or (digits >= 4 and not local.islower() and "." not in local))
     return long or _MACHINE_LOCAL.match(local) is not None or _MACHINE_DOMAIN.search(domain) is not None
@@ -132,7 +132,7 @@ def _graded(joined: JoinedBatch, start: int, end: int, surroundings: _Surroundin
     role = "mailing list" if listing else "role address" if _role(local) else ""
     score = 0.6 if role else 0.97
     field, pasted = joined.header(start), False
-    if field in (None, "headers"):  # Outlook keeps a header as one text
+    if field in (None, "headers"):  # Outlook stores the header as one text
         field, pasted = field_of(joined, start) or field, field is None and heads_a_mail(joined, start)
     in_header = pasted or joined.header(start) is not None
     if field in IDS and in_header and not joined.before(start, 6).endswith("from "):
@@ -147,42 +147,42 @@ def _graded(joined: JoinedBatch, start: int, end: int, surroundings: _Surroundin
 
 def _role(local: str) -> bool:
     parts = [part.rstrip("0123456789") for part in re.split(r"[.+_-]", local)]
-    ends = {parts[0], "".join(parts[:2])} if "." in local else {parts[0], parts[-1], "".join(parts[:2])}  # jessica.board is somebody
+    ends = {parts[0], "".join(parts[:2])} if "." in local else {parts[0], parts[-1], "".join(parts[:2])}  # jessica.board is a person
     return not ends.isdisjoint(_ROLES) or _ROLE_END.search(local) is not None
 
 
 def _is_signed(text: str) -> bool:
-    """Whether a line of authors or copyright is in it; most texts have none of the words that those are made of."""
+    """Return whether a text contains an author or copyright line. Most texts have none of the words these consist of."""
     if text.isascii() and not any(map(text.lower().__contains__, _SIGNED_WORDS)):
         return False
     return _SIGNED.search(text) is not None
 
 
 def _is_listed(before: str) -> bool:
-    """Whether a line has little more than a name in front of an address."""
+    """Return whether a line has little more than a name before an address."""
     few = sum(1 for _ in itertools.islice(_NAMELIKE.finditer(before), _MOST_NAMES + 1)) <= _MOST_NAMES
     return few and _LISTED.fullmatch(before) is not None
 
 
 class _Surroundings:
-    """What makes an address one that somebody gave to the public, if anything does; addresses are asked for in their order."""
+    """Determines whether an address was made public on purpose. Addresses must be checked in order."""
 
     def __init__(self, joined: JoinedBatch) -> None:
         self._joined = joined
         self._signed, self._licence, self._headings = (OnceOver(one, joined.text) for one in (_SIGNED, _LICENCE, _HEADING))
-        self._credit = -1  # where the list of authors has come to that the last address stood in
+        self._credit = -1  # end of the last address in the current list of authors
 
     def public(self, start: int, end: int) -> str:
-        """In words; empty for nothing."""
+        """Return why an address is a public contact, or an empty text if it is not."""
         joined, number = self._joined, self._joined.index(start)
         column, begin, last = joined.columns[number], joined.starts[number], joined.ends[number]
         first, until = joined.line_span(start, end)
         signed = self._signed.within(first, until) or _SIGNED_LINE.match(joined.text, first, until)
         if signed or (column is not None and _AUTHORS.search(column.name)):
-            return "contact in a line of authors or copyright"
+            return "contact in an author or copyright line"
         words = self._licence.within(max(begin, start - 400), min(last, end + 400))
         if len({word.group().lower() for word in words if word.end() <= start or word.start() >= end}) >= 3:
-            return "contact in a licence"
+            return "contact in a license"
         line = joined.text.rfind("\n", max(begin, start - _REACH), start) + 1 or begin
         if not _is_listed(joined.text[max(line, start - 200) : start]):
             return ""

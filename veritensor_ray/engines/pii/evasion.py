@@ -1,6 +1,6 @@
-"""Undoes how people write identifiers around patterns, with the way back to the original characters; it knows no identifiers.
+"""Normalizes spellings with which people hide identifiers from patterns, and maps the result back to the original characters.
 
-What hides any text (invisible and look-alike characters, base64) has been undone before: `extract/layers`.
+Techniques that hide any text (invisible and look-alike characters, base64) have already been undone by `extract/layers`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _SPACED = re.compile(r"[0-9](?<![\w.,-].)([ .\-_])(?:[0-9]\1){7,17}[0-9](?![\w]|[ .,\-][0-9])")
 _SPACED_MAIL = re.compile(r"(?<!\w)\w(?: [\w.]){1,40} @ \w(?: [\w.]){2,40}(?!\w)")
 
-# Where one of the above may be: what writers use anyway, such as dashes and spaces, only where it stands between digits.
+# Marks where one of the above may match. Common characters such as dashes and spaces count only between digits.
 _MARKS = re.compile(
     r"[(\[{<&%](?:(?<=[(\[{<])\s?(?:at|AT|At|@|æt|dot|DOT|Dot|\.|punkt|point|punto)\s?[)\]}>]"
     r"|(?<=&)(?:#(?!0?39;|34;|x27;|x22;|160;|8\d{3};)|commat|period|lowbar|plus|hyphen|dash|shy|Zero|nbsp;[0-9])|(?<=%)(?:40|2[0BDEFbdef]|3[0-9]|[46][0-9A-Fa-f]))"
@@ -45,11 +45,11 @@ _WIDE_MARKS = re.compile(
     f"[{_SPACES}{_HIGH}{_LETTERS}{_DIGITS}](?:(?<=[{_LETTERS}])|(?<=[{_HIGH}])[{_HIGH}]|(?<=[{_DIGITS}])[{_DIGITS}]{{2}}|(?<=[0-9A-Z).][{_SPACES}])(?=[(+0-9]))"
 )
 _SPELT = (" dot ", " DOT ", " @ ")
-_AROUND = 160  # characters on both sides: an identifier, and the words that say what it is
+_AROUND = 160  # characters on both sides: enough for an identifier and the words that indicate its meaning
 
 
 def places(text: str, digits: Positions) -> Iterator[tuple[int, int]]:
-    """Ranges that may read differently once normalised, with what stands around; they ascend and do not overlap."""
+    """Yield ranges that may read differently once normalized, with their surroundings, in ascending order and without overlaps."""
     marks = [match.start() for match in _MARKS.finditer(text)]
     for word in _SPELT:
         at = text.find(word)
@@ -70,7 +70,7 @@ def places(text: str, digits: Positions) -> Iterator[tuple[int, int]]:
 
 
 def normalised(text: str) -> Mapped | None:
-    """The text as a reader sees it, or None where that is the text itself."""
+    """Return the text as a reader sees it, or None if normalization changes nothing."""
     mapped = Mapped(text)
     mapped.sub(_ENTITY, lambda m: html.unescape(m.group()))
     mapped.sub(_PERCENT, lambda m: _printable(unquote(m.group(), errors="replace")))

@@ -1,4 +1,4 @@
-"""What the word tagger sees of each word: its letters, beginning, ending, form and what stands before it, as numbers; it knows no model."""
+"""Computes the tagger's features of each word: its letters, beginning, ending and shape, and the characters before it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from veritensor_ray.engines.words import Array, Hashes, bounds, lowered, mixed, 
 
 WORD_BITS, EDGE_BITS, GAP_BITS = 16, 12, 10
 SHAPES = 288
-SIZES = (1 << WORD_BITS, 1 << EDGE_BITS, 1 << EDGE_BITS, SHAPES, 1 << GAP_BITS)  # rows of the table of each feature, in their order
+SIZES = (1 << WORD_BITS, 1 << EDGE_BITS, 1 << EDGE_BITS, SHAPES, 1 << GAP_BITS)  # rows in the table of each feature, in order
 _LONGEST = 32  # characters of a word that enter its hash
-_EDGE = 3  # of its beginning, and of its ending
-_GAP = 6  # between two words
-# Features that are hashes: their row, a number that keeps equal letters of different features apart, and the bits of their table.
+_EDGE = 3  # characters of its beginning, and of its ending
+_GAP = 6  # most characters before a word that enter its hash
+# Features that are hashes: their row, a salt that separates equal letters in different features, and the bits of their table.
 _HASHED = ((0, 0x00000000, WORD_BITS), (1, 0x5BD1E995, EDGE_BITS), (2, 0x27D4EB2F, EDGE_BITS), (4, 0x165667B1, GAP_BITS))
 
 
 @dataclass(frozen=True, slots=True)
 class WordRows:
-    """Words of a buffer: where each begins and ends (characters), and the row of each feature's table that it has, shape (5, words)."""
+    """The words of a buffer: where each begins and ends (in characters), and its row in each feature's table, shape (5, words)."""
 
     starts: Array
     ends: Array
@@ -31,13 +31,13 @@ class WordRows:
 
 @functools.cache
 def _flags() -> Array:
-    """For every code point: 1 upper case, 2 a digit, 4 beyond ASCII."""
+    """Return flags for every code point: 1 for upper case, 2 for a digit, 4 for non-ASCII."""
     flags = np.fromiter((c.isupper() | c.istitle() | c.isdigit() << 1 | (c > "\x7f") << 2 for c in map(chr, range(0x30000))), np.uint8)
     return np.concatenate([flags, np.full(0x110000 - len(flags), 4, np.uint8)])
 
 
 def words(text: str, begins: Sequence[int] | Array = (0,)) -> WordRows:
-    """Of a buffer of at most `AT_ONCE` characters; `begins` says where its texts begin: a word sees nothing of the text before its own."""
+    """Return the words of a buffer of at most `AT_ONCE` characters. `begins` holds the starts of its texts: no word sees another text."""
     points = points_of(text)
     starts, ends = bounds(points)
     rows = np.zeros((5, len(starts)), np.uint32)
@@ -57,7 +57,7 @@ def words(text: str, begins: Sequence[int] | Array = (0,)) -> WordRows:
 
 
 def _shapes(points: Array, starts: Array, ends: Array) -> Array:
-    """Capital at the beginning, all capitals, some, digits, letters beyond ASCII, and the length in six steps."""
+    """Encode the shape of each word: initial, all or other capitals, digits, non-ASCII letters, and the length in six steps."""
     flags = np.take(_flags(), points, mode="clip")
     lengths = ends - starts
     upper, digits, beyond = (_counts(flags & bit, starts, ends) for bit in (1, 2, 4))

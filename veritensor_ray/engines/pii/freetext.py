@@ -1,7 +1,7 @@
-"""Passages to the names, addresses and diagnoses that a model sees in them, each passage read once; it knows neither segments nor weights.
+"""Finds the names, addresses and diagnoses that a model sees in passages, reading each passage once.
 
-Of the model's settings it reads `labels` (label text and rule name, either way round), `sinks` (labels asked for so that they draw off what
-is no finding), `thresholds` by rule name (`default` or `medium` for the others) and `window_words`.
+It uses these settings of the model: `labels` (label text and rule name, in either order), `sinks` (additional labels that attract text
+which is not a finding), `thresholds` by rule name (`default` or `medium` for the others) and `window_words`.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ if TYPE_CHECKING:
     from veritensor_ray.config import Settings
     from veritensor_ray.models.model_store import Model
 
-NEAR = 0.02  # scores around a threshold; batches and half precision moved them by less
-_KNOWN = 1 << 17  # passages seen before: corpora repeat their licences and headers
+NEAR = 0.02  # scores around a threshold; batching and half precision shift them by less
+_KNOWN = 1 << 17  # earlier passages that are remembered, because corpora repeat licenses and headers
 
 _LINE = re.compile(r"[^\s](?:[^\n]*[^\s])?")
 
-Entity = tuple[int, int, str, float]  # characters, label, score
+Entity = tuple[int, int, str, float]  # start and end in characters, label, score
 
 
 class Reader(Protocol):
-    """What the engine asks of a model."""
+    """The interface of a model as the engine uses it."""
 
     def read(self, texts: Sequence[str]) -> list[list[PiiSpan]]:
-        """What each text holds, with offsets in it, in order."""
+        """Return the spans in each text, in order and with offsets in it."""
 
 
 class Marker(Protocol):
-    """Weights of one format, and what runs them.
+    """Weights in one format and their runtime.
 
-    `exact`: what is found in a text is the same whatever it is computed with.
+    `exact` means that the result for a text does not depend on the other texts of its batch.
     """
 
     exact: bool
 
     def entities(self, texts: Sequence[str], floor: float) -> list[list[Entity]]:
-        """What each text holds of the labels asked for, not overlapping, with scores above `floor`."""
+        """Return the entities with the requested labels in each text, without overlaps and with scores above `floor`."""
 
     def alone(self, text: str, floor: float) -> list[Entity]:
-        """The same of one text by itself, the same wherever it is computed."""
+        """Return the entities in one text computed by itself, which is reproducible."""
 
 
 def labels_of(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Label text to rule name. Raises ModelError for a rule that a model cannot have."""
+    """Map label texts to rule names. Raises ModelError for a rule that a model cannot serve."""
     labels: dict[str, str] = {}
     for key, value in dict(settings.get("labels") or {}).items():
         label, rule = (key, value) if value in FREE_TEXT else (value, key)
         if rule not in FREE_TEXT:
-            raise ModelError(f"the pii model's label {key!r}: {value!r} names no rule of {', '.join(FREE_TEXT)}")
+            raise ModelError(f"the pii model's label {key!r}: {value!r} does not name one of the rules {', '.join(FREE_TEXT)}")
         labels[str(label)] = rule
     if not labels:
         raise ModelError("the pii model has no labels in its calibration")
@@ -67,19 +67,19 @@ def labels_of(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def thresholds_of(settings: Mapping[str, Any], own: Mapping[str, float]) -> dict[str, float]:
-    """Rule name to threshold: configured, calibrated, or the model's default."""
+    """Map rule names to thresholds: the configured ones, the calibrated ones or the model's default."""
     calibrated = dict(settings.get("thresholds") or {})
     default: Any = calibrated.get("default", calibrated.get("medium", 0.5))
     return {rule: own.get(rule, float(calibrated.get(rule, default))) for rule in sorted(set(labels_of(settings).values()))}
 
 
 def window_words_of(settings: Mapping[str, Any]) -> int:
-    """Words of a passage."""
+    """Return the number of words in a passage."""
     return int(settings.get("window_words") or min(int(settings.get("max_words", 100)), 100))
 
 
 class FreeText:
-    """A model with its thresholds, self-tested, and a memory of what it has read. It is made in the process that uses it."""
+    """A self-tested model with its thresholds, which remembers the passages it has read. It is created in the process that uses it."""
 
     def __init__(self, model: Model, settings: Settings) -> None:
         self._labels = labels_of(model.settings)
@@ -95,11 +95,14 @@ class FreeText:
         if not any(f.rule == rule and text[f.start : f.end] == span for f in found):
             seen = [(f.rule, text[f.start : f.end], f.score) for f in found]
             raise ModelError(
-                f"the pii model in {folder} fails its self-test: {span!r} is no {rule}, it sees {seen}. Bring the pinned model again"
+                f"the pii model in {folder} fails its self-test: it does not recognize {span!r} as {rule} but sees {seen}. Reinstall the pinned model"
             )
 
     def read(self, texts: Sequence[str]) -> list[list[PiiSpan]]:
-        """Equal texts are read once while they are remembered; where scores move with their batch, one near a threshold is read again alone."""
+        """Return the spans in each text. Equal texts are read once while they are remembered.
+
+        If scores depend on the batch, a text with one near a threshold is read again by itself.
+        """
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
         for (key, text), entities in zip(new.items(), self._marker.entities(list(new.values()), self._floor), strict=True):
@@ -115,7 +118,7 @@ class FreeText:
         return results
 
     def _spans(self, entities: Sequence[Entity]) -> list[PiiSpan]:
-        """Those of the labels that have a rule, in order of place."""
+        """Return the entities whose label has a rule as spans, in order."""
         found = [
             PiiSpan(self._labels[label], start, end, min(round(score, 4), 1.0))
             for start, end, label, score in entities
@@ -125,7 +128,7 @@ class FreeText:
 
 
 def _by_line(text: str, span: PiiSpan) -> list[PiiSpan]:
-    """What the model takes for one span though lines part it: a name ends with its line, and an address where each line begins with a number."""
+    """Split a span at line ends. A name always ends with its line; an address does if each line begins with a number."""
     lines = list(_LINE.finditer(text, span.start, span.end))
     if len(lines) < 2 or (span.rule == "address" and not all(line.group()[0].isdigit() and " " in line.group() for line in lines)):
         return [span]

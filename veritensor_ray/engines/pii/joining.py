@@ -1,4 +1,4 @@
-"""Segments with something in them as one buffer of characters, and the columns that they stand in; it knows no pattern and no rule."""
+"""Joins non-empty segments into one buffer of characters, and keeps the columns to which they belong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, 
 from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digits_in
 from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
 
-BUFFER = 1 << 20  # characters: a single one beyond the BMP makes each of them take four bytes
+BUFFER = 1 << 20  # characters: a single one outside the BMP makes all of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MAIL = frozenset((MESSAGE, MAILBOX, OUTLOOK))
@@ -23,7 +23,7 @@ _MAIL_TEXT = frozenset(("body", "subject", "preamble", "epilogue", "comments", "
 
 
 class Column(NamedTuple):
-    """Where a text stands: the name of a table's column, or, where `header`, of a field of a mail's header."""
+    """The column of a text: its name in a table or, if `header`, the name of an email header field."""
 
     name: str
     header: bool = False
@@ -31,7 +31,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PiiSpan:
-    """Something at [start, end) of a buffer; `detail` says which kind of it, and `severity` how bad it is where that is not the rule's own."""
+    """A finding at [start, end) in a buffer. `detail` specifies its kind; `severity` is set if it differs from the rule's."""
 
     rule: str
     start: int
@@ -42,7 +42,7 @@ class PiiSpan:
 
 
 class JoinedBatch(JoinedText):
-    """A buffer of texts; `rows` are their numbers in the batch, and `columns` say where each stands in a table or in a mail, if it does."""
+    """A buffer of texts. `rows` are their numbers in the batch, and `columns` their columns in a table or email, if any."""
 
     def __init__(self, text: str, lengths: Lengths, rows: Sequence[int], columns: Sequence[Column | None]) -> None:
         super().__init__(text, lengths)
@@ -51,53 +51,53 @@ class JoinedBatch(JoinedText):
 
     @functools.cached_property
     def codes(self) -> Codes:
-        """The number of each of its characters."""
+        """The code of each character."""
         return codes_of(self.text)
 
     @functools.cached_property
     def digits(self) -> Positions:
-        """Where the digits of the buffer are."""
+        """The positions of the buffer's digits."""
         return digits_in(self.codes)
 
     @functools.cached_property
     def headed(self) -> bool:
-        """Whether any of the texts is a field of a mail's header."""
+        """Whether any of the texts is an email header field."""
         return any(column is not None and column.header for column in self.columns)
 
     @staticmethod
     def of(text: str, column: Column | None) -> JoinedBatch:
-        """A buffer of one text."""
+        """Return a buffer of one text."""
         return JoinedBatch(text, np.array([len(text)]), [0], [column])
 
     def column_words(self, position: int) -> tuple[str, ...]:
-        """The words of the column's name, in lower case."""
+        """Return the words of the column's name for a position, in lower case."""
         column = self.columns[self.index(position)]
         return words_of_name(column.name) if column else ()
 
     def header(self, position: int) -> str | None:
-        """The name of the field, for a place in the header of a mail."""
+        """Return the name of the email header field that contains a position, or None."""
         column = self.columns[self.index(position)]
         return column.name if column and column.header else None
 
 
 @functools.lru_cache(1024)
 def words_of_name(column: str) -> tuple[str, ...]:
-    """Words of the last part of a column's name, in lower case."""
+    """Return the words of the last part of a column's name, in lower case."""
     return tuple(words_of(_CAMEL.sub(" ", column.rpartition(".")[2][-80:])))
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case."""
+    """Return the words of a text in lower case."""
     return _WORD.findall(text.lower())
 
 
 def listed(text: str) -> frozenset[str]:
-    """A list of words, written as one text."""
+    """Split a text into a set of words."""
     return frozenset(text.split())
 
 
 def pieces(batch: pa.RecordBatch) -> Iterator[JoinedBatch]:
-    """The texts of a batch in buffers of about a million characters, without those that are empty."""
+    """Yield the non-empty texts of a batch in buffers of about a million characters."""
     batch = batch.select(["text", "column", "media_type"])
     lengths = text_lengths(batch.column("text"))
     rows = np.flatnonzero(lengths)

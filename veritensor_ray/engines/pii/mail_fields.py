@@ -1,4 +1,4 @@
-"""Fields of a mail's header, where they are pasted into a text or named by a column; it knows no addresses."""
+"""Recognizes email header fields that were pasted into a text or that name a column."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 from veritensor_ray.engines.pii.joining import JoinedBatch, listed
 
-# Fields whose addresses are ids of messages, not anybody's.
+# Fields whose addresses are message ids rather than anyone's address.
 IDS = listed("message-id references in-reply-to resent-message-id content-id x-forwarded-message-id thread-index dkim-signature x-google-dkim-signature "
              "original-message-id x-message-id list-id x-ms-exchange-messageid arc-message-signature arc-seal domainkey-signature x-original-message-id")  # fmt: skip
-# Fields that people write or read, where numbers mean what they do in text.
+# Fields that people write or read, in which numbers have the same meaning as in text.
 WRITTEN = listed("from to cc bcc reply-to sender organization organisation recipient header headers")
 
 _FIELD = re.compile(r"[>|\s]*([A-Za-z][A-Za-z-]{1,40}) ?:(?!//)")
@@ -24,7 +24,7 @@ _FOLDED = 12
 
 
 def field_of(joined: JoinedBatch, position: int) -> str | None:
-    """The field that the line of a place begins with, or one of the lines before that it continues."""
+    """Return the field that begins the line of a position, or the field that this line continues."""
     before = joined.before(position, 2000)
     for line in before.rsplit("\n", _FOLDED)[: -_FOLDED - 1 : -1]:
         found = _FIELD.match(line)
@@ -37,7 +37,7 @@ def field_of(joined: JoinedBatch, position: int) -> str | None:
 
 
 def heads_a_mail(joined: JoinedBatch, position: int) -> bool:
-    """Whether the place is in a field of a mail's header that was pasted into a text: another field stands in a line beside it."""
+    """Return whether a position is in an email header field that was pasted into a text, next to a line with another field."""
     field = field_of(joined, position)
     if field is None:
         return False

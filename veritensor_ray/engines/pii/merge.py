@@ -1,4 +1,4 @@
-"""Overlapping candidates to one answer each, always the same; it knows no pattern."""
+"""Resolves overlapping candidates deterministically."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from veritensor_ray.engines.pii.joining import PiiSpan
 
-# What is proven by a checksum or a form of its own goes before what a model or a word near by says.
+# Candidates proven by a checksum or a distinctive form take precedence over those based on a model or a nearby word.
 _RANK = {
     name: rank
     for rank, names in enumerate(
@@ -29,7 +29,7 @@ def _key(found: PiiSpan) -> tuple[float, int, int, int, str]:
 
 
 def merged(candidates: Iterable[PiiSpan]) -> list[PiiSpan]:
-    """The strongest of those that overlap, in order of place. Neighbours stay apart; a longer one beats its equal."""
+    """Return the strongest of any candidates that overlap, in order. Adjacent ones stay separate; among equals, the longer wins."""
     kept: list[PiiSpan] = []
     for group in _groups(candidates):
         taken: list[PiiSpan] = []
@@ -41,7 +41,7 @@ def merged(candidates: Iterable[PiiSpan]) -> list[PiiSpan]:
 
 
 def _groups(candidates: Iterable[PiiSpan]) -> Iterator[list[PiiSpan]]:
-    """Candidates that touch each other through overlaps: so merging stays linear."""
+    """Yield groups of candidates that are connected by overlaps, which keeps merging linear."""
     group: list[PiiSpan] = []
     end = -1
     for found in sorted({f for f in candidates if f.end > f.start}, key=lambda f: (f.start, f.end, f.rule, f.score)):

@@ -1,4 +1,4 @@
-"""National and health identifiers: shapes, checksums and the words that have to stand near; it knows no buffer."""
+"""Defines national and health identifiers: their shapes, checksums and the words that must be nearby."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEFORE, _BEHIND = r"(?<![\w])", r"(?![\w])"
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One kind of number. `alone` is the confidence without a word near by; 0 asks for one of `words`."""
+    """One kind of number. `alone` is the confidence without a nearby word; 0 means that one of `words` is required."""
 
     name: str
     shape: re.Pattern[str]
@@ -28,11 +28,11 @@ class Identifier:
     words: tuple[str, ...]
     alone: float = 0.0
     rule: str = "national-id"
-    weak: bool = False  # no checksum: the word near by is all there is
+    weak: bool = False  # no checksum: the nearby word is the only evidence
 
     @property
     def form(self) -> str:
-        """The shape without what may not stand around it."""
+        """The shape without its conditions on the surrounding characters."""
         return self.shape.pattern.removeprefix(_BEFORE).removesuffix(_BEHIND)
 
 
@@ -46,7 +46,7 @@ def _any(_: str) -> bool:
 
 
 def _date6(text: str, order: str = "ymd") -> bool:
-    """Whether six digits at the beginning may be a date of birth."""
+    """Return whether the first six digits may be a date of birth."""
     pairs = dict(zip(order, (text[0:2], text[2:4], text[4:6]), strict=True))
     month, day = int(pairs["m"]), int(pairs["d"])
     return 1 <= month <= 12 and 1 <= day <= 31
@@ -67,7 +67,7 @@ def _nric(text: str) -> bool:
 
 
 def _german_id(text: str) -> bool:
-    """Document number and its check digit: weights 7, 3, 1."""
+    """Verify the check digit of the document number, with weights 7, 3, 1."""
     values = [int(c, 36) for c in text.upper()]
     return sum(v * (7, 3, 1)[i % 3] for i, v in enumerate(values[:9])) % 10 == values[9] if len(values) == 10 else True
 
@@ -92,7 +92,7 @@ def _rrn_date(text: str) -> bool:
 
 
 def _rrn(text: str) -> bool:
-    recent = text[:2] >= "20" and text[6] in "3478"  # without a check digit since October 2020
+    recent = text[:2] >= "20" and text[6] in "3478"  # no check digit since October 2020
     return _date6(text) and text[6] in "123456789" and (recent or stdnum_valid(_KR, text))
 
 
@@ -142,7 +142,7 @@ def _id(
     return Identifier(name, compiled, _stdnum(check) if isinstance(check, str) else check, tuple(words.split()), alone, rule, weak)
 
 
-# Digits with separators at most. Shapes are matched at the beginning of a run of digits.
+# Digits and separators only. Shapes are matched at the beginning of a run of digits.
 NUMERIC = (
     _id("US ITIN", r"9\d\d[- ]?[5-9]\d[- ]?\d{4}", "us.itin", "itin tax ssn"),
     _id("German tax number", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", "de.idnr", "tax nid"),
@@ -235,7 +235,7 @@ _AS_WRITTEN = ("Finnish", "Danish")
 
 
 class Table:
-    """Identifiers by the words that they ask for, so that few shapes are tried on each candidate."""
+    """Identifiers indexed by the words they require, so that few shapes are tried on each candidate."""
 
     def __init__(self, kinds: Sequence[Identifier]) -> None:
         self.alone = tuple(kind for kind in kinds if kind.alone)
@@ -247,11 +247,11 @@ class Table:
         self._any = re.compile("|".join(f"(?:{kind.shape.pattern})" for kind in kinds if "\\1" not in kind.shape.pattern), re.IGNORECASE)
 
     def fits(self, text: str) -> bool:
-        """Whether any shape does, for a table whose shapes refer to no group: cheaper than asking for the words around."""
+        """Return whether any shape matches, in a table without back-references. This is cheaper than examining the nearby words."""
         return self._any.match(text) is not None
 
     def identify(self, text: str, near: Mapping[str, int], inside: bool = False) -> tuple[Identifier, int, float] | None:
-        """The likeliest kind of a candidate, its length and confidence. One that is `inside` more digits needs a word near by."""
+        """Return the likeliest kind of a candidate, its length and its confidence. One that is `inside` more digits needs a nearby word."""
         best: tuple[Identifier, int, float] | None = None
         plain_digits = text.isdigit() and len(text) not in (15, 18)
         for kind in () if plain_digits or inside else self.alone:

@@ -1,4 +1,4 @@
-"""Where in a buffer an identifier of letters and digits may stand: near a word that asks for one, or where its form says so by itself."""
+"""Locates possible identifiers of letters and digits in a buffer: near a word that indicates one, or by a distinctive form."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from veritensor_ray.engines.pii.national import TOKENS
 from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
 from veritensor_ray.engines.words import points_of
 
-BEFORE, BEHIND = 112, 64  # characters that a place may be away from the digits: a token, and the words around it that count
-_WIDTH = 64  # characters that context looks at
-_SHORT = 5  # letters of a word that stands in many others
-_CASED = 0x2C00  # beyond it no script of ours has two cases
-_LIKE_ASCII = frozenset((0x130, 0x131, 0x17F, 0x212A))  # what `[a-z]` takes for a letter where case does not matter
+BEFORE, BEHIND = 112, 64  # largest distance, in characters, between a position and the digits: a token and the words around it that count
+_WIDTH = 64  # characters that `context` examines
+_SHORT = 5  # most letters of a word that often occurs inside other words
+_CASED = 0x2C00  # beyond this, no script used here has two cases
+_LIKE_ASCII = frozenset((0x130, 0x131, 0x17F, 0x212A))  # characters that `[a-z]` matches if case is ignored
 
 
 def places(joined: JoinedBatch) -> Positions | None:
-    """Ascending characters near which such an identifier may stand; None where it may stand anywhere."""
+    """Return ascending positions near which such an identifier may be, or None if it may be anywhere."""
     text = joined.text
     if not available():
         return None
@@ -39,7 +39,7 @@ def places(joined: JoinedBatch) -> Positions | None:
 
 
 def _odd(text: str) -> Positions:
-    """Where a pattern sees a letter or a digit, and an automaton of bytes does not."""
+    """Return the positions where a pattern sees a letter or digit but a byte automaton does not."""
     codes = points_of(text)
     odd = [code for code in np.unique(codes[codes > 0x7F]).tolist() if code in _LIKE_ASCII or chr(code).isdecimal()]
     return np.flatnonzero(np.isin(codes, odd)) if odd else np.zeros(0, np.int64)
@@ -64,13 +64,13 @@ def _alone(form: str) -> str:
 
 
 def _either_case(letter: str) -> str:
-    """A letter and all whose lower case it is; those of ASCII the automaton knows."""
+    """Return a pattern for a letter and its upper-case forms. The automaton handles ASCII itself."""
     return letter if letter.isascii() else f"(?:{'|'.join((letter, *_upper().get(letter, ())))})"
 
 
 @functools.cache
 def _upper() -> dict[str, list[str]]:
-    """Letters beyond ASCII, by their lower case."""
+    """Map lower-case letters to their non-ASCII upper-case forms."""
     found: dict[str, list[str]] = {}
     for letter in map(chr, range(0x80, _CASED)):
         if letter.lower() != letter:
@@ -79,7 +79,7 @@ def _upper() -> dict[str, list[str]]:
 
 
 def _phrase(phrase: str) -> str:
-    """Long words as they stand; one behind the other with no letter between, as many as there may be where `context` looks."""
+    """Return a pattern for a phrase: a long word as it is, or several words in order, without letters between them."""
     words = phrase.split(" ")
     if not phrase.isascii():
         return "".join(_either_case(letter) for letter in max(words, key=len))

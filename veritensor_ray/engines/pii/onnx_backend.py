@@ -1,6 +1,6 @@
-"""A GLiNER model as an ONNX graph: words, the labels asked for and tokens in, spans out; it knows no rule and no other format.
+"""Runs a GLiNER model as an ONNX graph, from words, labels and tokens to spans.
 
-The folder holds `model.onnx`, which `training/pii_export.py` makes, and `tokenizer.json`.
+The folder contains `model.onnx`, which `training/pii_export.py` creates, and `tokenizer.json`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from veritensor_ray.models.model_store import ONNX
 from veritensor_ray.models.onnx_graph import Numbers, OnnxGraph, Tokens
 
 _IDS, _LABELS, _WORDS, _SCORES = "input_ids", "label_tokens", "word_tokens", "scores"
-_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S|\n")  # as GLiNER splits, and ends of lines
-_LINE_END = ","  # how the end of a line is read: GLiNER knows none, and would take a list of addresses for one
+_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S|\n")  # GLiNER's way of splitting, plus line ends
+_LINE_END = ","  # stands for a line end, which GLiNER ignores: it would treat a list of addresses as one
 _START, _LABEL, _SEPARATOR, _END = "[CLS]", "<<ENT>>", "<<SEP>>", "[SEP]"
-_LONGEST = 512  # tokens that have a place
+_LONGEST = 512  # tokens that have a position
 _KNOWN = 1 << 17  # words whose tokens are remembered
 
 
 @dataclass(frozen=True, slots=True)
 class WordWindow:
-    """Words of a text that are read at once: where they stand in it, their tokens, and which of all tokens is the last of each."""
+    """Words of a text that are read at once: their offsets, their tokens, and the index of each word's last token."""
 
     places: list[tuple[int, int]]
     ids: list[int]
@@ -36,7 +36,7 @@ class WordWindow:
 
 
 class GlinerOnnx:
-    """Asked for some labels: their names stand before each window, so that the model sees what it looks for."""
+    """A model for certain labels. Their names precede each window, so that the model sees what to look for."""
 
     exact = True
 
@@ -52,7 +52,7 @@ class GlinerOnnx:
         self._prompt.append(self._words.special(_SEPARATOR))
 
     def entities(self, texts: Sequence[str], floor: float) -> list[list[Entity]]:
-        """Window by window."""
+        """Return the entities in each text, computed window by window."""
         windows = [(i, window) for i, text in enumerate(texts) for window in self._windows(text)]
         found: list[list[Entity]] = [[] for _ in texts]
         for (i, window), scores in zip(windows, self._graph.answers([self._fed(window) for _, window in windows]), strict=True):
@@ -62,11 +62,11 @@ class GlinerOnnx:
         return found
 
     def alone(self, text: str, floor: float) -> list[Entity]:
-        """The same: each window is computed by itself anyway."""
+        """Return the entities in one text. Each window is always computed by itself."""
         return self.entities([text], floor)[0]
 
     def _windows(self, text: str) -> Iterator[WordWindow]:
-        """Words of a text in as many windows as their tokens need, which is nearly always one. A word without tokens is none."""
+        """Yield the words of a text in as many windows as their tokens need, nearly always one. Words without tokens are skipped."""
         first = len(self._prompt)
         window = WordWindow([], [], [])
         for match in _WORD.finditer(text):
@@ -87,27 +87,27 @@ class GlinerOnnx:
 
 
 class WordTokens:
-    """Words to tokens. Each word is tokenised by itself, so that one which was met before is only looked up."""
+    """Converts words to tokens. Each word is tokenized by itself, so that a known one only needs a lookup."""
 
     def __init__(self, file: Path) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # noqa: BLE001  # the library raises nothing more special
-            raise ModelError(f"{file} cannot be loaded: {str(error)[:200]}. Bring the pinned model again") from None
+        except Exception as error:  # noqa: BLE001  # the library raises nothing more specific
+            raise ModelError(f"{file} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._file = file
         self._known: dict[str, list[int]] = {}
 
     def special(self, name: str) -> int:
-        """A token that no word is made of. Raises ModelError where there is none of that name."""
+        """Return the id of a special token. Raises ModelError if there is none of that name."""
         found = self._tokenizer.token_to_id(name)
         if found is None:
-            raise ModelError(f"{self._file} cannot be used: it has no token {name}. Bring the pinned model again")
+            raise ModelError(f"{self._file} cannot be used: it has no token {name}. Reinstall the pinned model")
         return int(found)
 
     def tokens(self, word: str) -> list[int]:
-        """Of one word."""
+        """Return the token ids of one word."""
         found = self._known.get(word)
         if found is None:
             if len(self._known) >= _KNOWN:
@@ -117,9 +117,10 @@ class WordTokens:
 
 
 def spans(scores: Numbers, floor: float) -> list[tuple[int, int, int, float]]:
-    """First and last word, label and score of what is likely, the likeliest first; none overlaps another.
+    """Return the first and last word, label and score of likely spans, the likeliest first and without overlaps.
 
-    `scores`, shape (3, labels, words): how likely each label begins at a word, ends there and goes on there. A span scores as its least likely part.
+    `scores`, shape (3, labels, words), gives the likelihood that each label begins at a word, ends there and continues there. A span has
+    the score of its least likely part.
     """
     starts, ends, inside = scores
     found = []

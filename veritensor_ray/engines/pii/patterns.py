@@ -1,7 +1,7 @@
-"""Structured identifiers in a joined buffer: cheap passes over all of it, then checks of each candidate; it knows no rule's metadata.
+"""Finds structured identifiers in a joined buffer with cheap passes over all of it, followed by checks of each candidate.
 
-Each pass begins with a character or a small class of them, and looks behind only then: so the regular expression engine skips at the
-speed of a table look-up, and what costs more runs on candidates alone.
+Each pattern begins with a character or a small class, and uses lookbehind only after that. The regular expression engine then skips text
+at the speed of a table lookup, and expensive checks run only on candidates.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from veritensor_ray.engines.pii.validators import (
 
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
-    """All candidates that hold, overlapping ones too."""
+    """Yield all confirmed candidates, including overlapping ones."""
     for found in _find(joined, settings):
         field = joined.header(found.start)
         if field is None or found.rule == "mail-header" or (found.rule != "ip-address" and field in WRITTEN):
@@ -64,7 +64,7 @@ def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
 
 # --- runs of digits
 
-_RUN = re.compile(  # and no fraction or date that nothing follows: most of what looks like a number is one of these
+_RUN = re.compile(  # excluding fractions and dates that stand alone, which most number-like texts are
     r"[+(0-9](?<![0-9A-Za-z_+#.].)(?!(?:[0-9]*\.[0-9]+|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9]|[ \u00a0./()-]{0,3}[0-9]))"
     r"\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}"
 )
@@ -75,9 +75,9 @@ _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
 class Clustered(NamedTuple):
-    """Which clusters a pattern is tried in: so many digits at most so far apart, `beside` in or next to them, or begun a little `ahead`.
+    """The clusters in which a pattern is tried: at least `least` digits, each at most `apart` from the next, near a match of `beside`.
 
-    `machines`: in fields of a mail's header too that only machines read.
+    A match may begin up to `ahead` characters before the cluster. `machines` includes email header fields that only machines read.
     """
 
     apart: int
@@ -91,12 +91,12 @@ _RUNS = Clustered(4, 6, ahead=3)
 _EDGES = Clustered(6, 4, beside=re.compile("[A-Za-z]"))
 _DOTTED = Clustered(2, 4, machines=True)
 _READ = {None, *WRITTEN}
-_SEEN = 4  # characters behind a cluster that patterns look at
+_SEEN = 4  # characters after a cluster that patterns examine
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
 _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
-_ALONE = (15, 16, 18)  # digits that may be something without a word near by
+_ALONE = (15, 16, 18)  # numbers of digits that may be an identifier without a nearby word
 _EXPIRY = re.compile(r"\W{1,3}(?:0[1-9]|1[0-2])\W{0,2}(?:20)?[2-4]\d(?!\d)")
 _CELLS = str.maketrans(";|", ",,")
 _LABEL = re.compile(r"[-, (]{1,3}(?:office|cell|fax|work)\b", re.IGNORECASE)
@@ -110,7 +110,7 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
     for match in _within(joined, _RUN, _RUNS):
         start, end = match.span()
         if start > 1 and text[start - 1] in "-/" and text[start - 2].isalnum():
-            continue  # a part of something else: a UUID, a path, a slug, an exponent
+            continue  # part of something else: a UUID, a path, a slug, an exponent
         behind = text[end : end + 1]
         if behind in ("_", "@") or (behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8]))):
             continue
@@ -118,7 +118,7 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
 
 
 def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:
-    """Matches that begin in a cluster of digits, or a little ahead of it."""
+    """Yield matches that begin in a cluster of digits, or shortly before it."""
     text, done = joined.text, 0
     for first, end in clusters(joined.digits, near.apart, near.least, where):
         if joined.headed and not near.machines and joined.header(first) not in _READ:
@@ -137,7 +137,7 @@ def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...])
     count = sum(map(str.isdigit, run))
     bare = run.isdigit() and count not in _ALONE and not joined.column_words(start)
     if bare and not _LETTERS.search(joined.text, max(0, start - 64), start + count + 24):
-        return  # a table of numbers: nothing says what they are
+        return  # a table of numbers: nothing indicates their meaning
     near: dict[str, int] | None = None
 
     def about() -> dict[str, int]:
@@ -166,7 +166,7 @@ def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...])
 
 
 def _told(joined: JoinedBatch, start: int, words: Sequence[str]) -> bool:
-    """Whether one of the words stands before a place, or names its column, with no other number between."""
+    """Return whether one of the words precedes a position without another number between, or names its column."""
     before = _DIGIT.split(_TAG.sub(" ", joined.before(start, 2 * _BESIDE)))[-1]
     return not {*kinds_of(words_of(before)), *kinds_of(joined.column_words(start))}.isdisjoint(words)
 
@@ -187,14 +187,14 @@ def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[s
         test = digits in TEST_CARDS
         score = 0.75 if not branded else 0.99 if told else 0.92 if grouped else 0.75
         alone = not told and not grouped and not _EXPIRY.match(joined.after(end, 12)) and not _PROSE.search(joined.line(first, end))
-        detail = "published test number" if test else "nothing near by says that it is a card" if alone else ""
+        detail = "published test number" if test else "no context that indicates a card" if alone else ""
         yield PiiSpan(
             "payment-card", first, end, min(score, 0.6) if test or alone else score, detail, "info" if test else "low" if alone else None
         )
 
 
 def _parts(run: str) -> Iterator[tuple[int, str]]:
-    """The run itself, or what stands between two spaces or slashes in it; the end without its separators."""
+    """Yield the run, or the parts between double spaces or slashes in it, without trailing separators."""
     at = 0
     for piece in re.split(r"(?<=\d)( {2,3}| [/-] |/(?=\+|\d{5}))", run):
         if piece[:1] in ("+", "(") or piece[:1].isdigit():
@@ -203,7 +203,7 @@ def _parts(run: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_code(line: str) -> bool:
-    """Whether a line looks like source text or a path in a trace."""
+    """Return whether a line looks like source code or a stack trace."""
     return (
         _CODE_SIGNS.search(line) is not None or "::" in line or (("0x" in line or "at " in line) and _CODE_WORDS.search(line) is not None)
     )
@@ -225,7 +225,7 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
     if phone is not None and near.get("counter", 99) < phone:
         phone = None
     line = joined.line(start, start + len(part))
-    contact = "@" in line and not _is_code(line.translate(_CELLS))  # a row or a signature, in which a number needs no word
+    contact = "@" in line and not _is_code(line.translate(_CELLS))  # a row or signature, in which a number needs no nearby word
     code = not contact and _is_code(line)
     if phone is None and ((near.get("counter", 99) <= 2 and part[0] not in "+(") or (plain and not part.startswith("00") and not contact)):
         return
@@ -245,7 +245,7 @@ def _phone(joined: JoinedBatch, part: str, start: int, about: Callable[[], dict[
 # --- letters with digits
 
 _EDGE = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?<=[A-Z][A-Z] [0-9])|(?=[A-Za-z(])|(?=[-+][A-Za-z0-9]{4}(?![A-Za-z0-9])))")
-_WORTHWHILE = 2000  # characters of a buffer: in fewer it is as fast to look at every place
+_WORTHWHILE = 2000  # characters: in a smaller buffer, examining every position is just as fast
 _LEFT = re.compile(r"[A-Za-z0-9-]*\Z")
 _PAIR = re.compile(r"(?<!\w)[A-Za-z]{2} \Z")
 _SHAPE = re.compile(r"(?=[A-Za-z]{0,6}[- ]?[0-9])(?=(?:[A-Za-z-]*[0-9]){4}|[A-Za-z]{2} (?:[0-9] ?){4})")
@@ -275,7 +275,7 @@ def _tokens(joined: JoinedBatch) -> Iterator[PiiSpan]:
 
 
 def _beginnings(text: str, start: int, at: int) -> Iterator[int]:
-    """Where a token may begin: with a pair of letters in front, or without."""
+    """Yield the positions where a token may begin: with a preceding pair of letters, or without."""
     if start == at and _PAIR.search(text, max(0, start - 4), start):
         yield start - 3
     yield start
@@ -305,7 +305,7 @@ def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
     return PiiSpan(identifier.rule, start, start + length, score, identifier.name)
 
 
-# --- addresses of machines
+# --- network addresses
 
 _V4 = re.compile(r"[0-9](?<![\w.].)[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![\w]|\.[0-9]|-[A-Za-z0-9])")
 _V6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
@@ -359,7 +359,7 @@ def _v4(joined: JoinedBatch, match: re.Match[str], private: bool) -> PiiSpan | N
     if near.get("version", 99) < min(near.get("ip", 99), 6):
         return None
     if not told and (max(map(int, match.group().split("."))) < 40 or joined.after(end, 1) == "/"):
-        return None  # numbers of versions and sections
+        return None  # version and section numbers
     return PiiSpan("ip-address", start, end, 0.95 if told else 0.8)
 
 
@@ -388,7 +388,7 @@ def _v6(joined: JoinedBatch, private: bool) -> Iterator[PiiSpan]:
             yield PiiSpan("ip-address", start, start + len(value), 0.9 if full else 0.75)
 
 
-# --- crypto currencies
+# --- cryptocurrencies
 
 _OLD = tuple(re.compile(first + r"(?<![\w/+=].)[1-9A-HJ-NP-Za-km-z]{25,34}(?![\w/+=])") for first in "13")
 _NEW = re.compile(r"bc1(?<!\w...)[02-9ac-hj-np-z]{11,71}(?!\w)")
@@ -417,12 +417,12 @@ _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
-_CUE = 32  # characters of a word for birth and the sign behind it, at most
+_CUE = 32  # most characters of a word for birth and the punctuation after it
 _OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or another sentence
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
-    """The date behind a word for birth, or just before it, with no other number between; all dates of a column of that name."""
+    """Yield a date after or just before a word for birth, without another number between, and all dates in a column for birth dates."""
     for start, end, column in zip(joined.starts, joined.ends, joined.columns, strict=True):
         if column is not None and speaks_of(column.name, "dob"):
             for match in _dates(joined.text, start, end):
@@ -436,7 +436,7 @@ def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:
 
 
 def _cues(joined: JoinedBatch) -> Iterator[re.Match[str]]:
-    """Words for birth that stand near four digits; every date has at least four."""
+    """Yield words for birth that are near four digits, because every date has at least four."""
     for start, end in around_clusters(joined.digits, 2, 4, _AFTER + _CUE, _BEFORE):
         for cue in BIRTH.finditer(joined.text, start, end + _CUE):
             if cue.start() < end:
@@ -444,7 +444,7 @@ def _cues(joined: JoinedBatch) -> Iterator[re.Match[str]]:
 
 
 def _beside(joined: JoinedBatch, cue: re.Match[str]) -> Iterator[tuple[re.Match[str], str]]:
-    """The first date behind a cue and the first of those before it, each with what stands between."""
+    """Yield the first date after a cue, and the first in the text just before it, each with the text between."""
     text, (first, last) = joined.text, cue.span()
     if date := next(_dates(text, last, last + len(joined.after(last, _AFTER))), None):
         yield date, text[last : date.start()]
@@ -453,7 +453,7 @@ def _beside(joined: JoinedBatch, cue: re.Match[str]) -> Iterator[tuple[re.Match[
 
 
 def _dates(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    """By place, the longer ones first; of each kind no more are looked for than are asked for."""
+    """Yield dates by position, longer ones first. Each pattern searches only as far as needed."""
     kinds = [_dates_of(pattern, text, start, end) for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)]
     yield from heapq.merge(*kinds, key=lambda match: (match.start(), -match.end()))
 

@@ -1,4 +1,4 @@
-"""Telephone numbers: which runs of digits are one, by the plans of the countries; it knows no rule."""
+"""Decides which runs of digits are phone numbers, by national numbering plans."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def _valid(text: str, region: str | None) -> bool:
 
 
 def possible(text: str) -> bool:
-    """Whether a run of digits may be a telephone number at all, whatever stands around it."""
+    """Return whether a run of digits may be a phone number at all, regardless of its context."""
     digits = re.sub(r"\D", "", text)
     return 6 <= len(digits) <= 15 and not _is_else(text, digits)
 
 
 def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], sure: bool = True) -> float:
-    """Confidence that this run of digits, a `possible` one, is a telephone number; 0 for none.
+    """Return the confidence that a `possible` run of digits is a phone number; 0 if it is not.
 
-    `near` is the distance of a word that says so, `sure` whether it is said of little else.
+    `near` is the distance of a word that indicates a phone number, and `sure` is whether that word is unambiguous.
     """
     digits = re.sub(r"\D", "", text)
     if _INTERNATIONAL.match(text):
@@ -61,7 +61,7 @@ def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], su
 
 
 def _is_else(text: str, digits: str) -> bool:
-    """Whether the form is that of a date, a fraction, a run of the same, or of single digits one by one."""
+    """Return whether the form is that of a date, a fraction, repeated digits or separate single digits."""
     return bool(
         _DATE.match(text)
         or _DATED.search(text)
@@ -75,6 +75,6 @@ def _is_else(text: str, digits: str) -> bool:
 
 
 def extension(behind: str) -> int:
-    """Characters of an extension that follows a number."""
+    """Return the length of an extension that follows a number."""
     match = _EXTENSION.match(behind)
     return match.end() if match else 0

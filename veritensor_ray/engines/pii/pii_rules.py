@@ -1,4 +1,4 @@
-"""What each kind of personal data means and what to do about it; it knows no pattern."""
+"""The rules of the personal data engine."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from veritensor_ray.engines.base import Rule
 
 _LEAK = ("OWASP-LLM02:2025", "CWE-359")
 _STORE = ("OWASP-LLM02:2025", "CWE-312", "CWE-359")
-_REMOVE = "Remove or mask it, or keep the document out of training and retrieval unless there is a legal basis."
+_REMOVE = "Remove or mask it. Without a legal basis, keep the document out of training and retrieval."
 
 _TABLE = (
-    ("person", "Name of a person", "A person's name in running text, found by the model.", "low", _LEAK,
-     "Names of places, products and characters; names of authors in citations and licences."),
-    ("email", "E-mail address", "An address with a domain that can exist; those of roles and of authors in licences are info.", "medium", _LEAK,
-     "Addresses of organisations that do not look like a role's; made-up addresses in examples."),
-    ("mail-header", "Address in the header of a mail", "Who sent and got a mail, and from which machine; a mail always has these.", "low", _LEAK,
-     "Mailing lists that do not look like one."),
-    ("phone", "Telephone number", "A number that is valid in its country's plan, or stands beside a word such as 'phone'.", "medium", _LEAK,
+    ("person", "Personal name", "A person's name in running text, found by the model.", "low", _LEAK,
+     "Names of places, products and fictional characters; names of authors in citations and licenses."),
+    ("email", "Email address", "An address whose domain may exist. Role addresses and those of authors in licenses have severity info.", "medium", _LEAK,
+     "Addresses of organizations that do not look like role addresses; made-up addresses in examples."),
+    ("mail-header", "Address in an email header", "The sender, recipients and sending machine of an email, which every email contains.", "low", _LEAK,
+     "Mailing list addresses that are not recognized as such."),
+    ("phone", "Phone number", "A number that is valid in its country's numbering plan, or is next to a word such as 'phone'.", "medium", _LEAK,
      "Numbers of companies and offices."),
-    ("address", "Postal address", "A street or full address in running text, found by the model.", "medium", _LEAK, "Addresses of companies; names of places."),
-    ("organization", "Organisation", "The name of a company or institution, found by the model.", "info", _LEAK, "Names of products."),
-    ("payment-card", "Payment card number", "A number with an issuer's beginning and length and a right check digit.", "high", (*_STORE, "CWE-311"),
-     "One in ten random numbers with a card's beginning passes the check: such a one is low where no word or sentence is near."),
-    ("iban", "Bank account", "An IBAN with right length and check digits, or a routing or account number beside words that say so.", "high", _STORE,
+    ("address", "Postal address", "A street or full address in running text, found by the model.", "medium", _LEAK, "Addresses of companies; place names."),
+    ("organization", "Organization", "The name of a company or institution, found by the model.", "info", _LEAK, "Product names."),
+    ("payment-card", "Payment card number", "A number with an issuer's prefix and length and a valid check digit.", "high", (*_STORE, "CWE-311"),
+     "One in ten random numbers with a card prefix passes the check. Such a number has severity low if there is no word or sentence near it."),
+    ("iban", "Bank account", "An IBAN with a valid length and check digits, or a routing or account number next to a word for it.", "high", _STORE,
      "Account numbers in documentation."),
-    ("us-ssn", "US social security number", "Nine digits with a possible area and group; without dashes only beside words that say so.", "high", _STORE,
-     "Numbers of parts written 3-2-4."),
-    ("national-id", "National identifier", "A personal, tax or insurance number or driver licence of one of some forty countries.", "high", _STORE,
-     "Serial numbers of the same shape; numbers whose only evidence is a word near by have a lower confidence."),
-    ("passport", "Passport number", "A number of a passport's shape beside a word for passport.", "high", _STORE, "Other document numbers beside that word."),
-    ("ip-address", "IP address", "An address of the public internet. Reserved ranges are left out, private ones unless configured.", "low", _LEAK,
-     "Version numbers of four parts; addresses of servers."),
-    ("mac-address", "MAC address", "The hardware address of a device.", "low", _LEAK, "Fingerprints that are cut to six bytes."),
-    ("date-of-birth", "Date of birth", "A date beside a word for birth.", "medium", _LEAK, "Birthdays of public figures and of characters."),
-    ("crypto-address", "Address of a crypto currency", "A Bitcoin address with a right checksum, or an Ethereum address beside a word for it.", "medium", _LEAK,
+    ("us-ssn", "US Social Security number", "Nine digits with a possible area and group. A number without dashes counts only next to a word for it.", "high", _STORE,
+     "Part numbers written as 3-2-4 digits."),
+    ("national-id", "National identifier", "A personal, tax, insurance or driver's license number from one of about 40 countries.", "high", _STORE,
+     "Serial numbers of the same shape. A number whose only evidence is a nearby word has a lower confidence."),
+    ("passport", "Passport number", "A number in the shape of a passport number, next to a word for passport.", "high", _STORE, "Other document numbers next to that word."),
+    ("ip-address", "IP address", "A public internet address. Reserved ranges are not reported, and private ones only if configured.", "low", _LEAK,
+     "Version numbers with four parts; server addresses."),
+    ("mac-address", "MAC address", "The hardware address of a device.", "low", _LEAK, "Fingerprints truncated to six bytes."),
+    ("date-of-birth", "Date of birth", "A date next to a word for birth.", "medium", _LEAK, "Birthdays of public figures and fictional characters."),
+    ("crypto-address", "Cryptocurrency address", "A Bitcoin address with a valid checksum, or an Ethereum address next to a word for it.", "medium", _LEAK,
      "Donation addresses of projects."),
-    ("medical", "Medical data", "A diagnosis or medication of a person, or the number of a health record, insurance or provider.", "high", (*_LEAK, "CWE-200"),
-     "Medical text about nobody in particular."),
+    ("medical", "Medical data", "A person's diagnosis or medication, or the number of a health record, insurance or provider.", "high", (*_LEAK, "CWE-200"),
+     "Medical text about no one in particular."),
 )  # fmt: skip
 
 NAMES = tuple(row[0] for row in _TABLE)
-FREE_TEXT = ("person", "address", "organization", "medical", "date-of-birth", "passport", "national-id")  # what a model may be asked for
+FREE_TEXT = ("person", "address", "organization", "medical", "date-of-birth", "passport", "national-id")  # rules that a model may serve
 
 
 def all_rules(settings: PiiSettings) -> list[Rule]:
-    """Built in and configured."""
+    """Return the built-in and configured rules."""
     built_in = [
         Rule(f"pii.{name}", title, description, "pii", severity, _REMOVE, taxonomy, false_alarms=alarms)
         for name, title, description, severity, taxonomy, alarms in _TABLE
     ]
     own = [
-        Rule(f"pii.custom-{one.name}", f"Identifier of your own: {one.name}", f"A match of the configured pattern {one.name}.", "pii",
-             one.severity, _REMOVE, _LEAK, false_alarms="Whatever else the configured pattern matches.")
+        Rule(f"pii.custom-{one.name}", f"Custom identifier: {one.name}", f"A match of the configured pattern {one.name}.", "pii",
+             one.severity, _REMOVE, _LEAK, false_alarms="Any other text that the configured pattern matches.")
         for one in settings.custom
     ]  # fmt: skip
     return [*built_in, *own]

@@ -1,4 +1,4 @@
-"""The table between the two steps of the engine: what is found already, and which passages wait for the model; it knows neither step."""
+"""Defines the table between the two steps of the engine: the findings so far, and the passages that wait for the model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.tagger import UnclearPassage
 
 _DOUBT = ""
-# A row is a span; without a rule a passage that the model has to read; with an empty one a doubt in the passage before it. Places are
-# characters of the segment `row`.
+# A row is a span. A row without a rule is a passage that the model has to read, and one with an empty rule is a doubt in the preceding
+# passage. Offsets are characters of the segment `row`.
 PREPARED = pa.schema(
     [
         ("row", pa.int32()),
@@ -28,7 +28,7 @@ PREPARED = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was made of one segment."""
+    """The findings and open passages of one segment."""
 
     row: int
     found: list[PiiSpan] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Read:
 
 
 def to_table(read: Iterable[Read]) -> pa.RecordBatch:
-    """Segments in ascending order, schema PREPARED."""
+    """Return segments, given in ascending order, as a table with schema PREPARED."""
     rows = [
         row
         for one in read
@@ -54,7 +54,7 @@ def to_table(read: Iterable[Read]) -> pa.RecordBatch:
 
 
 def from_table(table: pa.RecordBatch) -> Iterator[Read]:
-    """The segments of a table, in order."""
+    """Yield the segments of a table, in order."""
     one: Read | None = None
     for row, start, end, rule, score, detail, severity in zip(*(column.to_pylist() for column in table.columns), strict=True):
         if one is None or one.row != row:

@@ -1,4 +1,4 @@
-"""Numbers that belong to well-known systems: clocks, catalogues, clouds, books, chemistry. It knows no personal identifier."""
+"""Recognizes numbers of well-known systems, which are not personal: clocks, catalogs, clouds, books, chemistry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from stdnum import ean, isbn
 
 _TOKEN_LEFT, _TOKEN_RIGHT = re.compile(r"[\w.:/@#%+=-]*\Z"), re.compile(r"[\w.:/@#%+=-]*")
-_TOKENS = (  # with the fewest characters that each has
+_TOKENS = (  # with the least number of characters of each
     ("UUID", 36, re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)),
     ("ARN", 8, re.compile(r"\barn:aws[\w-]*:|\d{12}\.dkr\.ecr\.|:\d{12}:")),
     ("DOI", 9, re.compile(r"\b10\.\d{4,9}/\S")),
@@ -24,7 +24,7 @@ _TIMED = re.compile(
     r"(?:time|stamp|date|_at|_ts|\bts|epoch|expir\w*|\biat|\bexp|\bnbf|created|updated|modified|since|until)[\"']?\s{0,2}[:=(]{0,2}\s{0,2}[\"']?\Z",
     re.IGNORECASE,
 )
-_BETWEEN = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\"':=#(["  # what may stand between a word and a value
+_BETWEEN = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\"':=#(["  # characters that may separate a word and a value
 _CAS = re.compile(r"([0-9]{2,7})-([0-9]{2})-([0-9])")
 _ISSN = re.compile(r"[0-9]{4}-[0-9]{3}[0-9X]")
 _YEARS = re.compile(r"(?:1[89]|20)\d\d ?[-/–] ?(?:(?:1[89]|20)?\d\d)|\d\d-(?:19|20)\d\d")
@@ -33,13 +33,13 @@ _POWERS = re.compile(r"214748364[78]|429496729[56]|9223372036854775807|184467440
 
 
 def known(left: str, value: str, right: str) -> str:
-    """What a value is known to be, from itself and from what stands on both sides of it; empty for nothing."""
+    """Return the known kind of a value, judged by itself and the text on both sides; empty if there is none."""
     digits = re.sub(r"\D", "", value)
     return _by_itself(value, digits) or _by_token(left, value, right) or _by_word(left, digits)
 
 
 def clock(digits: str) -> bool:
-    """Whether plain digits may be seconds since 1970, between 2001 and 2039, or thousandths, millionths or billionths of them."""
+    """Return whether plain digits may be a Unix time between 2001 and 2039, in seconds, milliseconds, microseconds or nanoseconds."""
     return len(digits) in (10, 13, 16, 19) and "1000000000" <= digits[:10] < "2177452800"
 
 
@@ -77,7 +77,7 @@ def _by_word(left: str, digits: str) -> str:
 
 
 def _may_be_named(left: str) -> bool:
-    """Whether a word or its full stop ends what stands before a value; few words end in a digit."""
+    """Return whether the text before a value ends with a word, its period or the like. Few words end in a digit."""
     word = left.rstrip(_BETWEEN)
     if word[-1:].isalpha() or word[-1:] in (".", "_", "§") or not word.isascii():
         return True

@@ -1,7 +1,8 @@
-"""A small network that reads every word and says which are names, addresses or diagnoses; it knows neither the large model nor rules' severities.
+"""Tags names, organizations, addresses and diagnoses with a small network that reads every word.
 
-Words become the sum of five table rows (`features.py`); four convolutions look at seven words on either side. What it is sure of is
-settled, what it doubts is a passage for the large model to read. It runs where the bytes are, in numpy, over whole buffers.
+Each word becomes the sum of five table rows (`features.py`), and four convolutions cover seven words on either side. Findings of which
+the network is sure are settled; a doubtful one becomes a passage for the large model to read. It runs where the bytes are, in NumPy, over
+whole buffers.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ from veritensor_ray.engines.words import AT_ONCE, Array, JoinedPiece, joined_pie
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ModelStore
 
-KINDS = ("person", "organization", "address", "medical", "location")  # the last is a sink: learned, and never reported
+KINDS = ("person", "organization", "address", "medical", "location")  # the last is a sink: learned, but never reported
 TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))
-DILATIONS = (1, 1, 2, 3)  # of the convolutions over three words each
-REACH = sum(DILATIONS)  # words on either side that a verdict depends on
+DILATIONS = (1, 1, 2, 3)  # of the convolutions, each over three words
+REACH = sum(DILATIONS)  # words on either side that affect a verdict
 GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 FILE = "tagger.safetensors"
-_BLOCK = 2048  # words computed at once: what lies between the layers stays in the cache
-_REMEMBERED = 1 << 23  # characters of texts whose verdicts are kept, and of what it takes to keep each
+_BLOCK = 2048  # words computed at once, so that intermediate results stay in the cache
+_REMEMBERED = 1 << 23  # characters of texts whose verdicts are remembered, including the overhead of each
 _ENTRY = 200
-_LOOK_BACK = 4096  # characters in which the end of a part of a long text is looked for
-_SEEN = 0.15  # probability of a word from which it belongs to a run
+_LOOK_BACK = 4096  # characters that are searched for a good end when a long text is cut
+_SEEN = 0.15  # least probability for a word to belong to a run
 _AROUND = 8  # words on either side of a doubt that the large model reads
-_SIGNS = 3  # characters behind its last word: a full stop, a bracket
+_SIGNS = 3  # characters after its last word: a period, a bracket
 
 
 @dataclass(frozen=True, slots=True)
 class UnclearPassage:
-    """Characters [start, end) that the large model reads; only what it finds at one of `doubts` counts."""
+    """Characters [start, end) that the large model reads. Only its findings at one of `doubts` count."""
 
     start: int
     end: int
     doubts: tuple[tuple[int, int], ...]
 
     def asked(self, start: int, end: int) -> bool:
-        """Whether characters [start, end) are in doubt."""
+        """Return whether characters [start, end) are in doubt."""
         return any(start < last and first < end for first, last in self.doubts)
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """The verdict on a text: what is certain, and what the large model still has to read."""
+    """The verdict on a text: the certain findings, and the passages that the large model still has to read."""
 
     settled: tuple[PiiSpan, ...] = ()
     unclear: tuple[UnclearPassage, ...] = ()
@@ -58,27 +59,27 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Verge:
-    """Mean probabilities of a run of words between which it is in doubt: it is sure from `high` on, and of no interest below `low`."""
+    """Limits for the mean probability of a run of words: it is certain from `high` on, ignored below `low` and doubtful in between."""
 
     low: float
     high: float
 
 
 def verges_of(settings: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Verge]:
-    """From a calibration's `tagger`: kind to [low, high]. Raises ModelError where one is missing: its kind would never be found."""
+    """Read the limits of each kind from a calibration's `tagger`. Raises ModelError if a kind is missing: it would never be found."""
     try:
         found = {kind: Verge(*map(float, settings["tagger"][kind])) for kind in KINDS[:-1]}
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"the calibration of the embedded pii model has no bounds of the tagger: {error!r}. Reinstall veritensor-ray"
+            f"the calibration of the embedded pii model has no limits for the tagger: {error!r}. Reinstall veritensor-ray"
         ) from None
     if not all(0 < one.low <= one.high < math.inf for one in found.values()):
-        raise ModelError(f"the calibration of the embedded pii model has wrong bounds of the tagger: {found}. Reinstall veritensor-ray")
+        raise ModelError(f"the calibration of the embedded pii model has invalid limits for the tagger: {found}. Reinstall veritensor-ray")
     return {kind: Verge(one.low, max(one.high, thresholds.get(kind, 0.0))) for kind, one in found.items()}
 
 
 class TaggerNetwork:
-    """The weights, and the probability of each tag of each word."""
+    """The network's weights, which give the probability of each tag for each word."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         tables = [arrays[f"table.{i}"] for i in range(len(features.SIZES))]
@@ -91,7 +92,10 @@ class TaggerNetwork:
 
     @classmethod
     def load(cls, path: Path) -> TaggerNetwork:
-        """From safetensors: `table.N` (int8, a row for each bucket), `scales`, `layer.N.weight` (3, in, out), `out.weight`. Raises ModelError."""
+        """Load a safetensors file. Raises ModelError.
+
+        It contains `table.N` (int8, a row per bucket), `scales`, `layer.N.weight` (3, in, out) and `out.weight`.
+        """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -106,11 +110,11 @@ class TaggerNetwork:
             or {len(network._out[1]), network._out[0].shape[-1]} != {len(TAGS)}
             or not all(np.isfinite(a).all() for a in (known, *arrays.values()))
         ):
-            raise ModelError(f"{path} does not hold the tables and tags of this version. Reinstall veritensor-ray")
+            raise ModelError(f"{path} does not contain the tables and tags of this version. Reinstall veritensor-ray")
         return network
 
     def probabilities(self, rows: Array, empty: Array) -> Array:
-        """Of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that stand for nothing and part texts."""
+        """Return the probability of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that separate texts."""
         count = rows.shape[1]
         found = np.empty((count, len(TAGS)), np.float32)
         for start in range(0, count, _BLOCK):
@@ -150,11 +154,11 @@ class TaggerNetwork:
 
 
 class Tagger:
-    """Verdicts over texts. Where it does not settle, all that is not surely nothing is a doubt."""
+    """Gives verdicts on texts. If it does not settle anything, every run that it would not ignore is a doubt."""
 
     @classmethod
     def embedded(cls, window_words: int, settles: bool, thresholds: Mapping[str, float]) -> Tagger:
-        """The one that ships, whichever profile runs: `thresholds` of the user's are the least that is sure. Raises ModelError."""
+        """Load the shipped tagger, regardless of the profile. The user's `thresholds` raise the limits for certainty. Raises ModelError."""
         model = ModelStore("embedded").model("pii")
         return cls(TaggerNetwork.load(model.folder / FILE), verges_of(model.settings, thresholds), window_words, settles)
 
@@ -170,7 +174,7 @@ class Tagger:
         self._size = 0
 
     def read(self, texts: Sequence[str]) -> list[Tagged]:
-        """A verdict for each text, which depends on no other text. Equal texts are read once: corpora repeat their licences and cells."""
+        """Return a verdict on each text, independent of the others. Equal texts are read once: corpora repeat licenses and cells."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         self._known.update(zip(new, self._read(new), strict=True))
         found = [self._known[text] for text in texts]
@@ -197,12 +201,12 @@ class Tagger:
             yield Tagged(tuple(sure), tuple(doubts))
 
     def probabilities(self, text: str) -> tuple[features.WordRows, Array]:
-        """The words of one text of at most `AT_ONCE` characters, and the probability of every tag of each."""
+        """Return the words of one text of at most `AT_ONCE` characters, and the probability of every tag for each."""
         found = features.words(text)
         return found, self._network.probabilities(found.rows, np.array([], np.int64))
 
     def _runs(self, piece: JoinedPiece, found: features.WordRows) -> Iterator[_Run]:
-        """Consecutive words of one kind that is looked for, in order."""
+        """Yield runs of consecutive words of one kind, in order."""
         count = len(found.starts)
         if not count:
             return
@@ -222,12 +226,14 @@ class Tagger:
         kinds, top, parts = kinds[seen], top[seen], parts[seen]
         opens = 2 * tags[seen, 1 + 2 * kinds] > top
         points = points_of(piece.text)
-        lines = np.cumsum(points == 0x0A, dtype=np.int32)[found.starts]  # of each word
+        lines = np.cumsum(points == 0x0A, dtype=np.int32)[found.starts]  # line number of each word
         before = np.maximum(seen - 1, 0)
         broken = lines[seen] != lines[before]
         number = (points[found.starts] >= 0x30) & (points[found.starts] <= 0x39)
         listed = number[np.searchsorted(lines, lines[seen])] & number[np.searchsorted(lines, lines[before])]
-        broken &= listed | (kinds != KINDS.index("address"))  # an address goes on over a line's end, unless both lines begin with a number
+        broken &= listed | (
+            kinds != KINDS.index("address")
+        )  # an address continues across a line end, unless both lines begin with a number
         new = np.ones(len(seen), bool)
         new[1:] = (np.diff(seen) != 1) | (np.diff(kinds) != 0) | (np.diff(parts) != 0) | opens[1:] | broken[1:]
         firsts = np.flatnonzero(new)
@@ -243,7 +249,7 @@ class Tagger:
             )
 
     def _doubt(self, piece: JoinedPiece, found: features.WordRows, run: _Run, move: int, unclear: list[UnclearPassage]) -> None:
-        """A run's surroundings, together with those of the run before it where both fit into one window."""
+        """Add a run's surroundings as a passage, merged with the previous passage if both fit into one window."""
         own = found.starts[max(0, run.whole[0] - _AROUND) : run.whole[1] + _AROUND]
         begin = max(int(own[0]), int(piece.starts[run.part]))
         last = min(run.whole[1] + _AROUND, len(found.ends))
@@ -265,7 +271,7 @@ class Tagger:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Words [first, last) of a buffer: all of a run, and the part of it that is more likely than not; `score` is that part's mean."""
+    """A run of words: `whole` is its range, `core` the part that is more likely than not, and `score` that part's mean probability."""
 
     part: int
     kind: int
@@ -275,7 +281,7 @@ class _Run:
 
 
 def _cut(text: str) -> Iterator[tuple[int, str]]:
-    """A text in parts of less than `AT_ONCE` characters, at a line's or a word's end where there is one."""
+    """Yield a text in parts of less than `AT_ONCE` characters, cut at the end of a line or word if possible."""
     at = 0
     while len(text) - at >= AT_ONCE:
         stop = at + AT_ONCE - 1

@@ -1,8 +1,8 @@
-"""Whether a diagnosis is somebody's: what stands around it, in its passage or in its row of a table; it knows no model and no number.
+"""Decides whether a diagnosis belongs to a person, by its surroundings in the passage or in its row of a table.
 
-Medical words are everywhere: in leaflets, contracts, package names and weather reports. Grave is what is said of a person. What ties
-is listed here; where nothing does, a diagnosis is worth a remark. A name ties only with a verb that leads from it to the diagnosis, since
-authors and doctors stand beside diagnoses as well.
+Medical words are everywhere: in leaflets, contracts, package names and weather reports. They are serious only if they concern a person.
+This module lists the evidence for that; without any, a diagnosis has severity info. A name is evidence only with a verb that connects it to
+the diagnosis, because authors and doctors are mentioned near diagnoses as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KIN = (
     r"(?:father|mother|dad|mom|mum|son|daughter|wife|husband|brother|sister|child|kid|baby|grandmother|grandfather|grandma|grandpa|aunt|uncle|"
     r"partner|girlfriend|boyfriend|vater|mutter|sohn|tochter|frau|mann|père|mère|fils|fille|femme|mari|padre|madre|hijo|hija|esposa|marido)"
 )
-# What nobody but a patient does, and what is said of a patient where the word itself is there.
+# What only patients do, and what is said of a person who is called a patient.
 _CLINICAL = (
     r"(?:presents (?:with|for|to|today)|presented (?:with|for|to)|denie[sd] (?:any|having|chest|fever|nausea|pain|shortness|smoking|alcohol|\w+ (?:or|and|use)\b)|complain(?:s|ed) of"
     r"|underwent|was (?:then |subsequently |also |first |recently |initially )?(?:admitted (?:to|with|for)|diagnosed|hospitali[sz]ed|discharged (?:home|on|from the hospital)|prescribed)"
@@ -34,7 +34,7 @@ _CLINICAL = (
 _SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd]|returns|returned|seen and examined)"
 _NOW = r"(?: (?:also|then|now|initially|recently|subsequently|currently))?"
 _NO_CASE = "".join(rf"(?<!\b{word} )" for word in ("if", "when", "whether", "unless", "until", "once", "that", "where", "after", "before"))
-# What doctors and patients write of a person who has no name there.
+# What doctors and patients write about a person who is not named.
 _PATIENT = re.compile(
     rf"{_NO_CASE}\b(?:the|this|that|our) patient{_NOW} (?:{_CLINICAL}|{_SAID})\b|\bthe patient'?s (?:mother|father|wife|husband|past|medical|family|blood|last|condition)\b"
     rf"|\b(?:she|he){_NOW} {_CLINICAL}"
@@ -61,13 +61,13 @@ _FIRST_PERSON = re.compile(
     r"|\bbei mir wurde\b|\bich (?:leide an|bin an)\b|\bje souffre d|\bj'ai été (?:diagnostiqué|hospitalisé|opéré)|\bme (?:diagnosticaron|operaron)\b|\bsufro de\b",
     re.IGNORECASE,
 )
-# From a name to the diagnosis, or back.
+# Between a name and the diagnosis, in either order.
 _LEADS = re.compile(
     r"\b(?:diagnosed|diagnosis of|suffer(?:s|ed|ing)? from|treated for|hospitali[sz]ed|prescribed|admitted (?:to|with)|died (?:of|from)|living with|battl(?:es|ed|ing)|tested positive|is allergic|has (?:been )?(?:a history|taking)|takes"
     r"|diagnostiziert|leidet an|erkrankt|behandelt|atteinte? d|souffre d|diagnosticad[oa]|sufre de|padece)\b",
     re.IGNORECASE,
 )
-# Directly before the diagnosis: "I have", and behind a name "has".
+# Directly before the diagnosis: "I have", or "has" after a name.
 _I_HAVE = re.compile(
     r"\b(?:I have|I've(?: got| had)?|I had|I got|ich habe|ich hatte|j'ai|tengo|ho)(?: (?:a|an|the|ein|eine|einen|un|une|una|mild|severe|chronic|bad|type \w+|really|been|terminal|stage \w+))* $",
     re.IGNORECASE,
@@ -98,7 +98,7 @@ _OF_OTHERS = listed(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where a text stands: artifact, row of its table (None outside tables) and the name of its column."""
+    """A text with its artifact, the row of its table (None outside tables) and the name of its column."""
 
     artifact: int
     row: int | None
@@ -107,18 +107,18 @@ class Cell:
 
 
 def cells_of(texts: pa.RecordBatch, rows: Sequence[int]) -> dict[int, Cell]:
-    """Some segments of a batch by their numbers."""
+    """Return some segments of a batch, by their numbers."""
     some = texts.select(["artifact", "row", "column", "text"]).take(pa.array(rows, pa.int32()))
     return {at: Cell(*values) for at, *values in zip(rows, *(column.to_pylist() for column in some.columns), strict=True)}
 
 
 def diagnosis(span: PiiSpan) -> bool:
-    """Whether it is words, and not the number of a record or an insurance, which has a kind of its own."""
+    """Return whether a span is a diagnosis in words rather than the number of a record or insurance, which has a `detail`."""
     return span.rule == "medical" and not span.detail
 
 
 def graded(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[int, list[PiiSpan]]:
-    """The same spans by segment, diagnoses with a severity and what tied them. Those of a segment stand in order and do not overlap."""
+    """Return the spans by segment, adding severity and evidence to diagnoses. Spans of a segment must be in order and must not overlap."""
     records = _records(found, cells)
     result = {}
     for at, spans in found.items():
@@ -132,18 +132,18 @@ def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: str) -> PiiSpa
     tie = passage.tie(span)
     if not tie and record and _OF_DIAGNOSES & set(words_of_name(cell.column or "")):
         tie = record
-    return replace(span, severity="high" if tie else "info", detail=tie or "nothing ties it to a person")
+    return replace(span, severity="high" if tie else "info", detail=tie or "no connection to a person found")
 
 
 def _records(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[tuple[int, int | None], str]:
-    """Rows of tables that are somebody's, with what says so."""
+    """Return the table rows that concern a person, with the evidence."""
     records: dict[tuple[int, int | None], str] = {}
     for at, spans in found.items():
         cell = cells[at]
         if cell.row is None or cell.column is None or _OF_OTHERS & set(words_of_name(cell.column)):
             continue
         if any(_number(span) for span in spans):
-            records[cell.artifact, cell.row] = "a number of a person in the same row"
+            records[cell.artifact, cell.row] = "a personal number in the same row"
         elif any(span.rule == "person" for span in spans):
             records.setdefault((cell.artifact, cell.row), "a name in the same row")
     return records
@@ -154,7 +154,7 @@ def _number(span: PiiSpan) -> bool:
 
 
 class _Passage:
-    """A text with diagnoses, which are asked for in their order. `spans` stand in order and apart."""
+    """A text with diagnoses, which must be checked in order. `spans` are in order and do not overlap."""
 
     def __init__(self, text: str, spans: Sequence[PiiSpan]) -> None:
         self._text = text
@@ -162,33 +162,33 @@ class _Passage:
         self._patient, self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_PATIENT, _SPEAKS, _ANSWERS))
 
     def tie(self, span: PiiSpan) -> str | None:
-        """Says what ties a diagnosis to a person; None where nothing does."""
+        """Return the evidence that connects a diagnosis to a person, or None."""
         text = self._text
         start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
         if self._patient.within(start, end):
-            return "of a patient"
+            return "about a patient"
         if self._speaks.within(start, end) and self._answers.within(start, end):
             return "in a conversation with a patient"
         if any(
             other.rule != "date-of-birth" or _BIRTH.search(text[max(0, other.start - 24) : other.start])
             for other in _near(self._numbers, start, end)
         ):
-            return "beside a number of a person"
+            return "near a personal number"
         first, last = _sentence(text, span)
         if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
             return "first person"
         if any(_leads(text, other, span) for other in _near(self._persons, start, end)):
-            return "beside a name"
+            return "near a name"
         return None
 
 
 def _near(spans: Sequence[PiiSpan], start: int, end: int) -> Sequence[PiiSpan]:
-    """Those of spans in order that share a place with `[start, end)`."""
+    """Return the spans, given in order, that overlap `[start, end)`."""
     return spans[bisect_right(spans, start, key=lambda other: other.end) : bisect_left(spans, end, key=lambda other: other.start)]
 
 
 def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:
-    """Around a span; bounded."""
+    """Return the sentence around a span, limited to `_WIDTH` characters on either side."""
     start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
     first = max((m.end() for m in _SENTENCE.finditer(text, start, span.start)), default=start)
     behind = _SENTENCE.search(text, span.end, end)
@@ -196,7 +196,7 @@ def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:
 
 
 def _leads(text: str, person: PiiSpan, span: PiiSpan) -> bool:
-    """Whether it is this person's: named as the patient, or in one sentence with a verb between."""
+    """Return whether a diagnosis belongs to a person: one labeled as the patient, or one in the same sentence with a verb between."""
     before, behind = text[max(0, person.start - 24) : person.start], text[person.end : person.end + 10]
     if _DOCTOR.search(before) or _DEGREE.match(behind):
         return False

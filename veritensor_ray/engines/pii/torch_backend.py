@@ -1,6 +1,6 @@
-"""A GLiNER model as safetensors, run by the package `gliner` with PyTorch on a GPU or the CPU; it knows no rule and no other format.
+"""Runs a GLiNER model from safetensors with the package `gliner` and PyTorch, on a GPU or the CPU.
 
-The folder holds `gliner_config.json` with an `encoder_config`, `model.safetensors` and the tokenizer's files.
+The folder contains `gliner_config.json` with an `encoder_config`, `model.safetensors` and the tokenizer's files.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from veritensor_ray.models.model_store import SAFETENSORS
 from veritensor_ray.models.telemetry import silence
 from veritensor_ray.models.weights import check_finite
 
-_CHARACTERS = 3  # to a token, at least on average
-_MOST = 64  # texts in a batch
+_CHARACTERS = 3  # least average length of a token
+_MOST = 64  # most texts in a batch
 
 
 class GlinerTorch:
-    """Asked for some labels. Scores move a little with what else is in a batch, and with half precision."""
+    """A model for certain labels. Scores vary slightly with the other texts of a batch and with half precision."""
 
     exact = False
 
     def __init__(self, folder: Path, labels: Sequence[str], token_budget: int, threads: int) -> None:
-        silence()  # gliner imports ONNX Runtime where it is installed
+        silence()  # gliner imports ONNX Runtime if it is installed
         import torch
         from gliner import GLiNER
 
@@ -40,15 +40,15 @@ class GlinerTorch:
                 str(folder),
                 local_files_only=True,
                 map_location=self._device,
-                low_cpu_mem_usage=self._device == "cpu",  # maps the file, which all actors of a node then share
+                low_cpu_mem_usage=self._device == "cpu",  # maps the file, so that the actors on a node share one copy
             )
-        except Exception as error:  # noqa: BLE001  # gliner, transformers, tokenizers and safetensors raise what they like
-            raise ModelError(f"the pii model in {folder} cannot be loaded: {str(error)[:300]}. Bring the pinned model again") from None
+        except Exception as error:  # noqa: BLE001  # gliner, transformers, tokenizers and safetensors raise many kinds of errors
+            raise ModelError(f"the pii model in {folder} cannot be loaded: {str(error)[:300]}. Reinstall the pinned model") from None
         check_finite(self._model.named_parameters(), folder / SAFETENSORS)
         self._model.eval()
 
     def entities(self, texts: Sequence[str], floor: float) -> list[list[Entity]]:
-        """In batches of like lengths, in half precision where the hardware has it."""
+        """Return the entities in each text, computed in batches of similar length and in half precision if the hardware supports it."""
         found: list[list[Entity]] = [[] for _ in texts]
         for batch in batches(texts, self._budget):
             for i, entities in zip(batch, self._forward([texts[i] for i in batch], floor, self._fast()), strict=True):
@@ -56,7 +56,7 @@ class GlinerTorch:
         return found
 
     def alone(self, text: str, floor: float) -> list[Entity]:
-        """In full precision."""
+        """Return the entities in one text, computed in full precision."""
         return self._forward([text], floor, nullcontext())[0]
 
     def _fast(self) -> AbstractContextManager[Any]:
@@ -81,12 +81,12 @@ class GlinerTorch:
 def _entity(found: dict[str, Any], length: int) -> Entity:
     score = float(found["score"])
     if math.isnan(score):
-        raise ModelError("the pii model's scores are no numbers. Bring the pinned model again")
+        raise ModelError("the pii model returned scores that are not numbers. Reinstall the pinned model")
     return max(0, int(found["start"])), min(length, int(found["end"])), str(found["label"]), score
 
 
 def batches(texts: Sequence[str], budget: int) -> Iterator[list[int]]:
-    """Indices, like lengths together, at most `budget` tokens with padding."""
+    """Yield batches of text indices, grouped by similar length, each with at most `budget` tokens including padding."""
     batch: list[int] = []
     for i in sorted(range(len(texts)), key=lambda i: (len(texts[i]), i)):
         if batch and ((len(batch) + 1) * (len(texts[i]) // _CHARACTERS + 1) > budget or len(batch) == _MOST):

@@ -1,4 +1,4 @@
-"""Whether a candidate is what it looks like: checksums, ranges and reserved values; it knows no text around it."""
+"""Verifies candidates by checksums, ranges and reserved values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stdnum.us import ssn as stdnum_ssn
 
 from veritensor_ray.engines.pii.joining import listed
 
-# Numbers that the networks and payment companies publish for tests: well formed, and seldom anybody's.
+# Numbers that card networks and payment companies publish for tests: well formed, but rarely anyone's.
 TEST_CARDS = listed(
     "4111111111111111 4012888888881881 4242424242424242 4000056655665556 5555555555554444 5105105105105100 378282246310005 371449635398431"
     " 6011111111111117 6011000990139424 3530111333300000 3566002020360505 30569309025904 38520000023237 4222222222222 5200828282828210"
@@ -25,7 +25,7 @@ TEST_CARDS = listed(
 
 
 def stdnum_valid(module: object, number: str) -> bool:
-    """`is_valid` of a stdnum module, which raises for some odd input."""
+    """Call `is_valid` of a stdnum module, which raises for some unusual input."""
     try:
         return bool(module.is_valid(number))  # type: ignore[attr-defined]
     except (ValueError, IndexError, KeyError, TypeError, ValidationError):
@@ -33,7 +33,7 @@ def stdnum_valid(module: object, number: str) -> bool:
 
 
 def payment_card(digits: str) -> bool:
-    """Luhn, and a length that the issuer of such a beginning uses."""
+    """Return whether digits pass the Luhn check and have a length that the issuer with that prefix uses."""
     return _brand_length(digits) and len(set(digits)) > 1 and luhn.is_valid(digits)
 
 
@@ -59,7 +59,7 @@ def _brand_length(d: str) -> bool:
 
 @functools.lru_cache(4096)
 def iban(text: str) -> bool:
-    """Country's length and structure, and the remainder by 97."""
+    """Return whether an IBAN has its country's length and structure and a valid checksum (modulo 97)."""
     try:
         return bool(stdnum_iban.is_valid(text, check_country=False))
     except (ValueError, IndexError, KeyError):
@@ -67,7 +67,7 @@ def iban(text: str) -> bool:
 
 
 def iban_length(country: str) -> int:
-    """Characters of an IBAN of that country; 0 where there is none."""
+    """Return the length of a country's IBANs in characters; 0 if it has none."""
     return _IBAN_LENGTHS.get(country.upper(), 0)
 
 
@@ -84,13 +84,13 @@ IBAN_COUNTRIES = tuple(_IBAN_LENGTHS)
 
 
 def us_ssn(digits: str) -> bool:
-    """Areas and groups that were ever given out, and no number known from advertisements."""
+    """Return whether digits have an area and group that were ever assigned, and are not a number known from advertisements."""
     return len(set(digits)) > 1 and digits != "123456789" and stdnum_valid(stdnum_ssn, digits)
 
 
 @functools.lru_cache(4096)
 def ip_scope(text: str) -> str | None:
-    """`public` or `private`; None for what is no address of a machine: documentation, loopback, multicast, masks, nothing."""
+    """Return `public` or `private`, or None for any other address (documentation, loopback, multicast, masks) and for invalid text."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -121,7 +121,7 @@ _NOBODYS = tuple(
 
 
 def mac(text: str) -> bool:
-    """No empty, broadcast, multicast or documentation address."""
+    """Return whether a MAC address belongs to a device and is not an empty, broadcast, multicast or documentation address."""
     digits = re.sub(r"[^0-9A-Fa-f]", "", text).lower()
     return len(digits) == 12 and len(set(digits)) > 1 and not digits.startswith(("00005e0053", "01005e", "3333"))
 
@@ -132,7 +132,7 @@ _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 def base58check(text: str) -> bool:
-    """A Bitcoin address of the old kind."""
+    """Return whether a text is a valid Bitcoin address in the older Base58Check format."""
     value = 0
     for c in text:
         if c not in _BASE58:
@@ -146,7 +146,7 @@ def base58check(text: str) -> bool:
 
 
 def bech32(text: str) -> bool:
-    """A Bitcoin address of the new kind (BIP 173 and 350)."""
+    """Return whether a text is a valid Bitcoin address in the newer format (BIP 173 and 350)."""
     prefix, _, body = text.lower().rpartition("1")
     if (
         prefix not in ("bc", "tb")
@@ -166,7 +166,7 @@ def bech32(text: str) -> bool:
 
 
 def birth_date(year: int, month: int, day: int) -> bool:
-    """A day on which somebody alive can have been born."""
+    """Return whether a date is a plausible date of birth of a living person."""
     try:
         return date(1900, 1, 1) <= date(year, month, day) <= date(2030, 12, 31)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Secrets: provider tokens with checksums, keys, connection strings, values under telling names; it knows neither Ray nor where texts come from."""
+"""Finds secrets: provider tokens with checksums, keys, connection strings, and values whose names suggest a secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Secrets"]
 
 
 class Secrets:
-    """Words are looked for once in joined segments; what stands around each is then confirmed."""
+    """Searches joined segments once for words that hint at a secret, and then confirms each match by its surroundings."""
 
     name = "secrets"
     version = "1"
@@ -33,27 +33,27 @@ class Secrets:
         self._scanner: Scanner | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_scanner": None}  # compiled rules do not pickle
+        return {"_scanner": None}  # compiled rules cannot be pickled
 
     def applies(self, about: FileInfo) -> bool:
-        """To everything that text comes out of."""
+        """Return True: text of any file may contain a secret."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Compile the words; nothing is read from elsewhere."""
+        """Compile the words. No model is needed."""
         self._scanner = self._scanner or Scanner()
 
     def rules(self) -> Sequence[Rule]:
-        """All of them."""
+        """Return all rules."""
         return all_rules()
 
     def fingerprint(self) -> str:
-        """Of version, statistics and matcher."""
+        """Return a digest of the version, the letter statistics and the matcher."""
         parts = (self.version, importlib.metadata.version("yara-python"), repr(sorted(words.surprises().items())))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Hits by segment and place."""
+        """Return the hits, ordered by buffer and offset."""
         self._scanner = scanner = self._scanner or Scanner()
         where = Where(texts)
         hits: list[Hit] = []
@@ -62,15 +62,17 @@ class Secrets:
         return hits
 
 
-_GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less it says
+_GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less specific
 
 
 def _hits(joined: JoinedBytes, found: Iterable[ShapedSecret]) -> Iterator[Hit]:
-    """Of what overlaps the more specific, then the better proven, then the longer one."""
+    """Yield hits, keeping of any that overlap the more specific, then the better proven, then the longer one."""
     starts: list[int] = []
     kept: dict[int, ShapedSecret] = {}
     for one in sorted(found, key=lambda f: (_GENERIC.get(f.rule, 0), -f.score, f.start - f.end, f.start, f.rule)):
-        at = bisect.bisect_left(starts, one.end)  # what is kept does not overlap: only the last that begins before the end can reach in
+        at = bisect.bisect_left(
+            starts, one.end
+        )  # kept ones do not overlap, so only the last one that begins before this end can reach into it
         if at == 0 or kept[starts[at - 1]].end <= one.start:
             starts.insert(at, one.start)
             kept[one.start] = one

@@ -1,4 +1,4 @@
-"""Values that stand under a name which promises a secret, in the ways of code, configuration, tables and prose."""
+"""Finds and judges values whose name suggests a secret, in code, configuration, tables and prose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SOURCE = listed(
 PROSE = listed("txt md rst html htm adoc tex pdf docx eml")
 
 _MAX = 512
-_METHODS = ("encode", "decode", "format", "split", "strip", "replace", "join", "startswith", "endswith")  # their argument is no secret
+_METHODS = ("encode", "decode", "format", "split", "strip", "replace", "join", "startswith", "endswith")  # their argument is not a secret
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.-"
 _RIGHT = re.compile(r"[A-Za-z0-9_$.\-]{0,60}+", re.ASCII)
 _SEPARATOR = re.compile(
@@ -55,7 +55,7 @@ _SEPARATOR = re.compile(
     """,
     re.VERBOSE | re.ASCII | re.IGNORECASE,
 )
-# What `_SEPARATOR` takes for an option of a command has to be random, and so 16 characters long, unless the name begins with a dash.
+# The value of a command-line option, as `_SEPARATOR` finds it, must be random (so at least 16 characters) unless its name begins with a dash.
 _PROSE_AFTER = re.compile(
     r"[ \t]{1,2}(?!value|(?:is|was|ist|lautet|est|es)[ \t:])[A-Za-z0-9_.]{1,15}+(?=[\s<>,;]|\Z)(?![ ](?:-String[ ])?[brufBRUF@]{0,2}[\"'])",
     re.ASCII | re.IGNORECASE,
@@ -80,12 +80,12 @@ _SYMBOL = re.compile(r"[^\w\s.\-]")
 
 @dataclass(frozen=True, slots=True)
 class AssignedValue:
-    """What was assigned, where it stands, and how."""
+    """An assigned value, its position, and the kind of assignment."""
 
     text: str
     start: int
     quoted: bool
-    way: str  # the separator's name
+    way: str  # name of the separator
 
     @property
     def end(self) -> int:
@@ -94,7 +94,7 @@ class AssignedValue:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Of a value under a name."""
+    """The judgment on a value under its name."""
 
     rule: str
     score: float
@@ -102,24 +102,24 @@ class Verdict:
 
 
 def start_of_name(text: str, at: int, floor: int) -> int:
-    """Where the name begins that the place is in; nothing before `floor` belongs to it."""
+    """Return where the name around a position begins, but no earlier than `floor`."""
     before = text[max(floor, at - 60) : at]
     return at - len(before) + len(before.rstrip(_NAME_CHARACTERS))
 
 
 def end_of_name(text: str, at: int) -> int:
-    """Where it ends."""
+    """Return where the name around a position ends."""
     found = _RIGHT.match(text, at)
     return found.end() if found else at
 
 
 def is_hopeless(text: str, place: int, end: int) -> bool:
-    """Whether nothing can be assigned to the name that ends there: a short word follows it, as in prose. `place` is in the name."""
+    """Return whether a short word follows the name that ends there, as in prose, so that nothing is assigned. `place` is in the name."""
     return _PROSE_AFTER.match(text, end) is not None and "-" not in text[max(0, place - 60) : place]
 
 
 def value_after(text: str, end: int) -> AssignedValue | None:
-    """What is assigned to the name that ends there."""
+    """Return the value assigned to the name that ends there, or None."""
     mark = _SEPARATOR.match(text, end)
     if mark is None:
         return None
@@ -148,23 +148,23 @@ def value_after(text: str, end: int) -> AssignedValue | None:
 
 
 def loose_value(text: str, end: int) -> AssignedValue | None:
-    """A random value that follows a word for a key with hardly anything between."""
+    """Return a random value that follows a word for a key almost directly, or None."""
     found = _LOOSE.match(text, end)
     return AssignedValue(found[1].rstrip("."), found.start(1), False, "loose") if found else None
 
 
 def vendor_value(text: str, end: int) -> AssignedValue | None:
-    """A random value that follows the name of a service."""
+    """Return a random value that follows the name of a service, or None."""
     found = _BY_VENDOR.match(text, end)
     return AssignedValue(found[1].rstrip("."), found.start(1), False, "vendor") if found else None
 
 
 def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
-    """What a value is under its name, in a file with that extension."""
+    """Judge a value by its name, in a file with that extension. Returns None if it is not a secret."""
     return _judged(name, value.text, value.quoted, value.way, extension)
 
 
-@functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
+@functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
 def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Verdict | None:
     kind, value = kind_of(name), AssignedValue(text, 0, quoted, way)
     if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
@@ -175,7 +175,7 @@ def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Ver
         return None
     source = extension in SOURCE
     if kind is NameKind.KEY and not value.quoted and extension in PROSE and likelihood.is_hex(text):
-        return None  # of a cache, in the address of a picture
+        return None  # a cache key in the address of an image
     if not value.quoted and _CALL.search(text):
         return None
     if not value.quoted and (source or value.way == "option"):
@@ -202,12 +202,12 @@ def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Ver
     if likelihood.has_sequence(text):
         return Verdict("generic-key", score * 0.6, "low")
     if likelihood.UUID.match(text) and score > 0.45 and name.lower().endswith("token"):
-        score = 0.45  # most of these only tell requests apart
+        score = 0.45  # most of these only identify requests
     return Verdict("generic-key", score, "medium" if kind is NameKind.SECRET and score >= 0.5 else "low")
 
 
 def _echoes(name: str, text: str) -> bool:
-    """Whether the value repeats its own name."""
+    """Return whether a value repeats its own name."""
     letters = "".join(c for c in text.lower() if c.isalpha())
     plain = "".join(c for c in name.lower() if c.isalpha())
     return (
@@ -218,7 +218,7 @@ def _echoes(name: str, text: str) -> bool:
 
 
 def _password(name: str, text: str, value: AssignedValue, strict: bool, extension: str) -> Verdict | None:
-    written = value.quoted or extension not in PROSE or "_" in name or name.isupper() or name.startswith("-")  # and not said in a sentence
+    written = value.quoted or extension not in PROSE or "_" in name or name.isupper() or name.startswith("-")  # and not part of a sentence
     score = password_score(text, strict, written, value.way in ("compare", "option"))
     if not score:
         return None
@@ -226,7 +226,10 @@ def _password(name: str, text: str, value: AssignedValue, strict: bool, extensio
 
 
 def password_score(text: str, strict: bool, written: bool, alone: bool = False) -> float:
-    """How likely it is a password: random, mixed, a word with digits or symbols, a mere word. `alone`: compared with one, or an option of a command."""
+    """Return how likely a value is a password: random, mixed, a word with digits or symbols, or a mere word.
+
+    `alone` means that it is compared with a password or is a command-line option.
+    """
     core = text.rstrip(":?!.,…")
     words = likelihood.naturalness(core)
     digits = likelihood.digits_in(core)
@@ -251,12 +254,12 @@ def password_score(text: str, strict: bool, written: bool, alone: bool = False) 
 
 
 def _is_word(core: str) -> bool:
-    """A mere word: passwords are often that, and so is everything else."""
+    """Return whether a value is a mere word, which many passwords are, but also many other values."""
     return core.isalpha() and core.islower() and 6 <= len(core) <= 24 and core not in STAND_IN and core not in TYPES
 
 
 def _key(kind: NameKind, text: str, strict: bool) -> float:
-    """How likely it is a key."""
+    """Return how likely a value is a key."""
     random = likelihood.is_random(text)
     if kind is NameKind.ABOUT:
         return (
@@ -291,7 +294,7 @@ def _key(kind: NameKind, text: str, strict: bool) -> float:
 
 
 def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
-    """Where nothing was assigned in a proper way only what is random counts."""
+    """Judge a value that was not clearly assigned to its name. Only a random one counts."""
     text = value.text
     if extension in SOURCE or is_harmless(name) or _PUBLIC.search(name):
         return None
@@ -311,7 +314,7 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
 
 
 def among_settings(text: str, start: int, end: int) -> bool:
-    """Whether the place is in a list of settings as ODBC and ADO.NET write them."""
+    """Return whether a range is in a list of settings in the style of ODBC and ADO.NET."""
     left, right = text.rfind("\n", max(0, start - 300), start), text.find("\n", end, end + 300)
     line = text[max(left, start - 300) + 1 : right if right > 0 else end + 300]
     return ";" in line and len(_SETTINGS.findall(line)) >= 2

@@ -1,4 +1,4 @@
-"""Judges a value by itself: a stand-in, a piece of code, words, or something random; it knows not what the value was assigned to."""
+"""Judges a value by itself: whether it is a placeholder, code, words or random."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.secret_kinds.checks import entropy
 
-_WORDLIKE = 4.7  # bits a letter
+_WORDLIKE = 4.7  # bits per letter
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
@@ -23,7 +23,7 @@ _CODE = re.compile(
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
 _BASE64 = re.compile(r"(?=\D*\d)/?[A-Za-z0-9+/]{24,}={0,2}\Z")
 _DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
-# What anybody may know: channels of YouTube, accounts of Google's statistics, keys that pages carry, hashes of lock files.
+# Public identifiers: YouTube channels, Google Analytics accounts, keys in web pages, hashes in lock files.
 _PUBLIC_ID = re.compile(
     r"(?:UC[A-Za-z0-9_-]{22}|UA-\d{4,10}-\d{1,4}|G-[A-Z0-9]{8,12}|GTM-[A-Z0-9]{4,9}|ca-pub-\d{10,20}|6L[a-z][A-Za-z0-9_-]{5}AAAAA[A-Za-z0-9_-]{27}"
     r"|pk_(?:live|test)_\w{10,120}|pk\.eyJ[\w.-]{20,400}|phc_\w{30,60}|1:\d{8,14}:(?:web|ios|android):[0-9a-f]{16,40}|sha(?:1|256|384|512)[-:=][\w+/=:-]{20,120})\Z",
@@ -47,12 +47,12 @@ _STRETCHES = frozenset(sequence[i : i + _STRETCH] for sequence in _SEQUENCES for
 
 
 def is_stand_in(value: str) -> bool:
-    """Whether the value only says that a secret belongs here, or is known to everybody."""
+    """Return whether a value is only a placeholder for a secret, or is public."""
     low = value.lower()
     if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
     if any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
-        return True  # the last: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
+        return True  # the second condition: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
     parts = [run.lower() for run in _RUN.findall(value)]
     if _INVENTED.intersection(parts):
         return True
@@ -62,30 +62,30 @@ def is_stand_in(value: str) -> bool:
 
 
 def is_code(value: str) -> bool:
-    """Whether the value is an expression, a reference, a path or a URL and no literal secret."""
+    """Return whether a value is an expression, a reference, a path or a URL rather than a literal secret."""
     if _BASE64.match(value) and naturalness(value) < 0.35:
-        return False  # a slash at its beginning makes no path of it
+        return False  # a leading slash does not make it a path
     return _CODE.search(value) is not None or _DATE.search(value) is not None
 
 
 def is_foreign(value: str) -> bool:
-    """Whether the value is prose in another script: characters beyond ASCII, which are two bytes or more here, and no digit."""
+    """Return whether a value is prose in another script: non-ASCII characters (two or more bytes each here) and no digit."""
     return not value.isascii() and not any(map(str.isdigit, value))
 
 
 def is_name(value: str) -> bool:
-    """Whether the value has the form of a variable, with dots or without."""
+    """Return whether a value has the form of a variable name, with or without dots."""
     return _NAME.match(value) is not None
 
 
 def is_hex(value: str) -> bool:
-    """Hexadecimal digits in one case."""
+    """Return whether a value consists of hexadecimal digits in one case."""
     return _HEX.match(value) is not None
 
 
-@functools.lru_cache(1024)  # a value is asked about several times in a row
+@functools.lru_cache(1024)  # the same value is examined several times in a row
 def naturalness(value: str, letters_only: bool = False) -> float:
-    """How much of the value are words: 0 for what is random, 1 for a phrase or a name made of words."""
+    """Return how much of a value consists of words: 0 for a random value, 1 for a phrase or a name made of words."""
     natural = letters = 0
     for match in _RUN.finditer(value):
         run = match.group().lower()
@@ -98,7 +98,10 @@ def naturalness(value: str, letters_only: bool = False) -> float:
 
 @functools.lru_cache(8192)
 def rarity(run: str) -> float:
-    """Bits a letter that lower-case letters have as one word: 3.5 is common, 4.7 is what one word in a hundred has, 6.9 is usual for random ones."""
+    """Return the bits per letter of a lower-case run as a word.
+
+    A value of 3.5 is common, 4.7 occurs in one word in a hundred, and 6.9 is typical of random letters.
+    """
     known = surprises()
     marked = f"^^{run}$"
     bits = 0.0
@@ -109,12 +112,12 @@ def rarity(run: str) -> float:
 
 
 def runs(value: str) -> int:
-    """How many runs of letters it has, a capital beginning a new one."""
+    """Return the number of runs of letters. A capital begins a new run."""
     return len(_RUN.findall(value))
 
 
 def is_random(value: str) -> bool:
-    """Long and without pattern: random enough to be a generated key."""
+    """Return whether a value is long and random enough to be a generated key."""
     size = len(value)
     if size < 16 or " " in value:
         return False
@@ -128,7 +131,7 @@ def is_random(value: str) -> bool:
 
 
 def is_mixed(value: str) -> bool:
-    """A shorter one: letters and digits that make no word."""
+    """Return whether a shorter value mixes letters and digits without forming words."""
     if len(value) < 8 or " " in value:
         return False
     digits, letters = digits_in(value), _count(value, str.isalpha, _LETTERS)
@@ -142,16 +145,16 @@ def is_mixed(value: str) -> bool:
 
 
 def digits_in(value: str) -> int:
-    """How many digits it has."""
+    """Return the number of digits in a value."""
     return _count(value, str.isdigit, _DIGITS)
 
 
 def _count(value: str, wanted: Callable[[str], bool], without: dict[int, None]) -> int:
-    """Characters of a kind. Taking them out of ASCII and looking at what is left is twenty times as fast as asking for each."""
+    """Count the characters of a kind. For ASCII, removing them and comparing the lengths is 20 times as fast as testing each."""
     return len(value) - len(value.translate(without)) if value.isascii() else sum(map(wanted, value))
 
 
 def has_sequence(value: str) -> bool:
-    """Whether it contains a stretch of the alphabet, of the digits or of the keyboard: typed by hand."""
+    """Return whether a value contains a sequence from the alphabet, the digits or the keyboard, and so was typed by hand."""
     low = value.lower()
     return not _STRETCHES.isdisjoint([low[i : i + _STRETCH] for i in range(len(low) - _STRETCH + 1)])

@@ -1,4 +1,4 @@
-"""What a name promises: a password, a key, something about them, or nothing; it knows no value."""
+"""Classifies names by the secret they suggest: a password, a key, something related, or none."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _SECRET_END = (
 )
 _NO_KEY = listed("monkey turkey hotkey hockey jockey donkey whiskey mickey lackey malarkey keykey")
 _VALUE = listed("value val text content data default")
-# Every name that promises something has one of these in it.
+# Every name that suggests a secret contains one of these.
 _ALL = {*PASSWORD, *SECRET, *KEY, *_PASSWORD_END, *_SECRET_END}
 _PROMISING = re.compile("|".join(sorted(word for word in _ALL if not any(other in word for other in _ALL - {word}))))
 
 
 class NameKind(IntEnum):
-    """How much a name promises."""
+    """How strongly a name suggests a secret."""
 
     NONE = 0
     ABOUT = 1  # password_hint, token_type: the value is rarely a secret
-    KEY = 2  # of a dictionary, a cache or a cipher
+    KEY = 2  # the key of a dictionary, a cache or a cipher
     SECRET = 3
     PASSWORD = 4
 
 
 @functools.lru_cache(maxsize=8192)
 def kind_of(name: str) -> NameKind:
-    """Of a variable, a setting, a column or a path of these."""
+    """Classify the name of a variable, setting or column, or a path of such names."""
     if _PROMISING.search(name.lower()) is None:
         return NameKind.NONE
     parts = [part for part in _BRACKET.sub("", name).split(".") if part.strip("-_$")]
@@ -62,7 +62,7 @@ def kind_of(name: str) -> NameKind:
 
 @functools.lru_cache(maxsize=8192)
 def is_harmless(name: str) -> bool:
-    """Whether it says that the value may be known: a public key, a checksum."""
+    """Return whether a name indicates a value that may be public, such as a public key or a checksum."""
     return not HARMLESS.isdisjoint(word.lower() for word in _WORD.findall(name.rpartition(".")[2] or name))
 
 

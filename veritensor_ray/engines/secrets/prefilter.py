@@ -1,4 +1,4 @@
-"""Where in a buffer anything of interest may stand: all words in one pass; it knows not what the words mean."""
+"""Searches a buffer for all words of interest in one pass."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import yara
 from veritensor_ray.engines import automaton
 from veritensor_ray.engines.automaton import Automaton, Pattern
 
-TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
+TIMEOUT = 60  # seconds for one buffer: a deliberately slow text is then retried in halves
 
 
 class _Word(NamedTuple):
-    """A word of a group, as a pattern that matches `length` bytes and no others."""
+    """A word of a group, as a pattern that matches exactly `length` bytes."""
 
     group: int
     source: str
@@ -25,14 +25,17 @@ class _Word(NamedTuple):
 
 
 class Prefilter:
-    """Groups of words, compiled once per process; `exact` are case-sensitive, `any_case` are not. A word in slashes is a pattern of fixed length."""
+    """Groups of words, compiled once per process. `exact` words are case-sensitive; `any_case` words are not.
+
+    A word in slashes is a pattern of fixed length.
+    """
 
     def __init__(self, exact: Iterable[tuple[str, int]], any_case: Iterable[tuple[str, int]]) -> None:
         self._words = [_word(word, group, caseless) for words, caseless in ((exact, False), (any_case, True)) for word, group in words]
         self._find = self._automaton() if automaton.available() else self._yara()
 
     def find(self, data: bytes) -> Sequence[tuple[int, int]]:
-        """Group and place of every word: by word, in the order that they were given in, then by place."""
+        """Return group and offset of every match, ordered by word (as given) and then by offset."""
         return [(self._words[number].group, at) for number, at in sorted(self._find(data))]
 
     def _automaton(self) -> Any:
@@ -41,7 +44,7 @@ class Prefilter:
         return lambda data: [(number, end - lengths[number]) for number, end in scanner.ends(data)]
 
     def _yara(self) -> Any:
-        """Without Hyperscan. A word that stands there a million times is seen so often and no more."""
+        """Return a matcher that does not need Hyperscan. Of each word, it reports the first million matches."""
         lines = (f"${number} = /{word.source}/{'i' if word.caseless else ''}" for number, word in enumerate(self._words))
         compiled = yara.compile(source="rule words { strings:\n" + "\n".join(lines) + "\ncondition: any of them }", includes=False)
         quiet = {"warnings_callback": lambda *_: yara.CALLBACK_CONTINUE, "timeout": TIMEOUT}

@@ -1,4 +1,4 @@
-"""One pass over a buffer: places from the prefilter, each handed to what can confirm it; it knows no format of a secret."""
+"""Scans a buffer: passes each match of the prefilter to the function that can confirm it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CELL = 512
 _NEAR = 300  # characters between a key id and its secret
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
-_PARAMETER = ("?", "&")  # of an address, where a page has the keys of its cache
-_RUN = 64  # characters on each side that are looked at
-_AROUND = 40  # so many of base64 are no path of an address
+_PARAMETER = ("?", "&")  # before a parameter of an address, where pages put cache keys
+_RUN = 64  # characters examined on each side
+_AROUND = 40  # a run of this many base64 characters is not the path of an address
 _DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
 
 
 class Where:
-    """What is known of the rows of a batch: names of columns and files; `telling` are rows whose name promises a secret, with that name."""
+    """Provides the file extensions of a batch's rows. `telling` maps rows whose name suggests a secret to that name."""
 
     def __init__(self, texts: pa.RecordBatch) -> None:
         self._paths = texts.column("path")
@@ -43,7 +43,7 @@ class Where:
 
 
 def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
-    """Cells of a column named `password`, and values beside a name: `{"name": "DB_PASSWORD", "value": …}`."""
+    """Yield row and name of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
     named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.NameKind.NONE}
     paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
     if not named and not paired:
@@ -64,7 +64,7 @@ def _extension(path: str) -> str:
 
 
 class Scanner:
-    """Compiled once per process."""
+    """Scans buffers with matchers that are compiled once per process."""
 
     def __init__(self) -> None:
         keywords = [(word, _KEYWORD) for word in assignments.ANY_CASE] + [(word, _VENDOR) for word in VENDORS]
@@ -75,7 +75,7 @@ class Scanner:
         self._prefilter = Prefilter(exact, keywords)
 
     def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
-        """Everything in a buffer, overlaps and all, in no order."""
+        """Yield everything found in a buffer, including overlaps, in no particular order."""
         named: list[int] = []
         vendors: list[int] = []
         for group, at in self._prefilter.find(joined.data):
@@ -117,9 +117,9 @@ def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
     yield ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
 
 
-@functools.lru_cache(4096)  # the same stands in many places, above all where somebody wants us to be slow
+@functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
 def _graded(number: int, value: str) -> tuple[float, str | None] | None:
-    """Score and severity of a value that has the form of token `number`; None if it is not a secret."""
+    """Return score and severity of a value that has the form of token `number`, or None if it is not a secret."""
     token = TOKENS[number]
     score, severity = token.score, token.severity
     if _DEAD.search(value):
@@ -132,12 +132,12 @@ def _graded(number: int, value: str) -> tuple[float, str | None] | None:
         else:
             score, severity = 0.6, "medium"
     if score < 0.95 and (checks.entropy(value[-24:]) < 2.5 or likelihood.has_sequence(value)):
-        score, severity = 0.4, "low"  # of the right form, but typed by hand
+        score, severity = 0.4, "low"  # has the right form, but was typed by hand
     return score, severity
 
 
 def _encoded_around(text: str, start: int, end: int) -> bool:
-    """Whether letters and digits stand in the middle of base64, where any four of them turn up by chance."""
+    """Return whether a match is inside base64 data, where any four characters occur by chance."""
     if text[start - 1 : start] not in ("+", "/") and text[end : end + 1] not in ("+", "/"):
         return False
     before, after = _BASE64_END.search(text, max(0, start - _RUN), start), _BASE64.match(text, end, end + _RUN)
@@ -146,21 +146,21 @@ def _encoded_around(text: str, start: int, end: int) -> bool:
 
 
 def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[ShapedSecret]:
-    """The secret that stands near its key id: both together open the account."""
+    """Yield the secret key near its key id: together, they give access to the account."""
     i = joined.index(start)
     first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
     for found in _AWS_SECRET.finditer(joined.text, first, last):
         if _is_drawn(found.group()):
-            yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key beside its key id")
+            yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key near its key id")
 
 
-@functools.lru_cache(1024)  # a secret is near many key ids where they stand side by side
+@functools.lru_cache(1024)  # in a list of key ids, the same secret is near many of them
 def _is_drawn(value: str) -> bool:
     return not likelihood.is_hex(value) and likelihood.is_random(value) and not _DEAD.search(value)
 
 
 def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
-    """Values behind names, each name looked at once; what follows a word in it without being assigned, after each."""
+    """Yield values assigned to names, examining each name once, and unassigned values that follow any word in a name."""
     text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
     begun = floor = end = 0
     for place in at:
@@ -186,7 +186,7 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
 
 
 def _inside(text: str, start: int) -> bool:
-    """Whether what begins there is the name of a type, or the inside of something encoded."""
+    """Return whether the text that begins there is a type name, or is inside encoded data."""
     return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
 
 
@@ -196,7 +196,7 @@ def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret |
     if value is None:
         return None
     if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
-        value = replace(value, quoted=True)  # inside of a string
+        value = replace(value, quoted=True)  # inside a string
     verdict = assignments.judged(name, value, extension)
     return _found(verdict, value, text) if verdict else None
 
@@ -239,12 +239,12 @@ def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Sha
             verdict = assignments.loosely_judged("", value, where.extension(joined.first + joined.index(place)))
             if verdict:
                 yield ShapedSecret(
-                    verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value beside the name of a service"
+                    verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value next to a service name"
                 )
 
 
 def _cells(joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
-    """Cells of a column, or values of a path, whose name promises a secret."""
+    """Yield cells of a column, or values of a path, whose name suggests a secret."""
     last = joined.first + len(joined.starts)
     for row, name in where.telling.items():
         if not joined.first <= row < last:

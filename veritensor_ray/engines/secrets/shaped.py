@@ -1,4 +1,4 @@
-"""Secrets with a form of their own in text: key blocks, addresses with passwords, HTTP headers, commands, hashes of passwords."""
+"""Finds secrets with a recognizable form in text: key blocks, addresses with passwords, HTTP headers, commands and password hashes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, PASSWORD_H
 
 
 class ShapedSecret(NamedTuple):
-    """A secret at [start, end) of a buffer."""
+    """A secret at [start, end) in a buffer."""
 
     rule: str
     start: int
@@ -30,7 +30,7 @@ _PEM_MAX, _PEM_HEAD = 16_384, 400
 
 
 def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """A PEM block that holds something. `at` is where "PRIVATE KEY" stands."""
+    """Yield a PEM block that has content. `at` is the offset of "PRIVATE KEY"."""
     start = text.rfind("-----BEGIN", max(0, at - 60), at)
     found = _PEM.match(text, start) if start >= 0 else None
     if found is None or not found.start() < at < found.end():
@@ -44,7 +44,7 @@ def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
             yield ShapedSecret("private-key", start, found.end(), 0.5, "medium", "Beginning of a private key")
         return
     if checks.entropy(body.group()) < 3.2 and len(body.group()) > 40:
-        return  # filled up with one letter
+        return  # filled with a single letter
     locked = "ENCRYPTED" in found[1] or "ENCRYPTED" in text[found.end() : found.end() + 80]
     stop = ending.end() if ending else body.end()
     yield ShapedSecret(
@@ -58,7 +58,7 @@ def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
 
 
 def putty_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """A key file of PuTTY."""
+    """Yield a PuTTY key file."""
     found = PUTTY_KEY.match(text, at, end_of_text)
     if found:
         yield ShapedSecret("private-key", at, found.end(), 0.97, "medium" if "Encryption: aes" in found.group() else None)
@@ -73,7 +73,7 @@ _STORES = re.compile(
 
 
 def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """User and password in an address. `at` is where "://" stands."""
+    """Yield a user name and password in an address. `at` is the offset of "://"."""
     found = _LOGIN.match(text, at, end_of_text)
     if found is None:
         return
@@ -89,7 +89,9 @@ def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecr
 
 
 _PORT = re.compile(r"\d{1,5}\W*\Z|\W")
-_VARIABLE = re.compile(r"(?:[A-Z0-9]{2,20}_){0,4}(?:[A-Z]{0,10}PASS(?:WORD)?|PASSWD|PWD|PW|SECRET|TOKEN)\Z")  # NOVA_DBPASS: to be filled in
+_VARIABLE = re.compile(
+    r"(?:[A-Z0-9]{2,20}_){0,4}(?:[A-Z]{0,10}PASS(?:WORD)?|PASSWD|PWD|PW|SECRET|TOKEN)\Z"
+)  # a placeholder such as NOVA_DBPASS
 
 
 def _no_password(user: str, password: str) -> bool:
@@ -106,14 +108,14 @@ _BASIC = re.compile(r"basic {1,2}\\?[\"']?([A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z
 
 
 def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """The token of a header."""
+    """Yield the token of an HTTP header."""
     found = _BEARER.match(text, at, end_of_text)
     if found and likelihood.is_random(found[1]) and not likelihood.is_stand_in(found[1]):
         yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.45 if likelihood.has_sequence(found[1]) else 0.75)
 
 
 def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """User and password in base64."""
+    """Yield a user name and password in base64."""
     found = _BASIC.match(text, at, end_of_text)
     if found and checks.is_basic(found[1]):
         data = (checks.decoded(found[1]) or b"").decode("latin-1")
@@ -129,7 +131,7 @@ _SSHPASS = re.compile(r"sshpass\s+-p\s*[\"']?([^\s\"'$<]{3,80})()")
 
 
 def command(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Passwords on a command line."""
+    """Yield a password on a command line."""
     for pattern in (_CURL, _PSEXEC, _SSHPASS, _MYSQL):
         found = pattern.match(text, at, min(end_of_text, at + 600))
         if found:
@@ -148,7 +150,7 @@ _IDENTIFIED = re.compile(
 
 
 def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """The last argument of a call that logs in: user and password without names."""
+    """Yield the last argument of a login call, which passes user and password without naming them."""
     found = _PAIR.match(text, at, min(end_of_text, at + 600))
     if found is None:
         return
@@ -162,7 +164,7 @@ def login_call(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
 
 
 def stated(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """A value that SQL or PowerShell sets as a password, which therefore counts however weak it is."""
+    """Yield a value that SQL or PowerShell sets as a password, which counts however weak it is."""
     found = _IDENTIFIED.match(text, at, end_of_text)
     if found is None or " " in found[2] or _VARIABLE.match(found[2]):
         return
@@ -175,21 +177,21 @@ _NETRC = re.compile(r"machine\s+[\w.\-]{1,100}\s+login\s+[^\s]{1,100}\s+password
 
 
 def netrc(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """A line of .netrc."""
+    """Yield the password in a line of .netrc."""
     found = _NETRC.match(text, at, end_of_text)
     if found and not likelihood.is_stand_in(found[1]) and not likelihood.is_code(found[1]):
         yield ShapedSecret("password", found.start(1), found.end(1), 0.85, "high")
 
 
 def password_hash(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """A hash of a password as Unix, Apache, bcrypt and Argon2 write it."""
+    """Yield a password hash in a format of Unix, Apache, bcrypt or Argon2."""
     found = PASSWORD_HASH.match(text, at, end_of_text)
     if found:
         yield ShapedSecret("password-hash", at, found.end(), 0.85)
 
 
 def discord_tokens(text: str) -> Iterator[ShapedSecret]:
-    """Bot tokens have no word to look for: three parts of known lengths."""
+    """Yield Discord bot tokens, which contain no literal to search for but have three parts of known lengths."""
     for tail in DISCORD.finditer(text):
         head = DISCORD_HEAD.search(text, max(0, tail.start() - 27), tail.start())
         if head and any(c.isdigit() for c in tail.group()):
@@ -197,12 +199,12 @@ def discord_tokens(text: str) -> Iterator[ShapedSecret]:
             yield ShapedSecret("discord-token", head.start(), tail.end(), 0.95 if proven else 0.6, None if proven else "medium")
 
 
-_JWK_NEAR = 1500  # characters: a key of RSA has its other numbers in between
+_JWK_NEAR = 1500  # characters: an RSA key has its other numbers in between
 _JWK = re.compile(r"[{,\s]\\?[\"']?(?:d|k)\\?[\"']?\s{0,3}:\s{0,3}\\?[\"']([A-Za-z0-9_-]{22,1400})\\?[\"']")
 
 
 def json_web_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """The private number of a JSON Web Key, or its symmetric key. `at` is where "kty" stands; only the object around it counts."""
+    """Yield the private number of a JSON Web Key, or its symmetric key, from the object around "kty", whose offset is `at`."""
     first, last = text.rfind("{", max(0, at - _JWK_NEAR), at), text.find("}", at, min(end_of_text, at + _JWK_NEAR))
     found = _JWK.search(text, first, last if last > 0 else min(end_of_text, at + _JWK_NEAR)) if first >= 0 else None
     if found and checks.entropy(found[1]) > 3.5:

@@ -1,4 +1,4 @@
-"""UUIDs that stand as values in code and configuration: most name something, and some services take one as a key; it knows no name that promises a secret."""
+"""Finds UUIDs used as values in code and configuration. Most are plain identifiers, but some services use one as a key."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ READ = SOURCE | listed("json yaml yml toml ini cfg conf config properties env sq
 _TAIL = re.compile(r"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9A-Za-z_-])")
 _HEAD = 8
 _HEX = frozenset("0123456789abcdefABCDEF")
-# Of an interface, a class or a kind of project, the same on every machine; or of a message, there only to be told from others.
+# Names of identifiers: of an interface, class or project type, the same on every machine, or of a message or request.
 _KIND = re.compile(
     r"(?:guid|clsid|iid|uuid|interface|project|typelib|request|trace|span|correlation|transaction|message|event)[\w.-]{0,20}[\s\"'(=:{]{0,6}\Z",
     re.IGNORECASE,
 )
 _OF_DOCUMENTATION = ("123e4567-", "550e8400-")
-_FEW = 6  # different characters: it was typed
-_MANY = 100  # in one text: a table of things
+_FEW = 6  # with at most this many different characters, it was typed by hand
+_MANY = 100  # a text with more UUIDs is a table of identifiers
 
 
 def uuids(joined: JoinedBytes, extension: Callable[[int], str]) -> Iterator[ShapedSecret]:
-    """Each at the lowest severity; none of a text that is full of them. `extension` says what kind of file a row is of."""
+    """Yield UUIDs at the lowest severity, except in a text that is full of them. `extension` returns the file extension of a row."""
     text = joined.text
     rows: dict[int, list[ShapedSecret]] = {}
     for tail in _TAIL.finditer(text):
@@ -35,7 +35,7 @@ def uuids(joined: JoinedBytes, extension: Callable[[int], str]) -> Iterator[Shap
         row = joined.index(tail.start())
         if start >= joined.starts[row] and _stands_alone(text, start) and _HEX.issuperset(value[:_HEAD]) and _is_drawn(value):
             rows.setdefault(row, []).append(
-                ShapedSecret("uuid", start, tail.end(), 0.2, "info", "UUID as a value: rarely a key, mostly the name of something")
+                ShapedSecret("uuid", start, tail.end(), 0.2, "info", "UUID as a value: rarely a key, usually an identifier")
             )
     for row, found in rows.items():
         if len(found) <= _MANY and extension(joined.first + row) in READ:
@@ -43,7 +43,7 @@ def uuids(joined: JoinedBytes, extension: Callable[[int], str]) -> Iterator[Shap
 
 
 def _stands_alone(text: str, start: int) -> bool:
-    before = text[start - 1 : start]  # in an address or the name of a resource it only names something
+    before = text[start - 1 : start]  # in an address or resource name, it is only an identifier
     return not before.isalnum() and before not in ("-", "_", "/", ":", ".")
 
 

@@ -1,4 +1,4 @@
-"""Lists of words: what names a secret, what stands where a secret will be, whose keys are known; it knows no pattern."""
+"""Word lists: names of secrets, placeholders, and services that issue keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 
 def listed(text: str) -> frozenset[str]:
-    """A list of words, written as one text."""
+    """Split a text into a set of words."""
     return frozenset(text.split())
 
 
@@ -23,10 +23,10 @@ KEY = listed("key keys auth salt nonce pepper authorization apitoken sid login")
 QUALIFIED = listed("api app access secret private auth client account service master encryption signing signature session license admin consumer server shared "
                     "storage subscription function db database rest project deploy jwt aes hmac crypto encrypt webhook bot user integration security ssl ssh sdk aws azure")  # fmt: skip
 
-# words that may follow it
+# words that may follow that last word
 SUFFIX = listed("value val str string text plain b64 base64 hex default prod production dev development test testing staging live qa sandbox env old new current "
                  "primary secondary root admin user db key 1 2 3 01 02 data raw id_rsa main local")  # fmt: skip
-# a name with one of these is no secret's
+# words that rule out a secret
 HARMLESS = listed("public pub foreign cache sort primary partition hash hashed sha sha1 sha256 sha512 md5 digest checksum integrity fingerprint thumbprint "
                    "etag commit revision rev uuid guid encrypted idempotency dedupe shortcut hotkey keyboard keypress keycode keyword keywords csrfname "
                    "i18n locale translation color colour sitekey publishable anon translations "
@@ -42,7 +42,7 @@ TYPES = listed("string str text bool boolean int integer number float double byt
                 "motdepasse zugangscode zugangsdaten wagwoord parole pasahitza "
                 "protected readonly function return async await class struct import from export")  # fmt: skip
 
-# words of which a value consists where the secret is still to come
+# words that placeholders consist of
 STAND_IN = listed("your my the a an some any this that is here goes example examples sample test tests testing dummy fake mock placeholder changeme changeit change me "
                    "replace insert enter put add todo fixme tbd redacted removed hidden masked secret secrets token tokens password passwords passwd pass pwd key keys api "
                    "access auth client value string text name user username admin root db database app application service server account id not real valid invalid "
@@ -90,7 +90,10 @@ VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic
 
 @functools.cache
 def surprises() -> dict[str, float]:
-    """Bits by three letters in a row, of which the third is judged; `^^` stands before a word and `$` behind it. Two letters stand for what was never seen before the third."""
+    """Return the bits of the third letter for every sequence of three letters; `^^` precedes a word and `$` follows it.
+
+    A key of two letters gives the value for sequences that were never observed.
+    """
     lines = (files("veritensor_ray.engines.secrets") / "letters.txt").read_text(encoding="ascii").splitlines()
     rows = [line.split(" ") for line in lines if not line.startswith("#")]
     return {context + letter: int(digit, 36) / 2 for context, digits in rows for letter, digit in zip(LETTERS, digits, strict=True)}

@@ -1,4 +1,4 @@
-"""YARA: our rules for text and for raw bytes, and the user's own; it knows neither Ray nor where bytes come from."""
+"""Matches YARA rules: the built-in ones for text and for raw bytes, and the user's own."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from veritensor_ray.media_types import APACHE, EXECUTABLES, JSON, PICKLE, UNKNOW
 from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 32 << 20
-SOURCE = 1 << 20  # configuration of agents is small; datasets are not
-OVERLAP = 64 << 10  # longer than any match of our rules
+SOURCE = 1 << 20  # agent configurations are small; datasets are not
+OVERLAP = 64 << 10  # longer than any match of the built-in rules
 
 MISMATCH = Rule(
     id="signatures.format-mismatch",
-    title="Content is not what the name says",
-    description="The file's name promises one format, its bytes are another: how code and archives get past checks that trust names.",
+    title="Content does not match the file name",
+    description="The file's name indicates one format, but its bytes are in another. Code and archives pass checks that trust names this way.",
     category="format-mismatch",
     severity="medium",
-    remediation="Find out how the file got its name; rename it or remove it.",
+    remediation="Find out how the file got its name, and rename or remove it.",
     taxonomy=("CWE-434", "CWE-646"),
-    false_alarms="Truncated downloads, pointers of Git LFS, files renamed by hand.",
+    false_alarms="Truncated downloads, Git LFS pointers and files renamed by hand.",
 )
 
 
 class Signatures:
-    """Matches joined buffers of text and chunks of raw bytes; compiled once per process."""
+    """Matches rules, compiled once per process, in joined buffers of text and in chunks of raw bytes."""
 
     name = "signatures"
     version = "1"
@@ -46,7 +46,7 @@ class Signatures:
         self._user: RuleSet | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_folders": self._folders, "_text": None, "_file": None, "_user": None}  # compiled rules do not pickle
+        return {"_folders": self._folders, "_text": None, "_file": None, "_user": None}  # compiled rules cannot be pickled
 
     def _compiled(self) -> tuple[RuleSet, RuleSet, RuleSet]:
         if self._text is None or self._file is None or self._user is None:
@@ -54,27 +54,27 @@ class Signatures:
         return self._text, self._file, self._user
 
     def applies(self, about: FileInfo) -> bool:
-        """To every file."""
+        """Return True for every file."""
         return True
 
     def load(self, models: ModelStore) -> None:
-        """Compile the rules. Raises UsageError for a rule of the user's that does not compile."""
+        """Compile the rules. Raises UsageError if a user's rule does not compile."""
         self._compiled()
 
     def rules(self) -> Sequence[Rule]:
-        """All rules, the user's among them."""
+        """Return all rules, including the user's."""
         return [MISMATCH, *(rule for rules in self._compiled() for rule in rules.rules.values())]
 
     def fingerprint(self) -> str:
-        """Over the source of every rule."""
+        """Return a digest of the source of every rule."""
         return hashlib.sha256("\0".join([self.version, *(rules.digest for rules in self._compiled())]).encode()).hexdigest()[:16]
 
     def role(self, path: str) -> Hashable:
-        """The rules that are for some names only, and for this one."""
+        """Return the rules that are restricted to certain names and apply to this one."""
         return tuple(rule for rules in self._compiled() for rule in rules.restricted if rules.named(rule, path))
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Our text rules over joined buffers; the user's over each segment whose text is not in the file's raw bytes."""
+        """Return hits of the built-in text rules, and of the user's rules in segments whose text the raw bytes do not contain."""
         ours, _, users = self._compiled()
         found = (hit for joined in JoinedBytes.pieces(texts.column("text")) for hit in hits(joined, ours))
         wanted = [hit for hit in found if ours.wants(hit.rule, texts, hit.row or 0)]
@@ -88,7 +88,7 @@ class Signatures:
                 yield from hits(JoinedBytes(pa.array([text.as_py()]), row), users)
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit]:
-        """Our file rules and the user's over raw bytes, in overlapping chunks where the file is big."""
+        """Yield hits of the built-in file rules and the user's rules in raw bytes, in overlapping chunks if the file is large."""
         text, ours, users = self._compiled()
         if about.mismatched:
             yield _mismatch(about)
@@ -111,7 +111,7 @@ def _mismatch(about: FileInfo) -> Hit:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Pieces with their offsets; each begins with the last bytes of the one before."""
+    """Yield chunks with their offsets. Each begins with the last bytes of the previous one."""
     offset, data = 0, file.read(CHUNK)
     yield offset, data
     while more := file.read(CHUNK):

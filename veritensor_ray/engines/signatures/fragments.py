@@ -1,7 +1,7 @@
-"""Of each string of a rule words that stand in all that it matches, and what follows them there; it knows no text that is scanned.
+"""Derives, for each string of a rule, a pattern of words that occur in all its matches and of the bytes that follow them.
 
-An automaton finds the words, and the pattern says at each whether it is worth while to ask the rule itself. Both say yes to more than the
-string matches, and never to less.
+An automaton searches for this pattern, and the rule itself runs only where it matches. The pattern may match more than the string, but
+never less.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
-MOST = 48  # words that follow from parts which may each be something else
-_WIDEST = 80  # characters in the class of a gap: of more nearly all texts consist
-_ENDS = frozenset(b"\n>")  # a gap without one of these comes to an end soon
+MOST = 48  # most words that combining alternative parts may produce
+_WIDEST = 80  # most characters in the class of a gap: larger classes make up nearly all text
+_ENDS = frozenset(b"\n>")  # a gap that excludes one of these ends soon
 _CHAIN = 4
 _MANY = 1 << 16
-_FEW = 8  # characters of any kind in a gap
+_FEW = 8  # most characters in a gap whose length is counted exactly
 LEAST = 4  # bytes of a word
 _RARE = 17.0
-_ENOUGH = 11.5  # bits: once in many megabytes, and more words would only cost
+_ENOUGH = 11.5  # bits: one match in many megabytes, so that shorter words would only cost time
 _ALL = frozenset(range(256))
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _CATEGORIES = {
@@ -51,7 +51,7 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A pattern of bytes, in the syntax that Hyperscan, Python and YARA share; `bits` says how rare it is, two to the power of that."""
+    """A byte pattern in the syntax that Hyperscan, Python and YARA share. `bits` is the logarithm (base 2) of its rarity."""
 
     pattern: bytes
     caseless: bool
@@ -60,14 +60,14 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """One of these stands here."""
+    """One of these words occurs here."""
 
     words: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """Characters of a class stand here: any number, or `one` at least, and at `most` so many."""
+    """Characters of a class occur here: any number, or at least `one`, and at most `most`."""
 
     among: frozenset[int]
     one: bool = False
@@ -76,12 +76,12 @@ class _Gap:
 
 @dataclass(frozen=True, slots=True)
 class _Within:
-    """Something stands here that has this part, which begins with one of the words."""
+    """Something that contains this part, which begins with one of the words, occurs here."""
 
     bits: float
     pattern: bytes
     among: frozenset[int] = _ALL
-    starts: tuple[_Within | None, ...] = ()  # what may be looked for first, with `LEAST` bytes in a row or one fewer
+    starts: tuple[_Within | None, ...] = ()  # parts to search first, by the number of bytes in a row: `LEAST`, one fewer, two fewer
 
 
 class _Edge:
@@ -92,7 +92,7 @@ _Piece = _Words | _Gap | _Within | _Edge
 
 
 def of_string(line: str) -> Fragment | None:
-    """Of a line `$name = …` of a rule's strings; None where nothing can be said for certain."""
+    """Return the fragment of a line `$name = …` of a rule's strings, or None if no part is certain to occur."""
     found = _STRING.match(line)
     if found is None:
         return None
@@ -108,7 +108,7 @@ def of_string(line: str) -> Fragment | None:
 
 
 def _encoded(words: bytes) -> Iterator[bytes]:
-    """What stays the same in base64, wherever the words begin."""
+    """Yield, for each of the three alignments, the base64 characters that do not depend on the surrounding bytes."""
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + words).rstrip(b"=")
         yield whole[(0, 2, 3)[before] : len(whole) - ((before + len(words)) % 3 > 0)]
@@ -122,11 +122,11 @@ def _of_regex(source: str, caseless: bool) -> Fragment | None:
 
 
 class _UnknownPart(Exception):
-    """A kind of pattern that YARA does not have, or that is not understood here."""
+    """Raised for a pattern that YARA lacks or that this module does not handle."""
 
 
 def _fragment(pieces: Sequence[_Piece], caseless: bool) -> Fragment | None:
-    """The longer the word that it begins with, the faster it is found: a short one only where all else is frequent."""
+    """Return the best fragment. A longer first word is found faster, so a short one is used only if all others are too common."""
     best: _Within | None = None
     for least in (LEAST, LEAST - 1, 2):
         found = _best(pieces, caseless, least)
@@ -138,11 +138,11 @@ def _fragment(pieces: Sequence[_Piece], caseless: bool) -> Fragment | None:
 
 
 def _pieces(parsed: Any, caseless: bool, before: _Piece | None = None) -> list[_Piece]:
-    """A pattern as what stands one behind the other; `before` is what stands in front of it."""
+    """Return a parsed pattern as a sequence of pieces. `before` is the piece that precedes it."""
     pieces: list[_Piece] = [before] if before else []
     for operation, argument in parsed:
         if operation is sre.BRANCH and pieces and isinstance(pieces[-1], _Words):
-            first: _Piece | None = pieces.pop()  # the parser takes what branches have in common out of them
+            first: _Piece | None = pieces.pop()  # the parser moves the common prefix of branches in front of them
         else:
             first = pieces[-1] if pieces else None
         for piece in _of(operation, argument, caseless, first):
@@ -209,7 +209,7 @@ def _repeated(least: int, most: int, inner: list[_Piece]) -> Sequence[_Piece]:
 
 
 def _of_branches(alternatives: Any, caseless: bool, first: _Piece | None) -> Sequence[_Piece]:
-    """`first` stands in front of each: words belong to it from now on, all else is only looked at."""
+    """Return the pieces of a branch. `first` precedes each alternative: words become part of them, other pieces are only context."""
     head: list[_Piece] = [first] if isinstance(first, _Words) else []
     branches = [_joined(head, _pieces(one, caseless, first if isinstance(first, _Edge | _Gap) else None)) for one in alternatives]
     plain = [[piece for piece in branch if not isinstance(piece, _Edge)] for branch in branches]
@@ -227,7 +227,7 @@ def _of_branches(alternatives: Any, caseless: bool, first: _Piece | None) -> Seq
 
 
 def _joined(head: list[_Piece], branch: list[_Piece]) -> list[_Piece]:
-    """With words in front that belong to it."""
+    """Prepend the words that belong to a branch."""
     if head and branch and isinstance(head[0], _Words) and isinstance(branch[0], _Words):
         return [_Words(frozenset(a + b for a in head[0].words for b in branch[0].words)), *branch[1:]]
     return [*head, *branch]
@@ -241,7 +241,7 @@ def _any_of(parts: Sequence[_Within | None]) -> _Within | None:
 
 
 def _characters(pieces: Sequence[_Piece]) -> frozenset[int]:
-    """All that may stand in them."""
+    """Return all characters that may occur in some pieces."""
     found: set[int] = set()
     for piece in pieces:
         if isinstance(piece, _Words):
@@ -251,11 +251,11 @@ def _characters(pieces: Sequence[_Piece]) -> frozenset[int]:
     return frozenset(found)
 
 
-# --- which part is the rarest
+# --- choosing the rarest part
 
 
 def _best(pieces: Sequence[_Piece], caseless: bool, least: int) -> _Within | None:
-    """The cheapest of the parts that are rare enough, or the rarest."""
+    """Return the cheapest part that is rare enough, or else the rarest one."""
     found = [one for first in range(len(pieces)) for one in _chains(pieces, first, caseless, least)]
     rare = [one for one in found if one.bits >= _RARE]
     return min(rare, key=_cost) if rare else max(found, key=lambda one: one.bits, default=None)
@@ -266,7 +266,7 @@ def _cost(part: _Within) -> int:
 
 
 def _chains(pieces: Sequence[_Piece], first: int, caseless: bool, least: int) -> Iterator[_Within]:
-    """Parts that begin there: words, and what else stands behind them."""
+    """Yield the parts that begin at piece `first`: words, and whatever follows them."""
     link = _link(pieces[first], least)
     if link is None:
         return
@@ -297,7 +297,7 @@ def _written_gap(gap: _Gap, caseless: bool) -> bytes:
 
 
 def _link(piece: _Piece, least: int) -> _Within | None:
-    """What has to stand there, or within that; with so many bytes in a row."""
+    """Return the part that must occur in a piece with at least `least` bytes in a row, or None."""
     if isinstance(piece, _Words) and min(map(_length, piece.words)) >= least:
         bits = _sum([_bits(word) for word in piece.words])
         return _Within(bits, b"(?:" + b"|".join(map(_quoted, sorted(piece.words))) + b")")
@@ -307,7 +307,7 @@ def _link(piece: _Piece, least: int) -> _Within | None:
 
 
 def _beside(piece: _Piece | None, caseless: bool) -> tuple[bytes, float]:
-    """What has to stand next to words."""
+    """Return the pattern that must occur next to words, and its rarity in bits."""
     if isinstance(piece, _Edge):
         return rb"\b", 1.5
     if isinstance(piece, _Gap) and piece.one and 0 < len(piece.among) < 200:
@@ -316,7 +316,7 @@ def _beside(piece: _Piece | None, caseless: bool) -> tuple[bytes, float]:
 
 
 def _bits(word: bytes) -> float:
-    """A rough guess: in real texts a word has about as many as its letters and four more, and signs are rarer than letters."""
+    """Estimate the rarity of a word: in real texts about four bits plus one per letter, and more for punctuation than for letters."""
     if word.lower() in _COMMON:
         return 7.5
     letters, high = sum(c in _WORD for c in word), sum(c >= 0x80 for c in word)
@@ -324,12 +324,12 @@ def _bits(word: bytes) -> float:
 
 
 def _length(word: bytes) -> int:
-    """In bytes; those beyond ASCII are so rare in most texts that each counts twice."""
+    """Return the length in bytes, counting non-ASCII bytes twice because they are so rare in most texts."""
     return len(word) + sum(c >= 0x80 for c in word)
 
 
 def _sum(bits: Sequence[float]) -> float:
-    """Of things of which any may stand there."""
+    """Return the rarity of a choice between alternatives with these rarities."""
     return -math.log2(sum(2.0**-one for one in bits))
 
 

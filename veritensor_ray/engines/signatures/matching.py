@@ -1,4 +1,4 @@
-"""Matches of rules in a joined buffer as hits in its texts; it knows neither the rules nor where texts come from."""
+"""Converts rule matches in a joined buffer to hits in its texts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def hits(joined: JoinedBytes, rules: RuleSet) -> list[Hit]:
-    """Matches with character offsets in the row that they begin in; what lies beyond it is cut off."""
+    """Return matches with character offsets in the row where they begin. The part beyond that row is cut off."""
     found = sorted(rules.match_text(joined.data), key=lambda m: m[1])
     spans = joined.spans([(start, end) for _, start, end in found])
     return distinct(Hit(rule, first, last, row) for (rule, _, _), (row, first, last) in zip(found, spans, strict=True) if last > first)
 
 
 def distinct(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits of one rule that overlap are one hit: several strings of a rule often see the same words."""
+    """Drop a hit that overlaps an earlier one of the same rule: several strings of a rule often match the same words."""
     kept: list[Hit] = []
     ends: dict[tuple[int | None, str], int] = {}
     for hit in sorted(hits, key=lambda h: (h.row or 0, h.start, -h.end)):

@@ -1,4 +1,4 @@
-"""Rules over text that are run only where the automaton saw a part of one of their strings; they find what they would find in the whole."""
+"""Runs text rules only where the automaton saw a part of one of their strings. The result is the same as for the whole text."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from veritensor_ray.engines import automaton
 from veritensor_ray.engines.automaton import Automaton, Pattern
 from veritensor_ray.engines.signatures.fragments import Fragment, of_string
 
-TIMEOUT = 60  # seconds for one buffer: a text made to be slow is then tried in halves
-EARNED = 64 << 20  # bytes: only when a process has matched so much does the automaton save more than it costs to make
-# YARA looks at 1,024 bytes on both sides of a few that stand in all that a string matches, and no match is longer than that.
+TIMEOUT = 60  # seconds for one buffer: a deliberately slow text is then retried in halves
+EARNED = 64 << 20  # bytes that a process must have matched before the automaton saves more time than it takes to build
+# YARA examines 1,024 bytes on both sides of a few bytes that occur in every match of a string, and no match is longer than that.
 REACH = 2304
-_CUT = 128  # bytes at the cut of a window in which no match of the whole can begin or end
-_DEARER = 4  # times the buffer in windows: then all rules at once cost less
+_CUT = 128  # bytes at the edge of a window in which a match is ignored, because the edge may have caused it
+_DEARER = 4  # total size of the windows, in buffers, from which matching all rules at once is cheaper
 _RULE = re.compile(r"^rule\s+(\w+).*?^\}", re.MULTILINE | re.DOTALL)
 _STRINGS = re.compile(r"^\s*strings:\s*?\n(.*?)^\s*condition:\s*any of them\s*^\}", re.MULTILINE | re.DOTALL)
 
 
 def instances(compiled: Any, data: bytes, externals: Mapping[str, Any]) -> Iterator[tuple[str, str, int, int]]:
-    """Namespace, rule, start and end of every string that matched; a rule without strings matches the beginning."""
-    # a string that matches more than a million times is counted up to there, and no warning is printed
+    """Yield namespace, rule, start and end of every string match. A rule without strings matches the beginning of the data."""
+    # matches of a string after the first million are dropped, without a warning
     quiet = {"warnings_callback": lambda *_: yara.CALLBACK_CONTINUE, "timeout": TIMEOUT}
     for match in compiled.match(data=data, externals=dict(externals), **quiet):
         found = False
@@ -39,7 +39,7 @@ def instances(compiled: Any, data: bytes, externals: Mapping[str, Any]) -> Itera
 
 
 class _String(NamedTuple):
-    """One string of a rule, as a rule of its own; `part` stands in all that it matches."""
+    """One string of a rule, as a separate rule. `part` occurs in all its matches."""
 
     space: str
     rule: str
@@ -48,7 +48,7 @@ class _String(NamedTuple):
 
 
 class NarrowedRules:
-    """Rules whose condition is `any of them`, by the names of their sources."""
+    """Rules whose condition is `any of them`. `sources` maps a namespace to its source text."""
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = sources
@@ -56,7 +56,7 @@ class NarrowedRules:
         self._seen = 0
 
     def match(self, data: bytes) -> Iterator[tuple[str, str, int, int]] | None:
-        """As `instances` of all rules has it; None where all rules at once are the cheaper way."""
+        """Yield the same as `instances` of all rules, or return None if matching all rules at once is cheaper."""
         self._seen += len(data)
         if self._seen < EARNED or not automaton.available():
             return None
@@ -66,7 +66,7 @@ class NarrowedRules:
         return (one for number, some in found.items() for one in self._in(number, data, some))
 
     def _windows(self, data: bytes) -> dict[int, list[tuple[int, int]]]:
-        """Where each string has to be looked for, in the order of the rules."""
+        """Return the windows in which each string has to be searched, in the order of the rules."""
         strings, owners, scanner = self._prepared
         ends: dict[int, list[int]] = defaultdict(list)
         for number, end in scanner.ends(data):
@@ -81,7 +81,7 @@ class NarrowedRules:
         if number not in self._compiled:
             self._compiled[number] = yara.compile(source=source, includes=False)
         for first, last in some:
-            # what a pattern wants before or behind its words may be the border of the text, but never that of a window
+            # a pattern may require the border of the text before or after its words, but a window's edge is not one
             low, high = _CUT if first else 0, last - first - (_CUT if last < len(data) else 0)
             for _, _, start, end in instances(self._compiled[number], data[first:last], {}):
                 if start >= low and end <= high:
@@ -89,7 +89,7 @@ class NarrowedRules:
 
     @functools.cached_property
     def _prepared(self) -> tuple[list[_String], list[list[int]], Automaton]:
-        """All strings; by the number of a pattern those that have it; the automaton."""
+        """All strings, the numbers of the strings for each pattern, and the automaton."""
         strings = [string for space, source in self._sources.items() for string in _strings(space, source)]
         numbers: dict[Fragment, list[int]] = {}
         for number, string in enumerate(strings):
@@ -103,13 +103,15 @@ def _strings(space: str, source: str) -> Iterator[_String]:
     for rule in _RULE.finditer(source):
         found = _STRINGS.search(rule[0])
         if found is None:
-            raise ValueError(f"{space}.yar: the strings of {rule[1]} cannot be told apart; write each in a line, and `any of them`")
+            raise ValueError(
+                f"{space}.yar: the strings of {rule[1]} cannot be separated. Write each on its own line, and use `any of them`"
+            )
         for line in filter(str.strip, found[1].splitlines()):
             yield _String(space, rule[1], f"rule {rule[1]} {{ strings: {line}\ncondition: any of them }}", of_string(line))
 
 
 def windows(ends: Sequence[int], size: int) -> list[tuple[int, int]]:
-    """What stands around ascending places, those that overlap as one."""
+    """Return windows around ascending positions, merging those that overlap."""
     found: list[tuple[int, int]] = []
     for end in ends:
         first, last = max(0, end - REACH), min(size, end + REACH)

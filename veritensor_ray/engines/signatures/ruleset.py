@@ -1,4 +1,4 @@
-"""YARA sources to compiled rules with their metadata; it knows no text and no file that is scanned."""
+"""Compiles YARA sources into rules with their metadata."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from veritensor_ray.engines.base import CATEGORIES, Rule
 from veritensor_ray.engines.signatures.narrowed import NarrowedRules, instances
 from veritensor_ray.errors import UsageError
 
-# An `include` could name any file of the machine, and its text would be no part of the digest.
+# An `include` could name any file on the machine, and the digest would not cover its text.
 _OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Compiled rules; `restricted` maps rule ids to a pattern that the file's base name has to match."""
+    """Compiled rules. `restricted` maps rule ids to a pattern that the file's base name must match."""
 
     compiled: Any
     rules: Mapping[str, Rule]
-    ids: Mapping[tuple[str, str], str]  # YARA namespace and name to rule id
+    ids: Mapping[tuple[str, str], str]  # from YARA namespace and name to rule id
     restricted: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
-    views: Mapping[str, frozenset[str]] = field(default_factory=dict)  # rule ids to the views of a text that they are for
-    source: frozenset[str] = frozenset()  # rules over the source text of JSON, which readers take apart
+    views: Mapping[str, frozenset[str]] = field(default_factory=dict)  # from rule id to the views of a text to which it applies
+    source: frozenset[str] = frozenset()  # rules that also match the source text of JSON, which readers split into values
     digest: str = ""
     narrowed: NarrowedRules | None = None
 
@@ -40,48 +40,48 @@ class RuleSet:
         return bool(self.rules)
 
     def match(self, data: bytes, externals: Mapping[str, Any] | None = None) -> Iterator[tuple[str, int, int]]:
-        """Rule id, start and end in bytes of every string that matched; a rule without strings matches the beginning."""
+        """Yield rule id, start and end (in bytes) of every string match. A rule without strings matches the beginning of the data."""
         for space, name, start, end in instances(self.compiled, data, externals or {}) if self.rules else ():
             yield self.ids[space, name], start, end
 
     def match_text(self, data: bytes) -> Iterator[tuple[str, int, int]]:
-        """The same for text, in which most rules have nothing to look for."""
+        """Yield the same as `match` for text, where most rules can be skipped."""
         found = self.narrowed.match(data) if self.narrowed else None
         return self.match(data) if found is None else ((self.ids[space, name], start, end) for space, name, start, end in found)
 
     def wants(self, rule: str, texts: pa.RecordBatch, row: int) -> bool:
-        """Whether the rule is for files of that name and texts of that view."""
+        """Return whether a rule applies to the name of a text's file and to the text's view."""
         views = self.views.get(rule)
         if views is not None and texts.column("view")[row].as_py() not in views:
             return False
         return rule not in self.restricted or self.named(rule, texts.column("path")[row].as_py() or "")
 
     def named(self, rule: str, path: str) -> bool:
-        """Whether the rule is for files with the base name of `path`."""
+        """Return whether a rule applies to files with the base name of `path`."""
         pattern = self.restricted.get(rule)
         return pattern is None or pattern.search(re.split(r"/|!/", path)[-1]) is not None
 
 
 @functools.cache
 def built_in(scope: str) -> RuleSet:
-    """Our rules for `text` or `file`, compiled once per process."""
+    """Return the built-in rules for `text` or `file`, compiled once per process."""
     folder = Path(str(files("veritensor_ray.engines.signatures"))) / "rules" / scope
     sources = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yar"))}
     return replace(_compile(sources, ""), narrowed=NarrowedRules(sources) if scope == "text" else None)
 
 
 def from_folders(folders: Sequence[str]) -> RuleSet:
-    """The user's rules: every .yar and .yara below the folders. Raises UsageError for what is missing or does not compile."""
+    """Return the user's rules: every .yar and .yara file below the folders. Raises UsageError if one is missing or does not compile."""
     sources: dict[str, str] = {}
     for folder in folders:
         if not Path(folder).is_dir():
-            raise UsageError(f"rules: {folder} is no folder")
+            raise UsageError(f"rules: {folder} is not a folder")
         found = [path for path in sorted(Path(folder).rglob("*")) if path.suffix in (".yar", ".yara")]
         if not found:
-            raise UsageError(f"rules: {folder} holds no .yar or .yara file")
+            raise UsageError(f"rules: {folder} contains no .yar or .yara file")
         for path in found:
             name = str(path.relative_to(folder).with_suffix(""))
-            while name in sources:  # the same in another folder, or with the other suffix
+            while name in sources:  # the same name in another folder, or with the other suffix
                 name += "+"
             sources[name] = path.read_text(encoding="utf-8", errors="replace")
     return _compile(sources, "user-")
@@ -108,14 +108,14 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
         ids[namespace, name] = rule.id
         if meta.get("views") and not prefix:
             views[rule.id] = frozenset(_list(str(meta["views"])))
-        if meta.get("files") and not prefix:  # the user's own may mean anything by it
+        if meta.get("files") and not prefix:  # in a user's rule, this key may have any meaning
             restricted[rule.id] = re.compile(str(meta["files"]), re.IGNORECASE)
     digest = hashlib.sha256("\0".join(f"{name}\0{source}" for name, source in sorted(sources.items())).encode()).hexdigest()
     return RuleSet(compiled, rules, ids, restricted, views, frozenset(over_source), digest)
 
 
 def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Namespace, name and meta of each rule; compiled rules come without their namespace, but in the order of the sources."""
+    """Yield namespace, name and metadata of each rule. Compiled rules lack their namespace, but keep the order of the sources."""
     names = [(namespace, rule.identifier) for namespace, source in sources.items() for rule in yara.compile(source=source, **_OPTIONS)]
     for (namespace, name), rule in zip(names, compiled, strict=True):
         yield namespace, name, rule.meta
@@ -131,7 +131,7 @@ def _rule(name: str, meta: Mapping[str, Any], prefix: str) -> Rule:
         description=text.get("description", ""),
         category=category if category in CATEGORIES else "malware",
         severity=severity if severity in SEVERITIES else "medium",
-        remediation=text.get("remediation", "See the rule's author."),
+        remediation=text.get("remediation", "Ask the rule's author."),
         taxonomy=_list(text.get("taxonomy")),
         references=_list(text.get("references") or text.get("reference")),
         false_alarms=text.get("false_alarms", ""),

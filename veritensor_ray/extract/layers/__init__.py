@@ -1,4 +1,7 @@
-"""Texts inside texts: what characters and encodings hide, to a bounded depth, with the way back to the original; it knows no file format."""
+"""Finds text that is hidden in other text by look-alike characters and encodings, and decodes it to a bounded depth.
+
+Each decoded text keeps a map back to the original. This package does not depend on any file format.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,14 @@ from veritensor_ray.segments import Block, Gap, clean_array
 DEPTH = bounds.LAYERS
 _EVERYTHING = (characters.VIA, *encodings.ALL)
 _LINE_END = re.compile("\n")
-_MOST = bounds.LAYER_TEXTS  # a file made of nothing but encoded words is read in bounded time
+_MOST = bounds.LAYER_TEXTS  # so that a file that consists only of encoded words is read in bounded time
 
 
 def suspects(texts: pa.Array) -> dict[int, set[str]]:
-    """Numbers of the texts that may hide something, in order, each with the encodings to try: a cheap test of all of them at once."""
+    """The row numbers of the texts that may hide something, in order, each with the encodings to try.
+
+    This is a cheap test of all the texts at once.
+    """
     rows: dict[int, set[str]] = {}
     joined = JoinedRows(texts)
     for row, what in (*characters.suspects(texts, joined), *encodings.suspects(joined)):
@@ -37,9 +43,9 @@ def suspects(texts: pa.Array) -> dict[int, set[str]]:
 
 
 def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | None = None) -> Iterator[Item]:
-    """Blocks with view `decoded`, whose origins point at the original characters, and files that were written as text.
+    """Yield blocks with the view `decoded`, whose origins point at the original characters, and files that were encoded as text.
 
-    `rows` are the suspects among the block's texts, where the caller knows them already. Raises LimitExceeded of `budget`.
+    `rows` are the suspects among the block's texts, if the caller already knows them. Raises the LimitExceeded of `budget`.
     """
     if block.images is not None or not len(block.texts):
         return
@@ -53,11 +59,11 @@ def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | N
         seen: set[tuple[str, str, int]] = set()
         for found in _deep(Mapped(text), parent.via, among, 1):
             same = (found.via.rpartition("+")[2], found.mapped.text, int(found.mapped.starts[0]))
-            if same in seen:  # what is changed around a token leaves the token as it was
+            if same in seen:  # a change around a token leaves the token unchanged
                 continue
             seen.add(same)
             if found.deeper:
-                yield Gap("encoded in more layers than are decoded", location=parent.name + found.via, bound="layers")
+                yield Gap("encoded in more layers than the limit allows", location=parent.name + found.via, bound="layers")
             left -= 1
             budget.add(len(found.mapped.text if found.content is None else found.content))
             if isinstance(found.content, bytes):
@@ -66,14 +72,16 @@ def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | N
             else:
                 yield parent.block(found)
             if left <= 0:
-                yield Gap(f"only {_MOST} encoded texts of a block were decoded", location=parent.name or None, bound="layer_texts")
+                yield Gap(
+                    f"only the first {_MOST} encoded texts in a block were decoded", location=parent.name or None, bound="layer_texts"
+                )
                 return
 
 
 def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Layer]:
-    """What a text holds, and what that holds in turn; maps lead to the first text."""
+    """Yield the layers in a text and the layers in those, with maps that lead to the first text."""
     seen = characters.look(mapped.text) if characters.VIA in among else ()
-    for found in chain(seen, encodings.look(mapped.text, among)):  # one by one: who has enough of them stops
+    for found in chain(seen, encodings.look(mapped.text, among)):  # lazily, so that a caller that has enough can stop
         name = f"{via}+{found.via}" if via else found.via
         last = depth == DEPTH and found.content is None
         placed = Layer(found.mapped.on(mapped), name, found.content, last and _holds_more(found.mapped.text))
@@ -83,12 +91,12 @@ def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -
 
 
 def _holds_more(text: str) -> bool:
-    """Whether there is yet another layer."""
+    """Whether the text hides another layer."""
     return next(chain(characters.look(text), encodings.look(text, _EVERYTHING)), None) is not None
 
 
 class _Parent:
-    """The text of a block that something was found in: its place, and the way from it to the file's characters."""
+    """The text of a block in which a layer was found: its location, and the map to the characters of the file."""
 
     def __init__(self, block: Block, row: int, text: str) -> None:
         self._block, self._row, self._text = block, row, text
@@ -102,12 +110,12 @@ class _Parent:
 
     @property
     def name(self) -> str:
-        """Where it stands, as the beginning of a member's name."""
+        """The location of the text, as the beginning of a member's name."""
         parts = [_item(getattr(self._block, name), self._row) for name in ("part", "row", "column")]
         return "".join(f"{part}/" for part in parts if part is not None)
 
     def place(self, mapped: Mapped) -> Mapped:
-        """A map to this text as one to the file."""
+        """Convert a map to this text into a map to the file."""
         return mapped.on(self._own)
 
     @functools.cached_property
@@ -115,7 +123,7 @@ class _Parent:
         return np.fromiter((found.start() for found in _LINE_END.finditer(self._text)), np.int64)
 
     def _lines(self, at: Array) -> Array:
-        """The line of each of some characters of this text, below zero where lines mean nothing."""
+        """The line of each of the given characters of this text; negative if the text has no line numbers."""
         if self._origins is not None and len(self._origins):
             return self._origins.lines_at(at, len(self._text), self._line_ends)
         if self._first is None:
@@ -123,7 +131,7 @@ class _Parent:
         return self._first + np.searchsorted(self._line_ends, at)
 
     def block(self, found: Layer) -> Block:
-        """A decoded text as a block of its own."""
+        """A decoded text as a separate block."""
         block, row = self._block, self._row
         number = _item(block.row, row)
         return Block(

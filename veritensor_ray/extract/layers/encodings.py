@@ -1,4 +1,4 @@
-"""Base64, hexadecimal, URL, HTML-entity, quoted-printable and escaped text: what it says, or the file that it is; it knows no file format."""
+"""Decodes base64, hexadecimal, URL, HTML-entity, quoted-printable and escaped text into the text or the file that it encodes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from veritensor_ray.extract.sniff import may_be_file, sniff
 from veritensor_ray.media_types import UNKNOWN
 from veritensor_ray.origins import Mapped
 
-_SHORTEST = 16  # characters of a token: shorter ones are words
-_FILE = 64  # bytes: fewer are a digest or a key that happens to begin like a file
-_LETTERS_ALONE = 40  # characters of a token without a digit: shorter ones are names
+_SHORTEST = 16  # characters of a token; shorter ones are words
+_FILE = 64  # bytes; fewer are a digest or a key that happens to begin like a file
+_LETTERS_ALONE = 40  # characters of a token without a digit; shorter ones are names
 _DIGIT = re.compile(rb"[0-9+]")
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _IN_TOKEN = table(string.ascii_letters.encode() + b"0123456789+/_-")
@@ -37,7 +37,7 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|U[0-9A-Fa-f]{8}))+")
 _ONE_ESCAPE = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
 _QUOTED = re.compile(r"=\r?\n|(?:=[0-9A-F]{2})+")
-# Each is tried where its mark stands twice within a few characters, and counts where enough of what it hides is letters.
+# Each encoding is tried if its mark occurs twice within a few characters, and counts if enough of the hidden characters are letters.
 _MARKS = (
     (re.compile(rb"%[2-7][0-9A-Fa-f][^%\s]{0,12}%[2-7][0-9A-Fa-f]"), "url"),
     (re.compile(rb"&#[xX]?[0-9A-Fa-f]{2,6};[^&\n]{0,12}&#"), "html-entities"),
@@ -46,12 +46,12 @@ _MARKS = (
 )
 TOKENS = "tokens"  # base64 and hexadecimal
 ALL = (TOKENS, *(via for _, via in _MARKS))
-_SHORT = 32  # characters: what such a piece says is remembered
-_LETTERS = 4  # that were written as something else, though none of them needs it
+_SHORT = 32  # characters; the decoded form of pieces up to this length is cached
+_LETTERS = 4  # minimum number of encoded letters: letters need no encoding
 
 
 def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:
-    """Rows that `look` may find something in, with the encoding: a cheap test of all of them."""
+    """Yield the rows in which `look` may find something, with the encoding: a cheap test of all of them."""
     data, classes = joined.data, joined.data.translate(_IN_TOKEN)
     at = classes.find(_LONG)
     while at >= 0:
@@ -71,7 +71,9 @@ def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:
 
 
 def _is_likely(head: bytes, odd: bool) -> bool:
-    """Names in code have no capital, or are short and of letters alone; sixteen characters of base64 are seldom either."""
+    """Whether a token may be base64: names in code have no capitals, or are short and made of letters only, which 16 characters of base64
+    rarely are.
+    """
     if head.islower() or head == head.lower() or not (odd or _DIGIT.search(head)):
         return head.isalnum() and not head.translate(None, _HEX_DIGITS) and _begins(head.decode("ascii"))
     return _begins(head.decode("ascii"))
@@ -81,7 +83,7 @@ _Decode = Callable[[str], str | None]
 
 
 def look(text: str, among: Collection[str]) -> Iterator[Layer]:
-    """Texts and files under the encodings `among` all of this module, each with the way to `text`."""
+    """Yield the texts and files under those encodings of this module that are in `among`, each with the map to `text`."""
     if TOKENS in among:
         yield from _tokens(text)
     for (_, via), (pattern, decode) in zip(_MARKS, _IN_PLACE, strict=True):
@@ -105,7 +107,10 @@ def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) ->
 
 
 def _said(decode: _Decode, written: str) -> tuple[str | None, int]:
-    """What it says, and how many letters; a space is one in a URL, where nothing else stands for it."""
+    """The decoded form of a piece and its number of letters.
+
+    In a URL a space counts as a letter, since nothing else stands for it there.
+    """
     plain = decode(written)
     letters = sum(map(str.isalpha, plain or ""))
     return plain, letters + (plain.count(" ") if plain and decode is _percent else 0)
@@ -135,7 +140,7 @@ def _tokens(text: str) -> Iterator[Layer]:
 
 
 def _begins(start: str) -> bool:
-    """Whether a token that begins so may be worth decoding: words, paths and digests are not."""
+    """Whether a token that begins like this may be worth decoding; words, paths and digests are not."""
     head = bytes.fromhex(start) if _HEX.fullmatch(start) else _decode64(start[:16])
     return head is not None and (_text(head, whole=False) is not None or may_be_file(head))
 
@@ -151,7 +156,7 @@ def _decode64(token: str) -> bytes | None:
 
 
 def _text(data: bytes, whole: bool = True) -> str | None:
-    """Bytes as text, if nearly all of it can be printed; UTF-16 is what PowerShell takes."""
+    """Decode bytes as text if nearly all of it is printable. UTF-16 is included because PowerShell expects it."""
     decode = codecs.utf_16_le_decode if data[1:2] == b"\x00" and data[3:4] == b"\x00" else codecs.utf_8_decode
     try:
         text, _ = decode(data, "strict", whole)
@@ -161,7 +166,7 @@ def _text(data: bytes, whole: bool = True) -> str | None:
 
 
 def _printed(text: str) -> int:
-    """How many of its characters can be printed, or part lines and columns."""
+    """The number of printable characters, line breaks and tabs."""
     return sum(map(str.isprintable, text)) + sum(map(text.count, "\n\r\t"))
 
 
@@ -173,7 +178,7 @@ def _is_file(data: bytes) -> bool:
 
 
 def _spread(plain: str, span: tuple[int, int]) -> Mapped:
-    """Each character stands for a piece of the token, in proportion: exact to a few characters, whatever the line breaks in it."""
+    """Map each character to a proportional piece of the token, accurate to a few characters whatever line breaks the token contains."""
     start, end = span
     share = np.arange(len(plain) + 1) * (end - start) // max(1, len(plain))
     return Mapped(plain, start + share[:-1] // 48 * 48, np.minimum(end, start + (share[1:] + 47) // 48 * 48))
@@ -201,7 +206,7 @@ def _entity(text: str) -> str | None:
 
 
 def _escaped(text: str) -> str | None:
-    """Characters behind their numbers; two halves of a pair that make one character are joined."""
+    """Decode escaped code points; surrogate pairs become one character."""
     plain = "".join(chr(min(int(number, 16), 0x10FFFF)) for number in _ONE_ESCAPE.findall(text))
     plain = plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return plain if _printed(plain) == len(plain) else None

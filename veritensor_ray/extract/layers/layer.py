@@ -1,4 +1,4 @@
-"""What looking under an encoding gives, and which parts of a long text are worth looking at again; it knows no encoding."""
+"""The result of decoding one layer, and the choice of the parts of a long text that are worth examining again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from veritensor_ray.origins import Mapped
 
-_AROUND = 256  # characters of context: a sentence is seldom longer
+_AROUND = 256  # characters of context; sentences are rarely longer
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A text under the encoding `via`, or with `content` a file; `mapped` leads to the text that it was found in.
+    """A text under the encoding `via`, or a file if `content` is set. `mapped` leads to the text in which the layer was found.
 
-    `deeper` says that it holds yet another layer, which nobody looks into.
+    `deeper` says that it holds yet another layer, which was not decoded.
     """
 
     mapped: Mapped
@@ -26,13 +26,13 @@ class Layer:
 
 
 def changed(mapped: Mapped, text: str, via: str) -> Iterator[Layer]:
-    """The parts of a changed text that differ from the original, with what stands around them: the rest has been read already."""
+    """Yield the parts of a changed text that differ from the original, with their context; the rest has been read already."""
     if mapped.text == text or not mapped.text:
         return
     lengths = mapped.ends - mapped.starts
-    gaps = np.diff(mapped.starts, prepend=-1) != 1  # something was taken out, or several characters stand for one range
+    gaps = np.diff(mapped.starts, prepend=-1) != 1  # something was removed, or several characters stand for one range
     differs = np.flatnonzero((lengths != 1) | gaps | (_codes(mapped.text) != _codes(text)[np.clip(mapped.starts, 0, len(text) - 1)]))
-    if not len(differs):  # something was taken out at the end
+    if not len(differs):  # something was removed at the end
         differs = np.array([len(mapped.text) - 1])
     breaks = np.flatnonzero(np.diff(differs) > 2 * _AROUND)
     for first, last in zip(differs[np.append(0, breaks + 1)].tolist(), differs[np.append(breaks, -1)].tolist(), strict=True):
@@ -44,7 +44,7 @@ def _codes(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
 
 
 def _at_words(mapped: Mapped, begin: int, end: int) -> Mapped:
-    """A range of it, begun behind a line end or space and ended before one."""
+    """The given range, extended to begin after a line end or space and to end before one."""
     text = mapped.text
     begin, end = max(0, begin), min(len(text), end)
     if begin:

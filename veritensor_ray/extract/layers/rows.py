@@ -1,4 +1,4 @@
-"""Rows of a string column as one text of bytes: which row a place belongs to, and the tokens in it; it knows no encoding."""
+"""The rows of a string column as one byte string: finds the row of a position, and the tokens in the text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_BETWEEN = "\n"  # no token goes over it
+_BETWEEN = "\n"  # a token never crosses it
 
 
 class JoinedRows:
-    """The bytes of a column, a line end between two rows. A null is an empty row."""
+    """The bytes of a column, with a line end between two rows. A null is an empty row."""
 
     def __init__(self, texts: pa.Array) -> None:
         filled = pc.fill_null(texts, "")
@@ -28,17 +28,17 @@ class JoinedRows:
         return ends
 
     def row(self, at: int) -> int:
-        """The row that a byte belongs to."""
+        """The row that contains a byte."""
         return bisect_right(self._ends, at)
 
     def span(self, row: int) -> tuple[int, int]:
-        """Where a row begins and ends."""
+        """The start and end of a row."""
         end = self._ends[row] - len(_BETWEEN)
         return end - int(self._lengths[row]), end
 
 
 def runs(classes: bytes, mark: bytes, gap: bytes = b" ") -> Iterator[tuple[int, int]]:
-    """The runs without a `gap` in which `mark` stands, once each; `classes` has a byte for what each byte or character of a text is."""
+    """Yield each run without `gap` that contains `mark`, once. `classes` has one byte for the class of each byte or character of a text."""
     at = classes.find(mark)
     while at >= 0:
         end = classes.find(gap, at)
@@ -48,5 +48,5 @@ def runs(classes: bytes, mark: bytes, gap: bytes = b" ") -> Iterator[tuple[int, 
 
 
 def table(among: bytes, mark: bytes = b"a", over: bytes = b" " * 256) -> bytes:
-    """A table for `bytes.translate` that has `mark` for the bytes `among`, and what `over` has for the others."""
+    """A table for `bytes.translate` that maps the bytes in `among` to `mark`, and all others as `over` does."""
     return bytes(mark[0] if byte in among else over[byte] for byte in range(256))

@@ -1,6 +1,6 @@
-"""Readers, one file or folder a format: bytes to blocks of text with locations. This registry is the list of what can be read.
+"""Readers, one file or folder per format, which turn bytes into blocks of text with locations. This registry lists the readable formats.
 
-A reader is imported when the first file of its kind comes: together they import for as long as all else that a worker needs.
+A reader is imported when the first file of its kind comes: importing all of them takes as long as everything else that a worker needs.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ _TEXT = "text:read_text"
 
 
 def reader_for(kind: Kind) -> Reader | None:
-    """The reader for a kind of file; any text has one."""
+    """The reader for a kind of file. Every kind of text has one."""
     found = READERS.get(kind.media_type) or (_TEXT if kind.is_text else None)
     return _imported(found) if found else None
 
 
 def import_all() -> None:
-    """Import every reader, so that an installation that lacks something says so before a file comes. Raises ImportError."""
+    """Import every reader, so that an incomplete installation is reported before the first file. Raises ImportError."""
     for path in {_TEXT, *READERS.values()}:
         _imported(path)
 

@@ -1,4 +1,4 @@
-"""Plain text, Markdown, source code, HTML as it stands: overlapping segments with line, character and byte offsets."""
+"""Reads plain text, Markdown, source code and HTML source as overlapping segments with line, character and byte offsets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veritensor_ray.segments import Block, Gap, cut_point
 
 
 def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
-    """The file as one text; a cut falls behind a paragraph or line, and what overlaps belongs to the next segment."""
+    """Read the file as one text. Cuts fall after a paragraph or line, and overlapping text belongs to the next segment."""
     source.file.read(source.kind.bom)
     encoding = source.kind.encoding or "utf-8"
     size, overlap = source.limits.segment_chars, source.limits.overlap_chars
@@ -21,7 +21,7 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
     line, start, pending, bad = 1, 0, "", 0
     damage: ReadError | None = None
     try:
-        for text, bad in decoded(source.file, encoding):  # the last count is what the gap reports
+        for text, bad in decoded(source.file, encoding):  # the gap reports the last count
             pending += text
             while len(pending) > size + overlap:
                 take = cut_point(pending[:size], size)
@@ -31,19 +31,19 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
                 line += pending.count("\n", 0, take)
                 start += take
                 pending = pending[take:]
-    except ReadError as error:  # what came out of the stream before it broke is read all the same
+    except ReadError as error:  # the text that came before the stream broke is still read
         damage = error
     if pending:
         yield Block([pending], line=line, start=start, byte_offset=byte, owned=[len(pending)], part=part, decoded_via=via)
     source.counts.lines += line - 1 + pending.count("\n")
     source.counts.chars += start + len(pending)
     if bad:
-        yield Gap(f"{bad} places do not decode as {encoding} and were replaced")
+        yield Gap(f"{bad} characters could not be decoded as {encoding} and were replaced")
     if damage:
         raise damage
 
 
 def via_of(source: Source, encoding: str) -> str | None:
-    """What a text came out of: compression and encoding, for `decoded_via`."""
+    """The compression and encoding that a text was decoded from, for `decoded_via`."""
     names = [name for name in (source.via, encoding if encoding != "utf-8" else None) if name]
     return "+".join(names) or None

@@ -120,7 +120,7 @@ def test_a_wrong_checksum_is_told() -> None:
     found = gather(bytes(data), SEVENZIP)
     assert found.members == [("a", b"snme words"), ("b", b"others")]
     assert found.kinds == {"bad-checksum"}
-    assert found.gaps == [("a", "its checksum is not that of its data")]
+    assert found.gaps == [("a", "its checksum does not match its data")]
 
 
 def test_a_truncated_archive_has_lost_its_header() -> None:

@@ -125,7 +125,7 @@ def test_what_stands_behind_the_end_is_read() -> None:
     assert found.members == [("a", b"x"), ("b", b"y")]
     assert found.kinds == {"hidden-bytes"}
     found = gather(tarred((info("a"), b"x")) + b"garbage" * 100, TAR)
-    assert "no header at byte" in str(found.error)
+    assert "no tar header at byte" in str(found.error)
 
 
 def test_a_truncated_archive_gives_what_there_is() -> None:
@@ -138,14 +138,14 @@ def test_a_truncated_archive_gives_what_there_is() -> None:
 
 def test_an_archive_that_ends_in_a_header() -> None:
     found = gather(tarred((info("a"), b"x"), (info("b"), b"y"))[: BLOCK * 2 + 100], TAR)
-    assert (found.members, str(found.error)) == ([("a", b"x")], "the archive ends early: of the header at byte 1024 there are 100 bytes")
+    assert (found.members, str(found.error)) == ([("a", b"x")], "the archive ends early: the header at byte 1024 has only 100 bytes")
 
 
 def test_a_damaged_header_ends_it() -> None:
     data = bytearray(tarred((info("a"), b"x"), (info("b"), b"y")))
     data[2 * BLOCK] ^= 1
     found = gather(bytes(data), TAR)
-    assert (found.members, str(found.error)) == ([("a", b"x")], "no header at byte 1024")
+    assert (found.members, str(found.error)) == ([("a", b"x")], "no tar header at byte 1024")
 
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])

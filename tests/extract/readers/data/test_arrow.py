@@ -160,7 +160,7 @@ def test_arrow_with_invalid_utf8_is_mended_and_said(kind: Kind, name: str) -> No
 def test_offsets_are_checked_where_texts_are_not_utf8_too() -> None:
     data = written(pa.table({"c": ["!!look", "here"]}), STREAM).replace(b"!!look", b"\xff\xfelook")
     assert data.count(packed([0, 6, 10])) == 1
-    with pytest.raises(ReadError, match="not a whole Arrow file"):
+    with pytest.raises(ReadError, match="not a complete Arrow file"):
         read(data.replace(packed([0, 6, 10]), packed([0, 6, 1 << 30])), STREAM)
 
 
@@ -242,7 +242,7 @@ def test_arrow_with_invalid_offsets_is_refused(kind: Kind, offsets: list[int], t
     for before, after in ((packed([0, 4, 8]), packed(offsets)), (b"abcdefgh", text)):
         assert data.count(before) == 1
         data = data.replace(before, after)
-    with pytest.raises(ReadError, match="not a whole Arrow file"):
+    with pytest.raises(ReadError, match="not a complete Arrow file"):
         read(data, kind)
 
 
@@ -263,7 +263,7 @@ def test_damaged_files_raise_read_errors_only(kind: Kind) -> None:
 
 
 def test_what_is_no_parquet_says_so_in_a_line() -> None:
-    with pytest.raises(ReadError, match="not a whole Parquet file: "):
+    with pytest.raises(ReadError, match="not a complete Parquet file: "):
         read(b"PAR1" + bytes(100), PARQUET)
 
 

@@ -123,7 +123,7 @@ def test_members_that_are_not_read_are_skipped() -> None:
 
 @pytest.mark.parametrize(
     ("length", "reasons"),
-    [(3, ["bytes between records"]), (0, ["bytes between records"]), (-1, ["a record without a valid length", "bytes between records"])],
+    [(3, ["bytes between records"]), (0, ["bytes between records"]), (-1, ["the record has no valid length", "bytes between records"])],
 )
 def test_a_wrong_length_costs_one_record(length: int, reasons: list[str]) -> None:
     data = record("resource", b"123456 words", length, WARC_Target_URI=URI) + response(PAGE)

@@ -198,8 +198,11 @@ def test_attachments(fields: bytes, body: bytes, name: str, content: bytes) -> N
     [
         (multipart(PLAIN + b"Version: 1", kind="encrypted"), "the part is encrypted"),
         (HEADER + b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nx", "the part is encrypted"),
-        (HEADER + b"\r\n-----BEGIN PGP MESSAGE-----\r\nabc", "the text holds an encrypted message"),
-        (HEADER + b"Content-Type: text/plain; charset=gb2312\r\n\r\n\xff\xff!", "2 places do not decode as gb2312 and were replaced"),
+        (HEADER + b"\r\n-----BEGIN PGP MESSAGE-----\r\nabc", "the text contains an encrypted message"),
+        (
+            HEADER + b"Content-Type: text/plain; charset=gb2312\r\n\r\n\xff\xff!",
+            "2 characters could not be decoded as gb2312 and were replaced",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(data: bytes, reason: str) -> None:
@@ -265,7 +268,7 @@ def test_what_stands_before_a_header_does_not_hide_it(ahead: bytes) -> None:
     [
         (ATTACHED.replace(b"--XX--", b""), "the boundary that ends the parts is missing: the message may be cut off"),
         (ATTACHED[:-40], "the boundary that ends the parts is missing: the message may be cut off"),
-        (b"??\n" + ATTACHED, "the message does not begin with its header: parts and encodings in it are read as plain text"),
+        (b"??\n" + ATTACHED, "the message does not begin with a header: its parts and encodings are read as plain text"),
     ],
 )
 def test_a_message_that_is_damaged_says_so(data: bytes, reason: str) -> None:

@@ -101,7 +101,7 @@ def test_large_streams() -> None:
     [
         (message(x001A="IPM.Note.SMIME"), "the message is encrypted"),
         (message() | within("__attach_version1.0_#00000000", ATTACHMENT | prop("3707", "message.rpmsg")), "the message is encrypted"),
-        (message() | {"__substg1.0_10090102": b"x" * 50}, "the formatted text is not packed as it should be"),
+        (message() | {"__substg1.0_10090102": b"x" * 50}, "the formatted text is not compressed as the format requires"),
     ],
 )
 def test_what_cannot_be_read_is_said(streams: dict[str, bytes], reason: str) -> None:

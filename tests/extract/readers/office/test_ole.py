@@ -201,7 +201,7 @@ def slides(second: bytes) -> bytes:
 
 
 PNG = b"\x89PNG\r\n\x1a\nimage"
-WRONG = "records claim to be longer than what holds them"
+WRONG = "records claim to be longer than their container"
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_properties(values: list[tuple[int, bytes]], expected: list[Any]) -> Non
 
 def test_what_is_no_ole_file() -> None:
     _, error = until_error(reader_source(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and no more", OLE), ReadError)
-    assert str(error).startswith("not a whole OLE file")
+    assert str(error).startswith("not a complete OLE file")
 
 
 def test_a_macro_project_that_is_damaged_is_noticed_all_the_same() -> None:

@@ -187,7 +187,7 @@ def test_binary_workbooks() -> None:
 
 def test_a_sheet_that_is_not_there() -> None:
     data = xlsx({"One": "<sheetData/>"}, names="<sheets><sheet name='Two' r:id='r9'/></sheets>")
-    assert reasons(read(data, XLSX)[1]) == ["the workbook names a sheet that is not there"]
+    assert reasons(read(data, XLSX)[1]) == ["the workbook names a sheet that does not exist"]
 
 
 def test_a_workbook_of_libreoffice() -> None:

@@ -1,4 +1,4 @@
-"""Which files are manifests, by name, and which parser reads each; it knows no advisories."""
+"""Recognizes manifests by their name and chooses their parser."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ _NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
         (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?|.*\.(?:sh|bash)", shell.parse),
     )
 )
-_ANY = re.compile(f"(?:{'|'.join(pattern.pattern for pattern, _ in _NAMED)})", re.IGNORECASE)  # hardly a file is a manifest
+_ANY = re.compile(
+    f"(?:{'|'.join(pattern.pattern for pattern, _ in _NAMED)})", re.IGNORECASE
+)  # one quick test, since few files are manifests
 _FOLDER = re.compile(r"(?:^|[/!])requirements/[^/]+\.(?:txt|in)\Z", re.IGNORECASE)  # requirements/dev.txt
 
 
 def parser_for(about: FileInfo) -> Parser | None:
-    """The parser of a manifest, None for every other file."""
+    """Return the parser of a manifest, or None for any other file."""
     if _FOLDER.search(about.member or about.path):
         return requirements.parse
     return named(about.name)
 
 
 def named(name: str) -> Parser | None:
-    """The same by the last component of a path alone."""
+    """Return the parser for the last component of a path alone, or None."""
     if not _ANY.match(name):
         return None
     return next((parser for pattern, parser in _NAMED if pattern.match(name)), None)

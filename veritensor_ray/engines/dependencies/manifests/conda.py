@@ -1,4 +1,4 @@
-"""environment.yml of conda: packages of conda's channels, and pip's requirements among them."""
+"""Parses conda's environment.yml: packages from conda channels, and the pip requirements among them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veritensor_ray.engines.dependencies.manifests.requirements import requireme
 from veritensor_ray.engines.dependencies.model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
 
 _LARGEST = bounds.CONDA  # characters: a megabyte of YAML takes seconds
-_ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing for ever
+_ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing endlessly
 _SPEC = re.compile(r"(?:[\w./:-]+::)?([A-Za-z0-9_][\w.-]*)\s*(?:\[[^\]]*\])?\s*(.*)\Z", re.DOTALL)
 _EXACT = re.compile(r"={1,2}\s*([0-9][A-Za-z0-9._!+-]*)(?:=[\w.*-]+)?\s*\Z")
 # No tags, no numbers, no dates, no merge keys: every scalar is text, and an alias is one more reference.
@@ -22,13 +22,13 @@ _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def parse(text: str) -> Iterator[Item]:
-    """The list `dependencies`. Another YAML file under such a name has none and yields nothing."""
+    """Yield the items of the list `dependencies`. An unrelated YAML file of that name has no such list and yields nothing."""
     if len(text) > _LARGEST:
         raise Unparsable(f"it is larger than {_LARGEST} characters")
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # the base loader makes texts, lists and mappings only
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # the base loader creates only texts, lists and mappings
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
-        raise Unparsable(f"it is no YAML: {' '.join(str(error).split())[:100]}") from None
+        raise Unparsable(f"it is not valid YAML: {' '.join(str(error).split())[:100]}") from None
     found = document.get("dependencies") if isinstance(document, dict) else None
     yield from placed(text, _items(found if isinstance(found, list) else []))
 
@@ -40,12 +40,12 @@ def _items(entries: list[Any]) -> Iterator[tuple[str, Item]]:
         for one in requirements if isinstance(requirements, list) else [entry]:
             left -= 1
             if left < 0:
-                yield "", Unread(f"entries after the first {_ITEMS} are not read")
+                yield "", Unread(f"entries after the first {_ITEMS} were not read")
                 return
             if not isinstance(one, str):
                 yield (
                     "",
-                    Unread(f"is not understood: {str(one)[:80]!r}" if not isinstance(one, (dict, list)) else "an entry is not understood"),
+                    Unread(f"cannot be parsed: {str(one)[:80]!r}" if not isinstance(one, (dict, list)) else "an entry cannot be parsed"),
                 )
             elif requirements is not None:
                 yield from _pip(one)
@@ -61,6 +61,6 @@ def _pip(text: str) -> Iterator[tuple[str, Item]]:
 def _conda(text: str) -> tuple[str, Item]:
     match = _SPEC.match(text.strip())
     if match is None or not NAMES[CONDA].match(match[1]):
-        return "", Unread(f"is not understood: {text[:80]!r}")
+        return "", Unread(f"cannot be parsed: {text[:80]!r}")
     exact = _EXACT.match(match[2])
     return match[1], Dependency(CONDA, match[1], exact[1] if exact else None, 0, 0, "" if exact else match[2][:100])

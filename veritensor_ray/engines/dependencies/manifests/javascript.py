@@ -1,4 +1,4 @@
-"""package.json, package-lock.json and npm-shrinkwrap.json of all three lock file versions."""
+"""Parses package.json, and package-lock.json and npm-shrinkwrap.json in all three lock file versions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDep
 _EXACT = re.compile(r"[v=\s]*(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)\s*\Z")
 _REMOTE = re.compile(r"(?:git(?:\+\w+)?|https?|ssh|github|gitlab|bitbucket|gist):|[\w.-]+/[\w.-]+(?:#.*)?\Z")
 _LOCAL = ("file:", "link:", "workspace:", "portal:", ".", "/", "~/")
-_LEVELS = 200  # of packages in packages
+_LEVELS = 200  # of packages nested in packages
 
 
 def parse_package(text: str) -> Iterator[Item]:
-    """package.json."""
+    """Yield the items of a package.json."""
     document = load_json(text)
     if not isinstance(document, dict):
-        raise Unparsable("it is no package.json")
+        raise Unparsable("it is not a package.json")
     yield from placed(text, _package(document))
 
 
@@ -35,9 +35,9 @@ def _package(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
 
 
 def asked_for(name: str, wanted: Any) -> Dependency | Unread | None:
-    """One line of package.json; None for a folder of the project itself."""
+    """Return the item for one line of package.json, or None for a folder of the project itself."""
     if not isinstance(wanted, str) or not NAMES[NPM].match(name):
-        return Unread(f"{name[:80]!r} is not understood")
+        return Unread(f"{name[:80]!r} cannot be parsed")
     if wanted.startswith("npm:"):  # another package under this name
         other, _, version = wanted[4:].rpartition("@") if "@" in wanted[5:] else (wanted[4:], "", "")
         return asked_for(other, version)
@@ -50,10 +50,10 @@ def asked_for(name: str, wanted: Any) -> Dependency | Unread | None:
 
 
 def parse_lock(text: str) -> Iterator[Item]:
-    """package-lock.json: `packages` of versions 2 and 3, else the tree of `dependencies` of version 1."""
+    """Yield the items of a package-lock.json: from `packages` in versions 2 and 3, or from the tree of `dependencies` in version 1."""
     document = load_json(text)
     if not isinstance(document, dict):
-        raise Unparsable("it is no package-lock.json")
+        raise Unparsable("it is not a package-lock.json")
     packages, tree = document.get("packages"), document.get("dependencies")
     if isinstance(packages, dict) and any("node_modules/" in key for key in packages):
         yield from placed(text, _flat(packages), KEY)
@@ -71,7 +71,7 @@ def _flat(packages: dict[str, Any]) -> Iterator[tuple[str, Item]]:
 
 
 def _tree(tree: dict[str, Any]) -> Iterator[tuple[str, Item]]:
-    """Depth first, as the file is written, without recursion: the file decides how deep it is."""
+    """Walk the tree depth first, in the file's order. No recursion, because the file determines the depth."""
     levels = [iter(tree.items())]
     while levels:
         name, entry = next(levels[-1], (None, None))
@@ -79,13 +79,13 @@ def _tree(tree: dict[str, Any]) -> Iterator[tuple[str, Item]]:
             levels.pop()
             continue
         if not isinstance(entry, dict):
-            yield "", Unread(f"{name[:80]!r} is not understood")
+            yield "", Unread(f"{name[:80]!r} cannot be parsed")
             continue
         yield name, _locked(name, entry, entry.get("resolved"))
         inner = entry.get("dependencies")
         if isinstance(inner, dict) and inner:
             if len(levels) >= _LEVELS:
-                yield "", Unread(f"packages nested more than {_LEVELS} levels deep are not read")
+                yield "", Unread(f"packages nested more than {_LEVELS} levels deep were not read")
             else:
                 levels.append(iter(inner.items()))
 
@@ -93,9 +93,9 @@ def _tree(tree: dict[str, Any]) -> Iterator[tuple[str, Item]]:
 def _locked(name: str, entry: dict[str, Any], resolved: Any) -> Item:
     version = entry.get("version")
     if not isinstance(version, str) or not NAMES[NPM].match(name):
-        return Unread(f"{name[:80]!r} is not understood")
+        return Unread(f"{name[:80]!r} cannot be parsed")
     if version.startswith("npm:"):
-        return asked_for(name, version) or Unread(f"{name[:80]!r} is not understood")
+        return asked_for(name, version) or Unread(f"{name[:80]!r} cannot be parsed")
     exact = _EXACT.match(version)
     source = resolved if isinstance(resolved, str) else version
     remote = source.startswith(("git", "http:", "ssh:")) or (exact is None and bool(_REMOTE.match(source)))

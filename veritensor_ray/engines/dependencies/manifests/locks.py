@@ -1,4 +1,4 @@
-"""Lock files of Python: poetry.lock, uv.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock."""
+"""Parses Python lock files: poetry.lock, uv.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veritensor_ray.engines.dependencies.manifests.positions_of_names import LOC
 from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
 from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 
-BIG = 2 << 20  # characters; above it a lock file that is written as programs write it is read by its lines, 20 times as fast
+BIG = 2 << 20  # characters; a larger machine-written lock file is read line by line, which is 20 times as fast
 _LINE = re.compile(
     r"""
     ^(?: \[\[(?P<array>[^\]\n]+)\]\] [ \t]* | \[(?P<table>[^\]\n]+)\] [ \t]*
@@ -23,7 +23,7 @@ _PLAIN = re.compile(r'"([^"\\]*)"\Z')
 
 
 def parse_toml(text: str) -> Iterator[Item]:
-    """Any of the four: they keep their packages in an array of tables."""
+    """Yield the items of any of the TOML formats, all of which keep their packages in an array of tables."""
     packages = _by_line(text) if len(text) > BIG else None
     if packages is None:
         document = load_toml(text)
@@ -39,7 +39,7 @@ def _items(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
     for package in packages:
         name = package.get("name") if isinstance(package, dict) else None
         if not isinstance(name, str) or not NAMES[PYPI].match(name):
-            yield "", Unread(f"{str(name)[:80]!r} is no name of a package")
+            yield "", Unread(f"{str(name)[:80]!r} is not a package name")
             continue
         source = package.get("source", package)
         local, url, registry = _origin(source if isinstance(source, dict) else {}, package)
@@ -48,12 +48,12 @@ def _items(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
         if not local:
             version = package.get("version")
             yield name, Dependency(PYPI, name, version if isinstance(version, str) else None, 0, 0, url=url)
-    for url, name in list(registries.items())[1:]:  # an index that one package comes from, beside the one of the others
+    for url, name in list(registries.items())[1:]:  # an index that a package uses in addition to the first one
         yield name, Index("a second index", url, 0, 0)
 
 
 def _origin(source: dict[str, Any], package: dict[str, Any]) -> tuple[bool, str | None, str | None]:
-    """Whether a package is the project itself or a folder of it, its own address, its registry."""
+    """Return whether a package is the project itself or a folder of it, the package's direct address, and its registry."""
     if source.get("type") in ("directory", "file") or any(key in source for key in ("virtual", "editable", "path", "directory")):
         return True, None, None
     if source.get("type") in ("git", "url"):
@@ -71,7 +71,7 @@ def _text(value: Any) -> str | None:
 
 
 def _by_line(text: str) -> list[dict[str, Any]] | None:
-    """The packages of a file as Poetry, PDM and uv write them; None where it holds anything that only a TOML parser reads right."""
+    """Return the packages of a file as Poetry, PDM and uv write it, or None if it needs a full TOML parser."""
     if '"""' in text or "'''" in text:
         return None
     packages: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def _by_line(text: str) -> list[dict[str, Any]] | None:
 
 
 def _opened(array: str | None, table: str | None, packages: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The table that the following lines fill."""
+    """Return the table to which the following lines belong."""
     if array in ("package", "packages"):
         packages.append({})
         return packages[-1]
@@ -109,18 +109,18 @@ def _value(text: str) -> Any:
 
 
 def load_json(text: str) -> Any:
-    """The document. Raises Unparsable."""
+    """Parse a JSON document. Raises Unparsable."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unparsable(f"it is no JSON: {str(error)[:100]}") from None
+        raise Unparsable(f"it is not valid JSON: {str(error)[:100]}") from None
 
 
 def parse_pipfile_lock(text: str) -> Iterator[Item]:
-    """Sections of names, each with its exact version."""
+    """Yield the items of a Pipfile.lock: sections of names, each with its exact version."""
     document = load_json(text)
     if not isinstance(document, dict):
-        raise Unparsable("it is no Pipfile.lock")
+        raise Unparsable("it is not a Pipfile.lock")
     yield from placed(text, _pipfile_items(document))
 
 
@@ -133,7 +133,7 @@ def _pipfile_items(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
     for section, packages in document.items():
         for name, entry in packages.items() if section != "_meta" and isinstance(packages, dict) else ():
             if not NAMES[PYPI].match(name) or not isinstance(entry, dict):
-                yield "", Unread(f"{name[:80]!r} is not understood")
+                yield "", Unread(f"{name[:80]!r} cannot be parsed")
             elif not any(key in entry for key in ("path", "editable")) or "git" in entry:
                 version = entry.get("version")
                 exact = version.lstrip("=") if isinstance(version, str) and version.startswith("==") else None

@@ -1,4 +1,4 @@
-"""Where in a text the names stand that a parser without positions found; one pass, however many names there are."""
+"""Locates names in a text that were found by a parser without positions, in one pass for any number of names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from veritensor_ray.engines.dependencies.model import Dependency, Index, Item
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
-_SEARCHED = 1000  # words that are no token, such as addresses: each is looked for by itself
+_SEARCHED = 1000  # most words that are not tokens, such as addresses: each needs its own search
 KEY = re.compile(r'"([^"\\]*)"\s*+:')
 
 
 def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str] = TOKEN) -> Iterator[Item]:
-    """Items, in the order of the text, put where their word stands: at the first place behind the item before, else at the first at all.
+    """Yield items (in the order of the text) with the position of their word: the first after the previous item, or else the first of all.
 
-    The word ends with the name; an item whose word is not in the text, because it is written with escapes, stays where it is.
+    A word ends with the item's name. An item whose word does not occur in the text, because it is written with escapes, is left unchanged.
     """
     pairs = list(items)
     wanted: dict[str, list[int]] = {word: [] for word, _ in pairs}

@@ -1,4 +1,4 @@
-"""pyproject.toml (PEP 621, PEP 735, Poetry, PDM, uv) and Pipfile: hand-written Python manifests in TOML."""
+"""Parses pyproject.toml (PEP 621, PEP 735, Poetry, PDM, uv) and Pipfile: hand-written Python manifests in TOML."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, I
 
 Pairs = Iterator[tuple[str, Item]]
 _LONGEST = 256  # characters of a version
-# The parser copies a dotted key once for each of its parts: such a key in a hostile file would take hours.
+# The parser copies a dotted key once for each of its parts, so a very long key in a hostile file would take hours.
 _DOTTED = re.compile(r"""(?<![\w-])(?>(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
 _EXACT = re.compile(r"\s*={0,3}\s*v?(\d[A-Za-z0-9._!+-]*)\s*\Z")
 
 
 def load_toml(text: str) -> dict[str, Any]:
-    """The document. Raises Unparsable."""
+    """Parse a TOML document. Raises Unparsable."""
     if _DOTTED.search(text):
-        raise Unparsable("it has a key of more than 64 parts")
+        raise Unparsable("it has a key with more than 64 parts")
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unparsable(f"it is no TOML: {str(error)[:100] or 'nested too deep'}") from None
+        raise Unparsable(f"it is not valid TOML: {str(error)[:100] or 'nested too deeply'}") from None
 
 
 def parse(text: str) -> Iterator[Item]:
-    """pyproject.toml."""
+    """Yield the items of a pyproject.toml."""
     yield from placed(text, _pyproject(load_toml(text)))
 
 
 def parse_pipfile(text: str) -> Iterator[Item]:
-    """Pipfile."""
+    """Yield the items of a Pipfile."""
     document = load_toml(text)
     yield from placed(text, _pipfile(document))
 
@@ -57,7 +57,7 @@ def _requirements(value: Any) -> Pairs:
             for item in requirement_line(requirement, 0, None):
                 yield item.name if isinstance(item, Dependency) else "", item
         elif not (isinstance(requirement, dict) and set(requirement) == {"include-group"}):
-            yield "", Unread(f"is not understood: {str(requirement)[:80]!r}")
+            yield "", Unread(f"cannot be parsed: {str(requirement)[:80]!r}")
 
 
 def _poetry(poetry: dict[str, Any]) -> Pairs:
@@ -90,12 +90,12 @@ def _pipfile(document: dict[str, Any]) -> Pairs:
 
 
 def _constraints(table: Any) -> Pairs:
-    """Names to versions, as Poetry and Pipenv write them: a text, a table, or a list of tables."""
+    """Yield dependencies from a table of names and versions as Poetry and Pipenv write it: each a text, a table or a list of tables."""
     for name, value in _table(table).items():
         if name.lower() == "python":
             continue
         if name.isascii() and not NAMES[PYPI].match(name):
-            yield "", Unread(f"{name[:80]!r} is no name of a package")
+            yield "", Unread(f"{name[:80]!r} is not a package name")
             continue
         for one in value if isinstance(value, list) else [value]:
             wanted = one.get("version", "") if isinstance(one, dict) else one
@@ -105,7 +105,7 @@ def _constraints(table: Any) -> Pairs:
                 exact = _EXACT.match(wanted)
                 yield name, Dependency(PYPI, name, exact[1] if exact else None, 0, 0, "" if exact else wanted[:100])
             else:
-                yield "", Unread(f"the version of {name[:80]!r} is not understood")
+                yield "", Unread(f"the version of {name[:80]!r} cannot be parsed")
 
 
 def _addressed(name: str, table: dict[str, Any]) -> Pairs:
@@ -115,7 +115,7 @@ def _addressed(name: str, table: dict[str, Any]) -> Pairs:
 
 
 def _sources(value: Any, option: str, skip: str = "") -> Pairs:
-    """Further indexes. Poetry's only, primary source takes the place of the default one, which is no danger."""
+    """Yield additional indexes. A single primary source of Poetry replaces the default index and poses no risk."""
     for source in value if isinstance(value, (list, tuple)) else ():
         url = _table(source).get("url")
         if isinstance(url, str) and skip not in (source.get("priority"), source.get("name")) and source.get("priority") != "explicit":

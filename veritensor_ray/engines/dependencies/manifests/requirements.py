@@ -1,4 +1,4 @@
-"""requirements.txt and lines in its language, as pip reads them; what is not understood is said line by line, nothing is followed."""
+"""Parses requirements.txt and single lines in its syntax, as pip does. Lines it cannot parse are reported; includes are not followed."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _PATH = re.compile(r"(?:\.{0,2}/|\.{1,2}\Z|~/|[A-Za-z]:\\|file:)|.*\.(?:whl|zip|
 
 
 def parse(text: str) -> Iterator[Item]:
-    """Every requirement, index and line that says nothing to us. Raises Unparsable for what is no text."""
+    """Yield every requirement, index and unparsed line. Raises Unparsable for binary data."""
     if "\0" in text:
-        raise Unparsable("it holds zero bytes: this is no list of requirements")
+        raise Unparsable("it contains zero bytes, so it is not a list of requirements")
     for line, start, logical in _logical(text):
         yield from requirement_line(logical, start, line)
 
 
 def _logical(text: str) -> Iterator[tuple[int, int, str]]:
-    """Number, place and text of each line, continuations joined in place: as many characters as there were, so that offsets hold."""
+    """Yield number, offset and text of each logical line. Joining continuations keeps the number of characters, so offsets stay valid."""
     at, number, parts, first, begin = 0, 0, "", 0, 0
     for raw in text.splitlines(keepends=True):
         number += 1
@@ -53,7 +53,7 @@ def _logical(text: str) -> Iterator[tuple[int, int, str]]:
         at += len(raw)
         comment = _COMMENT.search(line)
         if comment is None and line.endswith("\\"):
-            if len(parts) < 16 * _LONGEST:  # what is longer is cut, and then not understood
+            if len(parts) < 16 * _LONGEST:  # a longer line is cut, and then fails to parse
                 parts += line[:-1] + " " * (len(raw) - len(line) + 1)
             continue
         yield first, begin, parts + (line if comment is None else line[: comment.start()])
@@ -63,7 +63,7 @@ def _logical(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def requirement_line(text: str, start: int, line: int | None) -> Iterator[Item]:
-    """What one logical line asks for; `start` is where it stands."""
+    """Yield the items of one logical line, which begins at `start`."""
     stripped = text.strip()
     if not stripped:
         return
@@ -80,7 +80,7 @@ def _option(text: str, at: int, line: int | None) -> Iterator[Item]:
     value = ((match[2] if match[1] else match[4]) or "").strip().strip("\"'") if match else ""
     if name in _INDEXES:
         if name in ("-i", "--index-url", "--pypi-url") and not value.lower().startswith("http:"):
-            return  # one index in place of another is how a closed network works
+            return  # a single index that replaces the default is how a closed network works
         yield Index(name, value, at, at + len(text))
     elif name in _INCLUDES:
         if not followed_by_itself(value):
@@ -88,11 +88,11 @@ def _option(text: str, at: int, line: int | None) -> Iterator[Item]:
     elif name in _EDITABLE:
         yield from _requirement(value, at + text.find(value), line)
     elif name not in _HARMLESS:
-        yield Unread(f"option {name[:60]!r} is not known", line)
+        yield Unread(f"option {name[:60]!r} is unknown", line)
 
 
 def followed_by_itself(path: str) -> bool:
-    """Whether an included file is one that this engine reads anyway, where the corpus holds it."""
+    """Return whether this engine reads an included file anyway, if it is in the corpus."""
     from veritensor_ray.engines.dependencies.manifests import named
 
     if _URL.match(path) or path.startswith(("/", "~")) or "\\" in path or ".." in path.split("/"):
@@ -124,16 +124,16 @@ def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
         elif _PATH.match(text.partition(" ")[0]):
             yield from _direct(text.partition(" ")[0], at)
         else:
-            yield Unread(f"is not understood: {text[:80]!r}", line)
+            yield Unread(f"cannot be parsed: {text[:80]!r}", line)
         return
     if NAMES[PYPI].match(found.name):
         yield from_requirement(found, at)
     else:
-        yield Unread(f"is not understood: {text[:80]!r}", line)
+        yield Unread(f"cannot be parsed: {text[:80]!r}", line)
 
 
 def _foreign(text: str, at: int) -> Dependency | None:
-    """A requirement whose name has letters that no package's name has: no index knows it, but it may pass for a name that one knows."""
+    """Parse a requirement whose name has letters that no package name may have: no index has it, but it may imitate a name that exists."""
     name = _FOREIGN.match(text)
     if name is None or name[0].isascii():
         return None
@@ -145,7 +145,7 @@ def _foreign(text: str, at: int) -> Dependency | None:
 
 
 def from_requirement(found: Requirement, at: int) -> Dependency:
-    """A dependency of a parsed requirement, whose name stands at `at`."""
+    """Return the dependency for a parsed requirement whose name begins at `at`."""
     exact = [one.version for one in found.specifier if one.operator in ("==", "===") and not one.version.endswith(".*")]
     version = exact[0] if len(set(exact)) == 1 else None
     return Dependency(PYPI, found.name, version, at, at + len(found.name), str(found.specifier), found.url)
@@ -161,7 +161,7 @@ def _is_marker(text: str) -> bool:
 
 
 def _direct(url: str, at: int) -> Iterator[Dependency]:
-    """A package at an address or path; its name, where the address tells it. A folder of the project itself is no dependency."""
+    """Yield a package at an address or path, named if the address contains its name. A folder of the project itself is not a dependency."""
     egg, remote = _EGG.search(url), _URL.match(url) is not None and not url.lower().startswith("file:")
     name, version = (egg[1], None) if egg else _from_file_name(re.split(r"[#?]", url)[0].rsplit("/", 1)[-1])
     if name is None and not remote:

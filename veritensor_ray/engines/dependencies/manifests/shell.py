@@ -1,4 +1,4 @@
-"""Commands that install packages, in scripts, Dockerfiles and cells of notebooks: `pip install x`, `%pip install x`, `npm install x`."""
+"""Parses install commands in scripts, Dockerfiles and notebook cells: `pip install x`, `%pip install x`, `npm install x`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMAND = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _WORD = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|(?:\\\r?\n|\s)+|[^\s"\'\\]+|\\')
-# Options whose value is the next word. What is not here is taken for a switch.
+# Options whose value is the next word. Any other option counts as a switch.
 _VALUED = """
     -r --requirement -c --constraint -i --index-url --extra-index-url -f --find-links --trusted-host -t --target --prefix --root --src
     --cache-dir --proxy --python --platform --python-version --implementation --abi --timeout --retries --progress-bar --no-binary
@@ -33,7 +33,7 @@ _VARIABLE = re.compile(r"[$`{}]")
 
 
 def parse(text: str) -> Iterator[Item]:
-    """What the commands of a script install. Words that a shell or Python fills in later are not read: nobody knows them yet."""
+    """Yield the packages that a script's commands install. Words with variables are skipped, because their values are unknown."""
     if not HINT.search(text):
         return
     for match in _COMMAND.finditer(text):
@@ -45,7 +45,7 @@ def parse(text: str) -> Iterator[Item]:
 
 
 def _words(text: str, at: int) -> Iterator[tuple[str, int]]:
-    """Words with their places, quotes taken off; up to a comment."""
+    """Yield the words before any comment, without quotes, each with its offset."""
     word, start, place = "", 0, 0
     for match in _WORD.finditer(text):
         part, place = match[0], match.start()

@@ -1,1 +1,1 @@
-"""What readers of several families share; nothing here reads a file by itself."""
+"""Code that readers of several families share. Nothing here reads a file by itself."""

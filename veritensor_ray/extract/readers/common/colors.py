@@ -1,17 +1,17 @@
-"""Colours, and whether two of them look the same; it knows no style."""
+"""Colors, and whether two of them look the same."""
 
 from __future__ import annotations
 
 Color = tuple[float, float, float, float]  # red, green, blue from 0 to 255; opacity from 0 to 1
 BLACK: Color = (0.0, 0.0, 0.0, 1.0)
 WHITE: Color = (255.0, 255.0, 255.0, 1.0)
-_NEAR = 20  # of 255, in every channel
-_NEAR_WHITE = 0xF4  # in a document of Office
+_NEAR = 20  # out of 255, in every channel
+_NEAR_WHITE = 0xF4  # in an Office document
 _FAINT = 0.1
 
 
 def over(top: Color, ground: Color | None) -> Color | None:
-    """What is seen of a colour that lies on another; None where that is not known."""
+    """The visible color of `top` on `ground`; None if that is not known."""
     if top[3] >= 1:
         return top
     if ground is None:
@@ -21,7 +21,7 @@ def over(top: Color, ground: Color | None) -> Color | None:
 
 
 def same(ink: Color | None, paper: Color | None) -> bool:
-    """Whether nobody can read `ink` on `paper`; what is not known can be read."""
+    """Whether `ink` is unreadable on `paper`. Unknown colors count as readable."""
     if ink is None:
         return False
     if ink[3] <= _FAINT:
@@ -31,7 +31,7 @@ def same(ink: Color | None, paper: Color | None) -> bool:
 
 
 def near_white(color: str) -> bool:
-    """Whether a colour of six hexadecimal digits, as documents of Office have them, cannot be told from white paper."""
+    """Whether a color of six hexadecimal digits, as Office documents write it, cannot be distinguished from white paper."""
     try:
         return len(color) == 6 and all(int(color[i : i + 2], 16) >= _NEAR_WHITE for i in (0, 2, 4))
     except ValueError:

@@ -1,4 +1,4 @@
-"""OLE files as what they are, a tree of streams: Office's old documents and messages of Outlook; it knows no stream's content."""
+"""OLE files as a tree of streams: old Office documents and Outlook messages. It does not interpret the streams."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from veritensor_ray.extract.source import Source
 
 _STREAM = bounds.OLE_STREAM
 _STREAMS = bounds.OLE_STREAMS
-_TIMES = 8  # some streams are looked at more than once
+_TIMES = 8  # some streams are read more than once
 _UNSEEKABLE = bounds.UNSEEKABLE
 
 
 class Compound:
-    """An OLE file whose streams are read whole, each within a bound."""
+    """An OLE file whose streams are read whole, each within a limit."""
 
     def __init__(self, source: Source) -> None:
         file = source.file
@@ -39,15 +39,15 @@ class Compound:
                 warnings.simplefilter("ignore")
                 self._ole: Any = olefile.OleFileIO(file)
                 self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
-        except Exception as error:  # noqa: BLE001  # the library raises whatever a hostile file makes it
-            raise as_read_error(error, "not a whole OLE file") from None
+        except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions for hostile files
+            raise as_read_error(error, "not a complete OLE file") from None
         if not self.paths:
-            raise ReadError("not a whole OLE file: it holds no streams")
+            raise ReadError("not a complete OLE file: it holds no streams")
         if len(self.paths) > _STREAMS:
-            raise LimitExceeded("ole_streams", f"an OLE file of {len(self.paths)} streams")
+            raise LimitExceeded("ole_streams", f"an OLE file with {len(self.paths)} streams")
 
     def open(self, path: str) -> bytes:
-        """A stream. Raises ReadError, and LimitExceeded for one that is larger than its file or than the bound."""
+        """The content of a stream. Raises ReadError, and LimitExceeded for one that is larger than its file or the limit."""
         size = self._size_of(path)
         if size > self._size:
             raise ReadError(f"{shown(path)} claims to be larger than its file")
@@ -56,7 +56,7 @@ class Compound:
             self._copies.add(size)
         self._read += size
         if self._read > _TIMES * self._size + _STREAM:
-            raise LimitExceeded("ole_stream_bytes", "the streams share their bytes: together they are many times as large as the file")
+            raise LimitExceeded("ole_stream_bytes", "the streams share their bytes: together they are many times larger than the file")
         if size > _STREAM:
             raise LimitExceeded("ole_stream_bytes", f"{shown(path)} is larger than {_STREAM} bytes")
         try:
@@ -72,5 +72,5 @@ class Compound:
 
 
 def shown(path: str) -> str:
-    """A path whose control characters are left out, as names of streams begin with one."""
+    """A path without control characters, since names of streams may begin with one."""
     return "".join(c for c in path if c.isprintable())

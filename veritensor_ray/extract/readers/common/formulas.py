@@ -1,4 +1,4 @@
-"""Spreadsheet formulas that do more than calculate: start programs, fetch addresses, carry data away; it knows no file format."""
+"""Recognizes spreadsheet formulas that do more than calculate: they start programs, fetch addresses or send data away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 FIRST = frozenset("=+-@\t\r\n＝＋－＠")
-# Signs and a number, name or bracket at once behind them; a list item has a blank there and is no formula.
+# Signs directly followed by a number, name or bracket. A list item has a blank there and is not a formula.
 _FORMULA = re.compile(r"[=＝](?![=＝])|[+\-@＋－＠]+[\w.$(\"']")
 _TOPIC = re.compile(r"\|\s*(?:'[^'\n]{0,2000}(?:''[^'\n]{0,1000}){0,4}'|[^\s!|'\"]{1,1000})!\S")
 _DDE_CALL = re.compile(r"\bDDE\(\s*[\"']", re.IGNORECASE)
@@ -15,15 +15,15 @@ _FUNCTIONS = re.compile(
     r"\b(?:WEBSERVICE|IMPORT(?:XML|DATA|FEED|HTML|RANGE)|CALL|EXEC|REGISTER(?:\.ID)?|FOPEN|FWRITE|SQL\.REQUEST|SEND\.KEYS)\(", re.IGNORECASE
 )
 _LINK = re.compile(r"\b(?:HYPERLINK|IMAGE|RTD)\(", re.IGNORECASE)
-# Something other than a fixed text in the address: a cell whose content goes along.
+# The address contains more than fixed text: the content of a cell is sent along.
 _CARRIES = re.compile(r"\b(?:HYPERLINK|IMAGE)\([^)]{0,500}(?:&|\bCONCAT(?:ENATE)?\()", re.IGNORECASE)
-_LONGEST = 8192  # characters of a formula that spreadsheet programs take
+_LONGEST = 8192  # maximum length in characters of a formula that spreadsheet programs accept
 _BARS = 16
 _first = itemgetter(0)
 
 
 def cell_notice(text: str) -> str | None:
-    """What the text of a cell does where a spreadsheet program takes it for a formula; None for nothing worse than a sum."""
+    """The notice for the text of a cell that a spreadsheet program would take for a formula; None if it is harmless."""
     if text[:1] not in FIRST or not ("(" in text or "|" in text):
         return None
     body = text[:_LONGEST].strip()
@@ -35,7 +35,7 @@ def cell_notice(text: str) -> str | None:
 
 
 def formula_notice(formula: str) -> str | None:
-    """The same for what is a formula already: a link is ordinary there unless it carries data."""
+    """The same for text that is known to be a formula; there, a link is normal unless it carries data."""
     body = formula[:_LONGEST]
     if _is_dde(body):
         return "dde"
@@ -47,7 +47,7 @@ def formula_notice(formula: str) -> str | None:
 
 
 def _is_dde(body: str) -> bool:
-    """A program and what it is told, as in =cmd|'/C calc'!A0."""
+    """Whether the formula calls a program with arguments, as in =cmd|'/C calc'!A0."""
     at = body.find("|")
     for _ in range(_BARS):
         if at < 0:
@@ -59,7 +59,7 @@ def _is_dde(body: str) -> bool:
 
 
 def cell_notices(texts: Sequence[str]) -> list[str | None] | None:
-    """The notices of many cells, none of them empty; None where no cell has one. Nearly all tables are done with the first line."""
+    """The notices of many non-empty cells, or None if no cell has one. The first line settles nearly all tables."""
     if ("(" not in (joined := "".join(texts)) and "|" not in joined) or FIRST.isdisjoint(map(_first, texts)):
         return None
     found = [cell_notice(text) if text[0] in FIRST and ("(" in text or "|" in text) else None for text in texts]

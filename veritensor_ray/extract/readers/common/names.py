@@ -1,8 +1,8 @@
-"""Sets of names, written as a text; it knows none of them."""
+"""Sets of names, written as one string."""
 
 from __future__ import annotations
 
 
 def names(text: str) -> frozenset[str]:
-    """The words of a text."""
+    """The set of words in a string."""
     return frozenset(text.split())

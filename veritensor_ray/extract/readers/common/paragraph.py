@@ -1,4 +1,4 @@
-"""Pieces of source text to one text as a reader sees it, with the way back to every character; it knows no markup."""
+"""Joins pieces of source text into one text as a reader sees it, with a map back to every source character."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from veritensor_ray.origins import Origin, cut_origins
 
-_new = tuple.__new__  # an origin without the detour over its class: there is one for each line of a page
+_new = tuple.__new__  # creates an origin without the overhead of its class, since there is one for each line of a page
 Emit = Callable[[str, list[Origin], int], None]
 _REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+;?)")
 # In an attribute, a name without its semicolon is part of an address: ?a=1&copy=2
 _IN_VALUE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9A-Fa-f]++;?|[A-Za-z][A-Za-z0-9]{1,31}+(?:;|(?![=\w])))")
-_ODD = re.compile(r"[\t\r\f][ \t\r\f]*+| [ \t\r\f]++")  # white space within a line that is more than a blank
+_ODD = re.compile(r"[\t\r\f][ \t\r\f]*+| [ \t\r\f]++")  # white space within a line other than a single blank
 _DOUBLE = re.compile("  ")
 _WHITE = " \t\n\r\f"
 _LENGTH = 1 << 18
@@ -24,8 +24,8 @@ _unescaped = functools.lru_cache(4096)(html.unescape)
 
 
 def decoded_reference(reference: str) -> str:
-    """The characters that `&...;` stands for; an unknown name stands for itself."""
-    if len(reference) > 34:  # leading zeros without end: no number that Python has to parse
+    """The characters that `&...;` stands for. An unknown name stands for itself."""
+    if len(reference) > 34:  # endless leading zeros: not a number that Python should parse
         digits = reference[2:].rstrip(";")
         value = (digits[1:] if digits[0] in "xX" else digits).lstrip("0")
         reference = f"&#{'x' if digits[0] in 'xX' else ''}{value or '0'};" if len(value) < 8 else "\ufffd"
@@ -33,12 +33,12 @@ def decoded_reference(reference: str) -> str:
 
 
 def decoded_value(raw: str) -> str:
-    """The text of an attribute's value, for one who does not ask where it stands."""
+    """The text of an attribute's value, without its origins."""
     return value_text(raw, 0, 0)[0] if "&" in raw else raw
 
 
 def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
-    """The text of an attribute's value."""
+    """The text of an attribute's value, with its origins."""
     if "&" not in raw or len(raw) > _LENGTH:
         return raw, [_new(Origin, (0, start, start + len(raw), line))]
     found: list[tuple[str, list[Origin]]] = []
@@ -49,9 +49,9 @@ def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
 
 
 class Paragraph:
-    """Collects pieces in their order and gives them off as one text; a very long one in parts that overlap.
+    """Collects pieces in order and emits them as one text; a very long text comes in overlapping parts.
 
-    `emit` gets the text, its origins, and how many of its characters are not in the next part as well.
+    `emit` receives the text, its origins, and the number of its characters that the next part does not repeat.
     """
 
     __slots__ = ("_at", "_emit", "_end", "_line", "_origins", "_parts", "_space", "_start", "_whole", "size")
@@ -64,12 +64,12 @@ class Paragraph:
         self._parts: list[str] = []
         self._origins: list[Origin] = []
         self._at = self._start = self._line = 0  # of the run that may still grow
-        self._end = -1  # of that run in the file; -1: there is none
+        self._end = -1  # the end of that run in the file; -1 if there is no run
         self._space: tuple[int, int, bool | None] | None = None
         self.size = 0
 
     def flow(self, raw: str, start: int, line: int) -> None:
-        """Source text in which white space is as good as one space."""
+        """Add source text in which any white space counts as one space."""
         if "&" in raw:
             self.add(raw, start, line, self._words)
         elif "\n" in raw:
@@ -78,16 +78,16 @@ class Paragraph:
             self._one_line(raw, start, line)
 
     def keep(self, raw: str, start: int, line: int) -> None:
-        """Source text whose white space stays."""
+        """Add source text whose white space is preserved."""
         self.add(raw, start, line, self.keep_all)
 
     def keep_all(self, raw: str, start: int, line: int) -> None:
-        """Source text in which nothing stands for anything else."""
+        """Add source text literally: nothing in it is decoded."""
         if raw:
             self.plain(raw, start, line)
 
     def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None], reference: re.Pattern[str] = _REFERENCE) -> None:
-        """Source text: references, of which stray ampersands are none, and what `take` makes of the text between them."""
+        """Add source text: decode its references, and let `take` handle the text between them. Stray ampersands are not references."""
         at, breaks = 0, "\n" in raw
         for found in reference.finditer(raw):
             begin, end = found.span()
@@ -136,7 +136,7 @@ class Paragraph:
                 self._space = start + begin, line, False
                 at = end
             self.plain(words[at:], start + at, line)
-        elif self._end == start and self._space is None and self.size + len(words) <= _LENGTH:  # it continues what is there
+        elif self._end == start and self._space is None and self.size + len(words) <= _LENGTH:  # continues the current run
             self._parts.append(words)
             self._end = start + len(words)
             self.size += len(words)
@@ -146,7 +146,7 @@ class Paragraph:
             self._space = start + len(words), line, False
 
     def space(self, start: int, line: int) -> None:
-        """A space that the source does not have, if there is none yet."""
+        """Add a space that is not in the source, unless there is one already."""
         self._blank(start, line, None)
 
     def _blank(self, start: int, line: int, breaks: bool | None) -> None:
@@ -154,7 +154,7 @@ class Paragraph:
             self._space = (start, line, breaks)
 
     def plain(self, text: str, start: int, line: int) -> None:
-        """Characters of the file as they are."""
+        """Add characters of the file unchanged."""
         if self._space is not None:
             self._put_space()
         if self._end != start:
@@ -169,7 +169,7 @@ class Paragraph:
             self._overflow()
 
     def shown(self, text: str, start: int, end: int, line: int) -> None:
-        """Characters that stand for `[start, end)` of the file."""
+        """Add characters that stand for `[start, end)` of the file."""
         if self._space is not None:
             self._put_space()
         if self._end >= 0:
@@ -182,7 +182,7 @@ class Paragraph:
             self._overflow()
 
     def _put_space(self) -> None:
-        """The first of some white space stands for all of it."""
+        """Let the first character of some white space stand for all of it."""
         if self._space is None:
             return
         start, line, breaks = self._space
@@ -199,7 +199,7 @@ class Paragraph:
         self._end = start + 1
         self._parts.append(" ")
         self.size += 1
-        if breaks:  # what follows is in another line
+        if breaks:  # the following text is on another line
             self._close()
 
     def _close(self) -> None:
@@ -216,7 +216,7 @@ class Paragraph:
         self._parts, self._origins, self.size = [text[first:]], cut_origins(origins, text, first, len(text)), len(text) - first
 
     def end(self) -> None:
-        """Give off what there is."""
+        """Emit the collected text."""
         if self.size:
             self._close()
             self._emit("".join(self._parts), self._origins, self.size)

@@ -1,4 +1,4 @@
-"""Readable strings in bytes of any format; it knows none."""
+"""Finds readable strings in arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _READABLE_16 = re.compile(rb"(?:[\t\n\r\x20-\x7e]\x00){24,}")
 
 
 def readable(data: bytes) -> Iterator[str]:
-    """Runs of at least 24 characters, in UTF-8 and in UTF-16."""
+    """Yield runs of at least 24 characters, in UTF-8 and in UTF-16."""
     for run in _READABLE.finditer(data.decode("utf-8", "replace")):
         yield run[0]
     if b"\x00" in data:

@@ -1,4 +1,4 @@
-"""What stands behind the end of what a format knows of a file; it knows no format."""
+"""Data after the end of a file's own format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veritensor_ray.extract.streams import Pieces, Window
 
 
 def behind(file: BinaryIO, end: int) -> Iterator[Member]:
-    """What stands behind the end of a format's own bytes in a file that is no stream: nothing that a program would read, so it may hide."""
+    """Yield the data after the end of a format in a seekable file. No program would read it, so it may be hidden there."""
     size = file.seek(0, io.SEEK_END) if file.seekable() else 0
     if size > end:
         yield Member(f"bytes {end}-{size}", cast("BinaryIO", Pieces(Window(file, end, size - end).pieces())), opaque=True)

@@ -1,4 +1,4 @@
-"""Arrow strings that may not be the UTF-8 that Arrow takes them for; it knows no format."""
+"""Repairs Arrow strings that may not be the valid UTF-8 that Arrow expects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 
 def utf8(texts: pa.Array) -> tuple[pa.Array, int]:
-    """The texts, and how many of them had to be mended: Parquet does not say that its strings are valid UTF-8."""
+    """The repaired texts, and how many had to be repaired: Parquet does not guarantee that its strings are valid UTF-8."""
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:

@@ -1,4 +1,4 @@
-"""Texts of different views, collected to blocks of bounded size; it knows no format."""
+"""Collects texts of different views into blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from veritensor_ray.extract.source import Item
 from veritensor_ray.origins import Origin
 from veritensor_ray.segments import Block
 
-_CHARS = 4 << 20  # of a block; a text and the origin of a piece of it count as some more
+_CHARS = 4 << 20  # per block; each text and each origin adds a fixed number
 _TEXT, _ORIGIN = 1024, 64
 
 
 class _View:
-    """Texts of one view."""
+    """The collected texts of one view."""
 
     __slots__ = ("columns", "notices", "origins", "owned", "room", "texts")
 
@@ -27,7 +27,7 @@ class _View:
 
 
 class Writer:
-    """What a reader of marked-up text has found; `part` names the one that texts belong to now, `ready` is for the reader to give out."""
+    """The output of a reader of marked-up text. `part` is that of the texts added next; the reader yields the blocks in `ready`."""
 
     def __init__(self, via: str | None = None, part: str | None = None) -> None:
         self._via, self.part = via, part
@@ -43,7 +43,7 @@ class Writer:
         owned: int | None = None,
         notice: str | None = None,
     ) -> None:
-        """A text; what is only white space is none."""
+        """Add a text, unless it is only white space."""
         if not text or text.isspace():
             return
         key = view, self.part
@@ -60,7 +60,7 @@ class Writer:
             self._give(key)
 
     def source(self, view: str, text: str, start: int, line: int, column: str | None = None, notice: str | None = None) -> None:
-        """A text that is the file's own characters."""
+        """Add a text that consists of the file's own characters."""
         self.add(view, text, [Origin(0, start, start + len(text), line)], column, None, notice)
 
     def _give(self, key: tuple[str, str | None]) -> None:
@@ -79,12 +79,12 @@ class Writer:
         )
 
     def drain(self) -> Iterator[Item]:
-        """What is ready."""
+        """Yield the blocks that are ready."""
         ready, self.ready = self.ready, []
         yield from ready
 
     def rest(self) -> Iterator[Item]:
-        """All that is left."""
+        """Yield everything that is left."""
         for key in list(self._buckets):
             self._give(key)
         yield from self.drain()

@@ -1,1 +1,1 @@
-"""Readers of archives: what is in them comes out as members, what is wrong with them as notices. None extracts to a path."""
+"""Readers of archives: their contents become members, their irregularities notices. Nothing is extracted to a path."""

@@ -1,11 +1,11 @@
-"""What names and link targets in an archive would do to a program that extracts them; it knows no archive format."""
+"""Judges what names and link targets in an archive would do to a program that extracts them."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 
-# Most names have none of this.
+# Most names match none of this.
 _SUSPECT = re.compile(
     r"\.\.|^[/\\]|^[A-Za-z]:|[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]|(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)",
     re.IGNORECASE,
@@ -13,7 +13,7 @@ _SUSPECT = re.compile(
 _DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|$)|\\\\|//")
 _DECEPTIVE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _RESERVED = re.compile(r"(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)", re.IGNORECASE)
-# What an absolute link has to lead to before it is more than a picture of a root file system.
+# The targets that make an absolute link suspicious even in an image of a root file system.
 _PRIVATE = re.compile(
     r"^/+(?:etc/(?:passwd|shadow|gshadow|sudoers)|root/|home/[^/]+/|proc/[^/]+/(?:environ|mem|root|cwd)|var/run/secrets|run/secrets|dev/[sv]d)"
     r"|/\.(?:ssh|aws|kube|docker|gnupg|netrc|env|git-credentials|bash_history)(?:/|$)"
@@ -21,7 +21,7 @@ _PRIVATE = re.compile(
 
 
 def hazards(name: str) -> list[str]:
-    """Notices for a name in an archive."""
+    """The notice kinds for a name in an archive."""
     if not _SUSPECT.search(name):
         return []
     found = []
@@ -29,7 +29,7 @@ def hazards(name: str) -> list[str]:
         found.append("unsafe-path")
     elif name[0] in "/\\":
         found.append("absolute-path")
-    if _DECEPTIVE.search(name.removesuffix("Icon\r")):  # the name of a folder's icon on a Mac
+    if _DECEPTIVE.search(name.removesuffix("Icon\r")):  # the name of a folder icon on macOS
         found.append("deceptive-name")
     if _RESERVED.search(name):
         found.append("reserved-name")
@@ -37,7 +37,7 @@ def hazards(name: str) -> list[str]:
 
 
 def leaves(path: str, base: str = "") -> bool:
-    """Whether a relative path, taken from folder `base` of the archive, ends up outside of the archive."""
+    """Whether a relative path, starting in folder `base` of the archive, ends outside the archive."""
     depth = 0
     for part in [*re.split(r"[/\\]", base), *re.split(r"[/\\]", path)]:
         if part == "..":
@@ -50,7 +50,7 @@ def leaves(path: str, base: str = "") -> bool:
 
 
 def link_hazard(name: str, target: str, hard: bool = False) -> str | None:
-    """The notice for a link: a hard one is taken from the archive's root, a symbolic one from its own folder."""
+    """The notice kind for a link. A hard link is resolved from the archive's root, a symbolic one from its own folder."""
     if _PRIVATE.search(target) or _DRIVE.match(target):
         return "unsafe-link"
     if target[:1] in ("/", "\\"):

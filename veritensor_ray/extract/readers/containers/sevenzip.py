@@ -1,4 +1,4 @@
-"""7z archives: members in order, a solid folder decoded once; nothing is written anywhere."""
+"""Reads 7z archives: members in order, each solid folder decoded once, nothing written to disk."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LINK = 4096
 
 
 def read_7z(source: Source) -> Iterator[Item]:
-    """A member for each file; folders that cannot be decoded are gaps."""
+    """Yield a member for each file. Folders that cannot be decoded become gaps."""
     return _SevenZip(source).items()
 
 
 class _Share:
-    """A file's part of what comes out of a folder, with its checksum."""
+    """The part of a folder's output that is one file, with its checksum."""
 
     def __init__(self, whole: Pieces, size: int) -> None:
         self._whole, self.left, self.crc = whole, size, 0
@@ -36,7 +36,7 @@ class _Share:
         while self.left:
             piece = self._whole.read1(min(self.left, PIECE))
             if not piece:
-                raise EOFError("its folder ends early")
+                raise EOFError("the folder that holds it ends early")
             self.left -= len(piece)
             self.crc = zlib.crc32(piece, self.crc)
             yield piece
@@ -52,7 +52,7 @@ class _SevenZip:
         try:
             found = listing(self._file, self._limits.members, self._budget)
         except Encrypted:
-            self._report.notice("encrypted-member", "the names of the files, too, are encrypted")
+            self._report.notice("encrypted-member", "the names of the files are encrypted too")
             self._report.gap("encrypted", code=ReasonCode.ENCRYPTED)
             yield from self._report.rest()
             return
@@ -60,14 +60,14 @@ class _SevenZip:
         for file in found.files:
             self._report.name(file.name)
             if file.stream:
-                yield from self._content(file, *next(parts, (ReadError("its data is in no folder"), FolderPart(0, None))))
+                yield from self._content(file, *next(parts, (ReadError("no folder holds its data"), FolderPart(0, None))))
             elif not file.folder:
                 yield Member(file.name, io.BytesIO())
             yield from self._report.take()
         yield from self._report.rest()
 
     def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, FolderPart]]:
-        """For each file with data the stream that it is the next part of, or why there is none."""
+        """For each file with data: the stream whose next part it is, or the reason why it cannot be read."""
         for folder in folders:
             whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget))
             for part in folder.parts:
@@ -89,7 +89,7 @@ class _SevenZip:
                 self._link(file.name, data)
             else:
                 yield Member(file.name, cast("BinaryIO", data))
-            if data.error is None:  # else who read it knows
+            if data.error is None:  # otherwise whoever reads the member sees the error
                 self._pass(data)
         except LimitExceeded:
             raise
@@ -97,8 +97,8 @@ class _SevenZip:
             self._report.gap(str(error), file.name, code=error.reason_code)
         else:
             if not share.left and part.crc is not None and share.crc != part.crc:
-                self._report.notice("bad-checksum", f"{file.name}: its checksum is not that of its data")
-                self._report.gap("its checksum is not that of its data", file.name)
+                self._report.notice("bad-checksum", f"{file.name}: its checksum does not match its data")
+                self._report.gap("its checksum does not match its data", file.name)
 
     def _link(self, name: str, data: Pieces) -> None:
         target = data.read(_LINK).decode("utf-8", "replace")
@@ -106,6 +106,6 @@ class _SevenZip:
             self._report.notice(kind, f"{name} -> {target}")
 
     def _pass(self, data: Pieces) -> None:
-        """Decode what nobody read: the next file stands behind it."""
+        """Decode data that nobody read, because the next file follows it."""
         while data.read1(PIECE):
             pass

@@ -1,4 +1,4 @@
-"""What a 7z archive's data went through, undone a bounded piece at a time: the coders of a folder, one behind the other; it knows no header."""
+"""Undoes the coders of a 7z folder, one after the other, a bounded piece at a time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ AES = b"\x06\xf1\x07\x01"
 
 
 class Coder(NamedTuple):
-    """A step of the way from packed to plain bytes."""
+    """One step from packed to plain bytes."""
 
     method: bytes
     properties: bytes
-    size: int = 0  # of what comes out
+    size: int = 0  # of the output
 
 
 def _lzma1(properties: bytes, size: int) -> Decoder:
@@ -36,7 +36,7 @@ def _lzma2(properties: bytes, size: int) -> Decoder:
 
 
 class _Branch:
-    """A filter for machine code; it knows from the size where the end is."""
+    """A filter for machine code, which needs the size to find the end."""
 
     unused_data = b""
 
@@ -58,7 +58,7 @@ class _Branch:
 
 
 class _Delta:
-    """Each byte is the difference to the one `distance` bytes before it."""
+    """Restores bytes that are stored as the difference from the one `distance` bytes before."""
 
     unused_data = b""
     needs_input = True
@@ -85,7 +85,7 @@ class _Copy:
         return data
 
 
-# Each has an old name and a short one.
+# Each method has an old and a short identifier.
 _BRANCHES: dict[bytes, Callable[[int], Any]] = {
     **dict.fromkeys((b"\x03\x03\x01\x03", b"\x04"), bcj.BCJDecoder),
     **dict.fromkeys((b"\x03\x03\x02\x05", b"\x05"), bcj.PPCDecoder),
@@ -96,7 +96,7 @@ _BRANCHES: dict[bytes, Callable[[int], Any]] = {
 }
 _ZSTD = b"\x04\xf7\x11\x01"
 _COPY, _DELTA = b"\x00", b"\x03"
-_OF_EQUAL_SIZE = frozenset((_COPY, _DELTA, *_BRANCHES))  # of what goes in and what comes out
+_OF_EQUAL_SIZE = frozenset((_COPY, _DELTA, *_BRANCHES))  # methods whose output has the size of their input
 METHODS: dict[bytes, Callable[[bytes, int], Decoder]] = {
     _COPY: lambda properties, size: _Copy(),
     b"\x21": _lzma2,
@@ -105,13 +105,13 @@ METHODS: dict[bytes, Callable[[bytes, int], Decoder]] = {
     b"\x04\x01\x08": lambda properties, size: Inflate(),
     b"\x04\x01\x09": lambda properties, size: Inflate64(),
     b"\x04\x02\x02": lambda properties, size: bz2.BZ2Decompressor(),
-    _ZSTD: lambda properties, size: Inflate(),  # see `_step`: frames are no single decoder
+    _ZSTD: lambda properties, size: Inflate(),  # handled in `_step`, since one decoder handles only one frame
     **{method: lambda properties, size, make=make: _Branch(make, size) for method, make in _BRANCHES.items()},  # type: ignore[misc]
 }
 
 
 def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget) -> Iterator[bytes]:
-    """What the coders, the first to be applied first, make of packed bytes. Raises LimitExceeded."""
+    """Apply the coders, in order, to packed bytes. Raises LimitExceeded."""
     pieces: Iterator[bytes] = iter(())
     try:
         for coder in coders:
@@ -121,7 +121,7 @@ def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget)
             read = Pieces(pieces).read1
         yield from pieces
     except (IndexError, OverflowError) as error:
-        raise Malformed(f"a coder has damaged properties: {error}") from None
+        raise Malformed(f"the properties of a coder are damaged: {error}") from None
 
 
 def _step(coder: Coder, read: Callable[[int], bytes]) -> Iterator[bytes]:

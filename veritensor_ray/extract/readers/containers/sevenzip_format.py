@@ -1,4 +1,4 @@
-"""The 7z format: its header, bounded and checked before it is believed; it knows no reader.
+"""The 7z format: its header, bounded and validated before it is trusted.
 
 Written from the format's public description (7zFormat.txt of the LZMA SDK).
 """
@@ -19,14 +19,14 @@ from veritensor_ray.extract.streams import Pieces, Window
 from veritensor_ray.reasons import ReasonCode
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
-_HEADER = bounds.ARCHIVE_HEADER  # bytes, as stored and as decoded
+_HEADER = bounds.ARCHIVE_HEADER  # in bytes, both stored and decoded
 _CODERS = 8  # in a folder
 _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, _SIZES, _COUNTS = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
 
 
 class FolderPart(NamedTuple):
-    """A file's share of a folder."""
+    """The part of a folder's output that is one file."""
 
     size: int
     crc: int | None
@@ -34,7 +34,7 @@ class FolderPart(NamedTuple):
 
 @dataclass(slots=True)
 class Folder:
-    """A packed stream and its coders, the first to be applied first. `parts` stand in it one after the other."""
+    """A packed stream and its coders, in the order in which they are applied. `parts` follow each other in its output."""
 
     coders: list[Coder]
     simple: bool
@@ -45,11 +45,11 @@ class Folder:
 
     @property
     def size(self) -> int:
-        """Of all that comes out."""
+        """The size of the folder's whole output."""
         return self.coders[-1].size
 
     def problem(self) -> ReadError | None:
-        """Why it cannot be decoded, if it cannot."""
+        """The reason why the folder cannot be decoded, or None."""
         if any(coder.method == AES for coder in self.coders):
             return Encrypted("encrypted")
         unknown = next((coder.method.hex() for coder in self.coders if coder.method not in METHODS), None)
@@ -59,7 +59,7 @@ class Folder:
 
 
 class ArchivedFile(NamedTuple):
-    """An entry. `stream`: it has data in a folder; `folder`: it is one, or a mark that a file was deleted."""
+    """An entry. `stream`: it has data in a folder; `folder`: it is a folder, or marks a deleted file."""
 
     name: str
     stream: bool
@@ -68,21 +68,21 @@ class ArchivedFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What the header says."""
+    """The contents of the header."""
 
     folders: list[Folder]
     files: list[ArchivedFile]
 
 
 class _Cursor:
-    """Reads numbers from bytes; an IndexError says that there are not enough."""
+    """Reads numbers from bytes. Raises IndexError if there are not enough."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def take(self, size: int) -> bytes:
         if size < 0 or self.at + size > len(self.data):
-            raise IndexError("header ends early")
+            raise IndexError("the header ends early")
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -90,7 +90,7 @@ class _Cursor:
         return self.take(1)[0]
 
     def number(self) -> int:
-        """As many bytes follow as the first has leading ones; its other bits are the highest."""
+        """Read a number. The leading ones of its first byte say how many bytes follow; its other bits are the highest ones."""
         first, mask, value = self.byte(), 0x80, 0
         for i in range(8):
             if not first & mask:
@@ -100,10 +100,10 @@ class _Cursor:
         return value
 
     def count(self, bytes_each: float = 1) -> int:
-        """A number of things, each of which takes room in what is left."""
+        """Read a count of items, each of which needs room in the remaining bytes."""
         value = self.number()
         if value * bytes_each > len(self.data) - self.at:
-            raise Malformed("the header counts more things than it can hold")
+            raise Malformed("the header counts more items than it can hold")
         return value
 
     def bits(self, count: int) -> list[bool]:
@@ -118,7 +118,7 @@ class _Cursor:
 
 
 def listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
-    """The header of an archive. Raises ReadError; Encrypted where even the names need a password."""
+    """Read the header of an archive. Raises ReadError; Encrypted if even the names need a password."""
     try:
         return _listing(file, members, budget)
     except (IndexError, ValueError, EOFError, lzma.LZMAError, zlib.error) as error:
@@ -135,12 +135,12 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     if not length:
         return Listing([], [])
     if 32 + offset + length > size:
-        raise ReadError("the archive ends early: its header, which stands at the end, is missing")
+        raise ReadError("the archive ends early: its header, which belongs at the end, is missing")
     _bounded(length)
     data = Window(file, 32 + offset, length).read(length)
     if zlib.crc32(data) != crc:
         raise ReadError("the header is damaged: its checksum is wrong")
-    for _ in range(4):  # a header may be packed, and that again
+    for _ in range(4):  # a header may be packed several times
         cursor = _Cursor(data)
         kind = cursor.byte()
         if kind == _HEADER_ID:
@@ -148,7 +148,7 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
         if kind != _ENCODED:
             break
         data = _decoded(file, cursor, budget)
-    raise ReadError("the header is of an unknown kind")
+    raise ReadError("the header has an unknown type")
 
 
 def _bounded(length: int) -> None:
@@ -159,14 +159,14 @@ def _bounded(length: int) -> None:
 def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
     folders = _streams(cursor)
     if not folders:
-        raise Malformed("packed header without data")
+        raise Malformed("the packed header has no data")
     folder = folders[0]
     if problem := folder.problem():
         raise problem
     _bounded(folder.size)
     data = Pieces(unpacked(file, folder, budget)).read(folder.size)
     if len(data) < folder.size or (folder.crc is not None and zlib.crc32(data) != folder.crc):
-        raise Malformed("its packed form does not decode")
+        raise Malformed("it cannot be unpacked")
     return data
 
 
@@ -178,7 +178,7 @@ def _header(cursor: _Cursor, members: int) -> Listing:
             folders = _streams(cursor)
         elif kind == _FILES:
             files = _files(cursor, members)
-        elif kind == 2:  # properties of the archive, of which none are in use
+        elif kind == 2:  # properties of the archive, none of which are in use
             while cursor.byte():
                 cursor.take(cursor.number())
         else:
@@ -209,7 +209,7 @@ def _streams(cursor: _Cursor) -> list[Folder]:
 
 
 def _place(folders: list[Folder], used: list[int], start: int, sizes: list[int]) -> None:
-    """Packed streams stand one after the other, in the order of the folders that use them."""
+    """Assign the packed streams, which follow each other in the order of the folders that use them."""
     at = 0
     for folder, count in zip(folders, used, strict=True):
         mine = sizes[at : at + count]
@@ -234,13 +234,13 @@ def _pack(cursor: _Cursor) -> tuple[int, list[int]]:
 
 def _unpack(cursor: _Cursor) -> tuple[list[Folder], list[int]]:
     if cursor.byte() != _FOLDER:
-        raise Malformed("no folders")
+        raise Malformed("the list of folders is missing")
     count = cursor.count(2)
     if cursor.byte():
-        raise Malformed("folders stand elsewhere")
+        raise Malformed("the folders are stored outside the header")
     raw = [_coders(cursor) for _ in range(count)]
     if cursor.byte() != _SIZES:
-        raise Malformed("no sizes")
+        raise Malformed("the sizes are missing")
     folders = []
     for coders, order, outputs, _ in raw:
         sizes = [cursor.number() for _ in range(outputs)]
@@ -256,13 +256,15 @@ def _unpack(cursor: _Cursor) -> tuple[list[Folder], list[int]]:
 
 
 def _coders(cursor: _Cursor) -> tuple[list[Coder], list[int] | None, int, int]:
-    """Coders as they are listed; the order in which they are applied, None unless each has one stream in and one out; how many
-    streams come out and how many packed ones go in.
+    """Read the coders of a folder.
+
+    Returns the coders as listed; the order in which they are applied (None unless each has one input and one output); the number of output
+    streams; and the number of packed input streams.
     """
     coders, inputs, outputs = [], 0, 0
     count = cursor.number()
     if not 0 < count <= _CODERS:
-        raise Malformed(f"a folder with {count} coders")
+        raise Malformed(f"a folder has {count} coders")
     for _ in range(count):
         flags = cursor.byte()
         method = cursor.take(flags & 15)
@@ -271,7 +273,7 @@ def _coders(cursor: _Cursor) -> tuple[list[Coder], list[int] | None, int, int]:
         coders.append(Coder(method, properties))
         inputs, outputs = inputs + ins, outputs + outs
         if max(inputs, outputs) > 4 * _CODERS or flags & 0x80:
-            raise Malformed("a folder with too many streams")
+            raise Malformed("a folder has too many streams")
     bonds = {cursor.number(): cursor.number() for _ in range(outputs - 1)}
     packed = inputs - len(bonds)
     if packed > 1:
@@ -281,31 +283,31 @@ def _coders(cursor: _Cursor) -> tuple[list[Coder], list[int] | None, int, int]:
 
 
 def _order(count: int, bonds: dict[int, int]) -> list[int]:
-    """`bonds` leads from a coder to the one that its input comes from; the first has none."""
+    """The order of the coders. `bonds` maps a coder to the one that its input comes from; the first coder is not in it."""
     after = {source: coder for coder, source in bonds.items()}
     order = [i for i in range(count) if i not in bonds][:1]
     while order and order[-1] in after and len(order) < count:
         order.append(after[order[-1]])
     if len(order) != count or len(set(order)) != count or max(order) >= count:
-        raise Malformed("coders are not a chain")
+        raise Malformed("the coders do not form a chain")
     return order
 
 
 def _divide(cursor: _Cursor, folders: list[Folder]) -> None:
-    """The files in each folder: all sizes but the last, and the checksums that the folder's own does not give."""
+    """Divide each folder into files: all sizes except the last are listed, as are the checksums that the folder's own does not provide."""
     counts = [1] * len(folders)
     kind = cursor.byte()
     if kind == _COUNTS:
         counts = [cursor.number() for _ in folders]
         if sum(counts) > _HEADER // 4:
-            raise Malformed("too many files")
+            raise Malformed("the header lists too many files")
         kind = cursor.byte()
     sizes: list[list[int]] = []
     for folder, count in zip(folders, counts, strict=True):
         some = [cursor.number() for _ in range(count - 1)] if kind == _SIZE else [0] * (count - 1)
         sizes.append([*some, folder.size - sum(some)] if count else [])
         if count and sizes[-1][-1] < 0:
-            raise Malformed("files are larger than their folder")
+            raise Malformed("the files are larger than their folder")
     if kind == _SIZE:
         kind = cursor.byte()
     known = [folder.crc is not None and count == 1 for folder, count in zip(folders, counts, strict=True)]
@@ -331,7 +333,7 @@ def _files(cursor: _Cursor, members: int) -> list[ArchivedFile]:
             files = inner.bits(sum(empty))
         elif kind == _NAMES:
             if inner.byte():
-                raise Malformed("names stand elsewhere")
+                raise Malformed("the names are stored outside the header")
             names = inner.data[1:].decode("utf-16-le", "replace").split("\x00", count)[:count]
         elif kind == _ATTRIBUTES:
             known = inner.all_or_bits(count)
@@ -346,5 +348,5 @@ def _files(cursor: _Cursor, members: int) -> list[ArchivedFile]:
 
 
 def unpacked(file: BinaryIO, folder: Folder, budget: Budget) -> Iterator[bytes]:
-    """What comes out of a folder, in bounded pieces."""
+    """Yield the output of a folder in bounded pieces."""
     return chain(folder.coders, Window(file, folder.start, folder.packed).read, budget)

@@ -1,4 +1,4 @@
-"""Tar archives of every dialect (v7, ustar, GNU, PAX, sparse): regular files come out as members, links and devices as notices."""
+"""Reads tar archives of every dialect (v7, ustar, GNU, PAX, sparse): regular files become members, links and devices notices."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from veritensor_ray.extract.readers.containers.tar_format import (
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces, Window
 
-_EXTENDED = bounds.TAR_HEADER  # a path has 4096 bytes at most
+_EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
 _ZEROS = bytes(PIECE)
 _LINKS = {"1": True, "2": False}
 _DEVICES = "346"
 
 
 def read_tar(source: Source) -> Iterator[Item]:
-    """Members in their order; what comes behind the end mark, too. Raises ReadError where no header stands."""
+    """Yield the members in order, including any after the end marker. Raises ReadError if a header is missing."""
     return _Tar(source).items()
 
 
 @dataclass(slots=True)
 class _Next:
-    """What extended headers say of the entry behind them."""
+    """The values that extended headers set for the next entry."""
 
     records: dict[str, str]
     sparse: list[tuple[int, int]]
@@ -77,7 +77,7 @@ class _Tar:
             raise error
 
     def _header(self) -> TarHeader | None:
-        """The next header; None at the end of the file."""
+        """The next header, or None at the end of the file."""
         self._file.seek(self._at)
         block = self._file.read(BLOCK)
         if block and not block.strip(b"\x00"):
@@ -86,22 +86,22 @@ class _Tar:
             self._file.seek(self._at)
             block = self._file.read(BLOCK)
         if not block and self._at and not self._ended:
-            self._report.gap("the archive has no end mark: it may be cut off")
+            self._report.gap("the archive has no end marker: it may be cut off")
         if not block:
             return None
         found = header(block)
         if found is None and self._at and len(block) < BLOCK:
-            raise TarError(f"the archive ends early: of the header at byte {self._at} there are {len(block)} bytes")
+            raise TarError(f"the archive ends early: the header at byte {self._at} has only {len(block)} bytes")
         if found is None:
-            raise TarError(f"no header at byte {self._at}" if self._at else "not a tar archive")
+            raise TarError(f"no tar header at byte {self._at}" if self._at else "not a tar archive")
         if self._ended:
             self._ended = False
-            self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries behind the end mark")
+            self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries after the end marker")
         self._at += BLOCK
         return found
 
     def _skip_zeros(self) -> None:
-        """To the first block that is not all zeros."""
+        """Move to the first block that is not all zeros."""
         window = Window(self._file, self._at, self._size - self._at)
         while data := window.read(PIECE):
             if data != _ZEROS[: len(data)]:
@@ -134,10 +134,10 @@ class _Tar:
                 raise TarError(f"the archive ends in the middle of {name[:300]}")
 
     def _extend(self, found: TarHeader) -> None:
-        """Take in a header that is about the entry behind it, or about all of them."""
+        """Apply a header that describes the next entry, or all of them."""
         start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
         if found.size > _EXTENDED:
-            self._report.gap(f"an extended header of more than {_EXTENDED} bytes is not read", bound="tar_header")
+            self._report.gap(f"an extended header of more than {_EXTENDED} bytes was not read", bound="tar_header")
             if self._at > self._size:
                 raise TarError("the archive ends in the middle of an extended header")
             return
@@ -170,11 +170,11 @@ def _number(value: str | None, otherwise: int) -> int:
 
 
 def _spread(window: Window, parts: list[tuple[int, int]], size: int, budget: Budget) -> Iterator[bytes]:
-    """A sparse file: its parts at their places, zeros between them, which are made here."""
+    """Yield a sparse file: its parts at their offsets, with zeros generated between them."""
     at = 0
     for place, length in [*parts, (size, 0)]:
         if place < at:
-            raise ReadError("the map of a sparse file goes backwards")
+            raise ReadError("the map of a sparse file is out of order")
         yield from budget.pieces(_ZEROS[: place - begin] for begin in range(at, place, PIECE))
         left = length
         while left:

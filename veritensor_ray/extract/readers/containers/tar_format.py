@@ -1,4 +1,4 @@
-"""The tar format: a header, extended headers and maps of sparse files, checked before they are believed; it knows no reader."""
+"""The tar format: a header, extended headers and maps of sparse files, all validated before they are trusted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _RECORD = re.compile(rb"(\d{1,7}) ")
 
 
 class TarError(ReadError):
-    """The archive cannot be read from here on."""
+    """The rest of the archive cannot be read."""
 
 
 class TarHeader(NamedTuple):
-    """One block: a file, a link, or something about the next one. `kind` is its type flag."""
+    """One header block: a file, a link, or a description of the next entry. `kind` is its type flag."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class TarHeader(NamedTuple):
 
 
 def text(raw: bytes) -> str:
-    """A name: UTF-8, or Latin-1 where it is not that."""
+    """A name, decoded as UTF-8 or, if it is not valid, as Latin-1."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -38,7 +38,7 @@ def text(raw: bytes) -> str:
 
 
 def number(field: bytes) -> int | None:
-    """Octal digits, or a big number in base 256; None for what is neither."""
+    """A number in octal digits or in base 256; None for anything else."""
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
     digits = field.replace(b"\x00", b" ").strip()
@@ -48,7 +48,7 @@ def number(field: bytes) -> int | None:
 
 
 def header(block: bytes) -> TarHeader | None:
-    """The header in a block; None where checksum or numbers say that it is none."""
+    """The header in a block; None if its checksum or numbers are invalid."""
     if len(block) < BLOCK:
         return None
     size, told = number(block[124:136]), number(block[148:156])
@@ -64,14 +64,14 @@ def header(block: bytes) -> TarHeader | None:
 
 
 def checked(block: bytes, told: int) -> bool:
-    """Whether the checksum is right; some old programs summed signed bytes."""
+    """Whether the checksum is right. Some old programs summed signed bytes."""
     rest = block[:148] + b" " * 8 + block[156:BLOCK]
     total = sum(rest)
     return total == told or total - 256 * sum(byte > 127 for byte in rest) == told
 
 
 def pax_records(data: bytes) -> tuple[dict[str, str], list[tuple[int, int]]]:
-    """Records of an extended header, each with its length in front, and the map of a sparse file if that is in them."""
+    """The records of an extended header, each of which begins with its length, and the map of a sparse file if they contain one."""
     found: dict[str, str] = {}
     sparse: list[tuple[int, int]] = []
     offset = at = 0
@@ -93,7 +93,7 @@ def pax_records(data: bytes) -> tuple[dict[str, str], list[tuple[int, int]]]:
 
 
 def sparse_map(records: dict[str, str], window: Window) -> list[tuple[int, int]]:
-    """Where the parts of a sparse file belong: in a record, or in lines before its data that fill whole blocks."""
+    """The offsets and sizes of the parts of a sparse file, from a record or from lines before its data, which fill whole blocks."""
     if (listed := records.get("GNU.sparse.map")) is not None:
         values = listed.split(",")
         _few(len(values) // 2)
@@ -124,7 +124,7 @@ def _pairs(values: list[str]) -> list[tuple[int, int]]:
 
 
 def old_sparse(file: BinaryIO, found: TarHeader, at: int) -> tuple[list[tuple[int, int]], int]:
-    """The map in a GNU header and in the blocks behind it, and where the data begins."""
+    """The sparse map in a GNU header and the blocks after it, and the offset of the data."""
     parts = _slots(found.block, 386, 4)
     more = found.block[482]
     file.seek(at)

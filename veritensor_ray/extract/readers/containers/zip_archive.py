@@ -1,4 +1,4 @@
-"""The walk over a zip archive, for readers of archives and of documents alike: its entries, what contradicts itself, what hides between them."""
+"""Walks over a zip archive for readers of archives and documents: its entries, its contradictions, and hidden data between its entries."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from veritensor_ray.extract.zip_format import (
 from veritensor_ray.reasons import ReasonCode
 
 _SHARED = bounds.SHARED_DATA
-_DESCRIPTOR = 24  # bytes behind a streamed entry
+_DESCRIPTOR = 24  # bytes after a streamed entry
 _SIGNED = b"APK Sig Block 42"
 
 
 class NoData(ReadError):
-    """Nobody can read what an entry holds; the message says why."""
+    """The data of an entry cannot be read; the message says why."""
 
 
 class ZipArchive:
-    """The entries of a zip, `more` than may be read or not, with a report of what is wrong with them. `file` is seekable.
+    """The entries of a seekable zip `file`, with a report of its irregularities. `more` says that it has more entries than the limit.
 
-    `directory` is None where there is none: only local headers tell of entries then.
+    `directory` is None if the archive has no central directory: then only local headers describe its entries.
     """
 
     def __init__(self, source: Source, file: BinaryIO | None = None) -> None:
@@ -64,24 +64,24 @@ class ZipArchive:
         known = self.directory.first(self._members + 1) if self.directory else []
         self.more, self.entries = len(known) > self._members, known[: self._members]
         self._overlapping = _overlapping(self.entries)
-        self._judged: set[int] = set()  # entries, by `id`: a document's parts are read more than once
-        self._behind: list[tuple[int, int]] = []  # bytes behind the end of an entry's compressed data
+        self._judged: set[int] = set()  # entries, by `id`, since the parts of a document are read more than once
+        self._behind: list[tuple[int, int]] = []  # bytes after the end of an entry's compressed data
         self._judge_directory()
 
     def _judge_directory(self) -> None:
-        """What the end record and the directory say of each other."""
+        """Compare the end record with the directory."""
         if self.directory is None:
             return
         self._comments.add(self.directory.comment.decode("utf-8", "replace"), "")
         if self.directory.rival:
-            self.report.notice("tampered-archive", "two central directories: programs differ in which one they read")
+            self.report.notice("tampered-archive", "it has two central directories, and programs differ in which one they read")
         if not self.more and len(self.entries) % 0x10000 != self.directory.count % 0x10000:
-            told = f"its end record counts {self.directory.count} entries, its directory {len(self.entries)}"
+            told = f"its end record counts {self.directory.count} entries, but its directory has {len(self.entries)}"
             self.report.notice("tampered-archive", told)
-            self.report.gap("the central directory is damaged or does not hold as many entries as it says")
+            self.report.gap("the central directory is damaged or does not hold as many entries as its end record counts")
 
     def look(self, entry: ZipEntry) -> None:
-        """Report what can be seen of an entry without reading it: its name, its comment, its two headers."""
+        """Report the irregularities of an entry that are visible without reading it: its name, its comment, its two headers."""
         self.report.name(entry.name)
         self._comments.add(entry.comment.decode("utf-8", "replace"), entry.name)
         local = self._local(entry)
@@ -95,12 +95,12 @@ class ZipArchive:
             self.report.notice("device-file", entry.name)
 
     def data(self, entry: ZipEntry) -> Data:
-        """What an entry holds, not read yet. Raises NoData, and LimitExceeded."""
+        """The data of an entry, not read yet. Raises NoData and LimitExceeded."""
         local = self._local(entry)
         if local is None:
-            raise NoData("an entry is not where the directory says")
+            raise NoData("the entry is not where the directory says")
         if id(entry) in self._overlapping and self._shared_left <= 0:
-            raise LimitExceeded("shared_data", "not read: it shares its data with other entries")
+            raise LimitExceeded("shared_data", "it shares its data with other entries and was not read")
         if entry.encrypted and not self._plain(entry, local):
             if id(entry) not in self._judged:
                 self.report.notice("encrypted-member", entry.name)
@@ -111,7 +111,7 @@ class ZipArchive:
         return Data(entry, Window(self._file, local.data, entry.packed))
 
     def judge(self, entry: ZipEntry, data: Data) -> None:
-        """Report what the data of an entry turned out to be, once it was read."""
+        """Report the irregularities of an entry's data after it was read."""
         self._shared_left -= data.size if id(entry) in self._overlapping else 0
         if id(entry) in self._judged:
             return
@@ -121,16 +121,16 @@ class ZipArchive:
             self.report.gap(verdict[1], entry.name)
         local = self._local(entry)
         if local is not None and data.ended and data.end < local.data + entry.packed:
-            self.report.notice("hidden-bytes", f"{entry.name}: bytes behind the end of its compressed data")
+            self.report.notice("hidden-bytes", f"{entry.name}: has bytes after the end of its compressed data")
             self._behind.append((data.end, local.data + entry.packed))
 
     def take(self) -> Iterator[Item]:
-        """What was reported since the last call, and comments where there are many."""
+        """Yield everything reported since the last call, and the comments once there are many."""
         yield from self.report.take()
         yield from self._comments.full()
 
     def rest(self) -> Iterator[Item]:
-        """Entries that only a local header tells of, bytes that belong to nothing, and what is left to report."""
+        """Yield entries that only a local header lists, bytes that belong to nothing, and the rest of the report."""
         for at, end in self._behind:
             yield from self._loose(at, end)
         if self.directory is None:
@@ -146,7 +146,7 @@ class ZipArchive:
         return self._locals[entry.offset]
 
     def _plain(self, entry: ZipEntry, local: Local) -> bool:
-        """Whether an entry that is flagged as encrypted is not: loaders that ignore the flag read it."""
+        """Whether an entry that is flagged as encrypted is not: loaders that ignore the flag can read it."""
         if (local.flags ^ entry.flags) & ENCRYPTED:
             return True
         if entry.method == AES or entry.method not in METHODS or not entry.size:
@@ -159,11 +159,11 @@ class ZipArchive:
             return False
         plain = data.verdict() is None if data.ended else data.size > PIECE
         if plain:
-            self.report.notice("tampered-archive", f"{entry.name}: flagged as encrypted, and is not")
+            self.report.notice("tampered-archive", f"{entry.name}: flagged as encrypted, but it is not")
         return plain
 
     def _hidden(self, start: int, after: int) -> Iterator[Item]:
-        """Whatever stands between the entries, before the first one and behind the end."""
+        """Yield anything between the entries, before the first one and after the end."""
         taken = []
         for entry in self.entries:
             if (local := self._local(entry)) is not None:
@@ -178,12 +178,12 @@ class ZipArchive:
             yield from self._between(at, self.size, ghosts=True)
 
     def _between(self, at: int, end: int, ghosts: bool) -> Iterator[Item]:
-        """Entries that only their local headers tell of, and loose bytes around them."""
+        """Yield entries that only local headers list, and loose bytes around them."""
         loose = at
         while (place := self._headers.find(at, end)) is not None:
             self._tries -= 1
             if self._tries < 0 or self._shared_left <= 0:
-                self.report.gap("too many local headers that are in no directory", bound="members")
+                self.report.gap("too many local headers are missing from the directory", bound="members")
                 break
             local = local_header(self._file, place)
             if local is None or not local.raw or local.data > end:
@@ -196,7 +196,7 @@ class ZipArchive:
             yield from self._loose(loose, end)
 
     def _found(self, entry: ZipEntry, local: Local, end: int, ghost: bool) -> Generator[Item, None, int]:
-        """A member without an entry in the directory; returns where it ends."""
+        """Yield a member that the directory does not list. Returns the offset of its end."""
         self.report.name(entry.name)
         if ghost:
             self.report.notice("ghost-member", entry.name)
@@ -221,7 +221,7 @@ class ZipArchive:
         return data.end if data.ended else local.data
 
     def _loose(self, at: int, end: int) -> Iterator[Item]:
-        """Bytes that are of no entry; records of the format that nothing leads to, zeros and signatures are of no interest."""
+        """Yield bytes that do not belong to any entry. Unreferenced records of the format, zeros and signatures do not matter."""
         end = min(end, self.size)
         at = _behind_records(self._file, at, end)
         if not any(piece.strip(b"\x00") for piece in Window(self._file, at, end - at).pieces()):
@@ -230,7 +230,7 @@ class ZipArchive:
         if self._file.read(len(_SIGNED)) == _SIGNED:
             return
         self._file.seek(0)
-        foreign = at == 0 and self._file.read(2) != b"PK"  # another format in front, which has been read as what it is
+        foreign = at == 0 and self._file.read(2) != b"PK"  # another format in front, which has been read as such
         self.report.notice("archive-prefix" if foreign else "hidden-bytes", f"bytes {at} to {end}")
         if not foreign or not self._front_read:
             yield Member(f"bytes {at}-{end}", cast("BinaryIO", Pieces(Window(self._file, at, end - at).pieces())))
@@ -238,7 +238,7 @@ class ZipArchive:
 
 
 def _overlapping(known: list[ZipEntry]) -> set[int]:
-    """Which entries (by `id`: two may be equal) begin before the end of one before them."""
+    """The entries (by `id`, since two may be equal) that begin before the end of an earlier one."""
     found: set[int] = set()
     reach: int | None = None
     for entry in sorted(known, key=lambda entry: entry.offset):
@@ -250,14 +250,14 @@ def _overlapping(known: list[ZipEntry]) -> set[int]:
 
 
 class _Finder:
-    """Looks for a signature, and remembers what it found: the next search often begins before that."""
+    """Finds a signature and caches the result, since the next search often begins before it."""
 
     def __init__(self, file: BinaryIO, signature: bytes) -> None:
         self._file, self._signature = file, signature
         self._known: tuple[int, int, int | None] | None = None
 
     def find(self, at: int, end: int) -> int | None:
-        """Where it stands next, within `[at, end)`."""
+        """The next offset of the signature within `[at, end)`, or None."""
         if self._known and self._known[0] <= at and self._known[1] == end and (self._known[2] is None or at <= self._known[2]):
             return self._known[2]
         found = self._search(at, end)
@@ -276,7 +276,7 @@ class _Finder:
 
 
 def _behind_records(file: BinaryIO, at: int, end: int) -> int:
-    """The place behind descriptors, directory entries and end records that stand at `at`."""
+    """The offset after any descriptors, directory entries and end records at `at`."""
     while at < end:
         file.seek(at)
         head = file.read(46)

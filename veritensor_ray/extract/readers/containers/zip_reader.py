@@ -1,4 +1,6 @@
-"""Zip archives and what is made of them (wheels, jars, .npz, .keras, torch checkpoints): every entry is a member; links are not followed."""
+"""Reads zip archives and formats based on them (wheels, jars, .npz, .keras, torch checkpoints): every entry is a member; links are not
+followed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _LINK = 4096
 
 
 def read_zip(source: Source) -> Iterator[Item]:
-    """Members in the order of the central directory, then what only a local header or nothing at all tells of."""
+    """Yield the members in the order of the central directory, then entries and bytes that it does not list."""
     archive = ZipArchive(source)
     for entry in archive.entries:
         archive.look(entry)
@@ -33,7 +35,7 @@ def read_zip(source: Source) -> Iterator[Item]:
 
 
 def _content(archive: ZipArchive, entry: ZipEntry, torch: bool) -> Iterator[Item]:
-    """An entry as a member, unless it is a link."""
+    """Yield an entry as a member, unless it is a link."""
     try:
         data = archive.data(entry)
         if stat.S_ISLNK(entry.mode):

@@ -1,1 +1,1 @@
-"""Readers of tables and records: rows with texts in columns, however nested; binary values that are files come out as members."""
+"""Readers of tables and records: rows with strings in columns, however nested. Binary values that are files become members."""

@@ -1,7 +1,7 @@
-"""Parquet and Arrow (Feather): every text leaf of every column, however nested, without a Python object a cell.
+"""Reads Parquet and Arrow (Feather): every text leaf of every column, however nested, without a Python object per cell.
 
-Many rows may share one value: by a dictionary, a run, a view, a prefix. So rows are taken in pieces whose values are some megabytes when
-each row has its own, and all values together may be only so much more than the file.
+Many rows may share one value, by a dictionary, a run, a view or a prefix. Rows are therefore taken in pieces whose values are a few
+megabytes if each row has its own copy, and the total of all values is limited relative to the size of the file.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _BATCH_ROWS = 1024
-_PIECE_ROWS = 65_536  # of a batch that the file itself made: one of no columns may say any number of rows
-_PIECE_BYTES = 8 << 20  # of values that share their bytes, when each row has its own
+_PIECE_ROWS = 65_536  # of a batch as the file defines it; a batch without columns may claim any number of rows
+_PIECE_BYTES = 8 << 20  # of values that share their bytes, counted as if each row had its own
 _UNASKED = bounds.COLUMNS
 
 
 class _Values(Blobs):
-    """What came out of a file so far, on the artifact's account; the binary values are sorted as everywhere."""
+    """Counts the values of a file on the artifact's account; binary values are sorted as in the base class."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.budget, pictures=True)
-        # of a stream the size is not known before its end, and what it expands to is counted where it comes from
+        # the size of a stream is unknown before its end, and its expansion is counted at its decoder
         own = _size(source.file) if source.file.seekable() else int(source.limits.expanded_bytes)
         self._copies = Copies(source.budget, max(_UNASKED, own))
 
     def fitting(self, column: pa.Array) -> int:
-        """How many values of a column of texts or bytes may still be read; fewer than all of them once, and then `exceeded` is to be raised."""
+        """How many values of a text or binary column may still be read. If not all of them, `exceeded` has to be raised afterwards."""
         left = self._copies.left
         with contextlib.suppress(LimitExceeded):
             self._copies.add(column.nbytes)
@@ -51,17 +51,17 @@ class _Values(Blobs):
         return min(int(np.searchsorted(_ends(column), left, side="right")), len(column) - 1)
 
     def exceeded(self) -> LimitExceeded | None:
-        """What ends the reading."""
+        """The error that ends the reading, if the limit was reached."""
         return self._copies.budget.error
 
 
 def _ends(column: pa.Array) -> Any:
-    """Bytes of the texts or binary values up to the end of each."""
+    """The cumulative size in bytes of the strings or binary values."""
     return np.cumsum(pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64) + 4)
 
 
 def _portions(column: pa.Array) -> Iterator[tuple[int, int]]:
-    """Where to cut a column of texts or binary values, so that no piece has more than some megabytes."""
+    """Yield ranges that cut a text or binary column into pieces of at most a few megabytes."""
     if column.nbytes <= _PIECE_BYTES:
         yield 0, len(column)
         return
@@ -81,7 +81,7 @@ def _size(file: BinaryIO) -> int:
 
 
 def read_parquet(source: Source) -> Iterator[Item]:
-    """Row groups one at a time; `row` counts from the beginning of the file also in a part of it."""
+    """Read one row group at a time. `row` counts from the beginning of the file, even in a part of it."""
     blobs = _Values(source)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
@@ -98,7 +98,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
             yield from _metadata(file.schema_arrow.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
-        raise as_read_error(error, "not a whole Parquet file") from None
+        raise as_read_error(error, "not a complete Parquet file") from None
     yield from blobs.gaps()
 
 
@@ -106,7 +106,7 @@ _PIECE = 1 << 20
 
 
 def _batches(file: pq.ParquetFile, shared: Shared, groups: range, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Rows together that are some megabytes, read a few at a time where values may be shared."""
+    """Yield batches of a few megabytes; if values may be shared, only a few rows at a time are decoded."""
     for group in groups:
         step = shared.rows_at_once(group, set(columns), _BATCH_ROWS)
         waiting: list[pa.RecordBatch] = []
@@ -126,22 +126,22 @@ def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def read_arrow_file(source: Source) -> Iterator[Item]:
-    """The Arrow file format, which is also Feather version 2."""
+    """Read the Arrow file format, which is also Feather version 2."""
     yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source))
 
 
 def read_arrow_stream(source: Source) -> Iterator[Item]:
-    """The Arrow streaming format. Its end is eight bytes: what stands behind them is nothing that a program would read."""
+    """Read the Arrow streaming format. Eight bytes mark its end; no program would read anything after them."""
     yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
     rest = 0
     while piece := source.file.read(_PIECE):
         rest += len(piece)
     if rest:
-        yield Gap(f"{rest} bytes behind the end of the stream were not read")
+        yield Gap(f"{rest} bytes after the end of the stream were not read")
 
 
 def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
-    """Batches of rows, and the metadata of the file where there is some."""
+    """Read batches of rows, and the file's metadata if there is any."""
     blobs = _Values(source)
     row = 0
     try:
@@ -154,7 +154,7 @@ def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes,
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
-        raise as_read_error(error, "not a whole Arrow file") from None
+        raise as_read_error(error, "not a complete Arrow file") from None
     yield from blobs.gaps()
 
 
@@ -163,14 +163,14 @@ def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | dict[
     for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
         batch.validate()
         for column in batch.columns:
-            _validate(column)  # offsets in a file are the attacker's numbers
+            _validate(column)  # an attacker controls the offsets in a file
         yield batch
     if reader.schema.metadata:
         yield reader.schema.metadata
 
 
 def _validate(column: pa.Array) -> None:
-    """Raises ArrowInvalid for a column that leads out of its buffers; texts need not be valid UTF-8."""
+    """Raise ArrowInvalid for a column that points outside its buffers. Its strings need not be valid UTF-8."""
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
@@ -185,7 +185,7 @@ def _validate(column: pa.Array) -> None:
 
 
 def _as_bytes(kind: pa.DataType) -> pa.DataType:
-    """The type of the same buffers with bytes in place of texts."""
+    """The type of the same buffers with bytes in place of strings."""
     if kind in _BYTES_OF:
         return _BYTES_OF[kind]
     if pa.types.is_struct(kind):
@@ -233,11 +233,11 @@ def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Ite
         piece = batch.slice(first, _PIECE_ROWS)
         rows = np.arange(row + first, row + first + piece.num_rows, dtype=np.int64)
         for name, column in zip(piece.schema.names, piece.columns, strict=True):
-            yield from _leaves(column, shorten(name), rows, blobs)  # it stands beside every value of a list
+            yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
 
 
 def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Iterator[tuple[pa.Array, str | pa.Array, Any]]:
-    """The same in pieces of some megabytes; `each` is how long the longest value may be."""
+    """Yield the column in pieces of a few megabytes. `each` is the maximum length of a value."""
     step = max(1, _PIECE_BYTES // max(1, each))
     for first in range(0, len(column), step):
         some = path if isinstance(path, str) else path.slice(first, step)
@@ -245,11 +245,12 @@ def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Ite
 
 
 def _longest(values: pa.Array) -> int:
-    """Bytes of the longest of some values, at most."""
+    """An upper limit for the size in bytes of the longest value."""
     if not len(values):
         return 0
     if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
-        lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]  # each leads a view
+        # Every fourth number is the length at the start of a view.
+        lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]
         return int(lengths.max())
     if _is_string(values.type) or _is_binary(values.type):
         return int(pc.max(pc.binary_length(values)).as_py() or 0)
@@ -257,7 +258,7 @@ def _longest(values: pa.Array) -> int:
 
 
 def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
-    """Blocks for the text leaves below `column`; `rows` has the file row of each of its values."""
+    """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         yield from _leaves(column.storage, path, rows, blobs) if _has_text(kind) else ()
@@ -302,7 +303,7 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
 
 
 def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
-    """Texts, or binary values."""
+    """Yield blocks of strings, or the content of binary values."""
     if _is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
         return
@@ -310,17 +311,17 @@ def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> 
     texts, bad = utf8(column.cast(pa.string()).filter(valid))
     yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
     if bad:
-        yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {_first(path)}", count=bad)
+        yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
 
 
 def _as_list(views: pa.Array) -> pa.Array:
-    """The same lists, one behind the other; pyarrow 26's cast from views makes arrays that do not validate."""
+    """The same lists, stored consecutively; pyarrow 26's cast from views makes arrays that do not validate."""
     lengths = pc.fill_null(pc.list_value_length(views), 0).to_numpy()
     return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
 
 
 def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
-    """Each value is of one of several types: the values of one type at a time."""
+    """Read a union column, in which each value has one of several types, one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
         child = column.field(i)
@@ -337,7 +338,7 @@ def _first(path: str | pa.Array) -> str:
 
 
 def _flatten(column: pa.Array, path: str | pa.Array, rows: Any) -> tuple[pa.Array, Any, pa.Array]:
-    """Values of a list column, the file row of each, and its position in its list."""
+    """The values of a list column, the file row of each, and its position in its list."""
     parents = pc.list_parent_indices(column).to_numpy()
     values = pc.list_flatten(column)
     first = np.searchsorted(parents, parents, side="left") if len(parents) else parents

@@ -1,4 +1,4 @@
-"""Avro object container files, as a stream of blocks: the texts and bytes of each record; it knows no schema's meaning."""
+"""Reads Avro object container files as a stream of blocks: the strings and bytes of each record."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from veritensor_ray.segments import Block, Gap
 _LARGEST = bounds.BLOCK
 _HEADER = bounds.AVRO_HEADER
 _PIECE = 1 << 16
-_LAST_ROW = 1 << 62  # what a block says of its records is not trusted
+_LAST_ROW = 1 << 62  # the record counts of blocks are not trusted
 _BATCH_TEXTS, _BATCH_CHARS = 4096, 4 << 20
 _BROKEN = (ValueError, IndexError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException)
 
 
 def read_avro(source: Source) -> Iterator[Item]:
-    """`row` is the number of the record, `column` the path of the field. A block that does not decode costs its records."""
+    """Read the file. `row` is the number of the record, `column` the path of the field.
+
+    A block that does not decode loses only its own records.
+    """
     file = _Avro(source.file)
     header, sync = _header(file)
     yield from _metadata(header, source.via)
@@ -40,7 +43,7 @@ def read_avro(source: Source) -> Iterator[Item]:
     try:
         walk = Compiler().compile(json.loads(header.get("avro.schema", b"")))
     except (ValueError, RecursionError) as error:
-        raise as_read_error(error, "not a whole Avro file: no schema") from None
+        raise as_read_error(error, "not a complete Avro file: no schema") from None
     records = _AvroRecords(walk, codec, source)
     try:
         for count, packed in file.blocks(sync):
@@ -52,13 +55,13 @@ def read_avro(source: Source) -> Iterator[Item]:
     source.counts.rows += records.row
     yield from records.gaps()
     if file.lost:
-        yield Gap(f"{file.lost} places between blocks are damaged; the next block was looked for", count=file.lost)
+        yield Gap(f"{file.lost} places between blocks are damaged; reading continued at the next block", count=file.lost)
     if file.ends_early:
-        raise ReadError(f"Avro file ends inside a block behind record {records.row - 1}")
+        raise ReadError(f"the Avro file ends inside a block after record {records.row - 1}")
 
 
 class _Avro:
-    """The file with a look ahead."""
+    """The file with lookahead."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.data, self.at = file, b"", 0
@@ -66,7 +69,7 @@ class _Avro:
         self.ends_early = False
 
     def fill(self, size: int) -> int:
-        """Have `size` bytes at hand where there are as many; how many there are."""
+        """Buffer at least `size` bytes if the file has as many. Returns the number of buffered bytes."""
         pieces, have = [self.data[self.at :]], len(self.data) - self.at
         while have < size and (more := self._file.read(max(_PIECE, min(size - have, 1 << 20)))):
             pieces.append(more)
@@ -76,7 +79,7 @@ class _Avro:
         return have
 
     def blocks(self, sync: bytes) -> Iterator[tuple[int, bytes]]:
-        """Number of records, and their bytes as they are packed."""
+        """Yield the number of records and the packed bytes of each block."""
         while self.fill(20):
             try:
                 count, at = number(self.data, self.at)
@@ -84,7 +87,7 @@ class _Avro:
             except ValueError:
                 count = size = -1
             if size > _LARGEST and count > 0:
-                raise LimitExceeded("block_bytes", f"Avro block is larger than {_LARGEST} bytes")
+                raise LimitExceeded("block_bytes", f"an Avro block is larger than {_LARGEST} bytes")
             head = at - self.at
             if count < 0 or size < 0:
                 if not self._find(sync):
@@ -101,7 +104,7 @@ class _Avro:
                 return
 
     def _find(self, sync: bytes) -> bool:
-        """Go behind the next mark; False where there is none."""
+        """Move past the next sync marker. Returns False if there is none."""
         self.lost += 1
         while True:
             found = self.data.find(sync, self.at)
@@ -116,7 +119,7 @@ class _Avro:
 
 
 def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
-    """Metadata and the mark between blocks."""
+    """Read the metadata and the sync marker that separates blocks."""
     file.fill(_PIECE)
     size = _PIECE
     while True:
@@ -125,7 +128,7 @@ def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
         except ValueError as error:
             size *= 4
             if size > _HEADER or file.fill(size) < size // 4:
-                raise as_read_error(error, "not a whole Avro file") from None
+                raise as_read_error(error, "not a complete Avro file") from None
 
 
 def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
@@ -149,7 +152,7 @@ def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
 
 
 def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
-    """The schema too: it has names, descriptions and defaults."""
+    """Yield the metadata, including the schema with its names, descriptions and defaults."""
     texts = {key: value.decode("utf-8", "replace") for key, value in header.items() if key != "avro.codec"}
     if texts:
         yield Block(list(texts.values()), column=[key[:256] for key in texts], view="metadata", decoded_via=via)
@@ -164,7 +167,7 @@ class _AvroRecords:
         self.row = 0
 
     def read(self, count: int, packed: bytes) -> Iterator[Item]:
-        """The records of a block; given off with those of others."""
+        """Read the records of a block; their strings are yielded together with those of others."""
         behind = min(self.row + count, _LAST_ROW)
         try:
             data = _UNPACK[self._codec](packed)
@@ -187,11 +190,11 @@ class _AvroRecords:
                 self._found.binary.clear()
             if len(self._rows) + len(self._binary) >= _BATCH_TEXTS or self._waiting > _BATCH_CHARS:
                 yield from self.rest()
-            if at == before:  # records of no size: their number may be anything
+            if at == before:  # records of size zero: their number may be anything
                 break
 
     def rest(self) -> Iterator[Item]:
-        """What waits to be given off."""
+        """Yield everything that is still held back."""
         found, rows, binary = self._found, self._rows, self._binary
         self._found, self._rows, self._binary, self._waiting = RecordTexts(), [], [], 0
         self._bad += found.bad
@@ -200,11 +203,11 @@ class _AvroRecords:
         yield from self._blobs.read(binary, self._source.via)
 
     def gaps(self) -> Iterator[Gap]:
-        """What was wrong with blocks and values."""
+        """Yield gaps for damaged blocks and values."""
         if self._damaged:
-            yield Gap(f"{self._damaged} blocks do not decode; their further records were not read", count=self._damaged)
+            yield Gap(f"{self._damaged} blocks cannot be decoded; the rest of their records was not read", count=self._damaged)
         if self._bad:
-            yield Gap(f"{self._bad} texts are not valid UTF-8; what does not decode was replaced", count=self._bad)
+            yield Gap(f"{self._bad} strings are not valid UTF-8; undecodable bytes were replaced", count=self._bad)
         yield from self._blobs.gaps()
 
 
@@ -213,7 +216,7 @@ def _limited(made: Callable[[], Any]) -> Callable[[bytes], bytes]:
         packer = made()
         data = packer.decompress(packed, _LARGEST)
         if not packer.eof and len(data) >= _LARGEST:
-            raise LimitExceeded("block_bytes", f"Avro block expands to more than {_LARGEST} bytes")
+            raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
         return bytes(data)
 
     return unpack
@@ -222,7 +225,7 @@ def _limited(made: Callable[[], Any]) -> Callable[[bytes], bytes]:
 def _zstandard(packed: bytes) -> bytes:
     data = zstandard.ZstdDecompressor().stream_reader(packed).read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        raise LimitExceeded("block_bytes", f"Avro block expands to more than {_LARGEST} bytes")
+        raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
     return bytes(data)
 
 

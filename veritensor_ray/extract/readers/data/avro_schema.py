@@ -1,4 +1,4 @@
-"""Avro schemas made into functions that walk over encoded records and pick out texts and bytes; it knows no file."""
+"""Compiles Avro schemas into functions that walk over encoded records and pick out strings and bytes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from veritensor_ray.extract.readers.data.protobuf import varint
 
 _NODES = 20_000
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
-_NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes: nothing to read in them
+_NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes that hold no text
 
 Step = Callable[[bytes, int, "RecordTexts"], int]
 
 
 @dataclass(slots=True)
 class RecordTexts:
-    """What one or more records held."""
+    """The strings and bytes found in one or more records."""
 
     texts: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
@@ -36,13 +36,13 @@ class RecordTexts:
 
 
 def number(data: bytes, at: int) -> tuple[int, int]:
-    """A zigzag number and where it ends. ValueError where there is none."""
+    """A zigzag number and the offset after it. Raises ValueError if there is none."""
     value, at = varint(data, at)
     return (value >> 1) ^ -(value & 1), at
 
 
 def stretch(data: bytes, at: int) -> tuple[int, int]:
-    """Where bytes with their length before them begin and end."""
+    """The start and end of bytes that are preceded by their length."""
     size, at = number(data, at)
     if not 0 <= size <= len(data) - at:
         raise Malformed("a value is longer than its block")
@@ -50,7 +50,7 @@ def stretch(data: bytes, at: int) -> tuple[int, int]:
 
 
 class Compiler:
-    """Makes the walk over one schema; named types that hold themselves are entered again by name."""
+    """Compiles one schema. Named types that contain themselves are resolved by name."""
 
     def __init__(self) -> None:
         self._named: dict[str, tuple[Any, str]] = {}
@@ -58,7 +58,7 @@ class Compiler:
         self._nodes = 0
 
     def compile(self, schema: Any, path: str = "", namespace: str = "") -> Step:
-        """ValueError for what is no schema."""
+        """Compile a schema. Raises ValueError if it is invalid."""
         self._nodes += 1
         if self._nodes > _NODES:
             raise Malformed(f"the schema has more than {_NODES} parts")
@@ -67,7 +67,7 @@ class Compiler:
         if isinstance(schema, str):
             return _primitive(schema, path) or self._again(schema, path, namespace)
         if not isinstance(schema, dict):
-            raise Malformed("a type that is neither name, list nor object")  # about the data, not about a caller
+            raise Malformed("a type is neither a name, a list nor an object")  # the data is invalid, not an argument
         kind = schema.get("type")
         if kind == "array":
             return _array(self.compile(schema.get("items"), f"{path}[]"[-256:], namespace))
@@ -91,14 +91,14 @@ class Compiler:
         if schema["type"] == "fixed":
             size = schema.get("size")
             if not isinstance(size, int) or size < 0:
-                raise Malformed("a fixed type without size")
+                raise Malformed("a fixed type has no size")
             return _fixed(size, None if schema.get("logicalType") in _NUMBERS else path)
         entry: list[Step] = []
         around = self._open.get(name)
         self._open[name] = entry
         fields = schema.get("fields")
         if not isinstance(fields, list):
-            raise Malformed("a record without fields")  # about the data, not about a caller
+            raise Malformed("a record has no fields")  # the data is invalid, not an argument
         entry.append(_record([self._field(item, path, namespace) for item in fields]))
         if around is None:
             del self._open[name]
@@ -108,14 +108,14 @@ class Compiler:
 
     def _field(self, item: Any, path: str, namespace: str) -> Step:
         if not isinstance(item, dict):
-            raise Malformed("a field that is not an object")  # about the data, not about a caller
+            raise Malformed("a field is not an object")  # the data is invalid, not an argument
         name = str(item.get("name", ""))
         return self.compile(item.get("type"), (f"{path}.{name}" if path else name)[-256:], namespace)
 
     def _again(self, name: str, path: str, namespace: str) -> Step:
         full = name if name in self._named else f"{namespace}.{name}"
         if full not in self._named:
-            raise Malformed(f"an unknown type {name[:100]}")
+            raise Malformed(f"the type {name[:100]} is unknown")
         if full in self._open:
             entry = self._open[full]
             return lambda data, at, found: entry[0](data, at, found)
@@ -134,7 +134,7 @@ def _long(data: bytes, at: int, _: RecordTexts) -> int:
         if data[at] < 0x80:
             return at + 1
         at += 1
-    raise Malformed("a number without end")
+    raise Malformed("a number has no end")
 
 
 def _string(path: str) -> Step:
@@ -170,7 +170,7 @@ def _union(branches: list[Step]) -> Step:
     def step(data: bytes, at: int, found: RecordTexts) -> int:
         chosen, at = number(data, at)
         if not 0 <= chosen < len(branches):
-            raise Malformed("a union has no such branch")
+            raise Malformed("a value refers to a branch that its union does not have")
         return branches[chosen](data, at, found)
 
     return step
@@ -195,7 +195,7 @@ def _array(item: Step) -> Step:
                 _, at = number(data, at)
             for _ in range(abs(count)):
                 before, at = at, item(data, at, found)
-                if at == before:  # items of no size: their number may be anything
+                if at == before:  # items of size zero: their number may be anything
                     break
 
     return step

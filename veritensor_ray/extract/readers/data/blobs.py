@@ -1,4 +1,4 @@
-"""Binary values of a table or record: text, a file of a known kind, numbers, or something else; it knows no format of tables."""
+"""Sorts binary values of tables and records into text, files of a known type, numbers and others."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TEXTS = 4096
 _SHORTEST_MAGIC, _SHORTEST_FILE = 8, 24  # shorter values match magics of two bytes by chance
 _FEWEST_NUMBERS = 8
 _HEAD = 8192
-_COLUMNS = 50  # with a gap of their own
+_COLUMNS = 50  # columns that get a gap each
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27})
 
 
 class BlobValue(NamedTuple):
-    """A binary value, its row and column, and what it is called as a member."""
+    """A binary value, its row and column, and its name as a member."""
 
     data: bytes
     row: int | None
@@ -36,7 +36,7 @@ class BlobValue(NamedTuple):
 
 
 def as_text(data: bytes) -> str | None:
-    """The value as text, None for what is none: zeros and small numbers are valid UTF-8 too."""
+    """The value as text, or None. Zeros and small numbers are valid UTF-8 too, but are not text."""
     if len(data.translate(None, _CONTROLS)) < 0.9 * len(data):
         return _as_utf16(data)
     try:
@@ -60,7 +60,7 @@ def _as_utf16(data: bytes) -> str | None:
 
 
 def is_numbers(data: bytes) -> bool:
-    """Whether the value is a vector of floats, such as an embedding: each of them of a usual size."""
+    """Whether the value is a vector of floats of ordinary magnitude, such as an embedding."""
     return any(len(data) % width == 0 and len(data) >= _FEWEST_NUMBERS * width and _usual(data, width) for width in (4, 8))
 
 
@@ -71,19 +71,22 @@ def _usual(data: bytes, width: int) -> bool:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether the value is a picture file."""
+    """Whether the value is an image file."""
     return len(data) >= _SHORTEST_FILE and (by_beginning(data[:_HEAD]) or "").startswith("image/")
 
 
 class Blobs:
-    """Sorts binary values: texts in blocks, files as members, pictures too unless they are to be images; the rest is counted by column."""
+    """Sorts binary values: strings become blocks and files become members. Images do too, unless they are to be read as images.
+
+    All other values are counted by column.
+    """
 
     def __init__(self, budget: Budget, pictures: bool = False) -> None:
         self._budget, self._pictures = budget, pictures
         self._unread: Counter[str] = Counter()
 
     def read(self, values: Iterable[BlobValue], via: str | None = None, part: str | None = None) -> Iterator[Item]:
-        """What is to be read of them."""
+        """Yield the blocks and members made from the values."""
         texts: list[tuple[str, BlobValue]] = []
         strings: list[tuple[str, BlobValue]] = []
         images: list[BlobValue] = []
@@ -112,17 +115,17 @@ class Blobs:
         yield from _blocks(texts, strings, images, via, part)
 
     def gaps(self) -> Iterator[Gap]:
-        """What had no reader, a gap a column; ask once."""
+        """Yield a gap for each column whose values had no reader. Call it only once."""
         shown = self._unread.most_common(_COLUMNS)
         for column, count in shown:
             yield Gap(
-                f"{count} binary values have no reader; of those only readable strings were read",
+                f"{count} binary values have no reader; only their readable strings were read",
                 location=f"column {column}"[:200],
                 count=count,
                 coverage="no-reader",
             )
         if rest := sum(self._unread.values()) - sum(count for _, count in shown):
-            yield Gap(f"{rest} binary values in more columns have no reader", count=rest, coverage="no-reader")
+            yield Gap(f"{rest} binary values in other columns have no reader", count=rest, coverage="no-reader")
         self._unread.clear()
 
 

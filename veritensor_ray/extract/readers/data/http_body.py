@@ -1,4 +1,4 @@
-"""HTTP messages as they are stored: the head as text, and the body without chunks and deflate; it opens no connection."""
+"""Decodes stored HTTP messages: the head as text, the body without chunked and deflate encoding. It opens no connection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from veritensor_ray.extract.budget import Budget
 _HEAD_BYTES = 64 << 10
 _PIECE = 1 << 16
 _START = re.compile(rb"HTTP/\d|[A-Z]{3,10} [^ \n]+ HTTP/\d")
-_OWN_MAGIC = ("", "identity", "gzip", "x-gzip", "zstd", "aws-chunked")  # packed bodies that are known by their own first bytes
+_OWN_MAGIC = ("", "identity", "gzip", "x-gzip", "zstd", "aws-chunked")  # compressed bodies that are recognized by their first bytes
 
 
 def head(stream: io.BufferedReader) -> tuple[str, bool]:
-    """First line and fields, and whether the stream begins with such; it then stands behind them."""
+    """The first line and the fields, and whether the stream begins with them; the stream is then positioned after them."""
     if not _START.match(stream.peek(16)[:4096]):
         return "", False
     lines: list[bytes] = []
@@ -29,7 +29,7 @@ def head(stream: io.BufferedReader) -> tuple[str, bool]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Names in lower case and values; of equal names the last, and folded lines joined."""
+    """The fields by lower-case name. The last of equal names wins, and folded lines are joined."""
     found = dict[str, str]()
     name = ""
     for line in text.splitlines():
@@ -43,7 +43,7 @@ def fields(text: str) -> dict[str, str]:
 
 
 def decoded(stream: io.BufferedReader, about: dict[str, str], budget: Budget) -> tuple[BinaryIO, str | None]:
-    """The body, and the name of a coding that it still has and nobody here can undo."""
+    """The body, and the name of a content coding that it still has because this package cannot undo it."""
     body = stream
     if about.get("transfer-encoding", "").lower().endswith("chunked") and _chunk_size(stream.peek(32)[:32].partition(b"\n")[0]) is not None:
         body = io.BufferedReader(_Chunked(body), _PIECE)
@@ -59,7 +59,7 @@ def _chunk_size(line: bytes) -> int | None:
 
 
 class _Chunked(io.RawIOBase):
-    """The body without the lines between its chunks; from a line that is none of these on, as it stands."""
+    """The body without the lines between its chunks. From an invalid chunk line on, it is returned unchanged."""
 
     def __init__(self, inner: io.BufferedReader) -> None:
         self._inner, self._left, self._rest = inner, 0, b""
@@ -68,7 +68,7 @@ class _Chunked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         if not self._left and not self._plain and not self._done:
             self._next_chunk()
         if self._rest:
@@ -84,7 +84,7 @@ class _Chunked(io.RawIOBase):
 
     def _next_chunk(self) -> None:
         line = self._inner.readline(_PIECE)
-        if line in (b"\r\n", b"\n"):  # the end of the chunk before
+        if line in (b"\r\n", b"\n"):  # the end of the previous chunk
             line = self._inner.readline(_PIECE)
         size = _chunk_size(line)
         if size is None:
@@ -94,7 +94,7 @@ class _Chunked(io.RawIOBase):
 
 
 class _Inflated(io.RawIOBase):
-    """A deflated body, with or without the header of zlib; one that is neither as it stands."""
+    """A deflated body, with or without a zlib header. A body that is neither is returned unchanged."""
 
     def __init__(self, inner: io.BufferedReader, budget: Budget) -> None:
         self._inner, self._budget, self._started = inner, budget, False
@@ -104,7 +104,7 @@ class _Inflated(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         if not self._started:
             self._packer, self._started = _inflater(self._inner.peek(2)), True
         data, ended = b"", False
@@ -122,7 +122,7 @@ class _Inflated(io.RawIOBase):
         try:
             data = self._packer.decompress(self._data, size)
         except zlib.error as error:
-            raise ReadError(f"deflated body is damaged: {error}") from None
+            raise ReadError(f"the deflated body is damaged: {error}") from None
         self._data = self._packer.unused_data if self._packer.eof else self._packer.unconsumed_tail
         self._budget.add(len(data))
         return bytes(data)

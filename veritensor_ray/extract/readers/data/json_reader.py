@@ -1,4 +1,4 @@
-"""JSON documents (streamed) and JSON lines: every string with its path; row is the index in the outermost array or the line."""
+"""Reads JSON documents (streamed) and JSON lines: every string with its path. `row` is the index in the outermost array, or the line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_ITEM = ("end_map", "end_array")
 
 
 class Collector:
-    """Strings with paths and rows, given off as blocks of bounded size."""
+    """Collects strings with paths and rows into blocks of bounded size."""
 
     def __init__(self, via: str | None, lines: bool = False) -> None:
         self._via, self._lines = via, lines
@@ -40,7 +40,7 @@ class Collector:
         self._size = 0
 
     def add(self, text: str, path: str, row: int | None) -> bool:
-        """Whether it is full now."""
+        """Add a string. Returns whether the collector is full."""
         self._texts.append(text)
         self._paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
         self._rows.append(row)
@@ -52,16 +52,16 @@ class Collector:
         return self._size >= _CHARS or len(self._texts) >= _ROWS
 
     def take(self) -> Iterator[Block]:
-        """What was collected since the last call."""
+        """Yield what was collected since the last call."""
         if self._texts:
-            # the line of a JSON line is its row, counted from one
+            # the line of a JSON line is its row plus one
             lines = [row + 1 for row in self._rows if row is not None] if self._lines else None
             yield Block(self._texts, row=self._rows, column=self._paths, line=lines, decoded_via=self._via)
         self._clear()
 
 
 class _Utf8(io.RawIOBase):
-    """A text stream in any encoding as UTF-8 bytes, which is what the JSON parser reads."""
+    """Converts a text stream in any encoding to UTF-8 bytes, which the JSON parser needs."""
 
     def __init__(self, source: Source) -> None:
         self._pieces = decoded(source.file, source.kind.encoding or "utf-8")
@@ -70,7 +70,7 @@ class _Utf8(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         while not self._rest:
             text, _ = next(self._pieces, ("", 0))
             if not text:
@@ -83,7 +83,7 @@ class _Utf8(io.RawIOBase):
 
 
 def read_json(source: Source) -> Iterator[Block | Gap]:
-    """A JSON document in bounded memory; duplicate keys are all read. What does not parse is read as plain text instead."""
+    """Read a JSON document in bounded memory, including all values of duplicate keys. Invalid JSON is read as plain text instead."""
     source.file.read(source.kind.bom)
     if (small := _small(source)) is not None:
         yield from small
@@ -96,7 +96,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
                 yield block
                 continue
             kept.append(block)
-            if len(kept) > 16:  # a big document: what was read so far stands, even if the rest does not parse
+            if len(kept) > 16:  # a big document: everything read so far is kept, even if the rest cannot be parsed
                 yield from kept
                 kept = None
     except LimitExceeded as error:
@@ -104,7 +104,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
             yield from kept or ()
             raise
         problem, bound = str(error), error.bound
-    except ReadError:  # what came out of the stream before it broke is read all the same
+    except ReadError:  # the data that came before the stream broke is still read
         yield from kept or ()
         raise
     except (ijson.JSONError, UnicodeDecodeError) as error:
@@ -122,7 +122,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
 
 
 def _small(source: Source) -> list[Block] | None:
-    """The strings of a small document; None for one that is not small, or not quite right: then the stream says what is wrong."""
+    """The strings of a small document, or None if the document is large or irregular; the streaming parser then reports the problem."""
     if source.kind.encoding != "utf-8" or not source.file.seekable():
         return None
     begin = source.file.tell()
@@ -140,17 +140,19 @@ def _small(source: Source) -> list[Block] | None:
 
 
 def _is_blank(source: Source) -> bool:
-    """Whether there is nothing in it that could be lost."""
+    """Whether the source is empty or blank, so that nothing can be lost."""
     source.file.seek(0)
     return all(not piece.strip(_BLANK) for piece in iter(lambda: source.file.read(_PIECE), b""))
 
 
 def _strings(source: Source) -> Iterator[Block]:
-    """Paths are built here and only for texts: ijson's own prefixes grow with the depth, before any bound on it can be checked."""
+    """Stream the strings. Paths are built here and only for strings: ijson's own prefixes grow with the depth before any limit on it can be
+    checked.
+    """
     stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
     collector = Collector(source.via)
-    here, around = "", list[str]()  # the path of the next value, and those of the containers around it
-    row, is_array, outermost = -1, False, False  # the last: whether the next value is one of the outermost array
+    here, around = "", list[str]()  # the path of the next value, and the paths of the containers around it
+    row, is_array, outermost = -1, False, False  # the last one: whether the next value is an item of the outermost array
     try:
         for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
             if event == "map_key":
@@ -174,7 +176,7 @@ def _strings(source: Source) -> Iterator[Block]:
                     here += "[]" if event == "start_array" and len(around) > 1 else ""
                     outermost = is_array and len(around) == 1
                     if len(around) > source.limits.json_depth:
-                        raise LimitExceeded("json_depth", f"JSON is nested deeper than {source.limits.json_depth}")
+                        raise LimitExceeded("json_depth", f"the JSON is nested deeper than {source.limits.json_depth} levels")
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
         yield from collector.take()
         raise
@@ -183,17 +185,17 @@ def _strings(source: Source) -> Iterator[Block]:
 
 
 def read_jsonl(source: Source) -> Iterator[Block | Gap]:
-    """One JSON value a line. A line that does not parse is read as plain text, and said."""
+    """Read one JSON value per line. A line that cannot be parsed is read as plain text and reported."""
     source.file.read(source.kind.bom)
     collector = Collector(source.via, lines=True)
     broken: list[int] = []
     row = -1
     damage: list[ReadError] = []
     bad = [0]
-    for row, line in enumerate(_lines(source, damage, bad)):  # the last number is the count
+    for row, line in enumerate(_lines(source, damage, bad)):  # the last number is also the count
         if line and not line.isspace():
             try:
-                # a line of RFC 7464 begins with a record separator
+                # in RFC 7464, a line begins with a record separator
                 _walk(value_of(line.lstrip("\x1e")), "", row, collector, source.limits.json_depth)
             except (ValueError, RecursionError):
                 broken.append(row)
@@ -206,17 +208,17 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     if broken:
         yield Gap(f"lines that are not valid JSON, read as plain text: {len(broken)}", location=f"row {broken[0]}", count=len(broken))
     if bad[0]:
-        yield Gap(f"{bad[0]} places do not decode as {source.kind.encoding} and were replaced")
+        yield Gap(f"{bad[0]} characters could not be decoded as {source.kind.encoding} and were replaced")
     if damage:
         raise damage[0]
 
 
 def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[str]:
-    """Lines without their ends; where the stream breaks, what came out of it before, and `damage` has the reason.
+    """Yield lines without their ends. If the stream breaks, everything before is yielded and `damage` receives the reason.
 
-    `bad` has the number of places that did not decode.
+    `bad` receives the number of characters that could not be decoded.
     """
-    rest: list[str] = []  # pieces of a line that has not ended: joined once, or a line without end would take quadratic time
+    rest: list[str] = []  # pieces of an unfinished line, joined once: otherwise an endless line would take quadratic time
     try:
         for text, bad[0] in decoded(source.file, source.kind.encoding or "utf-8"):
             first, *more = text.split("\n")
@@ -232,7 +234,7 @@ def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[
 
 
 def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
-    """Objects arrive as tuples of pairs, so that a key given twice is read twice."""
+    """Collect the strings of a value. Objects are tuples of pairs, so that both values of a duplicate key are read."""
     kind = type(value)
     if len(path) > LONGEST_PATH:
         path = shorten(path)

@@ -1,4 +1,4 @@
-"""A small JSON document, parsed at once: its strings with paths and rows, as those of the stream are; it knows no encoding but UTF-8."""
+"""Parses a small UTF-8 JSON document at once and collects its strings with the same paths and rows as the streaming reader."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 
-SMALL = 1 << 16  # bytes: more of them as objects cost memory, and Python's search for rings among them more time than is saved
-LONG_KEY = 24  # a key this long is read as text: it can carry an order as well as any value
+# In bytes. As objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves.
+SMALL = 1 << 16
+LONG_KEY = 24  # keys at least this long are read as text, since they can carry instructions as well as any value
 NESTED = frozenset({list, tuple})
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which the two parsers take differently
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair, which the two parsers treat differently
 
 
 def _refused(name: str) -> Any:
@@ -23,34 +24,34 @@ _SPACE = " \t\n\r"
 
 
 def value_of(text: str, strict: bool = False) -> Any:
-    """A JSON value, objects as tuples of pairs, so that a key given twice is there twice. Raises ValueError and RecursionError.
+    """Parse a JSON value into objects that are tuples of pairs, so that duplicate keys are preserved. Raises ValueError and RecursionError.
 
-    Where it is not `strict` NaN and infinity are numbers.
+    Unless `strict`, NaN and infinity are accepted as numbers.
     """
     try:
         value, end = _DECODERS[strict].scan_once(text, 0)
     except StopIteration:
         body = text.lstrip(_SPACE)
         if len(body) == len(text):
-            raise ValueError("no value begins here") from None
+            raise ValueError("no JSON value begins here") from None
         return value_of(body, strict)
     if end < len(text) and text[end:].strip(_SPACE):
-        raise ValueError("something stands behind the value")
+        raise ValueError("more data follows the JSON value")
     return value
 
 
 class Strings:
-    """Strings of a document in its order, each with its path and its row, which is the index in the outermost array."""
+    """The strings of a document in order, each with its path and its row, which is the index in the outermost array."""
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self.texts: list[str] = []
         self.paths: list[str] = []
         self.rows: list[int | None] = []
-        self.count = 0  # of the outermost array
+        self.count = 0  # items of the outermost array
 
     def read(self, data: bytes) -> bool:
-        """Take all of a document; False, and nothing of use, for one that only the stream can judge."""
+        """Read a whole document. Returns False, leaving nothing useful, if only the streaming reader can judge it."""
         try:
             text = data.decode()
             if _SURROGATE.search(text):

@@ -1,4 +1,4 @@
-"""Jupyter notebooks: cells, outputs, attachments and metadata; `part` is the cell, lines count within it."""
+"""Reads Jupyter notebooks: cells, outputs, attachments and metadata. `part` is the cell; lines count within it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LARGEST = bounds.NOTEBOOK
 
 
 def read_notebook(source: Source) -> Iterator[Block | Gap]:
-    """Notebooks up to 256 MB; what is no notebook after all is read as JSON."""
+    """Read a notebook of up to 256 MB. A file that turns out not to be a notebook is read as JSON."""
     data = source.file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        raise LimitExceeded("notebook_bytes", f"notebook is larger than {_LARGEST} bytes")
+        raise LimitExceeded("notebook_bytes", f"the notebook is larger than {_LARGEST} bytes")
     try:
         notebook = json.loads(data[source.kind.bom :].decode(source.kind.encoding or "utf-8", "replace"), object_pairs_hook=_distinct)
     except (ValueError, RecursionError):
@@ -44,10 +44,10 @@ def read_notebook(source: Source) -> Iterator[Block | Gap]:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; one with a key given twice is left to the reader of JSON, which reads both."""
+    """Build a JSON object. One with duplicate keys is left to the JSON reader, which reads both values."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
@@ -78,7 +78,7 @@ def _output(output: Any, part: str, column: str) -> Iterator[Block | Gap]:
 
 
 def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
-    """A MIME bundle: images as images, everything else as text."""
+    """Yield a MIME bundle: images as images, everything else as text."""
     if not isinstance(bundle, dict):
         yield from _text(bundle, part, column)
         return
@@ -95,7 +95,7 @@ def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
 
 
 def _text(value: Any, part: str | None, column: str, view: str = "visible") -> Iterator[Block]:
-    if isinstance(value, dict):  # where the format says text
+    if isinstance(value, dict):  # in a place where the format expects text
         yield from _metadata(value, column, part)
         return
     text = _joined(value)

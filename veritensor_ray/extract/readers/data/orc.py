@@ -1,4 +1,4 @@
-"""ORC: the texts of each column, a stripe at a time. Read here and not by the C++ library, which damaged files crash."""
+"""Reads ORC: the strings of each column, one stripe at a time. The C++ library is not used, because damaged files crash it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _STRING, _BINARY, _LIST, _MAP, _STRUCT, _UNION, _VARCHAR, _CHAR = 7, 8, 10, 11, 
 _TEXT = (_STRING, _VARCHAR, _CHAR)
 _PRESENT, _DATA, _LENGTH, _DICTIONARY = range(4)
 _NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD = 0, 1, 2, 4, 5
-_HELD = bounds.STRIPE  # of a stream that is held whole, of one value, and of what a chunk expands to
-_VALUES = bounds.STRIPE_ROWS  # in a column of a stripe
+_HELD = bounds.STRIPE  # bytes: of a stream that is held whole, of one value, and of an expanded chunk
+_VALUES = bounds.STRIPE_ROWS  # values in a column of a stripe
 _TYPES, _DEPTH = 20_000, 50
 _BATCH_VALUES, _BATCH_BYTES = 4096, 4 << 20
 _BROKEN = (
@@ -52,7 +52,9 @@ class _Type:
 
 @dataclass(slots=True)
 class _Stripe:
-    """Where it begins, its lengths (index, data, footer) and rows; then its streams by column and kind, and encodings by column."""
+    """A stripe: its offset, the lengths of its index, data and footer, and its rows; then its streams by column and kind, and its encodings
+    by column.
+    """
 
     numbers: dict[int, int]
     streams: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -60,11 +62,11 @@ class _Stripe:
 
 
 def read_orc(source: Source) -> Iterator[Item]:
-    """A column of a stripe that does not decode costs no other."""
+    """Read a file. A column of a stripe that cannot be decoded does not affect the others."""
     try:
         file = _Orc(source.file, source.budget)
     except _BROKEN as error:
-        raise as_read_error(error, "not a whole ORC file") from None
+        raise as_read_error(error, "not a complete ORC file") from None
     reader = _StripeReader(file, source)
     for stripe in file.stripes:
         yield from reader.read(stripe)
@@ -103,20 +105,20 @@ class _Orc:
             item = dict(protobuf.fields(value))
             self.metadata[_text(item.get(1, b""))[:256]] = _text(item.get(2, b""))
         if len(self.types) > _TYPES:
-            raise Malformed(f"more than {_TYPES} types")
+            raise Malformed(f"it has more than {_TYPES} types")
 
     def _piece(self, at: int, length: int) -> bytes:
         if at < 0 or length < 0 or at + length > self.size:
-            raise Malformed("a part lies outside of the file")
+            raise Malformed("a part lies outside the file")
         self.file.seek(at)
         return self.file.read(length)
 
     def whole(self, at: int, length: int) -> bytes:
-        """What a stream holds."""
+        """The whole content of a stream."""
         return _ColumnStream(self, at, length).read(_HELD + 1, whole=True)
 
     def chunk(self, at: int, left: int) -> tuple[bytes, int]:
-        """The next piece of a stream, unpacked, and how many bytes of the file it took."""
+        """The next unpacked piece of a stream, and the number of bytes that it occupies in the file."""
         if self.codec == _NONE:
             size = min(left, 1 << 20)
             self._copies.add(size)
@@ -145,7 +147,7 @@ def _type(value: bytes) -> _Type:
 
 def _number(value: bytes | int) -> int:
     if isinstance(value, bytes):
-        raise Malformed("bytes in place of a number")  # about the data, not about a caller
+        raise Malformed("bytes stand in place of a number")  # the data is invalid, not an argument
     return value
 
 
@@ -168,14 +170,17 @@ def _unpacked(packed: bytes, codec: int, most: int) -> bytes:
 
 
 class _ColumnStream:
-    """One stream of a stripe, unpacked as it is read."""
+    """One stream of a stripe, unpacked while it is read."""
 
     def __init__(self, file: _Orc, at: int, length: int) -> None:
         self._file, self._at, self._left = file, at, length
         self._rest = b""
 
     def read(self, size: int, whole: bool = False) -> bytes:
-        """So many bytes, or all there are of at most so many if `whole`. ValueError where there are fewer."""
+        """Read exactly `size` bytes, or with `whole` the entire rest, which must be shorter than `size`.
+
+        Raises ValueError if there are fewer.
+        """
         pieces, have = [self._rest], len(self._rest)
         while have < size and self._left > 0:
             piece, taken = self._file.chunk(self._at, self._left)
@@ -200,7 +205,7 @@ class _StripeReader:
         self._wanted = self._with_text()
 
     def _with_text(self) -> set[int]:
-        """Types that are texts, or have such below them; children come behind their parents."""
+        """The types that are strings or contain strings. Children follow their parents."""
         wanted = set[int]()
         for i in range(len(self._file.types) - 1, -1, -1):
             made = self._file.types[i]
@@ -209,17 +214,17 @@ class _StripeReader:
         return wanted
 
     def read(self, stripe: _Stripe) -> Iterator[Item]:
-        """The texts of one stripe."""
+        """Yield the strings of one stripe."""
         self._stripe = stripe
         rows = stripe.numbers.get(5, 0)
         try:
             if rows > _VALUES:
-                raise LimitExceeded("stripe_rows", f"a stripe says it has {rows} rows")
+                raise LimitExceeded("stripe_rows", f"a stripe claims to have {rows} rows")
             if 0 in self._wanted:
                 self._footer(stripe)
                 yield from self._column(0, "", np.arange(self._row, self._row + rows, dtype=np.int64), 0)
         except _BROKEN as error:
-            yield Gap.of(as_read_error(error, "a stripe does not decode"), f"rows from {self._row}")
+            yield Gap.of(as_read_error(error, "a stripe cannot be decoded"), f"rows from {self._row}")
         self._row += rows
         self._source.counts.rows += rows
 
@@ -237,7 +242,7 @@ class _StripeReader:
                 stripe.encodings.append((about.get(1, 0), about.get(2, 0)))
 
     def _column(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
-        """Texts of a column and those below it; `rows` has the row of each of its values."""
+        """Yield the strings of a column and those below it. `rows` has the row of each of its values."""
         if number not in self._wanted:
             return
         try:
@@ -245,12 +250,12 @@ class _StripeReader:
                 rows = rows[orc_runs.bits(self._all(number, _PRESENT), len(rows))]
             yield from self._values(number, path, rows, depth)
         except _BROKEN as error:
-            yield Gap.of(as_read_error(error, "a column does not decode"), f"column {path}, rows from {self._row}"[:200])
+            yield Gap.of(as_read_error(error, "a column cannot be decoded"), f"column {path}, rows from {self._row}"[:200])
 
     def _values(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
         made = self._file.types[number]
         if depth > _DEPTH or any(child <= number for child in made.children):
-            raise Malformed("types are nested too deeply, or in each other")
+            raise Malformed("types are nested too deeply or contain each other")
         if made.kind == _STRUCT:
             for child, name in zip(made.children, made.names, strict=False):
                 yield from self._column(child, (f"{path}.{name}" if path else name)[-256:], rows, depth + 1)
@@ -276,10 +281,10 @@ class _StripeReader:
         texts, bad = utf8(values.view(pa.string()))
         yield Block(texts, row=pa.array(rows), column=path)
         if bad:
-            yield Gap(f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"column {path}", count=bad)
+            yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {path}", count=bad)
 
     def _direct(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
-        """Values one behind the other, some thousand at a time."""
+        """Yield consecutive values, a few thousand at a time."""
         lengths = self._lengths(number, len(rows), bound=False)
         stream = _ColumnStream(self._file, *self._stripe.streams.get((number, _DATA), (0, 0)))
         for first, last in _stretches(lengths):
@@ -301,7 +306,7 @@ class _StripeReader:
             raise Malformed("a value is not in its dictionary")
         for first, last in _stretches(lengths[chosen]):
             values = entries.take(pa.array(chosen[first:last]))
-            self._file.budget.add(values.nbytes)  # made of the dictionary, however often
+            self._file.budget.add(values.nbytes)  # copied from the dictionary, however often it is repeated
             yield values, rows[first:last]
 
     def _lengths(self, number: int, count: int, bound: bool = True) -> Any:
@@ -327,7 +332,7 @@ def _array(data: bytes, offsets: Any) -> Any:
 
 
 def _stretches(lengths: Any) -> Iterator[tuple[int, int]]:
-    """Where to cut so that a piece has at most some thousand values and some megabytes."""
+    """Yield ranges of at most a few thousand values and a few megabytes."""
     ends = np.cumsum(lengths)
     first = 0
     while first < len(lengths):

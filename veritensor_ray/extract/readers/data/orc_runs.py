@@ -1,4 +1,4 @@
-"""Run-length encodings of ORC: bits, bytes and unsigned numbers, as many as are asked for; it knows no file."""
+"""Decodes the run-length encodings of ORC: a given number of bits, bytes or unsigned numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHORT, _DIRECT, _PATCHED = 0, 1, 2
 
 
 def run_bytes(data: bytes, count: int) -> bytes:
-    """ValueError where there are fewer than `count`."""
+    """Decode `count` bytes. Raises ValueError if there are fewer."""
     out = bytearray()
     at = 0
     while len(out) < count and at < len(data):
@@ -29,12 +29,12 @@ def run_bytes(data: bytes, count: int) -> bytes:
 
 
 def bits(data: bytes, count: int) -> Any:
-    """An array of booleans."""
+    """Decode an array of booleans."""
     return np.unpackbits(np.frombuffer(run_bytes(data, (count + 7) // 8), np.uint8))[:count].astype(bool)
 
 
 def numbers(data: bytes, count: int, second_version: bool) -> Any:
-    """An array of unsigned numbers."""
+    """Decode an array of unsigned numbers."""
     pieces: list[Any] = []
     have = at = 0
     while have < count:
@@ -73,7 +73,7 @@ def _second(data: bytes, at: int) -> tuple[Any, int]:
 
 
 def _packed(data: bytes, at: int, count: int, width: int) -> tuple[Any, int]:
-    """Numbers of `width` bits, the highest bit first."""
+    """Decode numbers of `width` bits, highest bit first."""
     size = (count * width + 7) // 8
     raw = np.frombuffer(_enough(data[at : at + size], size), np.uint8)
     table = np.unpackbits(raw)[: count * width].reshape(count, width)
@@ -95,7 +95,7 @@ def _patched(data: bytes, at: int, length: int, width: int) -> tuple[Any, int]:
     for item in found.tolist():
         place += item >> patch_width & ((1 << gap_width) - 1)
         if place >= length:
-            raise Malformed("a patch lies behind its run")
+            raise Malformed("a patch lies beyond its run")
         values[place] |= _wrapped((item & ((1 << patch_width) - 1)) << width)
     return values + _wrapped(base), at
 
@@ -112,7 +112,7 @@ def _delta(data: bytes, at: int, length: int, width: int) -> tuple[Any, int]:
 
 
 def _wrapped(value: int) -> Any:
-    """As 64 bits with a sign hold it: what is larger is no length and no place anyway."""
+    """Wrap a number to signed 64 bits; larger values are not valid lengths or offsets anyway."""
     return np.int64((value + (1 << 63)) % (1 << 64) - (1 << 63))
 
 

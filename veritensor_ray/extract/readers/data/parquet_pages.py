@@ -1,6 +1,6 @@
-"""How long the values may be that many rows of a Parquet file share, by its footer and the headers of its dictionaries; it decodes no value.
+"""Estimates the size of the values that many rows of a Parquet file share, from its footer and the headers of its dictionaries.
 
-pyarrow tells the same, but ends the process over a footer that contradicts itself.
+It decodes no value. pyarrow reports the same, but aborts the process if a footer contradicts itself.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any, BinaryIO
 
 from veritensor_ray import bounds
 
-_AT_ONCE = 128 << 20  # bytes of values in the rows that are decoded at once; with less, ordinary tables are slower
-_FEWEST = 8  # rows: many columns with a dictionary each are ordinary
+_AT_ONCE = 128 << 20  # bytes of values in the rows that are decoded at once; a lower limit slows down ordinary tables
+_FEWEST = 8  # rows; tables with many dictionary columns are common
 _FOOTER = bounds.HELD
-_HEADER = 64  # bytes that hold the beginning of a page's header
+_HEADER = 64  # bytes that contain the beginning of a page's header
 _DEPTH = 16
-_BYTE_ARRAY, _PREFIXED, _DICTIONARY_PAGE = 6, 7, 2  # a type, an encoding, a kind of page
+_BYTE_ARRAY, _PREFIXED, _DICTIONARY_PAGE = 6, 7, 2  # a type, an encoding, a page type
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 _NUMBERS = (4, 5, 6)
 
 
 class Shared:
-    """The row groups of a file, with what rows may share in them."""
+    """The row groups of a file, with the values that rows may share in them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -31,17 +31,17 @@ class Shared:
             self._groups = None
 
     def rows_at_once(self, group: int, columns: set[str], most: int) -> int:
-        """How many rows to decode at once, so that what they share stays small; `most` where that is no question, few where nobody knows."""
+        """How many rows to decode at once so that shared values stay small: `most` if nothing is shared, few if that is unknown."""
         try:
-            chunks = [chunk.get(3, {}) for chunk in self._groups[group][1]]  # of None: the TypeError below
+            chunks = [chunk.get(3, {}) for chunk in self._groups[group][1]]  # if None, this raises the TypeError that is handled below
             each = sum(self._longest(chunk) for chunk in chunks if chunk[1] == _BYTE_ARRAY and chunk[3][0].decode("utf-8") in columns)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError):
             return min(_FEWEST, most)
         return max(min(_FEWEST, most), min(most, _AT_ONCE // max(1, each)))
 
     def _longest(self, chunk: dict[int, Any]) -> int:
-        """Bytes of a value that many rows may share, at most; 0 where each row has its own."""
-        if _PREFIXED in chunk[2]:  # a value may be the whole of the one before
+        """An upper limit for the size in bytes of a value that many rows may share; 0 if each row has its own."""
+        if _PREFIXED in chunk[2]:  # a value may repeat all of the previous one
             return int(chunk[6])
         place = chunk.get(11, 0)
         self._file.seek(place if 0 < place < chunk[9] else chunk[9])
@@ -61,20 +61,20 @@ def _footer(file: BinaryIO) -> dict[int, Any]:
 
 
 class _Thrift:
-    """Thrift's compact protocol. Raises ValueError and IndexError."""
+    """Reads Thrift's compact protocol. Raises ValueError and IndexError."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def number(self) -> int:
-        """The value of a struct's next field, which has to follow the one before, and to be a number."""
+        """The value of a struct's next field, which must be a number and directly follow the previous one."""
         head = self._next()
         if head >> 4 != 1 or head & 15 not in _NUMBERS:
-            raise ValueError("not the field that belongs here")
+            raise ValueError("an unexpected field")
         return self._number()
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Fields by their numbers."""
+        """A struct's fields by number."""
         found: dict[int, Any] = {}
         number = 0
         while head := self._next():
@@ -98,11 +98,11 @@ class _Thrift:
             if count > len(self._data) - self._at:
                 raise ValueError("a list is longer than the footer")
             return [self._value(head & 15, depth + 1) for _ in range(count)]
-        if kind in (_TRUE, _FALSE, _BYTE):  # within a list
+        if kind in (_TRUE, _FALSE, _BYTE):  # in a list
             return self._next()
         if kind == _DOUBLE:
             return self._bytes(8)
-        raise ValueError(f"no type {kind}")
+        raise ValueError(f"unknown type {kind}")
 
     def _next(self) -> int:
         self._at += 1

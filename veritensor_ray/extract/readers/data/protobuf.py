@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, and the two messages that TFRecord files usually hold; it knows no file."""
+"""The wire format of protocol buffers, and the two messages that TFRecord files usually contain."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Number and value of each field: bytes as they are, anything else as a number. ValueError for what is no message."""
+    """Yield the number and value of each field: bytes unchanged, anything else as a number.
+
+    Raises ValueError if the data is not a message.
+    """
     at = 0
     while at < len(data):
         key, at = varint(data, at)
         number, wire = key >> 3, key & 7
         if not number:
-            raise Malformed("a field without number")
+            raise Malformed("a field has no number")
         if wire == _VARINT:
             value, at = varint(data, at)
             yield number, value
@@ -26,7 +29,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         elif wire in (_FIXED64, _FIXED32):
             size = 8 if wire == _FIXED64 else 4
         else:
-            raise Malformed("a field of an unknown type")
+            raise Malformed("a field has an unknown type")
         if size > len(data) - at:
             raise Malformed("a field is longer than its message")
         piece = data[at : at + size]
@@ -35,7 +38,10 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, as many formats write them, and where it ends. ValueError where there is none."""
+    """Decode a number with seven bits per byte, as many formats use, and return it with the offset after it.
+
+    Raises ValueError if there is none.
+    """
     value = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]
@@ -44,11 +50,11 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise Malformed("a number without end")
+    raise Malformed("a number has no end")
 
 
 def varints(data: bytes) -> Iterator[int]:
-    """Numbers one behind the other."""
+    """Decode consecutive numbers."""
     at = 0
     while at < len(data):
         value, at = varint(data, at)
@@ -56,11 +62,11 @@ def varints(data: bytes) -> Iterator[int]:
 
 
 def example_values(data: bytes) -> list[tuple[str, bytes]]:
-    """Feature names and bytes values of a tf.train.Example or SequenceExample. ValueError for anything else."""
+    """The feature names and byte values of a tf.train.Example or SequenceExample. Raises ValueError for anything else."""
     found: list[tuple[str, bytes]] = []
     for number, value in fields(data):
         if number not in (1, 2):
-            raise Malformed("no such field in an example")
+            raise Malformed("an example has an unknown field")
         for name, content in _entries(_bytes(value)):
             if number == 1:
                 found += _feature(name, content)
@@ -71,22 +77,22 @@ def example_values(data: bytes) -> list[tuple[str, bytes]]:
 
 
 def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Keys and values of a message that is nothing but a map."""
+    """Yield the keys and values of a message that consists of a map."""
     for number, entry in fields(data):
         if number != 1:
-            raise Malformed("no such field in a map of features")
+            raise Malformed("a map of features has an unknown field")
         parts = dict(fields(_bytes(entry)))
         if not parts.keys() <= {1, 2}:
-            raise Malformed("no such field in an entry of a map")
+            raise Malformed("an entry of a map has an unknown field")
         yield _bytes(parts.get(1, b"")).decode("utf-8", "replace"), _bytes(parts.get(2, b""))
 
 
 def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
-    """The values of a list of bytes; those of lists of numbers are none."""
+    """The values of a list of bytes; empty for lists of numbers."""
     values: list[bytes] = []
     for kind, content in fields(data):
         if kind not in (1, 2, 3):
-            raise Malformed("no such kind of feature")
+            raise Malformed("a feature has an unknown kind")
         if kind == 1:
             values += [_bytes(value) for _, value in fields(_bytes(content))]
     return [(name if len(values) == 1 else f"{name}[{i}]", value) for i, value in enumerate(values)]
@@ -94,5 +100,5 @@ def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
 
 def _bytes(value: bytes | int) -> bytes:
     if isinstance(value, int):
-        raise Malformed("a number in place of bytes")  # about the data, not about a caller
+        raise Malformed("a number stands in place of bytes")  # the data is invalid, not an argument
     return value

@@ -1,4 +1,4 @@
-"""Snappy blocks without a frame, as container formats hold them; it knows none of these."""
+"""Snappy blocks without framing, as container formats store them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from veritensor_ray.extract.readers.data import protobuf
 
 
 def unpacked(packed: bytes, most: int, bound: str) -> bytes:
-    """What a block holds: its size stands before it. LimitExceeded above `most`; ValueError, OSError or ArrowException for what is none."""
+    """Unpack a block, which begins with its size.
+
+    Raises LimitExceeded above `most`; ValueError, OSError or ArrowException for invalid data.
+    """
     size = next(protobuf.varints(packed[:10]), 0)
     if size > most:
         raise LimitExceeded(bound, f"a block expands to more than {most} bytes")

@@ -1,4 +1,4 @@
-"""Pages of an SQLite file as bytes: strings in what is free, or anywhere where the tables cannot be read; it runs no SQL."""
+"""Searches the raw pages of an SQLite file for strings: in free space, or everywhere if the tables cannot be read. It runs no SQL."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from veritensor_ray.extract.readers.common.printable import readable
 from veritensor_ray.segments import Block
 
 _LEAVES = (0x0A, 0x0D)
-_SHORTEST = 28  # bytes that can hold a string worth reading
+_SHORTEST = 28  # minimum number of bytes that can hold a string worth reading
 _TEXTS, _CHARS = 2048, 4 << 20
 _PIECE = 1 << 20
 
 
 def free_strings(file: BinaryIO) -> Iterator[Block]:
-    """Readable strings in free pages and in the free space of pages in use: rows that were deleted stay there."""
+    """Yield readable strings in free pages and in the free space of used pages, where deleted rows remain."""
     file.seek(0)
     head = file.read(100)
     size = int.from_bytes(head[16:18], "big")
@@ -49,7 +49,7 @@ def _block(found: list[tuple[str, int]]) -> Block:
 
 
 def _free_pages(file: BinaryIO, head: bytes, size: int) -> set[int]:
-    """Numbers of the pages in the list of free ones; a list that leads in circles ends."""
+    """The numbers of the free pages. A circular list ends."""
     trunk, free = int.from_bytes(head[32:36], "big"), set[int]()
     while trunk and trunk not in free:
         free.add(trunk)
@@ -64,7 +64,7 @@ def _free_pages(file: BinaryIO, head: bytes, size: int) -> set[int]:
 
 
 def _gaps(page: bytes, offset: int) -> Iterator[bytes]:
-    """What is unused between the cells of a leaf page."""
+    """Yield the unused bytes between the cells of a leaf page."""
     if len(page) < offset + 8 or page[offset] not in _LEAVES:
         return
     block, cells, content = struct.unpack_from(">HHH", page, offset + 1)
@@ -72,13 +72,13 @@ def _gaps(page: bytes, offset: int) -> Iterator[bytes]:
     while block > offset and block + 4 <= len(page):
         following, length = struct.unpack_from(">HH", page, block)
         yield page[block + 4 : block + length]
-        if following <= block:  # they are in order: anything else is a circle
+        if following <= block:  # they are in ascending order; anything else is circular
             return
         block = following
 
 
 def page_strings(file: BinaryIO) -> Iterator[Block]:
-    """Readable strings anywhere in the file; one that crosses a border of a megabyte is read in two pieces."""
+    """Yield readable strings from anywhere in the file. A string that crosses a megabyte boundary is read in two pieces."""
     file.seek(0)
     at = 0
     while piece := file.read(_PIECE):

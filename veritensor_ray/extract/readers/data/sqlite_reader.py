@@ -1,4 +1,7 @@
-"""SQLite databases: the cells of every stored table, the schema, and what deleted rows left behind; no view, trigger, function or module of theirs runs."""
+"""Reads SQLite databases: the cells of every stored table, the schema, and the remains of deleted rows.
+
+No view, trigger, function or module of a database is run.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ _IN_MEMORY = bounds.HELD
 _SPOOLED = bounds.SQLITE
 _LARGEST_CELL = bounds.CELL
 _CHUNK = 1 << 20
-_ROW = 16  # bytes that a row counts beside its values, about what it takes in the file
+_ROW = 16  # bytes counted for a row in addition to its values, approximately what it occupies in the file
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
-_SHORT_CELL = 8192  # of values that are read many at once, in bounded memory
-_STEPS = 100_000  # of SQLite's machine, between two looks at the bound
-_BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or a message that is not UTF-8
+_SHORT_CELL = 8192  # of the values that are read many at once, in bounded memory
+_STEPS = 100_000  # steps of SQLite's virtual machine between two checks of the limit
+_BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or an error message that is not UTF-8
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: _LARGEST_CELL,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1 << 20,
@@ -41,9 +44,9 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
-_ODD = re.compile(r"\s*create\s*(/\*|--|temp)", re.IGNORECASE)  # nobody's program writes comments or TEMP there
+_ODD = re.compile(r"\s*create\s*(/\*|--|temp)", re.IGNORECASE)  # no program writes comments or TEMP there
 _VIRTUAL = re.compile(r"\s*create\s+virtual\s+table\b.*?\busing\s+(\w+)", re.IGNORECASE | re.DOTALL)
-# Tables that a module keeps for itself: their binary values are its index, or vectors, of what other tables hold as text.
+# Internal tables of modules: their binary values are indexes or vectors of what other tables hold as text.
 _INDEXES = {
     "fts3": ("segments", "segdir", "docsize", "stat"),
     "fts4": ("segments", "segdir", "docsize", "stat"),
@@ -57,11 +60,11 @@ _INDEXES = {
 class _SqliteTable(NamedTuple):
     name: str
     columns: tuple[str, ...]
-    rowid: str | None  # how its row number can be called; None where it has none
+    rowid: str | None  # the name by which the row number can be selected; None if the table has none
 
 
 def read_sqlite(source: Source) -> Iterator[Item]:
-    """Each table's texts in the order in which it is stored; what cannot be read as a table is searched for readable strings."""
+    """Yield the strings of each table in stored order. Anything that cannot be read as a table is searched for readable strings."""
     database, file, size = _opened(source.file)
     reader = None
     try:
@@ -83,8 +86,9 @@ def read_sqlite(source: Source) -> Iterator[Item]:
 
 
 def _said(file: BinaryIO) -> int:
-    """How long the file is by its header; 0 where that is not known. Programs before SQLite 3.7 left the number of pages as it was: then
-    the change counters differ.
+    """The length of the file according to its header; 0 if unknown.
+
+    Programs before SQLite 3.7 did not update the number of pages; then the change counters differ.
     """
     if not file.seekable():
         return 0
@@ -95,19 +99,19 @@ def _said(file: BinaryIO) -> int:
 
 
 def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
-    """A connection, not yet restricted, the file, and its size."""
+    """A connection that is not restricted yet, the file, and its size."""
     data = file.read(_IN_MEMORY + 1)
     if len(data) > _IN_MEMORY:
         database, size = _spooled(file, data)
         return database, file, size
     database = sqlite3.connect(":memory:", isolation_level=None)
-    # a copy in memory has no log beside it: it is opened as what it is without one
+    # a copy in memory has no log file, so it is opened as a database without one
     database.deserialize(data[:18] + b"\x01\x01" + data[20:] if data[18:20] == b"\x02\x02" else data)
     return database, io.BytesIO(data), len(data)
 
 
 def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
-    """A big database on disk under a name that is gone as soon as it is open: SQLite takes no open file."""
+    """Open a big database from disk, under a name that is removed as soon as it is open: SQLite does not accept open files."""
     with tempfile.NamedTemporaryFile(prefix="veritensor-", suffix=".sqlite", delete=False) as copy:
         path = Path(copy.name)
         try:
@@ -115,7 +119,7 @@ def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
             while piece := file.read(_CHUNK):
                 size += copy.write(piece)
                 if size > _SPOOLED:
-                    raise LimitExceeded("sqlite_bytes", f"database is larger than {_SPOOLED} bytes")
+                    raise LimitExceeded("sqlite_bytes", f"the database is larger than {_SPOOLED} bytes")
             copy.flush()
             database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
             with contextlib.suppress(*_BROKEN):
@@ -126,13 +130,13 @@ def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
 
 
 def _lock_down(database: sqlite3.Connection, size: int) -> None:
-    """From here on the connection may do nothing but read stored tables."""
+    """Restrict the connection to reading stored tables."""
     for limit, value in _LIMITS.items():
         database.setlimit(limit, value)
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0", "cache_size=-8000", "automatic_index=OFF"):
         database.execute(f"PRAGMA {pragma}")
     database.set_authorizer(_allowed)
-    steps = [10_000 + size // 100]  # a step reads some bytes of the file; pages that lead in circles make more of them
+    steps = [10_000 + size // 100]  # a step reads several bytes of the file; circular pages cause more steps
 
     def count() -> bool:
         steps[0] -= 1
@@ -142,7 +146,7 @@ def _lock_down(database: sqlite3.Connection, size: int) -> None:
 
 
 def _lenient(data: bytes) -> str | bytes:
-    """Text as SQLite gives it; what is not UTF-8 goes on as bytes, marked by their type."""
+    """Decode text as SQLite does; text that is not UTF-8 stays bytes and is marked by its type."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -150,7 +154,7 @@ def _lenient(data: bytes) -> str | bytes:
 
 
 class _Undecodable(bytes):
-    """The bytes of a text that is not UTF-8."""
+    """The bytes of a text that is not valid UTF-8."""
 
 
 _TEXTS, _NO_TEXT = frozenset({str, _Undecodable}), frozenset({int, float, type(None)})
@@ -161,14 +165,14 @@ def _text(value: Any) -> str:
 
 
 def _allowed(action: int, name: str | None, detail: str | None, _database: str | None, _within: str | None) -> int:
-    """Reading columns, and asking what columns a table has; no function, recursion, write, or anything else."""
+    """Allow reading columns and listing a table's columns: no functions, recursion, writes or anything else."""
     if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ) or (action == sqlite3.SQLITE_PRAGMA and name == "table_xinfo"):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
 
 
 def _schema(entries: list[list[str]]) -> Iterator[Block]:
-    """Definitions of tables, indexes, views and triggers: comments and literals in them are text."""
+    """Yield the definitions of tables, indexes, views and triggers, whose comments and literals are text."""
     for at in range(0, len(entries), _BATCH_CELLS):
         some = [entry for entry in entries[at : at + _BATCH_CELLS] if entry[2]]
         if some:
@@ -183,7 +187,7 @@ class _Tables:
     def __init__(self, database: sqlite3.Connection, size: int, budget: Budget) -> None:
         _lock_down(database, size)
         self.entries = [[_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
-        self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # nobody misses what is not read of an index
+        self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # unread values of an index are not missed
         self.rows = 0
         self.damaged = False
         self.too_long = 0
@@ -192,16 +196,18 @@ class _Tables:
         self._indexes = set(_index_tables(self.entries))
 
     def gaps(self) -> Iterator[Gap]:
-        """What was not read of the tables; ask once."""
+        """Yield gaps for values that were not read. Call it only once."""
         if self.too_long:
-            yield Gap(f"{self.too_long} rows have values above {_LARGEST_CELL} bytes", bound="cell_bytes", count=self.too_long)
+            yield Gap(
+                f"{self.too_long} rows have values above {_LARGEST_CELL} bytes and were not read", bound="cell_bytes", count=self.too_long
+            )
         yield from self.blobs.gaps()
 
     def read(self, name: str, sql: str) -> Iterator[Item]:
-        """The rows of a table; nothing for what is no stored table."""
+        """Yield the rows of a table; nothing for entries that are not stored tables."""
         if not _TABLE.match(sql):
             if _ODD.match(sql):
-                yield Gap("a table with an odd definition was not read", location=f"table {name}"[:200])
+                yield Gap("a table with an unusual definition was not read", location=f"table {name}"[:200])
             return
         table = None
         try:
@@ -210,12 +216,12 @@ class _Tables:
         except _BROKEN as error:
             self.damaged = True
             cut = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-            reason = "a bound on the work for one file was reached" if cut else _line(error)
-            said = f"table ends early: {reason}; the file was searched for readable strings"
+            reason = "the limit on the work for one file was reached" if cut else _line(error)
+            said = f"the table ends early: {reason}; the file was searched for readable strings"
             yield Gap(said, location=f"table {name}"[:200], code=ReasonCode.LIMIT if cut else None)
 
     def _table(self, name: str) -> _SqliteTable:
-        # the columns that are stored: those that are computed would run what the file says
+        # only stored columns: computing the others would run expressions from the file
         found = self._database.execute(f"PRAGMA table_xinfo({_quoted(name)})").fetchall()
         columns = tuple(_text(row[1]) for row in found if row[6] in (0, 3))
         taken = {_text(row[1]).lower() for row in found}
@@ -227,13 +233,13 @@ class _Tables:
         return _SqliteTable(name, columns, None)
 
     def _cells(self, table: _SqliteTable) -> Iterator[Item]:
-        """A block, and the binary values, of some thousand cells at a time."""
+        """Yield a block, and the binary values, of a few thousand cells at a time."""
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
         for some in self._stored(table):
             _, *columns = zip(*some, strict=True)
             held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
-            texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as they are stored
+            texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as stored
             rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]
             called = [names[i] for i in held] * len(some)
             binary: list[BlobValue] = []
@@ -248,7 +254,7 @@ class _Tables:
                 kept = [bool(text) and type(text) in _TEXTS for text in texts]
                 texts, rows, called = ([*compress(every, kept)] for every in (texts, rows, called))
             first += len(some)
-            # pages that are part of many trees make more than the file holds
+            # pages that belong to many trees produce more than the file holds
             self._copies.add(_ROW * len(some) + sum(map(len, texts)) + sum(len(value.data) for value in binary))
             if texts:
                 yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
@@ -256,13 +262,13 @@ class _Tables:
         self.rows += first
         if bad:
             yield Gap(
-                f"{bad} texts are not valid UTF-8; what does not decode was replaced", location=f"table {table.name}"[:200], count=bad
+                f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"table {table.name}"[:200], count=bad
             )
 
     def _stored(self, table: _SqliteTable) -> Iterator[list[tuple[Any, ...]]]:
-        """Row numbers and values, some thousand at a time. NOT INDEXED: an index may hold other values than the table does."""
+        """Yield row numbers and values, a few thousand at a time. NOT INDEXED, because an index may hold other values than the table."""
         called = ", ".join([table.rowid or "NULL", *map(_quoted, table.columns)])
-        query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and nothing but reading is allowed
+        query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and only reading is allowed
         seen = 0
         try:
             self._accept(min(_SHORT_CELL, _LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]), str)
@@ -271,7 +277,7 @@ class _Tables:
                 seen += len(some)
                 yield some
             return
-        except sqlite3.DatabaseError as error:  # damage, a long value, a text that is not UTF-8: from here on with care
+        except sqlite3.DatabaseError as error:  # damage, a long value, or a text that is not UTF-8: continue row by row
             damage = None if isinstance(error, (sqlite3.DataError, sqlite3.OperationalError)) else error
         finally:
             self._accept(_LIMITS[sqlite3.SQLITE_LIMIT_LENGTH], _lenient)
@@ -287,7 +293,7 @@ class _Tables:
             damage = error
         if some:
             yield some
-        if damage:  # whether or not it was seen twice
+        if damage:  # whether or not it occurred a second time
             raise damage
 
     def _accept(self, longest: int, texts: Callable[[bytes], str | bytes]) -> None:
@@ -305,12 +311,12 @@ class _Tables:
             except sqlite3.DatabaseError as error:
                 if table.rowid is None or (behind := self._next_row(table, after)) is None:
                     raise
-                # Python steps one row ahead: the row before the bad one went down with it
+                # Python reads one row ahead, so the row before the bad one was lost too
                 yield from self._single(f"{query} WHERE {table.rowid} = {behind}", error)
                 after, where = behind, f" WHERE {table.rowid} > {behind}"
 
     def _single(self, query: str, error: sqlite3.DatabaseError) -> Iterator[tuple[Any, ...]]:
-        """A row by its number, or nothing for one that is too long; any other `error` is raised behind it."""
+        """Yield a row by its number, or nothing if it is too long. Any other `error` is raised afterwards."""
         try:
             yield from self._database.execute(query).fetchall()
         except sqlite3.DataError:
@@ -319,7 +325,7 @@ class _Tables:
             raise error
 
     def _next_row(self, table: _SqliteTable, after: int) -> int | None:
-        """The number of the row behind `after`."""
+        """The number of the row that follows `after`."""
         query = f"SELECT {table.rowid} FROM {_quoted(table.name)} NOT INDEXED WHERE {table.rowid} > {after} ORDER BY 1 LIMIT 1"  # noqa: S608
         found = self._database.execute(query).fetchone()
         return None if found is None else int(found[0])

@@ -1,4 +1,4 @@
-"""CSV and TSV: every cell that is not empty, with row, line and column name; quoted line ends stay inside their cell."""
+"""Reads CSV and TSV: every non-empty cell, with row, line and column name. Quoted line ends stay inside their cell."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from veritensor_ray.segments import Block, Gap
 _CELLS = 4096
 _CHARS = 4 << 20
 _FIELD = bounds.CSV_FIELD
-_BREAK = re.compile(r"\r\n|\r|\n")  # as a text file counts lines
-_STEP = 16  # rows read at once: any of them may be long
+_BREAK = re.compile(r"\r\n|\r|\n")  # line ends as text files count them
+_STEP = 16  # rows read at once; any of them may be long
 
 
 def read_csv(source: Source) -> Iterator[Block | Gap]:
-    """Cells in file order. Rows of another width are read too: surplus cells are named by their number."""
+    """Yield cells in file order. Rows of irregular width are read too; their extra cells are named by number."""
     source.file.read(source.kind.bom)
     encoding = source.kind.encoding or "utf-8"
     bad = Undecodable()
@@ -41,7 +41,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
         reader = csv.reader(stream, delimiter=_delimiter(source, head, encoding))
         yield from _cells(reader, source)
         if bad.count:
-            yield Gap(f"{bad.count} places do not decode as {encoding} and were replaced")
+            yield Gap(f"{bad.count} characters could not be decoded as {encoding} and were replaced")
     except csv.Error as error:
         yield Gap(f"the table cannot be read beyond line {reader.line_num}: {error}")
         if source.file.seekable():
@@ -49,8 +49,8 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
             source.file.seek(0)
             yield from read_text(source)
     finally:
-        with contextlib.suppress(ValueError):  # closed, or detached before
-            stream.detach()  # or the wrapper closes the file with itself
+        with contextlib.suppress(ValueError):  # already closed or detached
+            stream.detach()  # otherwise the wrapper would close the file
 
 
 def _delimiter(source: Source, head: bytes, encoding: str) -> str:
@@ -64,12 +64,12 @@ def _delimiter(source: Source, head: bytes, encoding: str) -> str:
     best = max(",;\t|", key=first.count)
     other = max(",;\t", key=first.count)
     if best == "|" and any(cell_notice(cell.strip(' \r"')) for cell in first.split(other)):
-        return other  # the bars are those of a formula
+        return other  # the bars belong to a formula
     return best
 
 
 def _is_header(row: list[str]) -> bool:
-    """Names: short, distinct, not empty, no numbers."""
+    """Whether the row looks like names: short, distinct, not empty, no numbers."""
     return len(set(row)) == len(row) and all(
         0 < len(cell) <= 80 and "\n" not in cell and not cell.replace(".", "").isdigit() for cell in row
     )
@@ -88,7 +88,7 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
             some: list[list[str]] = []
             try:
                 some.extend(islice(reader, _STEP))
-            except (ReadError, csv.Error) as error:  # the cells before it are read all the same
+            except (ReadError, csv.Error) as error:  # the cells before it are still read
                 damage = error
             edges += _ends(some, edges[-1], reader.line_num)
             rows += some
@@ -101,7 +101,7 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
             del texts[: len(names)], edges[0]
             for part in _parts(names):
                 yield Block(part, column=part, line=1, part="header", decoded_via=source.via, notice=cell_notices(part))
-        if not (isinstance(damage, csv.Error) and source.file.seekable()):  # or all of it is read again, as text
+        if not (isinstance(damage, csv.Error) and source.file.seekable()):  # otherwise the whole file is read again as text
             widest = max(map(len, rows), default=0)
             if widest > len(names):
                 names = [*names, *map(str, range(len(names), widest))]
@@ -114,15 +114,15 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
 
 
 def _ends(rows: list[list[str]], line: int, now: int) -> Iterable[int]:
-    """The line at the end of each row behind `line`; at the end of all, unless reading them broke, it is `now`."""
+    """The line at the end of each row after `line`. At the end of all rows it is `now`, unless reading them failed."""
     if now - line == len(rows):
         return range(line + 1, now + 1)
-    # a cell that the file ends in may end with a line end that no line follows
+    # the last cell of the file may end with a line end that no further line follows
     return [line := min(now, line + 1 + sum(len(_BREAK.findall(cell)) for cell in row)) for row in rows]
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:
-    """Pieces of a block's values: one of a hundred thousand columns would carry all their names through every batch that is cut of it."""
+    """Cut a block's values into pieces: a block with 100,000 columns would repeat all their names in every batch cut from it."""
     if len(values) <= 2 * _CELLS:
         yield values
     else:
@@ -130,7 +130,10 @@ def _parts(values: list[Any]) -> Iterator[list[Any]]:
 
 
 def _blocks(texts: list[str], widths: list[int], first: int, edges: list[int], names: list[str], via: str | None) -> Iterator[Block]:
-    """The cells that are not empty; `widths` are the rows' cells, `edges` the lines before the first row and at the end of each."""
+    """Yield the non-empty cells.
+
+    `widths` are the cell counts of the rows, `edges` the lines before the first row and at the end of each.
+    """
     if not widths:
         return
     even = widths.count(widths[0]) == len(widths)
@@ -152,7 +155,7 @@ def _blocks(texts: list[str], widths: list[int], first: int, edges: list[int], n
 
 
 def _place_breaks(texts: list[str], widths: list[int], edges: list[int], lines: list[int]) -> None:
-    """The lines of cells behind a cell that has line ends."""
+    """Correct the lines of cells that follow a cell with line ends."""
     at = np.cumsum(widths) - widths
     for i in np.flatnonzero(np.diff(edges) > 1):
         here = edges[i] + 1

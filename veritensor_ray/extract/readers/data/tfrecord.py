@@ -1,4 +1,4 @@
-"""TFRecord files, as a stream: the values of each example, or records that are something else as they are; it knows no TensorFlow."""
+"""Reads TFRecord files as a stream: the values of each example. Records of other kinds are read as they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = 10_000
 
 
 def read_tfrecord(source: Source) -> Iterator[Item]:
-    """`row` is the number of the record, `column` the feature."""
+    """Read the file. `row` is the number of the record, `column` the feature."""
     records = _Records(source.file)
     blobs, names = Blobs(source.budget), dict[str, None]()
     waiting: list[BlobValue] = []
@@ -57,7 +57,7 @@ def _values(data: bytes) -> list[tuple[str, bytes]]:
 
 
 class _Records:
-    """Lengths, contents and their checksums."""
+    """Reads the records with their lengths and checksums."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -67,7 +67,7 @@ class _Records:
     def read(self) -> Iterator[bytes]:
         while head := self._file.read(12):
             if len(head) < 12 or not is_record_head(head):
-                raise ReadError(f"no length of a record behind record {self.number}")
+                raise ReadError(f"no record length after record {self.number}")
             self.number += 1
             length = int.from_bytes(head[:8], "little")
             if length > _LARGEST:
@@ -77,18 +77,18 @@ class _Records:
             self._wrong += len(check) == 4 and masked_sum(data) != int.from_bytes(check, "little")
             yield data
             if len(check) < 4:
-                raise ReadError(f"TFRecord file ends inside record {self.number}")
+                raise ReadError(f"the TFRecord file ends inside record {self.number}")
 
     def _skip(self, size: int) -> None:
         self._large += 1
         while size and (data := self._file.read(min(size, 1 << 20))):
             size -= len(data)
         if size:
-            raise ReadError(f"TFRecord file ends inside record {self.number}")
+            raise ReadError(f"the TFRecord file ends inside record {self.number}")
 
     def gaps(self) -> Iterator[Gap]:
-        """What was wrong with records."""
+        """Yield gaps for damaged and oversized records."""
         if self._wrong:
-            yield Gap(f"{self._wrong} records have a wrong checksum; they were read as they are", count=self._wrong)
+            yield Gap(f"{self._wrong} records have a wrong checksum; they were read anyway", count=self._wrong)
         if self._large:
             yield Gap(f"{self._large} records are larger than {_LARGEST} bytes", bound="record_bytes", count=self._large)

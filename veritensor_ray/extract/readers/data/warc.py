@@ -1,4 +1,4 @@
-"""WARC files (web archives), as a stream: payloads as members, headers as metadata, the text of conversion records; it knows no HTML."""
+"""Reads WARC files (web archives) as a stream: payloads as members, headers as metadata, and the text of conversion records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VIEWS = {"warcinfo": "metadata", "metadata": "metadata", "conversion": "visible
 
 
 class _Record(io.RawIOBase):
-    """The block of one record: `left` bytes of the file from here on."""
+    """The block of one record: the next `left` bytes of the file."""
 
     def __init__(self, file: _HeaderLines, length: int) -> None:
         self._file, self.left = file, length
@@ -36,15 +36,15 @@ class _Record(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        """Nothing: whoever wraps it closes it when done, and the record goes on to be skipped."""
+        """Do nothing: wrappers close the record when they are done, but its rest still has to be skipped."""
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class says Buffer, which 3.11 cannot name
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base class uses Buffer, which Python 3.11 lacks
         data = self.piece(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def piece(self, size: int = 1 << 20) -> bytes:
-        """Some bytes, none at the end."""
+        """Some bytes; empty at the end."""
         data = self._file.read(min(size, self.left, 1 << 20)) if self.left and size else b""
         self.cut_short |= self.left > 0 and size > 0 and not data
         self.left = 0 if self.cut_short else self.left - len(data)
@@ -57,7 +57,7 @@ class _Record(io.RawIOBase):
 
 @dataclass(slots=True)
 class _Texts:
-    """Texts of one view that wait to be given off together."""
+    """Collects strings of one view so that they can be yielded together."""
 
     view: str
     texts: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class _Texts:
 
 
 class _HeaderLines:
-    """The file with a look ahead for lines, whose length is bounded."""
+    """The file with lookahead for lines of bounded length."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._data, self._at = file, b"", 0
@@ -102,7 +102,7 @@ class _HeaderLines:
 
 
 def read_warc(source: Source) -> Iterator[Item]:
-    """Records one after the other; behind a record of a wrong length, the next line that begins one."""
+    """Read the records in order. After a record with a wrong length, reading continues at the next line that begins one."""
     reader = _RecordReader(source)
     try:
         yield from reader.records()
@@ -127,7 +127,7 @@ class _RecordReader:
             head = self._head()
             length = head.get("content-length", "")
             if not re.fullmatch(r"\s*\d{1,18}\s*", length):
-                yield Gap("a record without a valid length; its content was not read as one", location=f"record {self.number}")
+                yield Gap("the record has no valid length; its content was not read as a record", location=f"record {self.number}")
                 continue
             record = _Record(self._file, int(length))
             yield from self._record(head, record)
@@ -135,19 +135,19 @@ class _RecordReader:
             for texts in self._texts.values():
                 yield from texts.take(everything=False)
             if record.cut_short:
-                raise ReadError(f"WARC file ends inside record {self.number}")
+                raise ReadError(f"the WARC file ends inside record {self.number}")
 
     def rest(self) -> Iterator[Item]:
-        """What waits to be given off."""
+        """Yield everything that is still held back."""
         for texts in self._texts.values():
             yield from texts.take(everything=True)
         for coding, count in self._unread.items():
             yield Gap(f"{count} payloads in content encoding {coding} have no reader", count=count, coverage="no-reader")
         if self._lost:
-            yield Gap(f"{self._lost} bytes between records are part of none", count=1)
+            yield Gap(f"{self._lost} bytes between records do not belong to any record", count=1)
 
     def _find(self) -> bool:
-        """Go to the next line that begins a record."""
+        """Move to the next line that begins a record."""
         while line := self._file.line():
             if _BEGIN.fullmatch(line):
                 return True
@@ -155,7 +155,7 @@ class _RecordReader:
         return False
 
     def _head(self) -> dict[str, str]:
-        """Fields of the record; the last of equal ones counts, all of them are read as text."""
+        """The fields of the record. The last of equal names wins, but all of them are read as text."""
         lines: list[bytes] = []
         size = 0
         while (line := self._file.line()).strip() and size < _HEAD_BYTES:
@@ -193,7 +193,7 @@ class _RecordReader:
         yield Member(self._name(address), body, opaque=unread is not None)
 
     def _name(self, address: str) -> str:
-        """The number and the address without its query, whose middle goes where it is long: the end says what kind of file."""
+        """The record number and the address without its query. A long address loses its middle, since the end shows the file type."""
         address = re.sub(r"[?#].*", "", address, flags=re.DOTALL)
         if len(address) > _NAME:
             address = f"{address[: _NAME // 2]}…{address[1 - _NAME // 2 :]}"

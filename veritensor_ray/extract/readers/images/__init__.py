@@ -1,1 +1,1 @@
-"""Readers of pictures: the picture for OCR, and every text that is written beside the pixels."""
+"""Readers of images: the image for OCR, and all text stored beside the pixels."""

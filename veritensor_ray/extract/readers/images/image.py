@@ -1,4 +1,4 @@
-"""Images: the picture as a segment for OCR, what is written in its metadata, and what stands behind its end; pixels are not decoded here."""
+"""Reads images: the image as a segment for OCR, the text in its metadata, and any data after its end. It does not decode pixels."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
 
 _LARGEST = bounds.IMAGE
-_DAMAGE = re.compile(r"corrupt|truncated|skipping tag|too large", re.IGNORECASE)  # in what Pillow warns of
+_DAMAGE = re.compile(r"corrupt|truncated|skipping tag|too large", re.IGNORECASE)  # in Pillow's warnings
 
 
 def read_image(source: Source) -> Iterator[Item]:
-    """One image segment, and text segments with view `metadata` (PNG text, comments, EXIF, XMP)."""
+    """Yield one image segment, and text segments with the view `metadata` (PNG text, comments, EXIF, XMP)."""
     data = source.file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        raise LimitExceeded("image_bytes", f"image is larger than {_LARGEST} bytes")
+        raise LimitExceeded("image_bytes", f"the image is larger than {_LARGEST} bytes")
     parts = parts_of(data, source.budget)
     damaged = False
     if parts and data[:1] == b"\x89":
@@ -36,34 +36,34 @@ def read_image(source: Source) -> Iterator[Item]:
     if parts:
         yield from left_over(data, parts)
     elif damaged:
-        yield Gap("metadata of the picture is damaged or cut off, and not all of it was read")
+        yield Gap("the metadata of the image is damaged or cut off, and not all of it was read")
 
 
 def _png_texts(data: bytes, parts: Parts, source: Source) -> list[tuple[str, str]]:
     if len(data) < 33 or data[12:16] != b"IHDR":
-        raise ReadError("not a whole image: a PNG without header")
+        raise ReadError("not a complete image: the PNG has no header")
     _check_pixels(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), source)
     return parts.texts
 
 
 def _opened(data: bytes, parts: Parts | None, source: Source) -> tuple[list[tuple[str, str]], bool]:
-    """Texts in the metadata, and whether Pillow leaves some of them out: formats that are not taken apart here have them from it."""
+    """The texts in the metadata, and whether Pillow omits some. Formats that this package does not parse itself get them from Pillow."""
     try:
-        with warnings.catch_warnings(record=True) as said:  # the bound on pixels below is ours
+        with warnings.catch_warnings(record=True) as said:  # the limit on pixels is checked below
             warnings.simplefilter("always")
             image = Image.open(io.BytesIO(data))
             _check_pixels(*image.size, source)
             texts = parts.texts if parts else list(_metadata(image))
             return texts, any(_DAMAGE.search(str(warning.message)) for warning in said)
-    except Image.DecompressionBombError as error:  # Pillow's own bound, where ours is wider
-        raise LimitExceeded("image_pixels", f"image has too many pixels: {error}") from None
+    except Image.DecompressionBombError as error:  # Pillow's own limit, if ours is higher
+        raise LimitExceeded("image_pixels", f"the image has too many pixels: {error}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise as_read_error(error, "not a whole image") from None
+        raise as_read_error(error, "not a complete image") from None
 
 
 def _check_pixels(width: int, height: int, source: Source) -> None:
     if width * height > source.limits.image_pixels:
-        raise LimitExceeded("image_pixels", f"image has {width} × {height} pixels")
+        raise LimitExceeded("image_pixels", f"the image has {width} × {height} pixels")
 
 
 def _metadata(image: Image.Image) -> Iterator[tuple[str, str]]:

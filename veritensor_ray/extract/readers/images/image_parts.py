@@ -1,4 +1,4 @@
-"""What PNG, JPEG and GIF files hold besides pixels: texts in their chunks, and where the picture ends; it decodes no pixels."""
+"""Finds what PNG, JPEG and GIF files hold besides pixels: the texts in their chunks, and the end of the image. It decodes no pixels."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from veritensor_ray.extract.readers.common.printable import readable
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Block, Gap
 
-_INFLATED = bounds.IMAGE_TEXT  # of one text, and four times as much of all of them
-_FEWEST_TRAILING = 16  # bytes that are not zero: less is padding or a stray line end
+_INFLATED = bounds.IMAGE_TEXT  # bytes of one text; all texts together may have four times as many
+_FEWEST_TRAILING = 16  # bytes that are not zero; fewer are padding or a stray line end
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)
 _USER_COMMENT, _WINDOWS_TEXTS = 0x9286, range(0x9C9B, 0x9CA0)
 _CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
-# Chunks of pixels, colours and times: there is no text in them.
+# Chunks of pixels, colors and times, which contain no text.
 _SILENT = b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP bKGD hIST pHYs sPLT tIME acTL fcTL fdAT".split()
 
 
 @dataclass(slots=True)
 class Parts:
-    """Texts with their keys, where the picture ends (None: its end was not found), and what was left out, or what ended it."""
+    """The texts with their keys, the end of the image (None if it was not found), the omissions, and the error that ended the reading."""
 
     budget: Budget
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Parts:
             self.texts.append((key[:200], text))
 
     def inflate(self, packed: bytes) -> bytes:
-        """The text, or its beginning where it is a bomb."""
+        """The decompressed text, or its beginning if it is a bomb."""
         packer = zlib.decompressobj()
         room = min(_INFLATED, 4 * _INFLATED - self.inflated)
         try:
@@ -56,14 +56,14 @@ class Parts:
         self.inflated += len(data)
         try:
             self.budget.add(len(data))
-        except LimitExceeded as error:  # the picture is read all the same
+        except LimitExceeded as error:  # the image itself is still read
             self.spent = error
         self.too_long += bool(packer.unconsumed_tail)
         return data
 
 
 def parts_of(data: bytes, budget: Budget) -> Parts | None:
-    """None for other formats."""
+    """The parts of an image; None for other formats."""
     for magic, look in _FORMATS.items():
         if data.startswith(magic):
             parts = Parts(budget)
@@ -73,23 +73,25 @@ def parts_of(data: bytes, budget: Budget) -> Parts | None:
 
 
 def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterator[Item]:
-    """What stands behind the end of the picture, with a notice unless it is what cameras put there; and what was not read of its texts."""
+    """Yield the data after the end of the image, with a notice unless cameras add such data, and gaps for texts that were not read."""
     if parts.spent:
         yield Gap(str(parts.spent), bound=parts.spent.bound)
     if parts.too_long:
-        yield Gap(f"{parts.too_long} packed texts are too long to be read whole", bound="image_text_bytes", count=parts.too_long)
+        yield Gap(
+            f"{parts.too_long} compressed text chunks are too long to be read in full", bound="image_text_bytes", count=parts.too_long
+        )
     if parts.end is None:
-        yield Gap("the picture has no end: it is cut off or damaged, and not all of it was read")
+        yield Gap("the image has no end marker: it is cut off or damaged, and not all of it was read")
     rest = data[parts.end :] if parts.end is not None else b""
     if len(rest) - rest.count(0) < _FEWEST_TRAILING:
         return
-    if not (rest.startswith(b"\xff\xd8\xff") or rest[4:8] == b"ftyp"):  # further pictures, and the film of a moving one
-        yield Block([f"{len(rest)} bytes behind the end of the picture"], column=name, view="metadata", notice="trailing-data")
+    if not (rest.startswith(b"\xff\xd8\xff") or rest[4:8] == b"ftyp"):  # further images, and the video of a motion photo
+        yield Block([f"{len(rest)} bytes after the end of the image"], column=name, view="metadata", notice="trailing-data")
     yield Member(name, io.BytesIO(rest))
 
 
 def described(data: bytes, row: int | None, column: str, name: str, budget: Budget) -> Iterator[Item]:
-    """Texts and trailing data of a picture in a table."""
+    """Yield the texts and trailing data of an image in a table."""
     parts = parts_of(data, budget)
     if parts is None:
         return
@@ -172,7 +174,7 @@ def _jpeg(data: bytes, parts: Parts) -> None:
         at += max(2, length)
         if code == 0xFE:
             parts.add("comment", body)
-        elif 0xE1 <= code <= 0xEF and code != 0xE2:  # E2 holds colour profiles and the list of further pictures
+        elif 0xE1 <= code <= 0xEF and code != 0xE2:  # E2 holds color profiles and the list of further images
             _application(body, parts, f"APP{code & 15}")
 
 
@@ -227,17 +229,17 @@ _FORMATS: dict[bytes, Callable[[bytes, Parts], None]] = {
 
 
 def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
-    """Texts in EXIF bytes; nothing for what is damaged."""
+    """Yield the texts in EXIF data; none if it is damaged."""
     exif = Image.Exif()
     try:
         exif.load(data)
         yield from exif_values(exif)
-    except Exception:  # noqa: BLE001  # the library raises whatever damaged offsets make it
+    except Exception:  # noqa: BLE001  # the library raises arbitrary exceptions for damaged offsets
         return
 
 
 def exif_values(exif: Image.Exif) -> Iterator[tuple[str, str]]:
-    """Texts in the main folder and those below it."""
+    """Yield the texts in the main directory and those below it."""
     folders: list[Mapping[int, Any]] = [exif]
     folders += [exif.get_ifd(folder) for folder in _EXIF_FOLDERS if folder in exif]
     for folder in folders:

@@ -1,1 +1,1 @@
-"""Readers of mail: one message, a mailbox of them, and what Outlook saves."""
+"""Readers of mail: single messages, mailboxes, and Outlook files."""

@@ -1,4 +1,4 @@
-"""E-mail messages and mailboxes: header fields, texts of the parts with their MIME path, everything else as members."""
+"""Reads e-mail messages and mailboxes: header fields, the texts of the parts with their MIME path, and everything else as members."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from veritensor_ray.segments import Block, Gap
 _LARGEST = bounds.MAIL
 _DEPTH = bounds.MAIL_DEPTH
 _PARTS = bounds.MAIL_PARTS
-_SHOWN = frozenset({"from", "to", "cc", "subject"})  # what every program shows
+_SHOWN = frozenset({"from", "to", "cc", "subject"})  # every mail program shows these
 _STRUCTURAL = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
 _LONG = 200
 _MAILBOX_LINE = re.compile(rb"From \S[^\r\n]{0,300}\d\d:\d\d[^\r\n]{0,60}\r?\n")
-_MAILBOX_BARE = re.compile(rb"From [^\s@]{1,64}@[^\s@]{1,255}[ \t]*\r?\n")  # some programs leave out the date
+_MAILBOX_BARE = re.compile(rb"From [^\s@]{1,64}@[^\s@]{1,255}[ \t]*\r?\n")  # some programs omit the date
 _ARMOR = "-----BEGIN PGP MESSAGE-----"
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "multipart/encrypted"})
 _AS_TEXT = frozenset({"message/delivery-status", "message/disposition-notification", "message/external-body", "message/partial"})
@@ -35,7 +35,7 @@ _LINE = 1 << 16
 
 
 class _MailPlace(NamedTuple):
-    """A part that is still to be read: its bytes, its path, how deep it is, and the line that it begins in."""
+    """A part that is still to be read: its bytes, its path, its depth, and the line in which it begins."""
 
     begin: int
     end: int
@@ -45,7 +45,7 @@ class _MailPlace(NamedTuple):
 
 
 def read_mail(source: Source) -> Iterator[Item]:
-    """A message. `part` is the MIME path (1.2), `column` a header field; places count within the field or the decoded part."""
+    """Read a message. `part` is the MIME path (1.2), `column` a header field; locations count within the field or the decoded part."""
     data = source.file.read(_LARGEST + 1)
     yield from _message(data[:_LARGEST], source)
     if len(data) > _LARGEST:
@@ -61,11 +61,11 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         place = ahead.pop()
         count += 1
         if count > _PARTS:
-            yield Gap(f"only {_PARTS} parts were read", bound="mail_parts")
+            yield Gap(f"only the first {_PARTS} parts were read", bound="mail_parts")
             return
         part = read_part(data, place.begin, place.end, place.line)
         if not part.fields and not place.path and _ENCODED.search(data):
-            yield Gap("the message does not begin with its header: parts and encodings in it are read as plain text")
+            yield Gap("the message does not begin with a header: its parts and encodings are read as plain text")
         yield from _header(part, place.path)
         about = part.about
         kind = _kind(about)
@@ -87,7 +87,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
 
 
 def _inner(data: bytes, places: list[tuple[int, int]], place: _MailPlace) -> list[_MailPlace]:
-    """Places of the parts of a multipart; lines are counted on from one to the next."""
+    """The locations of the parts of a multipart; line numbers continue from one to the next."""
     found: list[_MailPlace] = []
     line, at = place.line, place.begin
     for number, (begin, end) in enumerate(places[1:-1], 1):
@@ -98,9 +98,9 @@ def _inner(data: bytes, places: list[tuple[int, int]], place: _MailPlace) -> lis
 
 
 def _around(data: bytes, places: list[tuple[int, int]], path: str) -> Iterator[Item]:
-    """What stands before the first and behind the last boundary: programs do not show it."""
+    """Yield the text before the first and after the last boundary, which mail programs do not show."""
     if len(places) < 2:
-        yield Gap("the boundary between parts is nowhere; they are read as one text", location=_location(path))
+        yield Gap("the boundary between the parts is missing; they are read as one text", location=_location(path))
         return
     for (begin, end), column in ((places[0], "preamble"), (places[-1], "epilogue")):
         text = decoded(data[begin:end], "")[0]
@@ -125,7 +125,7 @@ def _header(part: MailPart, path: str) -> Iterator[Block]:
 def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source) -> Iterator[Item]:
     for name in ("content-type", "content-transfer-encoding"):
         if len(set(part.all(name))) > 1:
-            yield Gap(f"two different fields {name}; the part is read by the first", location=_location(place.path))
+            yield Gap(f"the part has two different {name} fields; the first one was used", location=_location(place.path))
     encoding = "".join(part.all("content-transfer-encoding")[:1]).partition(";")[0].strip().lower()
     body, via = decoded_body(data[part.begin : part.end], encoding)
     name = _file_name(about)
@@ -154,9 +154,9 @@ def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: i
         decoded_via=via,
     )
     if bad:
-        yield Gap(f"{bad} places do not decode as {charset[:40]} and were replaced", location=_location(place.path))
+        yield Gap(f"{bad} characters could not be decoded as {charset[:40]} and were replaced", location=_location(place.path))
     if _ARMOR in text:
-        yield Gap("the text holds an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
+        yield Gap("the text contains an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
 
 
 def _location(path: str) -> str | None:
@@ -185,7 +185,7 @@ def _parameter(about: Message, name: str, missing: str = "") -> str:
 
 
 def _file_name(about: Message) -> str:
-    """From the disposition, else the content type."""
+    """The file name from the content disposition, or else from the content type."""
     try:
         found = about.get_filename("")
     except (ValueError, TypeError, IndexError, LookupError):
@@ -198,7 +198,10 @@ def _extension(kind: str) -> str:
 
 
 def read_mailbox(source: Source) -> Iterator[Item]:
-    """Each message a member; the line before it, which names the sender, is read here. One message at a time is in memory."""
+    """Yield each message as a member.
+
+    The envelope lines before them, which name the senders, are read here. Only one message is in memory at a time.
+    """
     envelopes: list[tuple[str, str, int]] = []
     for number, (envelope, line, message, cut) in enumerate(_messages(source), 1):
         if envelope.strip():
@@ -219,9 +222,9 @@ def _envelopes(found: list[tuple[str, str, int]]) -> Block:
 
 
 def _messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
-    """Envelope line, its number, the message, whether it was cut. A new one begins behind an empty line.
+    """Yield the envelope line, its number, the message, and whether it was cut. A new message begins after an empty line.
 
-    Lines without a date count where the first line has none either, and only before a field that mail has.
+    Lines without a date count only if the first line has none either, and only before a known mail field.
     """
     envelope, began, line, cut, after_blank = b"", 1, 0, False, True
     message = bytearray()

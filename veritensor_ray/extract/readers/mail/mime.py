@@ -1,4 +1,4 @@
-"""The parts of a MIME message and how each is encoded (RFC 2045 to 2047, 2231); it knows nothing of what a part means to a reader."""
+"""The parts of a MIME message and their encodings (RFC 2045 to 2047, 2231). It does not interpret the parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A header field as it stands in the message; `line` counts from 1 at the message's beginning."""
+    """A header field as it stands in the message. `line` counts from 1 at the beginning of the message."""
 
     name: str
     value: str
@@ -28,19 +28,19 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MailPart:
-    """A stretch of the message: its header fields and where its body is."""
+    """A range of the message: its header fields and the location of its body."""
 
     fields: list[Field]
     begin: int
     end: int
 
     def all(self, name: str) -> list[str]:
-        """Values of the fields of that name, in lower case."""
+        """The values of all fields of that name, in lower case."""
         return [field.value for field in self.fields if field.name == name]
 
     @property
     def about(self) -> Message:
-        """The fields that say what the body is, for the library to take apart; a broken one reads as if it were not there."""
+        """The fields that describe the body, for the standard library to parse; a broken field counts as missing."""
         message = Message()
         for name in ("content-type", "content-disposition"):
             for value in self.all(name)[:1]:
@@ -49,7 +49,7 @@ class MailPart:
 
 
 def read_part(data: bytes, begin: int, end: int, line: int) -> MailPart:
-    """The part in `data[begin:end]`; what stands between fields without being one is a field without a name."""
+    """Parse the part in `data[begin:end]`. Anything between the fields that is not a field becomes a field without a name."""
     fields: list[Field] = []
     at = begin
     while at < end and len(fields) < _MOST_FIELDS:
@@ -75,7 +75,7 @@ def _raw_text(value: bytes) -> str:
 
 
 def header_text(value: str) -> str:
-    """A field's value unfolded, its encoded words decoded."""
+    """A field's value, unfolded and with its encoded words decoded."""
     text = _FOLD.sub(" ", value)
     if "=?" not in text:
         return text
@@ -98,7 +98,7 @@ def _word_bytes(kind: str, text: str) -> bytes:
 
 
 def decoded(data: bytes, charset: str) -> tuple[str, int]:
-    """Text, and the places that the charset could not make sense of; without a usable charset it is UTF-8 or Western."""
+    """The text, and the number of characters that could not be decoded. Without a usable charset, it is UTF-8 or Western."""
     name = charset.strip().lower()
     if name and name not in ("us-ascii", "ascii", "7bit", "8bit") and name.replace("-", "_") not in _NO_CODECS:
         try:
@@ -115,7 +115,7 @@ def decoded(data: bytes, charset: str) -> tuple[str, int]:
 
 
 def decoded_body(body: bytes, encoding: str) -> tuple[bytes, str | None]:
-    """The body's bytes and the name of what was undone."""
+    """The decoded body and the name of its encoding, if it had one."""
     if encoding == "base64":
         return from_base64(body), encoding
     if encoding == "quoted-printable":
@@ -126,7 +126,7 @@ def decoded_body(body: bytes, encoding: str) -> tuple[bytes, str | None]:
 
 
 def from_base64(data: bytes) -> bytes:
-    """Bytes of base64 text, of each piece of it where several were put together; what is no base64 is left out."""
+    """Decode base64 text, even several concatenated pieces; anything that is not base64 is skipped."""
     pieces = data.translate(None, _BASE64).split(b"=")
     return b"".join(binascii.a2b_base64(piece[: len(piece) - (len(piece) % 4 == 1)] + b"==") for piece in pieces if len(piece) > 1)
 
@@ -144,9 +144,9 @@ def _from_uuencode(body: bytes) -> bytes:
 
 
 def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> tuple[list[tuple[int, int]], bool]:
-    """Preamble, parts and epilogue between the lines of the boundary; only the first where there is none of these.
+    """The ranges of the preamble, the parts and the epilogue between the boundary lines; only the preamble if there is no boundary.
 
-    And whether the last of these lines is there, or left out only because there are more than `most` parts.
+    Also returns whether the last boundary line is present, or absent only because there are more than `most` parts.
     """
     line = re.compile(rb"(?:\A|(?<=\n))--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
     places: list[tuple[int, int]] = []
@@ -162,7 +162,7 @@ def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> 
 
 
 def _without_newline(data: bytes, begin: int, end: int) -> int:
-    """The line end before a boundary belongs to the boundary."""
+    """Exclude the line end before a boundary, which belongs to the boundary."""
     if end > begin and data[end - 1 : end] == b"\n":
         end -= 1
         if end > begin and data[end - 1 : end] == b"\r":

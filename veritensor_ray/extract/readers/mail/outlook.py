@@ -1,4 +1,4 @@
-"""Outlook messages (.msg): an OLE file with a stream for each property (MS-OXMSG); bodies and attachments become members."""
+"""Reads Outlook messages (.msg): OLE files with one stream per property (MS-OXMSG). Bodies and attachments become members."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COLUMNS = {
 _SHOWN = frozenset({_SUBJECT, "0C1A", "0E04", "0E03", _BODY})
 _DEPTH = 20
 _MOST_RTF = bounds.HELD
-_CODE_PAGES = (0x3FDE, 0x3FFD)  # of the internet form, of the strings
+_CODE_PAGES = (0x3FDE, 0x3FFD)  # the properties with the code pages of the internet body and of strings
 _PREFIX = (
     rb"{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans Serif"
     rb"SymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0" + b"\r\n" + rb"\par \pard\plain\f0\fs20\b\i\u\tab\tx"
@@ -54,13 +54,13 @@ class _Storage(NamedTuple):
 
 
 def read_outlook(source: Source) -> Iterator[Item]:
-    """The message and those attached to it: `part` is the attachment, `column` the property."""
+    """Read the message and those attached to it. `part` is the attachment, `column` the property."""
     ole = Compound(source)
     yield from _message(ole, _storage("", ole.paths), "", 0)
 
 
 def _storage(path: str, streams: list[str]) -> _Storage:
-    """Streams of a storage, and those of the storages in it."""
+    """The streams of a storage, and those of the storages in it."""
     own: list[str] = []
     inner: dict[str, list[str]] = {}
     skip = len(path) + 1 if path else 0
@@ -96,7 +96,7 @@ def _message(ole: Compound, storage: _Storage, part: str, depth: int) -> Iterato
 
 
 def _properties(storage: _Storage) -> Iterator[tuple[str, str, str]]:
-    """Number, type and stream of each property that has a stream."""
+    """Yield the number, type and stream of each property that has a stream."""
     for stream in storage.streams:
         found = _PROPERTY.fullmatch(stream.rpartition("/")[2])
         if found:
@@ -145,7 +145,7 @@ def _rich_body(ole: Compound, stream: str, number: str, kind: str, page: str, pa
     elif number == _RTF and data:
         rtf = unpacked_rtf(data)
         if rtf is None:
-            yield Gap("the formatted text is not packed as it should be", location=part or None)
+            yield Gap("the formatted text is not compressed as the format requires", location=part or None)
         else:
             ole.budget.add(len(rtf))
             if len(rtf) >= _MOST_RTF:
@@ -203,7 +203,7 @@ def _attachment(ole: Compound, storage: _Storage, page: str, part: str, depth: i
 
 
 def unpacked_rtf(data: bytes) -> bytes | None:
-    """Compressed RTF (MS-OXRTFCP): runs of bytes and references into the last 4096 of them; None for what is neither."""
+    """Decompress RTF (MS-OXRTFCP): runs of bytes and references to the last 4096 bytes. Returns None if the data is invalid."""
     if len(data) < 16:
         return None
     size, kind = struct.unpack_from("<4xI4s", data)
@@ -233,7 +233,7 @@ def unpacked_rtf(data: bytes) -> bytes | None:
 
 
 def _copy(out: bytearray, place: int, length: int) -> bool:
-    """Append what stands at a place in the ring of 4096 bytes; False for the mark of the end."""
+    """Append the referenced part of the ring of 4096 bytes. Returns False for the end marker."""
     distance = (len(out) - place) % 4096
     if distance == 0:
         return False

@@ -1,4 +1,4 @@
-"""Attributes of HTML: what they say to a reader or a program, files inside them, and how they make a text look."""
+"""Reads attributes of HTML: their meaning for a reader or a program, the files inside them, and their effect on how text looks."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
 _DATA = re.compile(r"\s{0,9}data:([\w.+-]{0,60}/[\w.+-]{0,60})?([^,]{0,200}),", re.IGNORECASE)
 _ENDINGS = {HTML: ".html", SVG: ".svg", JAVASCRIPT: ".js", "application/javascript": ".js", CSS: ".css"}
-_SHORT = 256  # a value of one word and at most so long is read once
+_SHORT = 256  # a value of one word up to this length is read only once
 _REMEMBERED = 50_000
-_NAMELESS = 3  # attributes without value in one tag that are perhaps a sentence
-_MOST = 10_000  # attributes of one tag that are told apart; the whole tag is given off as well then
+_NAMELESS = 3  # this many attributes without a value in one tag may be a sentence
+_MOST = 10_000  # attributes of one tag that are read separately; if there are more, the whole tag is read as well
 _PAGE = ("html", "body")
 _HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
 
 class Attributes:
-    """Reads start tags of one page."""
+    """Reads the start tags of one page."""
 
     def __init__(self, writer: Writer, cascade: Cascade) -> None:
         self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
@@ -42,8 +42,10 @@ class Attributes:
     def read(
         self, raw: str, start: int, line: int, name: str, state: State, around: Element | None, svg: bool
     ) -> tuple[State, Element | None, bool]:
-        """Give off the values; returns the state of the element, which begins in `state`, the element if selectors ask for it, and
-        whether the same tag in the same place says and gets the same again.
+        """Emit the attribute values of a start tag.
+
+        Returns the state of the element, which begins in `state`; the element if selectors need it; and whether the same tag in the same
+        place would yield the same again.
         """
         values, silent = self._read(raw, start, line, name)
         element = self._cascade.element(name, _decoded(values) if "&" in raw else values, around, raw) if self._styled else None
@@ -52,7 +54,7 @@ class Attributes:
         return state, element, silent and self._cascade.repeats and len(raw) <= _SHORT
 
     def _read(self, raw: str, start: int, line: int, name: str) -> tuple[dict[str, str], bool]:
-        """The values, and whether the tag says nothing: pages repeat the same tags."""
+        """The attribute values, and whether the tag contains no text: pages repeat the same tags."""
         values: dict[str, str] = {}
         said: list[tuple[str, int, str]] = []
         nameless = count = 0
@@ -114,7 +116,7 @@ def _decoded(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
-    """Attributes that are styles; every style sheet is stronger."""
+    """The declarations of attributes that are styles; every style sheet overrides them."""
     found: dict[str, Value] = {}
     if ("hidden" in values and name not in _PAGE) or "popover" in values or (name == "dialog" and "open" not in values):
         found["display"] = hint("display", "none")
@@ -130,24 +132,24 @@ def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
 
 
 def _says_something(attribute: str, value: str) -> bool:
-    """Whether a value that is for looks holds words for somebody."""
+    """Whether the value of a layout attribute contains words that are meant for a reader."""
     if attribute == "style" and ("url(" in value or "content" in value):
         return True
     return len(value) >= 11 and _SENTENCE.search(value) is not None
 
 
 def _meta(values: Mapping[str, str]) -> str:
-    """What a `meta` element is about."""
+    """The name of what a `meta` element describes."""
     return next((values[one][:_SHORT] for one in ("name", "property", "itemprop", "http-equiv") if values.get(one)), "content")
 
 
 def _unpainted(values: Mapping[str, str]) -> bool:
-    """SVG text without ink."""
+    """Whether SVG text is drawn without ink."""
     return (values.get("fill", "").strip() in ("none", "transparent") and "stroke" not in values) or values.get("fill-opacity") == "0"
 
 
 def _data_url(text: str, start: int) -> Member | None:
-    """The file in a `data:` address; None for another address, or one that does not decode."""
+    """The file in a `data:` address; None for other addresses or invalid data."""
     found = _DATA.match(text)
     if found is None:
         return None

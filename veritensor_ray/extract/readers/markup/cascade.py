@@ -1,4 +1,4 @@
-"""Which styles win for each element of a page: its style sheets, its own style, `!important`; it knows no text."""
+"""Decides which styles apply to each element of a page: its style sheets, its style attribute, `!important`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ _REMEMBERED, _SHORT = 50_000, 256
 _HEAD = ("head", "body", "frameset")
 _TABLE_PARTS = ("table", "tbody", "thead", "tfoot")
 _REASONS = {
-    "css_chars": "style sheets are longer than can be taken in",
-    "css_rules": "style sheets have too many rules",
-    "css_selector": "selectors of a style sheet are too long or too deep",
-    "css_siblings": "a style asks what stands beside an element among too many",
-    "css_steps": "selectors and values of a style sheet take too long to be worked out",
-    "css_value": "variables of a style grow without end",
+    "css_chars": "the style sheets are too long to be read in full",
+    "css_rules": "the style sheets have too many rules",
+    "css_selector": "the selectors of a style sheet are too long or too deep",
+    "css_siblings": "a style depends on the siblings of an element that has too many",
+    "css_steps": "the selectors and values of a style sheet take too long to evaluate",
+    "css_value": "the variables of a style grow without limit",
 }
 
 
 class Cascade:
-    """The styles of one page. What cannot be decided is counted, if it could have hidden something: the texts count as seen then."""
+    """The styles of one page.
+
+    Styles that cannot be evaluated are counted if they could have hidden text; the text then counts as visible.
+    """
 
     def __init__(self, sheet: StyleSheet, xml: bool) -> None:
         self._sheet, self._xml = sheet, xml
@@ -35,20 +38,20 @@ class Cascade:
         self._undecided: Counter[str | None] = Counter()
         self._hides: dict[int, bool] = {}  # whether declarations of the sheet may hide something, by `id`
         self.rules = bool(sheet.rules)
-        self.repeats = not sheet.by_siblings  # the same tag in the same element gets the same styles
-        self._paths: dict[tuple[int, str], int] = {}  # a number for each tag within the same tags
-        self._matched: dict[int, list[StyleRule]] = {}  # of a path, if it does not matter what stands beside it
+        self.repeats = not sheet.by_siblings  # whether the same tag in the same element always gets the same styles
+        self._paths: dict[tuple[int, str], int] = {}  # a number for each tag within the same chain of tags
+        self._matched: dict[int, list[StyleRule]] = {}  # the rules for a path, if they do not depend on siblings
         self._states: dict[tuple[int, ...], tuple[State, Declarations, State]] = {}
         self._root = self._made("html", None)
         self._body = self._made("body", self._root)
 
     @property
     def outermost(self) -> State:
-        """The state of what stands outside every element that the page names."""
+        """The state of content outside all elements of the page."""
         return VISIBLE if self._xml else self._body.state
 
     def around(self, name: str, parent: Element | None) -> Element | None:
-        """The element that a new one is in, with those whose tags a page may leave out."""
+        """The parent of a new element, including elements whose tags a page may omit."""
         if self._xml or name == "html":
             return parent
         if parent is None or parent is self._root:
@@ -65,7 +68,7 @@ class Cascade:
         return parent
 
     def element(self, tag: str, attrib: Mapping[str, str], parent: Element | None, raw: str) -> Element:
-        """An element begins."""
+        """Begin an element."""
         self._steps.another_element()
         element = Element(tag, attrib, parent, self._steps)
         if len(raw) <= _SHORT and (parent is None or parent.path) and len(self._paths) < _REMEMBERED:
@@ -77,7 +80,7 @@ class Cascade:
         return element
 
     def _made(self, tag: str, parent: Element | None) -> Element:
-        """An element without a tag of its own."""
+        """Create an element whose tag the page omits."""
         element = self.element(tag, {}, parent, tag)
         if parent is None:
             element.state = replace(VISIBLE, variables=Variables(spend=self._steps.spend))
@@ -85,7 +88,7 @@ class Cascade:
         return element
 
     def state(self, around: State, element: Element | None, hints: Declarations, own: Declarations, tag: str) -> State:
-        """How an element is shown: `hints` are attributes that are styles and give way to all others, `own` is its style attribute."""
+        """The state of an element. `hints` are attributes that are styles, which all others override; `own` is its style attribute."""
         rules = self._matching(element) if element else []
         if not (rules or hints or own):
             return around
@@ -96,7 +99,7 @@ class Cascade:
             return known[2]
         state = self._within(around, rules, hints, own, tag)
         if len(self._states) < _REMEMBERED:
-            self._states[key] = around, own, state  # those before too, so that their ids are not others' one day
+            self._states[key] = around, own, state  # their predecessors are kept too, so that their ids are not reused
         return state
 
     def _within(self, around: State, rules: list[StyleRule], hints: Declarations, own: Declarations, tag: str) -> State:
@@ -123,7 +126,7 @@ class Cascade:
                         found.append(rule)
                 except Undecided as reason:
                     self._count(reason.bound, rule.declarations)
-                except ValueError:  # an address that is none
+                except ValueError:  # an invalid address
                     self._count(None, rule.declarations)
         except Undecided as reason:
             self._undecided[reason.bound] += 1
@@ -133,23 +136,23 @@ class Cascade:
         return found
 
     def _count(self, bound: str | None, declarations: Declarations) -> None:
-        """Something cannot be decided: that matters if the rule hides, or if it sets or holds a variable that may."""
+        """Count an undecided style, which matters if the rule hides text, or sets or uses a variable that may."""
         hides = self._hides.get(id(declarations))
         if hides is None:
             hides = self._hides[id(declarations)] = _may_hide(declarations)
         self._undecided[bound] += hides
 
     def gaps(self) -> Iterator[Gap]:
-        """What the styles say that could not be applied."""
+        """Yield gaps for the styles that could not be applied."""
         for bound, declarations in self._sheet.unread:
             if not self._undecided[bound]:
                 self._count(bound, declarations)
         if self._sheet.truncated:
             self._undecided["css_chars"] += 1
         for reason, count in (+self._undecided).items():
-            why = _REASONS.get(reason or "", "a selector asks what only a browser knows, or what follows an element")
+            why = _REASONS.get(reason or "", "a selector depends on the state of a browser or on what follows an element")
             yield Gap(
-                f"{why}: text that it hides counts as visible", bound=reason, count=count, code=None if reason else ReasonCode.NO_READER
+                f"{why}: text hidden by it counts as visible", bound=reason, count=count, code=None if reason else ReasonCode.NO_READER
             )
 
 
@@ -162,7 +165,7 @@ def _may_hide(declarations: Declarations) -> bool:
 
 
 def _winning(rules: list[StyleRule], hints: Declarations, own: Declarations) -> Declarations:
-    """Of each property the value that is left, of rules in the order of their weight."""
+    """The winning value of each property, from rules in ascending order of weight."""
     found = dict(hints)
     for rule in rules:
         found.update(rule.normal)

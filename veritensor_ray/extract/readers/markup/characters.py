@@ -1,4 +1,4 @@
-"""The decoded text of a file in a window that moves on: bounded memory for files of any size; it knows no syntax."""
+"""The decoded text of a file in a sliding window, so that files of any size are read in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from veritensor_ray.segments import Gap
 
 
 class Characters:
-    """`text` begins at character `base` of the file; `ended` says that nothing follows it.
+    """A window whose `text` begins at character `base` of the file. `ended` says that nothing follows it.
 
-    A stream that breaks has ended: `damage` then has the error, for when everything before it has been read.
+    A broken stream counts as ended; `damage` then holds the error, to be raised after everything before it has been read.
     """
 
     def __init__(self, source: Source, first: int) -> None:
@@ -24,7 +24,7 @@ class Characters:
         self.grow(0, first)
 
     def grow(self, at: int, size: int) -> None:
-        """Forget the text before `at` and read about `size` more characters."""
+        """Drop the text before `at` and read about `size` more characters."""
         kept = [self.text[at:]]
         self.base += at
         wanted = size
@@ -39,5 +39,5 @@ class Characters:
         self.text = "".join(kept)
 
     def gaps(self) -> list[Gap]:
-        """What did not decode."""
-        return [Gap(f"{self._bad} places do not decode as {self._encoding} and were replaced")] if self._bad else []
+        """A gap for the characters that could not be decoded."""
+        return [Gap(f"{self._bad} characters could not be decoded as {self._encoding} and were replaced")] if self._bad else []

@@ -1,4 +1,4 @@
-"""Conditions of style sheets (`@media`, `@supports`, `@container`), for a light screen of ordinary size with a mouse."""
+"""Evaluates the conditions of style sheets (`@media`, `@supports`, `@container`) for an ordinary light screen with a mouse."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _FEATURES = {
     "orientation": "landscape", "hover": "hover", "any-hover": "hover", "pointer": "fine", "any-pointer": "fine", "update": "fast",
     "scripting": "enabled", "display-mode": "browser", "prefers-color-scheme": "light", "color-gamut": "srgb",
 }  # fmt: skip
-_UNSET = ("no-preference", "none")  # what everything else is
+_UNSET = ("no-preference", "none")  # the values of all other features
 _COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
 def on_screen(tokens: Sequence[Node]) -> bool:
-    """Whether one of the queries of a list holds; an empty list does."""
+    """Whether one of the queries of a list holds. An empty list holds."""
     queries = [significant(query) for query in split(tokens)]
     return not any(queries) or any(_holds(query, _feature, 0) for query in queries if query)
 
 
 def supported(tokens: Sequence[Node]) -> bool:
-    """Whether a browser supports it: it does, unless the condition is turned around."""
+    """Whether a browser supports a feature: assumed true, unless the condition is negated."""
     return _holds(significant(tokens), lambda _: True, 0)
 
 
@@ -61,7 +61,7 @@ def _holds(tokens: list[Node], leaf: Callable[[list[Node]], bool], deep: int) ->
 
 
 def _feature(tokens: list[Node]) -> bool:
-    """`(hover)`, `(min-width: 600px)`, `(400px <= width < 50em)`."""
+    """Evaluate `(hover)`, `(min-width: 600px)` or `(400px <= width < 50em)`."""
     if not tokens:
         return False
     if tokens[0].type == "ident" and len(tokens) == 1:
@@ -88,7 +88,7 @@ def _is(name: str, value: list[Node]) -> bool:
 
 
 def _number(tokens: list[Node]) -> float | None:
-    """A length, or a ratio as `16 / 9`."""
+    """A length, or a ratio such as `16 / 9`."""
     values = [length(one) for one in tokens if one != "/"]
     if len(values) == 2 and values[0] is not None and values[1]:
         return values[0] / values[1]
@@ -100,7 +100,7 @@ def _in_range(tokens: list[Node]) -> bool:
     marks: list[str] = []
     for token in tokens:
         if token in ("<", ">", "="):
-            if not parts[-1] and marks:  # `<` and `=` are two tokens
+            if not parts[-1] and marks:  # `<` and `=` are separate tokens
                 marks[-1] += token.value
             else:
                 marks.append(token.value)

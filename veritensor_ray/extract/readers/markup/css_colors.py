@@ -1,4 +1,4 @@
-"""Colours as style sheets write them; it knows no style."""
+"""Parses colors in the syntax of style sheets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tinycss2.color4 import Color as Parsed
 
 _LONGEST = 256
-_DEEP = 8  # mixtures in mixtures
-_SYSTEM = {  # of a screen with light colours
+_DEEP = 8  # nested mixtures
+_SYSTEM = {  # as on a screen with light colors
     **dict.fromkeys(("canvas", "field", "window", "infobackground"), WHITE),
     **dict.fromkeys(("canvastext", "fieldtext", "buttontext", "windowtext", "infotext"), BLACK),
 }
@@ -27,7 +27,7 @@ _D50_TO_D65 = ((0.9554734, -0.0230985, 0.0632593), (-0.0283697, 1.0099955, 0.021
 
 @functools.lru_cache(2048)
 def parsed(text: str) -> Color | None:
-    """A colour from its name, its digits (in old HTML without a `#`) or its function; None for what is none."""
+    """Parse a color from its name, its digits (without `#` in old HTML) or its function; None if it is invalid."""
     text = text.strip()
     if not text or len(text) > _LONGEST:
         return None
@@ -37,7 +37,7 @@ def parsed(text: str) -> Color | None:
 
 
 def color(token: Node, current: Color | None, deep: int = 0) -> Color | None:
-    """The colour that a token is; `current` is the colour of the text."""
+    """The color of a token. `current` is the color of the text."""
     if token.type == "ident" and (found := _SYSTEM.get(token.lower_value)):
         return found
     if token.type == "function" and token.lower_name == "color-mix" and deep < _DEEP:
@@ -48,7 +48,7 @@ def color(token: Node, current: Color | None, deep: int = 0) -> Color | None:
         found = color5.parse_color(token)
         return current if found == "currentcolor" else _rgb(found) if found else None
     except (ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError, RecursionError):
-        return None  # the library's own ways to fail on what is no colour
+        return None  # the exceptions that the library raises for invalid colors
 
 
 def _rgb(found: Parsed) -> Color | None:
@@ -68,7 +68,7 @@ def _rgb(found: Parsed) -> Color | None:
         channels = _times(_SRGB, channels)
     if space.startswith("xyz") or space == "srgb-linear":
         channels = [12.92 * one if one <= 0.0031308 else 1.055 * one ** (1 / 2.4) - 0.055 for one in channels]
-    red, green, blue = (255 * min(max(one, 0.0), 1.0) for one in channels)  # wider spaces are near enough to this one
+    red, green, blue = (255 * min(max(one, 0.0), 1.0) for one in channels)  # wider color spaces are close enough to this one
     return (red, green, blue, found.alpha)
 
 
@@ -77,7 +77,7 @@ def _times(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[f
 
 
 def _mixed(arguments: Sequence[Node], current: Color | None, deep: int) -> Color | None:
-    """`color-mix()`, as if every space were that of the screen: near enough to say whether a text is seen."""
+    """Evaluate `color-mix()` as if every color space were that of the screen: accurate enough to decide whether a text is visible."""
     parts = []
     for part in split(significant(arguments))[1:]:
         share = next((length(token, percent=0.01) for token in part if token.type == "percentage"), None)

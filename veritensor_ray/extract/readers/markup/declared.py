@@ -1,4 +1,4 @@
-"""What a document type declares: entities are shown and never expanded; those from elsewhere and those that multiply are said."""
+"""Reads document type declarations: entities are reported but never expanded; external and multiplying ones get a notice."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from veritensor_ray.extract.readers.common.writer import Writer
 _PLAIN = re.compile(r"<!doctype html>|<\?xml( version=.1\.[01].)?( encoding=.[\w-]{1,20}.)?( standalone=.\w{2,3}.)?\s?\?>", re.IGNORECASE)
 _EXTERNAL = re.compile(r"<!ENTITY\s++(?:%\s++)?[^\s\"'<>]{1,200}\s++SYSTEM\s++(?:\"[^\"]{0,2000}\"|'[^']{0,2000}')[^<>]{0,200}>?")
 _VALUE = re.compile(r"<!ENTITY\s++[^\s\"'<>%]{1,200}\s++(?:\"([^\"]*+)\"|'([^']*+)')")
-_REFERENCES, _MULTIPLYING = 4, 3  # references in one value; entities of that kind
+_REFERENCES, _MULTIPLYING = 4, 3  # references in one value; number of such entities
 _SHOWN = 4000
-_NOTICES = 100  # of one document type
+_NOTICES = 100  # per document type
 
 
 def read_declaration(writer: Writer, raw: str, start: int, line: int) -> None:
-    """A `<!...>` or `<?...?>` that is no comment."""
+    """Read a `<!...>` or `<?...?>` that is not a comment."""
     if _PLAIN.fullmatch(raw):
         return
     is_type = raw[:9].lower() == "<!doctype"

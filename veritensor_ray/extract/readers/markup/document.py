@@ -1,4 +1,4 @@
-"""The open elements of an HTML page and how each is shown: bounded in depth, and no end tag costs more than what it closes."""
+"""The open elements of an HTML page and their visibility, bounded in depth. The cost of an end tag is limited to the elements it closes."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from veritensor_ray.extract.readers.markup.elements import BARRIERS
 from veritensor_ray.extract.readers.markup.matching import Element
 from veritensor_ray.extract.readers.markup.visibility import State
 
-_DEPTH = 512  # as deep as browsers nest
-_REACH = 16  # open elements that an implied end tag looks at
+_DEPTH = 512  # the nesting depth of browsers
+_REACH = 16  # open elements that an implied end tag examines
 
 
 class Open:
-    """The stack of open elements; those of a page with style sheets are there for its selectors too."""
+    """The stack of open elements. On pages with style sheets, it also serves the selectors."""
 
     def __init__(self, outermost: State) -> None:
         self._stack: list[tuple[str, State, Element | None]] = []
-        self._places: dict[str, list[int]] = {}  # where in the stack elements of a name are
-        self._walls = [-1]  # where barriers are
+        self._places: dict[str, list[int]] = {}  # the positions in the stack of elements with each name
+        self._walls = [-1]  # the positions of barriers
         self._nothing = "", outermost, None
         self.state = outermost
         self.element: Element | None = None
 
     def make_room(self) -> None:
-        """End the innermost element where one more is too deep: the next stands beside it, as in a browser."""
+        """End the innermost element if another one would be too deep: the next becomes its sibling, as in a browser."""
         if len(self._stack) >= _DEPTH:
             self._cut(_DEPTH - 1)
 
     def push(self, name: str, state: State, element: Element | None) -> None:
-        """An element begins."""
+        """Begin an element."""
         if element:
             element.state = state
         place = len(self._stack)
@@ -41,7 +41,7 @@ class Open:
         self.state, self.element = state, element
 
     def close_implied(self, closes: frozenset[str], stops: frozenset[str]) -> None:
-        """End what cannot be open any more where an element begins that closes others."""
+        """End the elements that a new element implicitly closes."""
         stack = self._stack
         for index in range(len(stack) - 1, max(-1, len(stack) - 1 - _REACH), -1):
             there = stack[index][0]
@@ -52,12 +52,12 @@ class Open:
                 return
 
     def has(self, name: str) -> bool:
-        """Whether an end tag of that name ends something."""
+        """Whether an end tag of that name closes an element."""
         places = self._places.get(name)
         return places is not None and (places[-1] > self._walls[-1] or name in BARRIERS)
 
     def end(self, name: str) -> None:
-        """An end tag; without its element it means nothing."""
+        """Handle an end tag. It has no effect without its element."""
         if self.has(name):
             self._cut(self._places[name][-1])
 

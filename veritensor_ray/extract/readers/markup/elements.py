@@ -1,4 +1,4 @@
-"""What the elements and attributes of HTML mean for a reader of its text; it knows no syntax."""
+"""The meaning of HTML elements and attributes for a reader of the text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from veritensor_ray.extract.readers.common.names import names
 
-# A paragraph ends where one of these begins or ends.
+# A paragraph ends wherever one of these begins or ends.
 BLOCKS = names(
     "address article aside blockquote body button caption center col colgroup dd details dialog dir div dl dt fieldset figcaption figure "
     "footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend li listing main menu nav ol optgroup option p "
@@ -14,7 +14,7 @@ BLOCKS = names(
     "svg text desc math template noscript"
 )
 VOID = names("area base basefont bgsound br col command embed frame hr image img input keygen link meta param source track wbr")
-# Elements besides these that browsers know; those of drawings and formulas stand in their own.
+# Other elements that browsers know, including those of drawings and formulas.
 KNOWN = (
     BLOCKS
     | VOID
@@ -25,10 +25,10 @@ KNOWN = (
         "textpath mi mo mn mrow mfrac msup msub msqrt semantics annotation applet isindex spacer multicol noindex"
     )
 )
-# Never shown by a browser, or only by one that cannot do better.
+# Elements that browsers never show, or show only as a fallback.
 UNSEEN = names("template noscript noframes noembed datalist object video audio canvas rp metadata")
 KEEP_SPACE = names("pre listing xmp textarea plaintext")
-# Which open elements end where one of these begins, and where the search for them ends.
+# The open elements that each element closes when it begins, and the elements at which the search for them ends.
 _CELLS, _ROW = frozenset({"td", "th"}), frozenset({"tr"})
 _GROUPS = frozenset({"tbody", "thead", "tfoot", "caption", "colgroup"})
 _TABLE, _CELL = frozenset({"table", "template"}), frozenset({"td", "th", "table", "template", "button", "caption"})
@@ -44,10 +44,10 @@ CLOSES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "tr": (_ROW, _TABLE | _GROUPS),
     **dict.fromkeys(_GROUPS, (_ROW | _GROUPS, _TABLE)),
 }
-# An end tag of another element does not reach beyond these.
+# The end tag of another element does not reach beyond these.
 BARRIERS = frozenset({"td", "th", "tr", "table", "caption", "template", "html", "body", "svg", "math", "object", "marquee"})
 
-# Attributes that say how something looks or works: read only where they hold a sentence.
+# Attributes for layout or behavior, which are read only if they contain a sentence.
 LAYOUT = names(
     "class id style width height align valign colspan rowspan border cellpadding cellspacing color bgcolor face size type rel lang "
     "xml:lang dir charset method enctype target role tabindex hidden for scope viewbox d points x y x1 x2 y1 y2 cx cy r rx ry dx dy fill "
@@ -58,24 +58,24 @@ LAYOUT = names(
     "font-size font-family font-weight text-anchor letter-spacing"
 )
 ADDRESSES = names("href src action formaction cite longdesc data poster background srcset ping manifest xlink:href codebase classid")
-# Where one of these has no value, nothing was hidden in its name.
+# Attributes that normally have no value, so that none of them is text hidden in a name.
 FLAGS = names(
     "allowfullscreen async autofocus autoplay checked compact controls default defer disabled download formnovalidate hidden inert ismap "
     "itemscope loop multiple muted nohref nomodule noresize noshade novalidate nowrap open playsinline readonly required reversed selected"
 )
-RAW_ELEMENTS = names("script style title textarea xmp iframe noembed noframes plaintext")  # their content is no markup
+RAW_ELEMENTS = names("script style title textarea xmp iframe noembed noframes plaintext")  # their content is not markup
 
 
 class ElementKind(NamedTuple):
-    """What the sets above say of an element, together: a page asks for all of it at each tag."""
+    """Combines the sets above for one element, because a page needs them all at each tag."""
 
     known: bool = True
     block: bool = False
     raw: bool = False
-    holds: bool = True  # it has content that is markup
+    holds: bool = True  # its content is markup
     unseen: bool = False
     keeps_space: bool = False
-    looks: bool = False  # its name alone says something of how it is shown
+    looks: bool = False  # its name alone affects how it is shown
     closes: tuple[frozenset[str], frozenset[str]] | None = None
 
 
@@ -94,4 +94,5 @@ ELEMENTS = {
     for name in KNOWN | UNSEEN
 }
 STYLED = names("display visibility opacity font-size")  # attributes of SVG that are styles
-LEAVES = frozenset(name for name, kind in ELEMENTS.items() if kind.known and kind.holds) - {"svg", "math"}  # those that may be only text
+# Elements that may contain nothing but text.
+LEAVES = frozenset(name for name, kind in ELEMENTS.items() if kind.known and kind.holds) - {"svg", "math"}

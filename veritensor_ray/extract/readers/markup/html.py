@@ -1,4 +1,4 @@
-"""HTML, XHTML and SVG: what a reader sees, and apart from it what he does not: comments, invisible text, attributes, scripts."""
+"""Reads HTML, XHTML and SVG: the text that a reader sees and, separately, comments, invisible text, attributes and scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 
 _STYLE = re.compile("<style", re.IGNORECASE)
-# What holds a style sheet, and what may look as if it did: nothing in these is one.
+# Style sheets, and elements in which anything that looks like a style sheet is not one.
 _STYLE_SHEET = re.compile(r"<!--|<(style|script|noscript|template|textarea|title|xmp|iframe)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
 _ENDS = {
     name: re.compile(rf"</{name}", re.IGNORECASE)
@@ -34,12 +34,12 @@ _REMEMBERED = 50_000
 
 
 def read_html(source: Source) -> Iterator[Item]:
-    """Nothing fails to parse: what is not markup is text, as in a browser."""
+    """Read HTML. Nothing fails to parse: anything that is not markup is text, as in a browser."""
     yield from _read(source, xml=False)
 
 
 def read_xhtml(source: Source) -> Iterator[Item]:
-    """The same in the syntax of XML: SVG too."""
+    """Read HTML in XML syntax, including SVG."""
     yield from _read(source, xml=True)
 
 
@@ -51,7 +51,7 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
 
 
 def _style_sheets(text: str, xml: bool) -> StyleSheet:
-    """All of a page's own, wherever they stand: they hold for what comes before them too."""
+    """Collect all style sheets of the page, wherever they stand, because they also apply to what precedes them."""
     sheet, first = StyleSheet(), _STYLE.search(text)
     at = 0 if first else len(text)
     while found := _STYLE_SHEET.search(text, at):
@@ -73,7 +73,7 @@ def _style_sheets(text: str, xml: bool) -> StyleSheet:
 
 
 class _Page:
-    """Takes tokens in their order; what a reader sees and what is hidden are two paragraphs that grow side by side."""
+    """Takes tokens in order. Visible and hidden text are two paragraphs that grow in parallel."""
 
     def __init__(self, writer: Writer, cascade: Cascade, xml: bool) -> None:
         self._writer, self._cascade, self._xml = writer, cascade, xml
@@ -82,12 +82,12 @@ class _Page:
         self._open = Open(cascade.outermost)
         self._visible = Paragraph(lambda text, origins, owned: writer.add("visible", text, origins, None, owned))
         self._hidden = Paragraph(lambda text, origins, owned: writer.add("hidden", text, origins, None, owned))
-        self._visible_since = False  # the last hidden text
+        self._visible_since = False  # since the last hidden text
         self._svg = 0
         self._silent: dict[tuple[str, int, int, bool], tuple[State, Element | None, State, Element | None]] = {}
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
-        """Takes what is neither text nor tag."""
+        """Take a token that is neither text nor a tag."""
         if kind == t.COMMENT:
             if raw.strip("<!->\n\t "):
                 self._writer.source("comment", raw, start, line)
@@ -97,17 +97,17 @@ class _Page:
             self._into(start, line).keep_all(raw[9:-3], start + 9, line)
         elif kind == t.DECLARATION:
             read_declaration(self._writer, raw, start, line)
-        else:  # a tag that does not end: a browser shows nothing of it
+        else:  # a tag that does not end, which browsers do not show
             self._writer.source("hidden", raw, start, line)
 
     def end(self) -> None:
-        """The page ends."""
+        """End the page."""
         self._visible.end()
         self._hidden.end()
         self._writer.ready += self._cascade.gaps()
 
     def _into(self, start: int, line: int) -> Paragraph:
-        """The paragraph that a text belongs to now."""
+        """The paragraph to which text belongs now."""
         if not self._open.state.hidden:
             self._visible_since = True
             return self._visible
@@ -117,7 +117,7 @@ class _Page:
         return self._hidden
 
     def text(self, raw: str, start: int, line: int) -> None:
-        """Takes text."""
+        """Take text."""
         state = self._open.state
         if state.hidden:
             into = self._into(start, line)
@@ -129,7 +129,7 @@ class _Page:
             into.flow(raw, start, line)
 
     def _raw(self, raw: str, start: int, line: int, name: str) -> None:
-        """The content of an element that holds no markup."""
+        """Take the content of an element that contains no markup."""
         if name in ("script", "style"):
             self._writer.source("metadata", raw, start, line, name)
         elif name == "title":
@@ -150,9 +150,9 @@ class _Page:
             self._hidden.end()
 
     def finish(self, raw: str, start: int, line: int, name: str) -> None:
-        """Takes an end tag."""
+        """Take an end tag."""
         about = ELEMENTS.get(name, UNKNOWN)
-        if about.block:  # one that was not open ends nothing: a browser shows the word around it in one piece
+        if about.block:  # an end tag without a start tag ends nothing: browsers show the surrounding word in one piece
             if name == "p" or about.raw or self._open.has(name):
                 self._break()
         elif not about.known:
@@ -162,7 +162,7 @@ class _Page:
             self._svg = max(0, self._svg - 1)
 
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
-        """Takes a start tag."""
+        """Take a start tag."""
         about = ELEMENTS.get(name, UNKNOWN)
         holds, state, element = self._begun(raw, start, line, name, about)
         if holds:
@@ -170,7 +170,7 @@ class _Page:
             self._open.push(name, state, element)
 
     def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
-        """Takes an element that is text: it is not opened, since nothing asks for it before it ends."""
+        """Take an element that contains only text. It is not pushed, since nothing refers to it before it ends."""
         about = ELEMENTS[name]
         _, state, element = self._begun(raw, start, line, name, about)
         if element:
@@ -183,7 +183,7 @@ class _Page:
         self._open.state = around
 
     def _begun(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[bool, State, Element | None]:
-        """Whether an element that begins has content, how that is shown, and the element if selectors ask for it."""
+        """Begin an element. Returns whether it has content, the state of that content, and the element if selectors need it."""
         if about.block:
             self._break()
             if about.closes:
@@ -200,12 +200,14 @@ class _Page:
         return holds, self._open.state, None
 
     def _unknown(self, raw: str, start: int, line: int, name: str) -> None:
-        """A browser ignores such a tag; who reads the source sees a word in angle brackets: <tool_call>, or a type in a listing."""
+        """Keep an unknown tag as text: browsers ignore it, but in the source it is a word in angle brackets, such as <tool_call> or a type
+        in a listing.
+        """
         if not (self._xml or self._svg or "-" in name or ":" in name):
             self._into(start, line).keep_all(raw, start, line)
 
     def _shown(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[State, Element | None]:
-        """The state of an element that begins; what its attributes say is read on the way. Tags that say nothing are remembered."""
+        """The state of an element that begins. Its attributes are read on the way; tags that contain no text are cached."""
         outer, parent = self._open.state, self._open.element
         key = raw, id(outer), id(parent), self._svg > 0
         if known := self._silent.get(key):
@@ -213,7 +215,7 @@ class _Page:
         around = self._cascade.around(name, parent) if self._styled else None
         state, element, repeats = around.state if around else outer, None, not self._styled
         if name == "svg":
-            state = unknown_paper(state)  # what is drawn behind a text is not followed
+            state = unknown_paper(state)  # drawings behind text are not analyzed
         if len(raw) > len(name) + 3 or self._styled or name == "dialog":
             state, element, repeats = self._attributes.read(raw, start, line, name, state, around, self._svg > 0)
         if about.unseen:
@@ -221,5 +223,5 @@ class _Page:
         if about.keeps_space:
             state = keeping(state)
         if repeats and len(self._silent) < _REMEMBERED:
-            self._silent[key] = outer, parent, state, element  # those before too, so that their ids are not others' one day
+            self._silent[key] = outer, parent, state, element  # their predecessors are kept too, so that their ids are not reused
         return state, element

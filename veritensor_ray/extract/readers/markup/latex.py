@@ -1,4 +1,4 @@
-"""LaTeX: paragraphs as they stand, comments and what is not printed apart from them; commands that start programs are named."""
+"""Reads LaTeX: paragraphs, and separately comments and text that is not printed. Commands that start programs are reported."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 
 _WINDOW = 64 << 20
-_GROUP = 100_000  # characters that a hidden group is followed
+_GROUP = 100_000  # how many characters a hidden group is followed for
 _NOTICES = 1000
-_BEFORE = 300  # characters in which a background may have been given
+_BEFORE = 300  # characters before a text that may set a background
 _ARGUMENT = r"\s{0,9}(?:\[(?P<model>[^\[\]{}\n]{0,40})\])?\s{0,9}\{(?P<ink>[^{}\n]{0,80})\}"
 _TOKEN = re.compile(
     r"(?P<escape>\\[\\%])"
@@ -46,7 +46,7 @@ _SHELL = re.compile(
 
 
 def read_latex(source: Source) -> Iterator[Item]:
-    """Nothing fails to parse: what is no comment and not hidden is text."""
+    """Read the file. Nothing fails to parse: anything that is neither a comment nor hidden is text."""
     chars = Characters(source, _WINDOW)
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
     line = 1
@@ -60,7 +60,7 @@ def read_latex(source: Source) -> Iterator[Item]:
 
 
 class _Latex:
-    """One window of a text."""
+    """Reads one window of the text."""
 
     def __init__(self, writer: Writer, text: str, base: int, line: int) -> None:
         self._writer, self._text, self._base = writer, text, base
@@ -68,16 +68,16 @@ class _Latex:
         self._visible = Paragraph(lambda text, origins, owned: writer.add("visible", text, origins, None, owned))
         self._comment = Paragraph(lambda text, origins, owned: writer.add("comment", text, origins, None, owned))
         self._colors = {name: _color(model, value) for name, model, value in _DEFINED.findall(text)}
-        self._done = 0  # everything before it has been given off
+        self._done = 0  # everything before this position has been emitted
 
     def line_of(self, at: int) -> int:
-        """The line of a character; asked in rising order."""
+        """The line of a character, to be asked in ascending order."""
         self._line += self._text.count("\n", self._counted, at)
         self._counted = max(self._counted, at)
         return self._line
 
     def read(self) -> Iterator[None]:
-        """Everything in its order; a step whenever something may be ready."""
+        """Read everything in order, pausing whenever something may be ready."""
         text, at = self._text, 0
         while found := _TOKEN.search(text, at):
             at = found.end()
@@ -103,7 +103,7 @@ class _Latex:
         yield
 
     def _flush(self, end: int) -> None:
-        """What stands before `end` is text."""
+        """Emit the text before `end`."""
         if end > self._done:
             piece = self._text[self._done : end]
             if not piece.isspace():
@@ -112,7 +112,7 @@ class _Latex:
         self._done = max(self._done, end)
 
     def _read_comment(self, found: re.Match[str]) -> None:
-        """A comment goes up to the first letter of the next line; comments in lines that follow each other are one text."""
+        """Read a comment, up to the first letter of the next line. Comments in consecutive lines are one text."""
         start = found.start()
         self._flush(start)
         words = found.group().strip("% \t\r\n")
@@ -124,7 +124,7 @@ class _Latex:
         self._done = found.end()
 
     def _hidden_end(self, found: re.Match[str]) -> int:
-        """The end of what is not printed; 0 where it is."""
+        """The end of a text that is not printed; 0 if the text is printed."""
         if found["raw"]:
             return self._behind("\\end{comment}", found.end())
         if found["end"]:
@@ -158,7 +158,7 @@ class _Latex:
         return self._group_end(opening.end()) if opening else 0
 
     def _group_end(self, at: int) -> int:
-        """Behind the brace that closes the group around `at`."""
+        """The position after the brace that closes the group around `at`."""
         depth, last = 1, min(len(self._text), at + _GROUP)
         for found in _BRACE.finditer(self._text, at, last):
             depth += {"{": 1, "}": -1}.get(found.group(), 0)
@@ -175,7 +175,7 @@ class _Latex:
 
 
 def _color(model: str, value: str) -> Color | None:
-    """A colour in one of the models of xcolor."""
+    """Parse a color in one of the models of xcolor."""
     if model == "named":
         return parsed(value.strip().lower())
     if model == "HTML":

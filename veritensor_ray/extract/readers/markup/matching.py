@@ -1,4 +1,4 @@
-"""Elements as cssselect2 asks about them, built while a page is read: they know what stands before and around them, and nothing of what follows."""
+"""Elements for cssselect2, built while a page is read: they know their ancestors and preceding siblings, but nothing that follows."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.readers.markup.values import Undecided
 from veritensor_ray.extract.readers.markup.visibility import VISIBLE, State
 
-_LONG = 256  # characters of an attribute that are looked at in one step
+_LONG = 256  # characters of an attribute that are examined in one step
 
 
 class Steps:
-    """What may be spent on selectors and values: so much for each element on the average, whatever the page."""
+    """The budget for evaluating selectors and values, which averages a fixed amount per element whatever the page."""
 
     def __init__(self) -> None:
-        self._left = 100 * bounds.CSS_STEPS  # the first elements have all the variables
+        self._left = 100 * bounds.CSS_STEPS  # an advance for the variables, which the first elements set
 
     def another_element(self) -> None:
-        """One more element has come."""
+        """Add the budget of one more element."""
         self._left += bounds.CSS_STEPS
 
     def spend(self, number: int) -> None:
-        """Raises Undecided when nothing is left."""
+        """Spend steps. Raises Undecided if none are left."""
         self._left -= number
         if self._left < 0:
             raise Undecided("css_steps")
 
 
 class _Siblings:
-    """The children of an element up to one of them; those that follow are not known."""
+    """The children of an element up to one of them; later ones are not known yet."""
 
     def __init__(self, element: Element) -> None:
         self._element = element
@@ -47,22 +47,22 @@ class _Siblings:
 
 
 class Element:
-    """An open element, or one before it. It is its own `etree_element`: a tag and attributes."""
+    """An open element, or one that precedes it. It is its own `etree_element`: a tag and attributes."""
 
     __slots__ = ("_ancestors", "_classes", "_steps", "attrib", "children", "count", "id", "index", "parent", "path", "state", "tag")
 
     in_html_document = True
     in_disabled_fieldset = False
     namespace_url = "http://www.w3.org/1999/xhtml"
-    etree_children = ("not known",)  # so that none is `:empty`: an element without text hides none
+    etree_children = ("not known",)  # so that no element is `:empty`: an element without text hides none
 
     def __init__(self, tag: str, attrib: Mapping[str, str], parent: Element | None, steps: Steps) -> None:
         self.tag, self.attrib, self.parent, self._steps = tag, attrib, parent, steps
         self.id = attrib.get("id")
         self._classes: frozenset[str] | None = None
         self.state: State = parent.state if parent else VISIBLE
-        self.children: list[Element] = []  # the first of them
-        self.count = self.index = self.path = 0  # a path of 0 is none
+        self.children: list[Element] = []  # only the first ones
+        self.count = self.index = self.path = 0  # a path of 0 means none
         self._ancestors: tuple[Element, ...] | None = None
         if parent:
             self.index = parent.count
@@ -71,7 +71,7 @@ class Element:
                 parent.children.append(self)
 
     def close(self) -> None:
-        """The element ends: nothing asks for what is in it any more."""
+        """End the element: nothing refers to its content any more."""
         self.children.clear()
 
     @property
@@ -85,7 +85,7 @@ class Element:
         return self
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """An attribute; one that is long takes as many steps."""
+        """The value of an attribute. A long value costs several steps."""
         value = self.attrib.get(name, default)
         if value and len(value) > _LONG:
             self._steps.spend(len(value) // _LONG)
@@ -93,14 +93,14 @@ class Element:
 
     @property
     def classes(self) -> frozenset[str]:
-        """Its classes."""
+        """The classes of the element."""
         if self._classes is None:
             self._classes = frozenset((self.get("class") or "").split())
         return self._classes
 
     @property
     def ancestors(self) -> tuple[Element, ...]:
-        """From the root to the parent."""
+        """The ancestors, from the root to the parent."""
         if self._ancestors is None:
             self._ancestors = (*self.parent.ancestors, self.parent) if self.parent else ()
         self._steps.spend(len(self._ancestors))
@@ -108,7 +108,7 @@ class Element:
 
     @property
     def previous(self) -> Element | None:
-        """The sibling before it."""
+        """The preceding sibling."""
         if not self.index or self.parent is None:
             return None
         if self.index > bounds.CSS_SIBLINGS:
@@ -117,7 +117,7 @@ class Element:
 
     @property
     def previous_siblings(self) -> list[Element]:
-        """In the order of the page."""
+        """The preceding siblings, in page order."""
         if not self.index or self.parent is None:
             return []
         if self.index > bounds.CSS_SIBLINGS:
@@ -127,16 +127,16 @@ class Element:
 
     @property
     def etree_siblings(self) -> _Siblings:
-        """The children of its parent."""
+        """The children of the parent."""
         return _Siblings(self)
 
     def iter_subtree(self) -> Iterator[Element]:
-        """What is in an element comes after it."""
+        """Raise Undecided, because the content of an element follows it."""
         raise Undecided
 
     iter_children = iter_next_siblings = iter_siblings = iter_subtree
 
     @property
     def lang(self) -> str:
-        """The language that the nearest attribute says."""
+        """The language from the nearest attribute."""
         return next((found.lower() for one in (self, *reversed(self.ancestors)) if (found := one.get("lang"))), "")

@@ -1,4 +1,4 @@
-"""How a markup file is read to its end: tokens to whoever takes them, texts given off as they come; it knows no element."""
+"""Reads a markup file to its end: passes tokens to a taker and yields the texts as they become ready."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veritensor_ray.extract.source import Item
 
 
 def walked(taker: t.Taker, chars: Characters, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
-    """All tokens; where a bound ends them, what was taken before is given off first."""
+    """Process all tokens. If a limit ends them, everything before is yielded first."""
     try:
         yield from t.tokens(chars, taker, writer, xml=xml, html=html)
     except LimitExceeded:
@@ -24,7 +24,7 @@ def walked(taker: t.Taker, chars: Characters, writer: Writer, *, xml: bool, html
 
 
 def finished(chars: Characters, writer: Writer) -> Iterator[Item]:
-    """The rest of the texts, and what the file's bytes had wrong with them. Raises the damage that its stream ended with."""
+    """Yield the remaining texts and a gap for undecodable characters. Raises the error that ended the stream."""
     yield from writer.rest()
     yield from chars.gaps()
     if chars.damage:

@@ -1,4 +1,4 @@
-"""Style declarations and style sheets: the rules that can hide a text, found for an element by its id, class or tag; it knows no page."""
+"""Parses style declarations and style sheets into the rules that can hide text, indexed by id, class or tag."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from veritensor_ray.extract.readers.markup.values import Undecided, significant,
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What was written: the property, perhaps a shorthand, and the tokens behind its colon."""
+    """A declared value: the property as written, possibly a shorthand, and the tokens after its colon."""
 
     written: str
     tokens: Sequence[Node]
     important: bool = False
-    varies: bool = False  # holds a variable
+    varies: bool = False  # contains a variable
     size: int = 0  # in tokens
 
 
 Declarations = Mapping[str, Value]
 NONE: Declarations = {}
 _SIDES = ("top", "right", "bottom", "left")
-# Which properties something that is written sets. Left is where a line begins.
+# Maps each written property to the properties that it sets. Left is the side on which a line begins.
 PROPERTIES: dict[str, tuple[str, ...]] = {
     **{
         name: (name,)
@@ -82,10 +82,10 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
 }
 _WRAPPING = re.compile(r"<!\[CDATA\[|\]\]>")
 _LONGEST, _SHORT = 4096, 256
-_SELECTOR_DEPTH, _SELECTORS = 6, 500  # levels of one; of one rule
-_DEEP = 16  # blocks in blocks, layers in layers
-_DIGITS = re.compile(r"(\d{300})\d+")  # nobody needs more of a number, and Python refuses to read some thousands of them
-_STEP = 16  # tokens of a selector that are looked at in one step
+_SELECTOR_DEPTH, _SELECTORS = 6, 500  # levels of one selector; selectors of one rule
+_DEEP = 16  # levels of nested blocks and layers
+_DIGITS = re.compile(r"(\d{300})\d+")  # longer numbers are useless, and Python refuses to parse numbers of several thousand digits
+_STEP = 16  # tokens of a selector that are examined in one step
 _TOO_LONG = bounds.CSS_SELECTOR + 1
 Selectors = Sequence[list[Node]]
 _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
@@ -93,7 +93,7 @@ _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
 
 @dataclass(frozen=True, slots=True)
 class StyleRule:
-    """A selector, and what it says. `layer` has the places of the layers that it is in, and infinity for what is in none."""
+    """A selector and its declarations. `layer` holds the positions of its layers; infinity if it is in no layer."""
 
     selector: CompiledSelector
     layer: tuple[float, ...]
@@ -101,27 +101,27 @@ class StyleRule:
     declarations: Declarations
     normal: Declarations
     important: Declarations
-    beside: bool  # it asks what stands beside an element
-    steps: int  # what it takes to test an element
-    size: int  # of what it says
+    beside: bool  # depends on siblings
+    steps: int  # the cost of testing an element
+    size: int  # of its declarations
 
     def weight(self) -> tuple[tuple[float, ...], tuple[int, int, int], int]:
-        """The greatest wins."""
+        """A sort key; the greatest wins."""
         return self.layer, self.selector.specificity, self.order
 
     def important_weight(self) -> tuple[tuple[float, ...], tuple[int, int, int], int]:
-        """The same for what is important: there the first layer wins."""
+        """A sort key for important declarations, where the first layer wins."""
         return tuple(-place for place in self.layer), self.selector.specificity, self.order
 
 
 def declarations(style: str) -> Declarations:
-    """The properties of a style attribute that matter here."""
+    """The properties of a style attribute that affect visibility."""
     return _known(style) if len(style) <= _LONGEST else _inline(style)
 
 
 @functools.lru_cache(4096)
 def hint(name: str, text: str) -> Value:
-    """An attribute that is a style; old colours have no `#`."""
+    """The value of an attribute that is a style; old colors have no `#`."""
     text = text[:_LONGEST].strip()[:_SHORT]
     if name.endswith("color") and len(text) in (3, 6) and all(digit in string.hexdigits for digit in text):
         text = f"#{text}"
@@ -149,7 +149,7 @@ def _declared(contents: Iterable[Node]) -> Declarations:
 
 
 def _variable(tokens: Sequence[Node]) -> tuple[bool, int]:
-    """Whether a value holds a variable, and how many tokens."""
+    """Whether a value contains a variable, and its number of tokens."""
     varies, size = False, 0
     waiting = list(tokens)
     while waiting:
@@ -161,24 +161,27 @@ def _variable(tokens: Sequence[Node]) -> tuple[bool, int]:
 
 
 def _inside(token: Node) -> Sequence[Node]:
-    """What stands in brackets."""
+    """The tokens in brackets."""
     found: Sequence[Node] = token.arguments if token.type == "function" else token.content if token.type.endswith("block") else ()
     return found
 
 
 class StyleSheet:
-    """The rules of all style sheets of a page that hold for a screen. `unread` has what is said by rules whose selectors are not understood."""
+    """The rules of a page's style sheets that apply to a screen.
+
+    `unread` holds the declarations of rules whose selectors are not understood.
+    """
 
     def __init__(self) -> None:
         self.rules: dict[str, list[StyleRule]] = {}  # by `#id`, `.class`, tag, or `*` for others
-        self.by_siblings = False  # whether a selector asks what stands beside an element
+        self.by_siblings = False  # whether any selector depends on siblings
         self.unread: list[tuple[str | None, Declarations]] = []
         self.truncated = False
         self._room, self._count = bounds.CSS_CHARS, 0
         self._layers: dict[tuple[str, ...], float] = {}
 
     def add(self, css: str, media: str = "") -> None:
-        """Take the rules of a style sheet for these media."""
+        """Add the rules of a style sheet with the given `media` condition."""
         self.truncated |= len(css) > self._room
         css = _DIGITS.sub(r"\1", _WRAPPING.sub("", css[: self._room]))
         self._room -= len(css)
@@ -186,7 +189,7 @@ class StyleSheet:
             self._take(tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True), None, (), 0)
 
     def _take(self, nodes: Iterable[Node], around: Selectors | None, layer: tuple[str, ...], deep: int) -> None:
-        """Rules; `around` has the selectors of the rule that these stand in."""
+        """Add rules. `around` holds the selectors of the enclosing rule."""
         own = _declared(nodes := list(nodes))
         if own and around is not None:
             self._rule(around, own, layer)
@@ -208,7 +211,7 @@ class StyleSheet:
                 self._take(_block(node, around), around, layer, deep + 1)
 
     def _layer(self, around: tuple[str, ...], name: list[Node]) -> tuple[str, ...]:
-        """A layer takes its place where it is named first; one without a name is another each time."""
+        """Register a layer, whose position is that of its first mention. Each unnamed layer is a new one."""
         names = [token.value for token in name if token.type == "ident"] or [f"\n{len(self._layers)}"]
         room = max(0, _DEEP - len(around))
         self.truncated |= len(names) > room
@@ -250,7 +253,7 @@ class StyleSheet:
         self.rules.setdefault(key, []).append(rule)
 
     def candidates(self, tag: str, identity: str | None, classes: Iterable[str]) -> list[StyleRule]:
-        """The rules that may hold for an element."""
+        """The rules that may apply to an element."""
         rules = self.rules
         found = [*rules.get(tag, ()), *rules.get("*", ())]
         if identity:
@@ -266,7 +269,7 @@ def _contents(tokens: Sequence[Node]) -> list[Node]:
 
 
 def _block(node: Node, around: Selectors | None) -> list[Node]:
-    """What stands in an at-rule: declarations too, where a rule is around it."""
+    """The content of an at-rule, which may include declarations if it is inside another rule."""
     if around is not None or node.lower_at_keyword == "scope":
         return _contents(node.content)
     found: list[Node] = tinycss2.parse_stylesheet(node.content, skip_comments=True, skip_whitespace=True)
@@ -274,7 +277,7 @@ def _block(node: Node, around: Selectors | None) -> list[Node]:
 
 
 def _condition(node: Node) -> list[Node]:
-    """The condition of a group; that of a container may have a name before it."""
+    """The condition of a conditional rule. The condition of a container may be preceded by a name."""
     tokens = significant(node.prelude)
     if node.lower_at_keyword == "container" and tokens and tokens[0].type == "ident" and tokens[0].lower_value != "not":
         del tokens[0]
@@ -282,12 +285,12 @@ def _condition(node: Node) -> list[Node]:
 
 
 def _parts(tokens: Sequence[Node]) -> Selectors:
-    """The selectors of a list; where they are too many or too long, so much of them that this is seen."""
+    """The selectors of a list. If they are too many or too long, they are cut just above the limit, so that this is detected."""
     return [part[:_TOO_LONG] for part in split(tokens)[: _SELECTORS + 1]]
 
 
 def _nested(selectors: Selectors, around: Selectors | None) -> Selectors:
-    """Selectors of a rule in a rule, with those around it for their `&`."""
+    """Resolve the selectors of a nested rule, replacing `&` by those of the enclosing rule."""
     if around is None:
         return selectors
     if sum(map(len, around)) > bounds.CSS_SELECTOR:
@@ -308,13 +311,13 @@ def _nested(selectors: Selectors, around: Selectors | None) -> Selectors:
 
 
 def _stripped(tokens: Sequence[Node]) -> list[Node]:
-    """Without white space at both ends."""
+    """The tokens without white space at both ends."""
     kept = [i for i, token in enumerate(tokens) if token.type != "whitespace"]
     return list(tokens[kept[0] : kept[-1] + 1]) if kept else []
 
 
 def _compiled(tokens: list[Node]) -> list[CompiledSelector]:
-    """A selector; Undecided for one that is not known or takes too much to compile, none for what is no element."""
+    """Compile a selector. Raises Undecided if it is unknown or too expensive; returns an empty list if it matches no element."""
     if not any(token.type != "whitespace" for token in tokens):
         return []
     if _is_moment_or_part(tokens):
@@ -323,11 +326,11 @@ def _compiled(tokens: list[Node]) -> list[CompiledSelector]:
     try:
         return cssselect2.compile_selector_list(tokens)  # type: ignore[no-any-return]
     except (ValueError, TypeError, AttributeError, IndexError, NotImplementedError, SyntaxError, MemoryError, RecursionError):
-        raise Undecided from None  # the library's own ways to fail on what it does not know
+        raise Undecided from None  # the exceptions that the library raises for unknown selectors
 
 
 def _size(tokens: Sequence[Node]) -> int:
-    """The tokens of a selector. Raises Undecided for one that takes too much to compile."""
+    """The number of tokens of a selector. Raises Undecided if it is too expensive to compile."""
     size, counted = len(tokens), 0
     waiting = [(token, 0) for token in tokens]
     while waiting:
@@ -348,7 +351,7 @@ _MOMENTS = names(
 
 
 def _is_moment_or_part(tokens: Sequence[Node]) -> bool:
-    """Whether a selector is of a moment that has not come, of one browser, or of a part of an element that holds no text of the page."""
+    """Whether a selector applies only to a transient state, to one browser, or to a part of an element that holds no text of the page."""
     for before, one in pairwise(tokens):
         if before == ":" and (one == ":" or (one.type == "ident" and (one.value.startswith("-") or one.lower_value in _MOMENTS))):
             return True

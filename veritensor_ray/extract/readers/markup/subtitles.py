@@ -1,4 +1,4 @@
-"""Subtitles (SubRip, WebVTT, SubStation Alpha, MicroDVD): each cue is a text; notes, styles and what is not drawn stand apart from it."""
+"""Reads subtitles (SubRip, WebVTT, SubStation Alpha, MicroDVD): each cue is a text; notes, styles and undrawn text are kept separate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veritensor_ray.extract.readers.text import via_of
 from veritensor_ray.extract.source import Item, Source
 
 _WINDOW = 64 << 20
-_LONGEST = 1 << 18  # a cue beyond is no cue
+_LONGEST = 1 << 18  # anything longer is not a cue
 _BLOCK = re.compile(r"[^\r\n]+(?:\r?\n[^\r\n]+)*+")
 _TIMES = re.compile(r"^[ \t]*(?:\d{1,3}:)?\d{1,3}:\d\d[.,]\d{1,3}[ \t]*-->[ \t]*(?:\d{1,3}:)?\d{1,3}:\d\d[.,]\d{1,3}([^\r\n]*)\r?\n?", re.M)
 _SETTINGS = re.compile(r"(?:[ \t]*\w{1,10}:[\w.,%-]{1,20})*[ \t]*")
@@ -30,12 +30,12 @@ _SYMBOLS = {"\\N": "\n", "\\n": "\n", "\\h": "\xa0"}
 
 
 def read_blocks(source: Source) -> Iterator[Item]:
-    """SubRip and WebVTT: blocks between empty lines."""
+    """Read SubRip and WebVTT, whose blocks are separated by empty lines."""
     yield from _read(source, _Cues.block, _BLOCK)
 
 
 def read_lines(source: Source) -> Iterator[Item]:
-    """SubStation Alpha and MicroDVD: a cue a line."""
+    """Read SubStation Alpha and MicroDVD, which have one cue per line."""
     yield from _read(source, _Cues.line, _LINE)
 
 
@@ -58,7 +58,7 @@ def _read(source: Source, take: Callable[[_Cues, str, int, int], None], pattern:
 
 
 class _Cues:
-    """Takes blocks or lines, and gives off their texts."""
+    """Takes blocks or lines and emits their texts."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -68,7 +68,7 @@ class _Cues:
         }
 
     def block(self, raw: str, start: int, line: int) -> None:
-        """A block of SubRip or WebVTT."""
+        """Take a block of SubRip or WebVTT."""
         word = re.match(r"[A-Z]*", raw.lstrip("\ufeff"))
         times = _TIMES.search(raw)
         if times is None:
@@ -87,7 +87,7 @@ class _Cues:
         self._cue(raw[times.end() :], start + times.end(), line + raw.count("\n", 0, times.end()), "visible")
 
     def line(self, raw: str, start: int, line: int) -> None:
-        """A line of SubStation Alpha or MicroDVD."""
+        """Take a line of SubStation Alpha or MicroDVD."""
         if found := _EVENT.match(raw):
             self._fields(found.group(), start, line)
             self._cue(raw[found.end() :], start + found.end(), line, "comment" if found.group(1) == "Comment" else "visible")
@@ -99,13 +99,13 @@ class _Cues:
             self._writer.source("metadata", raw, start, line)
 
     def _fields(self, raw: str, start: int, line: int) -> None:
-        """Speaker and effect, where they are more than a name."""
+        """Emit the speaker and effect if they are more than a name."""
         for found in re.finditer(r"[^,]*\w\s+\w[^,]*", raw.partition(":")[2]):
             at = start + raw.index(":") + 1 + found.start()
             self._writer.source("metadata", found.group(), at, line, "event")
 
     def _cue(self, raw: str, start: int, line: int, view: str, bars: bool = False) -> None:
-        """The text of a cue; with `bars`, its lines end in them."""
+        """Emit the text of a cue. With `bars`, its lines end with a bar."""
         if len(raw) > _LONGEST:
             self._writer.source(view, raw, start, line)
             return
@@ -131,7 +131,7 @@ class _Cues:
             paragraph.end()
 
     def _override(self, text: str, start: int, line: int, unseen: bool) -> bool:
-        """Whether what follows is not drawn. Braces without a command are a comment."""
+        """Whether the following text is not drawn. Braces without a command are a comment."""
         if not text.startswith("{\\"):
             self._writer.source("comment", text, start, line)
             return unseen

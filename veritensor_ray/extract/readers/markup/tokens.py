@@ -1,7 +1,7 @@
-"""Markup to tokens with their places, for HTML and XML, in linear time whatever the input; it knows no element's meaning.
+"""Splits HTML and XML into tokens with their locations, in linear time whatever the input.
 
-XML that is well-formed goes this way too: expat, asked for the place of each tag, takes from a third longer to three times as long, for each
-tag then costs a call of Python and a slice, and where it gives up this tokenizer would have to go on all the same.
+Well-formed XML is processed here too. When expat has to report the location of each tag, it takes a third longer to three times as long,
+since each tag then costs a Python call and a slice; and wherever expat gives up, this tokenizer would have to continue anyway.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ COMMENT, DECLARATION, CDATA, RAW, BROKEN = range(5)
 LARGEST = bounds.MARKUP  # characters of one token, or of HTML that is held at once
 _CHUNK = 1 << 20
 
-_LONG = frozenset({"textarea", "title"})  # raw ones whose references are decoded
+_LONG = frozenset({"textarea", "title"})  # raw elements whose references are decoded
 _FOREIGN = frozenset({"svg", "math"})
 _SPECIAL = RAW_ELEMENTS | _FOREIGN
 _SPACE = r"\t\n\f\r "
-# A quotation mark counts only behind an equals sign; one that never closes is a character like any other.
+# A quotation mark counts only after an equals sign; one that never closes is an ordinary character.
 _INSIDE = rf"""(?:[^"'>=]++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?|["'])*+>"""
-# A tag with the text before it, and with the text behind it if the element holds nothing else: nearly all of a page is that, and one match
-# takes a third of the time that three take.
+# A tag with the text before it, and with the text after it if the element contains nothing else. Nearly all of a page has this form, and
+# one match takes a third of the time of three.
 _TAG, _TAG_XML = (
     re.compile(rf"([^<]*+)<(?:/({name}){_INSIDE}|({name}){_INSIDE}(?:([^<]*+)</\3>)?+)")
     for name in (rf"[A-Za-z][^{_SPACE}/>]*+", rf"[^\W\d][^{_SPACE}/>]*+")
@@ -41,13 +41,13 @@ _ATTRIBUTE = re.compile(
 _HTML_COMMENT_END = re.compile(r"--!?>")
 _DOCTYPE = re.compile(r"""<!--|"[^"]*+"|'[^']*+'|[\[\]>]""")
 _RAW_ENDS = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in RAW_ELEMENTS}
-_RAW_ENDS["plaintext"] = re.compile("(?!)")  # nothing ends it
-_TAIL = re.compile(r"[<&][^<&]{0,63}$")  # what the end of a window may have cut
+_RAW_ENDS["plaintext"] = re.compile("(?!)")  # it has no end tag
+_TAIL = re.compile(r"[<&][^<&]{0,63}$")  # a construct that the end of a window may have cut
 
 
 def attributes(raw: str, name: str) -> Iterator[tuple[str, int, str | None]]:
-    """Name, offset of the value within `raw` and value of each attribute of a start tag; its entities are not decoded."""
-    named = len(name) + 1 if name.isascii() else _NAME.match(raw, 1).end()  # type: ignore[union-attr]  # a tag has a name
+    """Yield the name, the offset of the value within `raw`, and the value of each attribute of a start tag. Entities are not decoded."""
+    named = len(name) + 1 if name.isascii() else _NAME.match(raw, 1).end()  # type: ignore[union-attr]  # every tag has a name
     for found in _ATTRIBUTE.finditer(raw, named, len(raw) - 1):
         group = found.lastindex
         if group is not None:
@@ -55,31 +55,31 @@ def attributes(raw: str, name: str) -> Iterator[tuple[str, int, str | None]]:
 
 
 class Taker(Protocol):
-    """Takes tokens in their order, each with its offset in the file and its line, and writes texts."""
+    """Takes tokens in order, each with its offset in the file and its line, and writes texts."""
 
     def text(self, raw: str, start: int, line: int) -> None:
-        """What stands between two tags."""
+        """Take the text between two tags."""
 
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
-        """A start tag."""
+        """Take a start tag."""
 
     def finish(self, raw: str, start: int, line: int, name: str) -> None:
-        """An end tag."""
+        """Take an end tag."""
 
     def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
-        """A start tag, the text behind it, and the end tag behind that."""
+        """Take a start tag, the text after it, and the end tag that follows."""
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
-        """Anything else, by its kind; a name has only what is RAW."""
+        """Take any other token, by its kind. Only RAW tokens have a name."""
 
     def end(self) -> None:
-        """The end of the file."""
+        """Take the end of the file."""
 
 
 def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: bool) -> Iterator[Item]:
-    """Hands on everything in the text, in its order, without a gap, and gives out what `writer` has ready of it.
+    """Pass every token of the text to `taker`, in order and without gaps, and yield the items that `writer` has ready.
 
-    `xml` is for the syntax, `html` for the elements: XHTML has both. Raises LimitExceeded for a token that is longer than LARGEST.
+    `xml` selects the syntax, `html` the elements: XHTML has both. Raises LimitExceeded for a token that is longer than LARGEST.
     """
     at, line, foreign = 0, 1, 0
     match, search = (_TAG_XML.match, _NEXT_XML.search) if xml else (_TAG.match, _NEXT.search)
@@ -152,7 +152,7 @@ def tokens(chars: Characters, taker: Taker, writer: Writer, *, xml: bool, html: 
 
 
 def _cuts(text: str, at: int, end: int, size: int) -> Iterator[int]:
-    """Ends of pieces that are not too long to be taken apart at once; no reference is cut."""
+    """Yield cut positions for pieces that are short enough to be tokenized at once. No reference is cut."""
     while end - at > size:
         at += size
         at = max(text.rfind("&", at - 64, at), at - 64) if "&" in text[at - 64 : at] else at
@@ -171,7 +171,7 @@ def _more(chars: Characters, at: int) -> int:
 
 
 def _special(text: str, opening: str, start: int, cdata: bool, xml: bool) -> tuple[int, int]:
-    """Kind and end of what begins with `opening` and is no tag; an end of 0 says that it does not end."""
+    """The kind and end of a construct that begins with `opening` and is not a tag. An end of 0 means that it does not end."""
     if opening == "<!--":
         found = None if xml else _HTML_COMMENT_END.search(text, start + 2)
         return COMMENT, _behind(text, "-->", start + 4) if xml else found.end() if found else 0
@@ -188,7 +188,7 @@ def _behind(text: str, mark: str, at: int) -> int:
 
 
 def _doctype_end(text: str, start: int) -> int:
-    """Behind the closing `>`, which is not one inside of quotation marks or of the internal subset."""
+    """The position after the closing `>`, ignoring any inside quotation marks or the internal subset."""
     depth, at = 0, start + 9
     while found := _DOCTYPE.search(text, at):
         mark, at = found.group(), found.end()

@@ -1,4 +1,4 @@
-"""Values of style sheets: variables put in, arithmetic done, lengths in pixels of an ordinary screen; it knows no property."""
+"""Evaluates values of style sheets: substitutes variables, does arithmetic and converts lengths to pixels of an ordinary screen."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tinycss2.ast import FunctionBlock, Node
 
 from veritensor_ray import bounds
 
-WIDTH, HEIGHT, ROOT_SIZE = 1280.0, 800.0, 16.0  # of the screen and of its letters, in pixels
-# Of an absolute unit in pixels. A full turn of an angle is 360, a second 1.
+WIDTH, HEIGHT, ROOT_SIZE = 1280.0, 800.0, 16.0  # of the screen and its font, in pixels
+# Pixels per absolute unit. A full turn is 360, a second 1.
 _UNITS = {
     "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54, "q": 2.4 / 2.54, "rem": ROOT_SIZE, "rlh": ROOT_SIZE * 1.2,
     "deg": 1.0, "grad": 0.9, "rad": 180 / math.pi, "turn": 360.0,
 }  # fmt: skip
-_RELATIVE = {"em": 1.0, "ex": 0.5, "ch": 0.5, "ic": 1.0, "cap": 0.7, "lh": 1.2}  # of the size of the letters
+_RELATIVE = {"em": 1.0, "ex": 0.5, "ch": 0.5, "ic": 1.0, "cap": 0.7, "lh": 1.2}  # relative to the font size
 _SCREEN = {"w": WIDTH / 100, "h": HEIGHT / 100, "i": WIDTH / 100, "b": HEIGHT / 100, "min": HEIGHT / 100, "max": WIDTH / 100}
-_DEEP = 16  # functions in functions
+_DEEP = 16  # nested functions
 _CALCULATED = {"calc", "min", "max", "clamp", "abs", "-webkit-calc"}
 
 
 class Undecided(Exception):
-    """Whether a style applies cannot be said; `bound` names the bound that keeps us from it, if it is one."""
+    """It cannot be decided whether a style applies. `bound` names the limit that prevents it, if it is one."""
 
     def __init__(self, bound: str | None = None) -> None:
         super().__init__(bound)
@@ -32,14 +32,14 @@ class Undecided(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Custom properties of an element and of those around it. `spend` is told what putting them in took."""
+    """The custom properties of an element and its ancestors. `spend` is called with the cost of each substitution."""
 
     own: dict[str, Sequence[Node]] = field(default_factory=dict)
     around: Variables | None = None
     spend: Callable[[int], None] = field(default=lambda _: None)
 
     def get(self, name: str) -> Sequence[Node] | None:
-        """The value of the nearest; None where there is none."""
+        """The value from the nearest element, or None."""
         here: Variables | None = self
         while here is not None:
             if name in here.own:
@@ -48,7 +48,7 @@ class Variables:
         return None
 
     def within(self, declared: dict[str, Sequence[Node]]) -> Variables:
-        """Those of an element that declares some; one that refers to itself is not there."""
+        """The variables of an element that declares some. Self-referential ones are left out."""
         found = Variables({}, self, self.spend)
         open_: set[str] = set()
 
@@ -69,7 +69,7 @@ class Variables:
         return found
 
     def put_into(self, tokens: Sequence[Node]) -> Sequence[Node] | None:
-        """A value with its variables in their places; None where one is missing. White space is left out."""
+        """A value with its variables substituted, without white space; None if a variable is missing."""
         return _replaced(tokens, self.get, self.spend)
 
 
@@ -116,12 +116,12 @@ def _replaced(tokens: Sequence[Node], value: Callable[[str], Sequence[Node] | No
 
 
 def significant(tokens: Sequence[Node]) -> list[Node]:
-    """All that is not white space."""
+    """All tokens except white space."""
     return [token for token in tokens if token.type not in ("whitespace", "comment")]
 
 
 def split(tokens: Sequence[Node], mark: str = ",") -> list[list[Node]]:
-    """The parts between marks."""
+    """The parts between separators."""
     parts: list[list[Node]] = [[]]
     for token in tokens:
         if token == mark:
@@ -132,7 +132,10 @@ def split(tokens: Sequence[Node], mark: str = ",") -> list[list[Node]]:
 
 
 def length(token: Node | None, size: float = ROOT_SIZE, percent: float = WIDTH / 100) -> float | None:
-    """A number, a length in pixels or an angle in degrees; None for anything else. `size` is that of the letters, `percent` what 1 % is."""
+    """A number, a length in pixels or an angle in degrees; None for anything else.
+
+    `size` is the font size, `percent` the value of 1 %.
+    """
     return None if token is None else _length(token, size, percent, 0)
 
 
@@ -145,7 +148,7 @@ def _length(token: Node, size: float, percent: float, deep: int) -> float | None
     elif token.type == "dimension":
         unit = token.lower_unit
         factor = _UNITS.get(unit) or _RELATIVE.get(unit, 0.0) * size
-        if not factor and unit[0] in "vsldc":  # vw, and of small, large, dynamic screens, and of containers
+        if not factor and unit[0] in "vsldc":  # vw, and its variants for small, large and dynamic screens and for containers
             factor = _SCREEN.get(unit.removeprefix("cq") if unit[0] == "c" else unit[unit.find("v") + 1 :], 0.0)
         found = token.value * factor if factor or unit in _RELATIVE else None
     elif token.type == "() block" or (token.type == "function" and token.lower_name in _CALCULATED):
@@ -169,7 +172,7 @@ def _calculated(name: str, tokens: Sequence[Node], size: float, percent: float, 
 
 
 def _sum(tokens: Sequence[Node], size: float, percent: float, deep: int) -> float | None:
-    """Terms, each of which is factors; a sign that stands by itself is an operator."""
+    """Evaluate a sum of products. A sign that stands alone is an operator."""
     total, term, operator = 0.0, None, "+"
     sign = 1.0
     for index, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""Whether a text with certain styles can be seen: states that elements hand down; it knows no markup and no style sheets."""
+"""Decides whether text with certain styles can be seen, through states that elements inherit."""
 
 from __future__ import annotations
 
@@ -22,44 +22,45 @@ from veritensor_ray.extract.readers.markup.values import (
     split,
 )
 
-_OFF = 500.0  # pixels away from where a text is seen; to the right and below, where a page can be scrolled, ten times as much
-_LEGIBLE = 1.0  # pixels of height of a letter
+_OFF = 500.0  # pixels outside the visible area; to the right and below, where a page can scroll, ten times as many
+_LEGIBLE = 1.0  # minimum height of a letter in pixels
 _FAINT = 0.05
 _SIZES = ("width", "height", "max-width", "max-height")
 _FONT_SIZES = {
     "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0, "xxx-large": 48.0,
 }  # fmt: skip
-WHOLE_PAGE = ("html", "body")  # hidden until a script has run: what a reader sees then is all of it
-_BOX = {"top": (0, 0, 0, 0), "right": (0, 1, 1, 1), "bottom": (0, 0, 2, 2), "left": (0, 1, 1, 3)}  # which of 1, 2, 3 or 4 values
+WHOLE_PAGE = ("html", "body")  # hidden until a script has run: then a reader sees everything in it
+# Which of 1, 2, 3 or 4 values applies to each side.
+_BOX = {"top": (0, 0, 0, 0), "right": (0, 1, 1, 1), "bottom": (0, 0, 2, 2), "left": (0, 1, 1, 3)}
 _AXES = {"inset-inline": ("left", "right"), "inset-block": ("top", "bottom"), "padding-block": ("padding-top", "padding-bottom")}
 _INHERIT = ("inherit", "unset", "revert", "revert-layer")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an element hands down. `gone` is for good; the others an element within can take back."""
+    """The state that an element passes on. `gone` is final; descendants can undo the other properties."""
 
     gone: bool = False
     invisible: bool = False
-    size: float = ROOT_SIZE  # of the letters, in pixels
+    size: float = ROOT_SIZE  # font size in pixels
     scale: float = 1.0
     opacity: float = 1.0
     indented: bool = False  # out of sight
     color: Color | None = BLACK
-    fill: Color | None = None  # instead of the colour
-    paper: Color | None = WHITE  # None: an image, or not known
+    fill: Color | None = None  # overrides the color
+    paper: Color | None = WHITE  # None: an image, or unknown
     shadow: tuple[Color | None, ...] = ()
-    painted: bool = False  # the ground of an element is seen through its letters
+    painted: bool = False  # the background is painted only through the letters
     keeps_space: bool = False
     variables: Variables = field(default=NO_VARIABLES, compare=False)
-    hidden: bool = False  # of all this
+    hidden: bool = False  # the result of all this
 
 
 VISIBLE = State()
 
 
 def hiding(state: State) -> State:
-    """The state of what is never shown."""
+    """The state of content that is never shown."""
     return state if state.gone else replace(state, gone=True, hidden=True)
 
 
@@ -69,12 +70,12 @@ def keeping(state: State) -> State:
 
 
 def unknown_paper(state: State) -> State:
-    """The state on a drawing."""
+    """The state of text on a drawing."""
     return state if state.paper is None else replace(state, paper=None)
 
 
 def within(state: State, styles: Declarations, name: str) -> State:
-    """The state of an element with these styles in one of `state`. Raises Undecided where they are too much to be worked out."""
+    """The state of an element with these styles inside one with `state`. Raises Undecided if the evaluation is too expensive."""
     variables = state.variables
     if custom := {one: value.tokens for one, value in styles.items() if one.startswith("--")}:
         variables = variables.within(custom)
@@ -122,7 +123,7 @@ def _is_hidden(state: State) -> bool:
 
 
 class _Computed:
-    """The values of the properties of one element, with their variables in place."""
+    """The values of one element's properties, with their variables substituted."""
 
     def __init__(self, styles: Declarations, variables: Variables) -> None:
         self._styles, self._variables = styles, variables
@@ -132,7 +133,7 @@ class _Computed:
         return name in self._styles
 
     def of(self, name: str) -> Sequence[Node]:
-        """The tokens of a property, which it may have from a shorthand; none where it is not set."""
+        """The tokens of a property, possibly from a shorthand; empty if it is not set."""
         value = self._styles.get(name)
         if value is None:
             return ()
@@ -140,19 +141,19 @@ class _Computed:
         return _part(value.written, name, tokens or ())
 
     def word(self, name: str) -> str:
-        """A property that is one word."""
+        """A property that is a single word."""
         tokens = self.of(name)
         word: str = tokens[0].lower_value if tokens and tokens[0].type == "ident" else ""
         return word
 
     def length(self, name: str, percent: float = WIDTH / 100) -> float | None:
-        """A property that is one length."""
+        """A property that is a single length."""
         tokens = self.of(name)
         return length(tokens[0], self.size, percent) if tokens else None
 
 
 def _part(written: str, name: str, tokens: Sequence[Node]) -> Sequence[Node]:
-    """What a shorthand of sides says about one of them; other values stay whole."""
+    """The part of a shorthand of sides that applies to one side; other values stay whole."""
     side = name.rpartition("-")[2]
     if written in ("margin", "padding", "inset") and 1 <= len(tokens) <= 4:
         return tokens[_BOX[side][len(tokens) - 1] :][:1]
@@ -173,7 +174,7 @@ def _font_size(values: _Computed, now: float) -> float:
             return now / 1.2 if word == "smaller" else now * 1.2
         if word == "initial" or word in _FONT_SIZES:
             return _FONT_SIZES.get(word, ROOT_SIZE)
-        # In the shorthand a number alone is a weight, unless it is nothing or the height of a line follows.
+        # In the shorthand, a number alone is a weight, unless it is zero or a line height follows.
         if token.type == "number" and token.value and len(tokens) > 1 and not (i + 1 < len(tokens) and tokens[i + 1] == "/"):
             continue
         size = length(token, now, now / 100)
@@ -222,14 +223,14 @@ def _paper(values: _Computed, now: Color | None, ink: Color | None) -> Color | N
 
 
 def _colors_of(token: Node, ink: Color | None) -> list[Color]:
-    """The colours of a gradient; none for an image."""
+    """The colors of a gradient; none for an image."""
     if token.type != "function" or not token.lower_name.endswith("gradient"):
         return []
     return [found for one in token.arguments if (found := color(one, ink))]
 
 
 def _is_seen_through_letters(values: _Computed) -> bool:
-    """Whether the ground is painted where letters are and nowhere else; their own colour is clear then."""
+    """Whether the background is painted only where letters are; their own color is transparent then."""
     return any(token.type == "ident" and token.lower_value == "text" for token in values.of("background-clip"))
 
 
@@ -245,7 +246,7 @@ def _opacity(values: _Computed) -> float:
 
 def _scale(values: _Computed) -> float:
     factors = [length(token, percent=0.01) for token in values.of("scale")[:2]]
-    factors.append(values.length("zoom", 0.01) or None)  # nothing is as good as no zoom
+    factors.append(values.length("zoom", 0.01) or None)  # a zoom of zero counts as none
     rotation = values.of("rotate")
     if len(rotation) == 2 and rotation[0].type == "ident":
         factors.append(_turned(rotation[0].lower_value, length(rotation[1])))
@@ -263,12 +264,12 @@ def _arguments(token: Node, size: float, percent: float) -> list[float | None]:
 
 
 def _turned(axis: str, angle: float | None) -> float:
-    """What a turn out of the plane leaves of the height or width."""
+    """The share of the height or width that remains after a rotation out of the plane."""
     return 0.0 if axis in ("x", "y") and angle is not None and abs(abs(angle) % 180 - 90) < 1 else 1.0
 
 
 def _transformed(name: str, numbers: list[float | None]) -> float:
-    """How much smaller a transformation makes letters."""
+    """The factor by which a transformation shrinks letters."""
     known = [1.0 if number is None else number for number in numbers]
     if name.startswith("scale") and known:
         return min(abs(number) for number in known[:2])
@@ -295,7 +296,7 @@ def _is_elsewhere(values: _Computed) -> bool:
         moved += [
             values.length(side, (WIDTH if side in ("left", "right") else HEIGHT) / 100) for side in ("left", "top", "right", "bottom")
         ]
-    # Of a translation a hundredth is of the element's own size: taken as five pixels.
+    # A percentage of a translation refers to the element's own size; one percent is taken as five pixels.
     moved += [length(token, values.size, _OFF / 100) for token in values.of("translate")[:2]]
     for token in values.of("transform"):
         if token.type == "function" and token.lower_name.startswith("translate"):
@@ -306,7 +307,7 @@ def _is_elsewhere(values: _Computed) -> bool:
 
 
 def _is_clipped(values: _Computed) -> bool:
-    """Nothing is left of what is cut out of the element, or of the mask before it."""
+    """Whether the clip path or the mask leaves nothing of the element."""
     if values.word("position") in ("absolute", "fixed"):
         for token in values.of("clip"):
             if token.type == "function" and token.lower_name == "rect" and _is_empty_rectangle(_arguments(token, values.size, 1.0)):
@@ -321,7 +322,7 @@ def _is_clipped(values: _Computed) -> bool:
 
 
 def _is_empty_rectangle(sides: list[float | None]) -> bool:
-    """Of top, right, bottom and left."""
+    """Whether a rectangle is empty, given its top, right, bottom and left."""
     if len(sides) != 4:
         return False
     top, right, bottom, left = sides
@@ -351,7 +352,7 @@ def _is_empty_shape(token: Node, size: float) -> bool:
 
 
 def _is_closed(values: _Computed) -> bool:
-    """No room for the text, and what sticks out is cut off."""
+    """Whether there is no room for the text and overflow is cut off."""
     cut = any(values.word(name) in ("hidden", "clip", "scroll", "auto") for name in ("overflow-x", "overflow-y"))
     if not cut:
         return False

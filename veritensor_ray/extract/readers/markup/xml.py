@@ -1,4 +1,7 @@
-"""XML of any kind: texts with the path of their element, attributes, comments, instructions, declarations; entities are never expanded."""
+"""Reads XML of any kind: texts with the path of their element, attributes, comments, instructions and declarations.
+
+Entities are never expanded.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.origins import Origin
 
 _FIRST = 1 << 20
-_DEPTH = 4096  # elements below that have the path of the one there
+_DEPTH = 4096  # elements deeper than this have the path of the one at this depth
 _REMEMBERED = 100_000
 _SHORT = 256
-_LONGEST = 64  # more characters than any name has that means something here
-_MOST = 10_000  # attributes of one tag that are told apart
-# Parts of a sentence in HTML, DocBook, TEI, JATS, DITA, XLIFF and SVG.
+_LONGEST = 64  # longer than any name that has a meaning here
+_MOST = 10_000  # attributes of one tag that are read separately
+# Inline elements of HTML, DocBook, TEI, JATS, DITA, XLIFF and SVG.
 _INLINE = names(
     "a abbr acronym b bdi bdo big br cite code del dfn em font i ins kbd mark q s samp small span strike strong sub sup tt u var ruby rt "
     "tspan textpath emphasis literal filename command ulink xref quote phrase foreignphrase firstterm citetitle productname userinput "
@@ -37,7 +40,7 @@ _PARAGRAPHS = BLOCKS | names(
 
 
 def read_xml(source: Source) -> Iterator[Item]:
-    """In bounded memory. Nothing fails to parse: what is not markup is text."""
+    """Read the file in bounded memory. Nothing fails to parse: anything that is not markup is text."""
     chars = Characters(source, _FIRST)
     writer = Writer(via_of(source, source.kind.encoding or "utf-8"))
     tree = _Tree(writer)
@@ -45,10 +48,10 @@ def read_xml(source: Source) -> Iterator[Item]:
 
 
 class _Tree:
-    """Takes tokens in their order. A paragraph belongs to the outermost element that had a part of it: `root` is its depth.
+    """Takes tokens in order. A paragraph belongs to the outermost element that contributed to it; `root` is the depth of that element.
 
-    Text and elements side by side are one paragraph. Elements side by side with only white space between are not, unless they are known as
-    parts of sentences.
+    Text and elements side by side are one paragraph. Elements separated only by white space are not, unless they are known as parts of
+    sentences.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -63,7 +66,7 @@ class _Tree:
         self._writer.add("visible", text, origins, self._column or None, owned)
 
     def other(self, kind: int, raw: str, start: int, line: int, name: str) -> None:
-        """Takes what is neither text nor tag."""
+        """Take a token that is neither text nor a tag."""
         if kind == t.CDATA:
             self._belongs()
             self._paragraph.keep_all(raw[9:-3], start + 9, line)
@@ -75,14 +78,14 @@ class _Tree:
             self._writer.source("hidden", raw, start, line)
 
     def end(self) -> None:
-        """The document ends."""
+        """End the document."""
         self._paragraph.end()
 
     def _path(self) -> str | None:
         return self._paths[-1] if self._paths else None
 
     def text(self, raw: str, start: int, line: int) -> None:
-        """Takes text."""
+        """Take text."""
         paragraph = self._paragraph
         if not raw.isspace():
             self._belongs()
@@ -100,7 +103,7 @@ class _Tree:
             self._column = self._path() or ""
 
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
-        """Takes a start tag."""
+        """Take a start tag."""
         if self._paragraph.size:
             role = _role(name[-_LONGEST:])
             if role is not _INLINE and (self._root > self._depth or role is _PARAGRAPHS):
@@ -130,19 +133,19 @@ class _Tree:
                 if len(known) < _REMEMBERED:
                     known.add(key)
             text, origins = value_text(value, start + at, line)
-            # of a sheet in Excel's XML of 2003
+            # in a sheet of Excel 2003 XML
             notice = formula_notice(text) if text[:1] == "=" and _local(attribute) == "formula" else None
             self._writer.add("metadata", text, origins, f"{short}@{attribute[:_SHORT]}", notice=notice)
 
     def leaf(self, raw: str, start: int, line: int, name: str, text: str) -> None:
-        """Takes an element that is text."""
+        """Take an element that contains only text."""
         self.begin(raw, start, line, name)
         if text:
             self.text(text, start + len(raw), line + raw.count("\n"))
         self.finish("", start, line, name)
 
     def finish(self, raw: str, start: int, line: int, name: str) -> None:
-        """Takes an end tag."""
+        """Take an end tag."""
         if not self._depth:
             return
         if self._paragraph.size and (self._root > self._depth or _role(name[-_LONGEST:]) is _PARAGRAPHS):
@@ -154,7 +157,7 @@ class _Tree:
 
 @functools.lru_cache(4096)
 def _role(name: str) -> frozenset[str] | None:
-    """Which of the two sets an element is in."""
+    """Which of the two sets contains an element."""
     local = _local(name)
     return _INLINE if local in _INLINE else _PARAGRAPHS if local in _PARAGRAPHS else None
 

@@ -1,1 +1,1 @@
-"""Readers of model and array files: the texts in their headers, opcodes and arrays; nothing is unpickled."""
+"""Readers of model and array files: the strings in their headers, opcodes and arrays. Nothing is unpickled."""

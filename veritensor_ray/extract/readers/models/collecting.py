@@ -1,4 +1,4 @@
-"""Short texts from binary files, gathered into blocks of bounded size; it knows no format."""
+"""Gathers short strings from binary files into blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from veritensor_ray.segments import Block
 _ROWS = 4096
 _CHARS = 4 << 20
 _JOINED = 65_536
-LONG_NAME = 24  # as with the keys of JSON: what is longer can carry an order
+LONG_NAME = 24  # longer names can carry instructions, as the keys of JSON can
 
 
 def in_blocks(texts: pa.Array, rows: Any, column: str) -> Iterator[Block]:
-    """Many texts at once, none of them empty, with the row of each."""
+    """Yield blocks for many non-empty strings at once, with the row of each."""
     for at in range(0, len(texts), _ROWS):
         yield Block(texts.slice(at, _ROWS), row=pa.array(rows[at : at + _ROWS]), column=column[:256])
 
 
 class Gathered:
-    """Texts with their columns and, where they are numbered, rows."""
+    """Strings with their columns and, if they are numbered, rows."""
 
     def __init__(self, view: str = "visible") -> None:
         self._view = view
@@ -35,7 +35,7 @@ class Gathered:
         self._chars = 0
 
     def add(self, text: str, column: str, row: int | None = None) -> Iterator[Block]:
-        """Keep a text; a block where enough have come together."""
+        """Add a string. Yields a block once enough have been gathered."""
         if not text:
             return
         self._texts.append(text)
@@ -46,14 +46,14 @@ class Gathered:
             yield from self.take()
 
     def take(self) -> Iterator[Block]:
-        """What has been kept."""
+        """Yield everything gathered so far."""
         if self._texts:
             yield Block(self._texts, row=self._rows, column=self._columns, view=self._view)
         self._clear()
 
 
 class Names:
-    """Names, tokens and the like: a great many short ones, as lines of a few long texts; long ones stand alone."""
+    """Names, tokens and the like: a great many short ones become the lines of a few long strings; long ones stay separate."""
 
     def __init__(self, column: str) -> None:
         self._column = column
@@ -61,14 +61,14 @@ class Names:
         self._chars = 0
 
     def add(self, name: str) -> Iterator[Block]:
-        """Keep a name; a block where enough have come together."""
+        """Add a name. Yields a block once enough have been gathered."""
         self._lines.append(name)
         self._chars += len(name) + 1
         if self._chars >= _JOINED:
             yield from self.take()
 
     def take(self) -> Iterator[Block]:
-        """What has been kept."""
+        """Yield everything gathered so far."""
         if self._lines:
             yield Block(["\n".join(self._lines)], column=self._column, view="metadata")
         self._lines, self._chars = [], 0

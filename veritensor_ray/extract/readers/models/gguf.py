@@ -1,4 +1,4 @@
-"""GGUF: the texts of its metadata; tensors are numbers."""
+"""Reads the strings in the metadata of GGUF files; tensors are numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEW = 1000
 
 
 def read_gguf(source: Source) -> Iterator[Item]:
-    """Texts under their keys; vocabularies, and names of tensors, as lines of a few texts."""
+    """Yield strings under their keys. Vocabularies and tensor names become the lines of a few strings."""
     header = GgufHeader(source.file)
     gathered = Gathered("metadata")
     try:
@@ -34,7 +34,7 @@ def _texts(found: GgufTexts, gathered: Gathered) -> Iterator[Item]:
         return
     names = Names(found.key)
     for text in found.texts:
-        if len(text) > 256:  # no token
+        if len(text) > 256:  # too long for a token
             yield from gathered.add(text, found.key)
         else:
             yield from names.add(text)

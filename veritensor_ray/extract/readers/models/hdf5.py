@@ -1,4 +1,4 @@
-"""HDF5: texts in attributes and datasets, and names; links to other files are never followed, numbers are not read."""
+"""Reads HDF5: strings in attributes and datasets, and names. Links to other files are never followed, and numbers are not read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _HELD = bounds.HDF5
-_STEP = 4096  # items of a dataset at once
-_FEW = 64  # values that are not worth a block of their own
+_STEP = 4096  # items of a dataset that are read at once
+_FEW = 64  # values too few to justify a separate block
 _CHARS = 4 << 20
 _ITEMS = bounds.HDF5_ITEMS
 _FAILURES = bounds.HDF5_FAILURES
@@ -31,12 +31,15 @@ _CONFIGS = ("model_config", "training_config", "keras_version", "layer_names")
 
 
 def read_hdf5(source: Source) -> Iterator[Item]:
-    """`column` is the path, `row` the index in a dataset; Keras' configuration is visible text, other attributes are metadata."""
+    """Read the file. `column` is the path, `row` the index in a dataset.
+
+    Keras' configuration is visible text, other attributes are metadata.
+    """
     file = source.file
     if source.via:
         data = file.read(_HELD + 1)
         if len(data) > _HELD:
-            raise LimitExceeded("hdf5_bytes", f"an HDF5 file in {source.via} of more than {_HELD} bytes")
+            raise LimitExceeded("hdf5_bytes", f"an HDF5 file inside a {source.via} stream is larger than {_HELD} bytes")
         file = io.BytesIO(data)
     guarded = hdf5.Guarded(file)
     try:
@@ -45,11 +48,11 @@ def read_hdf5(source: Source) -> Iterator[Item]:
     except Malformed as error:
         raise ReadError(str(error)) from None
     if guarded.too_long:
-        yield Gap("values of variable length say that they are longer than the file; they were not read", count=guarded.too_long)
+        yield Gap("values of variable length claim to be longer than the file; they were not read", count=guarded.too_long)
 
 
 class _Hdf5Walk:
-    """Through all groups, each object once."""
+    """Walks through all groups and visits each object once."""
 
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
@@ -66,7 +69,7 @@ class _Hdf5Walk:
                 yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path, code=ReasonCode.ELSEWHERE)
                 continue
             if isinstance(found, hdf5.Damaged):
-                yield Gap(f"cannot be read: {found.reason}", location=found.path)
+                yield Gap(f"the object cannot be read: {found.reason}", location=found.path)
                 continue
             yield from self._names.add(found.path)
             yield from self._attributes(found)
@@ -74,7 +77,7 @@ class _Hdf5Walk:
                 yield from self._guarded(found)
         yield from (*self._visible.take(), *self._metadata.take(), *self._names.take())
         if self._no_text:
-            reason = f"{self._no_text} values of bytes are not UTF-8 text and were not read"
+            reason = f"{self._no_text} byte values are not UTF-8 text and were not read"
             yield Gap(reason, self._no_text_at, count=self._no_text, coverage="no-reader")
 
     def _attributes(self, found: hdf5.Hdf5Item) -> Iterator[Item]:
@@ -95,30 +98,30 @@ class _Hdf5Walk:
             yield from self._dataset(found.item, found.path)
         except (LimitExceeded, ReadError):
             raise
-        except Exception as error:  # noqa: BLE001  # h5py raises whatever the damage leads it to; the other datasets are still read
+        except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data; the other datasets are still read
             self._failures += 1
             yield Gap.of(as_read_error(error, "the dataset cannot be read"), found.path)
 
     def _dataset(self, item: Any, path: str) -> Iterator[Item]:
         place = hdf5.stored_elsewhere(item)
         if place:
-            yield Gap(f"its data in other files was not read: {place[:100]}", location=path, code=ReasonCode.ELSEWHERE)
+            yield Gap(f"the dataset's data in other files was not read: {place[:100]}", location=path, code=ReasonCode.ELSEWHERE)
             return
         if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
             return
         if item.size > _ITEMS:
-            yield Gap(f"{item.size} items; the first {_ITEMS} are read", location=path, bound="hdf5_items")
+            yield Gap(f"the dataset has {item.size} items; only the first {_ITEMS} were read", location=path, bound="hdf5_items")
         step = _step(item)
         chunk, row_of_chunks = hdf5.chunking(item)
         if chunk:
             if row_of_chunks > hdf5.CHUNKS and step < min(item.chunks[0], item.shape[0]):
-                what = f"its chunks are packed, and those that a row has part in come to {row_of_chunks} bytes; they were not read"
+                what = f"the chunks of the dataset are compressed, and those of one row expand to {row_of_chunks} bytes; they were not read"
                 yield Gap(what, location=path, bound="held_bytes")
                 return
-            # those at the edge hold more than is in the dataset
+            # chunks at the edge hold more than belongs to the dataset
             self._copies.add(max(0, item.id.get_num_chunks() * chunk - item.size * item.id.get_type().get_size()))
         for first, part in _parts(item, step):
-            self._copies.add(_bytes(part))  # chunks may be packed, and many items one and the same
+            self._copies.add(_bytes(part))  # chunks may be compressed, and many items may share one value
             if (texts := _only_texts(part)) is not None:
                 yield from self._visible.take()
                 index = np.flatnonzero(pc.binary_length(texts).to_numpy())
@@ -129,7 +132,7 @@ class _Hdf5Walk:
                     yield from self._value(one, path, first + number, self._visible)
 
     def _value(self, value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
-        """A text, or bytes that are a text or a file: PyTables keeps pickles in attributes and arrays."""
+        """Yield a string, or bytes that are text or a file: PyTables keeps pickles in attributes and arrays."""
         if isinstance(value, bytes):
             if by_magic(value[:1024]) and len(value) > 8:
                 yield from target.take()
@@ -143,7 +146,7 @@ class _Hdf5Walk:
 
 
 def _holds_text(dtype: Any) -> bool:
-    """Texts, bytes of any length, or records with some."""
+    """Whether values are strings, bytes of any length, or records that contain some."""
     if dtype.kind == "O" or (dtype.kind == "V" and not dtype.names):
         return True
     inner = [dtype.fields[name][0].kind for name in dtype.names or ()]
@@ -151,7 +154,7 @@ def _holds_text(dtype: Any) -> bool:
 
 
 def _step(item: Any) -> int:
-    """How many rows are read at once: some thousand values, of which not more than the bound on memory."""
+    """The number of rows to read at once: a few thousand values, within the memory limit."""
     width = _width(item)
     return max(1, min(_STEP // width, bounds.HELD // (width * max(1, int(item.dtype.itemsize)))))
 
@@ -161,7 +164,7 @@ def _width(item: Any) -> int:
 
 
 def _parts(item: Any, step: int) -> Iterator[tuple[int, Any]]:
-    """`step` rows at a time, with the index of the first."""
+    """Yield `step` rows at a time, with the index of the first."""
     if item.shape == ():
         yield 0, [item[()]]
         return
@@ -170,7 +173,7 @@ def _parts(item: Any, step: int) -> Iterator[tuple[int, Any]]:
 
 
 def _bytes(part: Any) -> int:
-    """Of all values of a part, those of any length too."""
+    """The size in bytes of all values of a part, including those of variable length."""
     if isinstance(part, np.ndarray) and part.dtype.kind != "O":
         return int(part.nbytes)
     values = part.reshape(-1) if isinstance(part, np.ndarray) else part
@@ -178,7 +181,7 @@ def _bytes(part: Any) -> int:
 
 
 def _only_texts(part: Any) -> pa.Array | None:
-    """The values of an array of bytes where all are texts; None where they have to be looked at one by one."""
+    """The values of an array of bytes if all are strings; None if they have to be examined one by one."""
     if not isinstance(part, np.ndarray) or part.dtype.kind not in "SO" or part.size < _FEW:
         return None
     values = part.reshape(-1).tolist()
@@ -198,7 +201,7 @@ def _only_texts(part: Any) -> pa.Array | None:
 
 
 def _flat(value: Any, level: int = 0) -> Iterator[Any]:
-    """Single values of an array, a record or a list."""
+    """Yield the single values of an array, a record or a list."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim:
         yield from as_texts(value.reshape(-1))[0].to_pylist()
     elif isinstance(value, np.ndarray) and value.dtype == np.uint8:

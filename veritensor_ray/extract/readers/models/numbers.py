@@ -1,4 +1,4 @@
-"""Files of numbers alone, such as indexes of FAISS: there is no text in them, and that is known; it opens nothing."""
+"""Handles files that contain only numbers, such as FAISS indexes: they are known to hold no text, so they are not opened."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from veritensor_ray.extract.source import Item, Source
 
 
 def read_numbers(source: Source) -> Iterator[Item]:
-    """Nothing."""
+    """Yield nothing."""
     yield from ()

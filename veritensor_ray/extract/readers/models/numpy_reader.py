@@ -1,4 +1,4 @@
-"""npy arrays: their texts with the index as row; an array of objects is a pickle behind the header, and read as one."""
+"""Reads npy arrays: their strings, with the index as row. An array of objects is a pickle after the header and is read as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ITEM = bounds.NPY_ITEM
 
 
 def read_npy(source: Source) -> Iterator[Item]:
-    """Texts of arrays of str, bytes or records; numbers hold none. Raises ReadError for a damaged header."""
+    """Yield the strings of arrays of str, bytes or records; numbers contain none. Raises ReadError for a damaged header."""
     try:
         header = npy.read_header(source.file)
     except Malformed as error:
@@ -45,7 +45,7 @@ def _texts(source: Source, header: npy.NpyHeader, fields: list[tuple[str, ...]])
             values = part
             for name in path:
                 values = values[name]
-            width = max(1, values.size // max(1, len(part)))  # texts in one item of the array
+            width = max(1, values.size // max(1, len(part)))  # strings in one item of the array
             texts, index = as_texts(values.reshape(-1))
             yield from in_blocks(texts, first + index // width, ".".join(path) or "array")
 

@@ -1,4 +1,4 @@
-"""Texts in the raw memory of NumPy arrays, a few megabytes at a time; it knows neither headers nor pickles."""
+"""Reads strings from the raw memory of NumPy arrays, a few megabytes at a time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CHUNK = 4 << 20
 
 
 def holds_text(dtype: np.dtype[Any]) -> bool:
-    """Whether an array of that type has texts in it."""
+    """Whether an array of this type contains strings."""
     return any(True for _ in text_fields(dtype))
 
 
 def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Paths of the fields that hold texts; the empty path for an array of texts."""
+    """Yield the paths of the fields that contain strings; the empty path for an array of strings."""
     base = dtype.base
     if base.kind in "US" and base.itemsize:
         yield path
@@ -30,14 +30,14 @@ def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:
-    """Index and text of `count` texts, empty ones left out. Raises ReadError where the file is shorter."""
+    """Yield the index and value of up to `count` strings, without empty ones. Raises ReadError if the file is shorter."""
     for first, part in array_parts(file, dtype, count):
         texts, index = as_texts(part)
         yield from zip((first + index).tolist(), texts.to_pylist(), strict=True)
 
 
 def array_parts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, Any]]:
-    """The array in pieces, each with the index of its first item."""
+    """Yield the array in pieces, each with the index of its first item."""
     step = max(1, _CHUNK // max(1, dtype.itemsize))
     for first in range(0, count, step):
         wanted = min(step, count - first)
@@ -45,13 +45,13 @@ def array_parts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tu
         whole = len(data) // dtype.itemsize
         yield first, np.frombuffer(data, dtype, whole)
         if whole < wanted:
-            raise ReadError(f"ends after {first + whole} of {count} items")
+            raise ReadError(f"the array ends after {first + whole} of {count} items")
 
 
 def as_texts(part: Any) -> tuple[pa.Array, Any]:
-    """The texts of a flat array of str or bytes that are not empty, and the index of each; what is no Unicode is replaced.
+    """The non-empty strings of a flat array of str or bytes, and the index of each. Invalid Unicode is replaced.
 
-    Only zeros at their end are no part of them; NumPy's and Arrow's own ways stop at the first zero, or raise for code points that are none.
+    Only trailing zeros are removed. NumPy's and Arrow's own conversions stop at the first zero, or raise for invalid code points.
     """
     wide = part.dtype.kind == "U"
     unit = np.dtype(np.uint32).newbyteorder(part.dtype.byteorder) if wide else np.dtype(np.uint8)

@@ -1,4 +1,4 @@
-"""ONNX: documentation, metadata, texts in attributes and tensors, and names; weights are numbers."""
+"""Reads ONNX: documentation, metadata, strings in attributes and tensors, and names; weights are numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VALUES = frozenset({"string_data", "s", "strings"})
 
 
 def read_onnx(source: Source) -> Iterator[Item]:
-    """Every text; names of nodes and tensors as lines of a few texts."""
+    """Yield every string. Names of nodes and tensors become the lines of a few strings."""
     metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
     try:
         for number, found in enumerate(texts(source.file)):
@@ -23,7 +23,7 @@ def read_onnx(source: Source) -> Iterator[Item]:
                 yield from metadata.add(found.value, f"{found.message.lower()}.{found.name}.{found.key}")
                 yield from metadata.add(found.key, f"{found.message.lower()}.{found.name}") if len(found.key) > 24 else ()
             elif found.too_long:
-                yield Gap(f"a text of more than {LONGEST} bytes was not read", location=_column(found), bound="onnx_text")
+                yield Gap(f"a string of more than {LONGEST} bytes was not read", location=_column(found), bound="onnx_text")
             elif found.name in _NAMES:
                 yield from names.add(found.text)
             elif found.name in _VALUES:

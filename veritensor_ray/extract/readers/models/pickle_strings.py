@@ -1,4 +1,4 @@
-"""Strings out of pickles, read off the opcodes; bytes that are files of their own become members. Nothing is unpickled."""
+"""Reads the strings of pickles from the opcodes. Bytes that are files become members. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from veritensor_ray.formats.pickles import Ended, Pickles, Rest
 from veritensor_ray.segments import Block, Gap
 
 COLUMN = "pickle"
-_ALONE = 65_536  # a text as long has a block with its byte offset
+_ALONE = 65_536  # a string of at least this length gets a separate block with its byte offset
 
 
 def read_pickle(source: Source) -> Iterator[Item]:
-    """Every string in order, `row` counts them; what stands behind the last pickle is a member."""
+    """Yield every string in order; `row` counts them. Data after the last pickle becomes a member."""
     yield from read_pickles(source.file)
 
 
 def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
-    """The same for a file that stands at a pickle; `base` is where that is."""
+    """Read pickles from the current position of a file; `base` is that position."""
     pickles = Pickles(file, texts=True)
     gathered = Gathered()
     row, number, problem = -1, 0, ""
@@ -61,7 +61,7 @@ def _text(event: PickleText, row: int, base: int, gathered: Gathered) -> Iterato
 
 
 def _narrow(text: str) -> str:
-    """Protocol 2 writes bytes as text in Latin-1: characters of four bytes are put together again."""
+    """Restore bytes that protocol 2 writes as Latin-1 text and that hold four-byte characters."""
     if len(text) < 8 or text[1:4] != "\0\0\0":
         return text
     try:
@@ -71,7 +71,7 @@ def _narrow(text: str) -> str:
 
 
 def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered) -> Iterator[Item]:
-    """Bytes may be text, the raw memory of an array of texts, or a file; the rest is numbers."""
+    """Yield bytes as a string, the raw memory of an array of strings, or a file; anything else is numbers."""
     name = f"bytes@{base + blob.offset}"
     if blob.dtype:
         yield from _array(blob.size, blob.dtype, pickles, gathered)
@@ -87,7 +87,7 @@ def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered
 
 def _member(pickles: Pickles, size: int, name: str) -> Iterator[Item]:
     file = pickles.window.slice(size)
-    yield Member(name, file) if file else Gap(f"{size} bytes within a stream were not read", location=name, bound="pickle_bytes")
+    yield Member(name, file) if file else Gap(f"{size} bytes inside a compressed stream were not read", location=name, bound="pickle_bytes")
 
 
 def _held(pickles: Pickles, size: int) -> bytes:
@@ -96,7 +96,7 @@ def _held(pickles: Pickles, size: int) -> bytes:
 
 
 def _decoded(data: bytes) -> str:
-    """Text in bytes, or nothing."""
+    """The text in the bytes, or an empty string."""
     if _is_wide(data) and len(data) % 4 == 0:
         try:
             return "\n".join(text for text in data.decode("utf-32-le").split("\0") if text)
@@ -111,18 +111,18 @@ def _decoded(data: bytes) -> str:
 
 
 def _is_wide(data: bytes) -> bool:
-    """Characters of four bytes, as NumPy keeps texts."""
+    """Whether bytes are four-byte characters, as NumPy stores strings."""
     return len(data) >= 8 and data[0] > 8 and data[1:4] == b"\0\0\0" and data[5:8] == b"\0\0\0"
 
 
 def _array(size: int, described: str, pickles: Pickles, gathered: Gathered) -> Iterator[Item]:
-    """The memory of an array; numbers where nothing describes it as texts."""
+    """Yield the strings in the memory of an array; without a text type, it is numbers."""
     dtype = np.dtype(described or "u1")
     if not described or not dtype.itemsize:
         return
     file = pickles.window.slice(size)
     if file is None:
-        yield Gap(f"an array of {size} bytes within a stream was not read", bound="pickle_bytes")
+        yield Gap(f"an array of {size} bytes inside a compressed stream was not read", bound="pickle_bytes")
         return
     for index, text in array_texts(file, dtype, size // dtype.itemsize):
         yield from gathered.add(text, "array", index)
@@ -132,7 +132,7 @@ def _rest(pickles: Pickles, base: int) -> Iterator[Item]:
     window = pickles.window
     name = f"rest@{base + window.position}"
     if window.size is None:
-        yield Gap("what stands behind the last pickle within a stream was not read", location=name)
+        yield Gap("the data after the last pickle inside a compressed stream was not read", location=name)
         return
     file = window.slice(window.size - window.position)
     if file:

@@ -1,4 +1,4 @@
-"""safetensors: the texts of its header; tensors are numbers."""
+"""Reads the strings in the header of safetensors files; tensors are numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from veritensor_ray.formats import safetensors
 
 
 def read_safetensors(source: Source) -> Iterator[Item]:
-    """Values of `__metadata__` under their keys, and the names of the tensors."""
+    """Yield the values of `__metadata__` under their keys, and the names of the tensors."""
     header = safetensors.read_header(source.file, None)
     if header.unread:
-        raise LimitExceeded("safetensors_header", f"the header has {header.size} bytes; {safetensors.READ} are read")
+        raise LimitExceeded("safetensors_header", f"the header has {header.size} bytes; at most {safetensors.READ} are read")
     gathered = Gathered("metadata")
     for key, text in header.metadata:
         if len(key) > LONG_NAME:

@@ -1,4 +1,4 @@
-"""The records of an old Excel workbook ([MS-XLS] 2.4) that xlrd passes over; cells are none of them."""
+"""Reads the records of an old Excel workbook ([MS-XLS] 2.4) that xlrd ignores; none of them are cells."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from veritensor_ray import bounds
 
 _HEADER, _FOOTER, _FILEPASS, _CONTINUE = 0x14, 0x15, 0x2F, 0x3C
 _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX = 0x85, 0xEB, 0x1AE, 0x1B6
-_CONTINUED = (0xFC, 0x5D, 0xEC, 0x7F)  # strings and objects: what continues them is not theirs that came before
+_CONTINUED = (0xFC, 0x5D, 0xEC, 0x7F)  # strings and objects, whose continuations do not belong to an earlier record
 _WANTED = frozenset({_HEADER, _FOOTER, _FILEPASS, _CONTINUE, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, *_CONTINUED})
 _MOST = bounds.XLS_RECORDS
 _DRAWING_BYTES = bounds.XLS_DRAWINGS
-_DDE = "\x03"  # between program and topic in the path of a link
+_DDE = "\x03"  # separates program and topic in the path of a link
 
 
 @dataclass(slots=True)
 class Extras:
-    """What was found."""
+    """The texts and data found in the records."""
 
     encrypted: bool = False
     headers: list[str] = field(default_factory=list)
@@ -27,11 +27,11 @@ class Extras:
     links: list[str] = field(default_factory=list)
     macro_sheets: list[str] = field(default_factory=list)
     drawings: bytes = b""
-    cut: str | None = None  # the bound that more of them are beyond
+    cut: str | None = None  # the limit that was exceeded, if any
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Those that are looked at, and whatever goes on behind them; nearly all others are cells."""
+    """Yield the relevant records and their continuations; nearly all others are cells."""
     at, end = 0, len(data) - 4
     header = struct.Struct("<HH").unpack_from
     while at <= end:
@@ -42,10 +42,10 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def extras(data: bytes) -> Extras:
-    """All of a workbook stream."""
+    """Read a whole workbook stream."""
     found, drawings = Extras(), bytearray()
-    wide = data[4:6] == b"\x00\x06"  # the last version: strings begin with a byte of flags
-    before, box = 0, 0  # the kind that a CONTINUE goes on with, and the characters that a text box still waits for
+    wide = data[4:6] == b"\x00\x06"  # in the last version, strings begin with a byte of flags
+    before, box = 0, 0  # the type that a CONTINUE continues, and the number of characters that a text box still expects
     for kind, body in _records(data):
         if kind == _CONTINUE:
             if before == _DRAWINGS and len(drawings) < _DRAWING_BYTES:
@@ -78,7 +78,7 @@ def extras(data: bytes) -> Extras:
 
 
 def _characters(body: bytes, count: int, flagged: bool) -> str:
-    """A string, behind its byte of flags where it has one: one or two bytes a character."""
+    """Decode a string of one or two bytes per character, after its byte of flags if it has one."""
     if flagged and body[:1] == b"\x01":
         return body[1 : 1 + 2 * count].decode("utf-16-le", "replace")
     return body[flagged : flagged + count].decode("cp1252", "replace")

@@ -1,4 +1,4 @@
-"""Zip archives that are documents of a kind of their own: every entry is a member, and what of the text stays closed is said."""
+"""Reads documents that are zip archives of members, and reports text that cannot be read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from veritensor_ray.segments import Block, Gap
 _ENCRYPTION = "META-INF/encryption.xml"
 _LISTED = bounds.ENCRYPTION_LIST
 _REFERENCE = re.compile(rb"CipherReference\s[^>]{0,2000}?URI\s{0,9}=\s{0,9}[\"']([^\"']{1,1000})")
-_TEXTS = (b".xhtml", b".html", b".htm", b".xml", b".ncx", b".opf", b".svg")  # fonts are often scrambled, and nothing is lost by it
+_TEXTS = (b".xhtml", b".html", b".htm", b".xml", b".ncx", b".opf", b".svg")  # fonts are often scrambled, which loses no text
 
 
 def read_epub(source: Source) -> Iterator[Item]:
-    """A book: pages, lists and pictures are members."""
+    """Read a book, whose pages, lists and images are members."""
     yield from _locked(source)
     source.file.seek(0)
     yield from read_zip(source)
@@ -31,7 +31,7 @@ def _locked(source: Source) -> Iterator[Item]:
         package = Package(source)
         listed = package.head(_ENCRYPTION, _LISTED) if _ENCRYPTION in package else b""
     except ReadError:
-        return  # what is wrong with the archive is said when its entries are read
+        return  # problems of the archive are reported when its entries are read
     count = sum(name.lower().endswith(_TEXTS) for name in set(_REFERENCE.findall(listed)))
     if count:
         reason = f"the book is encrypted: {count} parts cannot be read"
@@ -40,7 +40,10 @@ def _locked(source: Source) -> Iterator[Item]:
 
 
 def read_iwork(source: Source) -> Iterator[Item]:
-    """Pages, Numbers and Keynote: their text is in records that nothing here reads; previews, pictures and properties are members."""
+    """Read Pages, Numbers and Keynote.
+
+    There is no reader for the records that hold their text; previews, images and properties are members.
+    """
     count = sum(name.endswith(".iwa") for name in Package(source).names)
     yield Gap(f"no reader for iWork documents: {count} parts", count=count, coverage="no-reader", body=True)
     source.file.seek(0)

@@ -1,4 +1,7 @@
-"""Word 6 to 2003: the text of a document's parts by its piece table ([MS-DOC] 2.4.1); formatting is not read, so all of it counts as visible."""
+"""Reads Word 6 to 2003: the text of a document's parts by its piece table ([MS-DOC] 2.4.1).
+
+Formatting is not read, so all text counts as visible.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
 _MAGIC = 0xA5EC
-_OLDEST = 0x00C1  # the first version with Unicode and a piece table in a stream of its own
+_OLDEST = 0x00C1  # the first version with Unicode and a piece table in a separate stream
 _PIECES = bounds.WORD_PIECES
 _LENGTHS = 0x4C
-# The parts of the text in their order, the view of each, by the counts of characters in the file's header.
+# The parts of the text in order, with the view of each, for the character counts in the file header.
 _PARTS = (
     ("body", "visible"),
     ("footnotes", "visible"),
@@ -37,7 +40,7 @@ _CONTROLS = {**dict.fromkeys(range(32), " "), 9: "\t", 11: "\n", 13: "\n", 10: "
 
 
 def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str) -> Iterator[Item]:
-    """The text of one storage, part by part; then pictures."""
+    """Yield the text of one storage, part by part, and then the images."""
     data = open_stream(streams["worddocument"])
     if len(data) < 0x60:
         raise ReadError("the header of the document ends early")
@@ -51,12 +54,12 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         first, last = struct.unpack_from("<II", data, 0x18)
         text = data[first : min(last, len(data))].decode("cp1252", "replace")
         if not text or last > len(data):
-            yield Gap("the text of the document is not where its header says, or ends early", location=storage or None)
+            yield Gap("the text of the document ends early or is not where the header says", location=storage or None)
         yield from _part(text, f"{storage} body".strip(), "visible")
         return
     table = "1table" if flags & 0x0200 else "0table"
     if table not in streams:
-        raise ReadError("the document has no table stream: its text cannot be put together")
+        raise ReadError("the document has no table stream: its text cannot be assembled")
     text, lost = _pieces(data, open_stream(streams[table]))
     if lost:
         yield Gap(f"{lost} characters of the text lie beyond the end of the document", location=storage or None)
@@ -66,25 +69,25 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         length = max(0, min(length, len(text) - at))
         yield from _part(text[at : at + length], f"{storage} {part}".strip(), view)
         at += length
-    yield from _part(text[at:], f"{storage} rest".strip(), "hidden")  # what no part claims
+    yield from _part(text[at:], f"{storage} rest".strip(), "hidden")  # text that no part claims
     for name in ("data", "worddocument"):
         if name in streams:
             yield from pictures(open_stream(streams[name]), "picture")
 
 
 def _pieces(data: bytes, table: bytes) -> tuple[str, int]:
-    """All text, put together from its pieces, and how many characters of them are not there."""
+    """The text assembled from its pieces, and the number of missing characters."""
     at, size = struct.unpack_from("<II", data, 0x1A2) if len(data) >= 0x1AA else (0, 0)
     clx = table[at : at + size]
     at = 0
-    while at + 3 <= len(clx) and clx[at] == 1:  # formatting that pieces refer to
+    while at + 3 <= len(clx) and clx[at] == 1:  # formatting that the pieces refer to
         at += 3 + int.from_bytes(clx[at + 1 : at + 3], "little")
     if at + 5 > len(clx) or clx[at] != 2:
-        raise ReadError("the piece table is damaged: the text cannot be put together")
+        raise ReadError("the piece table is damaged: the text cannot be assembled")
     plc = clx[at + 5 : at + 5 + int.from_bytes(clx[at + 1 : at + 5], "little")]
     count = (len(plc) - 4) // 12
     if not 0 < count <= _PIECES:
-        raise ReadError("the piece table is damaged: the text cannot be put together")
+        raise ReadError("the piece table is damaged: the text cannot be assembled")
     ends = struct.unpack_from(f"<{count + 1}I", plc, 0)
     found, total = [], 0
     for number in range(count):
@@ -104,7 +107,7 @@ def _pieces(data: bytes, table: bytes) -> tuple[str, int]:
 
 
 def _part(text: str, part: str, view: str) -> Iterator[Block]:
-    """Paragraphs of a part; `start` counts its characters as the file has them."""
+    """Yield the paragraphs of a part. `start` counts its characters as stored in the file."""
     texts = Texts(part)
     for found in _PARAGRAPH.finditer(text):
         paragraph = found[0]
@@ -118,7 +121,7 @@ def _part(text: str, part: str, view: str) -> Iterator[Block]:
 
 
 def _fields(paragraph: str, base: int, texts: Texts, view: str) -> None:
-    """A paragraph without its fields' instructions, which are texts of their own."""
+    """Add a paragraph without the instructions of its fields, which become separate texts."""
     pieces, origins, at, length = list[str](), list[Origin](), 0, 0
     for field in [*_FIELD.finditer(paragraph), None]:
         end = field.start() if field else len(paragraph)

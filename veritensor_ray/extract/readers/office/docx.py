@@ -1,4 +1,7 @@
-"""Word documents: every part with text; `start` counts the characters of a part's paragraphs, joined by line ends, in the order they end."""
+"""Reads Word documents: every part with text.
+
+`start` counts the characters of a part's paragraphs, joined by line ends, in the order in which they end.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from veritensor_ray.segments import Gap
 
 _MAIN = "word/document.xml"
 _BODIES = frozenset({"document", "hdr", "ftr", "footnotes", "endnotes", "comments", "glossaryDocument"})
-# Drawings and charts beside the body: what they say is seen.
+# Drawings and charts beside the body, whose text is visible.
 _VIEWS = {"chart": "visible", "data": "visible", "drawing": "visible"}
 
 
 def read_docx(source: Source) -> Iterator[Item]:
-    """The body first, then every other part by its root element, whatever it is called; then embedded files."""
+    """Read the body first, then every other part by its root element, whatever its name, and then embedded files."""
     document = Document(Package(source))
     yield from document.relations()
     main = document.main(_MAIN)

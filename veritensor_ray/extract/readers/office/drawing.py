@@ -1,4 +1,4 @@
-"""The walker of DrawingML text (slides, charts, diagrams, shapes on sheets); it opens no package."""
+"""Walks over DrawingML text: slides, charts, diagrams and shapes on sheets. It does not open packages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attrib
 
 _LONGEST = 1 << 20
 _TINY = 100  # hundredths of a point
-_CLEAR = 5000  # thousandths of a per cent
+_CLEAR = 5000  # thousandths of a percent
 _SHAPES = ("sp", "pic", "graphicFrame", "cxnSp", "grpSp")
 _RECTANGLES = 500
 
 
 @dataclass(slots=True)
 class _Shape:
-    """One that has not ended. `box` is None where its layout says where it is."""
+    """A shape that has not ended. `box` is None if its layout defines its position."""
 
     hidden: bool
     box: tuple[int, int, int, int] | None = None
@@ -29,9 +29,9 @@ class _Shape:
 
 
 class Drawing(Walker):
-    """Paragraphs of a part. `start` counts its characters, paragraphs joined by line ends.
+    """The paragraphs of a part. `start` counts its characters, with paragraphs joined by line ends.
 
-    `size` of the slide makes text beside it hidden; `white` says that the background is known to be white.
+    With the `size` of the slide, text beside it counts as hidden. `white` says that the background is known to be white.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Drawing(Walker):
         super().__init__(texts)
         self._view, self._size, self._white, self._hidden = view, size, white, hidden
         self._shapes: list[_Shape] = []
-        self._below: list[tuple[int, int, int, int]] = []  # what is painted beneath the next shape
-        self._anywhere = False  # something painted whose place is not known
+        self._below: list[tuple[int, int, int, int]] = []  # the areas painted beneath the next shape
+        self._anywhere = False  # whether something is painted at an unknown position
         self._pieces: Pieces = []
         self._run_hidden = False
         self._at = 0
@@ -119,7 +119,7 @@ class Drawing(Walker):
             self._shapes[-1].offset = (_whole(attrs, "x"), _whole(attrs, "y"))
 
     def _extent(self, attrs: Attributes) -> None:
-        """Only that of a transform: extension lists have an `ext` too. Those of shapes in a group are in the group's measure."""
+        """Read the extent of a transform; extension lists have an `ext` too. Shapes in a group use the coordinates of the group."""
         if not self._shapes or "cx" not in attrs:
             return
         shape = self._shapes[-1]
@@ -132,11 +132,11 @@ class Drawing(Walker):
 
     def _paint(self, attrs: Attributes) -> None:
         if self._background:
-            self._white = False  # unless a colour follows
+            self._white = False  # unless a color follows
         elif self._shapes and not self._line and not self._in_properties and not self._body:
             self._shapes[-1].filled = True
 
-    # Runs and their colour
+    # Runs and their color
 
     def _open_run(self, attrs: Attributes) -> None:
         self._run += 1
@@ -178,7 +178,7 @@ class Drawing(Walker):
             self._run_hidden = True
 
     def _on_paint(self) -> bool:
-        """Whether something may be painted beneath the text of the shape that is open."""
+        """Whether something may be painted beneath the text of the open shape."""
         if self._anywhere or any(shape.filled or shape.box is None for shape in self._shapes):
             return self._anywhere or any(shape.filled for shape in self._shapes) or bool(self._below)
         if not self._shapes:
@@ -196,7 +196,7 @@ class Drawing(Walker):
         self.listen(self._piece().append)
 
     def _value_end(self) -> None:
-        """A value of a chart is a text of its own."""
+        """End a chart value, which is a separate text."""
         self.listen(None)
         if is_number("".join("".join(pieces) for _, pieces in self._pieces)):
             self._pieces = []
@@ -215,12 +215,12 @@ class Drawing(Walker):
             self.texts.add(action, "metadata", column="action", notice="external-content")
 
     def overflow(self) -> None:
-        """A paragraph without end is given off in pieces."""
+        """Emit an unfinished paragraph in pieces."""
         if length_of(self._pieces) > _LONGEST:
             self._give(ended=False)
 
     def done(self) -> None:
-        """What the part broke off in."""
+        """Emit the paragraph in which the part ended."""
         self._give()
 
 

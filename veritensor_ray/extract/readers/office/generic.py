@@ -1,4 +1,4 @@
-"""Walkers for XML whose meaning is not known or does not matter: nothing with words in it is passed over."""
+"""Walkers for XML whose meaning is unknown or irrelevant: they skip nothing that contains words."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from veritensor_ray.extract.readers.office.xml import Attributes, Walker
 _SPOKEN = frozenset(
     {"descr", "title", "tooltip", "prompt", "promptTitle", "error", "errorTitle", "alt", "author", "userName", "displayName", "v"}
 )
-_LONG = 24  # a value of that many characters with a blank in it is read, whatever its attribute is called
+_LONG = 24  # a value of at least this many characters with a blank in it is read, whatever the name of its attribute
 _PIECES = 4 << 20
 
 
 def is_number(text: str) -> bool:
-    """A number too short to identify anybody."""
+    """Whether the text is a number too short to identify anybody."""
     return len(text) < 7 and text.replace(".", "", 1).replace("-", "", 1).isdigit()
 
 
 def wordy(value: str) -> bool:
-    """Whether an attribute's value may say something."""
+    """Whether an attribute's value may contain words."""
     return len(value) >= _LONG and " " in value.strip()
 
 
 class Leaves(Walker):
-    """The characters of each element, with its name as column, and attributes that hold words."""
+    """Reads the text of each element, with its name as column, and attributes that contain words."""
 
     def __init__(self, texts: Texts, view: str = "metadata", named_by: str | None = None) -> None:
         super().__init__(texts)
@@ -67,10 +67,10 @@ class Leaves(Walker):
             self.texts.add(text, self.view, column=self._name or self._column)
 
     def overflow(self) -> None:
-        """A text that is longer than a block may be."""
+        """Emit a text that is longer than a block may be."""
         if sum(map(len, self._pieces)) > _PIECES:
             self._give()
 
     def done(self) -> None:
-        """What the part broke off in."""
+        """Emit the text in which the part ended."""
         self._give()

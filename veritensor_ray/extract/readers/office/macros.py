@@ -1,4 +1,4 @@
-"""What a macro's source says of it: does it start by itself, and does it reach out of its document; it opens no file."""
+"""Judges the source of a macro: whether it starts automatically, and whether it reaches outside its document."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HEADER = re.compile(
 
 
 def macro_blocks(modules: Iterable[tuple[str, str]]) -> Iterator[Block]:
-    """The sources of a project's modules, name and text. Modules without a statement are no macro."""
+    """Yield the modules of a project, given as name and source. Modules without a statement do not count as macros."""
     kept = [(name, source) for name, source in modules if has_statement(source)]
     itself = any(_ITSELF.search(source) for _, source in kept)
     reaches = any(_REACHES.search(source) for _, source in kept)
@@ -40,7 +40,7 @@ def macro_blocks(modules: Iterable[tuple[str, str]]) -> Iterator[Block]:
 
 
 def _source(part: str, source: str, notice: str) -> Iterator[Block]:
-    """The notice is on the beginning, or on the place that makes the macro suspicious where that is further down."""
+    """Yield the source. The notice is on its beginning, or on the later place that makes the macro suspicious."""
     cut = len(source)
     if cut > EVIDENCE:
         cut = source.rfind("\n", 0, EVIDENCE) + 1 or EVIDENCE
@@ -50,5 +50,5 @@ def _source(part: str, source: str, notice: str) -> Iterator[Block]:
 
 
 def has_statement(source: str) -> bool:
-    """Whether there is anything but a module's header and comments."""
+    """Whether the source contains anything but a module's header and comments."""
     return any(not _HEADER.match(line) for line in source.splitlines())

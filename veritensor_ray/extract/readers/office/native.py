@@ -1,4 +1,4 @@
-"""OLE packages: a file in a document, or a link to one ([MS-OLEDS] 2.3.6 and what writers make of it); it opens no OLE file."""
+"""Reads OLE packages: a file in a document, or a link to one ([MS-OLEDS] 2.3.6, and how programs write it)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PROGRAMS = (
 
 
 class Streams(Protocol):
-    """What opens a stream."""
+    """An object that opens streams."""
 
     def open(self, path: str) -> bytes:
-        """Raises ReadError."""
+        """The content of a stream. Raises ReadError."""
 
 
 def native(streams: Streams, path: str) -> Iterator[Item]:
-    """The file, and its names as metadata. A size is a claim."""
+    """Yield the embedded file, and its names as metadata. Its declared size is not trusted."""
     data = streams.open(path)
     where = "".join(c for c in path if c.isprintable())
     label, at = _name(data, 6)
@@ -62,6 +62,6 @@ def _notice(name: str) -> str | None:
 
 
 def _name(data: bytes, at: int) -> tuple[str, int]:
-    """A name that ends with a zero byte, and where it ends."""
+    """A name that ends with a zero byte, and the offset after it."""
     end = data.find(b"\x00", at, at + _NAME)
     return (data[at:end].decode("cp1252", "replace"), end + 1) if end >= 0 else ("", len(data))

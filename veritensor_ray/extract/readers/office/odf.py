@@ -1,4 +1,4 @@
-"""OpenDocument texts, sheets, slides and drawings, in a package or as flat XML, with objects, macros and pictures in them."""
+"""Reads OpenDocument texts, sheets, slides and drawings, as packages or flat XML, with the objects, macros and images in them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from veritensor_ray.segments import Block, Gap
 _MANIFEST = "META-INF/manifest.xml"
 _CHUNK = 1 << 18
 _MODULE = bounds.MACRO  # characters of a macro's source
-# Documents whose styles hold placeholders, where those of texts and sheets hold headers.
+# Documents whose styles contain placeholders, rather than headers as in texts and sheets.
 _PAGES = (f"{OPEN_DOCUMENT}presentation", f"{OPEN_DOCUMENT}graphics")
 _SCRIPTS = ("Scripts/", "Basic/")
 
 
 class _Manifest(Walker):
-    """Which parts are encrypted."""
+    """The names of the encrypted parts."""
 
     def __init__(self) -> None:
         super().__init__(Texts("manifest"))
@@ -61,17 +61,17 @@ class _Module(Walker):
 
     @property
     def cut(self) -> bool:
-        """Whether there is more."""
+        """Whether the source was cut off at the limit."""
         return self._size > _MODULE
 
     @property
     def source(self) -> str:
-        """What was read."""
+        """The source that was read."""
         return "".join(self._pieces)
 
 
 class _Settings(Leaves):
-    """Settings are numbers and long codes: only what has words in it is read."""
+    """Settings, which are usually numbers and long codes, so that only values with words are read."""
 
     def __init__(self, texts: Texts) -> None:
         super().__init__(texts)
@@ -79,7 +79,7 @@ class _Settings(Leaves):
 
 
 def read_odf(source: Source) -> Iterator[Item]:
-    """Styles, then the content, then embedded objects the same way; then whatever else has words, and files."""
+    """Read the styles, the content, embedded objects in the same way, and then all other text and files."""
     package = Package(source)
     manifest = _Manifest()
     if _MANIFEST in package:
@@ -115,7 +115,7 @@ def _body(package: Package, name: str, part: str, styles: OdfStyles, view: str) 
 
 
 def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item]:
-    """All modules together: one starts by itself, another one reaches out."""
+    """Read all modules together, since one may start automatically and another reach outside."""
     modules: list[tuple[str, str]] = []
     for name in names:
         texts = Texts(name)
@@ -146,7 +146,7 @@ def _other(package: Package, name: str) -> Iterator[Item]:
 
 
 def read_flat(source: Source) -> Iterator[Item]:
-    """The same in one XML file."""
+    """Read a document that is one XML file."""
     body = OdfBody(Texts("body"), OdfStyles())
     try:
         yield from walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts)

@@ -1,4 +1,4 @@
-"""The walker of OpenDocument: texts, sheets and slides, and what is hidden, deleted or run in them; it opens no package."""
+"""Walks over the body of an OpenDocument: texts, sheets and slides, with their hidden, deleted and executable content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from veritensor_ray.origins import Origin
 
 _LONGEST = 1 << 20
 _AUTHORS = 1000
-_NUMBER = 7  # digits of a value that is read besides what the cell shows of it
+_NUMBER = 7  # minimum digits of a value that is read in addition to the displayed text of its cell
 _SPOKEN = ("label", "title", "value", "name", "text", "description", "message")
 _SHAPES = ("frame", "custom-shape", "rect", "ellipse", "circle", "caption", "line", "text-box", "control", "polygon", "path", "connector")
 
@@ -29,11 +29,14 @@ class _OdfParagraph:
     spans: list[Style] = field(default_factory=list)
     pieces: Pieces = field(default_factory=list)
     unseen: bool = False
-    around: tuple[int, int] = (0, 0)  # shapes and annotations that were open when it began
+    around: tuple[int, int] = (0, 0)  # the numbers of open shapes and annotations when the paragraph began
 
 
 class OdfBody(Walker):
-    """One part. `start` counts the characters of its paragraphs, joined by line ends; cells have row and column, as sheets show them."""
+    """Reads one part.
+
+    `start` counts the characters of its paragraphs, joined by line ends; cells have row and column, as sheets show them.
+    """
 
     def __init__(self, texts: Texts, styles: OdfStyles, view: str = "visible") -> None:
         super().__init__(texts)
@@ -42,7 +45,7 @@ class OdfBody(Walker):
         self.files = EncodedFiles()
         self._stack: list[_OdfParagraph] = []
         self._at = 0
-        self._unseen: list[bool] = []  # for sections, sheets, slides and shapes around: is it hidden, or one around it
+        self._unseen: list[bool] = []  # for each enclosing section, sheet, slide or shape: whether it or one around it is hidden
         self._notes = self._deleted = self._annotations = 0
         self._mode, self._inside, self._meta = "", False, False
         self.every_start, self.every_end = self._unknown, self._unknown_end
@@ -112,7 +115,7 @@ class OdfBody(Walker):
         }
 
     def _unknown(self, tag: str, attrs: Attributes) -> None:
-        """What has no handler is read where no paragraph is: in one it is a part of it anyway."""
+        """Read the text of an unknown element outside paragraphs; inside one, it belongs to the paragraph anyway."""
         if not self._stack:
             self._aside.clear()
             self.listen(self._aside.append)
@@ -133,7 +136,7 @@ class OdfBody(Walker):
             self.listen(None)
 
     def _begin(self, mode: str) -> None:
-        """What kind of document it is: number formats have an element `text` too, before the body."""
+        """Set the document type. Before the body, number formats have an element `text` too."""
         if self._inside:
             self._mode = self._mode or mode
 
@@ -148,7 +151,7 @@ class OdfBody(Walker):
         self._hear()
 
     def _hear(self) -> None:
-        """Characters go to the paragraph that is open, as what they are seen as."""
+        """Send characters to the open paragraph, in the view that they have there."""
         if not self._stack:
             self.listen(None)
             return
@@ -166,7 +169,7 @@ class OdfBody(Walker):
         style = paragraph.spans[-1] if paragraph.spans else paragraph.style
         if style.unseen or style.tiny:
             return "hidden"
-        # slides and drawings have grounds that are not looked up here; a cell's ground is the cell's
+        # slides and drawings have backgrounds that are not looked up here; a cell's background is that of the cell
         if style.white and not style.shaded and self._mode == "text" and not self._tables:
             return "hidden"
         return "comment" if self._notes else self._view
@@ -218,7 +221,7 @@ class OdfBody(Walker):
         else:
             self.texts.add(text, kind, start=start, origins=origins)
 
-    # What is hidden, deleted or beside the text
+    # Hidden and deleted text, and text beside the body
 
     def _section(self, attrs: Attributes) -> None:
         display = attribute(attrs, "display", "text")
@@ -266,7 +269,7 @@ class OdfBody(Walker):
         return len(self._unseen), self._annotations
 
     def _is_field(self) -> bool:
-        """Whether an element that names a title, an author or a date stands in a paragraph, as a field that shows it."""
+        """Whether an element that names a title, an author or a date is a field inside a paragraph."""
         return bool(self._stack) and self._stack[-1].around == self._around()
 
     def _listen_aside(self) -> None:
@@ -309,7 +312,7 @@ class OdfBody(Walker):
         self._notes = max(0, self._notes - 1)
 
     def _shape(self, attrs: Attributes) -> None:
-        """Hidden where it stands beside the page, wholly."""
+        """Begin a shape, which is hidden if it lies entirely beside the page."""
         beside = False
         left, top = attribute(attrs, "x", "svg"), attribute(attrs, "y", "svg")
         if self._styles.page_width and self._mode in ("presentation", "drawing") and left is not None and top is not None:
@@ -372,7 +375,7 @@ class OdfBody(Walker):
         self._hear()
 
     def overflow(self) -> None:
-        """Paragraphs without end are given off in pieces."""
+        """Emit unfinished paragraphs in pieces."""
         for paragraph in self._stack:
             if length_of(paragraph.pieces) > _LONGEST:
                 self._give(paragraph, ended=False)
@@ -385,7 +388,7 @@ class OdfBody(Walker):
             cell.clear()
 
     def done(self) -> None:
-        """What the part broke off in."""
+        """Emit the paragraphs in which the part ended."""
         while self._stack:
             self._close()
         self._cell_end()

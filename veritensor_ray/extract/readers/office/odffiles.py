@@ -1,4 +1,4 @@
-"""Pictures and objects that are written into flat OpenDocument XML; what they are is for others to see."""
+"""Decodes images and objects that are embedded in flat OpenDocument XML, without interpreting them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.source import Item, Member
 from veritensor_ray.segments import Gap
 
-_BYTES = bounds.EMBEDDED  # of all files of one document, which are kept until its XML has been read
+_BYTES = bounds.EMBEDDED  # total bytes of a document's files, which are held until its XML has been read
 
 
 class EncodedFiles:
-    """Takes base64 characters as the parser gives them."""
+    """Collects base64 characters as the parser delivers them."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -23,13 +23,13 @@ class EncodedFiles:
         self._files: list[bytes] = []
 
     def take(self, text: str) -> None:
-        """Characters of the file that is open."""
+        """Add characters of the open file."""
         self._size += len(text)
         if self._total + self._size * 3 // 4 <= _BYTES:
             self._pieces.append(text)
 
     def end(self) -> None:
-        """The file is whole."""
+        """End the file."""
         kept = self._total + self._size * 3 // 4 <= _BYTES
         try:
             data = base64.b64decode("".join(self._pieces).encode("ascii", "ignore")) if kept else b""
@@ -43,10 +43,10 @@ class EncodedFiles:
         self._pieces, self._size = [], 0
 
     def items(self) -> Iterator[Item]:
-        """The files, and what could not be kept."""
+        """Yield the files, and gaps for those that were not kept."""
         for number, data in enumerate(self._files, 1):
             yield Member(f"object {number}", io.BytesIO(data))
         if self._lost:
-            yield Gap(f"files in the XML beyond {_BYTES} bytes were not read", bound="embedded_bytes", count=self._lost)
+            yield Gap(f"files embedded in the XML beyond {_BYTES} bytes were not read", bound="embedded_bytes", count=self._lost)
         if self._damaged:
-            yield Gap("files in the XML are damaged", count=self._damaged)
+            yield Gap("files embedded in the XML are damaged", count=self._damaged)

@@ -1,4 +1,4 @@
-"""A sheet of OpenDocument while its rows are read: where a cell stands, and whether it is seen; it takes no text itself."""
+"""Tracks the position and visibility of cells while the rows of an OpenDocument sheet are read."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from veritensor_ray.extract.readers.office.texts import column_name
 from veritensor_ray.extract.readers.office.xml import Attributes, attribute
 
 _RANGES = 500
-_LAST = 1 << 40  # row or column: what is repeated a billion times is one text, and the count goes on
+_LAST = 1 << 40  # maximum row or column: a cell repeated a billion times is read once, but still counted
 _UNSEEN = ("collapse", "filter")
 _NUMBERS = ("float", "currency", "percentage")
 
 
 class Grid:
-    """Counts rows and columns, repeated ones too. `cell` has the paragraphs of the cell that is open."""
+    """Counts rows and columns, including repeated ones. `cell` holds the paragraphs of the open cell."""
 
     def __init__(self, styles: OdfStyles) -> None:
         self._styles = styles
         self.cell: list[str] | None = None
         self.value: str | None = None
-        self.unseen = False  # something in the cell, or all of it
+        self.unseen = False  # whether anything in the cell, or the whole cell, is hidden
         self.begin()
 
     def begin(self) -> None:
-        """A new sheet."""
+        """Begin a new sheet."""
         self._row, self._rows, self._column, self._columns = -1, 1, -1, 1
         self._row_unseen = False
         self._next = 0
@@ -32,16 +32,16 @@ class Grid:
 
     @property
     def row(self) -> int:
-        """From 0."""
+        """The current row, counted from 0."""
         return max(0, self._row)
 
     @property
     def column(self) -> str:
-        """In letters."""
+        """The current column, in letters."""
         return column_name(self._column)
 
     def open_column(self, attrs: Attributes) -> None:
-        """One or many of them."""
+        """Begin one or several columns."""
         first = self._next
         self._next = min(_LAST, first + _count(attrs, "number-columns-repeated"))
         place = (first, self._next - 1)
@@ -52,14 +52,14 @@ class Grid:
             _add(self._unseen_by_default, place)
 
     def open_row(self, attrs: Attributes) -> None:
-        """The next one, behind the repeats of the one before."""
+        """Begin the next row, after the repeats of the previous one."""
         self._row = min(_LAST, self._row + self._rows)
         self._rows = _count(attrs, "number-rows-repeated")
         self._row_unseen = attribute(attrs, "visibility", "table") in _UNSEEN
         self._column, self._columns = -1, 1
 
     def open_cell(self, attrs: Attributes) -> None:
-        """The next one; its text is taken once, however often it is repeated."""
+        """Begin the next cell, whose text is taken once however often it is repeated."""
         self._column = min(_LAST, self._column + self._columns)
         self._columns = _count(attrs, "number-columns-repeated")
         self.cell = []
@@ -77,7 +77,7 @@ class Grid:
 
 
 def _add(ranges: list[tuple[int, int]], place: tuple[int, int]) -> None:
-    """Side by side they are one."""
+    """Add a range, merging it with an adjacent one."""
     if ranges and ranges[-1][1] + 1 == place[0]:
         ranges[-1] = (ranges[-1][0], place[1])
     elif len(ranges) < _RANGES:

@@ -1,4 +1,4 @@
-"""What leads out of an OpenDocument, or calls a macro; it keeps no state."""
+"""Finds links out of an OpenDocument, and calls of macros. It keeps no state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OUTSIDE = ("/", "\\", "../")
 
 
 def link_starts(texts: Texts) -> dict[str, Start]:
-    """Handlers of elements that add to `texts` what they lead to."""
+    """Handlers of elements that add their targets to `texts`."""
 
     def link(attrs: Attributes) -> None:
         _add(texts, attrs, "link", None)
@@ -31,7 +31,7 @@ def link_starts(texts: Texts) -> dict[str, Start]:
 
     def event(attrs: Attributes) -> None:
         name = attribute(attrs, "href", "xlink") or attribute(attrs, "macro-name", "script") or attribute(attrs, "name", "text")
-        # a call only: the macro may be the office program's own; code in the document is told as what it is
+        # only a call: the macro may belong to the office program, and code in the document is reported separately
         texts.add(name or "macro", "metadata", column="event", notice="macro-call")
 
     def dde(attrs: Attributes) -> None:

@@ -1,4 +1,4 @@
-"""OpenDocument styles as far as they hide what they are of; it knows no document's body."""
+"""Reads OpenDocument styles as far as they can hide text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from veritensor_ray.extract.readers.office.xml import Attributes, attribute
 
 _STYLES = bounds.STYLES
 _PARENTS = 20
-_TINY = 0.0354  # centimetres: one point
+_TINY = 0.0354  # centimeters: one point
 _LENGTH = re.compile(r"(-?\d{1,9}(?:\.\d{1,20})?)(cm|mm|in|pt|pc|px)?")
 _CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 0.03528, "pc": 0.4233, "px": 0.02646, None: 1.0}
 
 
 @dataclass(slots=True)
 class Style:
-    """None: not said, so the parent's."""
+    """The properties of a style; None means unset, so that its parent's value applies."""
 
     parent: str | None = None
     unseen: bool | None = None  # not displayed at all
@@ -28,7 +28,7 @@ class Style:
     shaded: bool | None = None
 
     def within(self, around: Style) -> Style:
-        """Of a span in a paragraph or in another span: what hides them hides it."""
+        """The style of a span inside a paragraph or another span, which also hide it if they are hidden."""
         return Style(
             None,
             self.unseen or around.unseen,
@@ -42,7 +42,7 @@ _NOTHING = Style()
 
 
 class OdfStyles:
-    """Styles by family and name, from `styles.xml` and from the beginning of `content.xml`."""
+    """The styles by family and name, from `styles.xml` and the beginning of `content.xml`."""
 
     def __init__(self) -> None:
         self._styles: dict[str, Style] = {}
@@ -72,7 +72,7 @@ class OdfStyles:
             self._styles[key] = self._now
 
     def close(self) -> None:
-        """At the end of a style."""
+        """End a style."""
         self._now = None
 
     def _text(self, attrs: Attributes) -> None:
@@ -85,7 +85,7 @@ class OdfStyles:
         if (size := attribute(attrs, "font-size", "fo")) is not None and not size.endswith("%"):
             now.tiny = 0 < length(size) <= _TINY or size in ("0pt", "0cm", "0in")
         if attribute(attrs, "use-window-font-color", "style") == "true":
-            now.white = False  # its opacity means nothing then: LibreOffice writes 0%
+            now.white = False  # its opacity has no meaning then: LibreOffice writes 0%
         elif colour is not None and (opacity := attribute(attrs, "opacity", "loext")) is not None:
             now.unseen = now.unseen or opacity in ("0%", "1%", "2%", "3%")
         self._ground(attrs)
@@ -116,7 +116,7 @@ class OdfStyles:
         self.page_height = max(self.page_height, length(attribute(attrs, "page-height", "fo") or "0"))
 
     def get(self, family: str, name: str | None) -> Style:
-        """What a style says, or one that it inherits from, or the family's default. All styles come before the first text."""
+        """The resolved style, from the style itself, its ancestors or the default of its family. All styles precede the first text."""
         key: str | None = f"{family}/{name or ''}"
         if key in self._found:
             return self._found[key]
@@ -141,6 +141,6 @@ def _inherit(into: Style, base: Style) -> None:
 
 
 def length(value: str) -> float:
-    """In centimetres; 0 for what is no length."""
+    """A length in centimeters; 0 if it is invalid."""
     found = _LENGTH.fullmatch(value.strip())
     return float(found[1]) * _CENTIMETRES[found[2]] if found else 0.0

@@ -1,4 +1,4 @@
-"""OLE files: Word, Excel and PowerPoint up to 2003, VBA projects, packages of embedded files; it reads no format's records itself."""
+"""Reads OLE files: Word, Excel and PowerPoint up to 2003, VBA projects, and packages of embedded files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from veritensor_ray.media_types import EXECUTABLES
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
-# Streams that hold no content of their own.
+# Streams that hold no content.
 _SERVICE = frozenset(
     {"\x01compobj", "\x01ole", "\x03objinfo", "\x03linkinfo", "\x05summaryinformation", "\x05documentsummaryinformation", "current user"}
 )
@@ -33,7 +33,7 @@ _Read = Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]
 _BODIES = frozenset(
     {"worddocument", "workbook", "book", "\x01ole10native", "package"}
 )  # at the root: a file that has none of them is something else
-_FOREIGN = {  # by a stream or storage that no other kind has
+_FOREIGN = {  # by a stream or storage that no other type has
     "visiodocument": "Visio drawings",
     "quill": "Publisher documents",
     "matost": "Works documents",
@@ -42,18 +42,18 @@ _FOREIGN = {  # by a stream or storage that no other kind has
     "onenote": "OneNote sections",
 }
 _PROJECT = "vbaproject.bin"
-_FORM = ("f", "o")  # of a form in a macro project: what its controls are called and say
+_FORM = ("f", "o")  # of a form in a macro project: the names and captions of its controls
 _SAID = re.compile(rb"[\x09\x20-\x7e]{6,4096}")
 
 
 def _unlocked(compound: Compound, root: dict[str, str]) -> BinaryIO | None:
-    """The document in it without its encryption, where Office opens that without a question."""
+    """The decrypted document, if Office would open it without asking for a password."""
     info = compound.open(root["encryptioninfo"]) if "encryptioninfo" in root else b""
     return unlocked(compound.file, info)
 
 
 def _properties(compound: Compound) -> Iterator[Block | Gap]:
-    """The document's properties. Its template may be somewhere else on the network."""
+    """Yield the document's properties. Its template may be elsewhere on the network."""
     texts = Texts("properties")
     for path in compound.paths:
         if path in SUMMARIES:
@@ -70,13 +70,13 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
 
 
 def read_ole(source: Source) -> Iterator[Item]:
-    """Every storage as what its streams say it is; an embedded document is a storage within."""
+    """Read every storage according to its streams. An embedded document is a nested storage."""
     try:
         compound = Compound(source)
     except ReadError as error:
         if source.name.lower() != _PROJECT or isinstance(error, LimitExceeded):
             raise
-        yield Block([source.name], view="metadata", notice="macro")  # what does not open here may open elsewhere
+        yield Block([source.name], view="metadata", notice="macro")  # a project that does not open here may open elsewhere
         raise ReadError("the macro project is damaged") from None
     yield from _properties(compound)
     storages: dict[str, dict[str, str]] = {}
@@ -85,7 +85,7 @@ def read_ole(source: Source) -> Iterator[Item]:
         storages.setdefault(storage, {})[name.lower()] = path
     root = storages.get("", {})
     if not root.keys().isdisjoint(_LOCKABLE) and (opened := _unlocked(compound, root)) is not None:
-        yield Block(["encrypted with the password that Office tries by itself"], view="metadata", notice="default-password")
+        yield Block(["encrypted with the default password, which Office tries automatically"], view="metadata", notice="default-password")
         yield Member("decrypted", opened)
         return
     if "encryptedpackage" in root:
@@ -107,12 +107,12 @@ def read_ole(source: Source) -> Iterator[Item]:
 
 
 def _is_macro(storage: str, projects: set[str]) -> bool:
-    """Whether a storage belongs to a macro project. A file that is nothing else has its project at the root."""
+    """Whether a storage belongs to a macro project. In a file that contains only a project, the project is at the root."""
     return any(storage == project or storage.startswith(f"{project}/" if project else "") for project in projects)
 
 
 def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: bool) -> Generator[Item, None, int]:
-    """Everything in one storage; returns how many of its streams nobody understands."""
+    """Yield everything in one storage. Returns the number of streams that no reader understands."""
     part, known = shown(storage), False
     sheets = partial(xls.read_xls, budget=compound.budget)
     readers: dict[str, _Read] = {
@@ -143,7 +143,7 @@ def _storage(compound: Compound, storage: str, streams: dict[str, str], macro: b
 
 
 def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
-    """What is wrong with one storage does not cost the others."""
+    """Yield the items and turn an error into a gap, so that one damaged storage does not affect the others."""
     try:
         yield from items
     except ReadError as error:
@@ -151,7 +151,7 @@ def _guarded(items: Iterator[Item], part: str) -> Iterator[Item]:
 
 
 def _file(compound: Compound, path: str, opaque: bool) -> Generator[Item, None, bool]:
-    """A stream as a file of its own; returns whether nobody expects to make sense of it."""
+    """Yield a stream as a file. Returns whether it is missing a reader."""
     try:
         data = compound.open(path)
     except ReadError as error:
@@ -166,7 +166,7 @@ def _file(compound: Compound, path: str, opaque: bool) -> Generator[Item, None, 
 
 
 def _form(compound: Compound, path: str) -> Iterator[Block]:
-    """Macros keep in captions what is not to stand in their source."""
+    """Yield the captions of a form, in which macros hide text that should not appear in their source."""
     texts = Texts(shown(path))
     for found in _SAID.finditer(compound.open(path)):
         texts.add(found[0].decode("ascii"), "hidden", column="form")

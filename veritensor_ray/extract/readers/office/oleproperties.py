@@ -1,4 +1,4 @@
-"""Property sets of OLE files ([MS-OLEPS]): their texts, and no count in them believed; it opens no OLE file."""
+"""Reads the texts in the property sets of OLE files ([MS-OLEPS]), without trusting any count in them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _UTF16 = 1200
 
 
 def property_texts(data: bytes, summary: bool, copies: Copies) -> Iterator[tuple[str, str]]:
-    """Name and text of each property that is a text; those that the author defined have the name that they were given.
+    """Yield the name and text of each property that is a text. Properties that the author defined have the author's names.
 
-    Properties may share their bytes: `copies` counts them. Raises LimitExceeded.
+    Properties may share their bytes, which `copies` counts. Raises LimitExceeded.
     """
     count = _number(data, 24)
     for number in range(min(count, _SETS)):
         start = _number(data, 28 + 20 * number + 16)
         yield from _set(data[start:], (_SUMMARY if summary else _DOCUMENT) if not number else {}, copies)
     if count > _SETS:
-        raise LimitExceeded("ole_property_sets", f"{count} sets of properties; {_SETS} are read")
+        raise LimitExceeded("ole_property_sets", f"the file has {count} property sets; only {_SETS} were read")
 
 
 def _set(data: bytes, names: dict[int, str], copies: Copies) -> Iterator[tuple[str, str]]:
@@ -44,7 +44,7 @@ def _set(data: bytes, names: dict[int, str], copies: Copies) -> Iterator[tuple[s
 
 
 def _value(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[str]:
-    """The texts of one value: one, or those of a vector."""
+    """Yield the texts of one value, which may be a vector."""
     kind = _number(data, at) & 0xFFFF
     if kind in (_BYTES, _WIDE):
         yield _text(data, at + 4, kind == _WIDE, codec, copies)[0]
@@ -68,7 +68,7 @@ def _dictionary(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[tu
 
 
 def _text(data: bytes, at: int, wide: bool, codec: str, copies: Copies) -> tuple[str, int]:
-    """A text behind its length, and where the next one stands: wide ones are filled up to four bytes."""
+    """A text after its length, and the offset of the next one; wide texts are padded to four bytes."""
     size = _number(data, at) * (2 if wide else 1)
     raw = data[at + 4 : at + 4 + size]
     copies.add(4 + len(raw))

@@ -1,4 +1,4 @@
-"""What all OOXML packages have in common: relations, properties, embedded files, macros; it knows no document's body."""
+"""The common structure of OOXML packages: relationships, properties, embedded files and macros."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _XML = (".xml", ".rels", ".vml")
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """From one part to another, or out of the package."""
+    """A relationship from one part to another, or to a target outside the package."""
 
     kind: str
     target: str
@@ -43,24 +43,24 @@ class _Relations(Walker):
         external = (attribute(attrs, "TargetMode") or "").lower() == "external"
         key = attribute(attrs, "Id") or ""
         if len(self._found) >= _RELATIONS:
-            raise LimitExceeded("relations", f"a part has more than {_RELATIONS} relations")
+            raise LimitExceeded("relations", f"a part has more than {_RELATIONS} relationships")
         self._found[key if key not in self._found else f"{key}#{len(self._found)}"] = Relation(kind, target, external)
         if external:
             self.texts.add(target, "metadata", column=kind[:80], notice=relation_notice(kind, target))
 
 
 class Document:
-    """An OOXML package whose relations are known."""
+    """An OOXML package with its relationships."""
 
     def __init__(self, package: Package) -> None:
         self.package = package
         self._relations: dict[str, dict[str, Relation]] = {}
         self._xml = {name for name in package.names if _is_xml_name(name)}
         self._done: set[str] = set()
-        self._looked = False  # into parts whose names promise no XML
+        self._looked = False  # whether parts whose names do not promise XML have been examined
 
     def relations(self) -> Iterator[Block | Gap]:
-        """Read all parts that hold relations. Those that lead outside are yielded; the others are for `target`."""
+        """Read all parts that hold relationships. Yields those that lead outside; the others are kept for `related`."""
         for name in [name for name in self._xml_names() if name.lower().partition("#")[0].endswith(".rels")]:
             self._done.add(name)
             folder, _, base = name.partition("#")[0].rpartition("_rels/")
@@ -71,7 +71,7 @@ class Document:
         return [name for name in self.package.names if name in self._xml]
 
     def related(self, part: str) -> dict[str, tuple[str, str]]:
-        """The parts that `part` is related to: kind and name by id. Those that do not exist are left out."""
+        """The existing parts to which `part` is related: kind and name by id."""
         folder = posixpath.dirname(part)
         found = {}
         for key, relation in self._relations.get(part, {}).items():
@@ -82,42 +82,42 @@ class Document:
         return found
 
     def part(self, of: str, kind: str, usual: str) -> str | None:
-        """The part that `of` names as its `kind`, or the one of the usual name."""
+        """The part that `of` names as its `kind`, or the one with the usual name."""
         named = next((name for found, name in self.related(of).values() if found == kind), usual)
         return named if named in self.package else None
 
     def main(self, usual: str) -> str:
-        """The part that the package begins with."""
+        """The main part of the package."""
         return next((name for kind, name in self.related("").values() if kind == "officeDocument"), usual)
 
     def bodiless(self, main: str) -> Iterator[Gap]:
-        """A gap where the part that the package begins with is not there, or is empty; others are read all the same."""
+        """Yield a gap if the main part is missing or empty; the other parts are still read."""
         if self.package.lacks(main):
             yield Gap(f"the document has no body: its part {main} is missing or empty"[:300])
 
     def take(self, name: str) -> bool:
-        """Whether `name` is there and has not been read; it counts as read from now on."""
+        """Whether `name` exists and has not been read; from now on it counts as read."""
         if name not in self.package or name in self._done:
             return False
         self._done.add(name)
         return True
 
     def xml_left(self) -> list[str]:
-        """Parts of XML that nobody has taken."""
+        """The XML parts that have not been taken."""
         if not self._looked:
             self._looked = True
             self._xml |= {name for name in self.package.names if name not in self._xml and self._is_xml(name)}
         return [name for name in self.package.names if name not in self._done and name in self._xml]
 
     def _is_xml(self, name: str) -> bool:
-        """XML under another name: a body can hide in `document.bin`. A drawing in `media` is a file of its own."""
+        """Whether a part is XML under another name, since a body can hide in `document.bin`. A drawing in `media` is a separate file."""
         if "/media/" in name or "/embeddings/" in name or name.lower().endswith(_PICTURES):
             return False
         head = self.package.head(name, 256).lstrip(b"\xef\xbb\xbf \r\n\t").replace(b"\x00", b"").lstrip(b"\xff\xfe")
         return head.startswith(b"<?xml") and b"<svg" not in head
 
     def files(self) -> Iterator[Item]:
-        """What is no XML: macros, embedded files, pictures, fonts."""
+        """Yield all parts that are not XML: macros, embedded files, images, fonts."""
         for name in self.package.names:
             if name in self._done:
                 continue
@@ -127,20 +127,20 @@ class Document:
 
 
 def _is_xml_name(name: str) -> bool:
-    """Whether a name promises XML; those that a Mac puts beside each file hold something else."""
+    """Whether a name promises XML; the files that macOS adds beside each file contain something else."""
     base = posixpath.basename(name.partition("#")[0].lower())
     return posixpath.splitext(f"x{base}")[1] in _XML and not base.startswith("._")
 
 
 def stem(name: str) -> str:
-    """A part's name as findings show it."""
+    """The name of a part as findings show it."""
     folder, _, base = name.rpartition("/")
     base = base.removesuffix(".xml")
     return "properties" if folder.endswith("docProps") else base
 
 
 def read_left(document: Document, views: dict[str, str]) -> Iterator[Item]:
-    """All XML that is left, element by element, and then the files. `views` has the view of parts by their name without number."""
+    """Read all remaining XML, element by element, and then the files. `views` maps part names without numbers to views."""
     for name in document.xml_left():
         if not document.take(name):
             continue
@@ -154,7 +154,7 @@ def read_left(document: Document, views: dict[str, str]) -> Iterator[Item]:
 
 
 def _vml(document: Document, name: str, walker: Leaves) -> Iterator[Item]:
-    """Old drawings are often no XML after all: then they are files of their own, read as text."""
+    """Read an old drawing. Many are not valid XML; those are read as text files."""
     walker.accept = _is_said
     found = list(read_xml(document.package, name, only(walker)))
     if any(isinstance(item, Gap) for item in found):
@@ -164,5 +164,5 @@ def _vml(document: Document, name: str, walker: Leaves) -> Iterator[Item]:
 
 
 def _is_said(text: str) -> bool:
-    """Words: most of what a drawing holds are measures and switches."""
+    """Whether a value contains words: most values in a drawing are measurements and switches."""
     return " " in text and any(character.isalpha() for character in text)

@@ -1,4 +1,4 @@
-"""A zip package of parts, each read in bounded memory; it knows nothing of what the parts mean."""
+"""A zip package of parts, each read in bounded memory. It does not interpret the parts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from veritensor_ray.extract.zip_format import ZipEntry
 from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
-_PART = bounds.PART  # of XML in one part; it is streamed, so this bounds time and not memory
-_TOTAL = bounds.DOCUMENT  # of XML in all parts, and of the texts that came of it
+_PART = bounds.PART  # bytes of XML in one part; it is streamed, so this limits time rather than memory
+_TOTAL = bounds.DOCUMENT  # bytes of XML in all parts, and of the texts made from it
 _UNSEEKABLE = bounds.UNSEEKABLE
 _SCRAMBLED = ".odttf"  # fonts whose first bytes are arbitrary
-_NOTHING = 2  # bytes that nothing is deflated to
+_NOTHING = 2  # the compressed size of an empty part, in bytes
 
 
 class Package:
-    """The parts of a document by name, in the order of the archive; the second of one name is called `name#2`."""
+    """The parts of a document by name, in archive order. The second part of the same name is called `name#2`."""
 
     def __init__(self, source: Source) -> None:
         self._spent = 0
@@ -34,7 +34,7 @@ class Package:
         if archive.more:
             raise LimitExceeded("members", f"the package has more than {source.limits.members} parts")
         self._archive = archive
-        self._counted: dict[str, int] = {}  # how much of a part: some are looked into before they are read
+        self._counted: dict[str, int] = {}  # the bytes of each part counted so far: some parts are examined before they are read
         self._entries: dict[str, ZipEntry] = {}
         seen: dict[str, int] = {}
         for entry in archive.entries:
@@ -43,25 +43,28 @@ class Package:
                 continue
             name = entry.place
             count = seen.get(name, 0) + 1
-            while (key := name if count == 1 else f"{name}#{count}") in self._entries:  # a part may be called like that
+            while (key := name if count == 1 else f"{name}#{count}") in self._entries:  # a part may actually have such a name
                 count += 1
             seen[name] = count
             self._entries[key] = entry
 
     @property
     def names(self) -> list[str]:
-        """Of all parts."""
+        """The names of all parts."""
         return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
     def lacks(self, name: str) -> bool:
-        """Whether a part is not there, or there is nothing in it."""
+        """Whether a part is missing or empty."""
         return name not in self._entries or self._entries[name].packed <= _NOTHING
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of a part as they are decompressed; the sizes in the directory are claims. Raises what `Pieces` turns into ReadError."""
+        """Yield the decompressed bytes of a part.
+
+        The sizes in the directory are not trusted. Raises errors that `Pieces` turns into ReadError.
+        """
         entry = self._entries[name]
         try:
             data = self._archive.data(entry)
@@ -75,11 +78,11 @@ class Package:
         self._archive.judge(entry, data)
 
     def open(self, name: str) -> BinaryIO:
-        """A part, read once and in order. Reading raises ReadError or LimitExceeded."""
+        """Open a part, to be read once and in order. Reading raises ReadError or LimitExceeded."""
         return cast("BinaryIO", Pieces(self.pieces(name)))
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The same for a part that is XML, within the bounds for it."""
+        """Yield the bytes of an XML part, within the limits for XML."""
         read, stream = 0, self.open(name)
         while data := stream.read(_CHUNK):
             read += len(data)
@@ -89,24 +92,24 @@ class Package:
             yield data
 
     def spend(self, count: int) -> None:
-        """Count what was read, or what came out of it. Raises LimitExceeded when the whole document is too much."""
+        """Count bytes that were read, or made from the parts. Raises LimitExceeded when the total for the document is reached."""
         self._spent += count
         if self._spent > _TOTAL:
             raise LimitExceeded("document_bytes", f"the parts of the document expand to more than {_TOTAL} bytes")
 
     def head(self, name: str, size: int) -> bytes:
-        """The first bytes of a part; empty where it cannot be read."""
+        """The first bytes of a part; empty if it cannot be read."""
         try:
             return self.open(name).read(size)
         except ReadError:
             return b""
 
     def member(self, name: str, opaque: bool = False) -> Member:
-        """A part that is a file of its own."""
+        """A part as a member."""
         return Member(name, cast("BinaryIO", Pieces(self._watched(name))), opaque)
 
     def _watched(self, name: str) -> Iterator[bytes]:
-        """The bytes of a part; that it is a program is noticed, whatever it is called."""
+        """Yield the bytes of a part, with a notice if it is a program, whatever its name."""
         first = not name.lower().endswith(_SCRAMBLED)
         for piece in self.pieces(name):
             if first and by_magic(piece) in EXECUTABLES:
@@ -115,7 +118,7 @@ class Package:
             yield piece
 
     def rest(self) -> Iterator[Item]:
-        """What is wrong with the archive, and what stands in it where no part does."""
+        """Yield the irregularities of the archive, and any data outside its parts."""
         yield from self._archive.rest()
 
 

@@ -1,4 +1,4 @@
-"""A paragraph whose characters are seen in different ways, as one text for each way, with its places; it knows no format."""
+"""Splits a paragraph with differently visible characters into one text per view, with locations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from veritensor_ray.origins import Origin
 
 Pieces = list[tuple[str, list[str]]]
-"""Characters in their order, each run of them with the way it is seen."""
+"""Characters in order, as runs with the view of each."""
 
 
 class Told(NamedTuple):
-    """A text of a paragraph. `start` counts only where `origins` is None: where nothing stands in between."""
+    """A text of a paragraph. `start` counts only if `origins` is None, that is, if the text has no interruptions."""
 
     kind: str
     text: str
@@ -21,19 +21,19 @@ class Told(NamedTuple):
 
 
 def pieces_of(pieces: Pieces, kind: str) -> list[str]:
-    """Where the next characters of that kind go."""
+    """The list to which the next characters of that view are added."""
     if not pieces or pieces[-1][0] != kind:
         pieces.append((kind, []))
     return pieces[-1][1]
 
 
 def length_of(pieces: Pieces) -> int:
-    """Characters so far."""
+    """The number of characters so far."""
     return sum(len(piece) for _, some in pieces for piece in some)
 
 
 def told(pieces: Pieces, at: int) -> tuple[list[Told], int]:
-    """The texts of a paragraph that begins at `at`, white space left out, and its length; 0 for one without a character."""
+    """The texts of a paragraph that begins at `at`, unless they are only white space, and its length; 0 if it has no characters."""
     joined = [(kind, text) for kind, some in pieces if (text := "".join(some))]
     length = sum(len(text) for _, text in joined)
     if len({kind for kind, _ in joined}) <= 1:

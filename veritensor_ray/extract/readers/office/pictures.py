@@ -1,4 +1,4 @@
-"""Pictures in the records of old office formats ([MS-ODRAW] 2.2.23), as files; it reads no pixels."""
+"""Extracts images from the records of old office formats ([MS-ODRAW] 2.2.23) as files. It reads no pixels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from veritensor_ray.extract.source import Member
 from veritensor_ray.segments import Gap
 
 _MAGICS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"))
-_HEADS = (25, 41)  # a record's header, one or two digests of 16 bytes, and a byte
+_HEADS = (25, 41)  # a record header, one or two 16-byte digests, and a byte
 _KINDS = range(0xF01A, 0xF02B)
 _MOST = bounds.OLE_PICTURES
 
 
 def pictures(data: bytes, part: str) -> Iterator[Member | Gap]:
-    """PNG and JPEG files that a picture's record stands in front of."""
+    """Yield the PNG and JPEG files that follow an image record's header."""
     found = 0
     for magic, extension in _MAGICS:
         at = data.find(magic)
@@ -27,7 +27,7 @@ def pictures(data: bytes, part: str) -> Iterator[Member | Gap]:
                 yield Member(f"{part} {found}.{extension}", io.BytesIO(data[at : at + size]))
             at = data.find(magic, at + max(1, size))
     if found >= _MOST:
-        yield Gap(f"only {_MOST} pictures were taken", bound="ole_pictures")
+        yield Gap(f"only the first {_MOST} images were read", bound="ole_pictures")
 
 
 def _size(data: bytes, at: int) -> int:

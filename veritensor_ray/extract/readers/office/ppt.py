@@ -1,4 +1,4 @@
-"""PowerPoint 97 to 2003: the text records of the document stream ([MS-PPT] 2.9) in file order; what older saves left behind is read too."""
+"""Reads PowerPoint 97 to 2003: the text records of the document stream ([MS-PPT] 2.9) in file order, including remains of older saves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VIEWS = {"slide": "visible", "notes": "comment", "master": "metadata", "handout
 
 
 def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str, budget: Budget) -> Iterator[Item]:
-    """Slides, notes and masters are counted as they come in the file."""
+    """Read the presentation. Slides, notes and masters are counted in file order."""
     if "current user" in streams and open_stream(streams["current user"])[12:16] == _ENCRYPTED:
         reason = "the presentation is encrypted: its text cannot be read"
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
@@ -40,7 +40,10 @@ def read_ppt(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
 
 
 class _PptRecords:
-    """Through the records: a container is a header whose records follow. What claims to be longer than its container ends with that."""
+    """Walks over the records: a container is a header followed by its records.
+
+    A record that claims to be longer than its container is cut at the container's end.
+    """
 
     def __init__(self, storage: str, budget: Budget) -> None:
         self._storage, self._budget = storage, budget
@@ -64,7 +67,7 @@ class _PptRecords:
             size = int.from_bytes(data[at + 4 : at + 8], "little")
             end = at + 8 + size
             if version & 0x0F == 0x0F:
-                if len(ends) < _DEPTH:  # of what is deeper the records are read all the same, as if they stood here
+                if len(ends) < _DEPTH:  # records of deeper containers are still read, as if they were here
                     ends.append((min(end, ends[-1][0]), kind))
                     self._wrong += end > ends[-1][0]
                     self._enter(kind, version >> 4)
@@ -85,12 +88,12 @@ class _PptRecords:
         if self._wrong:
             where = ", ".join(islice(self._lost, _NAMED)) or self._storage or None
             reason = (
-                f"{self._wrong} records claim to be longer than what holds them: {sum(self._lost.values())} bytes may not have been read"
+                f"{self._wrong} records claim to be longer than their container: {sum(self._lost.values())} bytes may not have been read"
             )
             yield Gap(reason, location=where, count=self._wrong)
 
     def _cut(self, at: int, end: int) -> int:
-        """Note that from `at` to the end of the container nothing can be made out; returns that end."""
+        """Record that nothing can be decoded from `at` to the end of the container, and return that end."""
         self._wrong += 1
         part = self._texts.part or "between slides"
         self._lost[part] = self._lost.get(part, 0) + end - at
@@ -136,13 +139,13 @@ class _PptRecords:
             self._at += len(paragraph) + 1
 
     def _string(self, text: str) -> None:
-        """Names, addresses of links, headers; in a comment its author and what it says."""
+        """Add a name, link address or header; in a comment, its author or text."""
         if len(text) > 2 and text.strip("\x00 "):
             self._texts.add(text, "comment" if self._comment else "metadata", column=None if self._comment else "name")
 
 
 def _object(body: bytes, compressed: int, name: str, budget: Budget) -> Iterator[Item]:
-    """An embedded OLE file, which may be the presentation's macros."""
+    """Yield an embedded OLE file, which may contain the presentation's macros."""
     file: BinaryIO = io.BytesIO(body)
     if compressed == 1:
         file.seek(4)

@@ -1,4 +1,4 @@
-"""Presentations: slides in their order with notes and comments, then layouts, charts and whatever else has words."""
+"""Reads presentations: slides in order with notes and comments, then layouts, charts and everything else with text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SLIDES = bounds.SHEETS
 
 
 class _Presentation(Leaves):
-    """The order of slides, their size, and words in attributes."""
+    """The order and size of the slides, and words in attributes."""
 
     def __init__(self) -> None:
         super().__init__(Texts("presentation"))
@@ -41,12 +41,12 @@ class _Presentation(Leaves):
 
 
 class _Background(Walker):
-    """Whether a layout or master says what its background is, and whether that is white."""
+    """Determines whether a layout or master defines its background, and whether that is white."""
 
     def __init__(self) -> None:
         super().__init__(Texts(None))
         self.white: bool | None = None
-        self.painted = False  # pictures that a slide's text may stand on
+        self.painted = False  # whether there are images beneath the text of a slide
         self._inside = 0
         self.starts = {
             "bg": lambda attrs: setattr(self, "_inside", 1),
@@ -64,7 +64,7 @@ class _Background(Walker):
 
 
 class _Slides:
-    """What is needed of a presentation to read its slides."""
+    """The data of a presentation that is needed to read its slides."""
 
     def __init__(self, document: Document, size: tuple[int, int] | None) -> None:
         self._document, self._size = document, size
@@ -74,12 +74,12 @@ class _Slides:
         if name not in self._known:
             found = _Background()
             for _ in read_xml(self._document.package, name, only(found)):
-                pass  # a gap in it comes again when the part's text is read
+                pass  # its gaps are reported when the text of the part is read
             self._known[name] = (found.white, found.painted)
         return self._known[name]
 
     def _white(self, slide: str) -> bool:
-        """Whether the slide's layout, or its master, is white; the slide itself may then say otherwise."""
+        """Whether the background of the slide's layout or master is white. The slide itself may override it."""
         name: str | None = slide
         for kind in ("slideLayout", "slideMaster"):
             name = next((part for found, part in self._document.related(name or "").values() if found == kind), None)
@@ -89,7 +89,7 @@ class _Slides:
         return True
 
     def read(self, name: str, part: str, hidden: bool = False) -> Iterator[Item]:
-        """A slide, then its notes and comments."""
+        """Read a slide, then its notes and comments."""
         document = self._document
         if not document.take(name):
             return
@@ -104,7 +104,7 @@ class _Slides:
 
 
 def read_pptx(source: Source) -> Iterator[Item]:
-    """Slides that no list of slides names are read too, as hidden."""
+    """Read a presentation. Slides that the slide list does not contain are read too, as hidden."""
     document = Document(Package(source))
     yield from document.relations()
     main, presentation = document.main(_MAIN), _Presentation()
@@ -117,7 +117,7 @@ def read_pptx(source: Source) -> Iterator[Item]:
         if key in related:
             yield from slides.read(related[key][1], f"slide {number}")
         else:
-            yield Gap("the list of slides names one that is not there", location=f"slide {number}")
+            yield Gap("the slide list refers to a slide that does not exist", location=f"slide {number}")
     for name in document.xml_left():
         if name.startswith("ppt/slides/") and name.endswith(".xml"):
             yield from slides.read(name, f"slide {stem(name)}", hidden=True)

@@ -1,4 +1,4 @@
-"""The walker of a worksheet: cells, formulas and the words around the grid; it opens no package."""
+"""Walks over a worksheet: cells, formulas and the text around the grid. It does not open packages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from veritensor_ray.extract.readers.office.xml import Attributes, End, Start, Wa
 
 _SHARED_CHARS = bounds.HELD
 _SHARED = bounds.SHARED_STRINGS
-_LONG = 1000  # characters of a text whose repeats are not read again and again
+_LONG = 1000  # characters; repeats of longer texts are not read again
 _REPEATS = 10
-_COUNTED = 1 << 16  # characters that cells show before they are counted
+_COUNTED = 1 << 16  # displayed characters that accumulate before they are counted
 _HIDDEN_RANGES = 2000
 _SPOKEN = {
     "dataValidation": ("promptTitle", "prompt", "errorTitle", "error"),
@@ -23,24 +23,24 @@ _SPOKEN = {
 _WORDS = frozenset({"oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"})
 _RISKY = frozenset("=+-@\t\r\n＝＋－＠")
 _DIGITS = 40
-_WHOLE = 1e21  # above that nobody writes a number out
+_WHOLE = 1e21  # nobody writes out larger numbers
 _ON = frozenset({"1", "true"})
 
 
 class SharedStrings(Walker):
-    """`sharedStrings.xml`: texts by number. Those beyond the bound on memory are given off as they are, with their number as row.
+    """`sharedStrings.xml`: texts by number. Texts beyond the memory limit are emitted directly, with their number as row.
 
-    What the cells of all sheets show of them is made once it is more than stands there.
+    The characters that all cells display count as expanded once they exceed those stored.
     """
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(Texts("shared strings"))
         self._budget = budget
-        self._uncounted = 0  # characters shown, less those that stand there
+        self._uncounted = 0  # displayed characters minus stored ones
         self.values: list[str] = []
         self.notices: dict[int, str] = {}
         self._size, self._count = 0, 0
-        self._before = 0  # parts of the text that stood before its pronunciation
+        self._before = 0  # the number of parts of the text before its phonetic reading
         self._parts: list[str] = []
         self.starts = {
             "si": lambda attrs: self._parts.clear(),
@@ -50,7 +50,7 @@ class SharedStrings(Walker):
         self.ends = {"si": self._item, "t": lambda: self.listen(None), "rPh": self._reading}
 
     def _reading(self) -> None:
-        """How a text is pronounced, which no cell shows."""
+        """Add the phonetic reading of a text, which no cell shows."""
         text = "".join(self._parts[self._before :])
         del self._parts[self._before :]
         if text:
@@ -71,20 +71,20 @@ class SharedStrings(Walker):
             self.notices[number] = notice
 
     def count(self, shown: int) -> None:
-        """Count characters that a cell shows. Raises LimitExceeded."""
+        """Count the characters that a cell displays. Raises LimitExceeded."""
         self._uncounted += shown
         if self._uncounted > _COUNTED:
             count, self._uncounted = self._uncounted, 0
             self._budget.add(count)
 
     def overflow(self) -> None:
-        """A text without end."""
+        """Emit an unfinished text."""
         if sum(map(len, self._parts)) > _SHARED_CHARS:
             self._item()
 
 
 class Sheet(Walker):
-    """Cells with row and column as the program shows them, but rows counted from 0. `part` is the sheet's name."""
+    """Cells with row and column as the program shows them, except that rows count from 0. `part` is the sheet's name."""
 
     def __init__(self, texts: Texts, shared: SharedStrings, hidden_formats: set[str], hidden: bool) -> None:
         super().__init__(texts)
@@ -112,7 +112,7 @@ class Sheet(Walker):
             **dict.fromkeys(_WORDS, self._words),
             **dict.fromkeys(("formula1", "formula2", "formula"), self._words),
         }
-        silent = lambda: self.listen(None)  # noqa: E731  # one word for the same at four ends
+        silent = lambda: self.listen(None)  # noqa: E731  # one name for the same action at four end tags
         self.ends = {
             "v": silent,
             "f": silent,
@@ -122,11 +122,11 @@ class Sheet(Walker):
             **{name: self._condition(name) for name in ("formula1", "formula2", "formula")},
         }
 
-    # Rows, columns and whether they are seen
+    # Rows, columns and their visibility
 
     def _format(self, attrs: Attributes) -> None:
         if (attribute(attrs, "zeroHeight", "") or "") in _ON:
-            self._hidden = self._row_hidden = True  # all rows that do not say otherwise; those are rare
+            self._hidden = self._row_hidden = True  # applies to all rows without an explicit setting, which is rare
 
     def _columns(self, attrs: Attributes) -> None:
         first, last = attribute(attrs, "min", "") or "", attribute(attrs, "max", "") or ""
@@ -146,7 +146,7 @@ class Sheet(Walker):
         self._style = attrs.get("s", "")
 
     def _letter(self) -> str:
-        """The letters of the cell's address, or of the next column where it has none."""
+        """The column letters from the cell's address, or those of the next column if it has none."""
         letters = self._where.rstrip("0123456789")[:3].upper()
         if letters not in self._letters:
             index = column_index(letters) if letters else self._index + 1
@@ -198,7 +198,7 @@ class Sheet(Walker):
         return text, self._shared.notices.get(index)
 
     def _give_formula(self, formula: str, column: str) -> None:
-        """Formulas with words in them, and those that do more than calculate."""
+        """Add formulas that contain words, and those that do more than calculate."""
         notice = formula_notice(formula) if "(" in formula or "|" in formula else None
         if notice or '"' in formula:
             self.texts.add(formula, "metadata", column=column, row=self._row, notice=notice)
@@ -231,20 +231,20 @@ class Sheet(Walker):
             self.texts.add(text, view, column=name, notice=formula_notice(text) if view == "metadata" else None)
 
     def overflow(self) -> None:
-        """A cell without end: what it holds so far is given off."""
+        """Emit the current content of an unfinished cell."""
         for pieces in (self._value, self._inline, self._formula):
             if sum(map(len, pieces)) > 1 << 20:
                 self.texts.add("".join(pieces), row=max(0, self._row), column=self._letter())
                 pieces.clear()
 
     def done(self) -> None:
-        """What the part broke off in."""
+        """Emit the text in which the part ended."""
         if self._value or self._inline or self._formula:
             self._cell_end()
 
 
 def plain_number(value: str) -> str:
-    """A number as a person writes it: Excel stores long ones with an exponent."""
+    """Write a number without the exponent that Excel stores for long ones."""
     if "E" not in value and "e" not in value:
         return value
     try:
@@ -255,7 +255,7 @@ def plain_number(value: str) -> str:
 
 
 def column_index(letters: str) -> int:
-    """From 0; of letters that are none, 0."""
+    """The index of a column, counted from 0; 0 if the letters are invalid."""
     index = 0
     for letter in letters:
         index = index * 26 + (ord(letter) - 64 if "A" <= letter <= "Z" else 0)
@@ -266,6 +266,6 @@ _ADDRESS = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,9})")
 
 
 def place(address: str) -> tuple[int, str] | None:
-    """Row and column of a cell's address."""
+    """The row and column of a cell's address."""
     found = _ADDRESS.match(address)
     return (max(0, int(found[2]) - 1), found[1].upper()) if found else None

@@ -1,4 +1,4 @@
-"""Excel's cell formats as far as they hide a cell: colour of the ground, no size, a number format that shows nothing."""
+"""Reads Excel's cell formats as far as they can hide a cell: background color, zero size, and number formats that show nothing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attrib
 _T = TypeVar("_T")
 _FORMATS = bounds.STYLES
 _INDEXED = {"0": "000000", "1": "FFFFFF", "8": "000000", "9": "FFFFFF"}
-_THEME = {"0": "FFFFFF", "1": "000000"}  # light 1 and dark 1: what all but a few themes make of them
+_THEME = {"0": "FFFFFF", "1": "000000"}  # light 1 and dark 1, as in nearly all themes
 _WHITE = "FFFFFF"
 _SHOWS_NOTHING = re.compile(r'(?:"")?;(?:"")?(?:;(?:"")?){0,2}')
 
 
 class CellFormats(Walker):
-    """`styles.xml`; `hidden` has the numbers of cell formats whose cells nobody sees."""
+    """`styles.xml`. `hidden` holds the numbers of cell formats that make cells invisible."""
 
     def __init__(self) -> None:
         super().__init__(Texts("styles"))
         self.hidden: set[str] = set()
-        self._fonts: list[tuple[str | None, bool]] = []  # colour, and whether it has no size
+        self._fonts: list[tuple[str | None, bool]] = []  # the color, and whether the font has no size
         self._fills: list[str | None] = []
         self._nothing: set[str] = set()
         self._count = 0
@@ -111,7 +111,7 @@ class CellFormats(Walker):
 
 
 def colour(attrs: Attributes) -> str | None:
-    """A colour in a form that can be compared; white and what is nearly white are the same. None: automatic."""
+    """A color in comparable form, with nearly white equal to white; None means automatic."""
     rgb, theme, indexed = (attribute(attrs, name, "") for name in ("rgb", "theme", "indexed"))
     tint = attribute(attrs, "tint", "") or "0"
     if theme is not None:

@@ -1,10 +1,11 @@
-"""Where a relation leads: into the local network or out of it; it knows no file format."""
+"""Classifies the target of a relationship: inside or outside the local network."""
 
 from __future__ import annotations
 
 import re
 
-# Relations that an office program follows by itself when the document is opened, and whose content then runs or is shown as its own.
+# Relationships that office programs follow automatically when the document is opened, and whose content then runs or is shown as part of
+# it.
 _FOLLOWED = frozenset({"attachedtemplate", "oleobject", "frame", "subdocument", "afchunk", "package", "control"})
 _ORDINARY = frozenset({"hyperlink"})
 _REMOTE = re.compile(r"(?i)(?:mhtml:|ms-[a-z-]+:|search-ms:|javascript:|vbscript:|x-usc:|https?:|ftp:|webdav:)")
@@ -13,7 +14,7 @@ _UNC = re.compile(r"(?i)(?:file:/*)?[\\/]{2,}([^\\/]+)")
 
 
 def relation_notice(kind: str, target: str) -> str | None:
-    """How bad a target outside is: a link waits for a click, a template or an object is fetched at once."""
+    """The notice for an external target: a link waits for a click, but a template or an object is fetched at once."""
     kind = kind.lower()
     if kind in _ORDINARY:
         return None

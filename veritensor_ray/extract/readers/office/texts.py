@@ -1,4 +1,4 @@
-"""Texts collected into blocks of bounded size, by how a person sees them; it knows no format."""
+"""Collects texts into blocks of bounded size, grouped by view."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from veritensor_ray.segments import Block
 
 _TEXTS = 4096
 _CHARS = 4 << 20
-EVIDENCE = 4000  # characters of a text with a notice
+EVIDENCE = 4000  # maximum characters of a text with a notice
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """Texts that have the same fields set."""
+    """Texts with the same fields set."""
 
     texts: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -27,7 +27,10 @@ class _Bucket:
 
 
 class Texts:
-    """What was read and not yet given off. `part` is that of texts added from now on; `chars` counts all that were ever added."""
+    """The texts that have been read but not yet emitted.
+
+    `part` is that of the texts added next; `chars` counts the characters of all texts ever added.
+    """
 
     def __init__(self, part: str | None) -> None:
         self.part = part
@@ -46,7 +49,7 @@ class Texts:
         origins: Sequence[Origin] | None = None,
         notice: str | None = None,
     ) -> None:
-        """A text and its place. One with a notice is cut: it is evidence, and shown."""
+        """Add a text and its location. A text with a notice is cut, because it is shown as evidence."""
         if notice:
             text, start = text[:EVIDENCE], 0
         key = (self.part, view, row is None, column is None, origins is None, notice is None)
@@ -69,11 +72,11 @@ class Texts:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to take."""
+        """Whether it is time to take the texts."""
         return self._count >= _TEXTS or self._size >= _CHARS
 
     def take(self) -> Iterator[Block]:
-        """What was collected since the last call."""
+        """Yield what was collected since the last call."""
         buckets, self._buckets, self._count, self._size = self._buckets, {}, 0, 0
         for (part, view, no_row, no_column, no_origins, no_notice), found in buckets.items():
             yield Block(

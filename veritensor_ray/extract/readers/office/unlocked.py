@@ -1,4 +1,4 @@
-"""Documents that are encrypted with the password that Office tries by itself: they open without a question and pass by scanners; it reads no text."""
+"""Decrypts documents that use the password that Office tries automatically: they open without a prompt, but slip past scanners."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import msoffcrypto
 
 from veritensor_ray import bounds
 
-_BY_ITSELF = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7: what Excel encrypts with when no password is given
+_BY_ITSELF = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7: Excel's password for encryption when the user gives none
 _LARGEST = bounds.HELD
-_ROUNDS = bounds.KEY_ROUNDS  # of the key's derivation; Office writes 100,000
+_ROUNDS = bounds.KEY_ROUNDS  # iterations of the key derivation; Office uses 100,000
 _SPIN = re.compile(rb'spinCount="(\d{1,20})"')
 
 
 def unlocked(file: BinaryIO, info: bytes) -> BinaryIO | None:
-    """The document without its encryption; None for one with a password of its own. `info` is its stream EncryptionInfo."""
+    """The decrypted document, or None if it has another password. `info` is its stream EncryptionInfo."""
     if file.seek(0, io.SEEK_END) > _LARGEST or any(int(found) > _ROUNDS for found in _SPIN.findall(info)):
         return None
     file.seek(0)
@@ -31,7 +31,7 @@ def unlocked(file: BinaryIO, info: bytes) -> BinaryIO | None:
                 return None
             document.load_key(password=_BY_ITSELF)
             document.decrypt(opened)
-    except Exception:  # noqa: BLE001  # the library raises whatever a hostile file makes it, and for every other password
+    except Exception:  # noqa: BLE001  # the library raises arbitrary exceptions for hostile files, and for every other password
         return None
     opened.seek(0)
     return opened if opened.getbuffer().nbytes else None

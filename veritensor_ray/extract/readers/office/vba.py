@@ -1,4 +1,4 @@
-"""VBA projects: the source of each module, decompressed as [MS-OVBA] 2.4.1 says; it runs nothing and trusts no length."""
+"""Reads VBA projects: the source of each module, decompressed as in [MS-OVBA] 2.4.1. It runs nothing and trusts no length."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.office.macros import macro_blocks
 from veritensor_ray.segments import Block, Gap
 
-_LARGEST = bounds.MACRO  # of a module's source
+_LARGEST = bounds.MACRO  # bytes of a module's source
 _MODULES = bounds.MACROS
 _TOTAL = 4 * bounds.MACRO
 _CODEPAGE, _NAME, _STREAM, _OFFSET = 0x0003, 0x0019, 0x001A, 0x0031
-_VERSION = 0x0009  # the one record whose length is not what it says
-_SIGNATURE = b"\x00Attribut"  # how the compressed source of every module begins
+_VERSION = 0x0009  # the only record whose length field is wrong
+_SIGNATURE = b"\x00Attribut"  # the beginning of every module's compressed source
 
 Open = Callable[[str], bytes]
 
 
 def read_project(streams: dict[str, str], open_stream: Open, budget: Budget) -> Iterator[Block | Gap]:
-    """The modules of one VBA storage. `streams` has its streams' paths by their names in lower case."""
+    """Yield the modules of one VBA storage. `streams` maps lower-case names of streams to their paths."""
     modules: list[tuple[str, str]] = []
     total = 0
     for name, stream, offset, codec in _listed(streams, open_stream, budget):
@@ -32,20 +32,20 @@ def read_project(streams: dict[str, str], open_stream: Open, budget: Budget) -> 
         except LimitExceeded:
             raise
         except ReadError as error:
-            yield Gap(f"macro module {name[:100]} cannot be read: {error}")
+            yield Gap(f"the macro module {name[:100]} cannot be read: {error}")
             continue
         if len(source) >= _LARGEST:
-            yield Gap(f"only the beginning of macro module {name[:100]} was read", bound="macro_bytes")
+            yield Gap(f"only the beginning of the macro module {name[:100]} was read", bound="macro_bytes")
         total += len(source)
         if total > _TOTAL or len(modules) >= _MODULES:
-            yield Gap("more macros than are read", bound="macro_bytes")
+            yield Gap("the project has more macros than the limit allows", bound="macro_bytes")
             break
         modules.append((name, source))
     yield from macro_blocks(modules)
 
 
 def _listed(streams: dict[str, str], open_stream: Open, budget: Budget) -> Iterator[tuple[str, str, int, str]]:
-    """Name, stream, offset and codec of each module; those that the directory hides are found by how they begin."""
+    """Yield the name, stream, offset and codec of each module. Modules missing from the directory are found by their first bytes."""
     codec, found = "cp1252", list[tuple[str, str, int]]()
     if "dir" in streams:
         try:
@@ -71,7 +71,7 @@ def _listed(streams: dict[str, str], open_stream: Open, budget: Budget) -> Itera
 
 
 def _directory(data: bytes) -> tuple[str, list[tuple[str, str, int]]]:
-    """The codec, and name, stream and offset of each module, of a `dir` stream."""
+    """The codec, and the name, stream and offset of each module, from a `dir` stream."""
     codec, found = "cp1252", list[tuple[str, str, int]]()
     name, stream = "", ""
     at = 0
@@ -99,9 +99,9 @@ def _codec(page: int) -> str:
 
 
 def decompress(data: bytes, offset: int, budget: Budget) -> bytes:
-    """A compressed container that begins at `offset`. Raises ReadError, and LimitExceeded; what came before a damaged chunk is kept."""
+    """Decompress the container at `offset`. Raises ReadError and LimitExceeded; data before a damaged chunk is kept."""
     if not 0 <= offset < len(data) or data[offset] != 1:
-        raise ReadError("no compressed container")
+        raise ReadError("it does not contain compressed data")
     out = bytearray()
     at = offset + 1
     while at + 2 <= len(data) and len(out) < _LARGEST:
@@ -120,7 +120,7 @@ def decompress(data: bytes, offset: int, budget: Budget) -> bytes:
 
 
 def _chunk(data: bytes, at: int, end: int, out: bytearray) -> None:
-    """One chunk: eight tokens behind each byte of flags, a token being a character or a copy of what came before."""
+    """Decompress one chunk: each byte of flags precedes eight tokens, which are characters or copies of earlier ones."""
     start = len(out)
     while at < end:
         flags = data[at]

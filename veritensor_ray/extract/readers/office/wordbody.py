@@ -1,4 +1,4 @@
-"""The walker of WordprocessingML: paragraphs with what is hidden, deleted or a field in them; it opens no package."""
+"""Walks over WordprocessingML: paragraphs with their hidden text, deleted text and fields. It does not open packages."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _ALT = frozenset({"docPr", "cNvPr", "shape"})
 
 @dataclass(slots=True)
 class _Paragraph:
-    """One that has not ended. `pieces`: characters with how they are seen, in their order."""
+    """A paragraph that has not ended. `pieces` holds its characters in order, with their views."""
 
     look: Look
     run: Look
     pieces: Pieces = field(default_factory=list)
-    properties: bool = False  # between <w:pPr> and its end, where run properties mean the paragraph's mark
+    properties: bool = False  # inside <w:pPr>, where run properties apply to the paragraph mark
 
 
 class Body(Walker):
-    """One part. Text boxes are paragraphs within paragraphs; a fallback is read where it differs from what it stands for."""
+    """Reads one part. Text boxes are paragraphs within paragraphs. A fallback is read if it differs from the content it replaces."""
 
     def __init__(self, texts: Texts, styles: Styles, view: str) -> None:
         super().__init__(texts)
@@ -136,7 +136,7 @@ class Body(Walker):
             self._stack[-1].run = own
 
     def _look(self) -> Look | None:
-        """What run properties change; those of a paragraph's mark and those from before a change mean nothing."""
+        """The look that run properties change, or None if they belong to a paragraph mark or to the state before a change."""
         if not self._stack or self._changes or self._stack[-1].properties:
             return None
         paragraph = self._stack[-1]
@@ -145,7 +145,7 @@ class Body(Walker):
         return paragraph.run
 
     def _shade(self, attrs: Attributes) -> None:
-        """Of a run, a paragraph or a cell."""
+        """Set the shading of a run, a paragraph or a cell."""
         shaded = is_shade(attrs)
         if self._changes:
             return
@@ -158,7 +158,7 @@ class Body(Walker):
             self._ground.shade(shaded)
 
     def _kind(self) -> str:
-        """How characters here are seen."""
+        """The view of characters at this position."""
         if self._deleted:
             return "deleted"
         return "hidden" if self._stack[-1].run.hides(self._ground.coloured) else self._view
@@ -209,14 +209,14 @@ class Body(Walker):
             self._fallback.append("\n")
 
     def _give(self, paragraph: _Paragraph, ended: bool = True) -> None:
-        """One text for what is seen, one for what is not."""
+        """Emit one text for the visible and one for the hidden characters."""
         texts, length = told(paragraph.pieces, self._at)
         for kind, text, start, origins in texts:
             deleted = kind == "deleted"
             self.texts.add(text, "hidden" if deleted else kind, column="deleted" if deleted else None, start=start, origins=origins)
         self._at += length + ended if length else 0
 
-    # Changes, comments and who made them
+    # Changes, comments and their authors
 
     def _delete(self, attrs: Attributes) -> None:
         self._deleted += 1
@@ -257,11 +257,11 @@ class Body(Walker):
             self._field("".join(self._fields.pop()))
 
     def _field(self, instruction: str) -> None:
-        """Only what names something: a page number says nothing."""
+        """Add an instruction if it names something; a page number does not."""
         if len(instruction.strip()) > 12:
             self.texts.add(instruction, "metadata", column="field", notice=field_notice(instruction))
 
-    # Alternatives: a choice, and a fallback that holds the same for older programs
+    # Alternatives: a choice, and a fallback with the same content for older programs
 
     def _fall_back(self, attrs: Attributes) -> None:
         self._fallbacks += 1
@@ -306,7 +306,7 @@ class Body(Walker):
             self.texts.add(value, view, column=column)
 
     def overflow(self) -> None:
-        """Paragraphs and alternatives without end are given off in pieces."""
+        """Emit unfinished paragraphs and alternatives in pieces."""
         for paragraph in self._stack:
             if length_of(paragraph.pieces) > _LONGEST:
                 self._give(paragraph, ended=False)
@@ -323,7 +323,7 @@ class Body(Walker):
                 pieces.clear()
 
     def done(self) -> None:
-        """What the part broke off in."""
+        """Emit the paragraphs in which the part ended."""
         while self._stack:
             self._close()
         while self._fields:

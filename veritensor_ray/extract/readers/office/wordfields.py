@@ -1,4 +1,4 @@
-"""Word's field instructions: which of them start a program or fetch something; it knows no file format."""
+"""Recognizes Word field instructions that start a program or fetch something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FETCH = re.compile(r"\s*(INCLUDETEXT|INCLUDEPICTURE|INCLUDE|IMPORT|LINK)\s+(?:[
 
 
 def field_notice(instruction: str) -> str | None:
-    """None for a field that calculates, counts or links. A picture from elsewhere is what a copied web page leaves behind."""
+    """The notice for a field; None if it calculates, counts or links. An external image is common in text copied from the web."""
     if _DDE.match(instruction):
         return "dde"
     fetched = _FETCH.match(instruction)

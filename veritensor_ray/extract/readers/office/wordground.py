@@ -1,4 +1,4 @@
-"""What Word text stands on: coloured cells, filled shapes, a coloured page; white words are seen there."""
+"""Tracks the background of Word text (colored cells, filled shapes, a colored page), on which white words are visible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Ground:
 
     def __init__(self, styles: Styles) -> None:
         self._styles = styles
-        self._tables: list[bool] = []  # does the table's style colour cells
+        self._tables: list[bool] = []  # whether the table's style colors cells
         self._cells: list[bool] = []
         self._shapes: list[bool] = []
         self._outlines = 0
@@ -39,11 +39,11 @@ class Ground:
 
     @property
     def coloured(self) -> bool:
-        """Whether the ground here is not white."""
+        """Whether the background at this position is not white."""
         return self._page or (bool(self._cells) and self._cells[-1]) or (bool(self._shapes) and self._shapes[-1])
 
     def shade(self, shaded: bool) -> None:
-        """Of the cell that is open."""
+        """Set the shading of the open cell."""
         if self._cells:
             self._cells[-1] = shaded
 
@@ -62,7 +62,7 @@ class Ground:
             self._shapes[-1] = True
 
     def old_shape(self, attrs: Attributes) -> None:
-        """A shape of VML, which is filled white unless it says otherwise."""
+        """Begin a VML shape, which is filled white by default."""
         fill = (attribute(attrs, "fillcolor") or "").partition(" ")[0].lstrip("#").lower()
         filled = (attribute(attrs, "filled") or "t").lower() not in ("f", "false", "0")
         self._shapes.append(filled and fill not in ("", "white", "fff", "window") and not near_white(fill))

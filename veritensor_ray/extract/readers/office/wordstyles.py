@@ -1,4 +1,4 @@
-"""Word's styles as far as they hide text: vanish, white, tiny; it knows no document's body."""
+"""Reads Word styles as far as they can hide text: vanish, white, tiny."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.xml import Attributes, Walker, attribute
 
 _OFF = frozenset({"0", "false", "off", "none"})
-_INHERITED = 20  # styles that a style may be based on, one on the other
+_INHERITED = 20  # maximum length of a chain of styles based on each other
 _STYLES = 50_000
 TINY = 2  # half points
 
 
 @dataclass(slots=True)
 class Look:
-    """Of a run; None: not said, so the style's."""
+    """The look of a run; None means unset, so that the style's value applies."""
 
     vanish: bool | None = None
     white: bool | None = None
@@ -25,7 +25,7 @@ class Look:
     shaded: bool | None = None  # on a background that is not white
 
     def over(self, base: Look) -> Look:
-        """What is said here, and otherwise what `base` says."""
+        """This look, with unset values taken from `base`."""
         return Look(
             base.vanish if self.vanish is None else self.vanish,
             base.white if self.white is None else self.white,
@@ -34,21 +34,21 @@ class Look:
         )
 
     def copy(self) -> Look:
-        """To be changed."""
+        """A copy that can be changed."""
         return Look(self.vanish, self.white, self.tiny, self.shaded)
 
     def hides(self, backed: bool) -> bool:
-        """Whether nobody sees such text; `backed`: on a coloured cell, shape or page."""
+        """Whether such text is invisible. `backed` says that it is on a colored cell, shape or page."""
         return bool(self.vanish or self.tiny or (self.white and not self.shaded and not backed))
 
 
 def is_on(attrs: Attributes) -> bool:
-    """A toggle is on unless it says otherwise."""
+    """Whether a toggle is on, which is the default."""
     return (attribute(attrs, "val") or "").lower() not in _OFF
 
 
 def is_white(attrs: Attributes) -> bool:
-    """Of a text's colour."""
+    """Whether a text color is white."""
     theme = attribute(attrs, "themeColor")
     if theme is not None:
         return theme in ("background1", "light1") and attribute(attrs, "themeShade") is None
@@ -56,7 +56,7 @@ def is_white(attrs: Attributes) -> bool:
 
 
 def is_shade(attrs: Attributes) -> bool:
-    """Whether a shading's fill is a colour that white stands out from."""
+    """Whether a shading fill is a color on which white is visible."""
     fill = attribute(attrs, "fill") or "auto"
     theme = attribute(attrs, "themeFill")
     pattern = attribute(attrs, "val") or "clear"
@@ -66,7 +66,7 @@ def is_shade(attrs: Attributes) -> bool:
 
 
 def is_tiny(attrs: Attributes) -> bool:
-    """Of a size in half points."""
+    """Whether a size in half points is tiny."""
     try:
         return float(attribute(attrs, "val") or "") <= TINY
     except ValueError:
@@ -74,7 +74,7 @@ def is_tiny(attrs: Attributes) -> bool:
 
 
 def look_starts(look: Callable[[], Look | None]) -> dict[str, Callable[[Attributes], None]]:
-    """Handlers of the run properties that change `look()`; None where properties mean nothing."""
+    """Handlers of the run properties that change `look()`, which is None if properties have no effect."""
 
     def setter(name: str, value: Callable[[Attributes], bool]) -> Callable[[Attributes], None]:
         def change(attrs: Attributes) -> None:
@@ -96,7 +96,7 @@ def look_starts(look: Callable[[], Look | None]) -> dict[str, Callable[[Attribut
 
 
 class Styles(Walker):
-    """`styles.xml`: looks by style id, and the table styles that colour cells."""
+    """`styles.xml`: looks by style id, and the table styles that color cells."""
 
     def __init__(self) -> None:
         super().__init__(Texts("styles"))
@@ -140,11 +140,11 @@ class Styles(Walker):
         self._now = None
 
     def look(self, style: str | None) -> Look:
-        """Of a paragraph style, the document's defaults taken in."""
+        """The look of a paragraph style, including the document's defaults."""
         return self.own(style or self.default).over(self._base)
 
     def own(self, style: str) -> Look:
-        """What a style says itself or by those that it is based on."""
+        """The look that a style defines, itself or through the styles it is based on."""
         if style not in self._looks:
             return Look()
         if style not in self._resolved:
@@ -157,7 +157,7 @@ class Styles(Walker):
         return self._resolved[style]
 
     def colours(self, table: str | None) -> bool:
-        """Whether a table style colours cells, by itself or by the style that it is based on."""
+        """Whether a table style colors cells, itself or through the style it is based on."""
         seen = 0
         while table is not None and seen < _INHERITED:
             if table in self.tables:

@@ -1,4 +1,4 @@
-"""Excel 5 to 2003: cells by xlrd, and by a walk over the records what that library leaves out; formulas are not decoded."""
+"""Reads Excel 5 to 2003: cells through xlrd, and anything that xlrd omits from the records themselves. Formulas are not decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from veritensor_ray.extract.source import Item
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap
 
-_ROWS = bounds.XLS_ROWS  # of all sheets: a sheet of one cell may claim all of its rows
+_ROWS = bounds.XLS_ROWS  # rows of all sheets: a sheet with one cell may claim to have all its rows
 _SHEETS = bounds.XLS_SHEETS
 _WHITE = (255, 255, 255)
 _NAMES = bounds.XLS_NAMES
@@ -27,7 +27,7 @@ _RISKY = "=+-@\t\r"
 
 
 def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], storage: str, budget: Budget) -> Iterator[Item]:
-    """One workbook stream: what surrounds the sheets, the sheets with row and column, pictures. Raises LimitExceeded."""
+    """Read one workbook stream: the text around the sheets, the sheets with row and column, and images. Raises LimitExceeded."""
     data = open_stream(streams["workbook" if "workbook" in streams else "book"])
     found = extras(data)
     if found.encrypted:
@@ -37,17 +37,17 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         return
     yield from _around(found, f"{storage} workbook".strip())
     if found.macro_sheets:
-        yield Gap("formulas of Excel 4.0 macro sheets are not decoded", count=len(found.macro_sheets), coverage="no-reader")
+        yield Gap("the formulas of Excel 4.0 macro sheets are not decoded", count=len(found.macro_sheets), coverage="no-reader")
     if found.cut:
-        yield Gap("there are more text boxes, headers, links or drawings than are read", bound=found.cut)
+        yield Gap("the workbook has more text boxes, headers, links or drawings than the limit allows", bound=found.cut)
     yield from pictures(found.drawings, "picture")
     notes: set[str] = set()
     damage: ReadError | None = None
     try:
-        yield from _sheets(data, notes, Copies(budget, len(data)))  # cells share their texts
+        yield from _sheets(data, notes, Copies(budget, len(data)))  # cells may share their texts
     except ReadError as error:
         damage = error
-    boxes = [text for text in found.boxes if text.strip() and text not in notes]  # a note is a box, too
+    boxes = [text for text in found.boxes if text.strip() and text not in notes]  # a note is a box too
     if boxes:
         yield Block(boxes, column="textbox", part=f"{storage} workbook".strip())
     if damage:
@@ -55,7 +55,7 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
 
 
 def _around(found: Extras, part: str) -> Iterator[Block]:
-    """Headers, links to programs and macro sheets."""
+    """Yield headers, links to programs, and macro sheets."""
     texts = Texts(part)
     for text in found.headers:
         texts.add(text, column="header")
@@ -67,7 +67,7 @@ def _around(found: Extras, part: str) -> Iterator[Block]:
 
 
 def _open(data: bytes) -> Any:
-    """xlrd raises whatever a hostile file makes it; formats are worth a second try without them."""
+    """Open a workbook. xlrd raises arbitrary exceptions for hostile files; if formats cause one, a second try is made without them."""
     problem = ReadError("")
     for formats in (True, False):
         try:
@@ -83,7 +83,7 @@ def _sheets(data: bytes, notes: set[str], copies: Copies) -> Iterator[Block | Ga
     rows = 0
     for number in range(book.nsheets):
         if number >= _SHEETS:
-            raise LimitExceeded("xls_sheets", f"a workbook of {book.nsheets} sheets")
+            raise LimitExceeded("xls_sheets", f"the workbook has {book.nsheets} sheets, more than the limit")
         title = str(book.sheet_names()[number])[:200]
         try:
             sheet = book.sheet_by_index(number)
@@ -92,14 +92,14 @@ def _sheets(data: bytes, notes: set[str], copies: Copies) -> Iterator[Block | Ga
             continue
         rows += sheet.nrows
         if rows > _ROWS:
-            raise LimitExceeded("xls_rows", f"a workbook of more than {_ROWS} rows")
+            raise LimitExceeded("xls_rows", f"the workbook has more than {_ROWS} rows")
         texts = Texts(title)
         try:
             yield from _cells(book, sheet, texts, notes, copies)
         except LimitExceeded:
             yield from texts.take()
             raise
-        except Exception as error:  # noqa: BLE001  # of a damaged workbook xlrd's objects lack what they ought to have
+        except Exception as error:  # noqa: BLE001  # in a damaged workbook, xlrd's objects lack attributes
             yield from texts.take()
             yield Gap.of(as_read_error(error, "a sheet cannot be read to its end"), title)
         book.unload_sheet(number)
@@ -112,7 +112,7 @@ def _names(book: Any) -> Iterator[Block | Gap]:
         texts.add(str(name.name), "metadata", column="defined name", notice="macro-suspicious" if itself and name.macro else None)
     yield from texts.take()
     if len(book.name_obj_list) > _NAMES:
-        yield Gap(f"only {_NAMES} names were read", bound="xls_names")
+        yield Gap(f"only the first {_NAMES} names were read", bound="xls_names")
 
 
 def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str], copies: Copies) -> Iterator[Block]:
@@ -144,7 +144,7 @@ def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str], copies: Copies)
 
 
 def _unseen_formats(book: Any) -> set[int]:
-    """Cell formats that show nothing: white on no ground, or a number format without a digit."""
+    """The cell formats that show nothing: white without a background, or a number format without a digit."""
     found = set()
     for number, xf in enumerate(book.xf_list):
         font = book.font_list[xf.font_index] if 0 <= xf.font_index < len(book.font_list) else None

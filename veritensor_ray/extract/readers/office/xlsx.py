@@ -1,4 +1,4 @@
-"""Workbooks: sheets in their order, comments, defined names, links to other workbooks, then whatever else has words."""
+"""Reads workbooks: sheets in order, comments, defined names, links to other workbooks, then everything else with text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Entry:
 
 
 class _Workbook(Leaves):
-    """Sheets and defined names."""
+    """The sheets and defined names."""
 
     def __init__(self) -> None:
         super().__init__(Texts("workbook"))
@@ -66,7 +66,7 @@ class _Workbook(Leaves):
 
 
 class _Comments(Leaves):
-    """Old comments and threads: each at its cell; authors as metadata."""
+    """Old comments and threads, each at its cell; authors are metadata."""
 
     def __init__(self, texts: Texts) -> None:
         super().__init__(texts, "comment")
@@ -94,7 +94,7 @@ class _Comments(Leaves):
 
 
 class _Link(Leaves):
-    """Another workbook whose values are kept here, or a program that is asked for them."""
+    """Another workbook whose values are cached here, or a program that supplies them."""
 
     def __init__(self, texts: Texts) -> None:
         super().__init__(texts)
@@ -109,7 +109,7 @@ class _Link(Leaves):
 
 
 class _Connections(Leaves):
-    """Where data is fetched from, and with which command."""
+    """The sources from which data is fetched, and the commands used."""
 
     def _attributes(self, attrs: Attributes) -> None:
         for key, value in attrs.items():
@@ -120,7 +120,7 @@ class _Connections(Leaves):
 
 
 def read_xlsx(source: Source) -> Iterator[Item]:
-    """Sheets that the workbook does not name are read too, as hidden."""
+    """Read a workbook. Sheets that it does not name are read too, as hidden."""
     document = Document(Package(source))
     package = document.package
     yield from document.relations()
@@ -137,7 +137,7 @@ def read_xlsx(source: Source) -> Iterator[Item]:
         if entry.relation in related:
             yield from _sheet(document, related[entry.relation][1], entry.name, shared, formats, entry.hidden)
         else:
-            yield Gap("the workbook names a sheet that is not there", location=entry.name)
+            yield Gap("the workbook names a sheet that does not exist", location=entry.name)
     for name in document.xml_left():
         if name.startswith("xl/") and name.endswith(".xml") and document.take(name):
             yield from read_xml(package, name, _other(name, shared, formats))
@@ -145,7 +145,7 @@ def read_xlsx(source: Source) -> Iterator[Item]:
 
 
 def _sheet(document: Document, name: str, title: str, shared: SharedStrings, formats: CellFormats, hidden: bool) -> Iterator[Item]:
-    """A sheet and the comments on it."""
+    """Read a sheet and the comments on it."""
     if not document.take(name):
         return
     yield from read_xml(document.package, name, only(Sheet(Texts(title), shared, formats.hidden, hidden)))
@@ -169,7 +169,7 @@ def _other(name: str, shared: SharedStrings, formats: CellFormats) -> PartReadin
 
 
 def read_xlsb(source: Source) -> Iterator[Item]:
-    """A workbook of binary records: no reader for those; everything beside them is read."""
+    """Read a workbook of binary records. There is no reader for those; everything else is read."""
     document = Document(Package(source))
     yield from document.relations()
     binary = [

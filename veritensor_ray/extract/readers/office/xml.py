@@ -1,4 +1,4 @@
-"""XML parts as a stream of events, hardened: no DTD, no entities, bounded depth, names and tokens; it knows no vocabulary."""
+"""Parses XML parts as a stream of events, hardened: no DTD, no entities, bounded depth, names and tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veritensor_ray.segments import Block, Gap
 _DEPTH = bounds.XML_DEPTH
 _NAMES = bounds.XML_NAMES
 _TOKEN = bounds.XML_TOKEN
-_OVERFLOW = 4 << 20  # bytes after which a text that has not ended may be given off in pieces
+_OVERFLOW = 4 << 20  # bytes after which an unfinished text may be emitted in pieces
 
 Attributes = dict[str, str]
 Start = Callable[[Attributes], None]
@@ -25,7 +25,7 @@ Choose = Callable[[str, Attributes], "Walker"]
 
 
 def attribute(attrs: Attributes, name: str, prefix: str = "w") -> str | None:
-    """The attribute of a local name, whatever its prefix; that of the usual prefix first."""
+    """The attribute with a local name, whatever its prefix; the usual prefix takes precedence."""
     found = attrs.get(f"{prefix}:{name}")
     if found is None:
         found = attrs.get(name)
@@ -38,38 +38,38 @@ def attribute(attrs: Attributes, name: str, prefix: str = "w") -> str | None:
 
 
 def relation(attrs: Attributes) -> str | None:
-    """The id of a relation: the attribute `id` that has a prefix."""
+    """The id of a relationship: the prefixed attribute `id`."""
     return next((value for key, value in attrs.items() if key.endswith((":id", ":embed", ":link"))), None)
 
 
 class Walker:
-    """What to do at the elements of one part, by local name: namespaces decide nothing, so a strange prefix hides nothing."""
+    """The actions for the elements of one part, by local name. Namespaces are ignored, so an unusual prefix hides nothing."""
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
         self.starts: dict[str, Start] = {}
         self.ends: dict[str, End] = {}
-        self.every_start: Callable[[str, Attributes], None] | None = None  # for elements without an entry of their own
+        self.every_start: Callable[[str, Attributes], None] | None = None  # for elements without a specific handler
         self.every_end: Callable[[str], None] | None = None
         self._parser: Any = None
 
     def attach(self, parser: Any) -> None:
-        """The parser whose characters `listen` asks for."""
+        """Attach the parser that delivers characters to `listen`."""
         self._parser = parser
 
     def listen(self, take: Callable[[str], object] | None) -> None:
-        """Where characters go from here on; None: nowhere."""
+        """Set the receiver of the following characters; None discards them."""
         self._parser.CharacterDataHandler = take
 
     def overflow(self) -> None:
-        """Called now and then: give off what has grown too long to keep."""
+        """Emit anything that has grown too long to keep. Called from time to time."""
 
     def done(self) -> None:
-        """Called at the end of the part, and where it breaks off."""
+        """Emit the rest. Called at the end of the part, even if it breaks off."""
 
 
 class _Handlers(dict[str, Any]):
-    """Handlers by name as written, found by local name once."""
+    """Handlers by qualified name, each looked up by local name once."""
 
     def __init__(self, by_name: dict[str, Any], every: Callable[..., None] | None) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _Handlers(dict[str, Any]):
 
 
 class _Parse:
-    """One part being parsed. The root element chooses the walker."""
+    """The parsing of one part. The root element selects the walker."""
 
     def __init__(self, choose: Choose, texts: Texts) -> None:
         self._choose = choose
@@ -125,15 +125,15 @@ class _Parse:
 
     def _doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
         if not internal:
-            return  # old OpenDocument parts name a DTD; nothing is loaded
-        self._texts.add(f"DOCTYPE {name} with declarations of its own", "metadata", notice="xml-dtd")
+            return  # old OpenDocument parts refer to a DTD; nothing is loaded
+        self._texts.add(f"DOCTYPE {name} with its own declarations", "metadata", notice="xml-dtd")
         self.parser.EntityDeclHandler = self._entity
-        self.parser.DefaultHandler = lambda data: None  # with it, references to entities are not expanded
+        self.parser.DefaultHandler = lambda data: None  # this handler prevents the expansion of entity references
 
     def _entity(self, name: str, parameter: bool, value: str | None, *where: str | None) -> None:
         self._entities += 1
         if self._entities > 1000:
-            raise ReadError("declares more than 1000 entities")
+            raise ReadError("the XML declares more than 1000 entities")
         self._texts.add(value or " ".join(filter(None, where)), "hidden", column=f"entity {name[:80]}")
 
     def _comment(self, data: str) -> None:
@@ -141,24 +141,24 @@ class _Parse:
             self._texts.add(data, "hidden", column="XML comment")
 
     def feed(self, data: bytes, fed: int, last: bool) -> None:
-        """Raises ReadError or LimitExceeded."""
+        """Parse a chunk. Raises ReadError or LimitExceeded."""
         parser = self.parser
         try:
             parser.Parse(data, last)
         except expat.ExpatError as error:
-            raise ReadError(f"XML breaks off: {error}") from None
-        except (ValueError, LookupError) as error:  # an encoding that Python does not know either
-            raise ReadError(f"XML cannot be decoded: {error}") from None
+            raise ReadError(f"the XML breaks off: {error}") from None
+        except (ValueError, LookupError) as error:  # an encoding that Python does not support either
+            raise ReadError(f"the XML cannot be decoded: {error}") from None
         if fed - parser.CurrentByteIndex > _TOKEN:
-            raise LimitExceeded("xml_token", f"one tag of the XML is longer than {_TOKEN} bytes")
+            raise LimitExceeded("xml_token", f"a tag of the XML is longer than {_TOKEN} bytes")
         if self.depth > _DEPTH:
-            raise LimitExceeded("xml_depth", f"XML is nested deeper than {_DEPTH}")
+            raise LimitExceeded("xml_depth", f"the XML is nested deeper than {_DEPTH} levels")
         if len(parser.intern) > _NAMES:
-            raise LimitExceeded("xml_names", f"XML has more than {_NAMES} different names")
+            raise LimitExceeded("xml_names", f"the XML has more than {_NAMES} different names")
 
 
 def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts) -> Iterator[Block]:
-    """Blocks of one part. What was read before an error is given off before it is raised."""
+    """Yield the blocks of one part. Texts read before an error are yielded before it is raised."""
     parse = _Parse(choose, texts)
     fed, overflow = 0, _OVERFLOW
     try:
@@ -182,19 +182,19 @@ def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts) -> Iterator[Bloc
 
 @dataclass(frozen=True, slots=True)
 class PartReading:
-    """The texts that a part's walker collects, and the walker by the part's root element."""
+    """The texts that a part's walker collects, and a function that selects the walker by the root element."""
 
     texts: Texts
     choose: Choose
 
 
 def only(walker: Walker) -> PartReading:
-    """The same walker whatever the root is."""
+    """A reading with the same walker for every root element."""
     return PartReading(walker.texts, lambda root, attrs: walker)
 
 
 def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Block | Gap]:
-    """Blocks of one part; what is wrong with it is a gap, and the other parts are read all the same."""
+    """Yield the blocks of one part. An error becomes a gap, so that the other parts are still read."""
     try:
         for block in walk(package.chunks(name), reading.choose, reading.texts):
             package.spend(sum(map(len, block.texts)))

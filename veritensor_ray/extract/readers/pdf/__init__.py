@@ -1,4 +1,4 @@
-"""PDF: pages with what is seen and what is not, comments, form values, scripts, actions, properties, attachments."""
+"""Reads PDF: pages with visible and hidden text, comments, form values, scripts, actions, properties and attachments."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from veritensor_ray.segments import Block, Gap
 _MOST_PAGES = bounds.PDF_PAGES
 _MARK_WITHIN = 1024 + 5
 _BLANK = b"\x00\t\n\f\r "
-_PAGES_AT_ONCE = 20  # PDFium keeps what it has read of a document until that is closed
+_PAGES_AT_ONCE = 20  # PDFium keeps everything it has read of a document until the document is closed
 
 
 def read_pdf(source: Source) -> Iterator[Item]:
-    """What belongs to the document first, then page by page; `start` is a character of the page's text as PDFium orders it."""
+    """Read what belongs to the document, then page by page. `start` is a character of the page's text in PDFium's order."""
     file, size = _seekable(source.file)
     budget = source.budget
     yield from _before(file)
@@ -67,7 +67,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
                 budget.add(again[index])
             for item in read_page(pdfium.address(document.raw), index, report):
                 yield item
-                if isinstance(item, Block):  # PDFium inflates it, and several pages may show the same
+                if isinstance(item, Block):  # PDFium decompressed it, and several pages may show the same
                     budget.add(sum(map(len, item.texts)) + sum(map(len, item.images or ())))
         yield from report.gaps()
         if count > _MOST_PAGES:
@@ -78,7 +78,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
 
 
 def _before(file: BinaryIO) -> Iterator[Member]:
-    """What stands before the mark that viewers look for: a file that others may read as text."""
+    """Yield the data before the mark that viewers search for, which other programs may read as text."""
     file.seek(0)
     before = file.read(_MARK_WITHIN).partition(b"%PDF-")
     if before[1] and before[0].removeprefix(codecs.BOM_UTF8).strip(_BLANK):
@@ -86,17 +86,17 @@ def _before(file: BinaryIO) -> Iterator[Member]:
 
 
 def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:
-    """A file that can be read at any place, and its size; what comes out of a stream is held in memory."""
+    """A file with random access, and its size. The content of a stream is held in memory."""
     if file.seekable():
         return file, file.seek(0, io.SEEK_END)
     data = file.read(pdfium.IN_MEMORY + 1)
     if len(data) > pdfium.IN_MEMORY:
-        raise LimitExceeded("pdf_bytes", f"the PDF is packed and larger than {pdfium.IN_MEMORY} bytes")
+        raise LimitExceeded("pdf_bytes", f"the PDF is compressed and larger than {pdfium.IN_MEMORY} bytes")
     return io.BytesIO(data), len(data)
 
 
 def _objects(file: BinaryIO, document: int, budget: Budget) -> tuple[Objects, BinaryIO]:
-    """The objects, and the file that their streams stand in: the PDF, or PDFium's copy of one that is encrypted or oddly packed."""
+    """The objects, and the file that holds their streams: the PDF, or PDFium's copy if the PDF is encrypted or unusually packed."""
     encrypted = pdfium.is_encrypted(document)
     if not encrypted:
         objects = find_objects(file, budget)

@@ -1,4 +1,7 @@
-"""Which texts something drawn later may cover, or have a colour too near to what is below them; by boxes, so only a suspicion."""
+"""Finds texts that something drawn later may cover, or whose color is close to their background.
+
+It compares bounding boxes, so its results are only suspicions.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ from veritensor_ray.extract.readers.pdf.library import Boxes, Numbers
 
 _MOST_PAIRS = bounds.PDF_COVERS
 _PAIRS_AT_ONCE = 500_000
-_CONTRAST = 32  # of 255: less than that against what lies below may not be seen
-_OPAQUE = 100  # of 255
-_THICK = 2.0  # points: a line that covers text
+_CONTRAST = 32  # out of 255: text with less contrast to its background may be invisible
+_OPAQUE = 100  # out of 255
+_THICK = 2.0  # points: lines of this width cover text
 _WHITE = np.full((1, 3), 255)
 Flags = npt.NDArray[np.bool_]
 
 
 def doubted(boxes: Boxes, fills: Numbers, orders: Numbers, items: list[int], covers: Boxes, cover_orders: Numbers) -> Flags:
-    """Of texts with these boxes, colours and order of drawing; `items`, with 0 for an annotation, are what else is drawn."""
+    """Which texts are doubtful, given their boxes, colors and drawing order.
+
+    `items` are the other drawn objects, with 0 for an annotation.
+    """
     if not len(boxes):
         return np.zeros(0, np.bool_)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
@@ -52,7 +58,7 @@ def _near(fills: Numbers, below: Any) -> Flags:
 
 
 def _overlaps(boxes: Boxes, areas: Boxes, covers: Boxes) -> Flags:
-    """Which covers take half of which box."""
+    """Which covers overlap at least half of which box."""
     width = np.minimum(boxes[:, None, 2], covers[None, :, 2]) - np.maximum(boxes[:, None, 0], covers[None, :, 0])
     height = np.minimum(boxes[:, None, 3], covers[None, :, 3]) - np.maximum(boxes[:, None, 1], covers[None, :, 1])
     result: Flags = np.maximum(width, 0) * np.maximum(height, 0) >= 0.5 * areas[:, None]
@@ -60,7 +66,7 @@ def _overlaps(boxes: Boxes, areas: Boxes, covers: Boxes) -> Flags:
 
 
 def _looks(items: list[int]) -> tuple[Flags, Numbers]:
-    """Whether each hides what is below it, and its colour; -1 where it has many."""
+    """Whether each object hides what is below it, and its color; -1 if it has several."""
     opaque, colours = np.ones(len(items), np.bool_), np.full((len(items), 3), -1)
     paths = [i for i, item in enumerate(items) if item and pdfium.object_type(item) == raw.FPDF_PAGEOBJ_PATH]
     for i, (r, g, b, a) in zip(paths, pdfium.fills([items[i] for i in paths]).tolist(), strict=True):

@@ -1,4 +1,6 @@
-"""What a PDF holds besides its pages: titles, comments, form values, scripts, actions, files; it has all of it from the objects' bytes."""
+"""Reads the content of a PDF outside its pages: titles, comments, form values, scripts, actions and files, all from the bytes of the
+objects.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A
 _REFS = re.compile(rb"(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
 _PAGE = re.compile(rb"/Type" + _SPACE + rb"*+/Page(?![A-Za-z])")
 _PAGES = bounds.PDF_PAGES
-_STEPS = 10 * _PAGES  # through a tree of pages that may have few
+_STEPS = 10 * _PAGES  # of a walk through a page tree, which may contain few pages
 _CATALOG = re.compile(rb"/Type" + _SPACE + rb"*+/Catalog(?![A-Za-z])")
 _KIDS = re.compile(rb"/Kids" + _SPACE + rb"*+\[([^\[\]]*+)\]")
 _ROOT = re.compile(rb"/Pages" + _REF)
@@ -75,14 +77,14 @@ _NAMES = frozenset(
         "Names",
     ]
 )
-# What form programs put into every field that holds a number or a date.
+# The scripts that form programs put into every number or date field.
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
 _NOTICE_CHARS = 4000
 _SCRIPT_BYTES = bounds.PDF_STREAM
 _BATCH = 4096
 _MOST_STRINGS = bounds.PDF_STRINGS
-_MOST_OTHERS = bounds.PDF_ACTIONS  # scripts, actions, properties: each
+_MOST_OTHERS = bounds.PDF_ACTIONS  # scripts, actions and properties, each
 _FILE_NAME_KEYS = ("UF", "F", "Desc")
 
 
@@ -96,14 +98,14 @@ class _Text(NamedTuple):
 
 
 def pages_that_draw_too_much(objects: Objects, drawn: Drawn) -> frozenset[int] | None:
-    """Numbers of the pages that PDFium must not be shown; None for all, where it is not known which one it is."""
+    """The numbers of the pages that must not be given to PDFium; None, meaning all, if one of them cannot be identified."""
     listed = _listed(objects)
     heavy = set(drawn.too_much(sorted(_pages(objects).union(listed))))
     return None if heavy - set(listed) else frozenset(at for at, number in enumerate(listed, 1) if number in heavy)
 
 
 def drawn_again(objects: Objects, drawn: Drawn, count: int, most: int) -> list[int]:
-    """Bytes that each of `count` pages draws though an earlier one drew them, up to the page that brings them above `most`."""
+    """The bytes that each of `count` pages draws although an earlier one drew them, up to the page at which the sum exceeds `most`."""
     listed = _listed(objects)
     unknown = max((cost for cost in map(drawn.page, _pages(objects)) if cost <= MOST), default=0) if count > len(listed) else 0
     costs: list[int] = []
@@ -125,12 +127,12 @@ def has_hidden_layers(objects: Objects) -> bool:
 
 
 def has_annotations_over_text(objects: Objects) -> bool:
-    """Whether there are annotations that may cover text: not only links, and fields and comments beside it."""
+    """Whether there are annotations that may cover text, other than links, fields and comments beside it."""
     return _MARKUP.search(objects.text) is not None or objects.too_many or objects.broken is not None
 
 
 def pages_with_appearances(objects: Objects) -> frozenset[int] | None:
-    """Pages on which annotations are drawn by content of their own; None where that is not known."""
+    """The pages with annotations that are drawn by separate content; None if unknown."""
     if objects.too_many or objects.broken:
         return None
     found = [objects.number(match.start()) for match in _APPEARANCE.finditer(objects.text)]
@@ -139,9 +141,9 @@ def pages_with_appearances(objects: Objects) -> frozenset[int] | None:
 
 
 def read_document(objects: Objects, file: BinaryIO, budget: Budget, unlocked: tuple[Objects, BinaryIO] | None = None) -> Iterator[Item]:
-    """Texts as blocks of view `metadata` or `comment`, files as members.
+    """Yield texts as blocks with the view `metadata` or `comment`, and files as members.
 
-    `unlocked`: for a copy of an encrypted document, the original, whose properties may stand in it unencrypted.
+    `unlocked`: for a copy of an encrypted document, the original, whose properties may be stored in it unencrypted.
     """
     pages = _pages_of_annotations(objects)
     properties = [*_properties(objects, file, budget, maybe=unlocked is not None)]
@@ -155,9 +157,9 @@ def read_document(objects: Objects, file: BinaryIO, budget: Budget, unlocked: tu
 def _bounds(objects: Objects) -> Iterator[Gap]:
     others = (len(_SCRIPT_REF.findall(objects.text)), len(_ACTION.findall(objects.text)), len(_METADATA.findall(objects.text)))
     if max(others) > _MOST_OTHERS:
-        yield Gap("not all scripts, actions and properties were looked at", bound="pdf_actions")
+        yield Gap("not all scripts, actions and properties were read", bound="pdf_actions")
     if objects.too_many:
-        yield Gap("objects of the document beyond the bound were not read", bound="pdf_object_bytes")
+        yield Gap("the objects of the document beyond the limit were not read", bound="pdf_object_bytes")
 
 
 def _strings(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
@@ -198,7 +200,7 @@ def _script(text: str, column: str, page: int | None) -> Iterator[_Text]:
 
 
 def _actions(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
-    """The source of each action that does more than to turn pages, as evidence."""
+    """Yield the source of each action that does more than turn pages, as evidence."""
     done: set[tuple[int, str]] = set()
     for match in [*_ACTION.finditer(objects.text), *_MEDIA.finditer(objects.text)]:
         number, notice = objects.number(match.start()), _NOTICES.get(match[1], "pdf-media")
@@ -215,7 +217,7 @@ def _actions(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
 
 
 def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -> Iterator[_Text]:
-    """Texts of XMP packets, without the markup; `maybe`: they may be encrypted, and are then found elsewhere."""
+    """Yield the texts of XMP packets without markup. `maybe` says that they may be encrypted and found elsewhere."""
     packets = [(number, stream) for number, stream in objects.streams.items() if _METADATA.search(stream.about)]
     for number, stream in packets[:_MOST_OTHERS]:
         content = opened(file, stream, budget)
@@ -234,7 +236,7 @@ def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -
 
 
 def _blocks(texts: list[_Text]) -> Iterator[Item]:
-    """Texts of one page and view in one block."""
+    """Group texts of the same page and view into blocks."""
     groups: dict[tuple[int | None, str], list[_Text]] = {}
     for text in texts:
         groups.setdefault((text.page, text.view), []).append(text)
@@ -245,7 +247,7 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
             continue
         if view == "gap":
             for text in group:
-                yield Gap("the stream is packed in a way that is not undone here", location=text.column, code=ReasonCode.NO_READER)
+                yield Gap("the stream is compressed by an unsupported method", location=text.column, code=ReasonCode.NO_READER)
             continue
         for at in range(0, len(group), _BATCH):
             some = group[at : at + _BATCH]
@@ -261,7 +263,7 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
 
 
 def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]:
-    """Files that the document carries, and the XML of its forms."""
+    """Yield the files attached to the document, and the XML of its forms."""
     names = dict(_file_names(objects))
     for number, stream in objects.streams.items():
         if _FILE_STREAM.search(stream.about):
@@ -279,7 +281,7 @@ def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]
 
 
 def _file_names(objects: Objects) -> Iterator[tuple[int, str]]:
-    """Streams of the files that file specifications name."""
+    """Yield the streams of the files that file specifications name."""
     specifications = [(match, *objects.span(match.start())) for match in _FILE.finditer(objects.text)]
     if not specifications:
         return
@@ -295,7 +297,7 @@ def _file_names(objects: Objects) -> Iterator[tuple[int, str]]:
 
 
 def _pages_of_annotations(objects: Objects) -> dict[int, int]:
-    """The page (from 1) of each annotation that is an object, and of each page object."""
+    """The page number (from 1) of each annotation that is an object, and of each page object."""
     order = page_order(objects)
     pages: dict[int, int] = {}
     arrays: dict[int, int] = {}
@@ -319,12 +321,12 @@ def _pages_of_annotations(objects: Objects) -> dict[int, int]:
 
 
 def page_order(objects: Objects) -> dict[int, int]:
-    """Numbers of pages by their objects; of one that is listed several times, the first."""
+    """The page numbers by object; for a page that is listed several times, the first."""
     return {number: at for at, number in reversed([*enumerate(_listed(objects), 1)])}
 
 
 def _listed(objects: Objects) -> list[int]:
-    """The objects of the pages along the tree of pages, one that is listed twice twice; what loops or is beyond the bound is left out."""
+    """The page objects along the page tree, with duplicates. Loops and pages beyond the limit are left out."""
     kids = {objects.number(match.start()): [int(found) for found in _REFS.findall(match[1])] for match in _KIDS.finditer(objects.text)}
     roots = [
         int(found[1]) for match in _CATALOG.finditer(objects.text) if (found := _ROOT.search(objects.text, *objects.span(match.start())))

@@ -1,8 +1,9 @@
-"""How much PDFium would have to draw on each page, counted before it does: a form may draw a form many times, and that one another.
+"""Estimates how much PDFium would have to draw on each page before it does, since a form may draw another form many times, which may do the
+same.
 
-PDFium makes objects of all of it when it opens a page. What is counted are bytes of content, those of a form again each time it is drawn.
-Content is followed where it is plain, deflated, hexadecimal, base 85 or run lengths. What is packed otherwise and may draw a form
-counts as too much; where it may draw none, the worker's own bounds end it.
+PDFium creates objects for all of it when it opens a page. The estimate counts bytes of content, those of a form each time it is drawn.
+Content is analyzed if it is plain, deflated, hexadecimal, base 85 or run-length encoded. If it is packed otherwise and may draw a form, it
+counts as too much; if it cannot draw one, the worker's general limits apply.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.readers.pdf.objects import Objects, Stream
 
 MOST = bounds.PDF_DRAWN
-_CALL, _TEXT = 300, 24  # what a form and a text cost more than their bytes, in bytes
+_CALL, _TEXT = 300, 24  # the overhead of a form and of a text, in bytes
 _TREE = (b"Parent", b"Kids")
-_PARENTS = 50  # of a page
-_PLAIN = 8 << 10  # packed bytes of content that cannot come near the bound
+_PARENTS = 50  # maximum ancestors of a page
+_PLAIN = 8 << 10  # packed bytes of content that cannot come near the limit
 _RUNS_END = 128
 _STRING_OPERATORS = (b"Tj", b"TJ", b"'", b'"')
 _SPACE = rb"[\x00\t\n\f\r ]"
@@ -34,7 +35,7 @@ _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"
 _FORM = re.compile(rb"/(?:Subtype" + _SPACE + rb"*+/Form|PatternType" + _SPACE + rb"*+1)(?![A-Za-z0-9])")
 _CONTENTS = re.compile(rb"/Contents" + _SPACE + rb"*+(?:\[([^\[\]]*+)\]|(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R)")
 _RESOURCES = (b"Resources", b"XObject")
-Named = dict[bytes, tuple[int, ...]]  # the forms that a name may stand for
+Named = dict[bytes, tuple[int, ...]]  # the forms that a name may refer to
 _UPWARDS = re.compile(
     rb"/(?:P|Parent|Prev|Next|Dest|A|B|Popup|IRT)" + _SPACE + rb"*+\d{1,10}" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
 )
@@ -54,7 +55,7 @@ class Drawn:
         self._pages: dict[int, int] = {}
 
     def too_much(self, pages: Iterable[int]) -> list[int]:
-        """Those of some pages (numbers of their objects) that draw more than MOST."""
+        """The pages, among those given by object number, that draw more than MOST."""
         pages = list(pages)
         for number in sorted(self._forms) if self._has_nested() else ():
             self._cost(number)
@@ -62,9 +63,10 @@ class Drawn:
         return [page for page in pages if (not self._is_small(page) and self.page(page) > MOST) or (heavy and heavy & self._reached(page))]
 
     def again(self, order: Iterable[int]) -> Iterator[int]:
-        """Of each page the bytes that an earlier one may have drawn, too: all of it where they share content, or where it draws forms.
+        """Yield, for each page, the bytes that an earlier page may have drawn too: all of them if the pages share content or the page draws
+        forms.
 
-        Those that draw too much are not drawn.
+        Pages that draw too much count as 0, because they are not drawn.
         """
         used: set[int] = set()
         for page in order:
@@ -74,7 +76,7 @@ class Drawn:
             used.update(contents)
 
     def _has_nested(self) -> bool:
-        """Whether forms may draw forms; else each is counted where it is drawn."""
+        """Whether forms may draw forms. If not, each form is counted where it is drawn."""
         return any(self._names(number) for number in self._forms)
 
     def _is_small(self, number: int) -> bool:
@@ -82,7 +84,7 @@ class Drawn:
         return not named and sum(self._objects.streams[one].length for one in contents) <= _PLAIN
 
     def page(self, number: int) -> int:
-        """Bytes that a page draws, itself and by forms."""
+        """The bytes that a page draws, directly and through forms."""
         if number not in self._pages:
             contents, named = self._on_page(number)
             counted = [self._counted(one, named) for one in contents]
@@ -92,10 +94,10 @@ class Drawn:
         return self._pages[number]
 
     def _on_page(self, number: int) -> tuple[list[int], Named]:
-        """The streams that are the content of a page, and the forms among its resources."""
+        """The content streams of a page, and the forms among its resources."""
         if number not in self._on_pages:
             contents: list[int] = []
-            for listed, one in _CONTENTS.findall(self._body(number)):  # a key that stands there twice counts twice
+            for listed, one in _CONTENTS.findall(self._body(number)):  # a duplicate key counts twice
                 contents += map(int, _REFS.findall(listed) if listed else [one])
             streams = self._objects.streams
             contents = [int(inner) for one in contents for inner in ([one] if one in streams else _REFS.findall(self._body(one)))]
@@ -103,7 +105,7 @@ class Drawn:
         return self._on_pages[number]
 
     def _cost(self, number: int) -> int:
-        """Bytes that a form draws, itself and by others; too many where it names itself, or is named by one that it draws."""
+        """The bytes that a form draws, directly and through others; above the limit if it refers to itself, even indirectly."""
         ahead: list[tuple[int, bool]] = [(number, False)]
         open_forms: set[int] = set()
         while ahead:
@@ -111,7 +113,7 @@ class Drawn:
             if done:
                 open_forms.discard(one)
                 own, calls = self._calls[one]
-                # one that is not known yet is open: it draws itself
+                # a form whose cost is unknown is still open, so it draws itself
                 inner = sum(count * (max(self._costs.get(form, MOST) for form in forms) + _CALL) for forms, count in calls.items())
                 self._costs[one] = min(own + inner, MOST + 1)
             elif one not in self._costs and one not in open_forms:
@@ -122,7 +124,7 @@ class Drawn:
         return self._costs[number]
 
     def _counted(self, number: int, named: Named) -> tuple[int, Counter[tuple[int, ...]]]:
-        """What a content costs by itself, and how often it draws each form."""
+        """The direct cost of a content stream, and how often it draws each form."""
         content = self._content(number)
         if content is None:
             return MOST + 1 if named else self._objects.streams[number].length, Counter()
@@ -132,7 +134,7 @@ class Drawn:
         return content[0], calls
 
     def _content(self, number: int) -> tuple[int, Counter[bytes]] | None:
-        """What a content costs by itself, and how often each name in it that may be a form's; None where its packing is not undone here."""
+        """The direct cost of a content stream, and how often each possible form name occurs in it; None if it cannot be unpacked here."""
         if number not in self._known:
             data = _unpacked(self._file, self._objects.streams[number])
             if data is None:
@@ -144,7 +146,7 @@ class Drawn:
         return self._known[number]
 
     def _names(self, number: int) -> Named:
-        """Forms among a form's resources; any of the document where it has no resources, as PDFium takes them from what is around."""
+        """The forms among a form's resources. Without resources, any form of the document, since PDFium then uses those of the context."""
         about = self._objects.streams[number].about
         return self._of_forms(self._within(about)) if b"/Resources" in about else self._everywhere
 
@@ -163,7 +165,7 @@ class Drawn:
         return {name: tuple(sorted(forms)) for name, forms in found.items()}
 
     def _inherited(self, number: int) -> Iterator[tuple[bytes, int]]:
-        """Names of a page's resources, which may stand with the pages above it."""
+        """Yield the names among a page's resources, which its ancestors may define."""
         for _ in range(_PARENTS):
             body = self._body(number)
             yield from self._within(body)
@@ -179,7 +181,7 @@ class Drawn:
                 yield from self._within(self._body(int(inner)), level + 1)
 
     def _reached(self, page: int) -> set[int]:
-        """Objects that a page leads to, not by way of other pages."""
+        """The objects that a page refers to, except through other pages."""
         seen: set[int] = set()
         ahead = [page, *(inner for name, inner in self._inherited(page) if name not in _TREE)]
         while ahead:
@@ -192,13 +194,16 @@ class Drawn:
         return seen
 
     def _body(self, number: int) -> bytes:
-        """The dictionary or array of an object; of its last version."""
+        """The dictionary or array in the last version of an object."""
         start = self._bodies.get(number)
         return b"" if start is None else self._objects.text[start : self._objects.span(start)[1]]
 
 
 def _unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
-    """At most so much as decides; None where it is packed in a way that is not undone here, or damaged: viewers show what they can."""
+    """Unpack as much as needed to decide.
+
+    Returns None if the packing is unsupported or the data is damaged, which viewers show partially.
+    """
     file.seek(stream.offset)
     data = file.read(min(stream.length, MOST + 1))
     if stream.filters and _PREDICTED.search(stream.about):
@@ -206,7 +211,7 @@ def _unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
     for name in stream.filters:
         try:
             if name == b"FlateDecode":
-                data = zlib.decompressobj(-15).decompress(data[2:], MOST + 1)  # whatever its checksum
+                data = zlib.decompressobj(-15).decompress(data[2:], MOST + 1)  # ignoring its checksum
             elif name == b"RunLengthDecode":
                 data = _without_runs(data)
             elif name == b"ASCIIHexDecode":
@@ -222,7 +227,7 @@ def _unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
 
 
 def _without_runs(data: bytes) -> bytes:
-    """Run lengths undone: a byte below 128 stands before so many and one more, one above before a byte that is repeated."""
+    """Decode run lengths: a byte below 128 precedes that many bytes plus one; a higher one, a byte to repeat."""
     out, at = bytearray(), 0
     while at < len(data) and data[at] != _RUNS_END and len(out) <= MOST:
         count = data[at]

@@ -1,4 +1,4 @@
-"""What is drawn on a page, and which of its texts might not be seen; whether they are is for a rendering to say."""
+"""Lists the objects drawn on a page, and finds the texts that might be invisible; rendering decides whether they are."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(slots=True)
 class PageObjects:
-    """Objects of one sort by their addresses, with what is known of each."""
+    """Objects of one kind by address, with their known properties."""
 
     items: list[int] = field(default_factory=list)
     boxes: list[Boxes] = field(default_factory=list)
     orders: list[Numbers] = field(default_factory=list)
-    values: list[Numbers] = field(default_factory=list)  # fills of texts, types of others
+    values: list[Numbers] = field(default_factory=list)  # fills of texts, types of other objects
 
     def add(self, items: list[int], boxes: Boxes, orders: Numbers, values: Numbers) -> None:
-        """More of them."""
+        """Add objects."""
         self.items += items
         self.boxes.append(boxes)
         self.orders.append(orders)
         self.values.append(values)
 
     def joined(self) -> tuple[Boxes, Numbers, Numbers]:
-        """Boxes, orders and values of all."""
+        """The boxes, orders and values of all objects."""
         if not self.items:
             return np.empty((0, 4)), np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate(self.boxes), _joined(self.orders), _joined(self.values)
@@ -49,7 +49,7 @@ class PageObjects:
 
 @dataclass(slots=True)
 class Inventory:
-    """A page: its texts, what each is judged to be, and its pictures with their boxes."""
+    """A page: its texts with the judgment of each, and its images with their boxes."""
 
     page_box: Box
     texts: list[int]
@@ -65,7 +65,7 @@ class Inventory:
 
 
 def take(page: int, doubt_all: bool, annotated: bool = True) -> Inventory:
-    """The page's objects, texts judged as far as it goes without rendering.
+    """The page's objects, with texts judged as far as possible without rendering.
 
     `doubt_all`: layers may be switched off. `annotated`: annotations may cover text.
     """
@@ -94,7 +94,7 @@ def _joined(parts: list[Numbers]) -> Numbers:
 
 
 class _PageWalk:
-    """Goes through a page's objects in the order of drawing, into forms too."""
+    """Walks over a page's objects, including those of forms, in drawing order."""
 
     def __init__(self, page_box: Box) -> None:
         self.page_box = page_box
@@ -104,7 +104,7 @@ class _PageWalk:
         self._clips: dict[int, Box] = {}
 
     def over(self, items: list[int], within: Matrix | None, doubt: bool, depth: int) -> None:
-        """Objects of the page, or of a form that is placed by `within`."""
+        """Process the objects of the page, or of a form that is placed by `within`."""
         items = items[: MOST_OBJECTS - self.count]
         modes = pdfium.render_modes(items)
         if not len(items) or modes.min() >= 0:
@@ -162,7 +162,10 @@ class _PageWalk:
         return judged
 
     def _clipped(self, items: list[int], boxes: Boxes, within: Matrix | None) -> Flags | None:
-        """Whether less than half of the text is within its clip path; objects share paths, known by the address of a segment."""
+        """Whether less than half of the text is inside its clip path.
+
+        Objects share paths, which are identified by the address of a segment.
+        """
         paths = list(map(pdfium.clip_path, items))
         counts = list(map(pdfium.count_clips, paths))
         if max(counts) <= 0:

@@ -1,7 +1,7 @@
-"""PDFium's functions with plain addresses, and pages as the reader wants them; it decides nothing about what is on a page.
+"""PDFium's functions with plain addresses, and pages in the form that the reader needs. It does not interpret their content.
 
-A page has a hundred objects and each is asked a dozen questions, in the time in which PDFium reads the page (under a millisecond).
-Hence prototypes that take addresses as numbers and keep the interpreter's lock. PDFium is for one thread at a time: LOCK.
+A page has a hundred objects, and each is queried a dozen times, in the time in which PDFium reads the page (under a millisecond). The
+prototypes therefore take addresses as numbers and keep the interpreter's lock. PDFium supports only one thread at a time: LOCK.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ _make_bitmap = _function("FPDFBitmap_CreateEx", _P, _I, _I, _I, _P, _I)
 _destroy_bitmap = _function("FPDFBitmap_Destroy", None, _P)
 _render = _function("FPDF_RenderPageBitmap", None, _P, _P, _I, _I, _I, _I, _I, _I)
 
-# Where results are written to; guarded by LOCK as all of PDFium is.
+# Buffers for results; guarded by LOCK, like all of PDFium.
 _ints, _floats = (ctypes.c_uint * 4)(), (ctypes.c_float * 8)()
 _int_at = [_P(ctypes.addressof(_ints) + 4 * i) for i in range(4)]
 _float_at = [_P(ctypes.addressof(_floats) + 4 * i) for i in range(8)]
@@ -92,7 +92,7 @@ LINK, POPUP, WIDGET = raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP, raw.FPDF_ANNOT_
 
 
 def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
-    """From memory up to IN_MEMORY; else PDFium asks for the ranges that it needs. Tries the empty password."""
+    """Open a document: up to IN_MEMORY from memory, beyond that by the ranges that PDFium requests. Tries the empty password."""
     file.seek(0)
     try:
         with LOCK:
@@ -104,7 +104,7 @@ def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
 
 
 def address(handle: Any) -> int:
-    """Of a handle of pypdfium2."""
+    """The address of a pypdfium2 handle."""
     return ctypes.cast(handle, _P).value or 0
 
 
@@ -119,27 +119,27 @@ def page_text(text: int) -> bytes:
 
 
 def objects(page: int) -> list[int]:
-    """Addresses of what is on the page, lowest first."""
+    """The addresses of the objects on the page, lowest first."""
     return list(map(page_object, repeat(page), range(count_objects(page))))
 
 
 def inner_objects(form: int, most: int) -> list[int]:
-    """Addresses of what a form draws."""
+    """The addresses of the objects that a form draws."""
     return [found for i in range(min(most, count_inner(form))) if (found := inner_object(form, i))]
 
 
 def types(items: Sequence[int]) -> Numbers:
-    """Of each object."""
+    """The type of each object."""
     return np.fromiter(map(object_type, items), np.int64, len(items))
 
 
 def render_modes(items: Sequence[int]) -> Numbers:
-    """How each object draws its text; below 0 for what is none."""
+    """The text render mode of each object; negative if it is not text."""
     return np.fromiter(map(render_mode, items), np.int64, len(items))
 
 
 def fills(items: Sequence[int]) -> Numbers:
-    """Red, green, blue, opacity of each object; opacity -1 where the fill is a pattern."""
+    """Red, green, blue and opacity of each object; the opacity is -1 if the fill is a pattern."""
     values = np.empty((len(items), 4), np.int32)
     known = list(map(_get_fill, items, *_places(values)))
     if 0 in known:
@@ -148,7 +148,7 @@ def fills(items: Sequence[int]) -> Numbers:
 
 
 def bounds(items: Sequence[int]) -> Boxes:
-    """Left, bottom, right, top of each object, in the coordinates of the page or form that it is in."""
+    """Left, bottom, right and top of each object, in the coordinates of its page or form."""
     values = np.empty((len(items), 4), np.float32)
     known = list(map(_get_bounds, items, *_places(values)))
     if 0 in known:
@@ -157,13 +157,13 @@ def bounds(items: Sequence[int]) -> Boxes:
 
 
 def _places(values: npt.NDArray[Any]) -> list[range]:
-    """Addresses of the four columns, row by row."""
+    """The addresses of the four columns, row by row."""
     first, step, rows = values.ctypes.data, values.itemsize, len(values)
     return [range(first + i * step, first + 4 * step * rows + i * step, 4 * step) for i in range(4)]
 
 
 def matrix(item: int) -> Matrix:
-    """The object's transformation."""
+    """The transformation matrix of the object."""
     if not _get_matrix(item, _f0):
         return 1.0, 0.0, 0.0, 1.0, 0.0, 0.0
     a, b, c, d, e, f, _, _ = _floats
@@ -171,27 +171,27 @@ def matrix(item: int) -> Matrix:
 
 
 def point(segment: int) -> tuple[float, float] | None:
-    """Where a segment of a path ends."""
+    """The end point of a path segment."""
     return (_floats[0], _floats[1]) if _get_point(segment, _f0, _f1) else None
 
 
 def is_filled(path: int) -> bool:
-    """Whether a path is more than lines."""
+    """Whether a path is filled rather than only stroked."""
     return bool(_get_draw_mode(path, _i0, _i1) and _ints[0])
 
 
 def line_width(path: int) -> float:
-    """Of the lines that a path draws."""
+    """The width of the lines that a path draws."""
     return float(_floats[0]) if _get_line_width(path, _f0) else 0.0
 
 
 def font_size(item: int) -> float:
-    """In the units of the text's own matrix."""
+    """The font size in the units of the text's own matrix."""
     return float(_floats[0]) if _get_font_size(item, _f0) else 0.0
 
 
 def annotation_boxes(page: int, most: int) -> list[Box]:
-    """Where annotations are drawn that may cover what is under them."""
+    """The boxes of annotations that may cover content beneath them."""
     found = []
     for i in range(min(most, count_annotations(page))):
         annotation = _get_annotation(page, i)
@@ -204,7 +204,7 @@ def annotation_boxes(page: int, most: int) -> list[Box]:
 
 
 def page_box(page: int) -> Box:
-    """What of the page is shown."""
+    """The displayed area of the page."""
     if not _page_box(page, _f0):
         return 0.0, 0.0, 612.0, 792.0
     left, top, right, bottom, _, _, _, _ = _floats
@@ -212,12 +212,12 @@ def page_box(page: int) -> Box:
 
 
 def size(page: int) -> tuple[float, float]:
-    """Width and height in points, as shown."""
+    """The width and height in points, as displayed."""
     return _width(page), _height(page)
 
 
 def to_pixels(page: int, width: int, height: int) -> Matrix:
-    """From the page's coordinates to those of its picture."""
+    """The matrix from the page's coordinates to pixels."""
 
     def at(x: float, y: float) -> tuple[int, int]:
         _to_device(page, 0, 0, width * 64, height * 64, 0, x, y, _i0, _i1)
@@ -228,13 +228,13 @@ def to_pixels(page: int, width: int, height: int) -> Matrix:
 
 
 def render(page: int, width: int, height: int, grey: bool = False) -> Pixels:
-    """The page and its annotations as pixels on white."""
+    """Render the page and its annotations on white."""
     shape = (height, (width + 3) // 4 * 4) if grey else (height, width, 4)
     pixels: Pixels = np.full(shape, 255, np.uint8)
     kind = raw.FPDFBitmap_Gray if grey else raw.FPDFBitmap_BGRx
     bitmap = _make_bitmap(width, height, kind, pixels.ctypes.data, pixels.strides[0])
     if not bitmap:
-        raise ReadError("a page cannot be rendered")
+        raise ReadError("the page cannot be rendered")
     try:
         _render(bitmap, page, 0, 0, width, height, 0, raw.FPDF_ANNOT)
     finally:
@@ -257,24 +257,24 @@ _CHANNELS = {raw.FPDFBitmap_Gray: 1, raw.FPDFBitmap_BGR: 3, raw.FPDFBitmap_BGRx:
 
 
 def image_size(image: int) -> tuple[int, int]:
-    """Width and height in the picture's own pixels."""
+    """The width and height of the image in its own pixels."""
     return (_ints[0], _ints[1]) if _image_size(image, _i0, _i1) else (0, 0)
 
 
 def raw_size(image: int) -> int:
-    """Bytes of the picture's data as they stand in the file."""
+    """The size in bytes of the image's data as stored."""
     return int(_raw_data(image, None, 0))
 
 
 def raw_data(image: int, length: int) -> bytes:
-    """The picture's data as they stand in the file."""
+    """The image's data as stored."""
     buffer = ctypes.create_string_buffer(length)
     _raw_data(image, ctypes.addressof(buffer), length)
     return buffer.raw
 
 
 def simply_decoded(image: int, most: int) -> bytes:
-    """The picture's data without the filters that are for any data; nothing where that is more than `most` bytes."""
+    """The image's data without its general-purpose filters; empty if it exceeds `most` bytes."""
     length = int(_decoded_data(image, None, 0))
     if length > most:
         return b""
@@ -284,7 +284,7 @@ def simply_decoded(image: int, most: int) -> bytes:
 
 
 def image_filters(image: int) -> list[bytes]:
-    """How the picture's data are packed."""
+    """The filters of the image's data."""
     buffer = ctypes.create_string_buffer(64)
     found = []
     for i in range(min(8, _count_filters(image))):
@@ -294,7 +294,7 @@ def image_filters(image: int) -> list[bytes]:
 
 
 def image_pixels(image: int) -> Pixels | None:
-    """The picture's own pixels, grey or red, green, blue."""
+    """The image's own pixels, in gray or in red, green and blue."""
     bitmap = _bitmap(image)
     if not bitmap:
         return None
@@ -313,12 +313,12 @@ _security = _function("FPDF_GetSecurityHandlerRevision", _I, _P)
 
 
 def is_encrypted(document: int) -> bool:
-    """Whether strings and streams are encrypted, if only with an empty password."""
+    """Whether strings and streams are encrypted, even if only with an empty password."""
     return int(_security(document)) >= 0
 
 
 def copy(document: int, most: int) -> bytes | None:
-    """The document written anew by PDFium, without encryption and object streams; None where it has more than `most` bytes."""
+    """The document rewritten by PDFium, without encryption and object streams; None if it exceeds `most` bytes."""
     out = bytearray()
 
     def write(_: Any, data: int, length: int) -> int:

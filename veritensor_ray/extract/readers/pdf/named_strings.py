@@ -1,4 +1,4 @@
-"""The strings of a PDF's objects with the names that they stand behind, decoded; it knows what no name means."""
+"""The strings of a PDF's objects, decoded, with the names before them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from veritensor_ray.extract.readers.pdf.objects import Objects
 
 _SPACE = rb"[\x00\t\n\f\r ]"
-# A whole string, or where one begins that has brackets in it or no end.
+# A whole string, or the beginning of one that contains brackets or has no end.
 _STRING = re.compile(rb"\((?:[^()\\]++|\\.)*+\)|<" + _SPACE + rb"*+[0-9A-Fa-f][0-9A-Fa-f\x00\t\n\f\r ]*+>|\(", re.DOTALL)
 _BRACKET = re.compile(rb"[()\\]")
 _KEY = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)" + _SPACE + rb"*+(?:\[" + _SPACE + rb"*+)?\Z")
 _WORD = re.compile(rb"\([A-Za-z0-9._:*-]*\)")
-_PLACES = (b"/D", b" R", b"[", b")")  # an action's, a tree's, a list's
+_PLACES = (b"/D", b" R", b"[", b")")  # of an action, a tree, a list
 _ESCAPE = re.compile(rb"\\(\r\n|[0-7]{1,3}|.)|\r\n?", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b"", b"\r": b"", b"\r\n": b""}
 _KNOWN = {b"\\%03o" % code: bytes([code]) for code in range(256)}
 _LOOK_BACK = 80
-# PDFDocEncoding where it is not Latin-1
+# The characters in which PDFDocEncoding differs from Latin-1.
 _CODES = (
     dict(zip(range(0x18, 0x20), "˘ˇˆ˙˝˛˚˜", strict=True))
     | dict(zip(range(0x80, 0x9F), "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž", strict=True))
@@ -28,7 +28,7 @@ _CODES = (
 
 
 class NamedString(NamedTuple):
-    """A string behind the name `key` in the object `number`; `at` is where it begins among the objects."""
+    """A string after the name `key` in the object `number`. `at` is its position in the text of the objects."""
 
     key: str
     text: str
@@ -37,7 +37,7 @@ class NamedString(NamedTuple):
 
 
 def find_strings(objects: Objects) -> Iterator[NamedString]:
-    """Every string that may be text, in the order of the file; not the names of places in the document, which are single words."""
+    """Yield every string that may be text, in file order. Names of destinations, which are single words, are left out."""
     text, at, key, last = objects.text, 0, "", 0
     while found := _STRING.search(text, at):
         begin, at = found.span()
@@ -57,7 +57,7 @@ def find_strings(objects: Objects) -> Iterator[NamedString]:
 
 
 def _end(text: bytes, begin: int, objects: Objects) -> int:
-    """Behind a string with brackets in it; one without an end goes to the end of its object."""
+    """The position after a string that contains brackets. One without an end extends to the end of its object."""
     _, limit = objects.span(begin)
     stop = text.find(b"endobj", begin, limit)
     limit = stop if stop >= 0 else limit
@@ -74,7 +74,7 @@ def _end(text: bytes, begin: int, objects: Objects) -> int:
 
 
 def decode(token: bytes) -> str | None:
-    """The text of a literal or hexadecimal string; None for one that is no text."""
+    """The text of a literal or hexadecimal string; None if it is not text."""
     if token.startswith(b"<"):
         digits = re.sub(rb"[^0-9A-Fa-f]", b"", token)
         data = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
@@ -95,7 +95,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def to_text(data: bytes) -> str | None:
-    """By the byte order mark, else in PDFDocEncoding; None where it looks like no text."""
+    """Decode by the byte order mark, otherwise as PDFDocEncoding. Returns None if the result does not look like text."""
     for mark, codec in ((b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"), (b"\xef\xbb\xbf", "utf-8")):
         if data.startswith(mark):
             return data[len(mark) :].decode(codec, "replace")

@@ -1,7 +1,7 @@
-"""The objects of a PDF as they stand in the file, whether or not its tables list them; it follows no reference and draws nothing.
+"""Finds the objects of a PDF as they stand in the file, whether or not its tables list them. It follows no references and draws nothing.
 
-PDFium shows pages, and few of the actions, files and texts around them; so the file is searched, in one pass over what is no
-stream. Of an object that was written again later, both versions are found.
+PDFium exposes pages, but few of the actions, files and texts around them, so the file is searched in one pass over everything outside
+streams. If an object was rewritten later, both versions are found.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from veritensor_ray import bounds
 from veritensor_ray.extract.budget import Budget
 
 _WINDOW = 16 << 20
-_MOST_BYTES = bounds.PDF_OBJECTS  # of objects, streams not counted
+_MOST_BYTES = bounds.PDF_OBJECTS  # bytes of objects, excluding streams
 _SPACE = rb"[\x00\t\n\f\r ]"
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"+\d{1,5}" + _SPACE + rb"+obj(?![A-Za-z])")
-# An object stands behind another one or behind a revision; to search for these words is ten times as fast as for any number.
+# An object follows another one or a revision; searching for these words is ten times as fast as for any number.
 _HEADERS = [
     re.compile(word + _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++obj(?![A-Za-z])") for word in (b"endobj", b"%%EOF")
 ]
@@ -37,7 +37,7 @@ _SHORT = {b"Fl": b"FlateDecode", b"AHx": b"ASCIIHexDecode", b"A85": b"ASCII85Dec
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Where the data of a stream stand in the file, and its dictionary."""
+    """The location of a stream's data in the file, and its dictionary."""
 
     offset: int
     length: int
@@ -45,7 +45,7 @@ class Stream:
 
     @property
     def filters(self) -> list[bytes]:
-        """Names of what has to be undone, in that order."""
+        """The names of the filters to undo, in order."""
         found = _FILTER.search(self.about)
         names = _NAME.findall(found[1]) if found and found[1] else [found[2]] if found else []
         return [_SHORT.get(name, name) for name in names]
@@ -53,7 +53,7 @@ class Stream:
 
 @dataclass(slots=True)
 class Objects:
-    """Everything outside streams, and what object streams hold, as one text; `broken` says why some of it is not there."""
+    """Everything outside streams, and the content of object streams, as one text. `broken` says why some of it is missing."""
 
     text: bytes = b""
     streams: dict[int, Stream] = field(default_factory=dict)
@@ -63,18 +63,18 @@ class Objects:
     numbers: list[int] = field(default_factory=list)
 
     def number(self, position: int) -> int:
-        """Of the object that holds a position in `text`."""
+        """The number of the object at a position in `text`."""
         at = bisect_right(self.starts, position) - 1
         return self.numbers[at] if at >= 0 else 0
 
     def span(self, position: int) -> tuple[int, int]:
-        """Where that object begins and where the next one does."""
+        """The start of the object at a position, and of the next one."""
         at = bisect_right(self.starts, position)
         return self.starts[at - 1] if at else 0, self.starts[at] if at < len(self.starts) else len(self.text)
 
 
 def find_objects(file: BinaryIO, budget: Budget) -> Objects:
-    """Search the whole file, a window at a time. Raises LimitExceeded."""
+    """Search the whole file, one window at a time. Raises LimitExceeded."""
     return _ObjectSearch(file, budget).run()
 
 
@@ -84,7 +84,7 @@ class _ObjectSearch:
         self._found = Objects()
         self._bodies: list[bytes] = []
         self._size = 0
-        self._open: tuple[int, int, bytes] | None = None  # a stream without its end yet: number, offset, dictionary
+        self._open: tuple[int, int, bytes] | None = None  # an unfinished stream: number, offset, dictionary
 
     def run(self) -> Objects:
         base, found = 0, self._found
@@ -102,7 +102,7 @@ class _ObjectSearch:
         return found
 
     def _window(self, window: bytes, base: int, last: bool) -> int:
-        """Bytes that are done with; the next window begins behind them."""
+        """Process a window. Returns the number of bytes processed; the next window begins after them."""
         at = 0
         if self._open:
             at = self._closed(window, base, last)
@@ -113,7 +113,7 @@ class _ObjectSearch:
             begin = match.end()
             end = self._stream_end(window, begin, window[head : match.start()])
             if end < 0 and not last and at > 0:
-                break  # again, from the beginning of the next window
+                break  # search again from the beginning of the next window
             self._add(window[at : match.end()])
             number, about = _head(window[head : match.start()])
             if end < 0:
@@ -127,7 +127,7 @@ class _ObjectSearch:
         return done
 
     def _closed(self, window: bytes, base: int, last: bool, begin: int = 0) -> int:
-        """Where the open stream ends in this window; else what of the window surely belongs to it."""
+        """The end of the open stream in this window, or the part of the window that certainly belongs to it."""
         at = window.find(b"endstream", begin)
         if at < 0 and not last:
             return max(1, len(window) - 9)
@@ -164,7 +164,7 @@ class _ObjectSearch:
         self._size += min(len(body), room) + 1
 
     def _unpack(self, number: int, stream: Stream, data: bytes) -> None:
-        """An object stream: numbers and offsets, then the objects."""
+        """Unpack an object stream: numbers and offsets, then the objects."""
         count, first = (_number(key, stream.about) for key in (b"N", b"First"))
         if stream.filters not in ([], [b"FlateDecode"]) or b"/Predictor" in stream.about or not count or not first:
             self._found.broken = f"object stream {number} is packed in an unusual way"
@@ -189,7 +189,7 @@ class _ObjectSearch:
 
 
 def _head(before: bytes) -> tuple[int, bytes]:
-    """Number and dictionary of the object that `before` ends with."""
+    """The number and dictionary of the object at the end of `before`."""
     matches = list(_OBJECT.finditer(before))
     return (int(matches[-1][1]), _plain(before[matches[-1].end() :])) if matches else (0, _plain(before))
 
@@ -209,7 +209,7 @@ def _holds_objects(window: bytes, begin: int, end: int) -> bool:
 
 
 def _plain(body: bytes) -> bytes:
-    """Names without escapes, so that /J#53 is /JS."""
+    """Resolve escapes in names, so that /J#53 becomes /JS."""
     if b"#" not in body or not _LETTER.search(body):
         return body
     return _NAME.sub(lambda name: _ESCAPED.sub(lambda code: _unescaped(code[1]), name[0]), body)
@@ -221,7 +221,7 @@ def _unescaped(code: bytes) -> bytes:
 
 
 class StreamFile(io.RawIOBase):
-    """The data of a stream, inflated where they are deflated, a piece at a time."""
+    """The data of a stream, inflated if it is deflated, a piece at a time."""
 
     def __init__(self, file: BinaryIO, stream: Stream, budget: Budget) -> None:
         self._file, self._at, self._end = file, stream.offset, stream.offset + stream.length
@@ -243,7 +243,7 @@ class StreamFile(io.RawIOBase):
             packed = self._inflater.unconsumed_tail or self._raw(65_536)
             try:
                 data = self._inflater.decompress(packed, size) if packed else self._inflater.flush()
-            except zlib.error:  # what a viewer shows of it was read
+            except zlib.error:  # everything that a viewer shows of it was read
                 return b""
             if data or not packed:
                 self._budget.add(len(data))
@@ -258,7 +258,7 @@ class StreamFile(io.RawIOBase):
 
 
 def opened(file: BinaryIO, stream: Stream, budget: Budget) -> BinaryIO | None:
-    """The content of a stream, or None where its filters are not undone here. Reading raises LimitExceeded."""
+    """The content of a stream, or None if its filters are unsupported. Reading raises LimitExceeded."""
     if stream.filters in ([], [b"FlateDecode"]) and b"/Predictor" not in stream.about:
         return io.BufferedReader(StreamFile(file, stream, budget))
     return None

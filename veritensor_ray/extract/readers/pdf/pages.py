@@ -1,4 +1,4 @@
-"""A page of a PDF: the text that is seen, the text that is not, and pictures; it knows nothing of the document around."""
+"""Reads a page of a PDF: visible text, hidden text, and images."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from veritensor_ray.segments import Block, Gap
 _RENDERED_PAGES = bounds.PDF_RENDERED
 _COMPARED_PAGES = bounds.PDF_COMPARED
 _PICTURES = bounds.PDF_PICTURES
-_DOTS = 150 / 72  # pixels a point
+_DOTS = 150 / 72  # pixels per point
 _SIDE = 4000  # pixels
-_FEW = 20  # characters: what a stamp leaves on a scanned page
+_FEW = 20  # characters: no more than a stamp leaves on a scanned page
 _SMALL = 64  # pixels
-_FULL = 0.5  # of the page
-_HYPHEN = 2  # PDFium's mark for a hyphen at the end of a line
+_FULL = 0.5  # share of the page
+_HYPHEN = 2  # PDFium's code for a hyphen at the end of a line
 _MEANINGLESS = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f\ufffe\uffff]")
-_MISSING = 0.3  # of the characters
+_MISSING = 0.3  # share of the characters
 Units = npt.NDArray[np.uint16]
 
 
 @dataclass(slots=True)
 class PageReport:
-    """What the pages of a document have in common: bounds, and pictures that were seen before."""
+    """State shared by the pages of a document: limits, and images that were already read."""
 
     hidden_layers: bool = False
     annotated: bool = True
-    appearances: frozenset[int] | None = frozenset()  # pages; None: perhaps on all
-    heavy: frozenset[int] | None = frozenset()  # pages that draw too much to be read; None: perhaps all
+    appearances: frozenset[int] | None = frozenset()  # page numbers; None: possibly all pages
+    heavy: frozenset[int] | None = frozenset()  # pages that draw too much to be read; None: possibly all pages
     rendered: int = 0
     compared: int = 0
     pictures: int = 0
@@ -56,13 +56,13 @@ class PageReport:
     known: set[tuple[int, int, int, int]] = field(default_factory=set)
 
     def gaps(self) -> Iterator[Gap]:
-        """What was left out."""
+        """Yield gaps for omitted content."""
         if self.unreadable:
             first, count = self.unreadable[0], len(self.unreadable)
             yield Gap("the page cannot be read" if count == 1 else f"{count} pages cannot be read", location=f"page {first}", count=count)
         if self.not_drawn:
             first, count = self.not_drawn[0], len(self.not_drawn)
-            what = f"more than {MOST} bytes of content, forms within forms counted each time"
+            what = f"more than {MOST} bytes of content, counting forms each time they are drawn"
             yield Gap(
                 f"the page draws {what}" if count == 1 else f"{count} pages draw {what}",
                 f"page {first}",
@@ -71,16 +71,16 @@ class PageReport:
             )
         for count, bound, what in (
             (self.not_rendered, "pdf_rendered_pages", "pages without text were not rendered"),
-            (self.not_compared, "pdf_compared_pages", "pages were not searched for text that cannot be seen"),
-            (self.not_taken, "pdf_pictures", "pictures were not taken"),
-            (self.crowded, "pdf_page_objects", "pages have too many objects to search all for text that cannot be seen"),
+            (self.not_compared, "pdf_compared_pages", "pages were not searched for hidden text"),
+            (self.not_taken, "pdf_pictures", "images were not read"),
+            (self.crowded, "pdf_page_objects", "pages have too many objects to search all of them for hidden text"),
         ):
             if count:
                 yield Gap(f"{count} {what}", bound=bound, count=count)
 
 
 def read_page(document: int, index: int, report: PageReport) -> list[Block | Gap]:
-    """Everything of one page; nothing of it is held when this returns."""
+    """Read one page. Nothing of it is held when this returns."""
     if report.heavy is None or index + 1 in report.heavy:
         report.not_drawn.append(index + 1)
         return []
@@ -107,7 +107,7 @@ def read_page(document: int, index: int, report: PageReport) -> list[Block | Gap
 
 
 def _appearances(document: int, index: int, before: bytes) -> list[Block | Gap]:
-    """The text that annotations and form fields are drawn with: after flattening, in memory, it follows the page's own."""
+    """The text that annotations and form fields draw. Flattening in memory appends it to the page's own text."""
     page = pdfium.load_page(document, index)
     text = pdfium.load_text(page) if page else 0
     try:
@@ -153,7 +153,7 @@ Texts = tuple[list[str], list[int], list[list[Origin]] | None]
 
 
 def _split(text: int, units: Units, found: Inventory) -> tuple[Texts | None, Texts | None]:
-    """What is seen as one text, and each stretch that is not; places are characters of the page's whole text."""
+    """The visible text as one text, and each hidden range; positions are characters of the page's whole text."""
     if not len(units):
         return None, None
     if not (found.judged == HIDDEN).any():
@@ -193,7 +193,7 @@ def _character_of_unit(units: Units) -> npt.NDArray[np.int64]:
 
 
 def _unseen_units(text: int, count: int, found: Inventory) -> npt.NDArray[np.bool_]:
-    """For each UTF-16 unit of the page's text; spaces and line ends go with what stands behind them."""
+    """Which UTF-16 units of the page's text are hidden. Spaces and line ends count with the characters after them."""
     judged = dict(zip(found.texts, found.judged.tolist(), strict=True))
     known = [judged.get(pdfium.text_object(text, i) or 0, NEUTRAL) for i in range(pdfium.count_chars(text))]
     unseen = np.zeros(count, np.bool_)
@@ -256,7 +256,7 @@ def _pictures(page: int, found: Inventory, number: int, report: PageReport) -> I
             continue
         report.known.add(key)
         if data is None:
-            yield Gap("a picture cannot be read", location=f"page {number}")
+            yield Gap("an image cannot be read", location=f"page {number}")
         else:
             report.pictures += 1
             images.append(data)

@@ -1,4 +1,4 @@
-"""The data of a picture on a page, as a file that other programs read; each picture once."""
+"""Converts the data of an image on a page into a file that other programs can read, each image once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Key = tuple[int, int, int, int]
 
 
 def pixel_size(item: int) -> tuple[int, int]:
-    """Width and height of the picture's own pixels."""
+    """The width and height of the image's own pixels."""
     return pdfium.image_size(item)
 
 
 def picture(item: int, width: int, height: int, known: set[Key]) -> tuple[bytes | None, Key | None]:
-    """The picture as JPEG or PNG and what it is known by; no key for one that is known, no data for one that cannot be read."""
+    """The image as JPEG or PNG, and its key. The key is None if the image is known, the data is None if it cannot be read."""
     size = pdfium.raw_size(item)
     if not 0 < size <= _MOST_BYTES or width * height > _LARGEST:
         return None, (width, height, size, 0)

@@ -1,4 +1,4 @@
-"""Whether a text can be seen: the page is rendered with it and without it; what it is covered or coloured with does not matter."""
+"""Decides whether text is visible by rendering the page with and without it, whatever covers or colors it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from veritensor_ray.extract.readers.pdf import library as pdfium
 from veritensor_ray.extract.readers.pdf.inventory import DOUBTFUL, HIDDEN, VISIBLE, Inventory
 from veritensor_ray.extract.readers.pdf.library import Boxes, Pixels
 
-_DIFFERENCE = 24  # of 255 in any colour: what a reader still makes out
-_LETTER = 9.0  # pixels that the longer side of a text has at least
+_DIFFERENCE = 24  # out of 255 in any color: the smallest difference that a reader can see
+_LETTER = 9.0  # minimum length in pixels of the longer side of a text
 _SIDE = 2000  # pixels
 _LAYERS = 4
 
 
 def settle(page: int, found: Inventory) -> None:
-    """Judge the doubtful texts. Those that overlap are rendered apart, as one would lend its pixels to the other."""
+    """Judge the doubtful texts. Overlapping ones are rendered separately, since one would affect the pixels of the other."""
     doubtful = np.flatnonzero(found.judged == DOUBTFUL).tolist()
     boxes, size = _pixel_boxes(page, found.boxes[doubtful])
     full = pdfium.render(page, *size)
@@ -29,7 +29,7 @@ def settle(page: int, found: Inventory) -> None:
 
 
 def _pixel_boxes(page: int, boxes: Boxes) -> tuple[list[tuple[int, int, int, int]], tuple[int, int]]:
-    """Left, top, right, bottom of each box in a picture of the size that is returned too."""
+    """Left, top, right and bottom of each box in pixels, and the size of the image that they refer to."""
     width, height = pdfium.size(page)
     smallest = float((boxes[:, 2:] - boxes[:, :2]).max(axis=1).min())
     scale = min(3.0, max(1.0, _LETTER / max(smallest, 0.1)), _SIDE / max(width, height, 1.0))
@@ -43,7 +43,7 @@ def _pixel_boxes(page: int, boxes: Boxes) -> tuple[list[tuple[int, int, int, int
 
 
 def _layers(boxes: list[tuple[int, int, int, int]]) -> list[list[int]]:
-    """Groups within which hardly any boxes overlap; lines that touch each other do not count."""
+    """Groups with hardly any overlapping boxes. Lines that merely touch do not count as overlapping."""
     layers: list[list[int]] = [[] for _ in range(_LAYERS)]
     cells: list[set[tuple[int, int]]] = [set() for _ in range(_LAYERS)]
     for i, (left, top, right, bottom) in enumerate(boxes):

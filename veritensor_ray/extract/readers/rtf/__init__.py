@@ -1,4 +1,4 @@
-"""Rich Text Format: text, what is hidden in it, and the files inside it."""
+"""Reads Rich Text Format: its text, its hidden text, and the files inside it."""
 
 from veritensor_ray.extract.readers.rtf.reader import read_rtf
 

@@ -1,4 +1,4 @@
-"""Which encoding the bytes of an RTF text are in: that of the document, or that of the font; it knows no syntax."""
+"""Determines the encoding of the bytes in an RTF text: that of the document, or that of the font."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def of_number(number: int) -> str:
 
 
 def of_charset(number: int) -> str | None:
-    """The codec of a font; None for one that has the document's."""
+    """The codec of a font; None if it uses the document's."""
     return _CHARSETS.get(number)

@@ -1,4 +1,4 @@
-"""Files inside an RTF file: embedded objects, packages and pictures from their hexadecimal digits; it knows no text."""
+"""Decodes the files inside an RTF file: embedded objects, packages and images, from their hexadecimal digits."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _NAME = 260
 
 
 def from_digits(text: str) -> bytes:
-    """Bytes of hexadecimal digits; whatever stands between them is ignored, as by the program that reads them."""
+    """Decode hexadecimal digits; anything between them is ignored, as by the programs that read them."""
     digits = _NO_DIGIT.sub("", text)
     return bytes.fromhex(digits[: len(digits) & ~1])
 
 
 def picture(data: bytes, at: int, ending: str) -> Member:
-    """A picture; metafiles hold drawings, and nobody expects a text in them."""
+    """An image as a member. Metafiles hold drawings, in which no text is expected."""
     return Member(f"picture@{at}{ending}", io.BytesIO(data), opaque=ending in _OPAQUE)
 
 
 def unnamed(data: bytes, at: int, word: str) -> Member:
-    """Data of a program's own."""
+    """The data of another program, as a member."""
     return Member(f"{word}@{at}", io.BytesIO(data), opaque=True)
 
 
 def embedded(data: bytes, at: int) -> Member:
-    """An OLE 1.0 object: the file in it; all of it where it is something else."""
+    """The file in an OLE 1.0 object, or the whole object if it is something else."""
     name, inner = "", data
     try:
         kind, native = _native(data)
@@ -48,15 +48,15 @@ def embedded(data: bytes, at: int) -> Member:
 
 
 def _native(data: bytes) -> tuple[bytes, bytes]:
-    """Class name and native data ([MS-OLEDS] 2.2.5)."""
+    """The class name and native data ([MS-OLEDS] 2.2.5)."""
     _, kind = struct.unpack_from("<II", data)
     if kind != _EMBEDDED:
-        raise ValueError("no embedded object")
+        raise ValueError("not an embedded object")
     at, names = 8, []
     for _ in range(3):
         (length,) = struct.unpack_from("<I", data, at)
         if length > len(data):
-            raise ValueError("no name")
+            raise ValueError("the name is missing")
         names.append(data[at + 4 : at + 4 + length].rstrip(b"\0"))
         at += 4 + length
     (size,) = struct.unpack_from("<I", data, at)
@@ -64,14 +64,14 @@ def _native(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _package(data: bytes) -> tuple[str, bytes]:
-    """Name and content of a packaged file."""
+    """The name and content of a packaged file."""
     at = 2
     label, at = _until_null(data, at)
     _, at = _until_null(data, at)
     at += 4
     (length,) = struct.unpack_from("<I", data, at)
     if length > len(data):
-        raise ValueError("no path")
+        raise ValueError("the path is missing")
     at += 4 + length
     (size,) = struct.unpack_from("<I", data, at)
     name = label.decode("cp1252", "replace").replace("\\", "/").rpartition("/")[2][-_NAME:]

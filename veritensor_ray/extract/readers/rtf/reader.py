@@ -1,4 +1,4 @@
-"""RTF: text in its order, hidden text apart from it, comments, metadata, fields; bounded in depth, nothing is run or fetched."""
+"""Reads RTF: text in order, and separately hidden text, comments, metadata and fields. Its depth is bounded; nothing is run or fetched."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _NAME = 256
 
 
 def read_rtf(source: Source) -> Iterator[Item]:
-    """Offsets are those of bytes. Nothing fails to parse."""
+    """Read the file. Offsets are in bytes. Nothing fails to parse."""
     text = source.file.read(LARGEST + 1).decode("latin-1")
     writer = Writer(source.via)
     document = _Rtf(writer)
     yield from document.read(text[:LARGEST])
     yield from writer.rest()
     if len(text) > LARGEST:
-        raise LimitExceeded("rtf_bytes", f"only the first {LARGEST} bytes of an RTF file are read")
+        raise LimitExceeded("rtf_bytes", f"only the first {LARGEST} bytes of the RTF file were read")
 
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """What a group inherits; `hidden` follows from the others."""
+    """The formatting that a group inherits. `hidden` is derived from the other fields."""
 
     sink: Sink
     vanished: bool = False
@@ -47,34 +47,34 @@ class _Format:
     ink: int = 0
     paper: int = 0
     codec: str | None = None
-    skip: int = 1  # characters behind a \\u that stand in for it
+    skip: int = 1  # characters after a \\u that are its fallback
 
 
 class _Rtf:
-    """Takes tokens in their order."""
+    """Takes tokens in order."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._body = Sink(writer, words.Destination("visible"))
         self._format = _Format(self._body)
         self._stack: list[_Format] = []
-        self._deeper = 0  # groups that are open beyond the bound
+        self._deeper = 0  # groups that are open beyond the limit
         self._starred = False
-        self._fresh = False  # a group has begun and nothing stood in it
+        self._fresh = False  # a group has begun and is still empty
         self._skip = 0
-        self._lead, self._lead_at = b"", 0  # the first half of a character, and where it stands
+        self._lead, self._lead_at = b"", 0  # the first byte of a two-byte character, and its position
         self._surrogate: tuple[int, int] | None = None
         self._document_codec = "cp1252"
         self._fonts: dict[int, str | None] = {}
         self._font = 0
         self._colors: list[Color] = []
         self._color: dict[str, int] = {}
-        self._shaded = self._shaded_cell = self._was_shaded = False  # a paragraph, a cell, has a background that is not followed
+        self._shaded = self._shaded_cell = self._was_shaded = False  # a paragraph or cell has a background that is not analyzed
         self._picture = ""
         self._hides = False
 
     def read(self, text: str) -> Iterator[Item]:
-        """Everything that the text holds."""
+        """Yield everything that the text contains."""
         at, line, seen = 0, 1, 0
         while found := _TOKEN.match(text, at):
             start, at = at, found.end()
@@ -138,7 +138,7 @@ class _Rtf:
         return self._format.sink.into(self._hides, start, line)
 
     def _judge(self) -> None:
-        """Whether a reader sees text in the present format."""
+        """Decide whether a reader sees text in the current format."""
         now = self._format
         if now.sink.destination.view == "metadata":
             self._hides = False
@@ -203,7 +203,7 @@ class _Rtf:
         self._judge()
 
     def _paragraph_format(self, _: int) -> None:
-        """Behind the table its cells do not count any more; in it, the next word says so."""
+        """Reset the paragraph format. After a table its cells no longer count; inside one, the next word says so."""
         self._was_shaded, self._shaded, self._shaded_cell = self._shaded_cell, False, False
         self._judge()
 
@@ -264,7 +264,7 @@ class _Rtf:
             self._bytes(bytes.fromhex(encoded.replace("\\'", "")), begin, begin + len(encoded), line)
 
     def _bytes(self, data: bytes, start: int, end: int, line: int) -> None:
-        """Bytes in the code page of now; the first half of a character waits for the other."""
+        """Add bytes in the current code page. The first byte of a two-byte character waits for the second."""
         decoder = codecs.getincrementaldecoder(self._format.codec or self._document_codec)("replace")
         start = self._lead_at if self._lead else start
         shown = decoder.decode(self._lead + data)

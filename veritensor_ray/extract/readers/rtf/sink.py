@@ -1,4 +1,4 @@
-"""Where the text of an RTF group goes, and what a field or a template gives away; it knows no syntax."""
+"""Decides where the text of an RTF group goes, and judges fields and templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REMOTE = re.compile(r"\s{0,99}(https?:|ftp:|\\\\\w)", re.IGNORECASE)
 
 
 class Sink:
-    """Where a group's text goes: what is seen, and what is hidden in it."""
+    """The destination of a group's text: visible and hidden text."""
 
     __slots__ = ("_shown_since", "destination", "digits", "hidden", "shown", "start", "word")
 
@@ -32,14 +32,14 @@ class Sink:
         self.hidden = Paragraph(lambda text, origins, owned: emit(text, origins, owned, "hidden"))
 
     def into(self, hides: bool, start: int, line: int) -> Paragraph:
-        """The paragraph that grows; hidden words of different places are not one word."""
+        """The paragraph that grows. Hidden words from different places are kept apart."""
         if hides and self._shown_since:
             self.hidden.space(start, line)
         self._shown_since = not hides
         return self.hidden if hides else self.shown
 
     def end(self) -> None:
-        """A paragraph ends."""
+        """End a paragraph."""
         self.shown.end()
         self.hidden.end()
 

@@ -1,4 +1,4 @@
-"""What the control words of RTF mean for a reader of its text; it knows no syntax."""
+"""The meaning of RTF control words for a reader of the text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from veritensor_ray.extract.readers.common.names import names
 
 
 class Destination(NamedTuple):
-    """Where the text of a group goes."""
+    """The destination of the text of a group."""
 
     view: str
     column: str | None = None
@@ -16,7 +16,7 @@ class Destination(NamedTuple):
 
 
 HEX = frozenset({"objdata", "pict", "themedata", "datastore"})
-INLINE = frozenset({"ud", "shppict", "shpinst", "cs", "ts", "ds", "ls"})  # with a star too, what is in them is shown
+INLINE = frozenset({"ud", "shppict", "shpinst", "cs", "ts", "ds", "ls"})  # their content is shown, even with a star
 PARTS = {
     **dict.fromkeys(("header", "headerl", "headerr", "headerf"), Destination("visible", None, "header")),
     **dict.fromkeys(("footer", "footerl", "footerr", "footerf"), Destination("visible", None, "footer")),
@@ -27,7 +27,7 @@ PARTS = {
     "fldinst": Destination("metadata", "field"),
     "shptxt": Destination("visible", None, "text box"),
 }
-# Destinations that no program shows. The text of others with a star is metadata too; of others without it, it is text.
+# Destinations that no program shows. The text of other destinations with a star is metadata too; without a star, it is text.
 METADATA = names(
     "fonttbl colortbl stylesheet info title subject author manager company operator category keywords comment doccomm hlinkbase "
     "creatim revtim printim buptim listname revtbl bkmkstart bkmkend txe rxe tc xe template objclass objname filetbl pntxta pntxtb "

@@ -1,15 +1,15 @@
-// Executables in disguise: programs and scripts under the ending of an image, document, data or text file.
+// Disguised executables: programs and scripts with the file extension of an image, document, data or text file.
 
 rule disguised_pe
 {
     meta:
         title = "Windows program in disguise"
-        description = "Matches a Windows program (PE) whose file ending belongs to an image, document, data or text file."
+        description = "Matches a Windows program (PE) with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "critical"
         confidence = "0.97"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -21,12 +21,12 @@ rule disguised_elf
 {
     meta:
         title = "Linux program in disguise"
-        description = "Matches a Linux program or library (ELF) whose file ending belongs to an image, document, data or text file."
+        description = "Matches a Linux program or library (ELF) with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "critical"
         confidence = "0.97"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -38,12 +38,12 @@ rule disguised_macho
 {
     meta:
         title = "macOS program in disguise"
-        description = "Matches a macOS program or library (Mach-O, thin or universal) whose file ending belongs to an image, document, data or text file."
+        description = "Matches a macOS program or library (Mach-O, thin or universal) with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "critical"
         confidence = "0.95"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -58,12 +58,12 @@ rule disguised_java_class
 {
     meta:
         title = "Java class in disguise"
-        description = "Matches a compiled Java class whose file ending belongs to an image, document, data or text file."
+        description = "Matches a compiled Java class with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -75,12 +75,12 @@ rule disguised_dex
 {
     meta:
         title = "Android program in disguise"
-        description = "Matches Android byte code (DEX) whose file ending belongs to an image, document, data or text file."
+        description = "Matches Android bytecode (DEX) with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -92,12 +92,12 @@ rule disguised_lnk
 {
     meta:
         title = "Windows shortcut in disguise"
-        description = "Matches a Windows shortcut whose file ending belongs to an image, document, data or text file; a shortcut can start any command."
+        description = "Matches a Windows shortcut with the file extension of an image, document, data or text file. A shortcut can start any command."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -109,12 +109,12 @@ rule disguised_msi
 {
     meta:
         title = "Windows installer in disguise"
-        description = "Matches a Windows installer package whose file ending belongs to an image, document, data or text file."
+        description = "Matches a Windows installer package with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     strings:
@@ -128,12 +128,12 @@ rule disguised_script
 {
     meta:
         title = "Script in disguise"
-        description = "Matches a file that begins with a #! line of an interpreter or with batch or PHP code under the ending of an image, document, media or data file."
+        description = "Matches a file that begins with a #! interpreter line, batch code or PHP code but has the extension of an image, document, media or data file."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "Test fixtures."
     strings:
@@ -148,15 +148,15 @@ rule disguised_script
 rule script_under_text_ending
 {
     meta:
-        title = "Script under the ending of a text file"
-        description = "Matches a file that begins with a #! line of an interpreter under the ending of a text or data-exchange file; it runs if someone makes it executable."
+        title = "Script with the extension of a text file"
+        description = "Matches a file that begins with a #! interpreter line but has the extension of a text or data-exchange file. It runs if someone makes it executable."
         category = "format-mismatch"
         severity = "low"
         confidence = "0.6"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Scripts kept as samples in documentation."
+        false_alarms = "Scripts kept as documentation samples."
     strings:
         $shebang = /#!\s?\/[\w\/.-]{1,40}(sh|bash|zsh|dash|python[0-9.]*|perl|ruby|node|php|env\s+[\w.-]{1,20})\s/
     condition:
@@ -168,12 +168,12 @@ rule disguised_python_bytecode
 {
     meta:
         title = "Compiled Python in disguise"
-        description = "Matches compiled Python byte code whose file ending belongs to an image, document, data or text file."
+        description = "Matches compiled Python bytecode with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:
@@ -185,12 +185,12 @@ rule disguised_wasm
 {
     meta:
         title = "WebAssembly in disguise"
-        description = "Matches a WebAssembly module whose file ending belongs to an image, document, data or text file."
+        description = "Matches a WebAssembly module with the file extension of an image, document, data or text file."
         category = "format-mismatch"
         severity = "medium"
         confidence = "0.85"
         taxonomy = "CWE-646, CWE-434, CWE-506, ATLAS:AML.T0011"
-        remediation = "Do not open the file; remove it and ask who put it into the corpus."
+        remediation = "Do not open the file. Remove it, and ask who added it to the corpus."
         references = "https://cwe.mitre.org/data/definitions/646.html, https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     condition:

@@ -1,17 +1,17 @@
-// Polyglots: one file that is valid in two formats, so that a check sees the harmless one and a program runs the other.
+// Polyglots: files that are valid in two formats, so that a check sees the harmless one and a program runs the other.
 
 rule image_with_zip
 {
     meta:
-        title = "Image with an appended ZIP"
-        description = "Matches an image that also holds a ZIP archive with a directory, which archive tools and Java or Python loaders open."
+        title = "Image with an appended ZIP archive"
+        description = "Matches an image that also contains a ZIP archive with a directory, which archive tools and Java or Python loaders can open."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Images that carry a bundle on purpose."
+        false_alarms = "Images that deliberately carry a bundle."
     strings:
         $local = { 50 4B 03 04 (0A | 14 | 2D) 00 }
         $end = { 50 4B 05 06 00 00 00 00 }
@@ -24,12 +24,12 @@ rule image_with_php
 {
     meta:
         title = "Image with PHP code"
-        description = "Matches an image that holds PHP code, often in its comment or metadata; a server that includes the file runs it."
+        description = "Matches an image that contains PHP code, often in its comment or metadata. A server that includes the file runs the code."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "Screenshots with code in their metadata."
     strings:
@@ -42,13 +42,13 @@ rule image_with_php
 rule image_with_script
 {
     meta:
-        title = "Image with HTML script"
-        description = "Matches a raster image that holds an HTML script element or event handler, which runs if the file is served as a page."
+        title = "Image with an HTML script"
+        description = "Matches a raster image that contains an HTML script element or event handler, which runs if the file is served as a page."
         category = "format-mismatch"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "Images with a saved web page in their metadata."
     strings:
@@ -62,12 +62,12 @@ rule image_header_script
 {
     meta:
         title = "Image header that is also a script"
-        description = "Matches a GIF, BMP or JPEG whose first bytes read as the start of a script comment or assignment, so that a page can load it as JavaScript."
+        description = "Matches a GIF, BMP or JPEG whose first bytes also parse as the start of a script comment or assignment, so that a page can load it as JavaScript."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "GIF images whose width and height happen to spell such bytes."
     strings:
@@ -82,12 +82,12 @@ rule image_with_executable
 {
     meta:
         title = "Image with a program inside"
-        description = "Matches an image that holds a Windows or Linux program."
+        description = "Matches an image that contains a Windows or Linux program."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     strings:
@@ -101,12 +101,12 @@ rule image_with_jar
 {
     meta:
         title = "Image that is also a Java archive"
-        description = "Matches an image with an appended Java archive (GIFAR), which a Java loader runs as a program."
+        description = "Matches an image with an appended Java archive (GIFAR), which a Java loader can run as a program."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     strings:
@@ -121,12 +121,12 @@ rule pdf_in_other_file
 {
     meta:
         title = "PDF hidden in a file of another type"
-        description = "Matches a PDF header that stands behind the header of an image or a program within the first kilobyte, where PDF readers still accept it."
+        description = "Matches a PDF header that follows the header of an image or program within the first kilobyte, where PDF readers still accept it."
         category = "format-mismatch"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     strings:
@@ -139,15 +139,15 @@ rule pdf_in_other_file
 rule pdf_with_zip
 {
     meta:
-        title = "PDF with an appended ZIP"
-        description = "Matches a PDF behind whose end a ZIP archive begins; archive tools and loaders open the second."
+        title = "PDF with an appended ZIP archive"
+        description = "Matches a PDF followed by a ZIP archive, which archive tools and loaders open instead of the PDF."
         category = "format-mismatch"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "PDF portfolios made by some tools."
+        false_alarms = "PDF portfolios created by some tools."
     strings:
         $local = { 50 4B 03 04 (0A | 14 | 2D) 00 }
         $end = { 50 4B 05 06 00 00 00 00 }
@@ -160,14 +160,14 @@ rule pdf_with_executable
 {
     meta:
         title = "PDF with a program inside"
-        description = "Matches a PDF that holds an uncompressed Windows program."
+        description = "Matches a PDF that contains an uncompressed Windows program."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-434, CWE-646"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Papers on malware that print the stub message without compression."
+        false_alarms = "Papers about malware that quote the stub message uncompressed."
     strings:
         $dos = "This program cannot be run in DOS mode"
     condition:
@@ -178,12 +178,12 @@ rule safetensors_with_zip
 {
     meta:
         title = "Safetensors file that is also an archive"
-        description = "Matches a safetensors file that holds a ZIP archive, which a loader of PyTorch archives may open and unpickle."
+        description = "Matches a safetensors file that contains a ZIP archive, which a loader for PyTorch archives may open and unpickle."
         category = "unsafe-model"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-502"
-        remediation = "Re-encode the file (for example save the image anew) or remove it, and look at the second format inside."
+        remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
         false_alarms = "None known."
     strings:

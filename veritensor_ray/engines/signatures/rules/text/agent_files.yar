@@ -1,15 +1,15 @@
-// Agent files: commands, permissions and orders in files that code agents and tool servers obey.
+// Agent files: commands, permissions and instructions in files that coding agents and tool servers obey.
 
 rule agent_pipe_to_shell
 {
     meta:
         title = "Agent file pipes a download into a shell"
-        description = "Matches a command in an agent file that pipes a download into an interpreter; an agent may run it without asking."
+        description = "Matches a command in an agent file that pipes a download into an interpreter. An agent may run it without asking."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM06:2025, CWE-494"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
         false_alarms = "Documented installers."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
@@ -24,15 +24,15 @@ rule agent_pipe_to_shell
 rule agent_pipe_to_shell_odd_host
 {
     meta:
-        title = "Agent file runs a script from an odd host"
-        description = "Matches a command in an agent file that runs a script from a bare address, a paste service, a tunnel or a link shortener."
+        title = "Agent file runs a script from a suspicious host"
+        description = "Matches a command in an agent file that runs a script from a bare IP address, a paste service, a tunnel or a link shortener."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "OWASP-LLM03:2025, CWE-494, CWE-506"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
-        false_alarms = "Labs in a private network."
+        false_alarms = "Lab environments on a private network."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
     strings:
         $s1 = /\b(curl|wget)\s+[^\x1e\n|]{0,80}https?:\/+([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|pastebin\.com|paste\.ee|rentry\.co|hastebin\.com|bit\.ly|tinyurl\.com|is\.gd|t\.ly|transfer\.sh|[\w-]+\.ngrok\.io|[\w-]+\.ngrok-free\.app|[\w-]+\.trycloudflare\.com|webhook\.site|[\w-]+\.onion|0x0\.st|termbin\.com|anonfiles\.com|cdn\.discordapp\.com|[\w-]+\.duckdns\.org)[^\x1e\n|]{0,80}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
@@ -49,7 +49,7 @@ rule agent_encoded_command
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-94"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
         false_alarms = "None known."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
@@ -65,15 +65,15 @@ rule agent_allow_all_permissions
 {
     meta:
         source = "true"
-        title = "Agent is allowed everything"
+        title = "Agent allowed to do anything"
         description = "Matches settings that let an agent run any command or tool without asking."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM06:2025, CWE-250"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
-        false_alarms = "Set-ups for a closed sandbox."
+        false_alarms = "Configurations for an isolated sandbox."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
     strings:
         $s1 = "--dangerously-skip-permissions" nocase
@@ -93,13 +93,13 @@ rule agent_allow_all_permissions
 rule agent_tool_description_order
 {
     meta:
-        title = "Tool description that orders a read of secrets"
-        description = "Matches text that demands reading keys or settings before a tool is used, or passing their content as a parameter, as poisoned tool descriptions do."
+        title = "Tool description that demands secrets"
+        description = "Matches text that demands that keys or settings be read before a tool is used, or that their content be passed as a parameter, as poisoned tool descriptions do."
         category = "prompt-injection"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, OWASP-LLM02:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0055"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
         false_alarms = "None known."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
@@ -115,14 +115,14 @@ rule agent_reads_credentials
 {
     meta:
         title = "Agent file reads credentials"
-        description = "Matches a command or order in an agent file that reads private keys or stored credentials."
+        description = "Matches a command or instruction in an agent file that reads private keys or stored credentials."
         category = "exfiltration"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM02:2025, CWE-522, ATLAS:AML.T0055"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
-        false_alarms = "Set-up guides and deny lists of agents."
+        false_alarms = "Setup guides and deny lists for agents."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
     strings:
         $s1 = /\b(cat|read|open|print|upload|send|include|base64|tar|scp|type|less|head|grep|collect|copy)\s+[^\x1e\n]{0,50}(~|\$HOME|\$\{HOME\}|%USERPROFILE%|\/root|\/home\/[\w.-]+)[\/\\]\.(ssh[\/\\]id_|aws[\/\\]credentials|netrc|gnupg|kube[\/\\]config|docker[\/\\]config\.json|git-credentials|npmrc|pypirc|config[\/\\]gcloud)/i
@@ -135,12 +135,12 @@ rule agent_hidden_from_user
 {
     meta:
         title = "Agent file hides an action from the user"
-        description = "Matches an order in an agent file to act without telling or asking the user."
+        description = "Matches an instruction in an agent file to act without informing or asking the user."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.65"
         taxonomy = "OWASP-LLM06:2025, OWASP-LLM01:2025, ATLAS:AML.T0051.001"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
         false_alarms = "Instructions that keep a chat short."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
@@ -155,15 +155,15 @@ rule agent_persistence
 {
     meta:
         source = "true"
-        title = "Agent file writes to start-up files"
-        description = "Matches a command or order in an agent file that appends to shell profiles, authorised keys, cron or hooks."
+        title = "Agent file writes to startup files"
+        description = "Matches a command or instruction in an agent file that appends to shell profiles, authorized keys, cron or hooks."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM06:2025, CWE-506"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
-        false_alarms = "Guides that add a folder to PATH."
+        false_alarms = "Guides that explain how to add a folder to PATH."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"
     strings:
         $s1 = />>\s*["\']?(~|\$HOME|\/root|\/home\/[\w.-]+)\/\.(ssh\/authorized_keys|bashrc|zshrc|profile|bash_profile|zprofile)/i
@@ -178,12 +178,12 @@ rule agent_config_shell_command
     meta:
         source = "true"
         title = "Tool server or hook runs a shell pipeline"
-        description = "Matches a command in a tool-server or hook configuration that downloads, decodes or opens a network shell."
+        description = "Matches a command in a tool-server or hook configuration that downloads something, decodes it or opens a network shell."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM03:2025, CWE-78, CWE-506"
-        remediation = "Read the file as code: remove the passage, or do not open the folder with an agent."
+        remediation = "Review the file as if it were code. Remove the passage, or do not open the folder with an agent."
         references = "https://genai.owasp.org/llmrisk/llm062025-excessive-agency/"
         false_alarms = "None known."
         files = "^(((skills?|agents?|claude(\\.local)?|gemini|copilot-instructions|cursor|windsurf|system_?prompt|prompts?|.*\\.(instructions|prompt|agent|chatmode))\\.(md|mdc|txt))|(.*\\.mdc)|(\\.(cursorrules|windsurfrules|clinerules|roorules|goosehints|mcp\\.json|aider\\.conf\\.yml))|((.*[_.-])?(mcp([_-](config|settings|servers))?|claude_desktop_config|settings(\\.local)?|tools?|manifest|ai-plugin|server|servers|plugin|agents?|hooks)\\.(json|jsonc|ya?ml|toml))|config\\.toml)$"

@@ -4,14 +4,14 @@ rule chatml_marker
 {
     meta:
         title = "ChatML role marker"
-        description = "Matches ChatML tokens that open a system, user or assistant turn; in data they can forge a turn."
+        description = "Matches ChatML tokens that open a system, user or assistant turn. In data, they can forge a turn."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = /<\|im_start\|>\s*(system|user|assistant|tool|developer|function)/i
     condition:
@@ -27,9 +27,9 @@ rule llama_inst_marker
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = "<<SYS>>" nocase
         $s2 = "<</SYS>>" nocase
@@ -43,14 +43,14 @@ rule llama_header_marker
 {
     meta:
         title = "Llama 3 header marker"
-        description = "Matches header tokens of Llama 3 and later that name the role of a turn."
+        description = "Matches the header tokens with which Llama 3 and later name the role of a turn."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = /<\|(start_header_id|header_start)\|>\s*(system|user|assistant|ipython|tool)/i
     condition:
@@ -61,14 +61,14 @@ rule gemma_turn_marker
 {
     meta:
         title = "Gemma turn marker"
-        description = "Matches turn markers of Gemma models."
+        description = "Matches the turn markers of Gemma models."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = /<(start_of_turn|\|turn)>\s*(user|model|system|developer)/i
     condition:
@@ -84,9 +84,9 @@ rule role_token_marker
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = "<|system|>" nocase
         $s2 = "<|assistant|>" nocase
@@ -105,14 +105,14 @@ rule special_token
 {
     meta:
         title = "End-of-text or begin-of-text token"
-        description = "Matches tokens that begin or end a text for a model and that can split a prompt when they stand in data."
+        description = "Matches tokens that mark the beginning or end of a text for a model. In data, they can split a prompt."
         category = "prompt-injection"
         severity = "info"
         confidence = "0.4"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = "<|endoftext|>" nocase
         $s2 = "<|begin_of_text|>" nocase
@@ -133,9 +133,9 @@ rule instruction_template_marker
         severity = "info"
         confidence = "0.4"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = /###\s?Instruction:\s{0,4}\n[^\x1e]{1,200}###\s?Response:/i
         $s2 = /\n\nHuman:[^\x1e]{1,200}\n\nAssistant:/
@@ -148,14 +148,14 @@ rule system_tag
 {
     meta:
         title = "System prompt tag in data"
-        description = "Matches XML-like tags with which applications mark a system prompt or reminder; in data they forge the voice of the operator."
+        description = "Matches XML-like tags with which applications mark a system prompt or reminder. In data, they impersonate the operator."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Chat templates, tokenizer files, training data and manuals of models."
+        false_alarms = "Chat templates, tokenizer files, training data and model documentation."
     strings:
         $s1 = /<(system_prompt|system-prompt|system-reminder|system_instructions?|system_message|developer_message)>/i
     condition:
@@ -166,14 +166,14 @@ rule chat_turn_breakout
 {
     meta:
         title = "Forged turn change to the system role"
-        description = "Matches an end-of-turn token followed at once by the opening of a system turn, the form that breaks out of a user turn."
+        description = "Matches an end-of-turn token immediately followed by the start of a system turn, which breaks out of the user turn."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in that format."
+        remediation = "Escape or remove the tokens before the text reaches a model, unless the file is a chat template or training data in this format."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/"
-        false_alarms = "Dumps of several conversations in one text, and templates that write a tool turn as system."
+        false_alarms = "Several conversations dumped into one text, and templates that write a tool turn as a system turn."
     strings:
         $s1 = /<\|im_end\|>\s{0,6}<\|im_start\|>\s*(system|developer)/i
         $s2 = /<\|eot_id\|>\s{0,6}<\|start_header_id\|>\s*system/i

@@ -1,17 +1,17 @@
-// Droppers: scripts that fetch, decode and run code, open a shell to another host or switch off defences.
+// Droppers: scripts that fetch, decode and run code, open a shell to another host or disable defenses.
 
 rule powershell_encoded_command
 {
     meta:
         title = "Encoded PowerShell command"
-        description = "Matches PowerShell started with a long encoded command, which hides what runs."
+        description = "Matches PowerShell started with a long encoded command, which hides the code that runs."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Tools for remote administration."
+        false_alarms = "Remote administration tools."
     strings:
         $s1 = /\b(powershell|pwsh)(\.exe)?["\']?\s+[^\x1e\n]{0,120}[-\/]e(c|n|nc|nco|ncod|ncode|ncodedcommand)?\s+["\']?[A-Za-z0-9+\/]{40}/i
     condition:
@@ -22,12 +22,12 @@ rule powershell_download_execute
 {
     meta:
         title = "PowerShell downloads and runs code"
-        description = "Matches PowerShell that evaluates what it has just downloaded."
+        description = "Matches PowerShell that evaluates code it has just downloaded."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Documented installers of package managers."
     strings:
@@ -47,9 +47,9 @@ rule powershell_hidden_download
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Start-up scripts of managed desktops."
+        false_alarms = "Startup scripts on managed desktops."
     strings:
         $s1 = /\b(powershell|pwsh)(\.exe)?["\']?\s+[^\x1e\n]{0,80}-w(in|indowstyle)?\s+["\']?(h|hid|hidden|1)\b[^\x1e\n]{0,160}(DownloadString|DownloadFile|IEX\b|Invoke-Expression|FromBase64String|Net\.WebClient|-enc?\b|iwr\s+|irm\s+)/i
     condition:
@@ -65,9 +65,9 @@ rule windows_remote_script_host
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Articles on attack methods."
+        false_alarms = "Articles about attack techniques."
     strings:
         $s1 = /\bmshta(\.exe)?["\']?\s+["\']?(https?:|vbscript:|javascript:)/i
         $s2 = /\bregsvr32(\.exe)?\s+[^\x1e\n]{0,40}\/i:["\']?https?:/i
@@ -87,9 +87,9 @@ rule base64_pipe_shell
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Installers that carry their payload."
+        false_alarms = "Installers that embed their payload."
     strings:
         $s1 = /\bbase64\s+(-d|-D|-di|--decode)\b[^\x1e\n|]{0,30}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
         $s2 = /\bxxd\s+-r\s+(-p\s*)?[^\x1e\n|]{0,20}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
@@ -103,12 +103,12 @@ rule curl_pipe_shell
 {
     meta:
         title = "Download piped into a shell"
-        description = "Matches a download piped into an interpreter; common in manuals, and unsafe because the host decides what runs."
+        description = "Matches a download piped into an interpreter. This is common in manuals, but unsafe because the host decides what runs."
         category = "malware"
         severity = "low"
         confidence = "0.6"
         taxonomy = "CWE-494"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Documented installers."
     strings:
@@ -121,15 +121,15 @@ rule curl_pipe_shell
 rule curl_pipe_shell_odd_host
 {
     meta:
-        title = "Script from an odd host piped into a shell"
-        description = "Matches a script from a bare address, a paste service, a tunnel or a link shortener piped into an interpreter."
+        title = "Script from a suspicious host piped into a shell"
+        description = "Matches a script from a bare IP address, a paste service, a tunnel or a link shortener that is piped into an interpreter."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-494, CWE-506"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Labs in a private network."
+        false_alarms = "Lab environments on a private network."
     strings:
         $s1 = /\b(curl|wget)\s+[^\x1e\n|]{0,80}https?:\/+([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|pastebin\.com|paste\.ee|rentry\.co|hastebin\.com|bit\.ly|tinyurl\.com|is\.gd|t\.ly|transfer\.sh|[\w-]+\.ngrok\.io|[\w-]+\.ngrok-free\.app|[\w-]+\.trycloudflare\.com|webhook\.site|[\w-]+\.onion|0x0\.st|termbin\.com|anonfiles\.com|cdn\.discordapp\.com|[\w-]+\.duckdns\.org)[^\x1e\n|]{0,80}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
     condition:
@@ -140,14 +140,14 @@ rule download_chmod_execute
 {
     meta:
         title = "File downloaded, made executable and started"
-        description = "Matches one command line that downloads a file, marks it executable and starts it."
+        description = "Matches a single command line that downloads a file, makes it executable and starts it."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-494, CWE-506"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Installers in container files."
+        false_alarms = "Installers in Dockerfiles."
     strings:
         $s1 = /\b(curl|wget)\s+[^\x1e\n]{1,100}(;|&&)\s*chmod\s+(\+x|a\+x|u\+x|[0-7]{3,4})\s+[^\x1e\n]{1,60}(;|&&)\s*(sudo\s+|nohup\s+)?(\.\/|\/tmp\/|\/dev\/shm\/|\/var\/tmp\/|sh\s+)/i
     condition:
@@ -158,12 +158,12 @@ rule python_exec_encoded
 {
     meta:
         title = "Python runs encoded code"
-        description = "Matches Python that runs decoded or unpacked text, the usual wrapping of malicious packages."
+        description = "Matches Python that runs decoded or unpacked text, the usual disguise of malicious packages."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Self-extracting scripts and bundlers."
     strings:
@@ -179,12 +179,12 @@ rule python_exec_download
 {
     meta:
         title = "Python runs downloaded code"
-        description = "Matches Python that runs the answer of a web request."
+        description = "Matches Python that runs the response to a web request."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-494, CWE-94, CWE-506"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Old bootstrap scripts."
     strings:
@@ -198,14 +198,14 @@ rule bash_reverse_shell
 {
     meta:
         title = "Reverse shell"
-        description = "Matches shell commands that hand a shell to another host."
+        description = "Matches commands that give another host control of a shell."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Manuals of network tools and articles on attack methods."
+        false_alarms = "Manuals for network tools and articles about attack techniques."
     strings:
         $s1 = /\b(ba|z|k)?sh\s+-i\s*(>&|&>|>|<)\s{0,3}\/dev\/(tcp|udp)\//i
         $s2 = /\bexec\s+[0-9]{1,3}<>\/dev\/tcp\/[^\x1e]{3,60};[^\x1e]{0,40}(while\s+read|sh\s+|cat\s+<&)/i
@@ -219,15 +219,15 @@ rule bash_reverse_shell
 rule scripted_reverse_shell
 {
     meta:
-        title = "Reverse shell in a script language"
+        title = "Reverse shell in a scripting language"
         description = "Matches Python, Perl, PHP, Ruby or PowerShell code that connects a shell to a socket."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Articles on attack methods."
+        false_alarms = "Articles about attack techniques."
     strings:
         $s1 = /socket\.socket\([^\x1e]{0,140}\bdup2\([^\x1e]{0,140}(\/bin\/(ba)?sh|pty\.spawn|subprocess)/i
         $s2 = /\bfsockopen\([^\x1e\n]{1,80}\);\s?(\$\w+\s?=\s?)?(exec|shell_exec|system|passthru|popen|proc_open)\(["\'](\/bin\/)?(ba)?sh/i
@@ -241,15 +241,15 @@ rule scripted_reverse_shell
 rule vba_auto_run_shell
 {
     meta:
-        title = "Macro that starts a program when opened"
-        description = "Matches a macro that runs on opening a document and starts a shell or downloads a file."
+        title = "Macro that starts a program when the document opens"
+        description = "Matches a macro that runs when a document is opened and starts a shell or downloads a file."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Macros of a company that start its own tools."
+        false_alarms = "In-house macros that start the company's own tools."
     strings:
         $s1 = /\b(Sub|Function)\s+(Auto_?Open|Auto_?Close|AutoExec|Document_Open|Document_Close|Workbook_Open|DocumentOpen)\s?\(\)[^\x1e]{0,300}(\bShell[ (]|WScript\.Shell|URLDownloadToFile|powershell|Shell\.Application|MSXML2\.|CreateObject\(["\']?WinHttp)/i
     condition:
@@ -260,14 +260,14 @@ rule script_host_dropper
 {
     meta:
         title = "Windows script that saves or starts a download"
-        description = "Matches VBScript or JScript that pairs a web request with a file write or a shell."
+        description = "Matches VBScript or JScript that combines a web request with a file write or a shell."
         category = "malware"
         severity = "high"
         confidence = "0.8"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Log-on scripts."
+        false_alarms = "Logon scripts."
     strings:
         $s1 = /(CreateObject|ActiveXObject)\(["\'](MSXML2\.(Server)?XMLHTTP|Microsoft\.XMLHTTP|WinHttp\.WinHttpRequest)[^\x1e]{1,300}(ADODB\.Stream|WScript\.Shell|SaveToFile|Shell\.Application)/i
         $s2 = /(CreateObject|ActiveXObject)\(["\'](WScript\.Shell|Shell\.Application)["\']\)[^\x1e]{0,160}\b(powershell|mshta|cmd(\.exe)?\s+\/c|certutil|bitsadmin|https?:\/)/i
@@ -284,7 +284,7 @@ rule node_dropper
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Packed web pages."
     strings:
@@ -299,14 +299,14 @@ rule stealer_markers
 {
     meta:
         title = "Marker of a password or token stealer"
-        description = "Matches strings of scripts that steal browser passwords, chat tokens or log-on passwords."
+        description = "Matches strings found in scripts that steal browser passwords, chat tokens or logon passwords."
         category = "malware"
         severity = "high"
         confidence = "0.8"
         taxonomy = "CWE-506, CWE-522"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Tools for the recovery of passwords."
+        false_alarms = "Password recovery tools."
     strings:
         $s1 = "dQw4w9WgXcQ:"
         $s2 = /osascript\b[^\x1e\n]{0,60}display\s+dialog[^\x1e]{0,140}hidden\s+answer/i
@@ -321,14 +321,14 @@ rule miner_pool_address
 {
     meta:
         title = "Address of a mining pool"
-        description = "Matches the address of a pool for mining coins, with which stolen computing time is turned into money."
+        description = "Matches the address of a coin mining pool, through which attackers turn stolen computing time into money."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-506, ATLAS:AML.T0034"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Manuals of miners."
+        false_alarms = "Documentation for mining software."
     strings:
         $s1 = /stratum\+(tcp|ssl|tls):\/\/[\w.-]{4,60}:[0-9]{2,5}/i
         $s2 = /\b(xmrig|minerd|cpuminer|xmr-stak)\b[^\x1e\n]{0,40}\s+(-o|--url)[ =][\w.:\/+-]{6,80}/i
@@ -340,12 +340,12 @@ rule cron_download_persistence
 {
     meta:
         title = "Cron job that downloads and runs code"
-        description = "Matches a cron line that fetches a script and runs it again and again."
+        description = "Matches a cron entry that repeatedly fetches a script and runs it."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Jobs that update a host from its own server."
     strings:
@@ -357,15 +357,15 @@ rule cron_download_persistence
 rule defence_shutdown
 {
     meta:
-        title = "Command that switches off defences or backups"
+        title = "Command that disables defenses or deletes backups"
         description = "Matches commands that disable malware protection or delete backups, as ransomware does."
         category = "malware"
         severity = "high"
         confidence = "0.8"
         taxonomy = "CWE-506, CWE-94, ATLAS:AML.T0050"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Manuals for administrators and articles on ransomware."
+        false_alarms = "Administration guides and articles about ransomware."
     strings:
         $s1 = /Set-MpPreference\s+[^\x1e\n]{0,60}-Disable(RealtimeMonitoring|IOAVProtection|BehaviorMonitoring)\s*:?(\$true|1)/i
         $s2 = /\bvssadmin(\.exe)?\s+delete\s+shadows\b/i
@@ -380,14 +380,14 @@ rule shellcode_literal
 {
     meta:
         title = "Shellcode written as text"
-        description = "Matches the first bytes of widely used attack shellcode as escaped, listed, hex or base64 text."
+        description = "Matches the first bytes of widely used attack shellcode, written as escapes, a list, hex or base64."
         category = "malware"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-506"
-        remediation = "Do not run the file; remove it and check the machines on which it was opened."
+        remediation = "Do not run the file. Remove it, and check every machine on which it was opened."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Articles on attack methods."
+        false_alarms = "Articles about attack techniques."
     strings:
         $s1 = "\\xfc\\x48\\x83\\xe4\\xf0\\xe8" nocase
         $s2 = "\\xfc\\xe8\\x82\\x00\\x00\\x00" nocase

@@ -1,17 +1,17 @@
-// Hidden instructions: orders to an AI that a person does not see, in comments, invisible styles, attributes or encodings.
+// Hidden instructions: instructions aimed at a language model that people do not see, in comments, invisible styles, attributes or encodings.
 
 rule html_comment_override
 {
     meta:
-        title = "Override order in an HTML comment"
-        description = "Matches an HTML comment that tells a model to ignore or override its instructions, which readers of the rendered page never see."
+        title = "Override instruction in an HTML comment"
+        description = "Matches an HTML comment that directs a model to ignore or override its instructions. Readers of the rendered page never see it."
         category = "hidden-content"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Pages that teach prompt injection."
+        false_alarms = "Teaching material about prompt injection."
     strings:
         $s1 = /<!--[^\x1e>]{0,100}\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
     condition:
@@ -22,14 +22,14 @@ rule html_comment_to_model
 {
     meta:
         title = "HTML comment addressed to a model"
-        description = "Matches an HTML comment that speaks to an AI, model or agent, a place where orders can be hidden from human readers."
+        description = "Matches an HTML comment addressed to an AI, model or agent, where instructions can be hidden from human readers."
         category = "hidden-content"
         severity = "medium"
         confidence = "0.65"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Templates with honest notes for code assistants."
+        false_alarms = "Templates with legitimate notes for coding assistants."
     strings:
         $s1 = /<!--\s{0,8}((hidden|secret|important|note|attention|notice|message|instructions?|hey|dear|hello|prompt|warning|system)[^\w\x1e]{1,4})((to|for)\s+)?((all|any|the)\s+)*(ai|llm|chatbot|claude|gpt|chatgpt|copilot|gemini|language\s+model|large\s+language\s+model)s?\b/i
         $s2 = /<!--\s{0,8}(ai|llm|claude|chatgpt|copilot|language\s+model)[ -]?(agents?|assistants?|models?|instructions?|prompt)?\s?(:|,|must|should|please)/i
@@ -42,7 +42,7 @@ rule html_comment_to_model
 rule html_comment_tool_order
 {
     meta:
-        title = "Order to send data in an HTML comment"
+        title = "Exfiltration instruction in an HTML comment"
         description = "Matches an HTML comment that asks for secrets or a conversation to be sent somewhere."
         category = "exfiltration"
         severity = "high"
@@ -50,7 +50,7 @@ rule html_comment_tool_order
         taxonomy = "OWASP-LLM01:2025, OWASP-LLM02:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0057"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Comments of developers about login forms."
+        false_alarms = "Developers' comments about login forms."
     strings:
         $s1 = /<!--[^\x1e>]{0,100}\b(send|forward|upload|exfiltrate|transmit|append|post)\s+[^\x1e>]{0,60}(passwords?|secrets|api\s*_?keys?|credentials|conversation|chat\s+history|system\s+prompt|private\s+key|environment\s+variables)\b[^\x1e>]{0,60}(https?:\/|@|to\s+|via\s+)/i
     condition:
@@ -60,15 +60,15 @@ rule html_comment_tool_order
 rule markdown_comment_instruction
 {
     meta:
-        title = "Order to a model in a markdown comment"
-        description = "Matches a markdown link definition used as a comment that holds an order to a model; renderers do not show it."
+        title = "Instruction to a model in a markdown comment"
+        description = "Matches a markdown link definition used as a comment that contains an instruction to a model. Renderers do not show it."
         category = "hidden-content"
         severity = "high"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Notes for code assistants."
+        false_alarms = "Notes for coding assistants."
     strings:
         $s1 = /\[[^\]\x1e\n]{0,24}\]:\s*(#|<>)\s+["\'\(][^\x1e\n]{0,120}(\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|system|safety|instructions|guidelines|user)|ai\s+(assistant|agent|model)|\bllm\b|language\s+model|system\s+prompt|you\s+must|do\s+not\s+tell)/i
     condition:
@@ -78,15 +78,15 @@ rule markdown_comment_instruction
 rule invisible_style_instruction
 {
     meta:
-        title = "Order to a model in invisible text"
-        description = "Matches an HTML element styled to be invisible (hidden, size zero, white, off screen) whose text speaks to a model."
+        title = "Instruction to a model in invisible text"
+        description = "Matches an HTML element styled to be invisible (hidden, zero size, white, off screen) whose text is addressed to a model."
         category = "hidden-content"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Dialogs of AI products that start hidden."
+        false_alarms = "Dialogs of AI products that are hidden at first."
     strings:
         $s1 = /(display:\s?none|visibility:\s?hidden|font-size:\s?[01](px|pt|em|rem)?\s?[;"\']|opacity:\s?0(\.0)?[1]?\s?[;"\']|color:\s?(white|#fff(fff)?|transparent)\s?[;"\']|(left|top|text-indent):\s?-\d{3,5})[^>\x1e]{0,100}>[^<\x1e]{0,140}(\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|system|safety|instructions|guidelines|user)|ai\s+(assistant|agent|model)s?\b|\bllms?\b|language\s+model|system\s+prompt|chatgpt|do\s+not\s+tell\s+the\s+user)/i
     condition:
@@ -96,15 +96,15 @@ rule invisible_style_instruction
 rule latex_invisible_instruction
 {
     meta:
-        title = "Order to a model in invisible LaTeX text"
-        description = "Matches white or tiny LaTeX text that speaks to a model or a reviewer."
+        title = "Instruction to a model in invisible LaTeX text"
+        description = "Matches white or tiny LaTeX text addressed to a model or a reviewer."
         category = "hidden-content"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Papers about this trick."
+        false_alarms = "Papers about this technique."
     strings:
         $s1 = /\\(textcolor|color|tiny)[^\x1e\n]{0,40}(white|1,1,1|fontsize)[^\x1e\n]{0,20}\}[^\x1e\n]{0,160}(\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|system|safety|instructions|guidelines|user)|positive\s+review|llm\s+review|language\s+model|\bllm\b|accept(ing|ance)?\s+(of\s+)?this\s+paper)/i
         $s2 = /\\fontsize\{(0?\.\d{1,2}|[0-2])(pt)?\}[^\x1e\n]{0,120}(\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|system|safety|instructions|guidelines|user)|positive\s+review|language\s+model|\bllm\b)/i
@@ -115,15 +115,15 @@ rule latex_invisible_instruction
 rule html_attribute_instruction
 {
     meta:
-        title = "Override order in an HTML attribute"
-        description = "Matches an alt, title, aria, meta or data attribute that tells a model to ignore its instructions."
+        title = "Override instruction in an HTML attribute"
+        description = "Matches an alt, title, aria, meta or data attribute that directs a model to ignore its instructions."
         category = "hidden-content"
         severity = "high"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Test data of prompt-injection detectors."
+        false_alarms = "Test data for prompt injection detectors."
     strings:
         $s1 = /(alt|title|aria-label|aria-description|data-[a-z]+|content|placeholder)\s?=\s?["\'][^"\'\x1e>]{0,80}\b(ignore|disregard|forget)\s+((all|any|the|your|of)\s+)*(previous|prior|above|earlier|preceding)\s+([\w-]+\s+)?(instruction|prompt|direction|guideline|directive)/i
     condition:
@@ -133,15 +133,15 @@ rule html_attribute_instruction
 rule encoded_override_instructions
 {
     meta:
-        title = "Encoded override order"
-        description = "Matches \"ignore previous instructions\" and its like in base64, hex, percent, entity, ROT13, reversed or leet form; only someone who wants to pass a filter writes it so."
+        title = "Encoded override instruction"
+        description = "Matches \"ignore previous instructions\" and similar phrases in base64, hex, percent-encoded, entity, ROT13, reversed or leet form. Only someone who wants to evade a filter writes them this way."
         category = "hidden-content"
         severity = "high"
         confidence = "0.9"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Test sets on obfuscated injection."
+        false_alarms = "Test sets for obfuscated injection."
     strings:
         $s1 = "gnore all previous" base64
         $s2 = "gnore previous inst" base64
@@ -173,15 +173,15 @@ rule encoded_override_instructions
 rule hidden_text_instruction
 {
     meta:
-        title = "Order to a model in hidden text"
-        description = "Matches an order to a model in text that the document's format hides: invisible styles, off the page, white on white, hidden sheets and slides."
+        title = "Instruction to a model in hidden text"
+        description = "Matches an instruction to a model in text that the document's format hides: invisible styles, off-page or white-on-white text, hidden sheets and slides."
         category = "hidden-content"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Dialogs of AI products that start hidden; papers about this trick."
+        false_alarms = "Dialogs of AI products that are hidden at first, and papers about this technique."
         views = "hidden"
     strings:
         $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
@@ -196,15 +196,15 @@ rule hidden_text_instruction
 rule comment_instruction
 {
     meta:
-        title = "Override order in a comment"
-        description = "Matches an order to ignore or override instructions in a comment of a document: LaTeX, subtitles, office formats, PDF annotations."
+        title = "Override instruction in a comment"
+        description = "Matches a comment that directs a model to ignore or override instructions, in LaTeX, subtitles, office formats or PDF annotations."
         category = "hidden-content"
         severity = "high"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Documents that teach prompt injection."
+        false_alarms = "Teaching material about prompt injection."
         views = "comment"
     strings:
         $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i
@@ -216,15 +216,15 @@ rule comment_instruction
 rule metadata_instruction
 {
     meta:
-        title = "Override order in metadata"
-        description = "Matches an order to ignore or override instructions in what a document carries besides its text: alternative texts, attributes, titles, keywords, properties."
+        title = "Override instruction in metadata"
+        description = "Matches a directive to ignore or override instructions in a document's metadata: alternative texts, attributes, titles, keywords, properties."
         category = "hidden-content"
         severity = "high"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, ATLAS:AML.T0068"
         remediation = "Remove the hidden passage, and find out who put it into the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Test data of prompt-injection detectors; titles of articles on the subject."
+        false_alarms = "Test data for prompt injection detectors, and titles of articles on the subject."
         views = "metadata"
     strings:
         $s1 = /\b(ignore|disregard|forget|override)\s+((all|any|the|your|every|each|of|everything)\s+)*(previous|prior|above|earlier|preceding|original|system|safety)\s+([\w-]+\s+){0,1}(instruction|prompt|direction|guideline|rule|directive|message|context)/i

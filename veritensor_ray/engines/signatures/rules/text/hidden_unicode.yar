@@ -1,15 +1,15 @@
-// Hidden Unicode: runs of invisible, reordering or tag characters that hide text from people and not from models.
+// Hidden Unicode: runs of invisible, reordering or tag characters that hide text from people but not from models.
 
 rule unicode_tag_characters
 {
     meta:
         title = "Text written in Unicode tag characters"
-        description = "Matches runs of invisible tag characters (U+E0020 to U+E007F), which spell hidden ASCII that language models read; flags of regions are left out."
+        description = "Matches runs of invisible tag characters (U+E0020 to U+E007F), which spell hidden ASCII that language models can read. Regional flags are excluded."
         category = "hidden-content"
         severity = "high"
         confidence = "0.95"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://embracethered.com/blog/posts/2024/hiding-and-finding-text-with-unicode-tags/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Test files of Unicode libraries."
     strings:
@@ -30,7 +30,7 @@ rule escaped_tag_characters
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Test files of Unicode libraries."
     strings:
@@ -47,14 +47,14 @@ rule zero_width_run
 {
     meta:
         title = "Run of zero-width characters"
-        description = "Matches six or more zero-width characters in a row, which text does not need and which can carry a hidden message."
+        description = "Matches six or more zero-width characters in a row, which normal text does not need and which can carry a hidden message."
         category = "hidden-content"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Text copied from chat tools and mail layouts that pad with zero-width characters."
+        false_alarms = "Text copied from chat tools, and email layouts padded with zero-width characters."
     strings:
         $s1 = /(^|[\x00-\x1d\x1f-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0\xe1\xe3-\xee][\x80-\xbf][\x80-\xbf]|\xe2\x80[\x80-\x8a\x90-\xbf]|\xe2[\x82-\xbf][\x80-\xbf]|\xef[\x80-\xba\xbc-\xbf][\x80-\xbf]|\xf0[\x80-\xbf][\x80-\xbf][\x80-\xbf])(\xe2\x80[\x8b-\x8d]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf){6,7}/
     condition:
@@ -65,12 +65,12 @@ rule zero_width_payload
 {
     meta:
         title = "Message encoded in zero-width characters"
-        description = "Matches a long run of zero-width characters that mixes two kinds, the binary code of zero-width steganography."
+        description = "Matches a long run of zero-width characters that mixes two kinds, as in the binary encoding of zero-width steganography."
         category = "hidden-content"
         severity = "high"
         confidence = "0.9"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Watermarks in leaked documents."
     strings:
@@ -85,12 +85,12 @@ rule zero_width_split_word
 {
     meta:
         title = "Word split by zero-width characters"
-        description = "Matches a word with a zero-width character after every letter, a way to get words past a filter."
+        description = "Matches a word with a zero-width character after every letter, a way to slip words past a filter."
         category = "hidden-content"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Web pages that allow a line break after each letter."
     strings:
@@ -103,12 +103,12 @@ rule bidi_trojan_source
 {
     meta:
         title = "Reordered source code"
-        description = "Matches bidirectional override and isolate characters combined in one line so that code reads other than it runs (Trojan Source)."
+        description = "Matches bidirectional override and isolate characters combined in one line so that code reads differently from how it runs (Trojan Source)."
         category = "hidden-content"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-1007, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://trojansource.codes/"
         false_alarms = "Test files of linters."
     strings:
@@ -122,14 +122,14 @@ rule bidi_override
 {
     meta:
         title = "Right-to-left override"
-        description = "Matches a right-to-left override (U+202E) before Latin text, which shows the text in another order than it is stored."
+        description = "Matches a right-to-left override (U+202E) before Latin text, which displays the text in a different order from the one in which it is stored."
         category = "hidden-content"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-451, CWE-1007"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Typography of right-to-left texts made by old editors, and Unicode test files."
+        false_alarms = "Right-to-left text from old editors, and Unicode test files."
     strings:
         $s1 = /\xe2\x80\xae[\s!-\/:-@\[-`{-~]{0,12}[A-Za-z0-9]/
     condition:
@@ -140,12 +140,12 @@ rule bidi_file_name
 {
     meta:
         title = "File name with a right-to-left override"
-        description = "Matches a file name whose real ending (exe, js, lnk and so on) is masked by a right-to-left override."
+        description = "Matches a file name whose real extension (exe, js, lnk and so on) is masked by a right-to-left override."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-451, CWE-646"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Lists of attack samples."
     strings:
@@ -163,7 +163,7 @@ rule variation_selector_run
         severity = "high"
         confidence = "0.9"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Test files of Unicode libraries."
     strings:
@@ -182,7 +182,7 @@ rule hangul_filler_run
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-451"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
         false_alarms = "Blank names in chat logs."
     strings:
@@ -194,15 +194,15 @@ rule hangul_filler_run
 rule ansi_concealed_text
 {
     meta:
-        title = "Text concealed by a terminal code"
-        description = "Matches the terminal code for concealed text, which hides an order from a person who looks at the terminal."
+        title = "Text concealed by a terminal escape code"
+        description = "Matches the terminal escape code for concealed text, which hides an instruction from a person looking at the terminal."
         category = "hidden-content"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0068, CWE-150"
-        remediation = "Decode the hidden characters, read what they say, and strip them from the corpus."
+        remediation = "Decode the hidden characters, read the result, and strip them from the corpus."
         references = "https://unicode.org/reports/tr36/, https://atlas.mitre.org/techniques/AML.T0068"
-        false_alarms = "Manuals of terminals and libraries for colours."
+        false_alarms = "Documentation for terminals and terminal color libraries."
     strings:
         $s1 = /\x1b\[(0;|[0-9];)?8m[^\x1e\x1b\n]{4,200}/
         $s2 = /(\\x1b|\\033|\\u001b|\\e)\[8m[^\x1e\n\\]{4,160}/

@@ -1,17 +1,17 @@
-// Prompt injection: phrases that order a language model to drop its instructions, show its prompt, change its role or keep something from the user.
+// Prompt injection: phrases that direct a language model to drop its instructions, show its prompt, change its role or hide something from the user.
 
 rule override_instructions_en
 {
     meta:
-        title = "Order to ignore earlier instructions"
-        description = "Matches English phrases that tell a model to ignore, forget or override the instructions it was given before, the usual opening of a prompt injection."
+        title = "Attempt to override earlier instructions"
+        description = "Matches English phrases that direct a model to ignore, forget or override the instructions it was given earlier, the usual opening of a prompt injection."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.85"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Articles, tests and guidelines about prompt injection quote these phrases."
+        false_alarms = "Articles, tests and guidelines about prompt injection that quote these phrases."
     strings:
         $s1 = /\b(ignore|ignoring|disregard|forget|overrule|neglect|dismiss|discard)\s+((all|any|every|each|the|of|your|my|our|these|those|this|that|and|or|other)\s+)*(previous(ly)?|prior|preceding|earlier|above|foregoing|former|original|initial|existing|past|pre-existing)\s+([\w-]+\s+){0,2}(instruction|direction|prompt|guideline|directive|orders\b|programming|guardrail|training\s+(and|data))/i
         $s2 = /\b(ignore|ignoring|disregard|forget|overrule)\s+(all|any|every|everything)\s+(of\s+)?(the\s+|your\s+|my\s+|these\s+|those\s+|our\s+)?(previous(ly)?|prior|preceding|earlier|above|foregoing|former|original|initial|existing|past|pre-existing)\s+([\w-]+\s+){0,1}(rules|commands|contexts?|messages|constraints|restrictions|conversations?|requests|tasks|texts?|statements|input)\b/i
@@ -32,15 +32,15 @@ rule override_instructions_en
 rule override_new_instructions_en
 {
     meta:
-        title = "Announcement of new instructions for a model"
-        description = "Matches English phrases that put new orders in place of those of the operator, such as \"your new instructions are\" or \"follow only these instructions\"."
+        title = "Replacement instructions for a model"
+        description = "Matches English phrases that replace the operator's instructions with new ones, such as \"your new instructions are\" or \"follow only these instructions\"."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Role-play logs, onboarding letters and papers on prompt injection."
+        false_alarms = "Role-play logs, onboarding letters and papers about prompt injection."
     strings:
         $s1 = /\byour\s+(new|real|actual|true|only|updated)\s+(instructions?|task|objective|goal|directive|mission|role|system\s+prompt)\s+(is|are|will\s+be)\b/i
         $s2 = /\b(here|these|following|below)\s+(are|is)\s+(your|the)\s+(new|real|updated|actual)\s+(system\s+)?(instructions|directives|orders|prompt)\b/i
@@ -54,14 +54,14 @@ rule system_prompt_extraction_en
 {
     meta:
         title = "Request for the system prompt"
-        description = "Matches English requests to show, repeat or leak the hidden instructions of a model, which an attacker wants in order to plan the next step."
+        description = "Matches English requests to show, repeat or leak a model's hidden instructions, which an attacker can use to plan the next step."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM07:2025, OWASP-LLM01:2025, ATLAS:AML.T0056"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm072025-system-prompt-leakage/"
-        false_alarms = "Documentation on prompt leaks and evaluation sets quote such questions."
+        false_alarms = "Documentation about prompt leaks and evaluation sets that quote such questions."
     strings:
         $s1 = /\b(reveal|repeat|display|leak|disclose|expose|recite|print|show|output|dump|divulge|return|echo|share|list|state|summari[sz]e|explain|tell|give|spell\s+out|write\s+(out|down))\s+((me|us|back|out|exactly|verbatim|to|all|of|everything|about|in|please)\s+)*your\s+([\w-]+\s+){0,3}(prompts?\b|instructions\b|system\s+message|directives\b|guidelines\b|pre-?prompt)/i
         $s2 = /\b(reveal|leak|disclose|expose|recite|divulge|show\s+me|tell\s+me|give\s+me|print\s+out|repeat|spell\s+out)\s+(me\s+|us\s+|back\s+|to\s+me\s+)?(the|all|any|what\s+the)\s+([\w-]+\s+){0,2}(system|hidden|developer|secret|internal|confidential|initial)\s+(system\s+|developer\s+)?(prompt|message|instructions)/i
@@ -78,15 +78,15 @@ rule system_prompt_extraction_en
 rule secret_extraction_en
 {
     meta:
-        title = "Request for a secret from a model"
-        description = "Matches English requests that a model hand over a password, access code or secret key it was told to keep."
+        title = "Request for a secret that a model holds"
+        description = "Matches English requests that a model reveal a password, access code or secret key it was instructed to keep."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.5"
         taxonomy = "OWASP-LLM02:2025, ATLAS:AML.T0057"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Fiction, puzzles and support pages ask such things of people."
+        false_alarms = "Fiction, puzzles and support pages that ask people for such things."
     strings:
         $s1 = /\b(reveal|disclose|divulge|leak|tell\s+me|give\s+me|show\s+me|hand\s+over|spell\s+out|say)\s+(me\s+)?(to\s+me\s+)?(what\s+)?(the|your)\s+([\w-]+\s+){0,1}(secret\b|secrets\b|password|passcode|access\s+code|passphrase|pass\s+phrase|credentials|api\s+keys?)/i
         $s2 = /\bwhat([\'`]s|\s+is|\s+was)\s+(the|your)\s+([\w-]+\s+){0,1}(secret\s+(key|word|phrase|code|password)|access\s+code|passcode|hidden\s+(password|flag|key))\b/i
@@ -98,14 +98,14 @@ rule jailbreak_persona_en
 {
     meta:
         title = "Jailbreak persona"
-        description = "Matches names and phrases of well-known jailbreak personas, such as \"do anything now\" or \"developer mode enabled\", that put a model in a role without limits."
+        description = "Matches names and phrases of well-known jailbreak personas, such as \"do anything now\" or \"developer mode enabled\", that put a model in an unrestricted role."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0054"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://atlas.mitre.org/techniques/AML.T0054"
-        false_alarms = "Papers, blocklists and news items about jailbreaks quote these personas."
+        false_alarms = "Papers, blocklists and news items about jailbreaks that quote these personas."
     strings:
         $s1 = /\bdo\s+anything\s+now\b/i
         $s2 = /\bDAN\s+(mode|Mode|MODE|prompt|Prompt|jailbreak)\b/
@@ -125,15 +125,15 @@ rule jailbreak_persona_en
 rule role_takeover_en
 {
     meta:
-        title = "Order to take another role from now on"
-        description = "Matches English phrases that give a model a new role for the rest of the conversation, which a document or record has no reason to do."
+        title = "Instruction to take on a new role"
+        description = "Matches English phrases that give a model a new role for the rest of the conversation. A document or record has no reason to do this."
         category = "prompt-injection"
         severity = "low"
         confidence = "0.55"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0054"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Dialogues and fiction use such words between people."
+        false_alarms = "Dialog and fiction in which people say this to each other."
     strings:
         $s1 = /\bfrom\s+now\s+on,?\s+(on\s+)?you\s+(are|will|must|shall|should|have\s+to|only|act|respond|speak|always|answer)\b/i
         $s2 = /\byou\s+are\s+no\s+longer\s+(an?\s+|the\s+)?(ai|assistant|chatbot|chatgpt|gpt|claude|language\s+model|helpful|large\s+language)\b/i
@@ -147,15 +147,15 @@ rule role_takeover_en
 rule conceal_from_user_en
 {
     meta:
-        title = "Order to keep something from the user"
-        description = "Matches English orders not to tell the user about an instruction or an action, which shows intent to deceive the person whom the model serves."
+        title = "Instruction to hide something from the user"
+        description = "Matches English instructions not to inform the user about an instruction or action, which show an intent to deceive the person the model serves."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Security guidelines for software and prompts of honest assistants hold similar sentences."
+        false_alarms = "Software security guidelines and the prompts of legitimate assistants, which contain similar sentences."
     strings:
         $s1 = /\b(do\s+not|don(\'|`|\xe2\x80\x99)?t|never|must\s+not|should\s+not)\s+(tell|inform|notify|alert|warn|let)\s+(the|your|any)\s+(user|human|operator|customer)s?\s+(know\s+)?(about|that|of|what|why)\s+(this|these|that|it\b|you|the\s+(instruction|injection|hidden|tool|transfer|email|change|action)|any\s+of)/i
         $s2 = /\b(do\s+not|don(\'|`|\xe2\x80\x99)?t|never|must\s+not)\s+(mention|reveal|disclose|report|admit)\s+(this|these|that|it|any\s+of\s+this|anything|the\s+(existence|presence|content|contents)|having)\b[^\x1e\n]{0,30}(to|from)\s+(the|your)\s+(user|human|operator|customer)s?\b/i
@@ -171,14 +171,14 @@ rule addressed_to_model_en
 {
     meta:
         title = "Text addressed to a language model"
-        description = "Matches English phrases in which a document speaks to the model that reads it, the sign of an indirect injection."
+        description = "Matches English phrases in which a document addresses the model that reads it, the sign of an indirect prompt injection."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.65"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Pages with honest notes for crawlers and agents (for example llms.txt)."
+        false_alarms = "Pages with legitimate notes for crawlers and agents (for example, llms.txt)."
     strings:
         $s1 = /\b(attention|important|note|notice|message|instructions?|warning|reminder|directive|dear|hello|hey)[^\w\x1e]{1,4}((important|special|secret|hidden)\s+)?((to|for|from)\s+)?((all|any|the|every|our|future)\s+)*(ai|llm|artificial\s+intelligence|language\s+model|chatbot|large\s+language\s+model|chatgpt|copilot|claude|gemini)s?([ -](model|assistant|agent|system|reader|reviewer|summari[sz]er|crawler|bot|tool|scraper)s?)?\s?(:|!|\s+(reading|processing|summari[sz]ing|parsing|evaluating|analy[sz]ing|reviewing|that\s+(is\s+)?read|who\s+read))/i
         $s2 = /\bif\s+you([\'`]re|\s+are)\s+(an?\s+|any\s+)?(ai|llm|chatbot|artificial\s+intelligence|language\s+model|large\s+language\s+model|automated\s+(reviewer|assistant))([ -](model|assistant|agent|system|bot|reviewer|crawler)s?)?(,\s+|\s+(and\s+|that\s+is\s+|who\s+is\s+|currently\s+|also\s+)?(reading|processing|summari[sz]|evaluating|reviewing|parsing|please|you\s+must|ignore|and\s+you))/i
@@ -192,13 +192,13 @@ rule addressed_to_model_en
 rule injected_section_marker
 {
     meta:
-        title = "Marker that fakes the end of the data"
-        description = "Matches headings and tags with which an injection pretends that the data has ended and orders of the operator begin."
+        title = "Fake end-of-data marker"
+        description = "Matches headings and tags with which an injection pretends that the data has ended and the operator's instructions begin."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Prompt templates and papers that describe delimiters."
     strings:
@@ -214,15 +214,15 @@ rule injected_section_marker
 rule safety_bypass_en
 {
     meta:
-        title = "Order to switch off the safety rules of a model"
-        description = "Matches English phrases that tell a model to work around its safety rules, content filters or ethical limits."
+        title = "Instruction to bypass a model's safety rules"
+        description = "Matches English phrases that direct a model to work around its safety rules, content filters or ethical limits."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0054"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Papers on alignment and red-team sets."
+        false_alarms = "Papers about alignment, and red-team datasets."
     strings:
         $s1 = /\b(bypass|circumvent|disable|deactivate|ignore|disregard|override|evade|forget|turn\s+off|switch\s+off|shut\s+off)\s+(all\s+)?(of\s+)?(your|its|openai[\'`]?s?|the\s+model[\'`]s|the\s+ai[\'`]s|chatgpt[\'`]s|anthropic[\'`]s)\s+([\w-]+\s+){0,2}(safety|ethical|ethics|moral|content|moderation|censorship|guardrails?)(\s+|\b)[^\x1e]{0,20}(filter|guideline|rule|polic|restriction|protocol|guardrail|limit|boundar|training|constraint|mechanism|setting|feature)/i
         $s2 = /\b(bypass|circumvent|evade|violate|free\s+of|free\s+from|unbound\s+by|not\s+bound\s+by)\s+(all\s+|any\s+)?(the\s+|of\s+the\s+)?openai([\'`]s)?\s+([\w-]+\s+)?(content\s+)?(polic(y|ies)|guidelines|restrictions|rules|filters?)/i
@@ -235,15 +235,15 @@ rule safety_bypass_en
 rule review_manipulation
 {
     meta:
-        title = "Hidden wish for a good review or ranking"
-        description = "Matches phrases that order a model to praise, accept or rank first the document it judges, as found in papers, resumes and product pages."
+        title = "Hidden request for a good review or ranking"
+        description = "Matches phrases that direct a model to praise, accept or rank first the document it is judging, as found in papers, résumés and product pages."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051.001"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Articles about this trick, and honest letters of recommendation."
+        false_alarms = "Articles about this technique, and genuine letters of recommendation."
     strings:
         $s1 = /\b(give|write|provide|generate|output|produce|submit)\s+(me\s+)?(an?\s+|only\s+)?(very\s+|highly\s+|strongly\s+)?positive\s+reviews?\s+(only|and\s+do\s+not|to\s+this)\b/i
         $s2 = /\bdo\s+not\s+(highlight|mention|list|state|include|discuss)\s+any\s+(negatives?|weakness(es)?|flaws|shortcomings|negative\s+(points|aspects|remarks|comments))\b/i
@@ -258,13 +258,13 @@ rule review_manipulation
 rule override_instructions_de
 {
     meta:
-        title = "Order to ignore earlier instructions (German)"
-        description = "Matches German phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (German)"
+        description = "Matches German phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "German texts about prompt injection."
     strings:
@@ -279,13 +279,13 @@ rule override_instructions_de
 rule override_instructions_fr
 {
     meta:
-        title = "Order to ignore earlier instructions (French)"
-        description = "Matches French phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (French)"
+        description = "Matches French phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "French texts about prompt injection."
     strings:
@@ -301,13 +301,13 @@ rule override_instructions_fr
 rule override_instructions_es
 {
     meta:
-        title = "Order to ignore earlier instructions (Spanish)"
-        description = "Matches Spanish phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Spanish)"
+        description = "Matches Spanish phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Spanish texts about prompt injection."
     strings:
@@ -323,13 +323,13 @@ rule override_instructions_es
 rule override_instructions_it
 {
     meta:
-        title = "Order to ignore earlier instructions (Italian)"
-        description = "Matches Italian phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Italian)"
+        description = "Matches Italian phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Italian texts about prompt injection."
     strings:
@@ -344,13 +344,13 @@ rule override_instructions_it
 rule override_instructions_pt
 {
     meta:
-        title = "Order to ignore earlier instructions (Portuguese)"
-        description = "Matches Portuguese phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Portuguese)"
+        description = "Matches Portuguese phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Portuguese texts about prompt injection."
     strings:
@@ -365,13 +365,13 @@ rule override_instructions_pt
 rule override_instructions_ru
 {
     meta:
-        title = "Order to ignore earlier instructions (Russian)"
-        description = "Matches Russian phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Russian)"
+        description = "Matches Russian phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Russian texts about prompt injection."
     strings:
@@ -386,13 +386,13 @@ rule override_instructions_ru
 rule override_instructions_zh
 {
     meta:
-        title = "Order to ignore earlier instructions (Chinese)"
-        description = "Matches Chinese phrases, simplified and traditional, that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Chinese)"
+        description = "Matches Chinese phrases, simplified and traditional, that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Chinese texts about prompt injection."
     strings:
@@ -406,13 +406,13 @@ rule override_instructions_zh
 rule override_instructions_ja
 {
     meta:
-        title = "Order to ignore earlier instructions (Japanese)"
-        description = "Matches Japanese phrases that tell a model to ignore or forget the instructions it was given before."
+        title = "Attempt to override earlier instructions (Japanese)"
+        description = "Matches Japanese phrases that direct a model to ignore or forget the instructions it was given earlier."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Japanese texts about prompt injection."
     strings:
@@ -426,14 +426,14 @@ rule system_prompt_extraction_other_languages
 {
     meta:
         title = "Request for the system prompt (other languages)"
-        description = "Matches requests to show the hidden instructions of a model in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese."
+        description = "Matches requests to show a model's hidden instructions in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM07:2025, OWASP-LLM01:2025, ATLAS:AML.T0056"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Evaluation sets and articles on prompt leaks."
+        false_alarms = "Evaluation sets and articles about prompt leaks."
     strings:
         $s1 = /\b(zeig(e|en)?|verrat(e|en)?|nenn(e|en)?|wiederhol(e|en)?|gib|offenbare|drucke)\s+(mir\s+|uns\s+|sie\s+)?(bitte\s+)?(den|die|das|deine[nrs]?|ihre[nrs]?|genau)\s+([a-z\x80-\xff]+\s+){0,2}(system-?prompt|systemanweisung|systemnachricht|anfangsprompt|(urspr(ü|Ü)nglichen|anf(ä|Ä)nglichen|geheimen|internen|versteckten)\s+(anweisungen|instruktionen|prompt))/i
         $s2 = /\b(montre|affiche|r(é|É)v(è|È)le|revele|r(é|É)p(è|È)te|repete|donne|d(é|É)voile|imprime)[rz]?(-moi|-nous)?\s+(moi\s+)?(ton|ta|tes|votre|vos|le|les|la)\s+([a-z\x80-\xff]+\s+){0,2}(prompt\s+(syst(è|È)me|systeme|initial|system)|message\s+syst(è|È)me|invite\s+syst(è|È)me|(instructions|consignes)\s+(initiales|syst(è|È)me|cach(é|É)es|secr(è|È)tes|internes|de\s+d(é|É)part))/i
@@ -450,12 +450,12 @@ rule role_takeover_other_languages
 {
     meta:
         title = "Jailbreak role (other languages)"
-        description = "Matches phrases in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese that put a model in a role without limits."
+        description = "Matches phrases in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese that put a model in an unrestricted role."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.65"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0054"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
         false_alarms = "Role-play texts and articles about jailbreaks."
     strings:
@@ -473,15 +473,15 @@ rule role_takeover_other_languages
 rule conceal_from_user_other_languages
 {
     meta:
-        title = "Order to keep something from the user (other languages)"
-        description = "Matches orders not to tell the user in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese."
+        title = "Instruction to hide something from the user (other languages)"
+        description = "Matches instructions not to inform the user, in German, French, Spanish, Italian, Portuguese, Russian, Chinese and Japanese."
         category = "prompt-injection"
         severity = "medium"
         confidence = "0.65"
         taxonomy = "OWASP-LLM01:2025, ATLAS:AML.T0051, CWE-1427"
-        remediation = "Read the passage in its place, and remove or quarantine the document if the phrase is addressed to a model rather than quoted."
+        remediation = "Read the passage in context. If the phrase is addressed to a model rather than quoted, remove or quarantine the document."
         references = "https://genai.owasp.org/llmrisk/llm01-prompt-injection/, https://atlas.mitre.org/techniques/AML.T0051"
-        false_alarms = "Guidelines for software texts."
+        false_alarms = "Style guides for software text."
     strings:
         $s1 = /\b(sag(e|en)?|erz(ä|Ä)hl(e|en)?|verrat(e|en)?|teile|erw(ä|Ä)hn(e|en)?|informier(e|en)?|zeig(e|en)?)\s+(sie\s+)?(dem|den|der|das|dies|es|davon|nichts|diese)\s+([a-z\x80-\xff]+\s+){0,3}(nutzer|benutzer|anwender|user)n?\s+(nichts|nicht|davon|kein)/i
         $s2 = /\bne\s+(dis|dites|mentionne|mentionnez|r(é|É)v(è|È)le|r(é|É)v(é|É)lez|informe|informez|parle|parlez)\s+(rien|pas|jamais)\s+([a-z\'`\x80-\xff]+\s+){0,3}(l[\'`])?utilisateur\b/i

@@ -4,14 +4,14 @@ rule notebook_pipe_to_shell
 {
     meta:
         title = "Notebook pipes a download into a shell"
-        description = "Matches a shell magic that pipes a downloaded script into an interpreter, so whoever holds the address runs code on the machine."
+        description = "Matches a shell magic that pipes a downloaded script into an interpreter, so whoever controls the address can run code on the machine."
         category = "malware"
         severity = "medium"
         confidence = "0.8"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-494, CWE-829"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Installers of well-known tools."
+        false_alarms = "Installers for well-known tools."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(!|%sx\s+|%system\s+|%%bash[^\x1e\n]{0,20}\n|%%sh\s{0,8}\n)\s*(curl|wget)\s+[^\x1e\n|]{1,120}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
@@ -23,15 +23,15 @@ rule notebook_pipe_to_shell
 rule notebook_pipe_to_shell_odd_host
 {
     meta:
-        title = "Notebook runs a script from an odd host"
-        description = "Matches a shell magic that runs a script from a bare address, a paste service, a tunnel or a link shortener."
+        title = "Notebook runs a script from a suspicious host"
+        description = "Matches a shell magic that runs a script from a bare IP address, a paste service, a tunnel or a link shortener."
         category = "malware"
         severity = "high"
         confidence = "0.9"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-494, CWE-829"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Labs in a private network."
+        false_alarms = "Lab environments on a private network."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(!|%sx\s+|%system\s+)\s*(curl|wget)\s+[^\x1e\n|]{0,80}https?:\/+([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|pastebin\.com|paste\.ee|rentry\.co|hastebin\.com|bit\.ly|tinyurl\.com|is\.gd|t\.ly|transfer\.sh|[\w-]+\.ngrok\.io|[\w-]+\.ngrok-free\.app|[\w-]+\.trycloudflare\.com|webhook\.site|[\w-]+\.onion|0x0\.st|termbin\.com|anonfiles\.com|cdn\.discordapp\.com|[\w-]+\.duckdns\.org)[^\x1e\n|]{0,80}\|\s{0,3}(sudo\s+(-\w+\s+)?)?((\/bin\/|\/usr\/bin\/env\s+)?(ba|z|da|k)?sh|python3?|perl|ruby|node)\b/i
@@ -48,9 +48,9 @@ rule notebook_reverse_shell
         severity = "high"
         confidence = "0.9"
         taxonomy = "CWE-506, CWE-78, ATLAS:AML.T0050"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Material on penetration tests."
+        false_alarms = "Penetration testing material."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(%%bash|%%sh|%%script|!)[^\x1e]{0,160}(\/dev\/tcp\/[^\s\x1e]{3,50}\/[0-9$]|\bnc(at)?\s+[^\n\x1e]{0,40}-e\s*\/?(bin\/)?(ba)?sh|mkfifo\s+\/tmp\/\w+\s?;)/i
@@ -62,14 +62,14 @@ rule notebook_kernel_remote_code
 {
     meta:
         title = "Notebook runs remote or encoded code in its kernel"
-        description = "Matches get_ipython calls that run fetched or decoded code."
+        description = "Matches get_ipython calls that run downloaded or decoded code."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-494, CWE-829"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Scripts made from notebooks with installers."
+        false_alarms = "Scripts exported from notebooks that contain installers."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /get_ipython\(\)\.(run_cell|ex|run_code)\([^\x1e\n]{0,60}(requests\.get|urlopen|b64decode|zlib\.decompress)/i
@@ -81,15 +81,15 @@ rule notebook_kernel_remote_code
 rule notebook_pip_odd_source
 {
     meta:
-        title = "Notebook installs a package from an odd source"
-        description = "Matches pip in a magic with an unencrypted index, a bare address, a trusted-host switch or a tunnel as source."
+        title = "Notebook installs a package from a suspicious source"
+        description = "Matches a pip magic with an unencrypted index, a bare IP address, a trusted-host option or a tunnel as its source."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-494, CWE-829"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Mirrors inside a company."
+        false_alarms = "Internal company mirrors."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(!|%)\s*(python3?\s+-m\s+)?pip3?\s+install\s+[^\x1e\n]{0,120}(--(extra-)?index-url|-i|-f|--find-links)[ =]["\']?http:\/+/i
@@ -103,12 +103,12 @@ rule notebook_run_remote_magic
 {
     meta:
         title = "Notebook loads code from an address"
-        description = "Matches the run and load magics with a web address, which take code from there at each run."
+        description = "Matches the run and load magics with a web address, which fetch code from there on every run."
         category = "malware"
         severity = "medium"
         confidence = "0.7"
         taxonomy = "OWASP-LLM03:2025, ATLAS:AML.T0010, CWE-494, CWE-829"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
         false_alarms = "Course notebooks."
         files = "^.*\\.(ipynb|rmd|qmd)$"
@@ -122,12 +122,12 @@ rule notebook_output_runs_code
 {
     meta:
         title = "Notebook output that drives the kernel"
-        description = "Matches script in a cell output that makes the browser run code in the kernel."
+        description = "Matches a script in a cell output that makes the browser run code in the kernel."
         category = "malware"
         severity = "high"
         confidence = "0.8"
         taxonomy = "CWE-79, CWE-94"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
         false_alarms = "Old widgets."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
@@ -142,14 +142,14 @@ rule notebook_reads_credentials
 {
     meta:
         title = "Notebook reads private keys"
-        description = "Matches a magic that prints or packs private keys or cloud credentials."
+        description = "Matches a magic that prints or archives private keys or cloud credentials."
         category = "malware"
         severity = "medium"
         confidence = "0.75"
         taxonomy = "CWE-522, ATLAS:AML.T0055"
-        remediation = "Do not run the notebook before someone has read the command and the code that it fetches."
+        remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Set-up cells for private repositories."
+        false_alarms = "Setup cells for private repositories."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(!|%%bash[^\x1e]{0,80}\n)\s*(cat|base64|tar|zip|cp|xxd)\s+[^\x1e\n]{0,60}(\.ssh\/id_(rsa|ed25519|ecdsa)\b([^.\x1e]|$)|\.aws\/credentials|\/etc\/shadow|\.kube\/config)/i

@@ -1,17 +1,17 @@
-// Web shells: server scripts that run what a visitor sends.
+// Web shells: server scripts that run code or commands sent by a visitor.
 
 rule php_eval_request
 {
     meta:
         title = "PHP that runs request data"
-        description = "Matches PHP that hands request data to eval, system or a like function."
+        description = "Matches PHP that passes request data to eval, system or a similar function."
         category = "malware"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Lessons on web security."
+        false_alarms = "Web security training material."
     strings:
         $s1 = /\b(eval|assert|system|passthru|shell_exec|popen|proc_open|pcntl_exec)\s?\(\s?@?(base64_decode\(|stripslashes\(|trim\(|urldecode\(|str_rot13\(|\(string\))?\s?@?\$_(GET|POST|REQUEST|COOKIE|SERVER|FILES)\b/i
         $s2 = /[^\w>:\x1e]exec\s?\(\s?@?(base64_decode\(|stripslashes\()?\s?\$_(GET|POST|REQUEST|COOKIE|SERVER|FILES)\b/i
@@ -26,14 +26,14 @@ rule php_obfuscated_eval
 {
     meta:
         title = "Obfuscated PHP"
-        description = "Matches PHP that evaluates decoded or unpacked text, the wrapping of most PHP web shells."
+        description = "Matches PHP that evaluates decoded or unpacked text, the disguise of most PHP web shells."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Licence checks of commercial PHP code."
+        false_alarms = "License checks in commercial PHP code."
     strings:
         $s1 = /\beval\s?\(\s?(\?>|"\?>"\s?\.\s?)?\s?@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|rawurldecode)\s?\(\s?@?(gzinflate|gzuncompress|gzdecode|str_rot13|strrev|base64_decode|rawurldecode|["\'\$])/i
         $s2 = /\bassert\s?\(\s?(gzinflate|str_rot13|base64_decode)\s?\(/i
@@ -50,7 +50,7 @@ rule web_shell_names
         severity = "medium"
         confidence = "0.8"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
         false_alarms = "Reports and rule sets that name the tools."
     strings:
@@ -73,14 +73,14 @@ rule jsp_exec_request
 {
     meta:
         title = "JSP that runs request data"
-        description = "Matches Java server pages that run a request parameter as a command."
+        description = "Matches Java Server Pages that run a request parameter as a command."
         category = "malware"
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Lessons on web security."
+        false_alarms = "Web security training material."
     strings:
         $s1 = /getRuntime\(\)\.exec\([^\x1e\n]{0,60}request\.getParameter\(/i
         $s2 = /new\s+ProcessBuilder\([^\x1e\n]{0,60}request\.getParameter\(/i
@@ -97,9 +97,9 @@ rule asp_exec_request
         severity = "high"
         confidence = "0.95"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Text that says \"execute request (\" by chance."
+        false_alarms = "Text that happens to contain \"execute request (\"."
     strings:
         $s1 = /\b(eval|execute|executeglobal)[ (]{1,2}request\s?(\(\s?["\'%]|\.item[\[(]|\[["\'])/i
         $s2 = /\beval\(\s?Request\.Item\[/i
@@ -113,14 +113,14 @@ rule python_web_shell
 {
     meta:
         title = "Python web handler that runs request data"
-        description = "Matches Flask, Django or like code that runs a request value as a command or code."
+        description = "Matches Flask, Django or similar code that runs a request value as a command or as code."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Lessons on web security."
+        false_alarms = "Web security training material."
     strings:
         $s1 = /\b(os\.(system|popen)|subprocess\.(run|call|Popen|check_output|getoutput))\(\s?(shlex\.split\()?request\.(args|form|values|json|data|GET|POST|query_params)/i
         $s2 = /\b(eval|exec)\(\s?(base64\.b64decode\()?request\.(args|form|values|json|data|GET|POST)/i
@@ -132,14 +132,14 @@ rule node_web_shell
 {
     meta:
         title = "Node.js handler that runs request data"
-        description = "Matches Node.js code that runs a request value as a command or code."
+        description = "Matches Node.js code that runs a request value as a command or as code."
         category = "malware"
         severity = "high"
         confidence = "0.85"
         taxonomy = "CWE-506, CWE-78, CWE-94"
-        remediation = "Remove the file, and check any server on which it was stored."
+        remediation = "Remove the file, and check every server on which it was stored."
         references = "https://cwe.mitre.org/data/definitions/506.html"
-        false_alarms = "Lessons on web security."
+        false_alarms = "Web security training material."
     strings:
         $s1 = /\b(exec|execSync|spawn|spawnSync|eval)\(\s?(req|request|ctx)\.(query|body|params|headers)\b/i
     condition:
