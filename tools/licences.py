@@ -2,9 +2,9 @@
 
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
-It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores and for the site need, at any depth,
-as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else the field License,
-else its classifiers.
+It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores and for the site
+need, at any depth, as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else
+the field License, else its classifiers.
 """
 
 from __future__ import annotations

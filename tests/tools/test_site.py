@@ -19,7 +19,7 @@ from tools.site import markdown
 from tools.site.commands import EXIT_CODES, commands, commands_page
 from tools.site.hooks import generated
 from tools.site.links import REFERENCE, TOP, page_of, rewritten, source_of, with_reference
-from tools.site.markdown import ROOT, described, table, text
+from tools.site.markdown import ROOT, described, sentence, table, text
 from tools.site.python_api import python_page
 from tools.site.rules import index_page, rules_by_engine, rules_page
 from tools.site.settings import keys, meaning_of, settings_page
@@ -81,6 +81,11 @@ def rows(page: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
+def test_a_cell_is_a_sentence() -> None:
+    given = ("", "a link", "Done.", "`a`, `b`, …", "see `a`", "one (`b`)", "one (b)")
+    assert [sentence(one) for one in given] == ["", "A link.", "Done.", "`a`, `b`, …", "See `a`.", "One (`b`).", "One (b)"]
+
+
 def test_text_is_shown_as_it_is() -> None:
     assert text("a_b <x> `c_d` [e] *f*") == r"a\_b &lt;x> `c_d` \[e\] \*f\*"
     assert table(("a", "b"), [("1|2", "3\n4")]) == "| a | b |\n| --- | --- |\n| 1\\|2 | 3 4 |\n"
@@ -90,12 +95,12 @@ def test_meanings_come_from_tables_and_lists(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "some.md").write_text(
         "# Some\n\n## One\n\n| key | type | meaning |\n| --- | --- | --- |\n| `a`, `b` | x \\| y | See [other](other.md). |\n\n"
-        "- `c`: three,\n  in two lines\n- `d` and `e` - four\n- no name: five\n\n## Two\n\n| `a` | another |\n"
+        "- `c`: three,\n  in two lines\n- `d` and `e` - four\n- no name: five\n\n| `f`, `g` | six; seven |\n\n\n## Two\n\n| `a` | another |\n"
     )
     monkeypatch.setattr(markdown, "ROOT", tmp_path)
     found = described("some.md", "One", on="reference/x.md")
     link = "See [other](../other.md)."
-    assert found == {"a": link, "b": link, "c": "three,\n  in two lines", "d": "four", "e": "four"}
+    assert found == {"a": link, "b": link, "c": "three,\n  in two lines", "d": "four", "e": "four", "f": "six", "g": "seven"}
     with pytest.raises(LookupError, match="no section 'Three'"):
         described("some.md", "Three", on="reference/x.md")
 

@@ -19,6 +19,12 @@ def text(value: str) -> str:
     return "".join(part if part.startswith("`") else re.sub(r"([\\*_\[\]])", r"\\\1", part).replace("<", "&lt;") for part in parts)
 
 
+def sentence(value: str) -> str:
+    """A cell's words with a capital and a period."""
+    capital = value[:1].upper() + value[1:]
+    return capital if not value or value.endswith((".", "…", ")")) and not value.endswith("`)") else f"{capital}."
+
+
 def code(value: object) -> str:
     """A word in code type."""
     return f"`{value}`"
@@ -39,7 +45,8 @@ def described(page: str, section: str = "", *, on: str) -> dict[str, str]:
     """Returns what a hand-written page says about each name: rows of its tables and items of its lists that begin with names in code type.
 
     `page` is a path below docs/, `section` the exact text of a heading there; `on` is the path of the site's page that shows the words, so
-    that links in them lead where they did.
+    that links in them lead where they did. Where several names share a row, and its meaning has as many parts between semicolons, each name
+    gets its part.
     """
     markdown = (ROOT / "docs" / page).read_text(encoding="utf-8")
     if section:
@@ -52,6 +59,8 @@ def described(page: str, section: str = "", *, on: str) -> dict[str, str]:
     rows = [(row[0], row[-1]) for row in cells]
     items = re.findall(r"^[-*] +(`[^`\n]+`(?:(?:, | and )`[^`\n]+`)*)(?::| [-–—]) +((?:.|\n(?! *[-*#\n]))+)", markdown, re.MULTILINE)
     for names, meaning in (*rows, *items):
-        for name in re.findall(r"`([^`]+)`", names):
-            words.setdefault(name, rewritten(meaning.strip(), PurePosixPath("docs", page), PurePosixPath(on)))
+        named, whole = re.findall(r"`([^`]+)`", names), rewritten(meaning.strip(), PurePosixPath("docs", page), PurePosixPath(on))
+        parts = whole.split("; ")
+        for name, part in zip(named, parts if len(parts) == len(named) else [whole] * len(named), strict=True):
+            words.setdefault(name, part)
     return words

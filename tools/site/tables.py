@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from tools.site.markdown import GENERATED, code, described, table
+from tools.site.markdown import GENERATED, code, described, sentence, table
 from veritensor_ray.cli.submit import _UNREAD as STRICT_ONLY
 from veritensor_ray.findings.schema import COVERAGE, GAP, LOCATION, SCHEMA_VERSION, TABLES
 from veritensor_ray.reasons import ReasonCode
@@ -23,8 +23,23 @@ ROWS = {
 }
 STRUCTS = {"location": LOCATION, "coverage": COVERAGE, "gaps": GAP}
 _SECTIONS = {"findings": "`findings`", "ledger": "`ledger`", "location": "`location`"}  # of docs/results.md
-# Columns whose meaning stands in no table of docs/results.md.
+# Columns that docs/results.md describes in prose, or together with others.
 _MEANINGS = {
+    "findings.engine": "The engine that found it.",
+    "findings.engine_fingerprint": "State of that engine: version, rules, model and settings.",
+    "findings.evidence_before": "At most 120 characters before it at `location`, masked.",
+    "findings.evidence_after": "At most 120 characters after it at `location`, masked.",
+    "findings.first_seen": "Start of the first run that saw it.",
+    "findings.last_seen": "Start of the last run that saw it.",
+    "ledger.content_id": "Identifies the content.",
+    "ledger.content_id_kind": "How `content_id` was computed: `sha256`, `etag` or `blocks`; [results](../results.md#ledger) explains them.",
+    "ledger.status": "What became of the artifact; [results](../results.md#ledger) lists the values.",
+    "ledger.reason": "Why, as a sentence.",
+    "ledger.reason_code": "The same as a [reason code](reason-codes.md).",
+    "ledger.coverage": "What each engine has seen.",
+    "ledger.gaps": "Parts that were not read or not checked, at most 100.",
+    "location.start": "Character offset of its start in the file, cell, page or part, before any normalization.",
+    "location.end": "Character offset of its end, counted in the same way.",
     "rollup.artifact": "Name within the corpus.",
     "rollup.column": "Column or key that the evidence is in. Null outside tables and structured data.",
     "rollup.rule_id": "The rule.",
@@ -55,12 +70,23 @@ _MEANINGS = {
     "gaps.reason_code": "The same as a [reason code](reason-codes.md).",
     "gaps.bound": "The [limit](../bounds.md) that caused the gap, if one did.",
 }
+# The same for reason codes.
+_CODES = {
+    "not-included": "`include` does not match it.",
+    "excluded": "`exclude` matches it.",
+    "above-max-size": "It is larger than `max_size`.",
+    "not-changed-since": "It has not changed since `since`.",
+    "sampled-out": "`sample` left it out.",
+    "advisories-missing": "`dependencies` has no advisories for it.",
+    "advisories-old": "`dependencies` has only old advisories for it.",
+    "timeout": "`inspect` only: the process that worked on it made no progress.",
+}
 
 
 def meaning_of(owner: str, column: str) -> str:
     """What a column of a table, or a field of a struct, means."""
-    said = described("results.md", _SECTIONS[owner], on=PAGE).get(column) if owner in _SECTIONS else None
-    return said or _MEANINGS.get(f"{owner}.{column}", "")
+    said = described("results.md", _SECTIONS[owner], on=PAGE) if owner in _SECTIONS else {}
+    return sentence(_MEANINGS.get(f"{owner}.{column}") or said.get(column, ""))
 
 
 def tables_page() -> str:
@@ -100,7 +126,7 @@ def codes_page() -> str:
     """The page with every reason code."""
     words = described("results.md", "Reason codes", on=CODES_PAGE)
     strict = ", ".join(code(one.value) for one in STRICT_ONLY)
-    rows = [(code(one.value), words.get(one.value, "")) for one in ReasonCode]
+    rows = [(code(one.value), sentence(_CODES.get(one.value) or words.get(one.value, ""))) for one in ReasonCode]
     return f"""# Reason codes
 
 {GENERATED} [Results](../results.md#reason-codes) explains which rows have a code.
