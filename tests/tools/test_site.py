@@ -82,8 +82,8 @@ def rows(page: str) -> list[list[str]]:
 
 
 def test_a_cell_is_a_sentence() -> None:
-    given = ("", "a link", "Done.", "`a`, `b`, …", "see `a`", "one (`b`)", "one (b)")
-    assert [sentence(one) for one in given] == ["", "A link.", "Done.", "`a`, `b`, …", "See `a`.", "One (`b`).", "One (b)"]
+    given = ("", "a link", "Done.", "`a`, `b`, …", "see `a`", "one (`b`)")
+    assert [sentence(one) for one in given] == ["", "A link.", "Done.", "`a`, `b`, …", "See `a`.", "One (`b`)."]
 
 
 def test_text_is_shown_as_it_is() -> None:

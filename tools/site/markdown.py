@@ -22,7 +22,7 @@ def text(value: str) -> str:
 def sentence(value: str) -> str:
     """A cell's words with a capital and a period."""
     capital = value[:1].upper() + value[1:]
-    return capital if not value or value.endswith((".", "…", ")")) and not value.endswith("`)") else f"{capital}."
+    return f"{capital}." if value and not value.endswith((".", "…")) else capital
 
 
 def code(value: object) -> str:
