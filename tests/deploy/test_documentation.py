@@ -1,4 +1,4 @@
-"""The image of the head holds the documentation: its build sees all that the site is made of, and nothing of that stays besides the site."""
+"""The head's image contains the documentation: its build sees every source of the site, and only the site is kept."""
 
 from __future__ import annotations
 

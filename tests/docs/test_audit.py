@@ -1,4 +1,4 @@
-"""The blocks of docs/audit.md run here as they stand, one after the other."""
+"""The blocks of docs/audit.md run here unchanged, one after the other."""
 
 from __future__ import annotations
 

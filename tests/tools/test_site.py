@@ -1,4 +1,4 @@
-"""Pages of the site that are generated hold all that the code has; links of hand-written pages lead somewhere; nothing comes from outside."""
+"""Generated pages are complete, links of hand-written pages lead to pages, and the site loads nothing from elsewhere."""
 
 from __future__ import annotations
 

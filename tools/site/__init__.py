@@ -1,1 +1,1 @@
-"""Builds the documentation site: pages generated from code, and the pages at the top of the repository, beside those in docs/."""
+"""The parts of the documentation site that are not in docs/: pages generated from code, and the pages at the top of the repository."""

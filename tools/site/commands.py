@@ -45,7 +45,7 @@ def commands_page() -> str:
 
 {GENERATED} `veritensor-ray COMMAND --help` prints the same.
 
-An option for which no default is given takes the value from the [configuration](../configuration.md), if it has a key there, or is not set.
+If no default is shown, the option takes its value from the [configuration](../configuration.md), or is not set if it has no key there.
 
 ## Exit codes
 

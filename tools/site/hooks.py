@@ -1,4 +1,4 @@
-"""What mkdocs calls: adds the generated pages and those from the top of the repository, and rewrites links."""
+"""Hooks for mkdocs. They add the generated pages and those from the top of the repository, and rewrite links."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def generated() -> dict[str, Callable[[], str]]:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The changelog is in the navigation if there is one."""
+    """Add the changelog to the navigation if there is one."""
     if (ROOT / "CHANGELOG.md").exists():
         project: list[Any] = next(entry["Project"] for entry in config.nav or [] if "Project" in entry)
         project.append({"Changelog": TOP["CHANGELOG.md"]})
@@ -42,7 +42,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are not in docs/."""
+    """Add the pages that are not in docs/."""
     for page, write in generated().items():
         files.append(File.generated(config, page, content=write()))
     for source, page in TOP.items():
@@ -52,7 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links of hand-written pages are written for the repository. A page that has a tab of its own needs no list of pages beside it."""
+    """Rewrite the links of hand-written pages, which are meant for the repository. A page with its own tab has no list of pages beside it."""
     where = page.file.src_uri
     if page.parent is None:
         page.meta.setdefault("hide", ["navigation"])

@@ -1,6 +1,6 @@
-"""Links between pages, as they are written for the repository, turned into links between pages of the site.
+"""Turn links that are written for the repository into links between pages of the site.
 
-A link to a file that is not a page becomes the path of that file: the repository has no public address.
+A link to a file that is not a page becomes the path of that file, because the repository has no public address.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from tools.site.markdown import GENERATED
 from veritensor_ray.engines import base
 
 PAGE = "reference/python.md"
-# What engines' tests use of `veritensor_ray.testing`; its checks are methods of the contract.
+# The names of `veritensor_ray.testing` that tests of engines use.
 TESTING = ("EngineContract", "SampleFile", "text_batch")
 
 

@@ -19,7 +19,7 @@ PAGE = "reference/configuration.md"
 _PREFIX = "PREFIX"  # what users put in place of it: the beginning of a URI
 # Flags that are not named after their key.
 _FLAGS = {"notify.url": "--notify", "sources": "the arguments"}
-# Keys whose meaning stands nowhere else.
+# Keys that neither the code nor the page about the configuration describes.
 _MEANINGS = {
     "pii.min_confidence": "Findings with a lower confidence are not reported.",
     "pii.custom.name": "Name of the identifier. It is reported as `pii.custom-NAME`.",
@@ -78,7 +78,7 @@ def settings_page() -> str:
 
 {GENERATED} [Configuration](../configuration.md) explains where settings come from and how they work together.
 
-Under each key stand its environment variable and, if there is one, the flag of `veritensor-ray submit` that sets it.
+Below each key is the environment variable that sets it, and the flag of `veritensor-ray submit` if there is one.
 
 {joined}"""
 
