@@ -8,17 +8,19 @@ QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom audit-lock docs lint faults faults-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(VENV)/.base: pyproject.toml
+	@echo "Installing veritensor-ray and its dependencies into $(VENV): about 150 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.dev: pyproject.toml
+	@echo "Installing veritensor-ray with its development tools into $(VENV): about 250 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.base
@@ -44,12 +46,12 @@ coverage: $(VENV)/.dev ## Measure the branch coverage of the quick tests and fai
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" --cov --cov-report= $(QUICK)
 	$(BIN)/python -m coverage report
 
-lint: $(VENV)/.dev ## Check format, lint, types, import contracts and licences.
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m tools.licences
+lint: $(VENV)/.dev ## Check format, lint, types, import contracts, spelling, wording and licences; report all that failed.
+	bash scripts/lint $(BIN)
+
+format: $(VENV)/.dev ## Format the code and fix what can be fixed automatically.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev ## Build the documentation site in build/site. Open index.html; it needs no server.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
@@ -90,6 +92,18 @@ sbom: wheel ## Write bills of materials for the wheel with each lock to dist/.
 	set -e; for lock in head worker-cpu worker-gpu; do \
 		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m tools.sbom --lock requirements/$$lock.txt \
 			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
+
+# What has to pass before anything is built for a release.
+RELEASE_CHECKS ?= lint test clock coverage faults-ci sweeps-ci wheel-check
+release: $(VENV)/.dev ## Check everything, then build and sign a release in dist/; SIGN_KEY=FILE is an ed25519 key (veritensor-ray keys new).
+	@test -r "$(SIGN_KEY)" || { echo "release: give the signing key: make release SIGN_KEY=FILE" >&2; exit 2; }
+	$(BIN)/python -m tools.release
+	$(MAKE) $(RELEASE_CHECKS)
+	rm -rf dist
+	$(MAKE) sbom
+	bash deploy/sign_transfer.sh dist "$(SIGN_KEY)"
+	@echo "dist/ is signed. What remains is to tag the commit and build the container images (deploy/build_images.sh):"
+	@$(BIN)/python -m tools.release --names
 
 audit-lock: $(VENV)/.dev ## Check the locks against advisories; ADVISORIES=all.zip, as OSV publishes it for PyPI.
 	$(BIN)/python -m tools.audit_lock "$(ADVISORIES)"

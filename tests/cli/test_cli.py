@@ -533,3 +533,8 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
         assert run.wait() == 143, said
     assert said.splitlines()[-1] == "veritensor-ray: terminated; the same command resumes where this one stopped"
     assert "***" not in said, "Ray's handler in C++ prints a trace and aborts"
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"veritensor-ray \d+\.\d+\.\d+\n", capsys.readouterr().out)

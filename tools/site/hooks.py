@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -33,21 +32,12 @@ def generated() -> dict[str, Callable[[], str]]:
     return pages | {f"reference/rules/{engine}.md": partial(rules_page, engine) for engine in rules_by_engine()}
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the changelog to the navigation if there is one."""
-    if (ROOT / "CHANGELOG.md").exists():
-        project: list[Any] = next(entry["Project"] for entry in config.nav or [] if "Project" in entry)
-        project.append({"Changelog": TOP["CHANGELOG.md"]})
-    return config
-
-
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in docs/."""
     for page, write in generated().items():
         files.append(File.generated(config, page, content=write()))
     for source, page in TOP.items():
-        if (ROOT / source).exists():
-            files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     return files
 
 

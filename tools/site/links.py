@@ -10,7 +10,7 @@ import re
 from collections.abc import Container
 from pathlib import PurePosixPath
 
-# Pages from the top of the repository, and where the site has them. A file that does not exist has no page.
+# Pages from the top of the repository, and where the site has them.
 TOP = {
     "README.md": "project/overview.md",
     "CONTRIBUTING.md": "project/contributing.md",

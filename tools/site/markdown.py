@@ -59,7 +59,8 @@ def described(page: str, section: str = "", *, on: str) -> dict[str, str]:
     rows = [(row[0], row[-1]) for row in cells]
     items = re.findall(r"^[-*] +(`[^`\n]+`(?:(?:, | and )`[^`\n]+`)*)(?::| [-–—]) +((?:.|\n(?! *[-*#\n]))+)", markdown, re.MULTILINE)
     for names, meaning in (*rows, *items):
-        named, whole = re.findall(r"`([^`]+)`", names), rewritten(meaning.strip(), PurePosixPath("docs", page), PurePosixPath(on))
+        elsewhere = meaning.strip().replace("see below", f"see [{page.removesuffix('.md')}]({PurePosixPath(page).name})")
+        named, whole = re.findall(r"`([^`]+)`", names), rewritten(elsewhere, PurePosixPath("docs", page), PurePosixPath(on))
         parts = whole.split("; ")
         for name, part in zip(named, parts if len(parts) == len(named) else [whole] * len(named), strict=True):
             words.setdefault(name, part)

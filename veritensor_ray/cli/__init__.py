@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,6 +21,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import veritensor_ray
+
+        typer.echo(f"veritensor-ray {veritensor_ray.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Takes the options that come before a command."""
+
+
 app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
@@ -62,11 +80,18 @@ def _run() -> None:
     except Exception as error:  # noqa: BLE001  # 1 would mean findings
         usage = getattr(error, "format_message", None)  # recognizes click's usage errors without importing click
         if usage is not None:
-            _fail(usage(), 2)
+            _usage(usage())
         _fail(f"{traceback.format_exc()}this is a bug, or a store gave an unexpected answer; the lines above show where", 4)
 
 
-def _fail(message: str, code: int) -> None:
+def _usage(message: str) -> NoReturn:
+    if message.startswith("Usage:"):  # the help of a group without a command
+        sys.stderr.write(f"{message}\n")
+        sys.exit(2)
+    _fail(message, 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     from veritensor_ray.findings.redact import visible
     from veritensor_ray.secret_kinds.uris import without_credentials
 
