@@ -100,7 +100,15 @@ def test_meanings_come_from_tables_and_lists(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(markdown, "ROOT", tmp_path)
     found = described("some.md", "One", on="reference/x.md")
     link = "See [other](../other.md)."
-    assert found == {"a": link, "b": link, "c": "three,\n  in two lines", "d": "four", "e": "four", "f": "six", "g": "seven, see [some](../some.md)"}
+    assert found == {
+        "a": link,
+        "b": link,
+        "c": "three,\n  in two lines",
+        "d": "four",
+        "e": "four",
+        "f": "six",
+        "g": "seven, see [some](../some.md)",
+    }
     with pytest.raises(LookupError, match="no section 'Three'"):
         described("some.md", "Three", on="reference/x.md")
 
