@@ -19,8 +19,6 @@ TOP = {
 }
 # Pages that a hand-written page leads to when it is part of the site; in the repository they do not exist.
 REFERENCE = {
-    "index.md": (("command line", "reference/commands.md"), ("keys", "reference/configuration.md"), ("rules", "reference/rules/index.md")),
-    "audit.md": (("command line", "reference/commands.md"), ("rules", "reference/rules/index.md")),
     "configuration.md": (("all keys, with flags and variables", "reference/configuration.md"),),
     "results.md": (("all columns", "reference/tables.md"), ("reason codes", "reference/reason-codes.md")),
     "notebook.md": (("Python API", "reference/python.md"),),
