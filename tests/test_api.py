@@ -120,7 +120,7 @@ NO_FILE = {
     ("what", "says"), [*NO_FILE.values(), ([ATTACK], "one by one"), ((ATTACK,), "one by one")], ids=[*NO_FILE, "list", "tuple"]
 )
 def test_inspect_refuses_what_it_cannot_read(what: Any, says: str) -> None:
-    with pytest.raises(UsageError, match=f"what is inspected is a path.*{says}"):
+    with pytest.raises(UsageError, match=f"the input to inspect must be a path.*{says}"):
         vr.inspect(what, engines=["signatures"])
 
 

@@ -310,7 +310,7 @@ def test_no_table_of_a_night_can_be_touched(
         shutil.copy(night / "part-00000.parquet", night / "deep/x.parquet")
     assert call(monkeypatch, *signed) == 4
     name = "deep/x.parquet" if fault == "extra" else "part-00000.parquet"
-    assert f"{folder}/{name} is {fault}" in capsys.readouterr().err
+    assert f"{folder}/{name} {'has' if fault == 'changed' else 'is'} {fault}" in capsys.readouterr().err
 
 
 def test_an_audit_gets_no_tables_of_sweeps(
