@@ -16,8 +16,16 @@ TABLES = [
     ("airgap.md", "## What goes wrong", 0, 15),
     ("operations.md", "## How the ledger records bad input", 2, 25),
     ("offline.md", "## If a model is missing", 1, 15),
+    ("engines/pii.md", "## E-mail addresses", 0, 5),
+    ("engines/pii.md", "## Whose diagnosis", 0, 8),
 ]
-OF_OTHERS = {"Signature Verification Failure", "did NOT match", "No such image", "ErrImageNeverPull", r"\xe9"}  # not messages of this program
+OF_OTHERS = {
+    "Signature Verification Failure",
+    "did NOT match",
+    "No such image",
+    "ErrImageNeverPull",
+    r"\xe9",
+}  # not messages of this program
 
 
 @cache
@@ -44,7 +52,7 @@ def parts(text: str, heading: str, column: int) -> set[str]:
     return {part.strip(" ,:;()") for message in messages for part in message.split("…")} - {""}
 
 
-@pytest.mark.parametrize(("page", "heading", "column", "least"), TABLES, ids=[row[0] for row in TABLES])
+@pytest.mark.parametrize(("page", "heading", "column", "least"), TABLES, ids=[f"{row[0]} {row[1][3:]}" for row in TABLES])
 def test_messages_in_tables_are_those_of_the_program(page: str, heading: str, column: int, least: int) -> None:
     found = parts((ROOT / "docs" / page).read_text(), heading, column)
     assert len(found) >= least

@@ -39,3 +39,10 @@ def test_the_table_of_signatures_is_up_to_date() -> None:
     rules = [f"| `{rule.id}` | {rule.severity} | {rule.category} | {rule.title} |" for rule in engine.rules()]
     assert re.findall(r"^\| `signatures\..*$", page, re.MULTILINE) == rules, "renew it with the command above it"
     assert f"{len(rules)} rules" in README
+
+
+def test_the_table_of_structure_has_the_titles_of_today() -> None:
+    [engine] = create(Settings(), ["structure"])
+    page = (ROOT / "docs" / "engines" / "structure.md").read_text()
+    rules = {f"| `{rule.id}` | {rule.severity} | {rule.title} |" for rule in engine.rules()}
+    assert set(re.findall(r"^\| `structure\..*$", page, re.MULTILINE)) == rules

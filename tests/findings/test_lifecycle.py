@@ -64,8 +64,8 @@ class Case:
             (after,) = [row for row in last if row["artifact"] == self.anew and row["finding_id"] not in old]
         else:
             (after,) = [row for row in last if row["finding_id"] == before["finding_id"]]
-        same = ["another", "same"]
-        seen = {day(1): "stays", day(self.nights.number): "tonight"}
+        same = ["different", "same"]
+        seen = {day(1): "kept", day(self.nights.number): "this sweep"}
         ids = (same[after[name] == before[name]] for name in ("finding_id", "content_fingerprint"))
         return (*ids, after["state"], seen[after["first_seen"]])
 
@@ -251,35 +251,35 @@ def swapped(case: Case) -> None:
 
 CASES: dict[str, Callable[[Case], None]] = {
     "nothing": simple(EVIL, EVIL),
-    "lines are added above it": simple(EVIL, f"One.\nTwo.\n{EVIL}"),
-    "the text around it is edited": simple(f"Words. {EVIL}Words.", f"Others. {EVIL}Words and more words."),
-    "what was found is itself edited": simple(EVIL, OTHER),
-    "what was found is itself edited: what stands there now": simple(EVIL, OTHER, "a.txt"),
-    "it is removed from the file": simple(f"Words. {EVIL}", "Words."),
-    "the first of two equal ones is removed": simple(f"{EVIL}\nWords.\n{EVIL}", f"Words.\n{EVIL}"),
-    "it is repeated in the file": simple(EVIL, f"{EVIL}\nWords.\n{EVIL}"),
+    "lines are added above the evidence": simple(EVIL, f"One.\nTwo.\n{EVIL}"),
+    "the text around the evidence is edited": simple(f"Words. {EVIL}Words.", f"Others. {EVIL}Words and more words."),
+    "the evidence itself is edited": simple(EVIL, OTHER),
+    "the evidence itself is edited: its replacement": simple(EVIL, OTHER, "a.txt"),
+    "the evidence is removed from the file": simple(f"Words. {EVIL}", "Words."),
+    "the first of two equal occurrences is removed": simple(f"{EVIL}\nWords.\n{EVIL}", f"Words.\n{EVIL}"),
+    "the evidence is repeated in the file": simple(EVIL, f"{EVIL}\nWords.\n{EVIL}"),
     "the file is moved or renamed": moved,
-    "the file is moved to another folder, and edited": moved_and_edited("new__a_txt"),
-    "the file is renamed, and edited": moved_and_edited("b_txt"),
-    "two files with equal content are moved at once": two_moved,
+    "the file is moved to a different folder and edited": moved_and_edited("new__a_txt"),
+    "the file is renamed and edited": moved_and_edited("b_txt"),
+    "two files with equal content are moved at the same time": two_moved,
     "two files swap their content": swapped,
-    "the file is copied: the copy": copied,
-    "the passage goes to another file": passage_moved,
-    "the member of an archive is renamed": member_renamed(""),
-    "the member of an archive is renamed: under its new name": member_renamed("a.zip"),
+    "the file is copied: the finding in the copy": copied,
+    "the passage is moved to a different file": passage_moved,
+    "a member of an archive is renamed": member_renamed(""),
+    "a member of an archive is renamed: the finding under the new name": member_renamed("a.zip"),
     "the file is deleted": deleted,
-    "the file is deleted and comes back within a year": restored("a_txt"),
-    "the file is deleted, and comes back elsewhere": restored("b_txt"),
+    "the file is deleted and restored within a year": restored("a_txt"),
+    "the file is deleted and restored under a different name": restored("b_txt"),
     "the file cannot be read": unreadable,
-    "the file is damaged, and a part of it is not read": cut_short,
+    "the file is damaged, and part of it is not read": cut_short,
     "the file is left out (exclude, sample, max_size, since)": excluded,
-    "the file is left out, and the night after it is not": unread_and_back,
-    "the file is left out, and then deleted": deleted_while_unverified,
-    "the file becomes a link": link,
+    "the file is left out, and the next sweep reads it again": unread_and_back,
+    "the file is left out and then deleted": deleted_while_unverified,
+    "the file is replaced by a link": link,
     "the folder cannot be listed": not_listed,
-    "the folder cannot be listed, and the night after it can": not_listed_and_back,
+    "the folder cannot be listed, and the next sweep can list it again": not_listed_and_back,
     "the engine is not selected": not_selected,
-    "the rule changes and does not find it any more": other_rules("another", "low"),
+    "the rule changes and no longer matches the evidence": other_rules("another", "low"),
     "the severity of the rule changes": other_rules("codeword", "high"),
 }
 

@@ -96,7 +96,7 @@ def test_a_night_by_its_id(store: OutputStore) -> None:
 @pytest.mark.parametrize("odd", ["", ".", "..", "nothing", "../..", "latest.json", f"{name(1)}/findings", f"../sweeps/{name(1)}"])
 def test_a_night_that_is_not_there(store: OutputStore, odd: str) -> None:
     published(store, 1)
-    with pytest.raises(UsageError, match=f"has no complete sweep .*there are: {name(1)}"):
+    with pytest.raises(UsageError, match=f"has no complete sweep .*Complete sweeps: {name(1)}"):
         night(store, odd)
 
 

@@ -84,7 +84,7 @@ def verify(
     from veritensor_ray.bundle.active import bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
     from veritensor_ray.bundle.verify import contents, listed
-    from veritensor_ray.cli.render import size
+    from veritensor_ray.cli.render import counted, size
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import BundleError
     from veritensor_ray.signing import trust_list
@@ -109,7 +109,7 @@ def verify(
     total = found.manifest.size
     _warn(warnings)
     sys.stdout.write(
-        f"bundle {found.id} is intact: {len(found.manifest.files):,} files, {size(total)} at {size(total / seconds)}/s\n"
+        f"bundle {found.id} is intact: {counted(len(found.manifest.files), 'file')}, {size(total)} at {size(total / seconds)}/s\n"
         f"signed by {_signers((key.id, key.name) for key in found.keys)}\n"
     )
 

@@ -36,7 +36,7 @@ def calibrate(
 ) -> None:
     """Set the thresholds of the injection engine.
 
-    They are derived from clean documents of your own, of which all text is scored. The thresholds meet both rates for each kind of document
+    They are derived from clean documents of your own, whose whole text is scored. The thresholds meet both rates for each kind of document
     separately, and are stored beside the model.
     """
     from veritensor_ray.bundle.active import activate

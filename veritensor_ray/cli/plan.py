@@ -54,7 +54,7 @@ def plan(
 
 
 def _show(found: Any, settings: Any) -> None:
-    from veritensor_ray.cli.render import console, duration, size, table
+    from veritensor_ray.cli.render import console, counted, duration, size, table
     from veritensor_ray.engines.registry import create, needing_models
     from veritensor_ray.jobs.resources import fit_here
 
@@ -64,7 +64,7 @@ def _show(found: Any, settings: Any) -> None:
         seconds = found.seconds.get(name)
         seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
         rows.append((name, f"{kind.artifacts:,}", size(kind.bytes), "?" if seconds is None else duration(seconds), seen))
-    out.print("Files by type, judged by their names; `sampled` shows what a few of them really were", style="bold")
+    out.print("Files by type, judged by their names. `sampled` shows the result of reading a few of them", style="bold")
     out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
     if found.left_out:
         out.print("\nLeft out", style="bold")
@@ -73,12 +73,12 @@ def _show(found: Any, settings: Any) -> None:
         )
     files, total = sum(k.artifacts for k in found.kinds.values()), sum(k.bytes for k in found.kinds.values())
     out.print(
-        f"\n{files:,} files, {size(total)}, {found.shards:,} shards · engines {', '.join(found.engines)} · profile {settings.profile}"
+        f"\n{counted(files, 'file')}, {size(total)}, {counted(found.shards, 'shard')} · engines {', '.join(found.engines)} · profile {settings.profile}"
     )
     known = [seconds for seconds in found.seconds.values() if seconds is not None]
     if known:
         unknown = len(found.seconds) - len(known)
-        more = f"; {unknown} types were not measured" if unknown else ""
+        more = f"; {counted(unknown, 'type')} not measured" if unknown else ""
         slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
         elapsed = duration(found.elapsed(slots.cpus, slots.actors))
         out.print(f"About {duration(sum(known))} of CPU time, {elapsed} on {slots.cpus} CPUs here{more}")

@@ -60,6 +60,11 @@ def size(count: float) -> str:
     raise AssertionError(unit)
 
 
+def counted(count: int, noun: str) -> str:
+    """Returns a number with its noun, such as "1 file" or "2,000 files"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Returns a number of seconds as people write it."""
     if seconds < 90:
@@ -92,7 +97,8 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
     out.print(
-        f"\n{totals.get('artifacts', 0):,} artifacts, {size(totals.get('bytes_scanned', 0))} scanned, {totals.get('segments', 0):,} segments of text"
+        f"\n{counted(totals.get('artifacts', 0), 'artifact')}, {size(totals.get('bytes_scanned', 0))} scanned, "
+        f"{counted(totals.get('segments', 0), 'segment')} of text"
     )
     where = f"sweeps/{run['scan_id']}/" if run.get("job") == "sweep" else "run.json"
     out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, {where})")

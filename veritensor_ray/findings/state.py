@@ -70,7 +70,7 @@ def night(state: OutputStore, sweep: str) -> Night:
     data = folder.read("run.json") if last is not None and sweep <= last and "/" not in sweep else None
     if data is None:
         there = ", ".join(one.id for one in nights(state)) or "none"
-        raise UsageError(f"{state.uri} has no complete sweep {sweep!r}; there are: {there}")
+        raise UsageError(f"{state.uri} has no complete sweep {sweep!r}. Complete sweeps: {there}")
     return Night(sweep, folder, json.loads(data))
 
 
