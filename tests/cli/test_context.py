@@ -343,7 +343,7 @@ def _piped(path: Path) -> None:
     [
         ("changed.txt", lambda path: path.write_text("other"), "different size and modification time"),
         ("same-size.txt", _rewritten, "its content differs"),
-        ("gone.txt", Path.unlink, "is gone"),
+        ("gone.txt", Path.unlink, "no longer exists"),
         ("pipe.txt", _piped, "named pipe now"),
     ],
 )
