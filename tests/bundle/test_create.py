@@ -113,7 +113,7 @@ def without(here: Zone, *names: str) -> Sources:
             UsageError,
             "name is too long.*shorter name",
         ),
-        (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is no file"),
+        (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is not a file"),
         (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is no advisory database"),
         (lambda f: (f / "advisories.sqlite").unlink(), VeritensorError, "advisories.sqlite"),
         (lambda f: (f / "pypi.txt").write_text("# none\n"), UsageError, "pypi.txt contains no names"),
@@ -144,7 +144,7 @@ def test_sources_that_are_none(here: Zone, sources: Callable[[Zone], Sources], m
 
 
 def test_no_key_no_bundle(here: Zone) -> None:
-    with pytest.raises(UsageError, match="name a key with --sign-key file:PATH"):
+    with pytest.raises(UsageError, match="Name a key with --sign-key file:PATH"):
         create(here.folder / "new.tar", here.sources(), [])
 
 
