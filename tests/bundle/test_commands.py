@@ -147,7 +147,7 @@ def test_a_flipped_bit_ends_every_command_before_anything_is_written(run: Typed)
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("create", "x.tar", "--rules", "rules"), 2, "name a key with --sign-key file:PATH"),
+        (("create", "x.tar", "--rules", "rules"), 2, "Name a key with --sign-key file:PATH"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "new"), 2, "write --sign-key file:new"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "file:none"), 2, "cannot be read"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "file:new.pub"), 2, "is no private key in PEM"),
