@@ -208,7 +208,7 @@ def refuse(part: str, status: int, code: str = "", **headers: str) -> Callable[[
         (refuse("/tree/", 429, **{"retry-after": "0"}), 5, "still limits the rate after 5 attempts"),
         (refuse("/tree/", 500), 6, "answers 500 to tiny/injection"),
         (refuse("/tree/", 200), 6, "that is not a hub's"),
-        (lambda hub: hub.cuts.update({"model.safetensors": [0.5] + [0.0] * 9}), 6, "is half-finished. Run the same command again"),
+        (lambda hub: hub.cuts.update({"model.safetensors": [0.5] + [0.0] * 9}), 6, "is only partly downloaded. Run the same command again"),
         (lambda hub: hub.changed.update({"config.json": b"{}"}), 8, "tiny/injection config.json differs from the file at the hub"),
         (lambda hub: hub.changed.update({"model.safetensors": b"x" * 143_368}), 8, "model.safetensors differs from the file at the hub"),
     ],
@@ -368,12 +368,12 @@ def larger_tokenizer(home: Path) -> None:
         ("injection", other_tokenizer, "injection/tokenizer.json belongs to another model: it does not know the words"),
         ("injection", larger_tokenizer, "injection/tokenizer.json belongs to another model: it has"),
         ("pii", spoil, "pii/model.safetensors holds NaN or infinity in "),
-        ("pii", shorten("pii/model.safetensors", "rnn.lstm.bias_hh_l0"), "pii/model.safetensors lacks 1 weights, rnn.lstm.bias_hh_l0"),
+        ("pii", shorten("pii/model.safetensors", "rnn.lstm.bias_hh_l0"), "pii/model.safetensors lacks 1 weights, including rnn.lstm.bias_hh_l0"),
         ("pii", lambda home: (home / "pii/gliner_config.json").unlink(), "pii does not load: FileNotFoundError"),
         (
             "ocr",
             shorten("ocr/english_g2.safetensors", "Prediction.bias"),
-            "does not fit EasyOCR's network: 1 weights differ, Prediction.bias",
+            "does not fit EasyOCR's network: 1 weights differ, including Prediction.bias",
         ),
     ],
 )
