@@ -33,7 +33,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> vr.Audit
 @pytest.mark.ray
 def test_tables_and_queries(audit: vr.Audit) -> None:
     assert audit.ledger.num_rows == 3
-    with pytest.raises(UsageError, match="there are findings, ledger, rollup"):
+    with pytest.raises(UsageError, match="choose from findings, ledger, rollup"):
         audit.to_pandas("finding")
     assert audit.findings.num_rows == audit.rollup.num_rows == 2
     assert audit.to_pandas()["severity"].tolist() == ["medium", "medium"]
@@ -120,7 +120,7 @@ NO_FILE = {
     ("what", "says"), [*NO_FILE.values(), ([ATTACK], "one by one"), ((ATTACK,), "one by one")], ids=[*NO_FILE, "list", "tuple"]
 )
 def test_inspect_refuses_what_it_cannot_read(what: Any, says: str) -> None:
-    with pytest.raises(UsageError, match=f"what is inspected is a path.*{says}"):
+    with pytest.raises(UsageError, match=f"the input to inspect must be a path.*{says}"):
         vr.inspect(what, engines=["signatures"])
 
 

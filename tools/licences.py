@@ -2,9 +2,9 @@
 
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
-It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores need, at any depth,
-as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else the field License,
-else its classifiers.
+It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores and for the site
+need, at any depth, as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else
+the field License, else its classifiers.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http")
-LOCKS = ("requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
+PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "docs")
+LOCKS = ("requirements/docs.txt", "requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
 _SPDX = get_spdx_licensing()
 
 # Permissive licences, or (MPL) licences with conditions on changed files only. LicenseRef-BSD: the package states only "BSD".

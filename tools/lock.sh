@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements/{head,worker-gpu,worker-cpu,build}.txt from pyproject.toml, with every version and hash but no registry addresses.
+# Writes requirements/{head,worker-gpu,worker-cpu,build,docs}.txt from pyproject.toml, with every version and hash but no registry addresses.
 #   tools/lock.sh [--upgrade]        without it, versions that still fit are kept
 # Packages come from the index that uv and pip are configured for (UV_DEFAULT_INDEX, PIP_INDEX_URL). A worker without a GPU needs a
 # different build of the same torch version. Either TORCH_INDEX_URL names an index that has it, and the lock is valid for every Python, or
@@ -42,3 +42,5 @@ lock worker-gpu pyproject.toml --extra s3
 lock worker-cpu pyproject.toml --extra s3 --excludes requirements/cpu.exclude
 cpu_torch
 lock build requirements/build.in
+# An image stage installs these over the head's packages to build the site, so packages that both need have one version.
+lock docs requirements/docs.in --constraints requirements/head.txt

@@ -20,8 +20,8 @@ from veritensor_ray.errors import UsageError
 from veritensor_ray.uris import real_base
 
 ENV_PREFIX = "VERITENSOR_"
-SEVERITIES = ("info", "low", "medium", "high", "critical")
 Severity = Literal["info", "low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 def _split(value: Any) -> Any:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from difflib import get_close_matches
+from typing import Literal, NamedTuple, get_args
+
+from veritensor_ray.config import SEVERITIES, Severity
+from veritensor_ray.errors import UsageError
 
 # The subject of a finding. Evidence of rules in the categories `secret` and `pii` is masked everywhere.
-CATEGORIES = (
+Category = Literal[
     "prompt-injection", "hidden-content", "exfiltration", "pii", "secret", "malware", "unsafe-deserialization", "unsafe-model",
     "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
-)  # fmt: skip
+]  # fmt: skip
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+
+
+def unknown_value(what: str, value: object, known: tuple[str, ...]) -> str:
+    """Return a sentence that says that `value` is not one of the known ones, and which of those is nearest."""
+    near = get_close_matches(str(value).lower(), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{what} {value!r} is not one of {', '.join(known)}{hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Hit(NamedTuple):
     end: int
     row: int | None = None
     score: float = 1.0
-    severity: str | None = None
+    severity: Severity | None = None
     message: str | None = None
     evidence: str | None = None
 
@@ -65,16 +77,22 @@ class Hit(NamedTuple):
 class Rule:
     """The meaning of a finding, and what to do about it. `id` is `<engine>.<name>` and never changes.
 
-    `category` is one of CATEGORIES, `severity` one of `config.SEVERITIES`.
+    `category` is one of CATEGORIES, `severity` one of `config.SEVERITIES`. Raises UsageError for any other value.
     """
 
     id: str
     title: str
     description: str
-    category: str
-    severity: str
+    category: Category
+    severity: Severity
     remediation: str
     taxonomy: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     false_alarms: str = ""
     confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise UsageError(unknown_value(f"rule {self.id}: severity", self.severity, SEVERITIES))
+        if self.category not in CATEGORIES:
+            raise UsageError(unknown_value(f"rule {self.id}: category", self.category, CATEGORIES))

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 import struct
+from importlib.metadata import PackageNotFoundError, requires
 
 from veritensor_ray.reasons import ReasonCode, access_code
 
@@ -128,6 +129,31 @@ class LimitExceeded(ReadError):
 
 class Malformed(ValueError):
     """Content violates its format; the message says how."""
+
+
+# Distributions whose modules have other names.
+_DISTRIBUTIONS = {
+    "bcj": "pybcj", "cv2": "opencv-python-headless", "msoffcrypto": "msoffcrypto-tool", "PIL": "pillow", "stdnum": "python-stdnum",
+    "yaml": "pyyaml", "yara": "yara-python",
+}  # fmt: skip
+
+
+def not_installed(error: BaseException) -> str | None:
+    """Return a sentence with the remedy if an import failed because a dependency of this package is not installed, as on a client."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    module = error.name.partition(".")[0]
+    name = _DISTRIBUTIONS.get(module, module).replace("_", "-")
+    try:
+        ours = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requires("veritensor-ray") or () if "extra ==" not in line}
+    except PackageNotFoundError:
+        return None
+    if name.lower() not in ours:
+        return None
+    return (
+        f"{name} is not installed on this machine, so it can read results and submit to a cluster, but not scan with these engines. "
+        "Install everything with `pip install veritensor-ray`, or select other engines with --engines"
+    )
 
 
 _MEMORY = re.compile(

@@ -324,7 +324,7 @@ def _save(trusted: TrustList) -> None:
     temporary = trusted.path.with_name(f".{trusted.path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
+            temporary.chmod(mode)
             json.dump({"keys": entries}, file, indent=2)
             file.write("\n")
             file.flush()

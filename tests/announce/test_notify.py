@@ -218,7 +218,7 @@ def test_a_server_that_hangs_or_drips_is_left(drips: bool, monkeypatch: pytest.M
         over.set()
         thread.join()
     assert len(notes) == 1
-    assert ("no end within 3 s" if drips else "ReadTimeout") in notes[0]
+    assert ("it did not finish within 3 s" if drips else "ReadTimeout") in notes[0]
 
 
 def test_neither_proxies_nor_credentials_of_the_environment_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def test_certificates_are_checked(tmp_path: Path) -> None:
         ({"url": "http://[::1/"}, "notify.url"),
         ({"command": "/nowhere/tell"}, "No such file"),
         ({"command": "'unbalanced"}, "No closing quotation"),
-        ({"command": " "}, "it is empty"),
+        ({"command": " "}, "the command is empty"),
     ],
 )
 def test_wrong_settings_are_a_note(given: dict[str, Any], says: str) -> None:

@@ -108,7 +108,7 @@ def test_over_the_gap(run: Typed) -> None:
     assert [run.json()[which]["bundle"] for which in ("current", "previous")] == [made["bundle"], first]
     assert {part["name"]: part["age_days"] for part in run.json()["current"]["parts"]}["rules"] in (0, 1)
     assert run("bundle", "verify") == 0
-    assert re.search(r"is whole: 12 files, .* at .*/s\nsigned by .* \(release 2026\)", run.out)
+    assert re.search(r"is intact: 12 files, .* at .*/s\nsigned by .* \(release 2026\)", run.out)
     assert run("keys", "revoke", name[1], "--reason", "lost") == 0
     assert run("bundle", "status") == 4
     assert f"current: {made['bundle']} · refused: " in run.out
@@ -147,11 +147,11 @@ def test_a_flipped_bit_ends_every_command_before_anything_is_written(run: Typed)
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("create", "x.tar", "--rules", "rules"), 2, "name a key with --sign-key file:PATH"),
+        (("create", "x.tar", "--rules", "rules"), 2, "Name a key with --sign-key file:PATH"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "new"), 2, "write --sign-key file:new"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "file:none"), 2, "cannot be read"),
         (("create", "x.tar", "--rules", "rules", "--sign-key", "file:new.pub"), 2, "is not a private key in PEM format"),
-        (("create", "x.tar", "--names", "pypi", "--sign-key", "file:new"), 2, "--names pypi: write NAME=VALUE"),
+        (("create", "x.tar", "--names", "pypi", "--sign-key", "file:new"), 2, "--names pypi is not understood; write NAME=VALUE"),
         (("verify", "none.tar"), 2, "none.tar cannot be read"),
         (("import",), 2, "Missing argument"),
     ],

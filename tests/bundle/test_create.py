@@ -144,7 +144,7 @@ def test_sources_that_are_none(here: Zone, sources: Callable[[Zone], Sources], m
 
 
 def test_no_key_no_bundle(here: Zone) -> None:
-    with pytest.raises(UsageError, match="name a key with --sign-key file:PATH"):
+    with pytest.raises(UsageError, match="Name a key with --sign-key file:PATH"):
         create(here.folder / "new.tar", here.sources(), [])
 
 

@@ -25,7 +25,7 @@ def test_import_and_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert call(monkeypatch, "advisories", "import", str(pypi), str(npm)) == 0
     said = capsys.readouterr().out
     assert "2 advisories in " in said
-    assert "left out: 1 (no JSON)" in said
+    assert "left out: 1 (invalid JSON)" in said
     assert "left out: 1 (withdrawn)" in said
     assert call(monkeypatch, "advisories", "status", "--json") == 0
     about = json.loads(capsys.readouterr().out)
@@ -46,7 +46,7 @@ def test_the_output_is_where_it_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_is_no_archive_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "advisories", "import", str(tmp_path / "nowhere.zip")) == 2
-    assert "no zip archive of advisories" in capsys.readouterr().err
+    assert "not a ZIP archive of advisories" in capsys.readouterr().err
     assert call(monkeypatch, "advisories", "import") == 2
 
 

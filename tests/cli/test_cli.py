@@ -269,9 +269,9 @@ def test_reports_are_harmless(kind: str, audited: Path, monkeypatch: pytest.Monk
     [
         (("--engine", "it's"), 'unknown engine "it\'s"; `veritensor-ray engines` lists them'),
         (("--engine", "signature"), "did you mean signatures?"),
-        (("--rule", "nope"), "no rule is 'nope'; `veritensor-ray rules` lists them"),
+        (("--rule", "nope"), "no rule matches 'nope'; `veritensor-ray rules` lists them"),
         (("--rule", "secrets.pasword"), "did you mean secrets.password?"),
-        (("--rule", "nope.*"), "no rule is 'nope.*'"),
+        (("--rule", "nope.*"), "no rule matches 'nope.*'"),
     ],
 )
 def test_unknown_names_are_no_clean_corpus(

@@ -134,7 +134,7 @@ def test_exit_codes(before: Any, now: Any, flags: tuple[str, ...], code: int, tm
 def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for output in outputs:
         assert call(monkeypatch, "diff", output, output, "--exit-code") == 0
-        assert capsys.readouterr().out == "nothing differs (5 findings are in both)\n"
+        assert capsys.readouterr().out == "no differences (5 findings are in both)\n"
     assert call(monkeypatch, "diff", output, output, "--state", "persisting", "--limit", "2") == 0
     assert "2 more rows; --limit 0 shows all" in capsys.readouterr().out
 
@@ -145,7 +145,7 @@ def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPat
         ({"site_key_id": "k2"}, (), 2, "different site keys (k1 and k2)"),
         ({"sources": ["/evil\x1b[2J"]}, (), 0, "the sources differ: /data, then /evil\\x1b[2J"),
         ({"engines": ENGINES | {"ocr": {"fingerprint": "o"}}}, (), 0, "engine ocr ran only in the second output"),
-        ({}, ("--state", "moved,gone"), 2, "unknown state 'gone'; there are new, moved, persisting, resolved, unverified"),
+        ({}, ("--state", "moved,gone"), 2, "unknown state 'gone'; choose from new, moved, persisting, resolved, unverified"),
         ({}, ("--state", ","), 2, "unknown state ','"),
         ({}, ("--format", "xml"), 2, "unknown format 'xml'"),
         ({}, ("--severity", "worst"), 2, "unknown severity 'worst'"),

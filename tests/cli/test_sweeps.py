@@ -119,7 +119,7 @@ def test_a_sweep_that_did_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     add(state, 0.1, publishing=False)  # has tables, and is not published
     assert call(monkeypatch, "sweeps", state.uri) == 0
     out = capsys.readouterr().out
-    assert f"{later}: 1 of 3 shards are done; under way" in out
+    assert f"{later}: 1 of 3 shards are done; running or interrupted" in out
     assert f"{other}: 1 of 3 shards are done; interrupted; the next sweep starts over" in out
     assert first not in out  # it is older than what is complete
     assert [line.split()[0] for line in out.splitlines()[-1:]] == [last]
@@ -236,7 +236,7 @@ def test_findings_by_state(
     [
         (("--sweep", "nope"), 2, "has no complete sweep 'nope'"),
         (("--sweep", "../sweeps"), 2, "has no complete sweep"),
-        (("--state", "moved"), 2, "unknown state 'moved'; there are new, reopened, persisting, resolved, unverified"),
+        (("--state", "moved"), 2, "unknown state 'moved'; choose from new, reopened, persisting, resolved, unverified"),
     ],
 )
 def test_findings_of_what_is_not_there(
@@ -310,7 +310,7 @@ def test_no_table_of_a_night_can_be_touched(
         shutil.copy(night / "part-00000.parquet", night / "deep/x.parquet")
     assert call(monkeypatch, *signed) == 4
     name = "deep/x.parquet" if fault == "extra" else "part-00000.parquet"
-    assert f"{folder}/{name} is {fault}" in capsys.readouterr().err
+    assert f"{folder}/{name} {'has' if fault == 'changed' else 'is'} {fault}" in capsys.readouterr().err
 
 
 def test_an_audit_gets_no_tables_of_sweeps(

@@ -52,7 +52,7 @@ def wrong_commands(text: str) -> Iterator[str]:
                 break
             command = command.commands[words.pop(0)]
         else:
-            flags = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+            flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
             yield from (f"{name} has no {word}" for word in words if re.match(r"--?[a-z]", word) and word.split("=")[0] not in flags)
 
 

@@ -61,6 +61,8 @@ def contents(check: Checks, image: str, root: Path) -> None:
     caches = [str(path) for path in (root / "root/.cache", root / "home/veritensor/.cache") if path.exists()]
     caches += [str(path) for path in [*root.glob("var/lib/apt/lists/*_Packages*"), *root.glob("var/cache/apt/archives/*.deb")]]
     check(f"{image}: no cache of pip or apt", not caches, caches)
+    site = (root / "usr/share/doc/veritensor-ray/reference/commands.html").exists()
+    check(f"{image}: {'the documentation' if image == 'head' else 'no documentation'}", site == (image == "head"))
     torch = [path.name for path in packages.glob("*/site-packages/torch")]
     check(f"{image}: {'no torch' if image == 'head' else 'torch'}", bool(torch) != (image == "head"), torch)
     owned = [

@@ -59,7 +59,7 @@ def test_a_site_key_that_is_none_is_told(key: str, mode: int, state: str, says: 
     [
         ({"engines": ["signatures"]}, r"^\d+ CPUs?: up to \d+ extractions? at once$"),
         ({"engines": ["signatures"], "resources": {"max_cpus": 1}}, r"^1 CPU: up to 1 extraction at once$"),
-        ({"resources": {"max_cpus": 1}}, r"^1 CPU, shared by up to 1 extraction and 1 model actor, as work waits$"),
+        ({"resources": {"max_cpus": 1}}, r"^1 CPU, shared by up to 1 extraction and 1 model actor as work arrives$"),
     ],
 )
 @pytest.mark.usefixtures("local_ray")

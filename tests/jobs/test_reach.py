@@ -123,7 +123,7 @@ def test_what_cannot_be_joined(answer: bytes | None, error: type[VeritensorError
 @pytest.mark.parametrize(
     ("scheme", "answer", "error", "says"),
     [
-        ("http", NGINX, UsageError, "speaks TLS: write https://127.0.0.1:"),
+        ("http", NGINX, UsageError, "uses TLS; write https://127.0.0.1:"),
         ("https", DASHBOARD, UsageError, "does not use TLS; write http://127.0.0.1:"),
         ("http", SSH, CannotRunError, NOT_RAY),
         ("http", None, CannotRunError, "the server there sends nothing within 0.5 s; give the head's http://HOST:8265"),
@@ -136,7 +136,7 @@ def test_what_takes_no_jobs(scheme: str, answer: bytes | None, error: type[Verit
 
 def test_tls(certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(b"", certified) as port:
-        told(UsageError, f"speaks TLS: write https://127.0.0.1:{port}/ray", lambda: reach.jobs_api(f"http://127.0.0.1:{port}/ray"))
+        told(UsageError, f"uses TLS; write https://127.0.0.1:{port}/ray", lambda: reach.jobs_api(f"http://127.0.0.1:{port}/ray"))
         told(UsageError, "uses TLS; set RAY_USE_TLS=1", lambda: reach.joinable(f"127.0.0.1:{port}", None))
         reach.jobs_api(f"https://127.0.0.1:{port}")
         monkeypatch.setenv("RAY_USE_TLS", "1")
@@ -148,7 +148,7 @@ def test_tls(certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None
     ("place", "error", "says"),
     [
         ("nobody.invalid:8265", CannotRunError, "nobody.invalid cannot be looked up"),
-        ("127.0.0.1:CLOSED", CannotRunError, "(Connection refused): check host and port"),
+        ("127.0.0.1:CLOSED", CannotRunError, "(Connection refused); check host and port"),
         ("127.0.0.1:99999", UsageError, "is not an address"),
         (":6379", UsageError, "is not an address"),
     ],

@@ -80,7 +80,7 @@ def test_one_output_has_one_name(one: str, other: str, same: bool) -> None:
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "token")
-    with pytest.raises(CannotRunError, match=r"nobody answers at 127\.0\.0\.1:9 \(Connection refused\)"):
+    with pytest.raises(CannotRunError, match=r"nothing answers at 127\.0\.0\.1:9 \(Connection refused\)"):
         JobsClient(load_settings(flags={"address": "http://127.0.0.1:9", "cluster": {"token": "env:TOKEN"}}, environ={}))
 
 

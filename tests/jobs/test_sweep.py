@@ -239,7 +239,7 @@ def test_an_interrupted_sweep_goes_on_or_is_planned_anew(corpus: Corpus) -> None
         corpus.sweep(Listening(interrupt_after=0))
     (corpus.rules / "own.yar").write_text(RULE % "codeword")
     _, report = corpus.night()
-    assert any("is planned anew: engines.signatures changed since" in note for note in report.notes)
+    assert any("is planned again: engines.signatures changed since" in note for note in report.notes)
     assert [path.name for path in (corpus.state / "_work").iterdir()] == [".lease"]
 
 

@@ -35,7 +35,7 @@ from veritensor_ray.pipeline.context import load
 _NEEDS = {engine.needs.model: engine.name for engine in create(Settings(), selected(Settings())) if engine.needs.model}
 ENGINES = {role: _NEEDS[role] for role in roles() if role in _NEEDS}
 REMEDY = re.compile(
-    r"Reinstall veritensor-ray|Remove (it|the folder)|Reinstall (the|its)\b.*model|Run scripts/download_models\.py|pip install"
+    r"Reinstall veritensor-ray|Remove (it|the folder)|(Bring|Reinstall) (the|its)\b.*model|Run scripts/download_models\.py|pip install"
 )
 
 
@@ -373,7 +373,7 @@ PREFLIGHT: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "digest wrong": (lambda h, r: put(weights_of(h / r), weights_of(h / r).read_bytes()[:-1] + b"?"), r"has changed: its SHA-256"),
     "file extra": (lambda h, r: put(h / r / "more.json", "{}"), "/more.json is extra"),
     "pickle planted": (relocked(lambda f: put(f / "pytorch_model.bin", b"\x80\x04.")), "/pytorch_model.bin could run code"),
-    "auto_map": (relocked(lambda f: edited(config_of(f), auto_map={})), r"config\.json asks for custom code \(auto_map\)"),
+    "auto_map": (relocked(lambda f: edited(config_of(f), auto_map={})), r"config\.json asks to load custom code \(auto_map\)"),
     "remote code": (relocked(lambda f: edited(config_of(f), trust_remote_code=True)), r"custom code \(trust_remote_code\)"),
 }
 

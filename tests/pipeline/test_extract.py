@@ -135,7 +135,7 @@ def picture() -> bytes:
         ("cut.csv.zst", zstandard.compress(f"a,b\nx,{EVIL}\n".encode() + b"some,words\n" * 90_000)[:-9], "application/zstd", "partial", DAMAGED, True),
         ("more.txt.gz", gzip.compress(EVIL.encode(), mtime=0) + b"garbage", "application/gzip", "partial", DAMAGED, True),
         ("broken.gz", b"\x1f\x8b\x08\x00garbage", "application/gzip", "unreadable", DAMAGED, False),
-        ("bomb.txt.gz", gzip.compress(EVIL.encode() + bytes(1) + b" " * 30_000_000, mtime=0), "application/gzip", "partial", "comes to more than 10485760 bytes", True),
+        ("bomb.txt.gz", gzip.compress(EVIL.encode() + bytes(1) + b" " * 30_000_000, mtime=0), "application/gzip", "partial", "expand to more than 10485760 bytes", True),
         ("a.parquet.gz", gzip.compress(parquet(a=[EVIL]), mtime=0), "application/gzip", "scanned", None, True),
         ("a.bin", random.Random(1).randbytes(5000), "application/octet-stream", "skipped", "no reader for application/octet-stream", False),
         ("a.png", picture(), "image/png", "skipped", "ocr was not selected: text in 1 image was not read", False),

@@ -188,7 +188,7 @@ def test_a_limit_of_the_rate_is_waited_for(run: Run) -> None:
     code, said = run.injection()
     assert code == 0, said
     assert time.monotonic() - started > 1
-    assert "asks for 1 s of patience" in said
+    assert "asks to wait 1 s" in said
 
 
 def refuse(part: str, status: int, code: str = "", **headers: str) -> Callable[[Hub], object]:

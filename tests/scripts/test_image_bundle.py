@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
         ([], "", 0, ""),
         (["README.md", "trusted_keys.json"], "", 0, ""),
         ([], "0123456789abcdef", 1, "BUNDLE_ID is 0123456789abcdef and there is no bundle"),
-        (["a.tar", "trusted_keys.json"], "", 1, "there is a bundle and no BUNDLE_ID"),
+        (["a.tar", "trusted_keys.json"], "", 1, "there is a bundle but no BUNDLE_ID"),
         (["a.tar", "b.tar", "trusted_keys.json"], "0123456789abcdef", 1, "there are 2 bundles"),
         (["a b.tar"], "0123456789abcdef", 1, "there is no trusted_keys.json beside the bundle"),
     ],

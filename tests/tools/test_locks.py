@@ -36,12 +36,22 @@ def test_locks_hold_what_the_package_asks_for(lock: str) -> None:
             assert all(one.specifier.contains(version) for version in locked.get(name, {"none"})), f"{one}: run tools/lock.sh"
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "build"])
+@pytest.mark.parametrize("lock", [*LOCKS, "build", "docs"])
 def test_every_release_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / f"requirements/{lock}.txt").read_text()
     for entry in re.split(r"\n(?=\S)", text.strip()):
         assert re.fullmatch(r"[\w.-]+==[^\s;]+( ; [^\\]+)? \\\n(    --hash=sha256:[0-9a-f]{64}( \\\n)?)+", entry), entry
     assert "://" not in text
+
+
+def test_the_lock_of_the_documentation_fits_that_of_the_head() -> None:
+    """The image installs one over the other to build the site."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["docs"] == (ROOT / "requirements/docs.in").read_text().splitlines()[1:]
+    docs, head = names("docs"), names("head")
+    assert docs.keys() >= {"mkdocs-material", "mkdocstrings-python"}
+    assert "mkdocs" not in head
+    assert {name: versions for name, versions in docs.items() if name in head and versions - head[name]} == {}
 
 
 def test_a_worker_without_gpu_gets_no_build_for_one() -> None:

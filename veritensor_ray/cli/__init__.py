@@ -10,7 +10,7 @@ import typer
 
 from veritensor_ray.cli import advisories, bundle, context, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
-from veritensor_ray.errors import VeritensorError
+from veritensor_ray.errors import VeritensorError, not_installed
 from veritensor_ray.imports import Guard
 
 app = typer.Typer(
@@ -78,6 +78,8 @@ def _run() -> None:
     except MemoryError as error:
         _fail(f"the run needs more memory than is available ({error}); genuine results are small, so check where these come from", 4)
     except Exception as error:  # noqa: BLE001  # 1 would mean findings
+        if sentence := not_installed(error):
+            _fail(sentence, 4)
         usage = getattr(error, "format_message", None)  # recognizes click's usage errors without importing click
         if usage is not None:
             _usage(usage())

@@ -58,6 +58,7 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import available, create, needing_models
+    from veritensor_ray.errors import not_installed
     from veritensor_ray.models.model_store import ModelStore
 
     settings, _ = activate(load_settings(config, {"profile": profile}))
@@ -70,7 +71,7 @@ def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = F
             engine.load(store)
             state, detail = "ok", str(getattr(engine, "model_name", ""))
         except Exception as error:  # noqa: BLE001  # engines of others raise what they like
-            state, detail = "fails", str(error) or type(error).__name__
+            state, detail = "fails", not_installed(error) or str(error) or type(error).__name__
         rows.append({"engine": name, "state": state, "seconds": round(time.monotonic() - started, 1), "detail": detail})
     _show(rows, as_json, rows)
     if any(row["state"] != "ok" for row in rows):

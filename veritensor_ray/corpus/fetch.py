@@ -20,6 +20,7 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.reasons import ReasonCode, access_code
 from veritensor_ray.stores import redirects
+from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.uris import is_local
 
@@ -159,7 +160,7 @@ class OpenArtifact:
 
     def _open_local(self) -> BinaryIO:
         # non-blocking: if a named pipe has replaced the file, opening it would wait for a writer
-        descriptor = os.open(self.row.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(self.row.path, READING)
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.detection import CATEGORIES, FileInfo, Hit, Rule
+from veritensor_ray.detection import CATEGORIES, Category, FileInfo, Hit, Rule
 from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import Gap
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATEGORIES",
+    "Category",
     "Engine",
     "FileEngine",
     "FileInfo",

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.config import Settings, Severity
+from veritensor_ray.engines.base import Category, FileInfo, Hit, Needs, Rule
 from veritensor_ray.models.model_store import ModelStore
 
 
-def _rule(notice: str, title: str, description: str, category: str, severity: str, remediation: str, *taxonomy: str) -> Rule:
+def _rule(notice: str, title: str, description: str, category: Category, severity: Severity, remediation: str, *taxonomy: str) -> Rule:
     return Rule(f"structure.{notice}", title, description, category, severity, remediation, taxonomy)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import pwd
 import secrets
 import stat
 import sys
@@ -20,8 +19,14 @@ from typing import Any
 
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.state import state_of
+from veritensor_ray.stores.descriptors import NO_LINK, UNBLOCKED
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.outputs import OutputStore
+
+try:
+    import pwd
+except ImportError:  # Windows
+    pwd = None  # type: ignore[assignment]
 
 LOG = "access.jsonl"
 FOLDER = "access"
@@ -30,7 +35,7 @@ _COMMAND = 1000  # characters
 
 def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
     """Record that this user sees what `about` describes, and return where it was recorded. Raises StoreError on failure."""
-    now, uid = datetime.now(UTC), os.getuid()
+    now, uid = datetime.now(UTC), os.getuid() if pwd else None
     entry = {"time": now.isoformat(timespec="seconds"), "user": _user(uid), "uid": uid, "host": platform.node()}
     data = json.dumps(entry | dict(about) | {"command": " ".join(sys.argv)[:_COMMAND]}).encode() + b"\n"
     store = state_of(results)
@@ -45,8 +50,10 @@ def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
     return str(where)
 
 
-def _user(uid: int) -> str:
+def _user(uid: int | None) -> str:
     """Return the user's name from the system, not from the environment."""
+    if uid is None:
+        return os.getlogin()
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -55,12 +62,13 @@ def _user(uid: int) -> str:
 
 def _append(path: Path, data: bytes) -> None:
     """Append a line to a file and flush it to disk. A line that was cut off earlier remains a line by itself."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_LINK | UNBLOCKED, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("not a regular file")
         size = os.fstat(descriptor).st_size
-        data = data if not size or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n" + data
+        os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
+        data = data if not size or os.read(descriptor, 1) == b"\n" else b"\n" + data
         if os.write(descriptor, data) != len(data):
             raise OSError("the disk is full")
         os.fsync(descriptor)

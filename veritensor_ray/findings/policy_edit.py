@@ -6,7 +6,6 @@ It does not depend on findings or a terminal.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
@@ -19,6 +18,11 @@ import yaml
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.findings.policy_file import Policy, Suppression, parse, read
 from veritensor_ray.findings.redact import visible
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _KEYS = ("finding", "fingerprint", "rule", "sha256", "path", "reason", "owner", "expires", "id")
 _BY_HAND = "use block style with `- ` before each entry, or add the entry by hand"
@@ -129,7 +133,13 @@ def _line_end(text: str, at: int) -> int:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder, because two of these commands at once would lose an entry. The lock leaves no file behind."""
+    """Lock the folder, because two of these commands at once would lose an entry. The lock leaves no file behind.
+
+    Windows cannot lock a folder.
+    """
+    if fcntl is None:
+        yield
+        return
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):  # file systems without locks
@@ -150,9 +160,9 @@ def _replace(target: Path, data: bytes) -> None:
             os.fsync(file.fileno())
             if target.exists():
                 about = target.stat()
-                with contextlib.suppress(PermissionError):
+                with contextlib.suppress(PermissionError, AttributeError):  # Windows files have neither these owners nor modes
                     os.fchown(file.fileno(), about.st_uid, about.st_gid)
-                os.fchmod(file.fileno(), about.st_mode & 0o7777)
+                temporary.chmod(about.st_mode & 0o7777)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

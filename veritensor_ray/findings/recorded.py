@@ -12,10 +12,11 @@ from typing import Any
 
 from veritensor_ray import bounds
 from veritensor_ray.config import SEVERITIES
+from veritensor_ray.detection import unknown_value
 from veritensor_ray.findings.concealment import Covered
 from veritensor_ray.findings.sensitive_values import Values
 
-RANK = {name: rank for rank, name in enumerate(SEVERITIES)}
+RANK: dict[str, int] = {name: rank for rank, name in enumerate(SEVERITIES)}
 Fact = tuple[str | None, bytes]  # the file in the artifact, and the key of the evidence, which depends on the rule
 
 
@@ -56,6 +57,8 @@ class Recorded:
         """Return the line of the rollup for these."""
         found = self.tallies.get((column, rule, severity))
         if found is None:
+            if severity not in RANK:  # an engine's own; checked here because few hits are the first of their kind
+                raise ValueError(unknown_value(f"a hit of {rule}: severity", severity, SEVERITIES))
             found = self.tallies[column, rule, severity] = Tally()
         return found
 

@@ -168,7 +168,8 @@ def serve(requests: IO[bytes], answers: BinaryIO) -> None:
 
 def main(parent: int) -> None:
     """Reserve the pipes for answers, so that no library can write into one, and serve."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":  # elsewhere the process ends when its parent's pipe closes
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died in between
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process

@@ -12,7 +12,7 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.detection import Rule
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import CannotRunError, ModelError
+from veritensor_ray.errors import CannotRunError, ModelError, not_installed
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.models.model_store import ModelStore
 
@@ -77,6 +77,8 @@ def load(settings: Settings, names: tuple[str, ...]) -> Workbench:
         except ModelError:
             raise
         except Exception as error:  # third-party engines may raise anything
+            if sentence := not_installed(error):
+                raise ModelError(f"engine {engine.name}: {sentence}") from None
             what = f"{type(error).__name__}: {str(error)[:300]}"
             raise ModelError(f"engine {engine.name} cannot be loaded{_from(engine, store)}: {what}. Reinstall its model") from error
     return Workbench(tuple(engines), {rule.id: rule for engine in engines for rule in engine.rules()})

@@ -8,13 +8,18 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
-import resource
 import sys
 import time
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows, where this package runs only as a client
+    resource = None  # type: ignore[assignment]
+
 _LEAST, _MOST = 1 << 30, 4 << 30
 _SLACK = 0.01  # fraction of the watchdog's time
+_STATUS = Path("/proc/self/status")
 _SHARE = 0.75  # fraction of the memory for all workers together
 
 
@@ -46,9 +51,11 @@ def bound_memory(allowance: int | None) -> bool:
     """Let this process allocate `allowance` more bytes; further allocations raise MemoryError.
 
     Defaults to `worker_memory` of this machine. Returns False if a limit is already in force, even the user's own: a worker serves many
-    tasks, and memory left over from one must not raise the limit of the next.
+    tasks, and memory left over from one must not raise the limit of the next. Only Linux has such a limit; elsewhere it returns False.
     """
-    status = Path("/proc/self/status").read_text()
+    if resource is None or not _STATUS.exists():
+        return False
+    status = _STATUS.read_text()
     held = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY:

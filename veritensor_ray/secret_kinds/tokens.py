@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from veritensor_ray.config import Severity
 from veritensor_ray.secret_kinds import checks
 
 _B64 = "[A-Za-z0-9+/]"
@@ -31,7 +32,7 @@ class Token:
     literals: tuple[str, ...]
     source: str
     score: float = 0.9
-    severity: str | None = None
+    severity: Severity | None = None
     check: Callable[[str], bool] | None = None
     strict: bool = False
     back: int = 0
@@ -67,7 +68,7 @@ def _t(
     source: str,
     *,
     score: float = 0.9,
-    severity: str | None = None,
+    severity: Severity | None = None,
     check: Callable[[str], bool] | None = None,
     strict: bool = False,
     back: int = 0,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from veritensor_ray.errors import StoreError
 from veritensor_ray.retry import Again, persistent
+from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.uris import is_local
 
@@ -146,7 +147,7 @@ class OutputStore:
 
 def _regular(path: Path) -> BinaryIO:
     """Open a local regular file. A named pipe would wait for a writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, READING)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return open(descriptor, "rb")  # noqa: PTH123  # a descriptor, which its reader closes

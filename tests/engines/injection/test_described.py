@@ -30,7 +30,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
         ({"window_tokens": 0}, "window_tokens"),
         ({"window_tokens": "many"}, "window_tokens"),
         ({"stride_tokens": 0}, "stride_tokens"),
-        ({"stride_tokens": 31}, "leaves tokens out"),
+        ({"stride_tokens": 31}, "leaves out tokens"),
         ({"thresholds": {"medium": 0.5}}, "thresholds.high"),
         ({"thresholds": {"medium": 0, "high": 1}}, "thresholds.medium"),
         ({"thresholds": {"medium": 0.5, "high": NAN}}, "thresholds.high"),

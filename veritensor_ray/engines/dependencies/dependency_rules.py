@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.base import Rule
 from veritensor_ray.engines.dependencies.model import Dependency, Index
 from veritensor_ray.engines.dependencies.records import Group
@@ -107,7 +108,7 @@ def unencrypted(url: str) -> bool:
     return url.lower().startswith(("http:", "git:", "git+http:", "git+git:", "ftp:", "svn:"))
 
 
-def address_severity(url: str) -> str | None:
+def address_severity(url: str) -> Severity | None:
     """Return `medium` for an unencrypted address, or None for the rule's own severity."""
     return "medium" if unencrypted(url) else None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.config import SEVERITIES, Severity
 from veritensor_ray.engines.dependencies.model import NPM, PYPI, normal
 from veritensor_ray.engines.dependencies.severity import severity_of
 from veritensor_ray.engines.dependencies.versions import LONGEST, canonical, order
@@ -31,7 +31,7 @@ class Advisory:
     id: str
     aliases: tuple[str, ...]
     summary: str
-    severity: str | None
+    severity: Severity | None
     ecosystem: str
     versions: frozenset[str]
     ranges: tuple[Range, ...]
@@ -193,7 +193,7 @@ class Group:
         return any(member.malicious for member in self.members)
 
     @property
-    def severity(self) -> str:
+    def severity(self) -> Severity:
         """The highest severity of the records, or `medium` if none has one, as is the case for most PYSEC records."""
         words = [member.severity for member in self.members if member.severity]
         return max(words, key=SEVERITIES.index) if words else "medium"

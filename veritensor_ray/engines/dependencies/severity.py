@@ -6,7 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-_WORDS = {"low": "low", "moderate": "medium", "medium": "medium", "important": "high", "high": "high", "critical": "critical"}
+from veritensor_ray.config import Severity
+
+_WORDS: dict[str, Severity] = {
+    "low": "low",
+    "moderate": "medium",
+    "medium": "medium",
+    "important": "high",
+    "high": "high",
+    "critical": "critical",
+}
 _WEIGHTS = {
     "AV": {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2},
     "AC": {"L": 0.77, "H": 0.44},
@@ -47,15 +56,16 @@ def _rounded_up(score: float) -> float:
     return scaled / 100_000 if scaled % 10_000 == 0 else (math.floor(scaled / 10_000) + 1) / 10
 
 
-def rating(score: float) -> str:
+def rating(score: float) -> Severity:
     """Return the severity for a base score (section 5 of the specification); `info` for a score of zero."""
-    for word, least in (("critical", 9.0), ("high", 7.0), ("medium", 4.0), ("low", 0.1)):
+    steps: tuple[tuple[Severity, float], ...] = (("critical", 9.0), ("high", 7.0), ("medium", 4.0), ("low", 0.1))
+    for word, least in steps:
         if score >= least:
             return word
     return "info"
 
 
-def severity_of(record: Mapping[str, Any], affected: Mapping[str, Any]) -> str | None:
+def severity_of(record: Mapping[str, Any], affected: Mapping[str, Any]) -> Severity | None:
     """Return the record's own rating, which its editors may have set in spite of the score, else that of its CVSS vectors, else None."""
     for holder in (record, affected):
         for key in ("database_specific", "ecosystem_specific"):

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.dependencies.model import NPM, PYPI
 
 _EDITED = 5  # characters; shorter names are naturally one typo away from each other
@@ -34,7 +35,7 @@ class Squat:
 
     target: str
     how: str
-    severity: str
+    severity: Severity
     exists: bool = False
 
 

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Settings, Severity
 from veritensor_ray.engines.automaton import Automaton
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.base import Category, FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.indicators.feeds import NOTHING, Indicators, host_and_path, load_lists, refanged
 from veritensor_ray.engines.indicators.parts import automaton_of
 from veritensor_ray.engines.joined import JoinedBytes
@@ -23,7 +23,7 @@ CHUNK = 8 << 20
 _LONGEST = 2048  # most characters of a URL that are examined
 
 
-def _rule(name: str, title: str, severity: str, category: str = "malware") -> Rule:
+def _rule(name: str, title: str, severity: Severity, category: Category = "malware") -> Rule:
     return Rule(
         f"indicators.{name}",
         title,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Settings, Severity
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.injection.calibration import Thresholds, odds
 from veritensor_ray.engines.injection.described import Described, described
@@ -154,7 +154,7 @@ class Injection(WithModel):
 
     def _hit(self, scorer: Scorer, texts: pa.RecordBatch, thresholds: Thresholds, score: float, window: TokenWindow) -> Hit:
         start, end = scorer.place(texts.column("text")[window.row].as_py()[window.start : window.end], thresholds.medium)
-        severity = "high" if score >= thresholds.high else "medium"
+        severity: Severity = "high" if score >= thresholds.high else "medium"
         return Hit(RULE.id, window.start + start, window.start + end, window.row, _probability(score), severity)
 
 

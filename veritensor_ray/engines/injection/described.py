@@ -42,7 +42,7 @@ class Described(_Strict):
     @model_validator(mode="after")
     def _fit_together(self) -> Described:
         if self.stride_tokens > self.window_tokens - 2:
-            raise ValueError("stride_tokens leaves a gap between windows")
+            raise ValueError("stride_tokens leaves out tokens between windows")
         if self.thresholds.high < self.thresholds.medium:
             raise ValueError("thresholds.high is below thresholds.medium")
         return self

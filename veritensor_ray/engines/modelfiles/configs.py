@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from veritensor_ray import bounds
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy, runs_code
 from veritensor_ray.errors import LimitExceeded
@@ -32,7 +33,7 @@ class ConfigFinding(NamedTuple):
     key: str
     message: str
     evidence: str
-    severity: str | None = None
+    severity: Severity | None = None
 
 
 class Pairs(list[tuple[str, Any]]):

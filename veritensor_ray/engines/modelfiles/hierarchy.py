@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.modelfiles import configs
 from veritensor_ray.engines.modelfiles.configs import ConfigFinding
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy
@@ -50,7 +51,7 @@ def _elsewhere(root: object) -> Iterator[ConfigFinding]:
             continue
         if target and shown < _SHOWN:
             shown += 1
-            severity = "high" if any(leaves_folder(one) for one in target.split(", ")) else None
+            severity: Severity | None = "high" if any(leaves_folder(one) for one in target.split(", ")) else None
             yield ConfigFinding(
                 "modelfiles.hdf5-external-data",
                 found.path,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from veritensor_ray.engines.base import Rule
+from typing import Final
 
-_PICKLE = "unsafe-deserialization"
-_MODEL = "unsafe-model"
+from veritensor_ray.config import Severity
+from veritensor_ray.engines.base import Category, Rule
+
+_PICKLE: Final = "unsafe-deserialization"
+_MODEL: Final = "unsafe-model"
 _TRUST = "Do not load the file. Ask its author for a safetensors version, or find out which program wrote it."
 
 
 def _rule(
-    name: str, title: str, description: str, category: str, severity: str, remediation: str, *taxonomy: str, false_alarms: str = ""
+    name: str,
+    title: str,
+    description: str,
+    category: Category,
+    severity: Severity,
+    remediation: str,
+    *taxonomy: str,
+    false_alarms: str = "",
 ) -> Rule:
     return Rule(f"modelfiles.{name}", title, description, category, severity, remediation, taxonomy, false_alarms=false_alarms)
 

@@ -13,6 +13,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from veritensor_ray import bounds
+from veritensor_ray.config import Severity
 
 LARGEST = bounds.TEMPLATE
 _NODES = bounds.TEMPLATE_NODES
@@ -39,7 +40,7 @@ class TemplateFinding:
     rule: str
     what: str
     line: int
-    severity: str | None = None
+    severity: Severity | None = None
 
 
 class _Generation(Extension):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
 from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digits_in
 from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
@@ -38,7 +39,7 @@ class PiiSpan:
     end: int
     score: float
     detail: str = ""
-    severity: str | None = None
+    severity: Severity | None = None
 
 
 class JoinedBatch(JoinedText):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from veritensor_ray.config import PiiSettings
+from veritensor_ray.config import PiiSettings, Severity
 from veritensor_ray.engines.base import Rule
 
 _LEAK = ("OWASP-LLM02:2025", "CWE-359")
 _STORE = ("OWASP-LLM02:2025", "CWE-312", "CWE-359")
 _REMOVE = "Remove or mask it. Without a legal basis, keep the document out of training and retrieval."
 
-_TABLE = (
+_TABLE: tuple[tuple[str, str, str, Severity, tuple[str, ...], str], ...] = (
     ("person", "Personal name", "A person's name in running text, found by the model.", "low", _LEAK,
      "Names of places, products and fictional characters; names of authors in citations and licenses."),
     ("email", "Email address", "An address whose domain may exist. Role addresses and those of authors in licenses have severity info.", "medium", _LEAK,

@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.names import NameKind, is_harmless, kind_of
 from veritensor_ray.engines.secrets.words import STAND_IN, TYPES, listed
@@ -98,7 +99,7 @@ class Verdict:
 
     rule: str
     score: float
-    severity: str
+    severity: Severity
 
 
 def start_of_name(text: str, at: int, floor: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import assignments, likelihood, names
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
@@ -118,7 +119,7 @@ def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
 
 
 @functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
-def _graded(number: int, value: str) -> tuple[float, str | None] | None:
+def _graded(number: int, value: str) -> tuple[float, Severity | None] | None:
     """Return score and severity of a value that has the form of token `number`, or None if it is not a secret."""
     token = TOKENS[number]
     score, severity = token.score, token.severity

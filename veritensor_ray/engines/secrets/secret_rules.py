@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.base import Rule
 
 _TAXONOMY = ("OWASP-LLM02:2025", "CWE-798", "CWE-312")
@@ -11,7 +12,7 @@ _FORM = "Matches the format of the provider's tokens"
 _DEAD = "Revoked tokens, and made-up ones in tests and documentation."
 _GENERIC = "Values in tests and documentation; identifiers and hashes whose name sounds like that of a secret."
 
-_TABLE = (
+_TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("aws-access-key", "AWS access key id", "Matches the format of a key id. Together with the secret key, it gives access to the account.", "medium", _ROTATE, "Example key ids. An id alone gives no access."),
     ("aws-secret-key", "AWS secret key", "Forty base64 characters near a key id or under a matching name, or a session token or Bedrock key recognized by its form.", "critical", _ROTATE, "Other 40-character values near a key id."),
     ("azure-key", "Azure key", "Matches the format of a key for storage accounts, services, AD or DevOps, or of a shared access signature.", "high", _ROTATE, "Storage emulator keys."),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from veritensor_ray.config import Severity
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.words import STAND_IN
 from veritensor_ray.secret_kinds import checks
@@ -19,7 +20,7 @@ class ShapedSecret(NamedTuple):
     start: int
     end: int
     score: float
-    severity: str | None = None
+    severity: Severity | None = None
     message: str | None = None
 
 

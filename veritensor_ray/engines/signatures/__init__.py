@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Settings, Severity
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.signatures.matching import distinct, hits
@@ -106,7 +106,7 @@ class Signatures:
 
 
 def _mismatch(about: FileInfo) -> Hit:
-    severity = "high" if about.media_type in (*EXECUTABLES, PICKLE) else "low" if about.media_type == UNKNOWN else "medium"
+    severity: Severity = "high" if about.media_type in (*EXECUTABLES, PICKLE) else "low" if about.media_type == UNKNOWN else "medium"
     return Hit(MISMATCH.id, 0, 16, severity=severity, message=f"named {about.extension}, but its content is {about.media_type}")
 
 

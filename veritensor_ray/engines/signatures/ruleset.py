@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import re
@@ -9,18 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import yara
 
 from veritensor_ray.config import SEVERITIES
+from veritensor_ray.detection import unknown_value
 from veritensor_ray.engines.base import CATEGORIES, Rule
 from veritensor_ray.engines.signatures.narrowed import NarrowedRules, instances
 from veritensor_ray.errors import UsageError
 
 # An `include` could name any file on the machine, and the digest would not cover its text.
 _OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}
+_MISSPELLED = 0.75  # how similar a value must be to one of ours to be a misspelling of it
+_Value = TypeVar("_Value", bound=str)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     restricted, views = {}, {}
     over_source = set()
     for namespace, name, meta in _declared(sources, compiled):
-        rule = _rule(name, meta, prefix)
+        rule = _rule(f"{namespace}.yar, rule {name}", name, meta, prefix)
         if meta.get("source"):
             over_source.add(rule.id)
         rules[rule.id] = rule
@@ -121,22 +125,28 @@ def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, 
         yield namespace, name, rule.meta
 
 
-def _rule(name: str, meta: Mapping[str, Any], prefix: str) -> Rule:
+def _rule(where: str, name: str, meta: Mapping[str, Any], prefix: str) -> Rule:
     text = {key: str(value) for key, value in meta.items()}
-    severity = text.get("severity", "medium").lower()
-    category = text.get("category", "malware")
     return Rule(
         id=f"signatures.{prefix}{name.lower().replace('_', '-')}",
         title=text.get("title") or text.get("description") or name,
         description=text.get("description", ""),
-        category=category if category in CATEGORIES else "malware",
-        severity=severity if severity in SEVERITIES else "medium",
+        category=_one_of(CATEGORIES, f"rules: {where}: category", text.get("category"), "malware"),
+        severity=_one_of(SEVERITIES, f"rules: {where}: severity", text.get("severity"), "medium"),
         remediation=text.get("remediation", "Ask the rule's author."),
         taxonomy=_list(text.get("taxonomy")),
         references=_list(text.get("references") or text.get("reference")),
         false_alarms=text.get("false_alarms", ""),
         confidence=_confidence(text.get("confidence")),
     )
+
+
+def _one_of(known: tuple[_Value, ...], what: str, value: str | None, default: _Value) -> _Value:
+    """Return the known value that is meant, or the default for a value of someone else's vocabulary. Raises UsageError for a misspelled one."""
+    given = (value or default).lower()
+    if difflib.get_close_matches(given, known, n=1, cutoff=_MISSPELLED) not in ([], [given]):
+        raise UsageError(unknown_value(what, value, known))
+    return next((one for one in known if one == given), default)
 
 
 def _list(value: str | None) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def test_a_file_that_ends_early_says_so(cut: int) -> None:
 def test_a_wrong_checksum_of_a_length_ends_it() -> None:
     first = file_of(example(text=["fine"]))
     (blocks, _), error = until_error(reader_source(first + b"\x01" + first[1:], TFRECORD), ReadError)
-    assert flat(blocks) == ["fine"] and "behind record 0" in str(error)
+    assert flat(blocks) == ["fine"] and "after record 0" in str(error)
 
 
 def test_records_that_are_too_large_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
