@@ -343,8 +343,8 @@ def _piped(path: Path) -> None:
     [
         ("changed.txt", lambda path: path.write_text("other"), "different size and modification time"),
         ("same-size.txt", _rewritten, "its content differs"),
-        ("gone.txt", Path.unlink, "is gone"),
-        ("pipe.txt", _piped, "named pipe now"),
+        ("gone.txt", Path.unlink, "no longer exists"),
+        ("pipe.txt", _piped, "is now not a regular file: named pipe"),
     ],
 )
 def test_what_changed_is_not_shown(artifact: str, change: Callable[[Path], Any], says: str, audit: vr.Audit) -> None:
@@ -353,7 +353,7 @@ def test_what_changed_is_not_shown(artifact: str, change: Callable[[Path], Any],
     change(corpus(audit, artifact))
     with pytest.raises(NotAsScanned, match=says) as refusal:
         audit.context(found, reveal=True, reason="a test")
-    assert "scan again" in str(refusal.value)
+    assert "Scan it again" in str(refusal.value)
     assert audit.accesses() == before
 
 

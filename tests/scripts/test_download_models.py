@@ -208,7 +208,7 @@ def refuse(part: str, status: int, code: str = "", **headers: str) -> Callable[[
         (refuse("/tree/", 429, **{"retry-after": "0"}), 5, "still limits the rate after 5 attempts"),
         (refuse("/tree/", 500), 6, "answers 500 to tiny/injection"),
         (refuse("/tree/", 200), 6, "that is not a hub's"),
-        (lambda hub: hub.cuts.update({"model.safetensors": [0.5] + [0.0] * 9}), 6, "is half-finished. Run the same command again"),
+        (lambda hub: hub.cuts.update({"model.safetensors": [0.5] + [0.0] * 9}), 6, "is only partly downloaded. Run the same command again"),
         (lambda hub: hub.changed.update({"config.json": b"{}"}), 8, "tiny/injection config.json differs from the file at the hub"),
         (lambda hub: hub.changed.update({"model.safetensors": b"x" * 143_368}), 8, "model.safetensors differs from the file at the hub"),
     ],
