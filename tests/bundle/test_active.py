@@ -166,8 +166,8 @@ def test_a_bit_of_one_of_two_trusted_signatures_is_refused_too(here: Zone) -> No
         (lambda folder: (folder / "MANIFEST.json.sig").unlink(), "MANIFEST.json.sig is missing"),
         (lambda folder: folder.rename(folder.with_name("0" * 16)), "cannot be read: No such file"),
         (lambda folder: other_name(folder), "contains bundle [0-9a-f]{16}, which does not match its name"),
-        (lambda folder: repointed(folder, "../elsewhere"), "leads to '../elsewhere', which is no bundle"),
-        (lambda folder: repointed(folder, str(folder)), "leads to '/.*', which is no bundle"),
+        (lambda folder: repointed(folder, "../elsewhere"), "points to '../elsewhere', which is not a bundle"),
+        (lambda folder: repointed(folder, str(folder)), "points to '/.*', which is not a bundle"),
     ],
 )
 def test_a_damaged_folder_is_refused(imported: Zone, damage: Callable[[Path], object], message: str, thorough: bool) -> None:

@@ -113,7 +113,7 @@ def without(here: Zone, *names: str) -> Sources:
             UsageError,
             "name is too long.*shorter name",
         ),
-        (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is no file"),
+        (lambda f: piped(f / "npm.txt"), UsageError, "npm.txt is not a file"),
         (lambda f: (f / "advisories.sqlite").write_text("no database"), UsageError, "is not an advisory database"),
         (lambda f: (f / "advisories.sqlite").unlink(), VeritensorError, "advisories.sqlite"),
         (lambda f: (f / "pypi.txt").write_text("# none\n"), UsageError, "pypi.txt contains no names"),

@@ -157,7 +157,7 @@ def test_too_old_a_bundle_is_not_brought_in(here: Zone) -> None:
     [
         (lambda folder: folder.write_text("a file"), "cannot be written: .*set bundle.folder"),
         (lambda folder: (folder / "current").mkdir(parents=True), "current is not a link to a bundle"),
-        (lambda folder: (folder.mkdir(), (folder / "current").symlink_to("/etc")), "current leads to '/etc', which is no bundle"),
+        (lambda folder: (folder.mkdir(), (folder / "current").symlink_to("/etc")), "current points to '/etc', which is not a bundle"),
     ],
 )
 def test_a_folder_that_is_no_place_for_bundles(here: Zone, prepare: Callable[[Path], object], message: str) -> None:
