@@ -165,7 +165,7 @@ def test_nothing_of_an_unsigned_manifest_is_looked_at(here: Zone) -> None:
 
 @pytest.mark.parametrize("path", ["nothing.tar", "rules", "/dev/null"])
 def test_what_is_no_file(here: Zone, path: str) -> None:
-    with pytest.raises(UsageError, match=r"cannot be read|is no file"):
+    with pytest.raises(UsageError, match=r"cannot be read|is not a file"):
         import_bundle(here.settings(), here.folder / path)
 
 

@@ -88,7 +88,7 @@ def test_sweeps_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path
     with pytest.raises(NotAsScanned, match="different size"):
         second.context(found["finding_id"], config=config)
     bucket.delete_object(Bucket="corpus", Key=f"docs/{found['artifact']}")
-    with pytest.raises(NotAsScanned, match="is gone"):
+    with pytest.raises(NotAsScanned, match="no longer exists"):
         second.context(found["finding_id"], config=config)
     left = [entry["Key"] for entry in bucket.list_objects_v2(Bucket="results", Prefix="state/_work/").get("Contents", ())]
     assert left in ([], ["state/_work/.lease"]), "nothing of a night's work stays"

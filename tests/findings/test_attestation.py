@@ -245,7 +245,7 @@ def test_an_attestation_that_is_none(data: bytes, words: str, output: Path, trus
 
 def test_an_attestation_without_end(output: Path, trusted: TrustList, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attestation, "_MOST", 100)
-    assert "it has more than" in refused(output, trusted)
+    assert "it is larger than" in refused(output, trusted)
 
 
 def test_a_statement_of_another_kind_by_the_same_key(output: Path, trusted: TrustList, monkeypatch: pytest.MonkeyPatch, keys: Path) -> None:

@@ -100,7 +100,7 @@ def test_every_kind_of_bad_input_has_its_row(bad_corpus: Path, tmp_path: Path) -
     expected = {
         "good.md": ("scanned", None),
         "empty.txt": ("scanned", None),
-        "cut.jsonl.gz": ("partial", "gzip stream is damaged"),
+        "cut.jsonl.gz": ("partial", "the gzip stream is damaged"),
         "cut.parquet": ("unreadable", "not a complete Parquet file"),
         "latin.txt": ("scanned", None),
         "broken.json": ("partial", "not valid JSON"),

@@ -372,7 +372,7 @@ def _a_required_engine(corpus: Corpus) -> dict[str, Any]:
     [
         (_an_audit_there, OutputConflict, "holds an audit"),
         (_an_audit_that_did_not_end, OutputConflict, "an audit that did not end"),
-        (_another_corpus, OutputConflict, "of another corpus"),
+        (_another_corpus, OutputConflict, "belongs to another corpus"),
         (_another_key, OutputConflict, "another site key"),
         (_a_required_engine, UsageError, "requires the engine pii"),
         (lambda _: {"deadline": "0m"}, DeadlineReached, "shards left"),

@@ -208,14 +208,14 @@ FAULTS = [
     Fault(
         "linear model of another size",
         lambda f: _linear(f / "linear.safetensors", 8, 1.0),
-        r"/linear\.safetensors holds no",
+        r"/linear\.safetensors does not contain",
         True,
         ("injection",),
     ),
     Fault(
         "NaN in the linear model",
         lambda f: _linear(f / "linear.safetensors", 1 << 19, float("nan")),
-        r"/linear\.safetensors holds no",
+        r"/linear\.safetensors does not contain",
         True,
         ("injection",),
     ),

@@ -368,7 +368,11 @@ def larger_tokenizer(home: Path) -> None:
         ("injection", other_tokenizer, "injection/tokenizer.json belongs to another model: its vocabulary lacks"),
         ("injection", larger_tokenizer, "injection/tokenizer.json belongs to another model: it has"),
         ("pii", spoil, "pii/model.safetensors holds NaN or infinity in "),
-        ("pii", shorten("pii/model.safetensors", "rnn.lstm.bias_hh_l0"), "pii/model.safetensors lacks 1 weights, including rnn.lstm.bias_hh_l0"),
+        (
+            "pii",
+            shorten("pii/model.safetensors", "rnn.lstm.bias_hh_l0"),
+            "pii/model.safetensors lacks 1 weights, including rnn.lstm.bias_hh_l0",
+        ),
         ("pii", lambda home: (home / "pii/gliner_config.json").unlink(), "pii does not load: FileNotFoundError"),
         (
             "ocr",

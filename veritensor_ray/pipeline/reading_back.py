@@ -137,7 +137,7 @@ def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
     if entry.reason_code is not None and entry.reason_code != ReasonCode.NOT_A_FILE:
         raise StoreError(f"{uri}: {entry.reason}. Read it as a user with permission")
     if entry.status is not None:
-        raise NotAsScanned(f"{uri} is now {entry.reason}. {_AGAIN}")
+        raise NotAsScanned(f"{uri} can no longer be read back: {entry.reason}. {_AGAIN}")
     return root, entry
 
 
