@@ -92,6 +92,10 @@ def _name(node: Mapping[str, Any]) -> str:
     return f"{host} ({address})" if host and host != address else address
 
 
+def _bundle(name: str | None) -> str:
+    return f"the bundle {name}" if name else "no bundle"
+
+
 def _problems(reports: Sequence[tuple[NodeReport, bool]], bundle: str | None) -> Iterator[str]:
     """Yields the problems that nodes report, and the differences between nodes."""
     for report, _ in reports:
@@ -99,7 +103,7 @@ def _problems(reports: Sequence[tuple[NodeReport, bool]], bundle: str | None) ->
     sound = [report for report, _ in reports if not report.problems]
     for report in sound:
         if report.bundle != bundle:
-            yield f"{report.node} has the bundle {report.bundle or 'none'}, but the driver has {bundle or 'none'}; {_SAME}"
+            yield f"{report.node} has {_bundle(report.bundle)}, but the driver has {_bundle(bundle)}; {_SAME}"
     for what in ("package", "python"):
         # objects can only travel between equal minor versions of Python
         values = {report.node: ".".join(getattr(report, what).split(".")[: 2 if what == "python" else None]) for report in sound}

@@ -174,8 +174,8 @@ def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
 def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
     if before is not None:
         ready.report.note(
-            f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged, "
-            f"{run.totals['again']:,} are scanned by some engines only"
+            f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged; "
+            f"{run.totals['again']:,} of the others are scanned by some engines only"
         )
 
 

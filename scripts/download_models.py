@@ -606,7 +606,7 @@ def _tokenizer_fits(path: Path, tokenizer: Any, rows: int, texts: list[str]) -> 
         raise Failed(SELFTEST, f"{path} belongs to another model: it has {len(tokenizer)} tokens, but the weights have {rows}")
     ids = [one for text in texts for one in tokenizer(text)["input_ids"]]
     if ids.count(tokenizer.unk_token_id) * 5 > len(ids):
-        raise Failed(SELFTEST, f"{path} belongs to another model: it does not know the words of the known answers")
+        raise Failed(SELFTEST, f"{path} belongs to another model: its vocabulary lacks most of the test words")
 
 
 def _test_injection(folder: Path, entry: dict[str, Any], answers: dict[str, str]) -> None:

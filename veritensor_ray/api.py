@@ -218,7 +218,7 @@ class Audit:
         """Read the passage of a finding again from the corpus, in a separate process with limits. `finding` is its id, or at least six digits.
 
         `place` is the number of one of the locations that its row lists. The passage is masked like evidence, wherever findings of the artifact
-        cover it; if not all of them have rows, every word is masked. With `reveal` it is shown in clear, after the output has recorded who saw
+        cover it; if not all of them have rows, every word is masked. With `reveal` it is shown unmasked, after the output has recorded who saw
         it, when, and for what `reason`. Raises UsageError; NotAsScanned if the artifact or the location no longer exists; StoreError if the
         access cannot be recorded; CannotRunError.
         """
@@ -226,7 +226,7 @@ class Audit:
             return _context(self, finding, place, lines, reveal, reason, load_settings(config))
 
     def accesses(self) -> list[dict[str, Any]]:
-        """Returns who saw which passages in clear, oldest entry first."""
+        """Returns who saw which passages unmasked, oldest entry first."""
         return accesses(self.store)
 
     def summary(self) -> str:

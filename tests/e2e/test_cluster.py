@@ -183,7 +183,7 @@ def refusals(cluster: Cluster, check: Checks) -> None:
     check("it comes back without its bundle", until(lambda: cluster.nodes() == 2, 180))
     done = cluster.cli(*submit)
     said = done.stdout + done.stderr
-    check("one table and one refusal", done.returncode == 4 and "has the bundle none" in said and "the cluster is not ready" in said, said)
+    check("one table and one refusal", done.returncode == 4 and "has no bundle" in said and "the cluster is not ready" in said, said)
     cluster.workers[0].power_off()
     check("the worker is off again", until(lambda: cluster.nodes() == 1, 60))
     cluster.start_worker(0)

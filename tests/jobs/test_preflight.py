@@ -29,7 +29,7 @@ HEAD = report("head", ())
         (report("w2", python="3.11.9"), []),  # patch releases understand each other
         (report("w2", python="3.12.1"), ["nodes differ in python: head has 3.11, w1 has 3.11, w2 has 3.12"]),
         (report("w2", package="0.2.0"), ["nodes differ in package: head has 0.1.0, w1 has 0.1.0, w2 has 0.2.0"]),
-        (report("w2", bundle=None), ["w2 has the bundle none, but the driver has b1"]),
+        (report("w2", bundle=None), ["w2 has no bundle, but the driver has the bundle b1"]),
         (report("w2", (engine(fingerprint="f2"),)), ["nodes differ in the engine pii: w1 has f1, w2 has f2"]),
         (report("w2", (engine(missing="no model"),)), []),  # the fleet decides what becomes of it
         (NodeReport("w2", "?", "?", None, (), (), ("w2: s3://a does not exist",)), ["w2: s3://a does not exist"]),

@@ -365,7 +365,7 @@ def larger_tokenizer(home: Path) -> None:
     [
         ("injection", swap_labels, "injection/config.json has the labels {'INJECTION': 0, 'SAFE': 1}"),
         ("injection", flip, "model.safetensors or tokenizer.json belongs to another model"),
-        ("injection", other_tokenizer, "injection/tokenizer.json belongs to another model: it does not know the words"),
+        ("injection", other_tokenizer, "injection/tokenizer.json belongs to another model: its vocabulary lacks"),
         ("injection", larger_tokenizer, "injection/tokenizer.json belongs to another model: it has"),
         ("pii", spoil, "pii/model.safetensors holds NaN or infinity in "),
         (

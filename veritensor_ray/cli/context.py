@@ -1,4 +1,4 @@
-"""`context`: show the passage around a finding, read again from the corpus: masked, or in clear with the access recorded in the output."""
+"""`context`: show the passage around a finding, read again from the corpus: masked, or unmasked with the access logged in the output."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def _show(passage: Passage) -> None:
     out.print()
     if passage.blind:
         out.print(
-            "every word is masked: this artifact has more findings than rows (limits.hits_per_rule), so any word could be one of them",
+            "every word is masked: this artifact has more findings than limits.hits_per_rule allows rows for, so any word could be part of one",
             soft_wrap=True,
         )
     out.print(
-        "in clear; this access was recorded"
+        "unmasked; this access was logged"
         if passage.revealed
-        else "masked; --reveal --reason TEXT shows it in clear and records the access"
+        else "masked; --reveal --reason TEXT shows the passage unmasked and logs the access"
     )
 
 

@@ -144,7 +144,9 @@ def _records(path: Path, report: ImportReport) -> Iterator[Any]:
     """Yield the parsed entries of an archive. Entries that are broken or exceed a limit are counted by reason."""
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UsageError(f"{path} is not a ZIP archive of advisories: {error}") from None
     with archive:
         entries = archive.infolist()
