@@ -41,7 +41,7 @@ def test_what_was_not_read_is_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), tmp_path / "ledger/part-00000.parquet")
     (tmp_path / "run.json").write_text(json.dumps({}))
-    assert unchecked(tmp_path, ["a.txt", "b.txt"]) == ["a.txt: not-applicable", "b.txt: not there"]
+    assert unchecked(tmp_path, ["a.txt", "b.txt"]) == ["a.txt: not-applicable", "b.txt: missing"]
 
 
 @pytest.mark.parametrize("arguments", [[""], ["missing.zip"]])
