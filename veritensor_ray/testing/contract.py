@@ -1,4 +1,4 @@
-"""Tools for tests, including those of plugins: the contract that every engine keeps, and engines that misbehave on command."""
+"""The contract that every engine keeps, as a test class, and engines that misbehave on command. pytest rewrites the asserts of this module."""
 
 from __future__ import annotations
 
