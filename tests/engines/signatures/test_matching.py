@@ -272,6 +272,21 @@ def test_metadata_of_the_users_rules_falls_back(meta: str, field: str, expected:
 
 
 @pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ('severity = "meduim"', "severity 'meduim' is not one of info, low, medium, high, critical; did you mean 'medium'?"),
+        ('severity = "Hihg"', "severity 'Hihg' is not one of info, low, medium, high, critical; did you mean 'high'?"),
+        ('category = "secrets"', "category 'secrets' is not one of .*; did you mean 'secret'?"),
+        ('category = "prompt_injection"', "category 'prompt_injection' is not one of .*; did you mean 'prompt-injection'?"),
+    ],
+)
+def test_a_misspelled_value_of_the_users_rules_is_refused(meta: str, message: str, tmp_path: Path) -> None:
+    """With the file and the rule; a word of somebody else's vocabulary falls back instead, as above."""
+    with pytest.raises(UsageError, match=f"^rules: own.yar, rule Own_Rule: {message.replace('?', '[?]')}$"):
+        own(tmp_path, own=f"rule Own_Rule {{ meta: {meta} condition: true }}").rules()
+
+
+@pytest.mark.parametrize(
     ("media_type", "severity"),
     [("application/x-elf", "high"), ("application/x-pickle", "high"), ("application/octet-stream", "low"), ("application/zip", "medium")],
 )

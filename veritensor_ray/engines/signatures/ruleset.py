@@ -16,8 +16,7 @@ import pyarrow as pa
 import yara
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.detection import unknown_value
-from veritensor_ray.engines.base import CATEGORIES, Rule
+from veritensor_ray.engines.base import CATEGORIES, Rule, unknown_value
 from veritensor_ray.engines.signatures.narrowed import NarrowedRules, instances
 from veritensor_ray.errors import UsageError
 
