@@ -236,5 +236,5 @@ def speed(data: Path, most: int | None = None) -> dict[str, float]:
         "whole engine, MB per CPU second": round(size / (first + rest), 2),
         "windows": windows,
         "share of windows that the first stage passes to the transformer": round(passed / windows, 4),
-        "CPU time without the first stage, relative to with it": round((cut + EACH * read) / (first + rest), 1),
+        "CPU time without the first stage, as a multiple of that with it": round((cut + EACH * read) / (first + rest), 1),
     }

@@ -143,7 +143,7 @@ def _goal(value: float | None, sign: str) -> str:
 
 
 def _summary(results: Row) -> str:
-    """Return a table of the questions with their answers and worst rows."""
+    """Return a table of the categories of texts with their figures and worst rows."""
     whole, name = strict(results), worst_kind(results)
     worst = results["documents"][name]["cells"]
     out = [
@@ -159,7 +159,7 @@ def _summary(results: Row) -> str:
         said = [f"recall {_short(recall(low['cells']['medium']))} ({low['texts']})"] if low else []
         said += [f"false positives {_short(false(loud['cells']['medium']))} ({loud['texts']})"] if loud else []
         out.append((question.name, _short(recall(cells["medium"])), _short(false(cells["medium"])), goal, "; ".join(said)))
-    return table(("question", "recall at `medium`", "false positives at `medium`", "goal", "worst row"), out)
+    return table(("category", "recall at `medium`", "false positives at `medium`", "goal", "worst row"), out)
 
 
 def _documents(results: Row) -> str:
@@ -170,7 +170,10 @@ def _documents(results: Row) -> str:
         cells = kinds[name]["cells"]
         out.append((_bold(name, name == worst_kind(results)), "yes" if kinds[name]["trained"] else "no", cells["medium"][3],
                     *(_with_interval(cells[c]) for c in COLUMNS[:2]), *(percent(false(cells[c])) for c in COLUMNS[2:])))  # fmt: skip
-    for name, cells in (("all except those that quote", strict(results)), ("all", added(kind["cells"] for kind in kinds.values()))):
+    for name, cells in (
+        (f"total without {_listed(QUOTING)}", strict(results)),
+        ("total of all kinds", added(kind["cells"] for kind in kinds.values())),
+    ):
         out.append(
             (
                 name,
@@ -191,7 +194,7 @@ def _sets(rows: Sequence[Row]) -> str:
         cells, medium = row["cells"], row["cells"]["medium"]
         pair = f"{_bold(_short(recall(medium)), row is low)} / {_bold(_short(false(medium)), row is loud)}"
         out.append((row["question"], row["texts"], f"{medium[1]} / {medium[3]}", pair, *(_pair(cells[c]) for c in COLUMNS[1:])))
-    return table(("question", "texts", "attacks / benign", "`medium`", "`high`", *COLUMNS[2:]), out)
+    return table(("category", "texts", "attacks / benign", "`medium`", "`high`", *COLUMNS[2:]), out)
 
 
 def _languages(languages: Mapping[str, Cells]) -> str:
@@ -213,20 +216,22 @@ def section(results: Row) -> list[str]:
         f"{limit}The shipped thresholds are {ours['medium']} for `medium` and {ours['high']} for `high`. Every text is read completely, and documents are read "
         "by the product's own readers. A document counts once, and one alert anywhere in it is enough.", "",
         "Three other detectors read the same texts in the same run:", "",
-        "- `phrases` are the YARA rules of `signatures` for the same category.",
+        "- `phrases` are the YARA rules of `signatures` for prompt injection.",
         "- `TF-IDF` is the linear model that is the engine's first stage, on its own.",
         f"- `defender` is the classifier of stackone-defender with its own way of splitting a text. It is slow, so it read a sample of {DEFENDER_DOCUMENTS} documents, "
         f"in equal numbers of each kind, and at most {DEFENDER_ROWS} texts of each set.", "",
         f"The thresholds of TF-IDF and `defender 0.5 %` were chosen so that at most {percent(MEDIUM)} (`TF-IDF high`: {percent(HIGH)}) of the real documents below raise "
         f"an alert. On these documents their figures are therefore too good. The thresholds are: {_numbers(others)}.", "",
         "### Summary", "",
-        "What share of the attacks does the engine find at `medium`, and how often is it wrong? Sets that answer the same question are added up. The last column names "
-        f"the set with the lowest recall and the one with the most false positives, among those with {ENOUGH} texts or more. Brackets show the 95 % interval.", "",
+        "What share of the attacks does the engine find at `medium`, and how often is it wrong? The sets of a category are counted together. The last column names "
+        f"the set with the lowest recall and the one with the most false positives, among those with {ENOUGH} texts or more. Brackets show the 95 % interval. "
+        "`our own lines` are test texts that were written for this project and kept out of training.", "",
         _summary(results), "",
         "### Real documents", "",
         f"How many documents without a planted attack raise an alert? The total counts {whole:,} documents. Three kinds ({', '.join(QUOTING)}) are not part of it, "
         "because they quote or contain instructions to models, or fraud, so not every alert on them is a false positive. Kinds are sorted by the lower end of their "
         "interval at `medium`, highest first. The worst kind that counts is in bold. `in training` says whether documents of that kind were used in training.", "",
+        _KINDS, "",
         _documents(results), "",
         "### Sets not used in training", "",
         "Cells show recall, then the share of benign texts that raise an alert. A dash means that there are no such texts. The lowest recall and the highest share of "
@@ -237,11 +242,22 @@ def section(results: Row) -> list[str]:
         "not, so these figures are optimistic.", "",
         _sets(blocks[True]), "",
         "### By language", "",
-        f"This table splits the question *other languages* by language, for each language with {ENOUGH} attacks or more, lowest recall first. Cells show recall, "
+        f"This table splits the category *other languages* by language, for each language with {ENOUGH} attacks or more, lowest recall first. Cells show recall, "
         "then false positives.", "",
         _languages(results["languages"]), "",
         "The [model card](../veritensor_ray/models/embedded/injection/README.md) lists the training data.", "",
     ]  # fmt: skip
+
+
+_KINDS = (
+    "The names of the kinds that do not explain themselves: `promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
+    "the documentation of open-source projects; `guides` are handbooks; `web` are saved web pages; `prose` is speeches and literature; `mixed` and `office` are "
+    "sample files of programs that convert documents; `multilang` is text in many languages."
+)  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _numbers(thresholds: Mapping[str, float]) -> str:
@@ -252,7 +268,7 @@ def speed_section(numbers: Row) -> list[str]:
     """Return the section on the speed of injection."""
     return [
         "## Speed of injection", "",
-        "One thread scans real documents once, in equal numbers of each kind. The time of readers is not counted. Without the first stage, the transformer "
+        "One thread scans real documents once, in equal numbers of each kind. The time for reading the files is not counted. Without the first stage, the transformer "
         "reads every window.", "",
         table(("figure", "measured"), numbers.items()), "",
     ]  # fmt: skip

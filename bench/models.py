@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -55,9 +56,16 @@ def report(results: dict[str, Any]) -> str:
         parts += pii_page.section(results["pii"])
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
-        parts += ["## Text in images", "", "The table shows word recall and CPU seconds per page. `plain` is EasyOCR with the same weights and its own settings.", "",
-                  table(("pages", *(name.replace("_", " ") for name in shown)), ([name, *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
+        parts += ["## Text in images", "", "The table shows word recall and CPU seconds per page. `plain` is EasyOCR alone, with the same weights and its default settings.", "",
+                  table(("pages", *(name.replace("_", " ") for name in shown)), ([_PAGES.sub(_page, name), *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
     return "\n".join(part if part[:1] in ("|", "#") else wrapped(part) for part in parts).rstrip() + "\n"
+
+
+def _page(found: re.Match[str]) -> str:
+    return f"turned by {found[1]}°" if found[1] else f"JPEG, quality {found[2]}"
+
+
+_PAGES = re.compile(r"^turned (\d+)$|^JPEG (\d+)$")
 
 
 def machine() -> str:

@@ -48,7 +48,7 @@ def section(results: dict[str, Any]) -> list[str]:
         "",
         "### Speed of personal data",
         "",
-        f"One thread scans {results['speed']['MB']} MB of real documents once, in equal amounts of each kind. The time of readers is not counted.",
+        f"One thread scans {results['speed']['MB']} MB of real documents once, in equal amounts of each kind. The time for reading the files is not counted.",
         "",
         table(("mode", "MB per CPU second"), results["speed"]["MB per CPU second"].items()),
         "",
@@ -61,7 +61,7 @@ def quoted(results: dict[str, Any]) -> list[str]:
     outside = [row for kind, row in results["documents"].items() if kind not in CLINICAL]
     sets, fast = results["sets"], results["speed"]["MB per CPU second"]
     rival = next((row for name, row in sets.items() if "presidio (" in name), None)
-    beside = (", and of presidio with a small spaCy model", f", {rival['all']['F1']}") if rival else ("", "")
+    beside = ("; presidio with a small spaCy model on the same set", f"; {rival['all']['F1']}") if rival else ("", "")
     people = {
         name: row["person"]["F1"] for name, row in results["strangers"].items() if "presidio" not in name and row["person"]["spans"] > 50
     }
@@ -69,8 +69,9 @@ def quoted(results: dict[str, Any]) -> list[str]:
     quiet = f"{sum(row['high'] for row in outside)} of {sum(row['documents'] for row in outside):,}"
     real = f"{people[best]} ({best}), {people[worst]} ({worst})"
     return [
-        f"| pii, real documents outside clinical text with `high` from a model; F1 on presidio_synth_v2{beside[0]}; F1 of persons in real text, best "
-        f"and worst set | {quiet}; {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]}; {real} |",
+        f"| pii, real documents outside clinical text in which a model reports `high` | {quiet} |",
+        f"| pii, F1 on the set presidio_synth_v2{beside[0]} | {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]} |",
+        f"| pii, F1 for names of persons in real text, best and worst set | {real} |",
         f"| pii, MB per CPU second on real documents: names, patterns, both | {fast['names']}, {fast['patterns']}, {fast['patterns and names']} |",
     ]
 
@@ -79,12 +80,16 @@ _DOCUMENTS = (
     "The table counts findings in the real documents by kind. None of them were planted. A cell counts the severities that its rule reports: "
     "high/info for `medical`, medium/low/info for `email`, and a single severity for the others."
 )
-_SETS = "A hit has the right type and shares at least half of the union with the labeled span. Cities, dates, titles and ages are ignored."
+_SETS = (
+    "A finding counts as correct if it has the type of a labeled span and the characters that both share are at least half of the characters that either covers. "
+    "Cities, dates, titles and ages are ignored. With `tagger on`, which is the default, the model reads only what the word tagger is not certain about; with "
+    "`tagger off`, it reads all text."
+)  # fmt: skip
 _LEFT_OUT = (
-    "This table is about the word tagger alone. The threshold is the one that is best on average on all other sets, so a set has no "
+    "This table shows the word tagger alone. The threshold is the one that is best on average on all other sets, so a set has no "
     "influence on its own threshold. The last two columns show the best threshold for the set itself."
 )
 _STRANGERS = (
-    "The table is about persons and organizations in the fifth of each set that was held out of training. Each set has its own rules for what "
-    "counts as one."
+    "The table covers persons and organizations in the fifth of each set that was held out of training. Each set defines in its own "
+    "way what counts as one."
 )

@@ -37,7 +37,9 @@ def objections(number: str, changelog: str, changed: Collection[str], tags: Coll
     elif not re.fullmatch(r"\d{4}-\d\d-\d\d", section[1]):
         found.append(f"CHANGELOG.md gives {number} the date {section[1]!r}. Write it as YYYY-MM-DD")
     if changed:
-        found.append(f"{len(changed)} files are not committed, {sorted(changed)[0]} among them. Commit or remove them")
+        found.append(
+            f"the working tree is not clean ({sorted(changed)[0]}{', …' if len(changed) > 1 else ''}). Commit or remove what is in it"
+        )
     if f"v{number}" in tags:
         found.append(f"the tag v{number} exists. Raise the version in pyproject.toml")
     return found

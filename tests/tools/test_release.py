@@ -20,7 +20,7 @@ CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-11-26\n\n### Ad
         ("1.2", CHANGELOG, [], [], ["not a semantic version", "no section"]),
         ("1.2.1", CHANGELOG, [], [], ["CHANGELOG.md has no section '## [1.2.1] - YYYY-MM-DD'"]),
         ("1.2.0", CHANGELOG.replace("2026-11-26", "today"), [], [], ["the date 'today'"]),
-        ("1.2.0", CHANGELOG, ["b.py", "a.py"], ["v1.2.0"], ["2 files are not committed, a.py among them", "the tag v1.2.0 exists"]),
+        ("1.2.0", CHANGELOG, ["b.py", "a.py"], ["v1.2.0"], ["the working tree is not clean (a.py, …)", "the tag v1.2.0 exists"]),
     ],
 )
 def test_objections(number: str, changelog: str, changed: list[str], tags: list[str], says: list[str]) -> None:
