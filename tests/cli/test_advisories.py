@@ -46,7 +46,10 @@ def test_the_output_is_where_it_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_is_no_archive_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "advisories", "import", str(tmp_path / "nowhere.zip")) == 2
-    assert "nowhere.zip cannot be read" in capsys.readouterr().err
+    assert "nowhere.zip cannot be read: No such file or directory" in capsys.readouterr().err
+    (tmp_path / "text.zip").write_text("text")
+    assert call(monkeypatch, "advisories", "import", str(tmp_path / "text.zip")) == 2
+    assert "text.zip is not a ZIP archive of advisories" in capsys.readouterr().err
     assert call(monkeypatch, "advisories", "import") == 2
 
 

@@ -127,7 +127,8 @@ def _by_policy(run: Mapping[str, Any]) -> list[str]:
     report = run.get("policy")
     if not report or not report["file"]:
         return []
-    hidden = f"{run['suppressed']:,} findings are suppressed" if run["suppressed"] else "no finding is suppressed"
+    number = run["suppressed"]
+    hidden = f"{counted(number, 'finding')} {'is' if number == 1 else 'are'} suppressed" if number else "no finding is suppressed"
     return [f"Policy {report['file']}: {hidden}", *notes(report)]
 
 
