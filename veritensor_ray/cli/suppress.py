@@ -36,7 +36,7 @@ def suppress(
     by: By = "finding",
     owner: Annotated[str | None, typer.Option(help="Who is responsible for the suppression.")] = None,
     expires: Annotated[
-        str | None, typer.Option(help="The day on which it ends: YYYY-MM-DD, or an age from now such as 90d or 12w.")
+        str | None, typer.Option(help="The day on which it ends: YYYY-MM-DD, or a time from now such as 90d or 12w.")
     ] = None,
     policy: Annotated[
         str | None, typer.Option(help="The policy file. Default: the configured one, else policy.yaml in the working directory.")
