@@ -115,7 +115,7 @@ def verify(
 
 
 def import_bundle(tar: Annotated[Path, typer.Argument(help="The bundle file.")], config: Config = None, as_json: AsJson = False) -> None:
-    """Verify a bundle file, copy it to this machine, and make runs use it. The previous bundle is kept for `rollback`."""
+    """Verify a bundle file, store a copy, and make runs use it. The previous bundle is kept for `rollback`."""
     from veritensor_ray.bundle.importing import import_bundle as bring
     from veritensor_ray.config import load_settings
 

@@ -52,7 +52,7 @@ def verify(profile: Profile = None, config: Config = None, as_json: AsJson = Fal
 
 
 def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Load every engine that has a model, and test it on texts with known answers. The exit code is 4 if an engine fails."""
+    """Load and test every engine that has a model. Each is given inputs with known answers. The exit code is 4 if an engine fails."""
     import time
 
     from veritensor_ray.bundle.active import activate
