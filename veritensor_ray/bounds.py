@@ -37,7 +37,7 @@ UNRANGED = _fixed(
 )
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
-MAIL = _fixed("mail_bytes", HELD, "bytes", "an e-mail message")
+MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")
 RTF = _fixed("rtf_bytes", HELD, "bytes", "an RTF file; the rest of it is not read")
 PDF = _fixed("pdf_bytes", HELD, "bytes", "a PDF that is read from a stream, or has to be copied before it can be read")
 HDF5 = _fixed("hdf5_bytes", HELD, "bytes", "an HDF5 file that is read from a stream")

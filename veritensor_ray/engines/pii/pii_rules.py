@@ -12,7 +12,7 @@ _REMOVE = "Remove or mask it. Without a legal basis, keep the document out of tr
 _TABLE = (
     ("person", "Personal name", "A person's name in running text, found by the model.", "low", _LEAK,
      "Names of places, products and fictional characters; names of authors in citations and licenses."),
-    ("email", "Email address", "An e-mail address in a domain that could exist. Role addresses and those of authors in licenses have severity info.", "medium", _LEAK,
+    ("email", "Email address", "An email address in a domain that could exist. Role addresses and those of authors in licenses have severity info.", "medium", _LEAK,
      "Addresses of organizations that do not look like role addresses; made-up addresses in examples."),
     ("mail-header", "Address in an email header", "The sender, recipients and sending machine of an email, which every email contains.", "low", _LEAK,
      "Mailing list addresses that are not recognized as such."),
