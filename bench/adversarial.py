@@ -189,7 +189,7 @@ def report(results: Mapping[str, Any]) -> str:
         "",
         wrapped(
             "This page shows how much an attacker can slow down a scan with a text made for that purpose. `make bench-adversarial` writes it. "
-            f"Each text repeats something that an engine, a layer or a reader looks for, up to {results['characters']:,} characters "
+            f"Each text repeats something that an engine, a reader or the search for [decoded layers](readers.md#obfuscated-text) looks for, up to {results['characters']:,} characters "
             "(`bench/adversarial_texts.py`). A process first scans plain text of the same size in bytes, then the hostile text. The table shows how "
             "many times as long the hostile text took:"
         ),

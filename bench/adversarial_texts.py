@@ -141,9 +141,9 @@ _LEET = str.maketrans("aeiost", "431057")
 
 TEXTS = (
     # invisible and look-alike characters
-    HostileText("a, right-to-left override", _again("a\u202e")),
-    HostileText("a, zero-width space", _again("a\u200b")),
-    HostileText("a, soft hyphen", _again("a\u00ad")),
+    HostileText("the letter a and a right-to-left override", _again("a\u202e")),
+    HostileText("the letter a and a zero-width space", _again("a\u200b")),
+    HostileText("the letter a and a soft hyphen", _again("a\u00ad")),
     HostileText("zero-width characters alone", _again("\u200b\u200c\u200d")),
     HostileText("zero-width bits", _again(_hidden_bits(_ORDER) + " ")),
     HostileText("tag characters", _each(lambda c: chr(0xE0000 + ord(c)))),

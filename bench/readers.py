@@ -488,7 +488,8 @@ def main() -> None:
     (ROOT / "docs" / "readers-performance.md").write_text(
         "# Speed of readers\n\nThis page compares our readers with plain calls of the underlying libraries. `make bench-readers` writes it.\n\n"
         "Each file is read in its own process, and a first reading is not counted. Only the extraction of text is measured,\n"
-        "without engines. A ratio above one means that our reader is faster than the plain call of the library.\n\n"
+        "without engines. `peak MB` is the growth of the peak memory of the process. A ratio above one means that our reader is\n"
+        "faster than the plain call of the library.\n\n"
         f"Machine: {processor()}, Python {platform.python_version()}.\n\n{table(rows)}\n"
     )
 

@@ -28,14 +28,16 @@ def _fixed(name: str, value: int, unit: str, what: str) -> int:
 
 
 # Content that is held in memory whole while it is read.
-HELD = _fixed("held_bytes", 64 << 20, "bytes", "any text, value or member that is held in memory whole and has no row of its own here")
+HELD = _fixed(
+    "held_bytes", 64 << 20, "bytes", "any text, value or member that is held in memory whole and has no row of its own in this table"
+)
 UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not report, as in /proc")
 UNRANGED = _fixed(
     "unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges; it is kept in a temporary file while it is read"
 )
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
-MAIL = _fixed("mail_bytes", HELD, "bytes", "an e-mail message")
+MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")
 RTF = _fixed("rtf_bytes", HELD, "bytes", "an RTF file; the rest of it is not read")
 PDF = _fixed("pdf_bytes", HELD, "bytes", "a PDF that is read from a stream, or has to be copied before it can be read")
 HDF5 = _fixed("hdf5_bytes", HELD, "bytes", "an HDF5 file that is read from a stream")
@@ -140,7 +142,9 @@ HDF5_ITEMS = _fixed("hdf5_items", 20_000_000, "items", "items of one dataset of 
 GGUF_PAIRS = _fixed("gguf_pairs", 1_000_000, "pairs", "key-value pairs of a GGUF file")
 GGUF_TENSORS = _fixed("gguf_tensors", 10_000_000, "tensors", "tensors of a GGUF file")
 PICKLE_LINE = _fixed("pickle_line", 16 << 20, "bytes", "one line of text in a pickle of protocol 0")
-PICKLE_MEMO = _fixed("pickle_memo", 1 << 19, "values", "memoized values of a pickle; references to any others are treated as doubtful")
+PICKLE_MEMO = _fixed(
+    "pickle_memo", 1 << 19, "values", "memoized values of a pickle; references to any others are reported only if they are dangerous"
+)
 PICKLE_SPARSE = _fixed("pickle_sparse", 100_000, "values", "memoized values of a pickle whose numbers are not consecutive")
 PICKLE_STACK = _fixed("pickle_stack", 1 << 17, "values", "values on the stack of a pickle; the oldest ones are forgotten")
 PICKLE_STEPS = _fixed("pickle_steps", 1_000_000, "operations", "operations of a pickle that are examined closely")
@@ -161,7 +165,7 @@ VALUES = _fixed(
     "values",
     "secrets and personal data remembered per artifact; any more are masked only where they were found; leaves no gap",
 )
-VALUE = _fixed("value_chars", 4096, "characters", "characters remembered of such a value; leaves no gap")
+VALUE = _fixed("value_chars", 4096, "characters", "characters remembered of a secret or of personal data; leaves no gap")
 PLACES = _fixed("places", 20, "places", "locations listed for one finding; any more are only counted; leaves no gap")
 
 FIXED = tuple(_table.values())

@@ -112,7 +112,7 @@ FORMATS: tuple[Format, ...] = (
     _text(JSON, "JSON", ".json"),
     _text(JSONL, "JSON lines", ".jsonl .ndjson"),
     _text(NOTEBOOK, "Jupyter notebook", ".ipynb"),
-    _text(MESSAGE, "e-mail", ".eml .mht .mhtml"),
+    _text(MESSAGE, "email", ".eml .mht .mhtml"),
     _text(MAILBOX, "mailbox", ".mbox"),
     _text(
         PLAIN,

@@ -60,7 +60,7 @@ def test_work_grows_with_the_size_of_a_text(stages: dict[str, adversarial.Stage]
         ("runs of four tag characters", 20.5),
         ("words with two scripts", 3.6),
         ("base64 in lines", 3.6),
-        ("a, right-to-left override", 20.5),
+        ("the letter a and a right-to-left override", 20.5),
     ],
 )
 def test_a_hit_among_many_costs_few_calls(stages: dict[str, adversarial.Stage], name: str, most: float, tmp_path: Path) -> None:

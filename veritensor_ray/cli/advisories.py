@@ -37,7 +37,7 @@ def import_archives(archives: Archives, output: Output = None, config: Config = 
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Show what the database holds and how old it is. Exit code 4 if there is no database."""
+    """Show what the database holds and how old it is. The exit code is 4 if there is no database."""
     from datetime import UTC, datetime
 
     from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing

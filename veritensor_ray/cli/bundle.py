@@ -79,7 +79,7 @@ def verify(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the signature and every digest of a bundle. Exit code 4 if anything differs from what was signed."""
+    """Check the signature and every digest of a bundle. The exit code is 4 if anything differs from what was signed."""
     from veritensor_ray.bundle import carrier
     from veritensor_ray.bundle.active import bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
@@ -115,7 +115,7 @@ def verify(
 
 
 def import_bundle(tar: Annotated[Path, typer.Argument(help="The bundle file.")], config: Config = None, as_json: AsJson = False) -> None:
-    """Verify a bundle file, copy it in, and make runs use it. The previous bundle is kept for `rollback`."""
+    """Verify a bundle file, store a copy, and make runs use it. The previous bundle is kept for `rollback`."""
     from veritensor_ray.bundle.importing import import_bundle as bring
     from veritensor_ray.config import load_settings
 
@@ -132,7 +132,7 @@ def rollback(config: Config = None, as_json: AsJson = False) -> None:
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Show the bundle in use and the previous one. Signature, names and sizes are checked. Exit code 4 if runs would refuse the bundle in use."""
+    """Show the bundle in use and the previous one. Signature, names and sizes are checked. The exit code is 4 if runs would refuse the bundle in use."""
     from veritensor_ray.bundle.active import CURRENT, PREVIOUS, bundles_folder, linked, verified
     from veritensor_ray.bundle.manifest import ages
     from veritensor_ray.cli.render import console, safe

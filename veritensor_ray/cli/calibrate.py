@@ -36,8 +36,8 @@ def calibrate(
 ) -> None:
     """Set the thresholds of the injection engine.
 
-    They are derived from clean documents of your own, whose whole text is scored. The thresholds meet both rates for each kind of document
-    separately, and are stored beside the model.
+    They are derived from clean documents: documents of yours in which you expect no attacks. All text in them is scored. The thresholds keep to
+    both rates below for each kind of document separately, and are stored beside the model.
     """
     from veritensor_ray.bundle.active import activate
     from veritensor_ray.config import load_settings

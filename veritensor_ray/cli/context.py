@@ -26,18 +26,19 @@ def context(
         int, typer.Option(help="Lines to show before and after the finding, at most 100. For binary files, rows of sixteen bytes.")
     ] = 3,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Show the passage unmasked. The output records who did so, and the reason.")
+        bool, typer.Option("--reveal", help="Show the passage unmasked. Who did so, and why, is first recorded in the output.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why the passage has to be seen. `--reveal` requires it.")] = None,
     sweep: Annotated[
-        str | None, typer.Option(help="For a state: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+        str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
     ] = None,
     config: Annotated[str | None, typer.Option(help="YAML file with settings for stores, and the site key.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the text around a finding.
 
-    It is read from the corpus, and refused if the artifact has changed since the scan. Anything masked in the results is masked here too.
+    The text is read from the corpus. If the artifact has changed since the scan, the command refuses to show it. Anything masked in the results
+    is masked here too.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings

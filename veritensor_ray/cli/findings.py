@@ -48,7 +48,7 @@ def findings(
         ),
     ] = None,
     sweep: Annotated[
-        str | None, typer.Option(help="For a state: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+        str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
     ] = None,
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")

@@ -99,7 +99,7 @@ def doctor(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check everything that a run needs. Each problem comes with a remedy. Exit code 4 if a run would fail."""
+    """Check everything that a run needs. Each problem comes with a remedy. The exit code is 4 if a run would fail."""
     from rich.text import Text
 
     from veritensor_ray.cli.render import console, table

@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli.options import AsJson, Config
 
 app = typer.Typer(
-    help="Manage signing keys and the list of trusted keys. They sign bundles and results.",
+    help="Manage signing keys and the list of trusted keys. A signing key signs bundles and results.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

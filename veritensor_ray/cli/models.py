@@ -43,7 +43,7 @@ def list_models(profile: Profile = None, config: Config = None, as_json: AsJson 
 
 
 def verify(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Compare every file of every model with its digest. Exit code 4 if a file differs."""
+    """Compare every file of every model with its digest. The exit code is 4 if a file differs."""
     found = _statuses(profile, config, read=True)
     rows = [{"role": one.role, "model": one.name, "state": "fails" if one.faults else "ok", "faults": list(one.faults)} for one in found]
     _show(rows, as_json, [row | {"faults": "\n".join(one.faults)} for row, one in zip(rows, found, strict=True)])
@@ -52,7 +52,7 @@ def verify(profile: Profile = None, config: Config = None, as_json: AsJson = Fal
 
 
 def selftest(profile: Profile = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Load every model engine and test it with known answers. Exit code 4 if an engine fails."""
+    """Load and test every engine that has a model. Each is given inputs with known answers. The exit code is 4 if an engine fails."""
     import time
 
     from veritensor_ray.bundle.active import activate

@@ -41,7 +41,7 @@ def submit(
     address: Annotated[
         str | None,
         typer.Option(
-            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 or auto joins a cluster. Default: an embedded Ray on this machine."
+            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
         ),
     ] = None,
     wait: Annotated[
@@ -92,7 +92,7 @@ def submit(
     ] = None,
     strict: Annotated[
         bool | None,
-        typer.Option("--strict", help="Count artifacts without a reader or an engine as incomplete too."),
+        typer.Option("--strict", help="Count content that has no reader, or whose engine is missing or not selected, as incomplete too."),
     ] = None,
     fresh: Annotated[
         bool | None,

@@ -66,7 +66,7 @@ def purge(
 ) -> None:
     """Remove old sweeps from a state.
 
-    Leftovers of sweeps that did not end are removed too. The last complete sweep always stays.
+    Leftovers of unfinished sweeps are removed too. The last complete sweep always stays.
     """
     from veritensor_ray.config import load_settings
     from veritensor_ray.stores.lease import lease

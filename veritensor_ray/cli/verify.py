@@ -26,7 +26,7 @@ def verify(
 ) -> None:
     """Check the signature of an audit or a sweep.
 
-    Every object of the results is compared with the signed list.
+    Every file of the results is compared with the signed list of digests.
 
     Exit codes: 0 a trusted key signed these results; 4 they differ from what was signed, or no trusted key signed them.
     """

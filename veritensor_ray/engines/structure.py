@@ -291,7 +291,7 @@ RULES = (
     _rule(
         "external-content",
         "Document that loads its content from elsewhere",
-        "When the document is opened or clicked, a field, frame or button loads text from a network address, or runs something.",
+        "When the document is opened, or when somebody clicks in it, a field, frame or button loads text from a network address or runs a command.",
         "exfiltration",
         "medium",
         "Check where it leads. The text audited here is not the text a reader will see.",

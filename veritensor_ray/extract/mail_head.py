@@ -1,4 +1,4 @@
-"""Recognizes an e-mail or a mailbox by the header that it begins with, without reading any message."""
+"""Recognizes an email or a mailbox by the header that it begins with, without reading any message."""
 
 from __future__ import annotations
 

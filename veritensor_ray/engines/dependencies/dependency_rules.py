@@ -51,7 +51,7 @@ RULES = (
         id="dependencies.extra-index",
         title="Second package index",
         description="Packages come from more than one index. Installers take the highest version from any of them, so anyone who registers your "
-        "internal name on the public index gets their package installed (dependency confusion). The severity is medium if the address is not encrypted.",
+        "internal name on the public index gets their package installed (dependency confusion). The severity is medium if the address does not use TLS.",
         category="vulnerable-dependency",
         severity="low",
         remediation="Use a single index that mirrors the packages you need, or bind each package to its index.",
@@ -63,7 +63,7 @@ RULES = (
         id="dependencies.direct-url",
         title="Dependency from a direct address",
         description="The package comes from an address instead of an index, so advisories do not cover it and its content may change. "
-        "The severity is medium if the address is not encrypted.",
+        "The severity is medium if the address does not use TLS.",
         category="vulnerable-dependency",
         severity="info",
         remediation="Pin a commit or a hash, or publish the package on your index.",

@@ -136,7 +136,7 @@ RULES = (
     _rule(
         "remote-code",
         "Model with its own code",
-        "The configuration names Python modules that are imported when the model is loaded with trust_remote_code. `owner/name--` takes them from another repository.",
+        "The configuration names Python modules that are imported when the model is loaded with trust_remote_code. A value that begins with `owner/name--` takes them from another repository.",
         _MODEL,
         "medium",
         "Read the code and pin its revision before you set trust_remote_code.",

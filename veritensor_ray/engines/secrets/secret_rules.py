@@ -7,7 +7,7 @@ from veritensor_ray.engines.base import Rule
 
 _TAXONOMY = ("OWASP-LLM02:2025", "CWE-798", "CWE-312")
 _ROTATE = "Revoke it at the provider first, then remove it from the corpus: anyone with a copy of the corpus has the secret."
-_CHANGE = "Change it wherever it is used, then remove it from the corpus."
+_CHANGE = "Change the password wherever it is used, then remove this passage from the corpus."
 _FORM = "Matches the format of the provider's tokens"
 _DEAD = "Revoked tokens, and made-up ones in tests and documentation."
 _GENERIC = "Values in tests and documentation; identifiers and hashes whose name sounds like that of a secret."
@@ -17,7 +17,7 @@ _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("aws-secret-key", "AWS secret key", "Forty base64 characters near a key id or under a matching name, or a session token or Bedrock key recognized by its form.", "critical", _ROTATE, "Other 40-character values near a key id."),
     ("azure-key", "Azure key", "Matches the format of a key for storage accounts, services, AD or DevOps, or of a shared access signature.", "high", _ROTATE, "Storage emulator keys."),
     ("google-key", "Google key", "Matches the format of an API key, OAuth secret or token.", "high", _ROTATE, "API keys in web pages, which are public but may be restricted."),
-    ("cloud-key", "Cloud provider key", f"{_FORM}.", "high", _ROTATE, _DEAD),
+    ("cloud-key", "Cloud provider key", "Matches the format of a cloud provider's keys or tokens.", "high", _ROTATE, _DEAD),
     ("digitalocean-token", "DigitalOcean token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("vault-token", "Secrets manager token", "Matches the token format of Vault, Terraform Cloud, Doppler, Pulumi, 1Password, NATS and others.", "high", _ROTATE, _DEAD),
     ("databricks-token", "Databricks token", f"{_FORM}.", "high", _ROTATE, _DEAD),
@@ -26,7 +26,7 @@ _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("gitlab-token", "GitLab token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("bitbucket-token", "Atlassian or Bitbucket token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("ci-token", "Build or analysis service token", "Matches the token format of CircleCI, Buildkite, SonarQube, Sourcegraph, Prefect and others.", "high", _ROTATE, _DEAD),
-    ("npm-token", "npm token", "Matches the format of an npm token, or is a registry token in .npmrc.", "high", _ROTATE, _DEAD),
+    ("npm-token", "npm token", "Matches the format of an npm token, or a registry token in .npmrc.", "high", _ROTATE, _DEAD),
     ("pypi-token", "PyPI token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("package-token", "Package registry token", "Matches the token format of RubyGems, NuGet, crates.io, Artifactory and others.", "high", _ROTATE, _DEAD),
     ("docker-token", "Docker Hub token", f"{_FORM}.", "high", _ROTATE, _DEAD),
@@ -35,7 +35,7 @@ _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("huggingface-token", "Hugging Face token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("ai-service-key", "Model service key", "Matches the key format of Replicate, Groq, xAI, NVIDIA and others.", "high", _ROTATE, _DEAD),
     ("slack-token", "Slack token", f"{_FORM}.", "high", _ROTATE, _DEAD),
-    ("webhook", "Webhook address", "An address to which anyone who knows it can post: Slack, Discord, Teams.", "medium", _ROTATE, "Addresses in documentation."),
+    ("webhook", "Webhook address", "An address at Slack, Discord or Teams to which anyone who knows it can post.", "medium", _ROTATE, "Addresses in documentation."),
     ("discord-token", "Discord bot token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("telegram-token", "Telegram bot token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("mail-service-key", "Mail or messaging service key", "Matches the key format of Twilio, SendGrid, Mailgun, Mailchimp, Brevo, Resend and others.", "high", _ROTATE, _DEAD),

@@ -1,4 +1,4 @@
-"""Reads e-mail messages and mailboxes: header fields, the texts of the parts with their MIME path, and everything else as members."""
+"""Reads email messages and mailboxes: header fields, the texts of the parts with their MIME path, and everything else as members."""
 
 from __future__ import annotations
 

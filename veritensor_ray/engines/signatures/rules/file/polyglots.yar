@@ -11,7 +11,7 @@ rule image_with_zip
         taxonomy = "CWE-434, CWE-646"
         remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Images that deliberately carry a bundle."
+        false_alarms = "Images that deliberately carry an archive."
     strings:
         $local = { 50 4B 03 04 (0A | 14 | 2D) 00 }
         $end = { 50 4B 05 06 00 00 00 00 }
@@ -167,7 +167,7 @@ rule pdf_with_executable
         taxonomy = "CWE-434, CWE-646"
         remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Papers about malware that quote the stub message uncompressed."
+        false_alarms = "Papers about malware that quote the message in the header of Windows programs."
     strings:
         $dos = "This program cannot be run in DOS mode"
     condition:

@@ -140,7 +140,7 @@ rule bidi_file_name
 {
     meta:
         title = "File name with a right-to-left override"
-        description = "Matches a file name whose real extension (exe, js, lnk and so on) is masked by a right-to-left override."
+        description = "Matches a file name whose real extension (exe, js, lnk and so on) is disguised by a right-to-left override."
         category = "malware"
         severity = "high"
         confidence = "0.9"

@@ -129,7 +129,7 @@ rule notebook_output_runs_code
         taxonomy = "CWE-79, CWE-94"
         remediation = "Do not run the notebook until someone has reviewed the command and the code it fetches."
         references = "https://cwe.mitre.org/data/definitions/494.html"
-        false_alarms = "Old widgets."
+        false_alarms = "Interactive widgets in old notebooks."
         files = "^.*\\.(ipynb|py|rmd|qmd|md)$"
     strings:
         $s1 = /(IPython|Jupyter)\.notebook\.kernel\.execute\([^\x1e]{0,120}(os\.system|subprocess|os\.popen|curl\s+|wget\s+|b64decode|__import__)/i
