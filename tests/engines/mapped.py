@@ -12,4 +12,5 @@ def mapped_share(network: Any, file: Path) -> float:
     mapped = [range(*(int(end, 16) for end in line[0].split("-"))) for line in lines]
     parameters = list(network.parameters())
     inside = [one for one in parameters if any(one.data_ptr() in span for span in mapped)]
-    return sum(one.nbytes for one in inside) / sum(one.nbytes for one in parameters)
+    whole: int = sum(one.nbytes for one in parameters)
+    return sum(one.nbytes for one in inside) / whole
