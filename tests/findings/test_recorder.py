@@ -135,7 +135,8 @@ def test_a_fact_is_shown_where_it_is_worst() -> None:
 
 def test_rows_of_one_fact_join_in_whatever_pieces_they_come() -> None:
     """As parts of a file and stages of a scan are put together: the same row as at once."""
-    severities: list[Severity] = ["low", "info", *["low"] * 18, "high", "high", "critical", "low"]
+    low: list[Severity] = ["low"]
+    severities: list[Severity] = ["low", "info", *low * 18, "high", "high", "critical", "low"]
 
     def recorded(first: int, last: int) -> Recorded:
         made = recorder()
