@@ -16,7 +16,7 @@ TABLES = [
     ("airgap.md", "## What goes wrong", 0, 15),
     ("operations.md", "## How the ledger records bad input", 2, 25),
     ("offline.md", "## If a model is missing", 1, 15),
-    ("engines/pii.md", "## E-mail addresses", 0, 5),
+    ("engines/pii.md", "## Email addresses", 0, 5),
     ("engines/pii.md", "## Whose diagnosis", 0, 8),
 ]
 OF_OTHERS = {

@@ -1,18 +1,29 @@
-"""What a user can give is described: keys of the configuration, commands, formats of exports; and so are the columns of results."""
+"""What a user can give is described: keys of the configuration and of a policy, commands, stores, formats of exports.
+
+So is what a user gets: the columns and words of results, messages and metrics.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import get_args
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
 
 from tests.docs.blocks import COMMANDS, ROOT
+from veritensor_ray.announce import message
+from veritensor_ray.announce.metrics import write_metrics
 from veritensor_ray.cli.export import FORMATS
 from veritensor_ray.config import Settings
+from veritensor_ray.detection import CATEGORIES
+from veritensor_ray.findings import diff
+from veritensor_ray.findings.policy_file import Policy, PolicyRule, Suppression
 from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.stores.filesystems import PROTOCOLS
 
 DOCS = ROOT / "docs"
 
@@ -53,3 +64,55 @@ def test_a_column_is_described(table: str) -> None:
 def test_a_format_is_described() -> None:
     section = (DOCS / "results.md").read_text().partition("\n## Queries\n")[2]
     assert [name for name in FORMATS[1:] if f"`{name}`" not in section] == []
+
+
+def words(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """The key and every word of a setting that takes one of a few."""
+    for name, field in model.model_fields.items():
+        for one in (field.annotation, *get_args(field.annotation)):
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                yield from words(one)
+            elif get_origin(one) is Literal:
+                yield from ((name, word) for word in get_args(one))
+
+
+def test_a_word_of_a_setting_is_described() -> None:
+    text = "".join(page.read_text() for page in (DOCS / "configuration.md", *(DOCS / "engines").glob("*.md")))
+    found = [*words(Settings)]
+    assert ("profile", "embedded") in found
+    assert [(key, word) for key, word in found if not re.search(rf"`{word}`|\b{key}: .*\b{re.escape(word)}\b", text)] == []
+
+
+@pytest.mark.parametrize("model", [Policy, PolicyRule, Suppression])
+def test_a_key_of_a_policy_is_described(model: type[BaseModel]) -> None:
+    text = (DOCS / "policy.md").read_text()
+    assert [name for name in model.model_fields if not re.search(rf"`([\w\[\]]+\.)?{name}`|^ *(- )?{name}:", text, re.MULTILINE)] == []
+
+
+def test_a_store_is_described() -> None:
+    text = (DOCS / "configuration.md").read_text()
+    assert [name for name in PROTOCOLS if name != "memory" and f"`{name}://`" not in text] == []
+
+
+def test_a_category_is_described_and_no_other() -> None:
+    section = (DOCS / "results.md").read_text().partition("\n### Categories\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"`([\w-]+)`", section)) == sorted(CATEGORIES)
+
+
+def test_a_state_and_a_column_of_trends_are_described() -> None:
+    text = (DOCS / "sweeps.md").read_text()
+    assert [word for word in (*message.STATES, *diff.STATES, *TABLES["trends"].names) if f"`{word}`" not in text] == []
+
+
+def test_a_field_of_a_message_is_described() -> None:
+    text = (DOCS / "schedules.md").read_text()
+    fields = {*message.message_of({}), *message.message_of_failure(Settings(), ValueError())}
+    assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
+
+
+def test_a_metric_is_described(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    write_metrics(str(tmp_path / "metrics"), {"started_at": now.isoformat(), "finished_at": now.isoformat()}, now, 0, now)
+    metrics = set(re.findall(r"(?m)^# TYPE (\w+) ", (tmp_path / "metrics").read_text()))
+    assert len(metrics) > 8
+    assert metrics - set(re.findall(r"`(\w+)(?:\{[\w,]+\})?`", (DOCS / "schedules.md").read_text())) == set()

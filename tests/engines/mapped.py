@@ -12,4 +12,4 @@ def mapped_share(network: Any, file: Path) -> float:
     mapped = [range(*(int(end, 16) for end in line[0].split("-"))) for line in lines]
     parameters = list(network.parameters())
     inside = [one for one in parameters if any(one.data_ptr() in span for span in mapped)]
-    return sum(one.nbytes for one in inside) / sum(one.nbytes for one in parameters)
+    return float(sum(one.nbytes for one in inside)) / float(sum(one.nbytes for one in parameters))

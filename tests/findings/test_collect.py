@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray import bounds
+from veritensor_ray.config import Severity
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.errors import IncompleteOutput, VeritensorError
@@ -243,7 +244,7 @@ def test_a_flood_becomes_one_row_with_its_count(tmp_path: Path) -> None:
 def graded(severities: str, part: int = 0, limit: int = 10, word: str = "bad") -> Outcome:
     """An outcome of hits that are of `h`igh or of `m`edium severity, each with evidence of its own; or all with `word` alone."""
     texts = [f"bad {part}.{number}" if word == "bad" else word for number in range(len(severities))]
-    names = {"h": "high", "m": "medium"}
+    names: dict[str, Severity] = {"h": "high", "m": "medium"}
     recorder = Recorder(RULES, KEY, limit)
     hits = [Hit(RULE.id, 0, len(texts[row]), row, severity=names[letter]) for row, letter in enumerate(severities)]
     recorder.text_hits("test", batch(texts, row=list(range(len(texts)))), hits)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from veritensor_ray import bounds
+from veritensor_ray.config import Severity
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
 from veritensor_ray.findings.recorded import Recorded, places
@@ -123,7 +124,7 @@ def test_of_equal_hits_the_first_places_are_known_and_all_are_counted() -> None:
 
 def test_a_fact_is_shown_where_it_is_worst() -> None:
     made = recorder()
-    grades = [(0, "low", 0.5), (1, "high", 0.7), (2, "high", 0.6), (3, "info", 0.9)]
+    grades: list[tuple[int, Severity, float]] = [(0, "low", 0.5), (1, "high", 0.7), (2, "high", 0.6), (3, "info", 0.9)]
     hits = [Hit(GRADED.id, at * 6, at * 6 + 3, 0, score, severity, f"said of {at}") for at, severity, score in grades]
     made.text_hits("test", batch(["bad 0 bad 1 bad 2 bad 3"]), hits)
     (row,) = rows_of(made)
@@ -134,7 +135,8 @@ def test_a_fact_is_shown_where_it_is_worst() -> None:
 
 def test_rows_of_one_fact_join_in_whatever_pieces_they_come() -> None:
     """As parts of a file and stages of a scan are put together: the same row as at once."""
-    severities = ["low", "info", *["low"] * 18, "high", "high", "critical", "low"]
+    low: list[Severity] = ["low"] * 18
+    severities: list[Severity] = ["low", "info", *low, "high", "high", "critical", "low"]
 
     def recorded(first: int, last: int) -> Recorded:
         made = recorder()

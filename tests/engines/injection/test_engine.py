@@ -24,7 +24,7 @@ from tests.engines.injection.building import (
     sealed,
     tokenizer,
 )
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.config import Limits, Settings, Severity
 from veritensor_ray.engines.base import Hit, PreparingEngine
 from veritensor_ray.engines.injection import RULE, Injection
 from veritensor_ray.engines.injection.windows import TokenWindow
@@ -104,7 +104,8 @@ def test_consecutive_windows_are_one_hit(make: Make) -> None:
 
 def test_severity_and_score(make: Make) -> None:
     odds = raw(make(), ATTACK)
-    for high, severity in ((odds + 1, "medium"), (odds - 1, "high")):
+    cases: list[tuple[float, Severity]] = [(odds + 1, "medium"), (odds - 1, "high")]
+    for high, severity in cases:
         (hit,) = make(high=probability(high)).scan_text(text_batch([ATTACK]))
         assert hit == Hit(RULE.id, 0, len(ATTACK), 0, hit.score, severity)
         assert hit.score == pytest.approx(probability(odds), abs=1e-4)
