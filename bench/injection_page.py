@@ -118,7 +118,7 @@ def quoted(results: Row, speed: Row) -> list[str]:
     )
     lines = [
         (
-            f"injection, alerts on real documents at `medium`, in total and for the worst kind; the same at `high` ({whole['medium'][3]:,} texts)",
+            f"injection, alerts on real documents at `medium`, in total and for the worst kind; the same at `high` ({whole['medium'][3]:,} documents)",
             documents,
         )
     ]
@@ -230,7 +230,7 @@ def section(results: Row) -> list[str]:
         "### Real documents", "",
         f"How many documents without a planted attack raise an alert? The total counts {whole:,} documents. Three kinds ({', '.join(QUOTING)}) are not part of it, "
         "because they quote or contain instructions to models, or fraud, so not every alert on them is a false positive. Kinds are sorted by the lower end of their "
-        "interval at `medium`, highest first. The worst kind that counts is in bold. `in training` says whether documents of that kind were used in training.", "",
+        "interval at `medium`, highest first. The worst kind in the total is in bold. `in training` says whether documents of that kind were used in training.", "",
         _KINDS, "",
         _documents(results), "",
         "### Sets not used in training", "",
@@ -250,7 +250,7 @@ def section(results: Row) -> list[str]:
 
 
 _KINDS = (
-    "The names of the kinds that do not explain themselves: `promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
+    "Some names of kinds need an explanation: `promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
     "the documentation of open-source projects; `guides` are handbooks; `web` are saved web pages; `prose` is speeches and literature; `mixed` and `office` are "
     "sample files of programs that convert documents; `multilang` is text in many languages."
 )  # fmt: skip

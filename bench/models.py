@@ -44,7 +44,7 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         "# Quality and speed of the models",
         "",
-        "This page shows how much the models of profile `embedded` find, how often they are wrong, and how fast they are. "
+        "This page shows how much the models of the `embedded` profile find, how often they are wrong, and how fast they are. "
         f"`make bench-models` writes it. It was measured on {results['machine']}. Sections may come from separate runs on that machine.",
         "",
     ]

@@ -77,12 +77,12 @@ def quoted(results: dict[str, Any]) -> list[str]:
 
 
 _DOCUMENTS = (
-    "The table counts findings in the real documents by kind. None of them were planted. A cell counts the severities that its rule reports: "
+    "The table counts findings in the real documents by kind. Nothing was planted in these documents. A cell counts the severities that its rule reports: "
     "high/info for `medical`, medium/low/info for `email`, and a single severity for the others."
 )
 _SETS = (
-    "A finding counts as correct if it has the type of a labeled span and the characters that both share are at least half of the characters that either covers. "
-    "Cities, dates, titles and ages are ignored. With `tagger on`, which is the default, the model reads only what the word tagger is not certain about; with "
+    "A finding counts as correct if it has the same type as a labeled span and overlaps it enough: the characters that both cover must be at least half of those that they cover together. "
+    "Cities, dates, titles and ages are ignored. With `tagger on`, which is the default, the model reads only the text that a smaller network, the [word tagger](engines/pii.md), is not certain about; with "
     "`tagger off`, it reads all text."
 )  # fmt: skip
 _LEFT_OUT = (

@@ -4,7 +4,7 @@ To build a container image, copy this file and catalog.yaml, run the script, and
 $HF_HOME/veritensor holds one flat folder per role, without pickles, and models.lock.json with the SHA-256 of every file: carry all of it
 across the air gap.
 
-Exit codes: 0 done, or nothing to do; 2 wrong usage; 3 the hub has no such repository, commit or file; 4 the hub refuses access;
+Exit codes: 0 done, or nothing to do; 2 usage error; 3 the hub has no such repository, commit or file; 4 the hub refuses access;
 5 the hub limits the rate; 6 no network, or too many broken connections; 7 the disk is full or cannot be written; 8 a file differs from
 the expected one; 9 a model fails its self-test.
 """

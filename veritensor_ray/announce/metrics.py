@@ -34,7 +34,7 @@ def write_metrics(path: str, run: Mapping[str, Any] | None, ended: datetime, exi
     _one(
         registry,
         "last_exit_code",
-        "Exit code of the last run: 0 complete, 1 findings, 2 wrong usage, 3 not complete, 4 could not run.",
+        "Exit code of the last run: 0 complete, 1 findings, 2 usage error, 3 incomplete, 4 could not run.",
         exit_code,
     )
     if last_success is not None:

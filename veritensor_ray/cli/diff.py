@@ -40,7 +40,7 @@ def diff(
 ) -> None:
     """Compare the findings of two outputs.
 
-    Exit codes: 0 success; 1 new findings (only with --exit-code); 2 wrong usage, or outputs that cannot be compared; 4 an output is not complete.
+    Exit codes: 0 success; 1 new findings (only with --exit-code); 2 usage error, or outputs that cannot be compared; 4 an output is incomplete.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings

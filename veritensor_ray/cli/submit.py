@@ -36,7 +36,9 @@ def submit(
     config: Config = None,
     cascade: Annotated[
         str | None,
-        typer.Option(help="on or off. With off, the injection transformer reads every window, which is slow. Default: on."),
+        typer.Option(
+            help="on or off. With off, the injection transformer reads all text, not only what a faster model finds suspicious; this is slow. Default: on."
+        ),
     ] = None,
     address: Annotated[
         str | None,
@@ -105,7 +107,7 @@ def submit(
 
     Findings, ledger and rollup are written as Parquet. With --job sweep, only artifacts that changed since the last sweep are scanned.
 
-    Exit codes: 0 complete; 1 findings at or above --fail-on; 2 wrong usage or configuration; 3 not complete; 4 could not run.
+    Exit codes: 0 complete; 1 findings at or above --fail-on; 2 usage or configuration error; 3 incomplete; 4 could not run.
     """
     flags = {name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "settings_json", *_NESTED)}
     flags |= {"sources": source or None, "injection": _given(cascade=cascade)}
