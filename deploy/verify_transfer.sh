@@ -4,7 +4,7 @@
 # PUB is the ed25519 public key in PEM format, received by a different route than the folder.
 # The signature is checked first, then names, then contents. No other file of the folder is read before the signature has been
 # verified, and nothing in it is ever run.
-# Needs only bash, coreutils and OpenSSL 3. Exit codes: 0 if the folder is as signed, 1 if it is not, 2 for wrong usage.
+# Needs only bash, coreutils and OpenSSL 3. Exit codes: 0 if the folder is as signed, 1 if it is not, 2 for a usage error.
 set -euo pipefail
 shopt -s dotglob globstar nullglob
 export LC_ALL=C
