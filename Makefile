@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## Run the default suite, in a network namespace if possible;
 test-offline: $(VENV)/.dev ## Run the same suite, but fail if the network cannot be cut off.
 	bash scripts/isolated --require $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
-quick: $(VENV)/.dev ## Test readers, engines and formats in a minute, without Ray, models or servers.
+quick: $(VENV)/.dev ## Test readers, engines and formats, without Ray, models or servers.
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" $(QUICK)
 
 clock: $(VENV)/.dev ## Check limits on processor time, one test at a time.

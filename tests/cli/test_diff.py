@@ -80,6 +80,7 @@ def test_exports(
         assert not any((value or "").startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
         assert all(row["location_line"] == "3" for row in rows)
     else:
+        assert kind in ("json", "jsonl"), f"add how to read {kind} back"
         rows = json.loads(out)["findings"] if kind == "json" else [json.loads(line) for line in out.splitlines()]
     assert [row["content_fingerprint"] for row in rows] == names
     by_name = {row["content_fingerprint"]: row for row in rows}

@@ -17,7 +17,9 @@ README = (ROOT / "README.md").read_text()
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_engine_has_a_page_that_names_its_rules(name: str) -> None:
     [engine] = create(Settings(), [name])
-    page = (ROOT / "docs" / "engines" / f"{name}.md").read_text()
+    file = ROOT / "docs" / "engines" / f"{name}.md"
+    assert file.exists(), f"write docs/engines/{name}.md; CONTRIBUTING.md says what it has to contain"
+    page = file.read_text()
     assert [rule.id for rule in engine.rules() if f"`{rule.id}`" not in page] == [], f"docs/engines/{name}.md has to name them"
 
 
