@@ -112,7 +112,7 @@ def test_an_archive_that_fails_leaves_the_old_database(tmp_path: Path) -> None:
     made = database(tmp_path, record("A-1"))
     with pytest.raises(UsageError, match="no OSV record"):
         import_archives([archive(tmp_path / "empty.zip", [])], made)
-    with pytest.raises(UsageError, match="not a ZIP archive"):
+    with pytest.raises(UsageError, match=r"nowhere\.zip cannot be read"):
         import_archives([tmp_path / "nowhere.zip"], made)
     assert Database(made).of("PyPI", "requests")
     (tmp_path / "file").touch()
