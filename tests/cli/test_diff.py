@@ -135,7 +135,7 @@ def test_exit_codes(before: Any, now: Any, flags: tuple[str, ...], code: int, tm
 def test_nothing_differs(outputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for output in outputs:
         assert call(monkeypatch, "diff", output, output, "--exit-code") == 0
-        assert capsys.readouterr().out == "no differences (5 findings are in both)\n"
+        assert capsys.readouterr().out == "no differences (findings in both: 5)\n"
     assert call(monkeypatch, "diff", output, output, "--state", "persisting", "--limit", "2") == 0
     assert "2 more rows; --limit 0 shows all" in capsys.readouterr().out
 

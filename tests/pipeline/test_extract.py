@@ -107,7 +107,7 @@ def picture() -> bytes:
         ("utf16.txt", ("\ufeff" + EVIL).encode("utf-16-le"), "text/plain", "scanned", None, True),
         ("no-mark.txt", EVIL.encode("utf-16-be"), "text/plain", "scanned", None, True),
         ("legacy.txt", (GREEN * 5 + EVIL).encode("cp1252"), "text/plain", "scanned", None, True),
-        ("odd.txt", ("\ufeff" + EVIL).encode("utf-16-le") + b"x", "text/plain", "partial", "1 characters could not be decoded as utf-16-le", True),
+        ("odd.txt", ("\ufeff" + EVIL).encode("utf-16-le") + b"x", "text/plain", "partial", "characters that could not be decoded as utf-16-le", True),
         ("bad.txt", EVIL.encode() * 200 + b" \xff" + b"x" * 90_000 + b"\xfe", "text/plain", None, None, True),
         ("magic.txt", b"GGUF " + EVIL.encode(), "text/plain", "scanned", None, True),
         ("magic.txt", b"BZh " + EVIL.encode(), "text/plain", "scanned", None, True),

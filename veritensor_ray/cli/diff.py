@@ -97,7 +97,7 @@ def _table(found: Comparison, counts: DiffCounts, only: Only, chosen: Sequence[s
     out = console()
     if not counts.any:
         persisting = counts.states["persisting"] + counts.suppressed["persisting"]
-        out.print(f"no differences ({persisting:,} findings are in both)")
+        out.print(f"no differences (findings in both: {persisting:,})")
         if "persisting" not in chosen:
             return
     else:

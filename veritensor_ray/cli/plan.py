@@ -42,7 +42,7 @@ def plan(
     names = tuple(selected(settings))
 
     def listed(count: int) -> None:
-        sys.stderr.write(f"\r{count:,} artifacts listed")
+        sys.stderr.write(f"\rartifacts listed: {count:,}")
         sys.stderr.flush()
 
     progress = listed if sys.stderr.isatty() else lambda _: None

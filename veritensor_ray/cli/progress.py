@@ -68,7 +68,7 @@ class PlainProgress(_Counting):
     def planned(self, artifacts: int) -> None:
         if time.monotonic() - self._last > _EVERY:
             self._last = time.monotonic()
-            self._say(f"{artifacts:,} artifacts listed")
+            self._say(f"artifacts listed: {artifacts:,}")
 
     def committed(self, numbers: dict[str, Any]) -> None:
         self.count(numbers)

@@ -28,8 +28,8 @@ SMALL = Limits(segment_chars=4096, overlap_chars=16)
         ("é€😀".encode(), UTF8, "é€😀", 0, None, []),
         ("\ufeffwide".encode("utf-16-le"), Kind("text/plain", "utf-16-le", 2), "wide", None, "utf-16-le", []),
         ("grün".encode("cp1252"), Kind("text/plain", "cp1252"), "grün", None, "cp1252", []),
-        (b"a\xff b\xfe", UTF8, "a\ufffd b\ufffd", 0, None, ["2 characters could not be decoded as utf-8 and were replaced"]),
-        (b"\xed\xa0\x80", UTF8, "\ufffd" * 3, 0, None, ["3 characters could not be decoded as utf-8 and were replaced"]),
+        (b"a\xff b\xfe", UTF8, "a\ufffd b\ufffd", 0, None, ["characters that could not be decoded as utf-8, replaced: 2"]),
+        (b"\xed\xa0\x80", UTF8, "\ufffd" * 3, 0, None, ["characters that could not be decoded as utf-8, replaced: 3"]),
         (b"<p>as it stands</p>", Kind("text/markdown", "utf-8"), "<p>as it stands</p>", 0, None, []),
     ],
 )

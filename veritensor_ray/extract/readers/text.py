@@ -38,7 +38,7 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
     source.counts.lines += line - 1 + pending.count("\n")
     source.counts.chars += start + len(pending)
     if bad:
-        yield Gap(f"{bad} characters could not be decoded as {encoding} and were replaced")
+        yield Gap(f"characters that could not be decoded as {encoding}, replaced: {bad}")
     if damage:
         raise damage
 

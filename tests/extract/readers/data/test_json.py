@@ -241,7 +241,7 @@ def test_a_giant_key_is_not_kept_for_every_depth() -> None:
 def test_lines_that_do_not_decode_are_said() -> None:
     blocks, gaps = read(b'{"a": "x"}\n{"a": "before \xff behind"}\n', Kind("application/jsonl", "utf-8"))
     assert "before \ufffd behind" in flat(blocks)
-    assert [gap.reason for gap in gaps] == ["1 characters could not be decoded as utf-8 and were replaced"]
+    assert [gap.reason for gap in gaps] == ["characters that could not be decoded as utf-8, replaced: 1"]
 
 
 PIECES = [

@@ -127,7 +127,7 @@ def test_what_came_before_a_damaged_place_of_the_stream_is_read() -> None:
 def test_bytes_that_do_not_decode_are_said() -> None:
     blocks, gaps = read(b"name,age\nbefore \xff behind,1\n", CSV)
     assert "before \ufffd behind" in flat(blocks)
-    assert [gap.reason for gap in gaps] == ["1 characters could not be decoded as utf-8 and were replaced"]
+    assert [gap.reason for gap in gaps] == ["characters that could not be decoded as utf-8, replaced: 1"]
 
 
 def test_no_block_carries_more_names_than_it_has_cells() -> None:

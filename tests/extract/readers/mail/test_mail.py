@@ -201,7 +201,7 @@ def test_attachments(fields: bytes, body: bytes, name: str, content: bytes) -> N
         (HEADER + b"\r\n-----BEGIN PGP MESSAGE-----\r\nabc", "the text contains an encrypted message"),
         (
             HEADER + b"Content-Type: text/plain; charset=gb2312\r\n\r\n\xff\xff!",
-            "2 characters could not be decoded as gb2312 and were replaced",
+            "characters that could not be decoded as gb2312, replaced: 2",
         ),
     ],
 )

@@ -55,7 +55,7 @@ def read_avro(source: Source) -> Iterator[Item]:
     source.counts.rows += records.row
     yield from records.gaps()
     if file.lost:
-        yield Gap(f"{file.lost} places between blocks are damaged; reading continued at the next block", count=file.lost)
+        yield Gap(f"damaged places between blocks, where reading continued at the next one: {file.lost}", count=file.lost)
     if file.ends_early:
         raise ReadError(f"the Avro file ends inside a block after record {records.row - 1}")
 

@@ -208,7 +208,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     if broken:
         yield Gap(f"lines that are not valid JSON, read as plain text: {len(broken)}", location=f"row {broken[0]}", count=len(broken))
     if bad[0]:
-        yield Gap(f"{bad[0]} characters could not be decoded as {source.kind.encoding} and were replaced")
+        yield Gap(f"characters that could not be decoded as {source.kind.encoding}, replaced: {bad[0]}")
     if damage:
         raise damage[0]
 

@@ -41,7 +41,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
         reader = csv.reader(stream, delimiter=_delimiter(source, head, encoding))
         yield from _cells(reader, source)
         if bad.count:
-            yield Gap(f"{bad.count} characters could not be decoded as {encoding} and were replaced")
+            yield Gap(f"characters that could not be decoded as {encoding}, replaced: {bad.count}")
     except csv.Error as error:
         yield Gap(f"the table cannot be read beyond line {reader.line_num}: {error}")
         if source.file.seekable():

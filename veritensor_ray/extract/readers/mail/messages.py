@@ -154,7 +154,7 @@ def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: i
         decoded_via=via,
     )
     if bad:
-        yield Gap(f"{bad} characters could not be decoded as {charset[:40]} and were replaced", location=_location(place.path))
+        yield Gap(f"characters that could not be decoded as {charset[:40]}, replaced: {bad}", location=_location(place.path))
     if _ARMOR in text:
         yield Gap("the text contains an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
 

@@ -40,4 +40,4 @@ class Characters:
 
     def gaps(self) -> list[Gap]:
         """A gap for the characters that could not be decoded."""
-        return [Gap(f"{self._bad} characters could not be decoded as {self._encoding} and were replaced")] if self._bad else []
+        return [Gap(f"characters that could not be decoded as {self._encoding}, replaced: {self._bad}")] if self._bad else []

@@ -62,7 +62,7 @@ def read_doc(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         raise ReadError("the document has no table stream: its text cannot be assembled")
     text, lost = _pieces(data, open_stream(streams[table]))
     if lost:
-        yield Gap(f"{lost} characters of the text lie beyond the end of the document", location=storage or None)
+        yield Gap(f"characters of the text that lie beyond the end of the document: {lost}", location=storage or None)
     lengths = struct.unpack_from("<8i", data, _LENGTHS)
     at = 0
     for (part, view), length in zip(_PARTS, lengths, strict=True):
