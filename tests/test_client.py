@@ -181,6 +181,8 @@ def test_a_client_without_torch(results: Results) -> None:
         assert "onnxruntime is not installed on this machine." in " ".join(printed.split())
         assert "pip install veritensor-ray" in " ".join(printed.split())
     check(answers)
+    missing = re.findall(r"^(\w+) .*missing: (\S+) is not installed", answers["engines"][1], re.MULTILINE)
+    assert missing == [("injection", "onnxruntime"), ("pii", "onnxruntime"), ("ocr", "torch")]
 
 
 @pytest.mark.ray

@@ -22,15 +22,13 @@ def engines(profile: Profile = None, config: Config = None, as_json: AsJson = Fa
     from veritensor_ray.cli.render import console, table
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import available, create
-    from veritensor_ray.errors import ModelError
+    from veritensor_ray.pipeline.preflight import seen
 
     settings, _ = activate(load_settings(config, {"profile": profile}), thorough=False)
     rows: list[dict[str, Any]] = []
     for engine in create(settings, available(settings)):
-        try:
-            about = {"state": "ready", "fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)}
-        except ModelError as error:
-            about = {"state": f"missing: {error}", "fingerprint": None, "model": None}
+        found = seen(engine)
+        about = {"state": f"missing: {found.missing}" if found.missing else "ready", "fingerprint": found.fingerprint, "model": found.model}
         rows.append({"engine": engine.name, "version": engine.version, "rules": len(engine.rules()), **about})
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")

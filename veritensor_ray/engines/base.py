@@ -36,10 +36,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The resources an engine needs. `model` names a role of the catalog; without one, the engine runs where the bytes are."""
+    """The resources an engine needs. `model` names a role of the catalog; without one, the engine runs where the bytes are.
+
+    `libraries` are modules that a client's installation leaves out and that the engine needs: without them it counts as missing.
+    """
 
     model: str | None = None
     gpu: bool = False
+    libraries: tuple[str, ...] = ()
 
 
 class WithModel:

@@ -9,13 +9,14 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import ModelError, VeritensorError
+from veritensor_ray.errors import ModelError, VeritensorError, not_installed
 from veritensor_ray.extract.readers import import_all
 from veritensor_ray.stores.filesystems import absolute
 from veritensor_ray.stores.outputs import OutputStore, check_output
@@ -23,7 +24,7 @@ from veritensor_ray.stores.outputs import OutputStore, check_output
 
 @dataclass(frozen=True, slots=True)
 class EngineSeen:
-    """An engine on this machine. Without a fingerprint its model is missing or changed, and `missing` says how."""
+    """An engine on this machine. Without a fingerprint its model or a library is missing, or the model has changed; `missing` says how."""
 
     name: str
     version: str
@@ -50,7 +51,7 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
 
     A machine that only drives and commits (`scans` is false) needs neither models nor accelerators.
     """
-    seen: list[EngineSeen] = []
+    engines: list[EngineSeen] = []
     problems: list[str] = []
     bundle = None
     try:
@@ -58,7 +59,7 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
         bundle = active.id if active else None
         problems += _unreachable(settings)
         if scans:
-            seen = engines_here(settings)
+            engines = engines_here(settings)
             import_all()
     except VeritensorError as error:
         problems.append(str(error))
@@ -66,16 +67,21 @@ def examine(settings: Settings, scans: bool = True) -> NodeReport:
         problems.append(f"{type(error).__name__}: {error}"[:300])
     accelerators = tuple(_accelerators()) if scans else ()
     return NodeReport(
-        platform.node(), version("veritensor-ray"), platform.python_version(), bundle, accelerators, tuple(seen), tuple(problems)
+        platform.node(), version("veritensor-ray"), platform.python_version(), bundle, accelerators, tuple(engines), tuple(problems)
     )
 
 
 def engines_here(settings: Settings) -> list[EngineSeen]:
-    """Examine the selected engines. For an engine with a model, this reads every file of the model."""
-    return [_seen(engine) for engine in create(settings, selected(settings))]
+    """Examine the selected engines."""
+    return [seen(engine) for engine in create(settings, selected(settings))]
 
 
-def _seen(engine: Engine) -> EngineSeen:
+def seen(engine: Engine) -> EngineSeen:
+    """Examine an engine without loading it. If it has a model, this reads every file of the model."""
+    for library in engine.needs.libraries:
+        if find_spec(library) is None:
+            absent = not_installed(ModuleNotFoundError(name=library)) or f"the library {library} is not installed"
+            return EngineSeen(engine.name, engine.version, missing=absent)
     try:
         return EngineSeen(engine.name, engine.version, engine.fingerprint(), getattr(engine, "model_name", None))
     except ModelError as error:

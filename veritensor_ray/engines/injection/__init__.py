@@ -41,7 +41,7 @@ class Injection(WithModel):
 
     name = "injection"
     version = "4"
-    needs = Needs(model="injection", gpu=True)
+    needs = Needs(model="injection", gpu=True, libraries=("onnxruntime",))
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

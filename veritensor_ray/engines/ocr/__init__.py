@@ -31,7 +31,7 @@ class Ocr(WithModel):
 
     name = "ocr"
     version = "1"
-    needs = Needs(model="ocr", gpu=True)
+    needs = Needs(model="ocr", gpu=True, libraries=("torch", "cv2"))
 
     def __init__(self, settings: Settings) -> None:
         unknown = sorted(set(settings.ocr.languages) - set(_LANGUAGES))

@@ -36,7 +36,7 @@ class Pii(WithModel):
 
     name = "pii"
     version = "2"
-    needs = Needs(model="pii", gpu=True)
+    needs = Needs(model="pii", gpu=True, libraries=("onnxruntime",))
 
     def __init__(self, settings: Settings) -> None:
         custom.check(settings.pii)
