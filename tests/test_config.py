@@ -221,7 +221,9 @@ def test_a_file_that_nobody_named_stands_apart_from_the_corpus(
     Path("veritensor-ray.yaml").write_text("exclude: ['*']\n")
     flags = {"sources": [source.format(here=tmp_path / "here") for source in sources]}
     if refused:
-        with pytest.raises(UsageError, match=r"veritensor-ray.yaml was found in the working directory, .* name it with --config"):
+        with pytest.raises(
+            UsageError, match=r"veritensor-ray.yaml in the working directory is used only if you name it: .* Name it with --config"
+        ):
             load_settings(None, flags, {})
     else:
         found = load_settings(None, flags, {})
@@ -254,9 +256,7 @@ def test_with_links_no_file_is_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     flags = {"sources": [str(tmp_path / "there")]}
     for text, given in (("engines: [signatures]", flags | {"follow_links": True}), ("follow_links: true", flags)):
         Path("veritensor-ray.yaml").write_text(text)
-        with pytest.raises(
-            UsageError, match=r"links of the corpus .* may lead there, so it may not be yours. If it is, name it with --config"
-        ):
+        with pytest.raises(UsageError, match=r"links of the corpus .* may lead there, so it may not be yours. Name it with --config"):
             load_settings(None, given, {})
     assert load_settings(None, {"sources": ["s3://bucket"]}, {}).follow_links
 
@@ -274,9 +274,9 @@ def test_a_file_that_is_none_is_not_opened(kind: str, tmp_path: Path, monkeypatc
         Path("veritensor-ray.yaml").mkdir()
     else:
         Path("veritensor-ray.yaml").write_bytes(b"#" * (5 << 20))
-    with pytest.raises(UsageError, match="name it with --config"):
+    with pytest.raises(UsageError, match="Name it with --config"):
         load_settings(None, {"sources": ["."]}, {})
-    with pytest.raises(UsageError, match="name it with --config"):
+    with pytest.raises(UsageError, match="Name it with --config"):
         load_settings(None, {}, {"VERITENSOR_SOURCES": "/elsewhere,."})
     with pytest.raises(UsageError, match="is not a regular file of at most 4 MiB"):
         load_settings(None, {"sources": ["../there"]}, {})

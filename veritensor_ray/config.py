@@ -381,8 +381,8 @@ def check_apart(file: Path, sources: Sequence[str], flag: str, follow_links: boo
         if base is not None and (follow_links or any(base in (one, *one.parents) or one.parent in base.parents for one in standing)):
             why = f"links of the corpus {source} may lead there" if follow_links else f"it lies in, above or below the corpus {source}"
             raise UsageError(
-                f"{file} was found in the working directory, and {why}, so it may not be yours. If it is, name it with {flag} {file}; otherwise "
-                "start from another folder"
+                f"{file} in the working directory is used only if you name it: {why}, so it may not be yours. Name it with {flag} {file}, or start "
+                "from another folder"
             )
 
 

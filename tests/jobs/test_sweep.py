@@ -391,7 +391,7 @@ def test_what_cannot_run_says_why(
 def test_a_policy_in_the_corpus_has_to_be_named(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(corpus.folder)
     (corpus.folder / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
-    with pytest.raises(UsageError, match=r"policy.yaml was found in the working directory, .* name it with --policy"):
+    with pytest.raises(UsageError, match=r"policy.yaml in the working directory is used only if you name it: .* Name it with --policy"):
         corpus.sweep()
     assert corpus.sweep(policy="policy.yaml")["suppressed"] == 5
 
