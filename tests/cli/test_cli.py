@@ -491,7 +491,7 @@ def test_a_planted_configuration_runs_nothing(
     (here / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
     assert call(monkeypatch, "submit", *given, "--engines", "signatures", "--output", str(tmp_path / "out")) == 2
     said = capsys.readouterr().err
-    assert [said.count(word) for word in ("name it with --config", "name it with --policy")] == [2, 1]
+    assert [said.count(word) for word in ("Name it with --config", "Name it with --policy")] == [2, 1]
     assert not trace.exists()
     assert not (tmp_path / "out").exists()
 

@@ -338,7 +338,7 @@ def test_a_policy_in_the_corpus_or_behind_a_link_has_to_be_named(
     run = json.loads((Path(output) / "run.json").read_text())
     (Path(output) / "run.json").write_text(json.dumps(run | {"sources": [str(Path.cwd())]}))
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
-    assert "name it with --policy" in capsys.readouterr().err
+    assert "Name it with --policy" in capsys.readouterr().err
     assert (tmp_path / "victim").read_text() == "rules: []\n"
     assert not Path("policy.yaml").exists()
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, "--policy", "policy.yaml") == 0
