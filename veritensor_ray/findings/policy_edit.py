@@ -162,7 +162,7 @@ def _replace(target: Path, data: bytes) -> None:
                 about = target.stat()
                 with contextlib.suppress(PermissionError, AttributeError):  # Windows files have neither these owners nor modes
                     os.fchown(file.fileno(), about.st_uid, about.st_gid)
-                temporary.chmod(about.st_mode & 0o7777)
+                os.chmod(file.fileno() if os.chmod in os.supports_fd else temporary, about.st_mode & 0o7777)  # noqa: PTH101  # Windows has no fchmod
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
 from veritensor_ray.segments import Block, Gap, cut_point
@@ -37,8 +38,7 @@ def read_text(source: Source, part: str | None = None) -> Iterator[Block | Gap]:
         yield Block([pending], line=line, start=start, byte_offset=byte, owned=[len(pending)], part=part, decoded_via=via)
     source.counts.lines += line - 1 + pending.count("\n")
     source.counts.chars += start + len(pending)
-    if bad:
-        yield Gap(f"characters that could not be decoded as {encoding}, replaced: {bad}")
+    yield from undecoded(bad, encoding)
     if damage:
         raise damage
 

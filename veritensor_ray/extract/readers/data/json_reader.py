@@ -11,6 +11,7 @@ import ijson
 
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
+from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, NESTED, SMALL, Strings, value_of
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
@@ -207,8 +208,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     yield from collector.take()
     if broken:
         yield Gap(f"lines that are not valid JSON, read as plain text: {len(broken)}", location=f"row {broken[0]}", count=len(broken))
-    if bad[0]:
-        yield Gap(f"characters that could not be decoded as {source.kind.encoding}, replaced: {bad[0]}")
+    yield from undecoded(bad[0], str(source.kind.encoding))
     if damage:
         raise damage[0]
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.common.formulas import cell_notice, cell_notices
+from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import Undecodable
@@ -40,8 +41,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
         head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
         reader = csv.reader(stream, delimiter=_delimiter(source, head, encoding))
         yield from _cells(reader, source)
-        if bad.count:
-            yield Gap(f"characters that could not be decoded as {encoding}, replaced: {bad.count}")
+        yield from undecoded(bad.count, encoding)
     except csv.Error as error:
         yield Gap(f"the table cannot be read beyond line {reader.line_num}: {error}")
         if source.file.seekable():

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.mail_head import header_begin, is_known_field
+from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.readers.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.media_types import CSV, HTML, MESSAGE, PLAIN, XML
@@ -153,8 +154,7 @@ def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: i
         byte_offset=(base or 0) + begin if exact else None,
         decoded_via=via,
     )
-    if bad:
-        yield Gap(f"characters that could not be decoded as {charset[:40]}, replaced: {bad}", location=_location(place.path))
+    yield from undecoded(bad, charset[:40], _location(place.path))
     if _ARMOR in text:
         yield Gap("the text contains an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from veritensor_ray.errors import ReadError
+from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
 from veritensor_ray.segments import Gap
@@ -38,6 +41,6 @@ class Characters:
             self.damage, self.ended = error, True
         self.text = "".join(kept)
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self) -> Iterator[Gap]:
         """A gap for the characters that could not be decoded."""
-        return [Gap(f"characters that could not be decoded as {self._encoding}, replaced: {self._bad}")] if self._bad else []
+        return undecoded(self._bad, self._encoding)
