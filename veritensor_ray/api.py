@@ -21,12 +21,10 @@ from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.findings.accesses import accesses, note_access
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.redact import PERSONAL, SECRET, TAGGED, visible
+from veritensor_ray.findings.results import Results, find
 from veritensor_ray.findings.run_text import summary_text
-from veritensor_ray.findings.schema import TABLES
-from veritensor_ray.findings.state import night, results
 from veritensor_ray.imports import Guard
-from veritensor_ray.stores.filesystems import Stores, absolute
-from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.stores.filesystems import Stores
 from veritensor_ray.uris import real_bases
 
 if TYPE_CHECKING:
@@ -38,9 +36,6 @@ if TYPE_CHECKING:
 
 # A text that is meant as a file: a URI, or a path without a space. Otherwise its name would be scanned, and the file would look clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
-_ID = re.compile("[0-9a-fA-F]{6,32}")
-_IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
-_LISTED = 5
 _WILDCARDS = re.compile(r"[*?\[]")  # a name must not act as a pattern
 
 
@@ -75,13 +70,9 @@ def open(
     Raises IncompleteOutput for a run that has not ended, or for a folder without results; UsageError for a sweep that does not exist.
     """
     output = _path(output, "the output to open")
-    store = OutputStore(absolute(output), stores if stores is not None else load_settings().stores)
-    if sweep is not None:
-        if not isinstance(sweep, str):
-            raise UsageError(f"`sweep` must be the id of a sweep as text, not {_described(sweep)}; `veritensor-ray sweeps` lists them")
-        chosen = night(store, sweep)
-        return Audit(chosen.store, chosen.run)
-    return Audit(*results(store, output))
+    if sweep is not None and not isinstance(sweep, str):
+        raise UsageError(f"`sweep` must be the id of a sweep as text, not {_described(sweep)}; `veritensor-ray sweeps` lists them")
+    return Audit(*find(output, stores if stores is not None else load_settings().stores, sweep))
 
 
 def _sources(source: object) -> list[str]:
@@ -117,33 +108,13 @@ def _remedy(what: object) -> str:
     return "Pass a pathlib.Path or text for a file, a folder or a URI; inspect also takes text and bytes themselves"
 
 
-@dataclass(frozen=True, repr=False)
-class Audit:
+class Audit(Results):
     """The results of a complete audit. `run` is the content of run.json; tables are read on first access."""
-
-    store: OutputStore
-    run: Mapping[str, Any]
 
     def __repr__(self) -> str:
         return (
             f"<Audit {self.store.uri}: {sum(self.run['severity'].values())} findings in {self.run['totals'].get('artifacts', 0)} artifacts>"
         )
-
-    def dataset(self, name: str) -> ds.Dataset:
-        """Returns a table without reading it yet: findings, ledger or rollup; for a sweep also resolved, unverified, known and trends.
-
-        A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
-        """
-        if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
-        if not self.store.exists(name):
-            raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
-        return self.store.dataset(name, TABLES[name])
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The names of the available tables."""
-        return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
 
     @cached_property
     def findings(self) -> pa.Table:
@@ -173,37 +144,9 @@ class Audit:
 
     def sql(self, query: str) -> pd.DataFrame:
         """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network."""
-        with Guard(), self._connection() as connection:
+        with Guard(), self.connection() as connection:
             frame: pd.DataFrame = connection.execute(query).df()
             return frame
-
-    def rows(self, query: str) -> Iterator[pa.RecordBatch]:
-        """Runs a query and yields record batches, with a few thousand rows in memory at a time."""
-        with self._connection() as connection:
-            yield from connection.sql(query).to_arrow_reader(10_000)
-
-    def _connection(self) -> Any:
-        with Guard():
-            import duckdb
-
-        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-        for name in self.tables:
-            connection.register(name, self.dataset(name))
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return connection
-
-    def finding(self, finding: str) -> dict[str, Any]:
-        """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
-        if not _ID.fullmatch(finding):
-            raise UsageError(f"{finding!r} is neither the id of a finding nor at least six of its first digits; {_IDS}")
-        query = f"SELECT * FROM findings WHERE starts_with(finding_id, '{finding.lower()}') ORDER BY finding_id LIMIT {_LISTED + 1}"  # noqa: S608  # digits
-        found: list[dict[str, Any]] = [row for batch in self.rows(query) for row in batch.to_pylist()]
-        if not found:
-            raise UsageError(f"no finding in {self.store.uri} has an id that begins with {finding}; {_IDS}")
-        if len(found) > 1:
-            ids = ", ".join(row["finding_id"] for row in found[:_LISTED]) + (", …" if len(found) > _LISTED else "")
-            raise UsageError(f"several findings have ids that begin with {finding}: {ids}; give more digits")
-        return found[0]
 
     def context(
         self,

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from veritensor_ray.config import Settings
+from veritensor_ray.detection import Rule
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import UsageError
 from veritensor_ray.imports import Guard
@@ -56,6 +57,12 @@ def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
     """Create the named engines without loading them."""
     known = available(settings)
     return [_class(known[name], settings)(settings) for name in names]
+
+
+def rules_of(settings: Settings, engines: Iterable[str]) -> dict[str, Rule]:
+    """Return the rules of these engines by id, to explain findings. An engine that is not installed here has none."""
+    here = available(settings)
+    return {rule.id: rule for engine in create(settings, [name for name in here if name in set(engines)]) for rule in engine.rules()}
 
 
 def _class(spec: str, settings: Settings) -> Callable[[Settings], Engine]:

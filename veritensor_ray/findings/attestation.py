@@ -108,12 +108,34 @@ def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
         raise SignatureError(
             f"{store.uri}/{NAME} is signed but describes something else: {statement.get('predicateType')}. Copy the output again"
         )
+    return VerifiedResults(keys, statement["predicate"], _compare(store, statement))
+
+
+def check_unchanged(store: OutputStore) -> None:
+    """Compare signed results with their own list of digests, whoever signed it. Results without a signature pass.
+
+    This finds damage and careless edits; only `check` finds a forger. Raises SignatureError that names the first object that differs.
+    """
+    with _asked(store.uri, "read"):
+        signed_by_someone = store.exists(NAME)
+    if not signed_by_someone:
+        return
+    _refuse_links(store)
+    try:
+        statement = json.loads(_opened(store)[0])
+        _compare(store, statement)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SignatureError(f"{store.uri}/{NAME} is damaged: {error}. Copy the output again") from None
+
+
+def _compare(store: OutputStore, statement: Mapping[str, Any]) -> int:
+    """Compare all objects with the digests of a statement, and return their number. Raises SignatureError."""
     signed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     found = list(_faults(store, signed, statement["predicate"]))
     if found:
         more = f" (and {len(found) - 1:,} more objects differ)" if len(found) > 1 else ""
         raise SignatureError(f"{found[0]}{more}. Copy the output again from its origin, or scan again with --fresh")
-    return VerifiedResults(keys, statement["predicate"], len(signed))
+    return len(signed)
 
 
 def _refuse_links(store: OutputStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.findings.redact import visible
@@ -17,6 +18,18 @@ _SHORTFALLS = {
     "unparsable": "{artifacts} with a manifest that cannot be parsed completely",
     "no-reader": "not selected; {artifacts} with images whose text was not read",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """One reason why something was not checked. `artifacts` is None if the reason is a sentence about the whole run."""
+
+    status: str
+    reason: str
+    reason_code: str | None
+    artifacts: int | None
+
+
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
@@ -37,13 +50,29 @@ def missing_lines(run: Mapping[str, Any]) -> list[str]:
     """Return sentences about what was not covered, besides the reasons of artifacts. If nothing is missing, one says so."""
     if nothing_matched(run):
         return [nothing_matched(run)]
-    lines = [
-        f"{visible(engine)}: {_shortfall(status, count)}"
+    lines = [f"{visible(engine)}: {_shortfall(status, count)}" for engine, status, count in _short(run)]
+    return lines or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
+
+
+def _short(run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return engine, state and number of artifacts for each state of coverage that has a line."""
+    return [
+        (engine, status, count)
         for engine, counts in run["coverage"].items()
         for status, count in counts.items()
         if count and status not in (_BY_ARTIFACT if engine in run["engines"] else _BY_ARTIFACT - {"no-reader"})
     ]
-    return lines or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
+
+
+def uncovered(run: Mapping[str, Any]) -> list[Uncovered]:
+    """Return what a run did not cover, the most frequent reason first, for reports and exports. Empty if nothing is missing.
+
+    Sentences that are not about a status of artifacts have the status `engine`, and no number.
+    """
+    rows = [Uncovered(one["status"], one["reason"], one.get("reason_code"), one["artifacts"]) for one in run["not_covered"]]
+    missing = [f"engine {name} did not run: {about['missing']}" for name, about in run["engines"].items() if about.get("missing")]
+    lines = [*missing, *([] if not rows and not _short(run) and not nothing_matched(run) else missing_lines(run))]
+    return rows + [Uncovered("engine", line, None, None) for line in lines]
 
 
 def _shortfall(status: str, count: int) -> str:

@@ -1,0 +1,1 @@
+"""Formats for other programs. Each format is a module; `FORMATS` lists them."""

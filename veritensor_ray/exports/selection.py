@@ -1,0 +1,33 @@
+"""What an export writes: findings, the run they come from, and the rules that explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from veritensor_ray.detection import Rule
+from veritensor_ray.findings.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The findings of `query`, which yields all columns of the table findings, in the order in which they are written.
+
+    `rules` are those of this installation by id. A finding of a rule that is not installed here is explained by its own row.
+    """
+
+    results: Results
+    query: str
+    rules: Mapping[str, Rule]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the findings, a few thousand at a time."""
+        return self.results.rows(self.query)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yields the findings one by one."""
+        for batch in self.batches():
+            yield from batch.to_pylist()

@@ -1,0 +1,147 @@
+"""Query the tables of a complete output, read-only. It does not depend on a terminal, a notebook or the corpus."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.errors import CannotRunError, StoreError, UsageError
+from veritensor_ray.findings.attestation import check_unchanged
+from veritensor_ray.findings.places import places
+from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
+from veritensor_ray.findings.state import night, results
+from veritensor_ray.imports import Guard
+from veritensor_ray.stores.filesystems import Stores, absolute
+from veritensor_ray.stores.outputs import OutputStore
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+_ID = re.compile("[0-9a-fA-F]{6,32}")
+_IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
+_LISTED = 5
+_BATCH = 10_000  # rows
+# Short names for the columns that people filter by; they exist only in conditions.
+_SHORT = "rule_id AS rule, location.line AS line, location.row AS row, location.part AS part, location.view AS view"
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """The tables of a complete audit or sweep. `run` is the content of run.json; `store` is the folder that contains it.
+
+    In SQL, each table has its own name. There are also the view `places` (see `findings/places.py`) and the function `severity_rank(severity)`,
+    which is 1 for info and 5 for critical.
+    """
+
+    store: OutputStore
+    run: Mapping[str, Any]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the available tables."""
+        return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
+
+    def dataset(self, name: str) -> ds.Dataset:
+        """Returns a table without reading it yet: findings, ledger or rollup; for a sweep also resolved, unverified, known and trends.
+
+        A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
+        """
+        if name not in self.tables:
+            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
+        if not self.store.exists(name):
+            raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
+        return self.store.dataset(name, TABLES[name])
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
+        """Runs a DuckDB query over the tables and yields record batches, with a few thousand rows in memory at a time.
+
+        The query cannot reach any other file, or the network. `values` fill its `?` in order.
+        """
+        with self.connection() as connection:
+            yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
+
+    def records(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Returns all rows of a small result as dictionaries."""
+        return [row for batch in self.rows(query, values) for row in batch.to_pylist()]
+
+    def matching(self, where: str) -> str:
+        """Returns a subquery with the findings that meet a SQL condition, to be used after FROM.
+
+        The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
+        DuckDB's explanation, for a condition that is not valid.
+        """
+        query = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM (SELECT *, {_SHORT} FROM findings) WHERE (\n{where}\n))"  # noqa: S608
+        with Guard():
+            import duckdb
+
+        try:
+            with self.connection() as connection:
+                connection.execute(f"DESCRIBE SELECT * FROM {query}")  # noqa: S608  # it only reads, and only these tables
+        except duckdb.Error as error:
+            why = str(error).partition("\n")[0]
+            raise UsageError(
+                f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example "
+                "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
+            ) from None
+        return query
+
+    def connection(self) -> Any:
+        """Returns a DuckDB connection that sees the tables and nothing else."""
+        with Guard():
+            import duckdb
+
+        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+        connection.execute("SET TimeZone = 'UTC'")
+        for name in self.tables:
+            connection.register(name, self.dataset(name))
+        connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+        connection.execute(f"CREATE VIEW places AS {places()}")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        return connection
+
+    def finding(self, finding: str) -> dict[str, Any]:
+        """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
+        if not _ID.fullmatch(finding):
+            raise UsageError(f"{finding!r} is neither the id of a finding nor at least six of its first digits; {_IDS}")
+        found = self.records(
+            f"SELECT * FROM findings WHERE starts_with(finding_id, ?) ORDER BY finding_id LIMIT {_LISTED + 1}",  # noqa: S608  # a constant
+            [finding.lower()],
+        )
+        if not found:
+            raise UsageError(f"no finding in {self.store.uri} has an id that begins with {finding}; {_IDS}")
+        if len(found) > 1:
+            ids = ", ".join(row["finding_id"] for row in found[:_LISTED]) + (", …" if len(found) > _LISTED else "")
+            raise UsageError(f"several findings have ids that begin with {finding}: {ids}; give more digits")
+        return found[0]
+
+    def check(self) -> None:
+        """Compare signed results with their list of digests, whoever signed it; results that are not signed pass.
+
+        Call it before results are handed on to other people or programs. Raises SignatureError, with the remedy.
+        """
+        check_unchanged(self.store)
+
+
+def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
+    """Return the folder and the run.json of a complete audit, of a state's last complete sweep, or of the sweep with this id.
+
+    Raises IncompleteOutput, UsageError for a sweep that does not exist, or CannotRunError for results of a newer version.
+    """
+    store = OutputStore(absolute(output), stores)
+    if sweep is not None:
+        chosen = night(store, sweep)
+        store, run = chosen.store, dict(chosen.run)
+    else:
+        store, run = results(store, output)
+    version = str(run.get("schema_version"))
+    if version.isdecimal() and int(version) > int(SCHEMA_VERSION):
+        raise CannotRunError(
+            f"{output} was written by a newer version ({run.get('package_version', 'unknown')}): its tables have schema {version}, and this "
+            f"version reads schemas up to {SCHEMA_VERSION}. Install that version or a later one"
+        )
+    return store, run
