@@ -177,8 +177,8 @@ def _covered(policy: Policy, entry: Suppression, found: Mapping[str, Any] | None
 
 
 def _show(audit: Audit, found: Mapping[str, Any], entry: Suppression) -> None:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.findings.locations import place
 
     where = place(found["artifact"], found["location"], found["member"])
     row = (found["finding_id"], severity(found["severity"]), found["rule_id"], where, found["evidence"] or "")
