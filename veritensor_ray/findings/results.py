@@ -80,6 +80,7 @@ class Results:
             import duckdb
 
         try:
+            duckdb.SQLExpression(where)  # one expression, which no bracket can end early
             with self.connection() as connection:
                 connection.execute(f"DESCRIBE SELECT * FROM {query}")  # noqa: S608  # it only reads, and only these tables
         except duckdb.Error as error:
