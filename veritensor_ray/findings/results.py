@@ -60,10 +60,17 @@ class Results:
     def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Runs a DuckDB query over the tables and yields record batches, with a few thousand rows in memory at a time.
 
-        The query cannot reach any other file, or the network. `values` fill its `?` in order.
+        The query cannot reach any other file, or the network. `values` fill its `?` in order. Raises UsageError for a query that is not
+        valid, with DuckDB's explanation.
         """
-        with self.connection() as connection:
-            yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
+        with Guard():
+            from duckdb import DataError, InvalidInputException, PermissionException, ProgrammingError
+
+        try:
+            with self.connection() as connection:
+                yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
+        except (DataError, InvalidInputException, PermissionException, ProgrammingError) as error:
+            raise UsageError(f"the query is not valid: {str(error).partition(chr(10))[0]}") from error
 
     def records(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Returns all rows of a small result as dictionaries."""
@@ -75,21 +82,19 @@ class Results:
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
-        query = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM (SELECT *, {_SHORT} FROM findings) WHERE (\n{where}\n))"  # noqa: S608
+        named = f"(SELECT *, {_SHORT} FROM findings)"  # noqa: S608  # constants
         with Guard():
             import duckdb
 
         try:
-            duckdb.SQLExpression(where)  # one expression, which no bracket can end early
+            duckdb.SQLExpression(where)  # refuses anything but one expression
             with self.connection() as connection:
-                connection.execute(f"DESCRIBE SELECT * FROM {query}")  # noqa: S608  # it only reads, and only these tables
+                kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
         except duckdb.Error as error:
-            why = str(error).partition("\n")[0]
-            raise UsageError(
-                f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example "
-                "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
-            ) from None
-        return query
+            raise UsageError(_invalid(where, str(error).partition("\n")[0])) from None
+        if kind != "BOOLEAN":
+            raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
+        return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
 
     def connection(self) -> Any:
         """Returns a DuckDB connection that sees the tables and nothing else."""
@@ -126,6 +131,11 @@ class Results:
         Call it before results are handed on to other people or programs. Raises SignatureError, with the remedy.
         """
         check_unchanged(self.store)
+
+
+def _invalid(where: str, why: str) -> str:
+    example = "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
+    return f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example {example}"
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
