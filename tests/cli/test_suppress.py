@@ -138,7 +138,7 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         ((ID, *WHY, "--expires", "0d"), 2, "not in the future"),
         (("123456", *WHY, "--output", "{}"), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
         (("999999", *WHY, "--output", "{}"), 2, "no finding in"),
-        (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "use --by finding or --by path"),
+        (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
         (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
         ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
         ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "Its folder must exist"),
