@@ -170,7 +170,7 @@ def _vulnerability(
         "source": {"name": described.PRODUCT},
         "ratings": [{"source": {"name": described.PRODUCT}, "severity": severity, "method": "other"}],
         **({"cwes": numbers} if numbers else {}),
-        "description": f"{described.title(rule, row)}: {shown(row['message'])}",
+        "description": described.headline(rule, row),
         "detail": "; ".join(words),
         **({"recommendation": shown(rule.remediation)} if rule else {}),
         **({"advisories": [{"url": one} for one in addresses]} if addresses else {}),

@@ -57,6 +57,12 @@ def title(rule: Rule | None, row: Mapping[str, Any]) -> str:
     return shown(rule.title if rule else row["message"] or row["rule_id"])
 
 
+def headline(rule: Rule | None, row: Mapping[str, Any]) -> str:
+    """Return the title of a finding's rule and the finding's own message, if that says more."""
+    own, message = title(rule, row), shown(row["message"])
+    return own if message in ("", own) else f"{own}: {message}"
+
+
 def references(rule: Rule | None) -> list[str]:
     """Return the addresses of a rule that are plain http(s) addresses. Rules from a user's own files may have anything there."""
     return [one for one in (rule.references if rule else ()) if _LINK.fullmatch(one)]
@@ -137,7 +143,9 @@ def milliseconds(moment: datetime | str | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
-def write_object(file: BinaryIO, head: Mapping[str, Any], lists: Mapping[str, Iterable[Any]], tail: Mapping[str, Any] | None = None) -> None:
+def write_object(
+    file: BinaryIO, head: Mapping[str, Any], lists: Mapping[str, Iterable[Any]], tail: Mapping[str, Any] | None = None
+) -> None:
     """Write one JSON object in ASCII: the members of `head`, then lists whose items are made while they are written, then `tail`."""
     begin = "{"
     for name, value in head.items():
