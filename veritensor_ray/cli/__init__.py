@@ -8,7 +8,24 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from veritensor_ray.cli import advisories, bundle, context, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
+from veritensor_ray.cli import (
+    advisories,
+    baseline,
+    bundle,
+    context,
+    diff,
+    findings,
+    info,
+    jobs,
+    keys,
+    label,
+    models,
+    plan,
+    submit,
+    suppress,
+    sweeps,
+    verify,
+)
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError, not_installed
 from veritensor_ray.imports import Guard
@@ -46,6 +63,8 @@ app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)
 app.command("suppress")(suppress.suppress)
+app.command("label")(label.label)
+app.command("precision")(label.precision)
 app.command("verify")(verify.verify)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)
@@ -56,6 +75,7 @@ app.command("logs")(jobs.logs)
 app.command("stop")(jobs.stop)
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 
