@@ -27,6 +27,9 @@ const ray = {};
         return code.length < 3 ? `\\x${code.padStart(2, "0")}` : code.length < 5 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
       });
 
+  // A path that may wrap after its slashes.
+  ray.path = (name, title = name) =>
+    ray.el("bdi", { class: "mono path", title: ray.visible(title ?? name) }, ray.visible(name).split(/(?<=\/)/).flatMap((part) => [part, ray.el("wbr")]).slice(0, -1));
   ray.number = (value) => Number(value).toLocaleString("en-US");
   ray.plural = (value, noun) => `${ray.number(value)} ${noun}${value === 1 ? "" : "s"}`;
   ray.severity = (name) => ray.el("span", { class: `sev s-${ray.about.severities.includes(name) ? name : "none"}` }, ray.visible(name));

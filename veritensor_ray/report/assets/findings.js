@@ -12,13 +12,19 @@
 
   const GROUPS = { place: "Place", evidence: "Evidence", rule: "Rule", folder: "Folder", none: "No grouping" };
   const NO_FILTER = { severity: [], engine: [], rule: [], folder: "", state: [], text: "", suppressed: "no", where: "", finding: "", group: null };
+  const UNITS = {
+    place: (total) => `in ${plural(total, "place")}`,
+    evidence: (total) => `with ${plural(total, "different text")}`,
+    rule: (total) => `of ${plural(total, "rule")}`,
+    folder: (total) => `in ${plural(total, "folder")}`,
+  };
   const SIZES = [25, 50, 100, 250];
   const NESTED = 25; // findings that an opened group shows before "show all"
 
   // Column: name to sort by, heading, class, content of a cell, groups that have it (all if absent).
   const place = (row) => {
-    const name = visible(row.member ? `${row.artifact}!/${row.member}` : row.artifact);
-    return [el("bdi", { class: "mono path", title: name }, name), row.location ? el("span", { class: "quiet at" }, visible(row.location)) : null];
+    const name = row.member ? `${row.artifact}!/${row.member}` : row.artifact;
+    return [ray.path(name), row.location ? el("span", { class: "quiet at" }, visible(row.location)) : null];
   };
   const evidence = (row) => el("span", { class: "clip" }, visible(row.evidence ?? row.message ?? ""));
   const rules = (row) => {
@@ -28,7 +34,7 @@
   const COLUMNS = [
     { by: "severity", title: "Severity", cell: (row) => ray.severity(row.severity) },
     { by: "state", title: "State", only: () => ray.about.sweep, cell: (row) => el("span", { class: "tag" }, visible(row.state)) },
-    { by: "folder", title: "Folder", groups: ["folder"], cell: (row) => el("bdi", { class: "mono path" }, visible(ray.folder(row.artifact) || "(top)")) },
+    { by: "folder", title: "Folder", groups: ["folder"], cell: (row) => ray.path(ray.folder(row.artifact) || "(top)") },
     { by: "rule_id", title: "Rule", cell: rules },
     { by: "artifact", title: "Where", groups: ["none", "place", "evidence", "rule"], cell: place },
     { by: null, title: "Evidence", wide: true, cell: evidence },
@@ -94,8 +100,7 @@
       this.table.removeAttribute("aria-busy");
       this.#drawHead();
       this.#drawRows(answer.rows);
-      const unit = this.group === "none" ? "row" : { place: "place", evidence: "text", rule: "rule", folder: "folder" }[this.group];
-      this.summary.textContent = this.group === "none" ? plural(answer.findings, "finding") : `${plural(answer.findings, "finding")} in ${plural(answer.total, unit)}`;
+      this.summary.textContent = plural(answer.findings, "finding") + (this.group === "none" ? "" : ` ${UNITS[this.group](answer.total)}`);
       this.pager.replaceChildren(ray.pager(this.offset, this.limit, answer.total, (offset) => this.go(offset)));
       this.#drawChips();
       this.#syncBar();
@@ -125,7 +130,7 @@
         };
       };
       this.search = el("input", {
-        type: "search", id: "search", placeholder: "Search artifact, evidence, message", "aria-label": "Search", autocomplete: "off", spellcheck: "false",
+        type: "search", id: "search", placeholder: "Search names and text", title: "Searches artifact, member, evidence and message", "aria-label": "Search", autocomplete: "off", spellcheck: "false",
         oninput: later(() => this.setFilter({ text: this.search.value })),
       });
       this.severities = el("div", { class: "toggles", role: "group", "aria-label": "Severity" },

@@ -37,9 +37,8 @@
     }
 
     #line(row) {
-      const name = visible(row.member ? `${row.artifact}!/${row.member}` : row.artifact);
       return el("tr", {},
-        el("td", { "data-title": "Artifact" }, el("bdi", { class: "mono path", title: visible(row.uri ?? "") }, name), row.location ? el("span", { class: "quiet at" }, visible(row.location)) : null),
+        el("td", { "data-title": "Artifact" }, ray.path(row.member ? `${row.artifact}!/${row.member}` : row.artifact, row.uri), row.location ? el("span", { class: "quiet at" }, visible(row.location)) : null),
         el("td", { "data-title": "Status" }, el("span", { class: "tag" }, visible(row.status))),
         el("td", { "data-title": "Engine" }, visible(row.engine ?? "all")),
         el("td", { "data-title": "Reason", class: "reason" }, visible(row.reason ?? ""), " ", row.reason_code ? el("code", {}, visible(row.reason_code)) : null));
