@@ -9,7 +9,8 @@ from typing import Any
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import Rule
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
-from veritensor_ray.findings.location_text import location_text
+from veritensor_ray.findings.grouping import key_of
+from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.run_text import uncovered
 from veritensor_ray.findings.summary import NUMBER
@@ -20,26 +21,25 @@ WORST_FIRST = tuple(reversed(SEVERITIES))
 _OPEN = "suppressed_by IS NULL"
 _FOLDERS = 25  # listed one by one
 _EXAMPLES, _FILES = 3, 5  # of a rule, or of a reason
-# Everything before the last slash. Splitting is exact for any character in a name, unlike a regular expression.
-FOLDER = "array_to_string(list_slice(string_split(artifact, '/'), 1, -2), '/')"
-_BY_SEVERITY = ", ".join(
-    f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST
-)
+_BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST)
 _COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
     coalesce(sum({NUMBER}) FILTER (NOT {_OPEN}), 0)::BIGINT AS suppressed"""
 _ORDER = ", ".join(f"{name} DESC" for name in WORST_FIRST)
-_TREND = ", ".join(f"(coalesce(sum(findings) FILTER (state NOT IN ('resolved', 'unverified') AND severity = '{name}'), 0))::BIGINT AS {name}" for name in WORST_FIRST)
+_TREND = ", ".join(
+    f"(coalesce(sum(findings) FILTER (state NOT IN ('resolved', 'unverified') AND severity = '{name}'), 0))::BIGINT AS {name}"
+    for name in WORST_FIRST
+)
 _STATES = ", ".join(
     f"(coalesce(sum(findings) FILTER (state = '{name}'), 0))::BIGINT AS {name}"
     for name in ("new", "reopened", "persisting", "resolved", "unverified")
 )
-# What is wrong with an artifact as a whole, then its gaps, then the engines that its gaps do not mention.
+# What is wrong with an artifact as a whole unless one of its gaps says so, its gaps, and the engines that no gap mentions.
 _GAPS = """
     SELECT artifact, uri, size, status, NULL AS engine, NULL AS member, NULL AS location, reason, reason_code
-    FROM ledger WHERE status <> 'scanned' OR reason IS NOT NULL
+    FROM ledger WHERE (status <> 'scanned' OR reason IS NOT NULL)
+    AND NOT coalesce(list_contains(list_transform(gaps, lambda gap: gap.reason), reason), false)
     UNION ALL BY NAME SELECT artifact, uri, size, status, gap.engine, gap.member, gap.location, gap.reason, gap.reason_code
     FROM (SELECT *, unnest(gaps) AS gap FROM ledger)
-    WHERE concat(gap.engine, gap.member, gap.location) <> '' OR gap.reason IS DISTINCT FROM reason
     UNION ALL BY NAME SELECT artifact, uri, size, status, one.engine, one.reason, one.reason_code
     FROM (SELECT *, unnest(coverage) AS one FROM ledger)
     WHERE one.status NOT IN ('complete', 'not-applicable') AND one.reason IS DISTINCT FROM reason
@@ -85,7 +85,9 @@ def report(results: Results, rules: Mapping[str, Rule]) -> Report:
 
 def totals(results: Results) -> dict[str, int]:
     """Return the number of findings by severity, in all, and suppressed; of rows; and of artifacts by what became of them."""
-    found = results.records(f"SELECT {_COUNTS}, count(*)::BIGINT AS rows, count(DISTINCT artifact)::BIGINT AS artifacts_with FROM findings")[0]  # noqa: S608
+    found = results.records(
+        f"SELECT {_COUNTS}, count(*)::BIGINT AS rows, count(DISTINCT artifact)::BIGINT AS artifacts_with FROM findings"  # noqa: S608  # constants
+    )[0]
     return found | {"artifacts": results.run["totals"].get("artifacts", 0), **about_artifacts(results)}
 
 
@@ -116,7 +118,9 @@ def coverage(results: Results) -> Rows:
         count(*) FILTER (one.status NOT IN ('complete', 'not-applicable'))::BIGINT AS short
         FROM (SELECT unnest(coverage) AS one FROM ledger) GROUP BY ALL ORDER BY engine""")
     about = results.run["engines"]
-    return [row | {"version": about.get(row["engine"], {}).get("version"), "model": about.get(row["engine"], {}).get("model")} for row in found]
+    return [
+        row | {"version": about.get(row["engine"], {}).get("version"), "model": about.get(row["engine"], {}).get("model")} for row in found
+    ]
 
 
 def by_engine(results: Results) -> Rows:
@@ -129,7 +133,7 @@ def by_engine(results: Results) -> Rows:
 
 def by_folder(results: Results) -> Rows:
     """Return the number of findings by folder and severity, the worst folder first."""
-    return results.records(f"SELECT {FOLDER} AS name, {_COUNTS} FROM findings GROUP BY name ORDER BY {_ORDER}, name")  # noqa: S608
+    return results.records(f"SELECT {key_of('folder')} AS name, {_COUNTS} FROM findings GROUP BY name ORDER BY {_ORDER}, name")  # noqa: S608
 
 
 def trend(results: Results) -> Rows:
@@ -152,13 +156,21 @@ def rule_cards(results: Results, rules: Mapping[str, Rule]) -> Rows:
         FROM findings GROUP BY rule_id ORDER BY {_ORDER}, rule_id"""  # noqa: S608  # constants
     )
     examples, files = _examples(results), _files(results)
-    return [_explained(row, rules.get(row["rule_id"])) | {"examples": examples[row["rule_id"]], "files": files[row["rule_id"]]} for row in found]
+    return [
+        _explained(row, rules.get(row["rule_id"])) | {"examples": examples[row["rule_id"]], "files": files[row["rule_id"]]} for row in found
+    ]
 
 
 def _explained(row: dict[str, Any], rule: Rule | None) -> dict[str, Any]:
     worst = next((name for name in WORST_FIRST if row[name]), None)
     if rule is None:
-        about: dict[str, Any] = {"title": row["message"] or row["rule_id"], "description": "", "remediation": "", "references": (), "false_alarms": ""}
+        about: dict[str, Any] = {
+            "title": row["message"] or row["rule_id"],
+            "description": "",
+            "remediation": "",
+            "references": (),
+            "false_alarms": "",
+        }
     else:
         about = {name: getattr(rule, name) for name in ("title", "description", "remediation", "references", "false_alarms")}
     return row | about | {"worst": worst, "taxonomy": row["taxonomy"] or ()}
@@ -175,7 +187,7 @@ def _examples(results: Results) -> dict[str, Rows]:
         ORDER BY {_OPEN} DESC, severity_rank(severity) DESC, confidence DESC NULLS LAST, artifact, finding_id) <= {_EXAMPLES}
         ORDER BY rule_id, {_OPEN} DESC, severity_rank(severity) DESC, confidence DESC NULLS LAST, artifact, finding_id"""  # noqa: S608
     ):
-        found.setdefault(row["rule_id"], []).append(row | {"location": location_text(row["location"])})
+        found.setdefault(row["rule_id"], []).append(row | {"location": within(row["location"])})
     return found
 
 
@@ -193,6 +205,8 @@ def _files(results: Results) -> dict[str, Rows]:
 
 def gaps(results: Results, limit: int) -> tuple[Rows, int]:
     """Return the first rows of the table of what was not checked, one for each artifact and gap, and the number of all of them."""
-    rows = results.records(f"SELECT *, count(*) OVER ()::BIGINT AS all_rows FROM ({_GAPS}) ORDER BY artifact, engine NULLS FIRST, member, location LIMIT {limit}")  # noqa: S608
+    rows = results.records(
+        f"SELECT *, count(*) OVER ()::BIGINT AS all_rows FROM ({_GAPS}) ORDER BY artifact, engine NULLS FIRST, member, location LIMIT {limit}"  # noqa: S608  # constants
+    )
     total = rows[0]["all_rows"] if rows else 0
     return [{name: value for name, value in row.items() if name != "all_rows"} for row in rows], total

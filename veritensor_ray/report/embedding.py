@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from veritensor_ray.findings.location_text import location_text
+from veritensor_ray.findings.grouping import key_of
+from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.places import places
 from veritensor_ray.findings.results import Results
 
@@ -26,8 +27,6 @@ _COLUMNS = (
 _PLAIN = ("finding_id", "confidence", "count", "place_group", "evidence_group")
 _ORDER = """suppressed_by IS NOT NULL, severity_rank(severity) DESC, artifact, member NULLS FIRST, coalesce(location.page, 0),
     coalesce(location.row, location.line, 0), coalesce(location.start, 0), finding_id"""
-# Masked evidence may stand for different secrets, and truncated evidence for different texts: the fingerprint distinguishes them.
-_EVIDENCE = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE evidence END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _chunks(results: Results, most: int) -> Iterator[list[dict[str, Any]]]:
     chosen = f"(SELECT * FROM findings ORDER BY {_ORDER} LIMIT {most})"  # noqa: S608  # constants and a number
     query = f"""WITH chosen AS {chosen}, located AS (SELECT place, unnest(finding_ids) AS finding_id FROM ({places("chosen")}))
         SELECT chosen.*, dense_rank() OVER (ORDER BY coalesce(located.place, chosen.finding_id)) - 1 AS place_group,
-        dense_rank() OVER (ORDER BY rule_id, suppressed_by IS NOT NULL, {_EVIDENCE}) - 1 AS evidence_group
+        dense_rank() OVER (ORDER BY {key_of("evidence")}) - 1 AS evidence_group
         FROM chosen LEFT JOIN located USING (finding_id) ORDER BY {_ORDER}"""  # noqa: S608
     held: list[dict[str, Any]] = []
     for batch in results.rows(query):
@@ -78,7 +77,7 @@ def _finding_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     plain = {name: [row[name] for row in rows] for name in _PLAIN}
     coded = {name: _coded(row[name] for row in rows) for name in _COLUMNS}
     made = {
-        "location": _coded(location_text(row["location"]) for row in rows),
+        "location": _coded(within(row["location"]) for row in rows),
         "first_seen": _coded(_day(row["first_seen"]) for row in rows),
         "only_counted": _coded(row["location"] is None for row in rows),
     }
@@ -104,4 +103,4 @@ def _block(columns: Mapping[str, Any], rows: int) -> str:
 def first(results: Results, rows: int) -> list[dict[str, Any]]:
     """Return the worst findings that are not suppressed, for paper."""
     query = f"SELECT * FROM findings WHERE suppressed_by IS NULL ORDER BY {_ORDER} LIMIT {rows}"  # noqa: S608
-    return [row | {"location": location_text(row["location"])} for row in results.records(query)]
+    return [row | {"location": within(row["location"])} for row in results.records(query)]

@@ -72,17 +72,21 @@ def write(
     missing = embedding.table(*gaps(results, MOST_GAPS))
     style = "\n".join([*(asset(name) for name in STYLES), *([live.style] if live else [])])
     scripts = [*(asset(name) for name in SCRIPTS), *([live.script] if live else [])]
-    page = _environment().get_template("page.html").generate(
-        report=about,
-        csp=_policy(style, scripts, live.connect if live else "'none'"),
-        style=_raw(style),
-        scripts=[_raw(script) for script in scripts],
-        about=_raw(_json(_about(about, found, missing, live))),
-        findings=found,
-        gaps=missing,
-        printed=embedding.first(results, _PRINTED),
-        live=live is not None,
-        severities=WORST_FIRST,
+    page = (
+        _environment()
+        .get_template("page.html")
+        .generate(
+            report=about,
+            csp=_policy(style, scripts, live.connect if live else "'none'"),
+            style=_raw(style),
+            scripts=[_raw(script) for script in scripts],
+            about=_raw(_json(_about(about, found, missing, live))),
+            findings=found,
+            gaps=missing,
+            printed=embedding.first(results, _PRINTED),
+            live=live is not None,
+            severities=WORST_FIRST,
+        )
     )
     for piece in page:
         file.write(piece.encode("utf-8", "backslashreplace"))
