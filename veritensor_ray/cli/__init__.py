@@ -21,6 +21,7 @@ from veritensor_ray.cli import (
     label,
     models,
     plan,
+    report,
     submit,
     suppress,
     sweeps,
@@ -59,6 +60,7 @@ app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
 app.command("context")(context.context)
+app.command("report")(report.report)
 app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)
