@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+import os
+import platform
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +15,10 @@ from veritensor_ray.cli.deciding import PolicyFile, Sweep, say
 from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
-    from veritensor_ray.config import Settings
-    from veritensor_ray.findings.results import Results
     from veritensor_ray.view.server import Site
 
 
@@ -51,9 +53,9 @@ def view(
     audit.check()
     file = None if read_only else policy_path(policy or settings.policy, audit.run.get("sources", ())).absolute()
     known, rules = labels(audit.store), rules_of(settings, audit.run["engines"])
-    with listening(port) as sock, contextlib.suppress(KeyboardInterrupt):
+    with listening(port) as sock:
         where = f"{HOST}:{sock.getsockname()[1]}"
-        _tell("Reading the findings…")
+        _say("Reading the findings…")
         with copied(audit) as copy:
             deciding = Deciding(copy, Queries(copy, known), known, file) if file else None
             if deciding:
@@ -62,3 +64,44 @@ def view(
             _announce(where, site, file)
             with _opened(f"http://{where}/#{site.keys.token}") if open_browser else contextlib.nullcontext():
                 _serve(site, sock)
+
+
+def _announce(where: str, site: Site, policy: Path | None) -> None:
+    if policy:
+        _say(f"Suppressions go to {policy}")
+    if os.environ.get("SSH_CONNECTION"):
+        port = where.rpartition(":")[2]
+        _say(f"First, on your own machine:  ssh -N -L {port}:{where} {getpass.getuser()}@{platform.node()}")
+    _say(f"http://{where}/#{site.keys.token}")
+    _say("The link works once. Press Ctrl-C to stop.")
+
+
+def _say(line: str) -> None:
+    say(line)
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _opened(link: str) -> Iterator[None]:
+    """Open the link in a browser. Every user can read the arguments of its process, so they name only a file that leads to the link."""
+    import tempfile
+    import webbrowser
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory(prefix="veritensor-ray-view-") as folder:
+        file = Path(folder) / "open.html"
+        file.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">', encoding="utf-8")
+        if not webbrowser.open(file.as_uri()):
+            _say("No browser was found; open the link yourself.")
+        yield
+
+
+def _serve(site: Site, sock: socket.socket) -> None:
+    from veritensor_ray.view.server import server
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # how the server ends
+            server(site).run(sockets=[sock])
+    finally:
+        site.close()
+    _say("Stopped.")
