@@ -33,13 +33,16 @@ _STATES = ", ".join(
     f"(coalesce(sum(findings) FILTER (state = '{name}'), 0))::BIGINT AS {name}"
     for name in ("new", "reopened", "persisting", "resolved", "unverified")
 )
+# Something of an artifact that was read was not checked. A gap at `hits_per_rule` only counts findings that have no rows.
+_SHORT = """reason IS NOT NULL OR gaps_total > coalesce(len(list_filter(gaps, lambda one: coalesce(one.bound, '') = 'hits_per_rule')), 0)
+    OR len(list_filter(coverage, lambda one: one.status NOT IN ('complete', 'not-applicable'))) > 0"""
 # What is wrong with an artifact as a whole unless one of its gaps says so, its gaps, and the engines that no gap mentions.
 _GAPS = """
     SELECT artifact, uri, size, status, NULL AS engine, NULL AS member, NULL AS location, reason, reason_code
     FROM ledger WHERE (status <> 'scanned' OR reason IS NOT NULL)
     AND NOT coalesce(list_contains(list_transform(gaps, lambda gap: gap.reason), reason), false)
     UNION ALL BY NAME SELECT artifact, uri, size, status, gap.engine, gap.member, gap.location, gap.reason, gap.reason_code
-    FROM (SELECT *, unnest(gaps) AS gap FROM ledger)
+    FROM (SELECT *, unnest(gaps) AS gap FROM ledger) WHERE coalesce(gap.bound, '') <> 'hits_per_rule'
     UNION ALL BY NAME SELECT artifact, uri, size, status, one.engine, one.reason, one.reason_code
     FROM (SELECT *, unnest(coverage) AS one FROM ledger)
     WHERE one.status NOT IN ('complete', 'not-applicable') AND one.reason IS DISTINCT FROM reason
@@ -93,11 +96,11 @@ def totals(results: Results) -> dict[str, int]:
 
 def about_artifacts(results: Results) -> dict[str, int]:
     """Return the number of entries of the ledger, of those that were scanned completely, in part, and not at all."""
-    return results.records("""SELECT count(*)::BIGINT AS entries,
-        count(*) FILTER (status = 'scanned' AND reason IS NULL AND gaps_total = 0)::BIGINT AS covered,
-        count(*) FILTER (status = 'scanned' AND (reason IS NOT NULL OR gaps_total > 0) OR status = 'partial')::BIGINT AS partly,
+    return results.records(f"""SELECT count(*)::BIGINT AS entries,
+        count(*) FILTER (status = 'scanned' AND NOT ({_SHORT}))::BIGINT AS covered,
+        count(*) FILTER (status = 'partial' OR (status = 'scanned' AND ({_SHORT})))::BIGINT AS partly,
         count(*) FILTER (status NOT IN ('scanned', 'partial'))::BIGINT AS unread,
-        coalesce(sum(gaps_total), 0)::BIGINT AS gaps FROM ledger""")[0]
+        coalesce(sum(gaps_total), 0)::BIGINT AS gaps FROM ledger""")[0]  # noqa: S608  # constants
 
 
 def missing(results: Results) -> Rows:

@@ -189,7 +189,8 @@ def _time(text: str | datetime | None) -> str:
 def _bars(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
     """Return the pieces of a bar, the worst severity first: name, start and width in percent of the longest bar."""
     longest = max((one["findings"] for one in rows), default=0) or 1
-    at, pieces = 0.0, []
+    at = 0.0
+    pieces: list[tuple[str, float, float]] = []
     for name in reversed(SEVERITIES):
         width = row[name] * 100 / longest
         if width:

@@ -5,7 +5,9 @@
 
   // Reads one block: base64, gzip, JSON.
   const unpacked = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+    const binary = atob(text);
+    const bytes = new Uint8Array(binary.length);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   };

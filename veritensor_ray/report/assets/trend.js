@@ -29,7 +29,7 @@
       height: 240,
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-      scales: { x: { time: false, range: [-0.6, Math.max(rows.length - 0.4, 3.6)] }, y: { range: (_, low, high) => [0, Math.max(4, Math.ceil((high ?? 0) * 1.1))] } },
+      scales: { x: { time: false, range: [-0.6, rows.length - 0.4] }, y: { range: (_, low, high) => [0, Math.max(4, Math.ceil((high ?? 0) * 1.1))] } },
       axes: [
         { ...axis(), grid: { show: false }, splits: () => at.filter((one) => one % Math.ceil(rows.length / Math.max(2, Math.floor(root.clientWidth / 110))) === 0), values: (_, splits) => splits.map(label) },
         { ...axis(), size: 56, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? ray.number(value) : "")) },
