@@ -92,7 +92,7 @@ class Queries:
         if not numbers:
             return []
         listed = ", ".join(str(int(n)) for n in numbers)
-        found = cursor.execute(f"SELECT rowid AS n, content_fingerprint, {_SHOWN} FROM findings WHERE rowid IN ({listed})")
+        found = cursor.sql(f"SELECT rowid AS n, content_fingerprint, {_SHOWN} FROM findings WHERE rowid IN ({listed})")
         rows = {row["n"]: self._row(row) for row in found.to_arrow_table().to_pylist()}
         return [rows[n] for n in numbers]
 
