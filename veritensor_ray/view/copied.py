@@ -7,22 +7,29 @@ in a folder that only this user can read, and is removed at the end.
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from veritensor_ray.api import Audit
 from veritensor_ray.config import SEVERITIES
+from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.grouping import key_of
 from veritensor_ray.findings.places import SAME, islands, places
+from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.imports import Guard
 
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+_PATTERN = re.compile(r"[*?\[\]{}]")
 _MEMORY = "2GB"  # beyond this, DuckDB spills to disk
 # A column for each thing that the page filters, groups and sorts by, as numbers where there are many values. `n` is the row in findings; the
 # rows are stored in the order of the page: worst first, then by name and position. `o` is the number of a row in this order.
@@ -69,8 +76,12 @@ class Copy(Audit):
 
     def interrupt(self) -> None:
         """Ends all queries that are running."""
+        with Guard():
+            import duckdb
+
         for cursor in list(self._open):
-            cursor.interrupt()
+            with contextlib.suppress(duckdb.ConnectionException):  # it is closed
+                cursor.interrupt()
 
 
 @contextlib.contextmanager
@@ -99,11 +110,28 @@ def _connected(file: Path, *, read_only: bool) -> Iterator[Any]:
 
 def _fill(connection: Any, audit: Audit) -> None:
     for name in audit.tables:
-        connection.register("given", audit.dataset(name))
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608  # names of the schema
-        connection.unregister("given")
+        _take(connection, name, audit.dataset(name))
     connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
     connection.execute(f"CREATE VIEW places AS {places()}")
     connection.execute("CREATE VIEW numbered AS SELECT *, rowid AS n FROM findings")
     for statement in (_NAMES, _FOLDERS, _PLACED, _SLIM, "DROP TABLE placed"):
         connection.execute(statement)
+
+
+def _take(connection: Any, name: str, table: ds.Dataset) -> None:
+    """Copy a table. DuckDB reads local files by itself, in half the time and a fifth of the memory; it would take some names for patterns."""
+    import duckdb
+
+    files = list(getattr(table, "files", ()))
+    try:
+        if files and all(file.startswith("/") and Path(file).is_file() and not _PATTERN.search(file) for file in files):
+            connection.register("given", TABLES[name].empty_table())
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608  # names of the schema
+            connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet(?, union_by_name := true)", [files])  # noqa: S608
+        else:
+            connection.register("given", table)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        said = str(error).partition("\n")[0]
+        raise StoreError(f"the table {name} cannot be read ({said}); restore the output, or scan again with --fresh") from None
+    connection.unregister("given")
