@@ -59,9 +59,8 @@ def accept(
     known, scope = decisions.current(path), decisions.Scope("filter", where=_condition(audit, severity, where))
     seen = decisions.preview(audit, scope, known)
     if not seen.findings:
-        say(
-            f"{path} is unchanged: there is nothing to accept, because {counted(seen.already, 'finding')} of {audit.store.uri} {_already(seen)}"
-        )
+        why = f"all findings ({seen.already:,}) are already suppressed" if seen.already else "no finding is there or meets the condition"
+        say(f"{path} is unchanged, because there is nothing to accept: {why}")
         return
     one = decisions.entry(audit, scope, reason, owner, ends, known)
     show(seen)
@@ -69,10 +68,6 @@ def accept(
     question = f"Accept {counted(seen.findings, 'finding')} until {ends} in {path}?"
     if write(path, one, audit, question, dry_run=dry_run, yes=yes):
         say("findings that are not in this entry count as before")
-
-
-def _already(seen: Preview) -> str:
-    return "match, and all are suppressed already" if seen.already else "match"
 
 
 def _condition(results: Results, severity: list[str] | None, where: str | None) -> str:

@@ -221,7 +221,7 @@ def _open(results: Results, scope: Scope, policy: Policy | None) -> list[str]:
         seen += part.num_rows
         ids += part.filter(pc.field("suppressed_by").is_null())["finding_id"].to_pylist()
     if not ids:
-        why = f"all {seen:,} findings that meet the condition are already suppressed" if seen else "no finding meets the condition"
+        why = f"all findings that meet the condition ({seen:,}) are already suppressed" if seen else "no finding meets the condition"
         raise UsageError(f"{why}, so there is nothing to suppress")
     return ids
 
