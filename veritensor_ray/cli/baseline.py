@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from veritensor_ray.findings.results import Results
 
 app = typer.Typer(
-    help="Accept the findings that an output has now, so that later runs count only new ones.",
+    help="Accept the findings of an output, so that later runs count only new ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,9 +42,9 @@ def accept(
     policy: PolicyFile = None,
     config: Config = None,
 ) -> None:
-    """Suppress everything that an output has now with one entry in the policy file.
+    """Accept everything that an output has now.
 
-    The entry lists the findings by id. Later runs count only findings that it does not list, until it expires.
+    One entry in the policy file lists the findings by id. Later runs count only findings that it does not list, until it expires.
     """
     from veritensor_ray import api
     from veritensor_ray.cli.render import counted

@@ -75,8 +75,9 @@ def precision(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Show the precision of each rule, according to labels, and the confidence threshold that would reach the target.
+    """Show how precise each rule is, according to labels.
 
+    For a rule with graded confidences, it also shows the lowest threshold that would reach the target, as a rule to paste into the policy file.
     Equal content counts once. Suppressed findings count too.
     """
     from veritensor_ray import api
