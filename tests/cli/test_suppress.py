@@ -57,7 +57,15 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, schema, rows in (("findings", FINDINGS, ROWS), ("ledger", LEDGER, ledger), ("rollup", ROLLUP, [])):
         (tmp_path / "out" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "out" / name / "part-00000.parquet")
-    run = {"scan_id": "r", "totals": {"artifacts": 6}, "severity": {"high": 6}, "engines": {}, "rules": []}
+    run = {
+        "scan_id": "r",
+        "totals": {"artifacts": 6},
+        "severity": {"high": 6},
+        "engines": {},
+        "rules": [],
+        "not_covered": [],
+        "coverage": {},
+    }
     (tmp_path / "out" / "run.json").write_text(json.dumps(run))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

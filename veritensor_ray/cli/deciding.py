@@ -37,8 +37,8 @@ Sweep = Annotated[
 
 def show(seen: Preview) -> None:
     """Print what a decision matches: by severity, rule and folder, with the worst examples."""
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, counted, severity, table
+    from veritensor_ray.findings.locations import place
 
     out = console()
     left = f"; {seen.already:,} more {'is' if seen.already == 1 else 'are'} already suppressed and left out" if seen.already else ""

@@ -127,9 +127,9 @@ def _many(audit: Audit, path: Path, where: str, why: tuple[str, str | None, date
 
 
 def _show(audit: Audit, finding: str, entry: Suppression) -> None:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, counted, severity, table
     from veritensor_ray.findings.decisions import preview
+    from veritensor_ray.findings.locations import place
 
     found = audit.finding(finding)
     where = place(found["artifact"], found["location"], found["member"])
