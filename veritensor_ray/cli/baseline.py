@@ -72,7 +72,7 @@ def accept(
 
 def _condition(results: Results, severity: list[str] | None, where: str | None) -> str:
     """Returns one condition for both filters. The user's is checked alone first, so that a mistake is reported as it was written."""
-    from veritensor_ray.cli.export import names
+    from veritensor_ray.cli.options import names
     from veritensor_ray.config import SEVERITIES
 
     chosen = names(severity, SEVERITIES, "severity")

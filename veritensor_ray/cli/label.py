@@ -111,8 +111,8 @@ def precision(
 
 
 def _list(rows: Sequence[dict[str, Any]], output: str, *, as_json: bool) -> None:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.findings.locations import place
 
     if as_json:
         names = ("finding_id", "rule_id", "severity", "confidence", "artifact", "member", "location", "evidence")
