@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from veritensor_ray.findings.results import Results
 
 app = typer.Typer(
-    help="Accept the findings that an output has now, so that later runs count only new ones.",
+    help="Accept the findings of an output, so that later runs count only new ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,9 +42,9 @@ def accept(
     policy: PolicyFile = None,
     config: Config = None,
 ) -> None:
-    """Suppress everything that an output has now with one entry in the policy file.
+    """Accept everything that an output has now.
 
-    The entry lists the findings by id. Later runs count only findings that it does not list, until it expires.
+    One entry in the policy file lists the findings by id. Later runs count only findings that it does not list, until it expires.
     """
     from veritensor_ray import api
     from veritensor_ray.cli.render import counted
@@ -59,9 +59,8 @@ def accept(
     known, scope = decisions.current(path), decisions.Scope("filter", where=_condition(audit, severity, where))
     seen = decisions.preview(audit, scope, known)
     if not seen.findings:
-        say(
-            f"{path} is unchanged: there is nothing to accept, because {counted(seen.already, 'finding')} of {audit.store.uri} {_already(seen)}"
-        )
+        why = f"all findings ({seen.already:,}) are already suppressed" if seen.already else "no finding is there or meets the condition"
+        say(f"{path} is unchanged, because there is nothing to accept: {why}")
         return
     one = decisions.entry(audit, scope, reason, owner, ends, known)
     show(seen)
@@ -71,13 +70,9 @@ def accept(
         say("findings that are not in this entry count as before")
 
 
-def _already(seen: Preview) -> str:
-    return "match, and all are suppressed already" if seen.already else "match"
-
-
 def _condition(results: Results, severity: list[str] | None, where: str | None) -> str:
     """Returns one condition for both filters. The user's is checked alone first, so that a mistake is reported as it was written."""
-    from veritensor_ray.cli.export import names
+    from veritensor_ray.cli.options import names
     from veritensor_ray.config import SEVERITIES
 
     chosen = names(severity, SEVERITIES, "severity")

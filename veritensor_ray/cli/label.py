@@ -60,7 +60,7 @@ def label(
 def precision(
     output: Output,
     target: Annotated[float, typer.Option(help="The share of findings that should be true.")] = 0.9,
-    where: Where = None,
+    rule: Annotated[str, typer.Option(help="Only rules that match this glob.")] = "*",
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,9 +75,10 @@ def precision(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Show the precision of each rule, according to labels, and the confidence threshold that would reach the target.
+    """Show how precise each rule is, according to labels.
 
-    Equal content counts once. Suppressed findings count too.
+    For a rule with graded confidences, it also shows the lowest threshold that would reach the target, as a rule to paste into the policy file.
+    A label counts even if its finding is suppressed, or gone since.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
@@ -100,9 +101,9 @@ def precision(
         )
     known = labelled.labels(*(one.store for one in others), audit.store)
     if next:
-        _list(worth_labelling(audit, known, next, where or ""), output, as_json=as_json)
+        _list(worth_labelling(audit, known, next, rule), output, as_json=as_json)
         return
-    found = measured(audit, known, target, where or "")
+    found = measured(audit, known, target, rule)
     if as_json:
         sys.stdout.write(json.dumps({"target": target, "rules": [_as_json(one) for one in found]}, indent=2) + "\n")
     else:
@@ -110,8 +111,8 @@ def precision(
 
 
 def _list(rows: Sequence[dict[str, Any]], output: str, *, as_json: bool) -> None:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.findings.locations import place
 
     if as_json:
         names = ("finding_id", "rule_id", "severity", "confidence", "artifact", "member", "location", "evidence")
@@ -161,7 +162,15 @@ def _show(found: Sequence[RulePrecision], target: float, output: str) -> None:
 
 def _row(one: RulePrecision) -> tuple[str, ...]:
     interval = f"{one.low:.2f} to {one.high:.2f}"
-    return (one.rule, f"{one.true:,}", f"{one.false:,}", f"{one.precision:.2f}", interval, f"{one.unlabelled:,}", f"{one.share:.1%}")
+    return (
+        one.rule,
+        f"{one.true:,}",
+        f"{one.false:,}",
+        f"{one.precision:.2f}",
+        interval,
+        f"{one.unlabelled:,}",
+        "" if one.share is None else f"{one.share:.1%}",
+    )
 
 
 def _suggest(one: RulePrecision) -> None:
