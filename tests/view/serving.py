@@ -66,7 +66,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(output: Path, policy: Path | None = None, *, reveal: bool = False, seconds: float = 30, config: str | None = None) -> Iterator[Served]:
+def served(
+    output: Path, policy: Path | None = None, *, reveal: bool = False, seconds: float = 30, config: str | None = None
+) -> Iterator[Served]:
     """Serve an output for the time of a block; without a policy the page is read-only."""
     audit = api.open(output, stores={})
     known = labels(audit.store)

@@ -48,7 +48,9 @@ def scope(site: Served, kind: str, **about: Any) -> dict[str, Any]:
         ("rule-in-folder", {"text": "forget"}, 2, 1),
     ],
 )
-def test_counts_come_first_and_the_entry_hides_as_many(site: Served, tmp_path: Path, kind: str, about: dict[str, Any], findings: int, artifacts: int) -> None:
+def test_counts_come_first_and_the_entry_hides_as_many(
+    site: Served, tmp_path: Path, kind: str, about: dict[str, Any], findings: int, artifacts: int
+) -> None:
     target = scope(site, kind, **about)
     seen = site.ask("preview", {"scope": target})
     assert (seen["findings"], seen["artifacts"], seen["policy"]) == (findings, artifacts, str(tmp_path / "policy.yaml"))
@@ -71,7 +73,9 @@ def test_all_findings_of_a_filter_become_one_entry(site: Served, tmp_path: Path)
     (entry,) = yaml.safe_load((tmp_path / "policy.yaml").read_text())["suppressions"]
     assert len(entry["finding"]) == 4
     assert site.ask("query", {"filter": {"engine": ["pii"]}})["total"] == 0
-    assert "already suppressed" in site.refused("suppress", {"scope": {"kind": "filter", "filter": {"folder": "hr", "suppressed": "yes"}}, "reason": "again"})
+    assert "already suppressed" in site.refused(
+        "suppress", {"scope": {"kind": "filter", "filter": {"folder": "hr", "suppressed": "yes"}}, "reason": "again"}
+    )
 
 
 def test_a_group_is_decided_as_the_page_shows_it(site: Served) -> None:

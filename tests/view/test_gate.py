@@ -54,10 +54,14 @@ def test_the_link_opens_the_page_once(fresh: Served, capfd: pytest.CaptureFixtur
     fresh.client.cookies.clear()
     assert fresh.enter().status_code == 403
     said = "".join(capfd.readouterr())
-    assert all(secret not in said for secret in (fresh.site.keys.token, fresh.site.keys.cookie, fresh.site.keys.folder, fresh.site.keys.header))
+    assert all(
+        secret not in said for secret in (fresh.site.keys.token, fresh.site.keys.cookie, fresh.site.keys.folder, fresh.site.keys.header)
+    )
 
 
-@pytest.mark.parametrize("body", [{"token": "wrong"}, {"token": ""}, {"token": "\ud800"}, {"token": "é"}], ids=["wrong", "empty", "surrogate", "accent"])
+@pytest.mark.parametrize(
+    "body", [{"token": "wrong"}, {"token": ""}, {"token": "\ud800"}, {"token": "é"}], ids=["wrong", "empty", "surrogate", "accent"]
+)
 def test_a_wrong_token_opens_nothing_and_uses_nothing_up(fresh: Served, body: dict[str, str]) -> None:
     answer = fresh.client.post("/session", content=json.dumps(body), headers=fresh.headers)
     assert answer.status_code in (400, 403)
@@ -74,7 +78,18 @@ def test_a_malformed_token_is_refused(fresh: Served, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["localhost:{port}", "127.0.0.1", "127.0.0.1:1", "127.1:{port}", "[::1]:{port}", "attacker.example:{port}", "attacker.example", "127.0.0.1:{port}.attacker.example", "127.0.0.1:{port}@attacker.example", ""],
+    [
+        "localhost:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.1:{port}",
+        "[::1]:{port}",
+        "attacker.example:{port}",
+        "attacker.example",
+        "127.0.0.1:{port}.attacker.example",
+        "127.0.0.1:{port}@attacker.example",
+        "",
+    ],
 )
 @pytest.mark.parametrize("path", ["/", "page", "api/query"])
 def test_another_host_is_refused(shared: Served, name: str, path: str) -> None:
@@ -113,12 +128,18 @@ def test_every_endpoint_needs_the_session_and_the_page(shared: Served, endpoint:
         answer = shared.client.post(where, content=b"{}", headers=headers | cookie)
         assert answer.status_code in (400, 403), what
         sentence(answer)
-    assert shared.client.post(where, content=b"{}", headers=good | shared.cookie).status_code != 403 or endpoint.removeprefix("api/") in ("preview", "suppress", "label")
+    assert shared.client.post(where, content=b"{}", headers=good | shared.cookie).status_code != 403 or endpoint.removeprefix("api/") in (
+        "preview",
+        "suppress",
+        "label",
+    )
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 def test_other_methods_are_refused_and_nothing_is_allowed_to_others(shared: Served, method: str) -> None:
-    answer = shared.client.request(method, f"{shared.page}api/query", headers=shared.headers | shared.cookie | {"Access-Control-Request-Method": "POST"})
+    answer = shared.client.request(
+        method, f"{shared.page}api/query", headers=shared.headers | shared.cookie | {"Access-Control-Request-Method": "POST"}
+    )
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
@@ -130,11 +151,28 @@ def test_endpoints_do_not_answer_get(shared: Served, endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["{page}../etc/passwd", "{page}%2e%2e/%2e%2e/etc/passwd", "{page}assets/live.js", "/etc/passwd", "//etc/passwd", "/..;/", "{page}..%5c..%5cwindows", "/session/", "/favicon.ico", "{page}api/", "{page}api/query/", "/\x00", "{bare}"],
+    [
+        "{page}../etc/passwd",
+        "{page}%2e%2e/%2e%2e/etc/passwd",
+        "{page}assets/live.js",
+        "/etc/passwd",
+        "//etc/passwd",
+        "/..;/",
+        "{page}..%5c..%5cwindows",
+        "/session/",
+        "/favicon.ico",
+        "{page}api/",
+        "{page}api/query/",
+        "/\x00",
+        "{bare}",
+    ],
 )
 def test_there_is_nothing_else(shared: Served, path: str) -> None:
     raw = path.format(page=shared.site.keys.page, bare=shared.site.keys.page.rstrip("/"))
-    reply = raw_request(shared, f"GET {urllib.parse.quote(raw, safe='/%;')} HTTP/1.1\r\nHost: {shared.host}\r\nCookie: {shared.cookie['Cookie']}\r\nConnection: close\r\n\r\n".encode())
+    reply = raw_request(
+        shared,
+        f"GET {urllib.parse.quote(raw, safe='/%;')} HTTP/1.1\r\nHost: {shared.host}\r\nCookie: {shared.cookie['Cookie']}\r\nConnection: close\r\n\r\n".encode(),
+    )
     assert reply.split(b" ")[1] in (b"404", b"403", b"405", b"307"), reply
     assert b"root:" not in reply
 
@@ -183,7 +221,12 @@ def test_two_hosts_are_refused(shared: Served) -> None:
 
 def test_answers_have_strict_headers(shared: Served) -> None:
     shared.client.cookies.clear()
-    for answer in (shared.client.get("/"), shared.client.get(shared.page, headers=shared.cookie), shared.client.get("/none"), shared.client.post("/session", json={})):
+    for answer in (
+        shared.client.get("/"),
+        shared.client.get(shared.page, headers=shared.cookie),
+        shared.client.get("/none"),
+        shared.client.post("/session", json={}),
+    ):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"

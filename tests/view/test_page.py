@@ -242,7 +242,7 @@ def test_a_page_of_another_origin_reads_and_decides_nothing(chromium: Browser, s
     asked: list[str] = []
 
     class Attacker(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name that the library calls
+        def do_GET(self) -> None:  # the name that the library calls
             asked.append(self.headers.get("Cookie", ""))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")

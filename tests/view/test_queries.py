@@ -74,7 +74,10 @@ def test_an_opened_group_has_the_findings_that_it_counts(copy: Copy, by: Group) 
         ({"text": "%"}, "suppressed_by IS NULL AND artifact LIKE '100%_off/%'"),
         ({"finding": "0000000000000000000000"}, "suppressed_by IS NULL"),
         ({"where": "rule glob 'pii.*' and line > 1"}, "suppressed_by IS NULL AND engine = 'pii' AND location.line > 1"),
-        ({"where": "artifact in (select artifact from ledger where status = 'partial')"}, "suppressed_by IS NULL AND artifact = 'hr/c.zip'"),
+        (
+            {"where": "artifact in (select artifact from ledger where status = 'partial')"},
+            "suppressed_by IS NULL AND artifact = 'hr/c.zip'",
+        ),
         ({"where": "true or true", "severity": ["low"]}, "suppressed_by IS NULL AND severity = 'low'"),
         ({"where": "true -- and nothing else", "severity": ["low"]}, "suppressed_by IS NULL AND severity = 'low'"),
         ({"group": {"group": "place", "key": "nothing"}}, "false"),
@@ -85,13 +88,15 @@ def test_an_opened_group_has_the_findings_that_it_counts(copy: Copy, by: Group) 
     ids=str,
 )
 def test_filters_agree_with_sql(copy: Copy, asked: dict[str, Any], condition: str) -> None:
-    expected = copy.records(f"SELECT finding_id, {NUMBER} AS n FROM findings WHERE {condition}")
+    expected = copy.records(f"SELECT finding_id, {NUMBER} AS n FROM findings WHERE {condition}")  # noqa: S608
     found = page(copy, filter=asked, limit=500)
     assert {row["finding_id"] for row in found["rows"]} == {row["finding_id"] for row in expected}
     assert (found["total"], found["findings"]) == (len(expected), sum(row["n"] for row in expected))
 
 
-@pytest.mark.parametrize("by", ["severity", "state", "folder", "rule_id", "artifact", "files", "findings", "confidence", "count", "first_seen"])
+@pytest.mark.parametrize(
+    "by", ["severity", "state", "folder", "rule_id", "artifact", "files", "findings", "confidence", "count", "first_seen"]
+)
 @pytest.mark.parametrize("group", ["none", *GROUPS])
 def test_every_sorting_has_two_directions_and_pages_without_overlap(copy: Copy, by: str, group: str) -> None:
     def keys(descending: bool, offset: int = 0, limit: int = 500) -> list[str]:
@@ -113,7 +118,7 @@ def test_facets_count_what_is_not_suppressed(copy: Copy) -> None:
     with copy.connection() as cursor:
         found = Queries(copy, Labels()).facets(cursor)
     for facet, column in (("severity", "severity"), ("engine", "engine"), ("rule", "rule_id"), ("state", "state")):
-        rows = copy.records(f"SELECT {column} AS name, sum({NUMBER})::BIGINT AS n FROM {OPEN} GROUP BY 1")
+        rows = copy.records(f"SELECT {column} AS name, sum({NUMBER})::BIGINT AS n FROM {OPEN} GROUP BY 1")  # noqa: S608
         assert found[facet] == {row["name"]: row["n"] for row in rows}
     assert found["folders"] == {"hr": 251, "kb": 2, "kb/deep": 2, "": 2, "100%_off": 1}
 
@@ -203,7 +208,9 @@ def test_wrong_questions_get_a_sentence(shared: Served, what: str, body: Any) ->
     assert said.startswith("The request is not valid: ")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"null", b"\xff\xfe", b'{"limit": 1e999}', b"[" * 30_000], ids=["empty", "open", "null", "bytes", "huge", "deep"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b"\xff\xfe", b'{"limit": 1e999}', b"[" * 30_000], ids=["empty", "open", "null", "bytes", "huge", "deep"]
+)
 def test_a_body_that_is_not_json_gets_a_sentence(shared: Served, body: bytes) -> None:
     answer = shared.client.post(f"{shared.page}api/query", content=body, headers=shared.headers)
     assert answer.status_code == 400
@@ -216,7 +223,10 @@ def test_a_query_that_takes_too_long_ends(tmp_path: Path) -> None:
     with served(tmp_path / "out", seconds=0.5) as one:
         one.enter()
         endless = "count < (select sum(a.range * b.range) from range(1000000) a, range(1000000) b)"
-        assert one.refused("query", {"filter": {"where": endless}}, 409) == "The query took longer than 0.5 seconds. Narrow it with further filters."
+        assert (
+            one.refused("query", {"filter": {"where": endless}}, 409)
+            == "The query took longer than 0.5 seconds. Narrow it with further filters."
+        )
         assert one.ask("query")["total"]
 
 
@@ -229,7 +239,9 @@ def test_outputs_of_earlier_versions_and_odd_names_are_copied(tmp_path: Path, na
     pq.write_table(table.drop_columns(["confidence", "model"]), file)
     with copied(api.open(tmp_path / name, stores={})) as made:
         found = made.records("SELECT * FROM findings ORDER BY finding_id")
-    expected = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.nulls(len(table), pa.float64())).sort_by("finding_id")
+    expected = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.nulls(len(table), pa.float64())).sort_by(
+        "finding_id"
+    )
     assert found == expected.to_pylist()
 
 

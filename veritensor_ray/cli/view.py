@@ -28,7 +28,10 @@ def view(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser of this machine.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse suppressions and labels.")] = False,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Allow passages to be shown unmasked. Each time, the page asks why, and the output records who and why.")
+        bool,
+        typer.Option(
+            "--reveal", help="Allow passages to be shown unmasked. Each time, the page asks why, and the output records who and why."
+        ),
     ] = False,
     sweep: Sweep = None,
     policy: PolicyFile = None,
@@ -85,14 +88,19 @@ def _say(line: str) -> None:
 def _opened(link: str) -> Iterator[None]:
     """Open the link in a browser. Every user can read the arguments of its process, so they name only a file that leads to the link."""
     import tempfile
+    import threading
     import webbrowser
     from pathlib import Path
 
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-view-") as folder:
         file = Path(folder) / "open.html"
         file.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">', encoding="utf-8")
-        if not webbrowser.open(file.as_uri()):
-            _say("No browser was found; open the link yourself.")
+
+        def start() -> None:
+            if not webbrowser.open(file.as_uri()):
+                _say("No browser was found; open the link yourself.")
+
+        threading.Thread(target=start, daemon=True).start()  # some browsers return only when they are closed
         yield
 
 

@@ -137,7 +137,7 @@ class _Asked:
         return values[0] if len(values) == 1 else "\0" if values else ""
 
     def cookie(self, name: str) -> str:
-        parsed = SimpleCookie[str]()
+        parsed = SimpleCookie()
         try:
             parsed.load(self.one("cookie"))
         except CookieError:

@@ -42,7 +42,9 @@ class Queries:
         """Return one page: `total` rows, of which `rows` are on this page, and the number of `findings` that they stand for."""
         where, values = self._where(cursor, query.filter)
         if query.group == "none":
-            total, findings = cursor.execute(f"SELECT count(*), coalesce(sum(number), 0)::BIGINT FROM slim WHERE {where}", values).fetchone()
+            total, findings = cursor.execute(
+                f"SELECT count(*), coalesce(sum(number), 0)::BIGINT FROM slim WHERE {where}", values
+            ).fetchone()
             order = self._order(query, _ROWS, "o", "hidden, o")
             chosen = cursor.execute(
                 f"SELECT n FROM slim WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?", [*values, query.limit, query.offset]

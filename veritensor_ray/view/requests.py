@@ -27,11 +27,11 @@ class OneGroup(Section):
 class Filter(Section):
     """Which findings are meant. Lists that are empty and texts that are empty restrict nothing."""
 
-    severity: Annotated[list[Severity], Field(max_length=5)] = []
-    engine: _Names = []
-    rule: _Names = []
+    severity: Annotated[list[Severity], Field(max_length=5)] = Field(default_factory=list)
+    engine: _Names = Field(default_factory=list)
+    rule: _Names = Field(default_factory=list)
     folder: _Text = ""
-    state: _Names = []
+    state: _Names = Field(default_factory=list)
     text: _Text = ""
     suppressed: Literal["no", "yes", "only"] = "no"
     where: _Text = ""

@@ -240,7 +240,9 @@ def _entry() -> tuple[str, str]:
     """Return the page that exchanges the token for a session, and its content security policy. It holds no data."""
     script = _asset("open.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; script-src 'sha256-{digest}'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    )
     return _asset("open.html").replace("{{ script }}", script), policy
 
 
@@ -278,7 +280,9 @@ def listening(port: int) -> socket.socket:
         made.listen(_CONNECTIONS)
     except OSError as error:
         made.close()
-        raise CannotRunError(f"port {port} of {HOST} cannot be used ({error.strerror}); choose a different --port, or leave it out") from None
+        raise CannotRunError(
+            f"port {port} of {HOST} cannot be used ({error.strerror}); choose a different --port, or leave it out"
+        ) from None
     return made
 
 
