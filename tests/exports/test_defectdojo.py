@@ -95,7 +95,7 @@ def test_what_was_not_checked_comes_first(tmp_path: Path) -> None:
     )
     first, second, third = exported(results)["findings"]
     assert first["title"] == "Not checked: unreadable: encrypted (2 artifacts)"
-    assert second["title"].startswith("Not checked: engine: dependencies: no advisory database for 3 artifacts")
+    assert second["title"].startswith("Not checked: dependencies: no advisory database for 3 artifacts")
     assert {one["severity"] for one in (first, second)} == {"Info"}
     assert first["unique_id_from_tool"] != second["unique_id_from_tool"]
     assert third["vuln_id_from_tool"] == "modelfiles.dangerous-pickle"

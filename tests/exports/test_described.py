@@ -80,12 +80,30 @@ def test_only_plain_addresses_are_references() -> None:
 
 
 @pytest.mark.parametrize("text", outputs.HOSTILE.values(), ids=outputs.HOSTILE)
-def test_markdown_shows_hostile_text_as_it_is(text: str) -> None:
-    safe = described.markdown_safe(text)
+def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> None:
+    safe = described.markdown_safe(text).replace("<!-- -->", "")
     assert not set("\r\n\x1b\x00\u202e") & set(safe)
     assert "<" not in safe
     for mark in "`*_[]()#|!":
         assert all(safe[at - 1] == "\\" for at, one in enumerate(safe) if one == mark)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain text, 2-3 words.", "plain text, 2-3 words."),
+        ("- item", r"\- item"),
+        ("12. item", r"12\. item"),
+        ("   code", "code"),
+        ("===", r"\==="),
+        ("a & b", "a &amp; b"),
+        ("@all", "@<!-- -->all"),
+        ("see #12", r"see \#<!-- -->12"),
+        ("https://evil.example www.evil.example", "https:<!-- -->//evil.example www<!-- -->.evil.example"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text: str, safe: str) -> None:
+    assert described.markdown_safe(text) == safe
 
 
 def test_an_object_is_written_item_by_item() -> None:
