@@ -49,12 +49,11 @@ def test_suppressions_are_explained(by: str | None, accepted: bool | None, words
 @pytest.mark.parametrize(
     ("at", "words", "line"),
     [
-        ({"line": 4, "byte_offset": None}, "line 4", 4),
-        ({"line": 4, "part": "cell 2", "byte_offset": None}, "part cell 2, line 4", None),
-        ({"row": 0, "column": "messages[0].content", "byte_offset": None}, "row 0, column messages[0].content", None),
-        ({"page": 2, "line": 1, "byte_offset": None}, "page 2, line 1", None),
-        ({"byte_offset": 17}, "byte 17", None),
-        (None, "", None),
+        ({"line": 4, "byte_offset": None}, "models/a.pkl:4", 4),
+        ({"line": 4, "part": "cell 2", "byte_offset": None}, "models/a.pkl cell 2 line 4", None),
+        ({"page": 2, "line": 1, "byte_offset": None}, "models/a.pkl page 2 line 1", None),
+        ({"row": 0, "column": "messages[0]\u202e", "byte_offset": None}, "models/a.pkl row 0 messages[0]\\u202e", None),
+        (None, "models/a.pkl", None),
     ],
 )
 def test_locations_in_words(at: dict[str, Any] | None, words: str, line: int | None) -> None:

@@ -38,6 +38,9 @@ FORMATS = {
         ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", "plain:write_csv"),
         ExportFormat("json", ".json", "every column, as one list", "plain:write_json"),
         ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", "plain:write_jsonl"),
+        ExportFormat("defectdojo", ".json", "DefectDojo's import of generic findings", "defectdojo:write"),
+        ExportFormat("ocsf", ".jsonl", "OCSF 1.6 events, for a SIEM", "ocsf:write"),
+        ExportFormat("cyclonedx", ".cdx.json", "a CycloneDX 1.6 bill of materials with models and data sets", "cyclonedx:write"),
     )
 }
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from veritensor_ray.detection import Rule
+from veritensor_ray.findings.locations import place
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.run_text import Uncovered
 
@@ -78,10 +79,8 @@ def path_of(row: Mapping[str, Any]) -> str:
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    """Return the location inside a file in words; empty if there is none."""
-    at = row["location"] or {}
-    names = (("page", "page"), ("part", "part"), ("row", "row"), ("line", "line"), ("column", "column"), ("byte_offset", "byte"))
-    return ", ".join(f"{word} {shown(at[name])}" for name, word in names if at.get(name) is not None)
+    """Return the artifact, the member and the location inside it in a few words."""
+    return shown(place(row["artifact"], row["location"], row["member"]))
 
 
 def line_of(row: Mapping[str, Any]) -> int | None:
