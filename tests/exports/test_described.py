@@ -49,12 +49,11 @@ def test_suppressions_are_explained(by: str | None, accepted: bool | None, words
 @pytest.mark.parametrize(
     ("at", "words", "line"),
     [
-        ({"line": 4, "byte_offset": None}, "line 4", 4),
-        ({"line": 4, "part": "cell 2", "byte_offset": None}, "part cell 2, line 4", None),
-        ({"row": 0, "column": "messages[0].content", "byte_offset": None}, "row 0, column messages[0].content", None),
-        ({"page": 2, "line": 1, "byte_offset": None}, "page 2, line 1", None),
-        ({"byte_offset": 17}, "byte 17", None),
-        (None, "", None),
+        ({"line": 4, "byte_offset": None}, "models/a.pkl:4", 4),
+        ({"line": 4, "part": "cell 2", "byte_offset": None}, "models/a.pkl cell 2 line 4", None),
+        ({"page": 2, "line": 1, "byte_offset": None}, "models/a.pkl page 2 line 1", None),
+        ({"row": 0, "column": "messages[0]\u202e", "byte_offset": None}, "models/a.pkl row 0 messages[0]\\u202e", None),
+        (None, "models/a.pkl", None),
     ],
 )
 def test_locations_in_words(at: dict[str, Any] | None, words: str, line: int | None) -> None:
@@ -80,12 +79,30 @@ def test_only_plain_addresses_are_references() -> None:
 
 
 @pytest.mark.parametrize("text", outputs.HOSTILE.values(), ids=outputs.HOSTILE)
-def test_markdown_shows_hostile_text_as_it_is(text: str) -> None:
-    safe = described.markdown_safe(text)
+def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> None:
+    safe = described.markdown_safe(text).replace("<!-- -->", "")
     assert not set("\r\n\x1b\x00\u202e") & set(safe)
     assert "<" not in safe
     for mark in "`*_[]()#|!":
         assert all(safe[at - 1] == "\\" for at, one in enumerate(safe) if one == mark)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain text, 2-3 words.", "plain text, 2-3 words."),
+        ("- item", r"\- item"),
+        ("12. item", r"12\. item"),
+        ("   code", "code"),
+        ("===", r"\==="),
+        ("a & b", "a &amp; b"),
+        ("@all", "@<!-- -->all"),
+        ("see #12", r"see \#<!-- -->12"),
+        ("https://evil.example www.evil.example", "https:<!-- -->//evil.example www<!-- -->.evil.example"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text: str, safe: str) -> None:
+    assert described.markdown_safe(text) == safe
 
 
 def test_an_object_is_written_item_by_item() -> None:

@@ -43,6 +43,9 @@ FORMATS = {
         ExportFormat("gitlab", ".json", "a GitLab SAST report", "gitlab:write"),
         ExportFormat("markdown", ".md", "a summary for a ticket or a pull request", "markdown:write"),
         ExportFormat("xlsx", ".xlsx", "a workbook with a summary, findings and rules", "xlsx:write", text=False),
+        ExportFormat("defectdojo", ".json", "DefectDojo's import of generic findings", "defectdojo:write"),
+        ExportFormat("ocsf", ".jsonl", "OCSF 1.6 events, for a SIEM", "ocsf:write"),
+        ExportFormat("cyclonedx", ".cdx.json", "a CycloneDX 1.6 bill of materials with models and data sets", "cyclonedx:write"),
     )
 }
 

@@ -162,7 +162,7 @@ def _vulnerability(
 ) -> dict[str, Any]:
     numbers, addresses = described.cwes(row), described.references(rule)
     severity = row["severity"] if row["severity"] in _SEVERITIES else "unknown"
-    words = [f"{described.path_of(row)}{', ' if described.place_of(row) else ''}{described.place_of(row)}"]
+    words = [described.place_of(row)]
     words += [f"evidence, masked: {shown(row['evidence'])}"] if row["evidence"] else []
     return {
         "bom-ref": f"finding:{row['finding_id']}",

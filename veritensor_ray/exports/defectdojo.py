@@ -98,9 +98,8 @@ def _finding(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Ma
 
 def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.Suppression | None) -> str:
     """Return Markdown. Text from the corpus is escaped, and evidence is an indented block, which holds neither markup nor links."""
-    place = described.place_of(row)
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
-    paragraphs += [f"Location: {markdown_safe(place)}" if place else ""]
+    paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]
     if row["evidence"]:
         text = " ".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
         paragraphs += ["Evidence, masked, with the text around it:", f"    {text}"]

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from veritensor_ray.detection import Rule
+from veritensor_ray.findings.locations import place
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.run_text import Uncovered
 
 PRODUCT = "veritensor-ray"
 _LINK = re.compile(r"https?://[!#-;=?-Z_a-z~\[\]]{1,2000}")  # printable ASCII without quotes, angle brackets and backslashes
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+.!|~-]")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#!|~]|^[-+=]|(?<=^\d)\.|(?<=^\d\d)\.")  # marks, and what begins a list or underlines a heading
+_FOUND = re.compile(r"@|#(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 _CWE = re.compile(r"CWE-(\d{1,6})")
 _ATLAS = re.compile(r"ATLAS:(AML\.T\d{4}(?:\.\d{3})?)")
 # The two rules whose evidence is `NAME==VERSION ADVISORY`, or `NAMESPECIFIER ADVISORY` if the version is not pinned.
@@ -47,9 +49,12 @@ def shown(value: object) -> str:
 
 
 def markdown_safe(value: object) -> str:
-    """Return text of any origin that Markdown shows as it is: no link, image, heading, markup or HTML survives."""
-    text = shown(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\g<0>", text)
+    """Return text of any origin that Markdown shows as it is: no link, image, mention, heading, markup or HTML survives.
+
+    An empty comment breaks what renderers look for in text that is already escaped: addresses, mentions and references to issues.
+    """
+    text = shown(value).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _FOUND.sub(r"\g<0><!-- -->", _MARKDOWN.sub(r"\\\g<0>", text))
 
 
 def title(rule: Rule | None, row: Mapping[str, Any]) -> str:
@@ -74,10 +79,8 @@ def path_of(row: Mapping[str, Any]) -> str:
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    """Return the location inside a file in words; empty if there is none."""
-    at = row["location"] or {}
-    names = (("page", "page"), ("part", "part"), ("row", "row"), ("line", "line"), ("column", "column"), ("byte_offset", "byte"))
-    return ", ".join(f"{word} {shown(at[name])}" for name, word in names if at.get(name) is not None)
+    """Return the artifact, the member and the location inside it in a few words."""
+    return shown(place(row["artifact"], row["location"], row["member"]))
 
 
 def line_of(row: Mapping[str, Any]) -> int | None:
@@ -128,7 +131,8 @@ def suppressions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def uncovered_words(one: Uncovered) -> str:
     """Return one reason why something was not checked, with the number of artifacts that it applies to, as a line."""
     number = "" if one.artifacts is None else f" ({one.artifacts:,} artifact{'s' if one.artifacts != 1 else ''})"
-    return f"{shown(one.status)}: {shown(one.reason)}{number}"
+    status = "" if one.status == "engine" else f"{shown(one.status)}: "
+    return f"{status}{shown(one.reason)}{number}"
 
 
 def uncovered_id(one: Uncovered) -> str:
