@@ -15,6 +15,7 @@ from veritensor_ray.exports.described import shown
 from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.missing import missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.run_text import nothing_matched
 
 VERSION = "15.0.7"
@@ -89,9 +90,9 @@ def _vulnerability(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
 
 def _description(row: Mapping[str, Any], rule: Rule | None) -> str:
     """Return Markdown, in which text from the corpus is in code spans."""
-    place = described.place_of(row)
+    inside = within(row["location"])
     lines = [code(row["message"]) if row["message"] else "", described.markdown_safe(rule.description) if rule else ""]
-    lines += [f"File: {code(described.path_of(row))}", f"Location: {code(place)}" if place else ""]
+    lines += [f"File: {code(described.path_of(row))}", f"Location: {code(inside)}" if inside else ""]
     lines += [f"Evidence, masked: {code(row['evidence'])}" if row["evidence"] else ""]
     lines += [f"Known false positives: {described.markdown_safe(rule.false_alarms)}" if rule and rule.false_alarms else ""]
     return "\n\n".join(line for line in lines if line)

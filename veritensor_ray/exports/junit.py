@@ -110,8 +110,7 @@ def _finding_case(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[st
 def _text(row: Mapping[str, Any], rule: Rule | None) -> str:
     lines = []
     for one in row["rows"][: row["failing"]]:
-        place = described.place_of(one)
-        where = described.path_of(one | {"artifact": row["artifact"]}) + (f", {place}" if place else "")
+        where = described.place_of(one | {"artifact": row["artifact"]})
         again = f", {one['count']:,} locations" if (one["count"] or 1) > 1 else ""
         lines.append(f"{one['severity']} {one['finding_id']} {where}{again}\n  {shown(one['evidence'] or one['message'])}")
     more = row["failing"] - len(lines)

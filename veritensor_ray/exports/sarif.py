@@ -15,6 +15,7 @@ from veritensor_ray.exports import described
 from veritensor_ray.exports.described import markdown_safe, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.locations import within
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 RESULTS = 25_000  # a file with more results in a run is rejected
@@ -204,11 +205,10 @@ def _inside(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, str]:
     kinds = [name for name in ("page", "part", "row", "column") if at.get(name) is not None]
     if not row["member"] and not kinds:
         return {}
-    place = described.place_of({"location": at})
-    path = described.path_of(row)
+    words, path = shown(within(at)), described.path_of(row)
     return {
-        "name": place or shown(row["member"]),
-        "fullyQualifiedName": f"{path}, {place}" if place else path,
+        "name": words or shown(row["member"]),
+        "fullyQualifiedName": f"{path} {words}".rstrip(),
         "kind": kinds[0] if kinds else "member",
     }
 

@@ -13,6 +13,7 @@ from veritensor_ray.exports import described
 from veritensor_ray.exports.described import shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -112,7 +113,7 @@ def _findings(selection: Selection, query: str) -> Iterator[tuple[object, ...]]:
                 described.title(selection.rules.get(row["rule_id"]), row),
                 row["artifact"],
                 row["member"],
-                described.place_of(row),
+                within(row["location"]),
                 *(row[name] for name in ("evidence", "evidence_before", "evidence_after", "message", "confidence", "count", "state")),
                 row["suppressed_by"],
                 suppression.words if suppression else None,
