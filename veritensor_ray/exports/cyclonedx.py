@@ -44,7 +44,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "version": 1,
         "metadata": _metadata(run),
     }
-    packages: dict[str, described.Package] = {}  # filled while the vulnerabilities are written, which is why these come first
+    packages: dict[str, described.FoundPackage] = {}  # filled while the vulnerabilities are written, which is why these come first
     lists = {
         "vulnerabilities": _vulnerabilities(selection, packages),
         "components": _components(selection, packages),
@@ -109,7 +109,7 @@ def kind_of(artifact: str, media_type: str | None) -> str:
     return "data" if media_type in DATA else "file"
 
 
-def _components(selection: Selection, packages: Mapping[str, described.Package]) -> Iterator[dict[str, Any]]:
+def _components(selection: Selection, packages: Mapping[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
     for batch in selection.results.rows(_COMPONENTS.format(query=selection.query)):
         for row in batch.to_pylist():
             kind = kind_of(row["artifact"], row["media_type"])
@@ -142,7 +142,7 @@ def _component(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _vulnerabilities(selection: Selection, packages: dict[str, described.Package]) -> Iterator[dict[str, Any]]:
+def _vulnerabilities(selection: Selection, packages: dict[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
     entries = described.suppressions(selection.results.run)
     for row in selection.rows():
         package = described.package_of(row)
@@ -157,7 +157,7 @@ def _vulnerability(
     row: Mapping[str, Any],
     rule: Rule | None,
     entries: Mapping[str, Mapping[str, Any]],
-    package: described.Package | None,
+    package: described.FoundPackage | None,
     affected: Sequence[str],
 ) -> dict[str, Any]:
     numbers, addresses = described.cwes(row), described.references(rule)
@@ -184,7 +184,7 @@ def _vulnerability(
     }
 
 
-def _analysis(row: Mapping[str, Any], suppression: described.Suppression | None) -> dict[str, Any]:
+def _analysis(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
     """Return the state of a finding. CycloneDX has none for an accepted risk: a suppressed finding is `not_affected`, with the reason."""
     if row["state"] == "resolved":
         return {"state": "resolved"}

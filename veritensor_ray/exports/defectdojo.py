@@ -96,7 +96,7 @@ def _finding(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Ma
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.Suppression | None) -> str:
+def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.WhySuppressed | None) -> str:
     """Return Markdown. Text from the corpus is escaped, and evidence is an indented block, which holds neither markup nor links."""
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
     paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]

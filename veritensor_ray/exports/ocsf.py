@@ -170,7 +170,7 @@ def _finding(export: _Export, row: Mapping[str, Any], rule: Rule | None) -> dict
     }
 
 
-def _status(row: Mapping[str, Any], suppression: described.Suppression | None) -> dict[str, Any]:
+def _status(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
     """Return the status. A finding that persists or could not be verified is still open, so it is New until somebody decides."""
     if row["state"] == "resolved":
         return {"status_id": 4, "status": "Resolved", "status_detail": "resolved"}

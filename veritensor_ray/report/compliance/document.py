@@ -10,7 +10,7 @@ from typing import Any
 from veritensor_ray.exports.described import shown, uncovered_words
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.run_text import uncovered
-from veritensor_ray.report.compliance.facts import Evidence
+from veritensor_ray.report.compliance.facts import AuditFacts
 from veritensor_ray.report.compliance.frameworks import STATUSES, Framework, Row, Status, framework
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -45,7 +45,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ComplianceDocument:
     """A report. `about` identifies the audit; `missing` is what it did not cover, as sentences."""
 
     framework: str
@@ -63,11 +63,11 @@ class Document:
         return {status: sum(1 for item in self.items if item.status == status) for status in STATUSES}
 
 
-def compliance(results: Results, name: str) -> Document:
+def compliance(results: Results, name: str) -> ComplianceDocument:
     """Return the report for one of FRAMEWORKS. Raises UsageError for any other name."""
-    table, evidence = framework(name), Evidence(results)
+    table, evidence = framework(name), AuditFacts(results)
     missing = tuple(uncovered_words(one) for one in uncovered(results.run))
-    return Document(
+    return ComplianceDocument(
         framework=name,
         title=table.title,
         source=table.document,
@@ -91,7 +91,7 @@ def _about(results: Results) -> dict[str, str]:
     }
 
 
-def _item(evidence: Evidence, table: Framework, row: Row, missing: bool) -> Item:
+def _item(evidence: AuditFacts, table: Framework, row: Row, missing: bool) -> Item:
     facts, rules = list[str](), list[dict[str, Any]]()
     status, short = _reachable(evidence, row, missing)
     if status != "none":
@@ -103,7 +103,7 @@ def _item(evidence: Evidence, table: Framework, row: Row, missing: bool) -> Item
     return Item(row.id, row.title, f"{table.document}, {row.id}", status, row.reason, tuple(facts), tuple(short), tuple(rules))
 
 
-def _reachable(evidence: Evidence, row: Row, missing: bool) -> tuple[Status, list[str]]:
+def _reachable(evidence: AuditFacts, row: Row, missing: bool) -> tuple[Status, list[str]]:
     """Return the status that these results reach, and sentences that say why it is less than it could be."""
     if row.at_most == "none":
         return "none", []
@@ -122,7 +122,7 @@ def _reachable(evidence: Evidence, row: Row, missing: bool) -> tuple[Status, lis
     return ("partial" if short else row.at_most), short
 
 
-def _has(evidence: Evidence, need: str) -> bool:
+def _has(evidence: AuditFacts, need: str) -> bool:
     return evidence.run.get("job") == "sweep" if need == "sweep" else bool((evidence.run.get("policy") or {}).get("file"))
 
 
