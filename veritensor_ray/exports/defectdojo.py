@@ -101,7 +101,7 @@ def _description(row: Mapping[str, Any], rule: Rule | None, suppression: describ
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
     paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]
     if row["evidence"]:
-        text = " ".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
+        text = "".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
         paragraphs += ["Evidence, masked, with the text around it:", f"    {text}"]
     paragraphs += [f"False positives: {markdown_safe(rule.false_alarms)}" if rule and rule.false_alarms else ""]
     paragraphs += [markdown_safe(suppression.words) if suppression else ""]
