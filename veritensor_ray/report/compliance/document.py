@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.exports.described import shown, uncovered_words
+from veritensor_ray.exports.missing import missing
 from veritensor_ray.findings.results import Results
-from veritensor_ray.findings.run_text import uncovered
 from veritensor_ray.report.compliance.facts import AuditFacts
 from veritensor_ray.report.compliance.frameworks import STATUSES, Framework, Row, Status, framework
 from veritensor_ray.secret_kinds.uris import without_credentials
@@ -66,7 +66,7 @@ class ComplianceDocument:
 def compliance(results: Results, name: str) -> ComplianceDocument:
     """Return the report for one of FRAMEWORKS. Raises UsageError for any other name."""
     table, evidence = framework(name), AuditFacts(results)
-    missing = tuple(uncovered_words(one) for one in uncovered(results.run))
+    gaps = tuple(uncovered_words(one.reason) for one in missing(results))
     return ComplianceDocument(
         framework=name,
         title=table.title,
@@ -74,8 +74,8 @@ def compliance(results: Results, name: str) -> ComplianceDocument:
         scope=table.scope,
         disclaimer=DISCLAIMER,
         about=_about(results),
-        missing=missing,
-        items=tuple(_item(evidence, table, row, bool(missing)) for row in table.items),
+        missing=gaps,
+        items=tuple(_item(evidence, table, row, bool(gaps)) for row in table.items),
     )
 
 
@@ -91,9 +91,9 @@ def _about(results: Results) -> dict[str, str]:
     }
 
 
-def _item(evidence: AuditFacts, table: Framework, row: Row, missing: bool) -> Item:
+def _item(evidence: AuditFacts, table: Framework, row: Row, gaps: bool) -> Item:
     facts, rules = list[str](), list[dict[str, Any]]()
-    status, short = _reachable(evidence, row, missing)
+    status, short = _reachable(evidence, row, gaps)
     if status != "none":
         facts += [evidence.engine(engine) for engine in row.engines if evidence.ran(engine)]
         if row.findings is not None:
@@ -103,7 +103,7 @@ def _item(evidence: AuditFacts, table: Framework, row: Row, missing: bool) -> It
     return Item(row.id, row.title, f"{table.document}, {row.id}", status, row.reason, tuple(facts), tuple(short), tuple(rules))
 
 
-def _reachable(evidence: AuditFacts, row: Row, missing: bool) -> tuple[Status, list[str]]:
+def _reachable(evidence: AuditFacts, row: Row, gaps: bool) -> tuple[Status, list[str]]:
     """Return the status that these results reach, and sentences that say why it is less than it could be."""
     if row.at_most == "none":
         return "none", []
@@ -117,7 +117,7 @@ def _reachable(evidence: AuditFacts, row: Row, missing: bool) -> tuple[Status, l
         return "none", [f"Nothing in this corpus is of a kind that {_list(row.engines)} can check."]
     cut = [engine for engine in row.engines if set(evidence.counts(engine)) - {"complete"}]
     short = [f"Not everything was checked by {_list(cut)}."] if cut else []
-    if missing and not row.engines:
+    if gaps and not row.engines:
         short = ["Not everything in the corpus was checked; see the list above."]
     return ("partial" if short else row.at_most), short
 
