@@ -41,7 +41,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     head = {
         "bomFormat": "CycloneDX",
         "specVersion": VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, str(run['scan_id']))}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ' '.join((run['scan_id'], selection.query)))}",
         "version": 1,
         "metadata": _metadata(run, gaps),
     }
