@@ -57,6 +57,12 @@ def test_no_table_claims_conformity(name: str) -> None:
     assert not re.search(r"\b(compliant|complies|conform|certif|satisf|fulfil|meets)", words)
 
 
+def test_the_page_of_the_documentation_lists_each_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compliance.md").read_text()
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|.*\| (\d+) \|$", page, re.MULTILINE)
+    assert listed == [(name, str(len(framework(name).items))) for name in FRAMEWORKS]
+
+
 def item(results: Results, name: str, id: str) -> Item:
     return next(one for one in compliance(results, name).items if one.id == id)
 
