@@ -76,6 +76,7 @@ ACCEPTED = {
         {rules: , suppressions: }
         {required_engines: [pii], rules: [{path: "docs/*", severity: "off"}, {rule: "pii.*", min_confidence: 0.8, reason: noise}]}
         {suppressions: [{rule: "pii.*", path: /a.md, reason: reviewed, owner: me, expires: 2027-01-31, id: S-1}]}
+        {suppressions: [{finding: a0000000000000000000000000000001, reason: x}, {fingerprint: [a0000000000000000000000000000001], reason: x}]}
     """,
 }
 REFUSED = {
@@ -95,6 +96,8 @@ REFUSED = {
         {suppression: []}
         {suppressions: [{rule: "pii.*"}]}
         {suppressions: [{sha256: 00ff, reason: reviewed}]}
+        {suppressions: [{finding: [], reason: reviewed}]}
+        {suppressions: [{fingerprint: [a1], reason: reviewed}]}
         {rules: [{rule: x, severity: none}]}
     """,
 }
@@ -175,7 +178,10 @@ def test_show_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("enginess: [signatures]", "unknown configuration key enginess; did you mean engines?"), ("site_key: hunter2", "secrets are referenced")],
+    [
+        ("enginess: [signatures]", "unknown configuration key enginess; did you mean engines?"),
+        ("site_key: hunter2", "secrets are referenced"),
+    ],
 )
 def test_show_reports_mistakes_as_a_run_does(
     text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -94,9 +94,7 @@ def test_names_and_ids_are_those_of_an_audit_of_the_working_directory(
 
 
 @pytest.mark.slow
-def test_the_policy_and_the_configuration_apply(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_policy_and_the_configuration_apply(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "policy.yaml").write_text("suppressions:\n  - {path: 'docs/*', reason: an example in the manual}\n")
     (folder / "own.yaml").write_text("exclude: ['b*']\nfail_on: medium\n")
     flags = ("--policy", "policy.yaml", "--config", "own.yaml")
