@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import AsJson, Config, Engines, Profile, RuleDirs
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def inspect(
         str | None,
         typer.Option(help="File with severities and suppressions. Default: policy.yaml in the working directory, if it exists."),
     ] = None,
-    fail_on: Annotated[str | None, typer.Option(help="Exit with 1 if there is a finding of this severity or worse.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(autocompletion=completion.severity, help="Exit with 1 if there is a finding of this severity or worse.")
+    ] = None,
     allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit with 0 even if something could not be read.")] = None,
     strict: Annotated[
         bool | None,
@@ -100,7 +103,7 @@ def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequ
 
 
 def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> None:
-    from veritensor_ray.cli.findings import place
+    from veritensor_ray.cli.finding_table import place
     from veritensor_ray.cli.render import console, counted, safe, severity, table
     from veritensor_ray.config import SEVERITIES
     from veritensor_ray.findings.run_text import uncovered
