@@ -107,13 +107,14 @@ def plan_rows(
     progress: Callable[[int], None] = lambda _: None,
     own_output: str = "",
     decide: Decider | None = None,
+    starts: Sequence[Root] | None = None,
 ) -> Iterator[PlanRow]:
     """Yield rows in plan order, with the rows of each shard together.
 
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
-    does not scan its own results. Without `decide`, every engine runs on everything.
+    does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
     """
-    starts = roots(settings.sources, settings.stores)
+    starts = starts or roots(settings.sources, settings.stores)
     choose = _selection(settings, starts, own_output)
     packer = _Packer(settings.limits)
     everything = tuple(engines)
