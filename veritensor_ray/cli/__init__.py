@@ -10,6 +10,7 @@ import typer
 
 from veritensor_ray.cli import (
     advisories,
+    baseline,
     bundle,
     config,
     context,
@@ -19,6 +20,7 @@ from veritensor_ray.cli import (
     inspect,
     jobs,
     keys,
+    label,
     models,
     plan,
     report,
@@ -65,6 +67,8 @@ app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)
 app.command("suppress")(suppress.suppress)
+app.command("label")(label.label)
+app.command("precision")(label.precision)
 app.command("verify")(verify.verify)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)
@@ -76,6 +80,7 @@ app.command("stop")(jobs.stop)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 

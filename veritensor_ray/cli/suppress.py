@@ -118,7 +118,7 @@ def _many(audit: Audit, path: Path, where: str, why: tuple[str, str | None, date
     known, scope = current(path), Scope("filter", where=where)
     seen = preview(audit, scope, known)
     if seen.already and not seen.findings:
-        say(f"{path} is unchanged: all {seen.already:,} findings that meet the condition are already suppressed")
+        say(f"{path} is unchanged: all findings that meet the condition ({seen.already:,}) are already suppressed")
         return
     one = entry(audit, scope, *why, policy=known)
     show(seen)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from veritensor_ray.ages import moment
 from veritensor_ray.config import SEVERITIES, check_apart, explain
 from veritensor_ray.errors import UsageError
+from veritensor_ray.findings.grouping import FOLDER
 from veritensor_ray.findings.policy import Judge, Policy, Suppression, load_policy, matched
 from veritensor_ray.findings.policy_edit import add_to_file
 from veritensor_ray.findings.policy_file import DEFAULT
@@ -30,7 +31,7 @@ from veritensor_ray.findings.summary import NUMBER
 KINDS = ("finding", "fingerprint", "sha256", "rule-in-artifact", "artifact", "rule-in-folder", "filter")
 EXAMPLES = 3
 _COLUMNS = f"""finding_id, content_fingerprint, artifact, rule_id, content_id, severity, severity_original, confidence, suppressed_by,
-    {NUMBER} AS n, CASE WHEN contains(artifact, '/') THEN regexp_replace(artifact, '/[^/]*$', '') ELSE '' END AS folder,
+    {NUMBER} AS n, {FOLDER} AS folder,
     severity_rank(severity) AS rank"""
 _EXACT = {"finding": "finding_id", "fingerprint": "content_fingerprint", "sha256": "content_id"}
 _WORST = [("rank", "descending"), ("artifact", "ascending"), ("finding_id", "ascending")]
@@ -221,7 +222,7 @@ def _open(results: Results, scope: Scope, policy: Policy | None) -> list[str]:
         seen += part.num_rows
         ids += part.filter(pc.field("suppressed_by").is_null())["finding_id"].to_pylist()
     if not ids:
-        why = f"all {seen:,} findings that meet the condition are already suppressed" if seen else "no finding meets the condition"
+        why = f"all findings that meet the condition ({seen:,}) are already suppressed" if seen else "no finding meets the condition"
         raise UsageError(f"{why}, so there is nothing to suppress")
     return ids
 
