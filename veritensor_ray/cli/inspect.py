@@ -103,7 +103,7 @@ def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequ
 
 
 def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> None:
-    from veritensor_ray.cli.finding_table import place
+    from veritensor_ray.findings.locations import place
     from veritensor_ray.cli.render import console, counted, safe, severity, table
     from veritensor_ray.config import SEVERITIES
     from veritensor_ray.findings.run_text import uncovered
