@@ -70,7 +70,7 @@ class Section(BaseModel):
 
     @classmethod
     def json_schema(cls, title: str) -> dict[str, Any]:
-        """Returns the JSON Schema of a file that this class describes, for editors and checks. A file may also be empty."""
+        """Returns the JSON Schema of a file that this class describes, for editors and checks."""
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema(), "title": title}
 
 

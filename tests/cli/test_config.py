@@ -124,7 +124,7 @@ def loaded(text: str) -> Any:
 
 
 def valid(kind: str, text: str) -> bool:
-    return jsonschema.Draft202012Validator(schema_of(kind)).is_valid(loaded(text))
+    return bool(jsonschema.Draft202012Validator(schema_of(kind)).is_valid(loaded(text)))
 
 
 @pytest.mark.parametrize(("kind", "text"), documents(ACCEPTED))

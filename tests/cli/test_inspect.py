@@ -44,7 +44,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     [
         (("calm.md",), 0, "1 file, 0 findings; everything was checked"),
         (("docs/a.md",), 0, "docs/a.md:1"),
-        (("docs/a.md", "--fail-on", "medium"), 1, "signatures.override-instructions-en"),
+        (("docs/a.md", "--fail-on", "medium"), 1, "Next: veritensor-ray rules signatures.override-instructions-en"),
         (("docs/a.md", "--fail-on", "critical"), 0, "1 file, 1 finding; everything was checked"),
         (("b[1]*.md", "--fail-on", "medium"), 1, "b[1]*.md:1"),
         (("broken.pdf",), 3, "unreadable"),
@@ -104,6 +104,16 @@ def test_the_policy_and_the_configuration_apply(folder: Path, monkeypatch: pytes
     assert code == 0
     assert call(monkeypatch, "inspect", "docs/a.md", *flags) == 0
     assert "1 file, 0 findings, 1 suppressed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_finding_can_be_suppressed_by_its_id(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = inspected(monkeypatch, capsys, "docs/a.md", "--fail-on", "medium")
+    assert code == 1
+    (row,) = found["findings"]
+    assert call(monkeypatch, "suppress", row["finding_id"], "--reason", "an example", "--policy", "own.yaml") == 0
+    assert call(monkeypatch, "inspect", "docs/a.md", "--fail-on", "medium", "--policy", "own.yaml") == 0
+    assert call(monkeypatch, "inspect", "b[1]*.md", "--fail-on", "medium", "--policy", "own.yaml") == 1, "another file with the same text"
 
 
 @pytest.mark.parametrize("name", ["policy.yaml", "veritensor-ray.yaml"])

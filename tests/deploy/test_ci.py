@@ -117,7 +117,7 @@ sys.exit({code})
     return program.parent
 
 
-def audited(folder: Path, code: int = 0, export_code: int = 0, **environ: str) -> tuple[int, list[list[str]]]:
+def audited(folder: Path, environ: dict[str, str], code: int = 0, export_code: int = 0) -> tuple[int, list[list[str]]]:
     path = f"{fake(folder, code, export_code)}:{os.environ['PATH']}"
     work = folder / "work"
     work.mkdir()
@@ -152,7 +152,7 @@ def parsed(call: list[str]) -> dict[str, Any]:
     ],
 )
 def test_settings_become_arguments_and_nothing_else(environ: dict[str, str], expected: dict[str, Any], tmp_path: Path) -> None:
-    code, [submit] = audited(tmp_path, **environ)
+    code, [submit] = audited(tmp_path, environ)
     found = parsed(submit)
     assert code == 0
     assert {name: found[name] for name in expected} == expected
@@ -166,11 +166,13 @@ def test_the_exit_code_is_that_of_the_audit(code: int, exported: bool, tmp_path:
     outputs, summary = tmp_path / "outputs", tmp_path / "summary"
     found, calls = audited(
         tmp_path,
+        {
+            "AUDIT_OUTPUT": "out",
+            "AUDIT_EXPORTS": "sarif=a b.sarif\njunit=c.xml\n",
+            "GITHUB_OUTPUT": str(outputs),
+            "GITHUB_STEP_SUMMARY": str(summary),
+        },
         code,
-        AUDIT_OUTPUT="out",
-        AUDIT_EXPORTS="sarif=a b.sarif\njunit=c.xml\n",
-        GITHUB_OUTPUT=str(outputs),
-        GITHUB_STEP_SUMMARY=str(summary),
     )
     assert found == code
     assert outputs.read_text() == f"exit-code={code}\n"
@@ -182,7 +184,7 @@ def test_the_exit_code_is_that_of_the_audit(code: int, exported: bool, tmp_path:
 
 
 def test_a_failed_export_leaves_no_file_and_fails(tmp_path: Path) -> None:
-    code, _ = audited(tmp_path, 0, export_code=4, AUDIT_EXPORTS="sarif=x.sarif")
+    code, _ = audited(tmp_path, {"AUDIT_EXPORTS": "sarif=x.sarif"}, export_code=4)
     assert code == 4
     assert [*(tmp_path / "work").iterdir()] == []
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["calls"], "temporary files are removed"

@@ -103,9 +103,9 @@ def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequ
 
 
 def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> None:
-    from veritensor_ray.cli.finding_table import place
     from veritensor_ray.cli.render import console, counted, safe, severity, table
     from veritensor_ray.config import SEVERITIES
+    from veritensor_ray.findings.locations import place
     from veritensor_ray.findings.run_text import uncovered
 
     out = console()
@@ -137,3 +137,5 @@ def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]])
     out.print(
         f"{counted(len(ledgers), 'file')}, {counted(len(shown), 'finding')}{f', {hidden:,} suppressed' if hidden else ''}{'' if missing else '; everything was checked'}"
     )
+    if shown:
+        out.print(f"Next: veritensor-ray rules {safe(shown[0]['rule_id'])}")
