@@ -20,7 +20,7 @@ from veritensor_ray.detection import CATEGORIES
 from veritensor_ray.engines.registry import BUILT_IN, rules_of
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.results import Results
-from veritensor_ray.report.compliance import FRAMEWORKS, RENDERERS, Document, Item, compliance, render
+from veritensor_ray.report.compliance import FRAMEWORKS, RENDERERS, ComplianceDocument, Item, compliance, render
 from veritensor_ray.report.compliance.facts import FACTS
 from veritensor_ray.report.compliance.frameworks import STATUSES, Row, framework
 
@@ -182,7 +182,7 @@ def test_hostile_text(text: str, tmp_path: Path) -> None:
     assert "<script" not in markdown
 
 
-def _document(folder: Path, text: str) -> Document:
+def _document(folder: Path, text: str) -> ComplianceDocument:
     row = outputs.finding(rule_id=text, message=text, evidence=text, artifact=text)
     policy = {"file": text, "digest": text, "day": text, "suppressions": [outputs.ENTRY | {"reason": text, "owner": text}]}
     engines = {"modelfiles": {"version": text, "model": text}}
