@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.decisions import Scope
-from veritensor_ray.findings.labels import LOG, Labels, labels, put_labels
+from veritensor_ray.findings.labels import LOG, Judgment, Labels, labels, put_labels
 from veritensor_ray.findings.precision import KEPT, LEAST, lowest, precision, wilson, worth_labelling
 from veritensor_ray.findings.results import Results
 
@@ -22,7 +23,7 @@ A, B, CONTENT = f"{1:032x}", f"{2:032x}", "c" * 32
 
 
 def entry(label: Any, key: str, content: str = CONTENT) -> dict[str, Any]:
-    return {"label": label, "finding": key, "fingerprint": content}
+    return {"label": label, "finding": key, "fingerprint": content, "rule": "test.rule", "confidence": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -35,14 +36,14 @@ def entry(label: Any, key: str, content: str = CONTENT) -> dict[str, Any]:
         ([entry(None, A)], {}, {}),
         ([entry(True, A), entry(False, B)], {A: True, B: False}, {CONTENT: False}),
         ([entry(True, A), entry(False, B), entry(None, B)], {A: True}, {}),
-        ([entry(True, A), {"damaged": "{"}, entry("yes", A), entry(1, A), {"label": False}, entry(False, 7), entry(False, B, "d")],  # type: ignore[arg-type]
-         {A: True, B: False}, {CONTENT: False, "d": False}),
+        ([entry(True, A), {"damaged": "{"}, entry("yes", A), entry(1, A), {"label": False}, entry(False, 7), entry(False, B) | {"rule": None}, entry(False, B, "d")],  # type: ignore[arg-type]
+         {A: True, B: False}, {CONTENT: True, "d": False}),
     ],
 )  # fmt: skip
 def test_the_last_label_counts(entries: list[dict[str, Any]], by_finding: dict[str, bool], by_content: dict[str, bool]) -> None:
     found = Labels()
     found.take(entries)
-    assert (found.by_finding, found.by_content) == (by_finding, by_content)
+    assert ({key: one.label for key, one in found.by_finding.items()}, found.by_content) == (by_finding, by_content)
 
 
 def test_a_label_is_an_entry_of_a_log(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_label_is_an_entry_of_a_log(tmp_path: Path) -> None:
     ]
     assert {row["uid"] for row in rows} == {os.getuid()} and all(row["time"] and row["user"] and row["host"] for row in rows)
     assert "evidence" not in log.read_text()
-    assert labels(results.store).by_finding == {A: True}
+    assert labels(results.store).by_finding == {A: Judgment(True, "test.rule", 1.0)}
     results.check()
 
 
@@ -70,7 +71,7 @@ def test_labels_outlive_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "latest.json").write_text('{"sweep": "b"}')
     put_labels(first, Scope("finding", A), False)
     assert (tmp_path / "labels.jsonl").exists()
-    assert labels(last.store).by_finding == {A: False}
+    assert labels(last.store).by_finding == {A: Judgment(False, "test.rule", 1.0)}
 
 
 @pytest.mark.parametrize("obstacle", ["folder", "link", "pipe"])
@@ -146,19 +147,19 @@ def results(tmp_path: Path) -> Results:
         (
             "false",
             "false",
-            {"pii.person": (0, 0, 30, "at least 20 labels, and there are 0"), "test.few": (0, 0, 5, "20 labels"), "test.flat": (0, 0, 30, "20 labels")},
+            {"pii.person": (0, 0, 60, "at least 20 labels, and there are 0"), "test.few": (0, 0, 5, "20 labels"), "test.flat": (0, 0, 30, "20 labels")},
         ),
         (
             "rule = 'pii.person' and confidence >= 0.5 and artifact glob 'a/[1-2]?.md'",  # its copies in a/4x and a/5x need no label
             "rule = 'pii.person' and confidence < 0.5 or rule = 'test.flat' or rule = 'test.few'",
             {
-                "pii.person": (15, 15, 0, ""),
+                "pii.person": (15, 30, 0, ""),
                 "test.few": (0, 5, 0, "at least 20 labels, and there are 5"),
-                "test.flat": (0, 30, 0, "all its findings have the same confidence"),
+                "test.flat": (0, 30, 0, "all labelled findings have the same confidence"),
             },
         ),
-        ("rule = 'pii.person' and confidence > 0.2", "false", {"pii.person": (23, 0, 7, "reaches the target without")}),
-        ("rule = 'pii.person' and confidence < 0.5", "rule = 'pii.person' and confidence >= 0.5", {"pii.person": (15, 15, 0, "no threshold reaches")}),
+        ("rule = 'pii.person' and confidence > 0.2", "false", {"pii.person": (46, 0, 14, "reaches the target without")}),
+        ("rule = 'pii.person' and confidence < 0.5", "rule = 'pii.person' and confidence >= 0.5", {"pii.person": (30, 30, 0, "no threshold reaches")}),
     ],
 )  # fmt: skip
 def test_precision(true: str, false: str, expected: dict[str, tuple[int, int, int, str]], results: Results) -> None:
@@ -169,10 +170,26 @@ def test_precision(true: str, false: str, expected: dict[str, tuple[int, int, in
     for rule, (right, wrong, unlabelled, why) in expected.items():
         one = found[rule]
         assert (one.true, one.false, one.unlabelled) == (right, wrong, unlabelled)
-        assert why in one.why_not if why else one.threshold is not None and (one.threshold.min_confidence, one.threshold.kept) == (0.46, 16)
+        assert why in one.why_not if why else one.threshold is not None and (one.threshold.min_confidence, one.threshold.kept) == (0.5, 15)
         assert one.precision == (right / (right + wrong) if right + wrong else None)
-        assert one.share == pytest.approx((right + wrong) / (right + wrong + unlabelled))
-    assert [one.rule for one in precision(results, labels(results.store), 0.9, "engine = 'test' and rule = 'test.flat'")] == ["test.flat"]
+        assert one.share == pytest.approx(1 - unlabelled / one.findings)
+    assert [one.rule for one in precision(results, labels(results.store), 0.9, "test.f[!l]*")] == ["test.few"]
+
+
+def test_a_label_counts_after_its_finding_is_gone(results: Results, tmp_path: Path) -> None:
+    """Attacks are removed when they are found. Without them, every rule would look worse from sweep to sweep."""
+    put_labels(results, Scope("filter", where="rule = 'pii.person' and confidence >= 0.5"), True)
+    put_labels(results, Scope("filter", where="rule = 'pii.person' and confidence < 0.5"), False)
+    before = precision(results, labels(results.store), 0.9, "pii.*")
+    left = written(tmp_path / "later", [finding(1, "a/1.md", {"line": 1}, rule_id="pii.person", confidence=1 / 30)])
+    (after,) = precision(left, labels(results.store), 0.9, "pii.*")
+    assert (after.findings, after.unlabelled, after.share) == (1, 0, 1)
+    assert [replace(after, findings=60)] == before
+    gone = written(tmp_path / "empty", [finding(777, "b.md", {"line": 1})])
+    assert [(one.rule, one.true, one.share) for one in precision(gone, labels(results.store), 0.9)] == [
+        ("pii.person", 30, None),
+        ("test.rule", 0, 0),
+    ]
 
 
 def test_what_to_label_next(results: Results) -> None:

@@ -60,7 +60,7 @@ def label(
 def precision(
     output: Output,
     target: Annotated[float, typer.Option(help="The share of findings that should be true.")] = 0.9,
-    where: Where = None,
+    rule: Annotated[str, typer.Option(help="Only rules that match this glob.")] = "*",
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,7 +78,7 @@ def precision(
     """Show how precise each rule is, according to labels.
 
     For a rule with graded confidences, it also shows the lowest threshold that would reach the target, as a rule to paste into the policy file.
-    Equal content counts once. Suppressed findings count too.
+    A label counts even if its finding is suppressed, or gone since.
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
@@ -101,9 +101,9 @@ def precision(
         )
     known = labelled.labels(*(one.store for one in others), audit.store)
     if next:
-        _list(worth_labelling(audit, known, next, where or ""), output, as_json=as_json)
+        _list(worth_labelling(audit, known, next, rule), output, as_json=as_json)
         return
-    found = measured(audit, known, target, where or "")
+    found = measured(audit, known, target, rule)
     if as_json:
         sys.stdout.write(json.dumps({"target": target, "rules": [_as_json(one) for one in found]}, indent=2) + "\n")
     else:
@@ -162,7 +162,15 @@ def _show(found: Sequence[RulePrecision], target: float, output: str) -> None:
 
 def _row(one: RulePrecision) -> tuple[str, ...]:
     interval = f"{one.low:.2f} to {one.high:.2f}"
-    return (one.rule, f"{one.true:,}", f"{one.false:,}", f"{one.precision:.2f}", interval, f"{one.unlabelled:,}", f"{one.share:.1%}")
+    return (
+        one.rule,
+        f"{one.true:,}",
+        f"{one.false:,}",
+        f"{one.precision:.2f}",
+        interval,
+        f"{one.unlabelled:,}",
+        "" if one.share is None else f"{one.share:.1%}",
+    )
 
 
 def _suggest(one: RulePrecision) -> None:

@@ -14,31 +14,45 @@ from veritensor_ray.findings.results import Results
 from veritensor_ray.stores.outputs import OutputStore
 
 LOG = Journal("labels.jsonl", "labels")
-_COLUMNS = "finding_id, content_fingerprint, artifact, rule_id, content_id, location IS NULL AS counted"
+_COLUMNS = "finding_id, content_fingerprint, artifact, rule_id, content_id, confidence, location IS NULL AS counted"
+_ENTRY = {"finding": "finding_id", "fingerprint": "content_fingerprint", "rule": "rule_id", "confidence": "confidence"}
 _SCHEMA = pa.schema([("key", pa.string()), ("label", pa.bool_())])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """A label of a finding, with what is needed to evaluate it after the finding is gone."""
+
+    label: bool
+    rule: str
+    confidence: float | None
 
 
 @dataclass(slots=True)
 class Labels:
-    """The labels that count, by finding_id and by content_fingerprint."""
+    """The labels that count: judgments by finding_id, and labels by content_fingerprint."""
 
-    by_finding: dict[str, bool] = field(default_factory=dict)
+    by_finding: dict[str, Judgment] = field(default_factory=dict)
     by_content: dict[str, bool] = field(default_factory=dict)
 
     def take(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Add the entries of a log, oldest first. A label of null removes the earlier one; a damaged entry is skipped."""
         for entry in entries:
-            label = entry.get("label", "")
-            for name, known in (("finding", self.by_finding), ("fingerprint", self.by_content)):
-                key = entry.get(name)
-                if isinstance(key, str) and isinstance(label, bool):
-                    known[key] = label
-                elif isinstance(key, str) and label is None:
-                    known.pop(key, None)
+            finding, content, rule = (entry.get(name) for name in ("finding", "fingerprint", "rule"))
+            if not (isinstance(finding, str) and isinstance(content, str) and isinstance(rule, str)):
+                continue
+            label, confidence = entry.get("label", ""), entry.get("confidence")
+            if label is None:
+                self.by_finding.pop(finding, None)
+                self.by_content.pop(content, None)
+            elif isinstance(label, bool):
+                self.by_finding[finding] = Judgment(label, rule, float(confidence) if isinstance(confidence, int | float) else None)
+                self.by_content[content] = label
 
     def tables(self) -> dict[str, pa.Table]:
         """Return tables of keys and labels, to be registered with DuckDB."""
-        pairs = (("by_finding", self.by_finding), ("by_content", self.by_content))
+        judged = {finding: one.label for finding, one in self.by_finding.items()}
+        pairs = (("by_finding", judged), ("by_content", self.by_content))
         return {name: pa.table([list(known), list(known.values())], schema=_SCHEMA) for name, known in pairs}
 
 
@@ -48,7 +62,7 @@ def put_labels(results: Results, scope: Scope, label: bool | None) -> int:
     Rows that only count further matches are left out, because nobody has seen what they stand for. Raises StoreError on failure.
     """
     entries = [
-        {"label": label, "finding": row["finding_id"], "fingerprint": row["content_fingerprint"], "rule": row["rule_id"]}
+        {"label": label} | {name: row[column] for name, column in _ENTRY.items()}
         for part in chosen(results, scope, _COLUMNS)
         for row in part.to_pylist()
         if not row["counted"]

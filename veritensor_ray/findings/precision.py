@@ -1,36 +1,39 @@
 """How precise each rule is on this site's data, according to labels, and the confidence that would make it precise enough.
 
-Equal content counts once, however often it occurs, so that one label does not look like many. Suppressed findings count too: leaving out
-those that were judged false would make every rule look perfect. It does not depend on who labelled.
+A finding that somebody labelled counts once, whether it is suppressed, and even if it is gone since: true findings are removed and false
+ones suppressed, so leaving these out would distort the result. Findings that have a label only because their content is equal to that of a
+labelled one add nothing, so that one label does not look like many. It does not depend on who labelled.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from veritensor_ray.findings.labels import Labels
+import pyarrow as pa
+
+from veritensor_ray.findings.labels import Judgment, Labels
 from veritensor_ray.findings.results import Results
 
 LEAST = 20  # labels before a threshold is derived
 KEPT = 10  # labels that must lie above it
 _Z = 1.959964  # of a 95 % interval
 _FOUND = """
-    SELECT f.*, coalesce(i.label, c.label) AS label FROM {source} f
-    LEFT JOIN by_finding i ON i.key = f.finding_id LEFT JOIN by_content c ON c.key = f.content_fingerprint WHERE f.location IS NOT NULL"""
-_LABELLED = "SELECT rule_id, content_fingerprint, label, max(confidence) AS confidence FROM ({found}) WHERE label IS NOT NULL GROUP BY ALL"
-_UNLABELLED = """
-    SELECT rule_id, count(DISTINCT content_fingerprint) FILTER (label IS NULL) AS unlabelled, count(DISTINCT confidence) AS grades
-    FROM ({found}) GROUP BY rule_id"""
+    SELECT f.*, coalesce(i.label, c.label) AS label FROM findings f
+    LEFT JOIN by_finding i ON i.key = f.finding_id LEFT JOIN by_content c ON c.key = f.content_fingerprint
+    WHERE f.location IS NOT NULL AND f.rule_id GLOB ?"""
+_COUNTED = f"SELECT rule_id, count(*) AS findings, count(*) FILTER (label IS NULL) AS unlabelled FROM ({_FOUND}) GROUP BY rule_id"  # noqa: S608
 # Within a rule the order of fingerprints, which are keyed digests, is a random sample; rules with few labels come first.
-_NEXT = """
-    WITH found AS ({found}), done AS (SELECT rule_id, count(DISTINCT content_fingerprint) AS labels FROM found WHERE label IS NOT NULL GROUP BY rule_id),
-    one AS (SELECT * FROM found WHERE label IS NULL QUALIFY row_number() OVER (PARTITION BY rule_id, content_fingerprint ORDER BY finding_id) = 1)
-    SELECT one.* EXCLUDE (label) FROM one LEFT JOIN done USING (rule_id)
-    ORDER BY coalesce(labels, 0) + row_number() OVER (PARTITION BY rule_id ORDER BY content_fingerprint), rule_id LIMIT ?"""
+_NEXT = f"""
+    WITH one AS (SELECT * FROM ({_FOUND}) WHERE label IS NULL
+    QUALIFY row_number() OVER (PARTITION BY rule_id, content_fingerprint ORDER BY finding_id) = 1)
+    SELECT one.* EXCLUDE (label) FROM one LEFT JOIN judged USING (rule_id)
+    ORDER BY coalesce(labels, 0) + row_number() OVER (PARTITION BY rule_id ORDER BY content_fingerprint), rule_id LIMIT ?"""  # noqa: S608
+_JUDGED = pa.schema([("rule_id", pa.string()), ("labels", pa.int64())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,16 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class RulePrecision:
-    """What the labels say about a rule. Numbers are of distinct contents.
+    """What the labels say about a rule: how many judged its findings true or false, and how many findings have no label.
 
     `low` and `high` are the 95 % interval of Wilson. `threshold` is the lowest that keeps the target; `why_not` says why there is none.
     """
 
     rule: str
+    findings: int
+    unlabelled: int
     true: int
     false: int
-    unlabelled: int
     precision: float | None
     low: float | None
     high: float | None
@@ -62,25 +66,24 @@ class RulePrecision:
     why_not: str
 
     @property
-    def share(self) -> float:
-        """The share of contents that have a label."""
-        labelled = self.true + self.false
-        return labelled / (labelled + self.unlabelled) if labelled else 0.0
+    def share(self) -> float | None:
+        """The share of the findings there are now that have a label, their own or that of equal content."""
+        return 1 - self.unlabelled / self.findings if self.findings else None
 
 
-def precision(results: Results, labels: Labels, target: float, where: str = "") -> list[RulePrecision]:
-    """Return the precision of each rule that has findings, in the order of their ids. `where` is a condition for `Results.matching`."""
-    found = _found(results, where)
-    judged: defaultdict[str, list[tuple[float | None, bool]]] = defaultdict(list)
-    for row in _records(results, labels, _LABELLED.format(found=found)):
-        judged[row["rule_id"]].append((row["confidence"], row["label"]))
-    rules = sorted(_records(results, labels, _UNLABELLED.format(found=found)), key=lambda row: str(row["rule_id"]))
-    return [_rule(row, judged[row["rule_id"]], target) for row in rules]
+def precision(results: Results, labels: Labels, target: float, rules: str = "*") -> list[RulePrecision]:
+    """Return the precision of each rule that has findings or labels and matches the glob `rules`, in the order of their ids."""
+    judged: defaultdict[str, list[Judgment]] = defaultdict(list)
+    for one in labels.by_finding.values():
+        if fnmatchcase(one.rule, rules):
+            judged[one.rule].append(one)
+    found = {row["rule_id"]: (row["findings"], row["unlabelled"]) for row in _records(results, labels, _COUNTED, [rules])}
+    return [_rule(rule, *found.get(rule, (0, 0)), judged[rule], target) for rule in sorted({*found, *judged})]
 
 
-def worth_labelling(results: Results, labels: Labels, number: int, where: str = "") -> list[dict[str, Any]]:
+def worth_labelling(results: Results, labels: Labels, number: int, rules: str = "*") -> list[dict[str, Any]]:
     """Return unlabelled findings to label next: those of rules with few labels first, and within a rule a random sample."""
-    return _records(results, labels, _NEXT.format(found=_found(results, where)), [number])
+    return _records(results, labels, _NEXT, [rules, number])
 
 
 def wilson(true: int, labelled: int) -> tuple[float, float]:
@@ -106,22 +109,22 @@ def lowest(judged: Sequence[tuple[float, bool]], target: float) -> Threshold | N
     return None
 
 
-def _rule(row: Mapping[str, Any], judged: Sequence[tuple[float | None, bool]], target: float) -> RulePrecision:
-    true, labelled = sum(label for _, label in judged), len(judged)
+def _rule(rule: str, findings: int, unlabelled: int, judged: Sequence[Judgment], target: float) -> RulePrecision:
+    true, labelled = sum(one.label for one in judged), len(judged)
     share = true / labelled if labelled else None
     low, high = wilson(true, labelled) if labelled else (None, None)
+    graded = [(one.confidence, one.label) for one in judged if one.confidence is not None]
     threshold = None
-    graded = [(confidence, label) for confidence, label in judged if confidence is not None]
     if labelled < LEAST:
         why = f"a threshold takes at least {LEAST} labels, and there {'is' if labelled == 1 else 'are'} {labelled}"
-    elif row["grades"] < 2:
-        why = "all its findings have the same confidence, so a threshold cannot separate them"
+    elif len({confidence for confidence, _ in graded}) < 2:
+        why = "all labelled findings have the same confidence, so a threshold cannot separate them"
     elif share is not None and share >= target:
         why = "it reaches the target without a threshold"
     else:
         threshold = lowest(graded, target)
         why = "" if threshold else f"no threshold reaches the target with at least {KEPT} labels above it"
-    return RulePrecision(row["rule_id"], true, labelled - true, row["unlabelled"], share, low, high, threshold, why)
+    return RulePrecision(rule, findings, unlabelled, true, labelled - true, share, low, high, threshold, why)
 
 
 def _short(below: float, at: float) -> float:
@@ -133,13 +136,11 @@ def _short(below: float, at: float) -> float:
     return at
 
 
-def _found(results: Results, where: str) -> str:
-    return _FOUND.format(source=results.matching(where) if where else "findings")
-
-
-def _records(results: Results, labels: Labels, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def _records(results: Results, labels: Labels, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    judged = Counter(one.rule for one in labels.by_finding.values())
     with results.connection() as connection:
         for name, table in labels.tables().items():
             connection.register(name, table)
+        connection.register("judged", pa.table([list(judged), list(judged.values())], schema=_JUDGED))
         rows: list[dict[str, Any]] = connection.sql(query, params=list(values)).to_arrow_table().to_pylist()
         return rows
