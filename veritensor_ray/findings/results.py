@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Results:
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
+            raise UsageError(_unknown(name, self.tables))
         if not self.store.exists(name):
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
@@ -125,6 +126,13 @@ class Results:
         Call it before results are handed on to other people or programs. Raises SignatureError, with the remedy.
         """
         check_unchanged(self.store)
+
+
+def _unknown(name: object, tables: Sequence[str]) -> str:
+    if name in TABLES:
+        return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
+    near = difflib.get_close_matches(str(name), tables, n=1)
+    return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
