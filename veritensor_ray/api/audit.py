@@ -19,7 +19,7 @@ from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.accesses import accesses
 from veritensor_ray.findings.grouping import GROUPS, Group, grouped
 from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.results import Results, find
+from veritensor_ray.findings.results import Results, explained, find
 from veritensor_ray.findings.run_text import summary_text
 from veritensor_ray.imports import Guard
 
@@ -102,15 +102,16 @@ class Audit(Results):
         return "findings" if where is None else self.matching(where)
 
     def _table(self, query: str) -> pa.Table:
-        with Guard(), self.connection() as connection:
+        with Guard(), explained(), self.connection() as connection:
             return connection.sql(query).to_arrow_table()
 
     def sql(self, query: str) -> pd.DataFrame:
         """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network.
 
-        `severity_rank(severity)` orders severities: 1 is info, 5 is critical. The view `places` has a row for each place.
+        `severity_rank(severity)` orders severities: 1 is info, 5 is critical. The view `places` has a row for each place. Raises UsageError for
+        a query that is not valid.
         """
-        with Guard(), self.connection() as connection:
+        with Guard(), explained(), self.connection() as connection:
             made: pd.DataFrame = connection.execute(query).df()
             return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,9 +62,10 @@ class Results:
     def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Runs a DuckDB query over the tables and yields record batches, with a few thousand rows in memory at a time.
 
-        The query cannot reach any other file, or the network. `values` fill its `?` in order.
+        The query cannot reach any other file, or the network. `values` fill its `?` in order. Raises UsageError for a query that is not
+        valid, with DuckDB's explanation.
         """
-        with self.connection() as connection:
+        with explained(), self.connection() as connection:
             yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
 
     def records(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -76,20 +78,19 @@ class Results:
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
-        query = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM (SELECT *, {_SHORT} FROM findings) WHERE (\n{where}\n))"  # noqa: S608
+        named = f"(SELECT *, {_SHORT} FROM findings)"  # noqa: S608  # constants
         with Guard():
             import duckdb
 
         try:
+            duckdb.SQLExpression(where)  # refuses anything but one expression
             with self.connection() as connection:
-                connection.execute(f"DESCRIBE SELECT * FROM {query}")  # noqa: S608  # it only reads, and only these tables
+                kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
         except duckdb.Error as error:
-            why = str(error).partition("\n")[0]
-            raise UsageError(
-                f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example "
-                "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
-            ) from None
-        return query
+            raise UsageError(_invalid(where, str(error).partition("\n")[0])) from None
+        if kind != "BOOLEAN":
+            raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
+        return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
 
     def connection(self) -> Any:
         """Returns a DuckDB connection that sees the tables and nothing else."""
@@ -128,11 +129,28 @@ class Results:
         check_unchanged(self.store)
 
 
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn DuckDB's errors about a query into a UsageError."""
+    with Guard():
+        from duckdb import DataError, InvalidInputException, PermissionException, ProgrammingError
+
+    try:
+        yield
+    except (DataError, InvalidInputException, PermissionException, ProgrammingError) as error:
+        raise UsageError(f"the query is not valid: {str(error).partition(chr(10))[0]}") from error
+
+
 def _unknown(name: object, tables: Sequence[str]) -> str:
     if name in TABLES:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
     near = difflib.get_close_matches(str(name), tables, n=1)
     return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
+
+
+def _invalid(where: str, why: str) -> str:
+    example = "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
+    return f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example {example}"
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
