@@ -33,7 +33,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> vr.Audit
 @pytest.mark.ray
 def test_tables_and_queries(audit: vr.Audit) -> None:
     assert audit.ledger.num_rows == 3
-    with pytest.raises(UsageError, match="choose from findings, ledger, rollup"):
+    with pytest.raises(UsageError, match="did you mean 'findings'"):
         audit.to_pandas("finding")
     assert audit.findings.num_rows == audit.rollup.num_rows == 2
     assert audit.to_pandas()["severity"].tolist() == ["medium", "medium"]

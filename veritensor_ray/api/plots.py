@@ -34,7 +34,7 @@ _COLUMNS = {
 }
 _WORST_FIRST = tuple(reversed(SEVERITIES))
 _BARS, _DATES, _BINS = 15, 12, 20  # the most bars, the most labels of dates, bars of a histogram
-_BIN = f"least(floor(confidence * {_BINS}), {_BINS - 1})::INT"
+_BIN = f"CASE WHEN confidence < 1 THEN floor(confidence * {_BINS}) WHEN confidence >= 1 THEN {_BINS - 1} END::INT"
 
 
 class Plots:
