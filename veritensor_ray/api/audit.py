@@ -19,7 +19,7 @@ from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.accesses import accesses
 from veritensor_ray.findings.grouping import GROUPS, Group, grouped
 from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.results import Results, explained, find
+from veritensor_ray.findings.results import Results, find
 from veritensor_ray.findings.run_text import summary_text
 from veritensor_ray.imports import Guard
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from veritensor_ray.pipeline.passage import Passage
 
 # What a notebook does not offer on TAB: building blocks of other modules.
-_UNLISTED = frozenset({"connection", "matching", "records"})
+_UNLISTED = frozenset({"connection", "matching", "reader", "records", "relation"})
 
 _GROUPED = "severity, rules, findings, files, count, artifact, member, location, evidence, message, state, finding_id, key"
 
@@ -102,8 +102,8 @@ class Audit(Results):
         return "findings" if where is None else self.matching(where)
 
     def _table(self, query: str) -> pa.Table:
-        with Guard(), explained(), self.connection() as connection:
-            return connection.sql(query).to_arrow_table()
+        with Guard(), self.reader(query) as reader:
+            return reader.read_all()
 
     def sql(self, query: str) -> pd.DataFrame:
         """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network.
@@ -111,8 +111,8 @@ class Audit(Results):
         `severity_rank(severity)` orders severities: 1 is info, 5 is critical. The view `places` has a row for each place. Raises UsageError for
         a query that is not valid.
         """
-        with Guard(), explained(), self.connection() as connection:
-            made: pd.DataFrame = connection.execute(query).df()
+        with Guard(), self.relation(query) as relation:
+            made: pd.DataFrame = relation.df()
             return made
 
     def similar(self, finding: str, *, least: float = 0.3, limit: int = 100) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
 from veritensor_ray.errors import UsageError
@@ -22,18 +20,19 @@ def _sequences(text: str) -> str:
 
 # Each different text is compared once, however often it was found.
 _QUERY = f"""
-    WITH texts AS (SELECT evidence, {_TEXT.format("evidence")} AS text FROM findings WHERE evidence IS NOT NULL AND NOT list_contains($masked, category)
-        GROUP BY evidence),
-    wanted AS (SELECT {_sequences(_TEXT.format("$text"))} AS wanted),
+    WITH given AS (SELECT ?::VARCHAR AS text, ?::VARCHAR AS finding, ?::DOUBLE AS least, ?::VARCHAR[] AS masked),
+    texts AS (SELECT evidence, {_TEXT.format("evidence")} AS text FROM findings, given
+        WHERE evidence IS NOT NULL AND NOT list_contains(masked, category) GROUP BY ALL),
+    wanted AS (SELECT {_sequences(_TEXT.format("text"))} AS wanted FROM given),
     compared AS (SELECT evidence, {_sequences("text")} AS here, len(list_intersect(here, wanted)) AS shared,
         shared / (len(here) + len(wanted) - shared) AS similarity FROM texts, wanted)
-    SELECT round(similarity, 3) AS similarity, f.* FROM findings f JOIN compared USING (evidence)
-    WHERE similarity >= $least AND NOT list_contains($masked, f.category)
-    ORDER BY f.finding_id = $finding DESC, similarity DESC, f.artifact, f.finding_id LIMIT $limit"""  # noqa: S608  # constants
+    SELECT round(similarity, 3) AS similarity, f.* FROM findings f JOIN compared USING (evidence), given
+    WHERE similarity >= least AND NOT list_contains(masked, f.category)
+    ORDER BY f.finding_id = finding DESC, similarity DESC, f.artifact, f.finding_id"""  # noqa: S608  # constants
 
 
 def similar_to(results: Results, finding: str, least: float, limit: int) -> pa.Table:
-    """Return the rows of findings that resemble one, itself first, with the column `similarity`."""
+    """Return the rows of findings that resemble one, itself first, with the column `similarity`; see `Audit.similar`."""
     if not 0 < least <= 1:
         raise UsageError(f"least must be a number above 0 and up to 1, not {least}; 1 keeps only equal evidence")
     row = results.finding(finding)
@@ -42,12 +41,5 @@ def similar_to(results: Results, finding: str, least: float, limit: int) -> pa.T
         raise UsageError(
             f"the evidence of finding {row['finding_id']} {why}, so it cannot be compared; to find equal content, compare content_fingerprint"
         )
-    values: dict[str, Any] = {
-        "masked": list(_MASKED),
-        "text": row["evidence"],
-        "least": least,
-        "finding": row["finding_id"],
-        "limit": limit,
-    }
-    with results.connection() as connection:
-        return connection.sql(_QUERY, params=values).to_arrow_table()
+    with results.reader(f"{_QUERY} LIMIT {int(limit)}", [row["evidence"], row["finding_id"], float(least), list(_MASKED)]) as reader:
+        return reader.read_all()

@@ -65,20 +65,47 @@ class Results:
         The query cannot reach any other file, or the network. `values` fill its `?` in order. Raises UsageError for a query that is not
         valid, with DuckDB's explanation.
         """
-        with explained(), self.connection() as connection:
-            yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
+        with self.reader(query, values) as reader:
+            yield from reader
 
     def records(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Returns all rows of a small result as dictionaries."""
         return [row for batch in self.rows(query, values) for row in batch.to_pylist()]
 
-    def matching(self, where: str) -> str:
-        """Returns a subquery with the findings that meet a SQL condition, to be used after FROM.
+    @contextlib.contextmanager
+    def reader(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
+        """Runs a query like `rows`, and gives its result as a reader of record batches, which has the schema.
+
+        Raises UsageError, with DuckDB's explanation, if the query is not valid or fails within the block.
+        """
+        with self.relation(query, values) as result:
+            if len({*result.columns}) < len(result.columns):
+                raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
+            yield result.to_arrow_reader(_BATCH)
+
+    @contextlib.contextmanager
+    def relation(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Gives the result of a query as a DuckDB relation, whose rows are computed within the block. Raises UsageError as `reader` does."""
+        with Guard():
+            import duckdb
+
+        with self.connection() as connection:
+            try:
+                result = connection.sql(query, params=list(values))
+                if result is None:
+                    raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
+                yield result
+            except (duckdb.Error, pa.ArrowException) as error:
+                tables = f"{', '.join(self.tables)} and places"
+                raise UsageError(f"the query {query!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
+
+    def matching(self, where: str, source: str = "findings") -> str:
+        """Returns a subquery with the findings of `source`, a table or a subquery, that meet a SQL condition, to be used after FROM.
 
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
-        named = f"(SELECT *, {_SHORT} FROM findings)"  # noqa: S608  # constants
+        named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
         with Guard():
             import duckdb
 
@@ -87,7 +114,7 @@ class Results:
             with self.connection() as connection:
                 kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
         except duckdb.Error as error:
-            raise UsageError(_invalid(where, str(error).partition("\n")[0])) from None
+            raise UsageError(_invalid(where, _first_line(error))) from None
         if kind != "BOOLEAN":
             raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
         return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
@@ -129,16 +156,13 @@ class Results:
         check_unchanged(self.store)
 
 
-@contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turn DuckDB's errors about a query into a UsageError."""
-    with Guard():
-        from duckdb import DataError, InvalidInputException, PermissionException, ProgrammingError
+def _invalid(where: str, why: str) -> str:
+    example = "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
+    return f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example {example}"
 
-    try:
-        yield
-    except (DataError, InvalidInputException, PermissionException, ProgrammingError) as error:
-        raise UsageError(f"the query is not valid: {str(error).partition(chr(10))[0]}") from error
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _unknown(name: object, tables: Sequence[str]) -> str:
@@ -146,11 +170,6 @@ def _unknown(name: object, tables: Sequence[str]) -> str:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
     near = difflib.get_close_matches(str(name), tables, n=1)
     return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
-
-
-def _invalid(where: str, why: str) -> str:
-    example = "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
-    return f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example {example}"
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
