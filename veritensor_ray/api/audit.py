@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from veritensor_ray.api.arguments import one_of, path_of
+from veritensor_ray.api.deciding import Decision, decide
 from veritensor_ray.api.differences import Differences, differences
+from veritensor_ray.api.exporting import export_to
 from veritensor_ray.api.frames import escaped, frame, html_table
 from veritensor_ray.api.passages import passage_of
 from veritensor_ray.api.plots import Plots
@@ -25,6 +27,7 @@ from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
     import pandas as pd
 
@@ -133,6 +136,45 @@ class Audit(Results):
         if not isinstance(other, Audit):
             other = Audit(*find(path_of(other, "the results to compare with"), self.store.stores))
         return differences(self, other)
+
+    def suppress(
+        self,
+        finding: str | Iterable[str] | None = None,
+        *,
+        where: str | None = None,
+        reason: str,
+        owner: str | None = None,
+        expires: str | date | None = None,
+        by: str = "finding",
+        policy: str | os.PathLike[str] | None = None,
+        dry_run: bool = False,
+        config: str | None = None,
+    ) -> Decision:
+        """Add a suppression to the policy file. The findings stay in the results, but do not count from the next run on.
+
+        `finding` is an id, or a list of complete ids, such as the column finding_id of a table; `where` is a SQL condition over findings
+        instead. One entry lists all findings that match now; those that appear later are not covered. With a single id, `by` may cover more:
+        "fingerprint" (the same content in any artifact), "sha256" (everything in a file with this content), "rule" (this rule in this
+        artifact), "path" (everything in this artifact) or "folder" (this rule in the artifact's folder and below).
+
+        `expires` is a day, or a time from now such as "90d". `policy` is the file; by default it is the configured one, or policy.yaml in the
+        working directory. With `dry_run`, nothing is written. Raises UsageError; CannotRunError if the file cannot be written.
+        """
+        file = None if policy is None else path_of(policy, "the policy file")
+        with Guard():
+            return decide(self, finding, where, by, (reason, owner, expires), file, dry_run, load_settings(config))
+
+    def export(
+        self, path: str | os.PathLike[str], format: str | None = None, *, where: str | None = None, config: str | None = None
+    ) -> None:
+        """Write findings to a file or an object in a store, in one of the formats of `veritensor-ray findings --format`.
+
+        Without `format`, the end of the name decides, such as .csv or .jsonl. `where` is a SQL condition over findings. Suppressed findings
+        are included. The file appears when it is complete, with mode 0600, and replaces an earlier one. Raises UsageError, also for a file in
+        the corpus or in the results; CannotRunError if it cannot be written.
+        """
+        with Guard():
+            export_to(self, path, format, where, load_settings(config))
 
     def context(
         self,
