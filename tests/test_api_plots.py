@@ -82,6 +82,11 @@ def test_severities(by: Any, expected: list[str], counts: dict[str, list[int]], 
     assert {name: sum(values) for name, values in bars(ax).items()} == audit.run["severity"]
 
 
+def test_an_engine_without_findings_is_named(tmp_path: Path) -> None:
+    written(tmp_path, [finding(1, engine="other")])
+    assert names(vr.open(tmp_path).plot.severity()) == ["other", "test"]
+
+
 def test_small_groups_share_a_bar(tmp_path: Path) -> None:
     written(tmp_path, [finding(n, f"{n:02}/a.txt", {"line": 1}) for n in range(20)])
     ax = vr.open(tmp_path).plot.severity(by="folder")

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 Bars = Literal["engine", "category", "rule", "folder"]
 Colors = Literal["severity", "engine", "rule"]
-COLORS = {"critical": "#8f0f2b", "high": "#d9372c", "medium": "#e8a317", "low": "#3d8fc4", "info": "#9aa5b1"}
-_STATUSES = {"complete": "#2a9d8f", "not-applicable": "#d5dbe1", "partial": "#e8a317", "no-reader": "#9aa5b1"}
-_OTHER_STATUSES = ("#d9372c", "#8f0f2b", "#7b4fa3", "#5a3d2b")
-_GROUPS = ("#3d8fc4", "#d9372c", "#2a9d8f", "#e8a317", "#7b4fa3", "#8c564b", "#4b5563", "#9aa5b1")
+# Those of the report on a light page.
+COLORS = {"critical": "#a8123a", "high": "#d1480f", "medium": "#c08a00", "low": "#3b78b8", "info": "#8792a2"}
+_STATUSES = {"complete": "#2a9d8f", "not-applicable": "#d5dbe1", "partial": "#c08a00", "no-reader": "#8792a2"}
+_OTHER_STATUSES = ("#d1480f", "#a8123a", "#7b4fa3", "#5a3d2b")
+_GROUPS = ("#3b78b8", "#d1480f", "#2a9d8f", "#c08a00", "#7b4fa3", "#8c564b", "#4b5563", "#aab2bd")
 _COLUMNS = {
     "engine": "engine",
     "category": "category",
@@ -53,10 +54,12 @@ class Plots:
     def severity(self, *, by: Bars = "engine", where: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the number of findings by severity, with a bar for each engine, category, rule or folder.
 
-        The 15 largest have a bar each, and the others share one. `where` is a SQL condition over findings. Raises UsageError.
+        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over findings. Raises UsageError.
         """
         found = self._counts(_COLUMNS[one_of(by, get_args(Bars), "by")], "severity", where)
+        silent = sorted(set(self._results.run["engines"]) - {name for name, _ in found}) if by == "engine" else []
         names, counts = folded(found, _BARS)
+        names += silent  # an engine that found nothing is not one that did not run
         layers = [Layer(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
         with canvas(ax, len(names)) as axes:
             lying(axes, [name or "(no folder)" for name in names], layers)
