@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 import veritensor_ray as vr
 from tests.findings.building import Night
 from tests.findings.outputs import checked, finding, written
+from veritensor_ray.api.drawing import dates
 from veritensor_ray.errors import CannotRunError, UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +44,7 @@ def pyplot() -> Iterator[Any]:
     from matplotlib import pyplot
 
     mpl.use("Agg")
-    with mpl.rc_context({"text.usetex": True}):  # a matplotlibrc in the working directory may say so
-        yield pyplot
+    yield pyplot
     pyplot.close("all")
 
 
@@ -127,6 +128,19 @@ def test_a_trend_has_the_numbers_of_each_sweep(tmp_path: Path) -> None:
     assert vr.open(tmp_path, sweep="sweep-00000").plot.trend().get_title("left").startswith("1 sweep;")
 
 
+@pytest.mark.parametrize(
+    ("times", "labels"),
+    [
+        ([], []),
+        (["2026-01-01T22:00", "2026-01-02T22:00"], ["2026-01-01", "2026-01-02"]),
+        (["2026-01-01T22:00", "2026-01-01T23:00"], ["01-01 22:00", "01-01 23:00"]),
+        (["2026-01-01T22:00:01", "2026-01-01T22:00:02"], ["01-01 22:00:01", "01-01 22:00:02"]),
+    ],
+)
+def test_dates_are_as_short_as_is_clear(times: list[str], labels: list[str]) -> None:
+    assert dates([datetime.fromisoformat(one) for one in times]) == labels
+
+
 PLOTS: dict[str, Callable[[vr.Audit, Any], Axes]] = {
     "severity": lambda a, ax: a.plot.severity(by="folder", ax=ax),
     "coverage": lambda a, ax: a.plot.coverage(ax=ax),
@@ -134,11 +148,21 @@ PLOTS: dict[str, Callable[[vr.Audit, Any], Axes]] = {
 }
 
 
+@pytest.mark.parametrize("tex", [True, False], ids=["TeX", "mathtext"])
 @pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
-def test_a_name_is_no_formula(plot: Callable[[vr.Audit, Any], Axes], tmp_path: Path) -> None:
-    written(tmp_path / "b", [row | {"confidence": 0.5} for row in ROWS], coverage={FORMULA: {"complete": 1, FORMULA: 1}})
-    ax = plot(vr.open(tmp_path / "b"), None)
-    draw(ax)
+def test_a_name_is_no_formula(plot: Callable[[vr.Audit, Any], Axes], tex: bool, tmp_path: Path) -> None:
+    """Not even if a matplotlibrc in the working directory turns TeX on."""
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
+    written(tmp_path, [row | {"confidence": 0.5} for row in ROWS], coverage={FORMULA: {"complete": 1, FORMULA: 1}})
+    with mpl.rc_context({"text.usetex": tex}):
+        ax = plot(vr.open(tmp_path), None)
+    names = [text for text in ax.findobj(Text) if isinstance(text, Text) and FORMULA in text.get_text()]
+    assert names
+    assert not [text for text in names if text.get_usetex() or text.get_parse_math()]
+    if not tex:
+        draw(ax)
 
 
 @pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)

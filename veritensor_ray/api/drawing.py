@@ -37,15 +37,13 @@ def canvas(ax: Axes | None, rows: int) -> Iterator[Axes]:
     """Yield the axes to draw into: the given ones, or those of a new figure with room for so many rows. Raises CannotRunError."""
     with Guard():  # matplotlib is imported here
         try:
-            import matplotlib as mpl
             from matplotlib import pyplot
         except ImportError:
             raise CannotRunError("plots need matplotlib, which is not installed: pip install 'veritensor-ray[plot]'") from None
-        with mpl.rc_context({"text.usetex": False}):
-            if ax is None:
-                _, ax = pyplot.subplots(figsize=(_WIDTH, _FRAME + _ROW * rows), layout="constrained")
-            ax.spines[["top", "right"]].set_visible(False)
-            yield ax
+        if ax is None:
+            _, ax = pyplot.subplots(figsize=(_WIDTH, _FRAME + _ROW * rows), layout="constrained")
+        ax.spines[["top", "right"]].set_visible(False)
+        yield ax
 
 
 def lying(ax: Axes, names: Sequence[str], layers: Sequence[Layer]) -> None:
@@ -112,6 +110,7 @@ def folded(found: Mapping[tuple[str, Hashable], int], most: int) -> tuple[list[s
 
 
 def dates(times: Sequence[datetime]) -> list[str]:
-    """Return the days of sweeps, with the time if there is more than one on a day."""
-    days = {time.date() for time in times}
-    return [f"{time:%Y-%m-%d}" if len(days) == len(times) else f"{time:%m-%d %H:%M}" for time in times]
+    """Return the days of sweeps, with as much of the time as distinguishes them."""
+    formats = ("%Y-%m-%d", "%m-%d %H:%M", "%m-%d %H:%M:%S")
+    made = [[time.strftime(one) for time in times] for one in formats]
+    return next((labels for labels in made if len(set(labels)) == len(labels)), made[-1])

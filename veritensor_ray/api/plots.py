@@ -100,7 +100,8 @@ class Plots:
         shown = at[:: -(-len(sweeps) // _DATES)]
         with canvas(ax, 8) as axes:
             standing(axes, at, layers, 0.8)
-            axes.plot(at, [found[name, "recent"] for name in sweeps], color="black", marker="o", ms=3, lw=1, label="new or reopened")
+            recent = [found[name, "recent"] for name in sweeps]
+            axes.plot(at, recent, color="black", marker="o", ms=3, lw=1, clip_on=False, label="new or reopened")
             axes.set_xticks(shown, [labels[i] for i in shown], rotation=30, ha="right", **PLAIN)
             axes.set_ylabel("findings")
             return finished(axes, f"{_number(len(sweeps), 'sweep')}; in the last one, {self._not_covered()}")

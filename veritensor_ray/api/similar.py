@@ -18,16 +18,17 @@ def _sequences(text: str) -> str:
     return f"list_distinct(list_transform(range(greatest(length({text}) - {_LENGTH - 1}, 1)), lambda i: substr({text}, i + 1, {_LENGTH})))"
 
 
-# Each different text is compared once, however often it was found.
+# Each different text is compared once, however often it was found. Its own sequences are only counted if it has enough of those wanted.
 _QUERY = f"""
     WITH given AS (SELECT ?::VARCHAR AS text, ?::VARCHAR AS finding, ?::DOUBLE AS least, ?::VARCHAR[] AS masked),
+    asked AS (SELECT *, {_sequences(_TEXT.format("text"))} AS wanted FROM given),
     texts AS (SELECT evidence, {_TEXT.format("evidence")} AS text FROM findings, given
         WHERE evidence IS NOT NULL AND NOT list_contains(masked, category) GROUP BY ALL),
-    wanted AS (SELECT {_sequences(_TEXT.format("text"))} AS wanted FROM given),
-    compared AS (SELECT evidence, {_sequences("text")} AS here, len(list_intersect(here, wanted)) AS shared,
-        shared / (len(here) + len(wanted) - shared) AS similarity FROM texts, wanted)
+    shared AS (SELECT evidence, t.text, len(list_filter(wanted, lambda w: contains(t.text, w))) AS shared FROM texts t, asked),
+    near AS (SELECT evidence, s.text, shared, len(wanted) AS wanted, least FROM shared s, asked WHERE shared >= least * len(wanted)),
+    compared AS (SELECT evidence, shared / (len({_sequences("text")}) + wanted - shared) AS similarity, least FROM near)
     SELECT round(similarity, 3) AS similarity, f.* FROM findings f JOIN compared USING (evidence), given
-    WHERE similarity >= least AND NOT list_contains(masked, f.category)
+    WHERE similarity >= given.least AND NOT list_contains(masked, f.category)
     ORDER BY f.finding_id = finding DESC, similarity DESC, f.artifact, f.finding_id"""  # noqa: S608  # constants
 
 
