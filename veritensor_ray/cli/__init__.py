@@ -8,7 +8,23 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from veritensor_ray.cli import advisories, bundle, context, diff, findings, info, jobs, keys, models, plan, submit, suppress, sweeps, verify
+from veritensor_ray.cli import (
+    advisories,
+    bundle,
+    context,
+    diff,
+    findings,
+    info,
+    jobs,
+    keys,
+    models,
+    plan,
+    report,
+    submit,
+    suppress,
+    sweeps,
+    verify,
+)
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError, not_installed
 from veritensor_ray.imports import Guard
@@ -42,6 +58,7 @@ app.command("submit")(submit.submit)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
 app.command("context")(context.context)
+app.command("report")(report.report)
 app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)

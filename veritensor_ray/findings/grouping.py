@@ -23,6 +23,11 @@ _SHOWN = ("severity", "rule_id", "artifact", "member", "location", "evidence", "
 _WORST = f"arg_min(struct_pack({', '.join(_SHOWN)}), (-severity_rank(severity), artifact, {_POSITION}))"
 
 
+def key_of(by: Literal["evidence", "rule", "folder"]) -> str:
+    """Return the SQL expression over a finding that is the key of its group. A place has none: it depends on other findings."""
+    return _KEYS[by]
+
+
 def grouped(source: str, by: Group) -> str:
     """Return a query with a row for each group of the findings of `source`, a table or a subquery.
 
