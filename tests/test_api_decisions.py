@@ -124,6 +124,21 @@ def test_a_condition_narrows_an_export(audit: vr.Audit, tmp_path: Path) -> None:
     assert [json.loads(line)["finding_id"] for line in (tmp_path / "a.jsonl").read_text().splitlines()] == [IDS[1]]
 
 
+# ---- a report
+
+
+def test_a_report(audit: vr.Audit, tmp_path: Path) -> None:
+    audit.report(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and "pii.email" in page and "<img src=x>" not in page
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_says_what_it_leaves_out(audit: vr.Audit) -> None:
+    with pytest.warns(UserWarning, match="the report holds the worst 2 of 4 rows of findings; its totals count all of them"):
+        audit.report("short.html", rows=2)
+
+
 # ---- errors: what happened, and the remedy
 
 MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -151,6 +166,9 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a format": (lambda a: a.export("a.txt", "jsonlines"), "unknown format 'jsonlines'; did you mean jsonl?"),
     "no format": (lambda a: a.export("findings"), "the name findings does not say which format it is; add format=, one of csv, "),
     "no name": (lambda a: a.export(None), "the file to export to must be a path or a URI, not None. "),
+    "no name for a report": (lambda a: a.report(None), "the file for the report must be a path or a URI, not None. "),
+    "a report in the results": (lambda a: a.report("audit/a.html"), "audit/a.html lies inside the results, "),
+    "a negative number": (lambda a: a.report("a.html", rows=-1), "rows must be a number of findings from 0, not -1"),
     "a folder that is not there": (lambda a: a.export("no/a.csv"), "no/a.csv cannot be created, because there is no folder "),
     "the results": (
         lambda a: a.export("audit/a.csv"),
@@ -169,8 +187,13 @@ def test_mistakes(call: Callable[[vr.Audit], Any], says: str, audit: vr.Audit) -
 
 @pytest.mark.parametrize(
     "call",
-    [lambda a: a.export("a.csv"), lambda a: a.suppress(IDS[0], reason="x"), lambda a: a.diff(a)],
-    ids=["export", "suppress", "diff"],
+    [
+        lambda a: a.export("a.csv"),
+        lambda a: a.report("a.html"),
+        lambda a: a.suppress(IDS[0], reason="x"),
+        lambda a: a.diff(a),
+    ],
+    ids=["export", "report", "suppress", "diff"],
 )
 def test_signed_results_that_changed_are_not_handed_on(call: Callable[[vr.Audit], Any], audit: vr.Audit, tmp_path: Path) -> None:
     new_key(tmp_path / "key")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -15,7 +16,9 @@ import veritensor_ray as vr
 from tests.findings.building import Night
 from tests.findings.outputs import checked, finding, written
 from veritensor_ray.api.drawing import dates
+from veritensor_ray.api.plots import COLORS
 from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.report.page import asset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,6 +193,12 @@ def test_mistakes(call: Callable[[vr.Plots], Any], says: str, audit: vr.Audit) -
     with pytest.raises(UsageError) as error:
         call(audit.plot)
     assert str(error.value).startswith(says)
+
+
+def test_severities_have_the_colors_of_the_report() -> None:
+    """On a light page, which its style sheet begins with."""
+    style = asset("page.css")
+    assert {name: re.search(rf"--{name}: (#\w+)", style)[1] for name in COLORS} == COLORS  # type: ignore[index]
 
 
 def test_without_matplotlib(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from veritensor_ray.api.arguments import one_of, path_of
 from veritensor_ray.api.deciding import Decision, decide
 from veritensor_ray.api.differences import Differences, differences
-from veritensor_ray.api.exporting import export_to
+from veritensor_ray.api.exporting import export_to, report_to
 from veritensor_ray.api.frames import escaped, frame, html_table
 from veritensor_ray.api.passages import passage_of
 from veritensor_ray.api.plots import Plots
@@ -175,6 +175,16 @@ class Audit(Results):
         """
         with Guard():
             export_to(self, path, format, where, load_settings(config))
+
+    def report(self, path: str | os.PathLike[str] = "report.html", *, rows: int = 100_000, config: str | None = None) -> None:
+        """Write a report for people: one HTML file that needs no network, as `veritensor-ray report` does.
+
+        It holds at most `rows` findings, the worst first, and warns if there are more; its totals count all of them. The file appears when it
+        is complete, with mode 0600, and replaces an earlier one. Raises UsageError, also for a file in the corpus or in the results;
+        CannotRunError if it cannot be written.
+        """
+        with Guard():
+            report_to(self, path, rows, load_settings(config))
 
     def context(
         self,

@@ -11,6 +11,7 @@ from veritensor_ray.api.arguments import one_of
 from veritensor_ray.api.drawing import PLAIN, Layer, canvas, dates, finished, folded, label, lying, standing
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
+from veritensor_ray.findings.grouping import key_of
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.state import nights, state_of
@@ -30,7 +31,7 @@ _COLUMNS = {
     "engine": "engine",
     "category": "category",
     "rule": "rule_id",
-    "folder": "regexp_extract(artifact, '^(.*)/', 1)",
+    "folder": key_of("folder"),
     "severity": "severity",
 }
 _WORST_FIRST = tuple(reversed(SEVERITIES))
