@@ -33,6 +33,7 @@ from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.media_types import COMPRESSED, PDF, PICKLE, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
+from veritensor_ray.pipeline.position import DIGEST, Reached
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap, Identity
 
@@ -83,6 +84,7 @@ class Walk:
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
         self._images = 0
+        self.reached = Reached()
 
     def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
         """Recognize a seekable file and describe it for readers and engines."""
@@ -137,13 +139,16 @@ class Walk:
 
     def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[Placed]:
         """Run the engines over the bytes of a file at any depth, then yield its text and the files in it."""
-        if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
-            self._engines_over_bytes(source.file, about)
-            if about.member is None and about.sha256 is not None:
-                self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
-                self._outcome.bytes_scanned = about.size or 0
-            source.file.seek(0)
-        yield from self._texts(source, about, depth, opaque)
+        with self.reached.opened(source.file, about.size or 0):
+            if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
+                self._engines_over_bytes(source.file, about)
+                if about.member is None and about.sha256 is not None:
+                    self.reached.scanning(DIGEST)
+                    self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
+                    self._outcome.bytes_scanned = about.size or 0
+                source.file.seek(0)
+            self.reached.reading()
+            yield from self._texts(source, about, depth, opaque)
 
     def ended(self) -> None:
         """Finish the artifact. Images need a transcriber; if none was selected, the coverage says so."""
@@ -168,6 +173,7 @@ class Walk:
             if engine.name not in applying:
                 continue
             file.seek(0)
+            self.reached.scanning(engine.name)
             try:
                 found = list(engine.scan_file(file, about))
                 if hits := [one for one in found if isinstance(one, Hit)]:
@@ -267,7 +273,8 @@ class Walk:
     def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
         """Read what can be unpacked of a member, then raise the error that ended the unpacking."""
         self._budget.member(depth)
-        file, broken = spooled(member.file, self._tools.pulse)
+        with self.reached.unpacking():
+            file, broken = spooled(member.file, self._tools.pulse)
         with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
                 file.seek(0)
