@@ -64,9 +64,8 @@ class Extraction:
         """Yield batches for the model engines, if there are any. The other engines have already seen these texts."""
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
-            self._now = outcome.index, Reached()
             yield from self._all(outcome, self._artifact(outcome, row))
-        self._now = len(self._rows), Reached()
+            self._now = outcome.index + 1, Reached()
         while self._gathered:
             yield from self._looked_through()
         yield from self._batched()
