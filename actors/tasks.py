@@ -42,7 +42,7 @@ class Step:
     images: bool = False
     end: bool = False
     beat: bool = False
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
     cpu_seconds: float = 0.0  # of this process, since the previous step
 
 
@@ -83,8 +83,9 @@ def extract(
     """
     working = _Extracting(context, rows, local, models, known)
     for made in with_beats(working.steps(), _BEAT, working.stop):
-        for one in made or (None, Step(beat=True, position=working.position())):
-            yield one
+        payload, step = made or (None, Step(beat=True, position=working.position()))
+        yield payload
+        yield step
 
 
 class _Extracting:

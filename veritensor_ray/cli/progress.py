@@ -57,10 +57,17 @@ class _Counting:
 
     def line(self) -> str:
         """Returns shards, bytes, throughput, findings by severity and time left."""
+        return " · ".join((self._done(), self._read(), self._found(), self._left()))
+
+    def _done(self) -> str:
+        return f"{self.done}/{self.shards} shards"
+
+    def _read(self) -> str:
         rate = self.read / max(time.monotonic() - self.began, 0.001)
-        found = ", ".join(f"{n} {s}" for s, n in self.severities.most_common()) or "none"
-        read = f"{size(self.before + self.read)} of {size(self.bytes)}"
-        return f"{self.done}/{self.shards} shards · {read} · {size(rate)}/s · findings: {found} · {self._left()}"
+        return f"{size(self.before + self.read)} of {size(self.bytes)} · {size(rate)}/s"
+
+    def _found(self) -> str:
+        return f"findings: {', '.join(f'{n} {s}' for s, n in self.severities.most_common()) or 'none'}"
 
     def _left(self) -> str:
         """Returns the time left, by bytes, since shards differ in size; by shards if no file has any bytes."""
@@ -145,36 +152,39 @@ class Json(_Counting):
 
 
 class Bar(_Counting):
-    """A progress bar, redrawn in place, and a line below it for what takes long."""
+    """A progress bar, redrawn in place, with a line below it for findings and one for what takes long."""
 
     def __init__(self) -> None:
         super().__init__()
         from rich.console import Group, RenderableType
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.table import Column
         from rich.text import Text
 
-        longest = self.longest
+        self._scans, below = False, self._below
 
-        class WithLine(Progress):
+        class WithLines(Progress):
             def get_renderable(self) -> RenderableType:
-                line = longest()
-                return Group(super().get_renderable(), *([Text(f"  {line}", no_wrap=True, overflow="ellipsis")] if line else []))
+                return Group(super().get_renderable(), *(Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in below()))
 
         self._out = console(stderr=True)
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[numbers]}", markup=False, table_column=Column(no_wrap=True)),
         )
-        self._progress = WithLine(*columns, console=self._out, transient=True)
+        self._progress = WithLines(*columns, console=self._out, transient=True)
         self._task = self._progress.add_task("starting", total=None, numbers="")
         self._progress.start()
 
+    def _below(self) -> list[str]:
+        """Returns the lines below the bar. None is wider than the terminal: the end of a longer one is cut off."""
+        return list(filter(None, (f"{self._done()} · {self._found()}", self.longest()))) if self._scans else []
+
     def stage(self, name: str) -> None:
-        if name != "scan":
-            self.now = None
-        self._progress.update(self._task, description=_STAGES.get(name, name), numbers="" if name != "scan" else self.line())
+        self._scans = name == "scan"
+        self._progress.update(self._task, description=_STAGES.get(name, name), numbers="" if not self._scans else self._bytes_and_time())
 
     def planned(self, artifacts: int) -> None:
         self._progress.update(self._task, numbers=f"{artifacts:,} artifacts")
@@ -193,7 +203,10 @@ class Bar(_Counting):
 
     def _draw(self) -> None:
         total, completed = (self.bytes, self.before + self.read) if self.bytes else (self.shards, self.done)
-        self._progress.update(self._task, total=total, completed=completed, numbers=self.line())
+        self._progress.update(self._task, total=total, completed=completed, numbers=self._bytes_and_time())
+
+    def _bytes_and_time(self) -> str:
+        return f"{self._read()} · {self._left()}"
 
     def note(self, text: str) -> None:
         self._progress.console.print(safe(text))
