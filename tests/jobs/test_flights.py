@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from veritensor_ray.corpus.planning import PlanRow, Shard
-from veritensor_ray.jobs import flights as module
 from veritensor_ray.jobs.flights import Flights
 from veritensor_ray.jobs.reporting import Reading
 from veritensor_ray.pipeline.position import Position
@@ -26,7 +25,7 @@ def shard(number: int, **sizes: int) -> Shard:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still; the test moves it."""
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 

@@ -27,36 +27,54 @@ def test_nothing_is_open() -> None:
     assert Reached().position(3) == Position(3)
 
 
-def test_bytes_that_engines_scan_do_not_count_as_read() -> None:
+@pytest.mark.parametrize(
+    ("has_text", "scanned", "done", "half_read"),
+    [(True, 600, 600 // 9, (1000 + 8 * 600) // 9), (False, 600, 600, 1000)],
+    ids=["text takes eight times as long", "no reader"],
+)
+def test_bytes_are_scanned_before_text_is_read(has_text: bool, scanned: int, done: int, half_read: int) -> None:
     reached = Reached()
-    with reached.opened(at(600), 1000):
-        assert reached.position(0) == Position(0, 600, READING, 600, 1000)
+    with reached.opened(at(600), 1000, has_text):
         reached.scanning("signatures")
-        assert reached.position(0) == Position(0, 0, "signatures", 600, 1000)
+        assert reached.position(0) == Position(0, done, "signatures", scanned, 1000)
         reached.reading()
-        assert reached.position(0) == Position(0, 600, READING, 600, 1000)
+        assert reached.position(0) == Position(0, half_read, READING, 600, 1000)
     assert reached.position(1) == Position(1)
 
 
-def test_a_file_counts_what_of_its_member_has_been_read() -> None:
-    reached, outer = Reached(), at(200)
-    with reached.opened(outer, 1000):
+def test_a_second_engine_does_not_set_the_work_back() -> None:
+    reached, file = Reached(), at(0)
+    with reached.opened(file, 1000, False):
+        reached.scanning("signatures")
+        file.seek(900)
+        reached.scanning("indicators")
+        file.seek(100)
+        assert reached.position(0) == Position(0, 900, "indicators", 100, 1000)
+
+
+def test_a_file_counts_the_share_of_its_member_that_is_done() -> None:
+    reached, outer = Reached(), at(200, 900)
+    with reached.opened(outer, 900, True):
+        reached.reading()
         with reached.unpacking():
-            outer.seek(700)
-            assert reached.position(0) == Position(0, 200, UNPACKING, 700, 1000)
-        with reached.opened(at(25, 100), 100):
-            assert reached.position(0) == Position(0, 200 + 500 // 4, READING, 325, 1000)
+            outer.seek(650)
+            assert reached.position(0) == Position(0, 100 + 8 * 200 // 9, UNPACKING, 650, 900)
+        with reached.opened(at(90, 900), 900, True):
             reached.scanning("secrets")
-            assert reached.position(0) == Position(0, 200, "secrets", 25, 100)
-        assert reached.position(0).read == 700
+            assert reached.position(0).doing == "secrets"
+            assert reached.position(0).read == int(100 + 8 * (200 + 450 / 90) / 9)
+            reached.reading()
+            assert reached.position(0).at == 200 + 450 * (900 + 8 * 90) // (9 * 900)
+        assert reached.position(0).at == 650
 
 
-@pytest.mark.parametrize("closed", [at(5), at(5, 0)], ids=["closed", "empty"])
-def test_a_closed_or_empty_file_is_no_error(closed: io.BytesIO) -> None:
+@pytest.mark.parametrize("size", [0, 100], ids=["empty", "closed"])
+def test_a_closed_or_empty_member_is_no_error(size: int) -> None:
+    closed = at(5, size)
     closed.close()
     reached = Reached()
-    with reached.opened(at(10), 1000), reached.opened(closed, 0):
-        assert reached.position(0).read in range(11)
+    with reached.opened(at(10), 1000, True), reached.opened(closed, size, True):
+        assert 0 <= reached.position(0).read <= 1000
 
 
 def test_positions_rise_through_an_archive_and_name_each_artifact(tmp_path: Path) -> None:

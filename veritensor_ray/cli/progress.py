@@ -80,7 +80,8 @@ class _Counting:
         now = self.now
         if now is None or not now.artifact or now.seconds < _LONG:
             return ""
-        return f"{now.doing} {_short(safe(now.artifact))}: {size(now.at)} of {size(now.of)}, {duration(now.seconds)}"
+        far = f": {size(now.at)} of {size(now.of)}" if now.of else ""
+        return f"{now.doing} {_short(safe(now.artifact))}{far}, {duration(now.seconds)}"
 
 
 def _short(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ def _maker() -> _Maker:
     return maker
 
 
-def with_beats(items: Iterator[T], every: float, stop: threading.Event) -> Iterator[T | None]:
+def with_beats(items: Iterator[T], every: float, stop: threading.Event) -> Generator[T | None]:
     """Yield the items, and None whenever the next one has taken another `every` seconds.
 
     An item is made only when it is asked for. If the consumer ends early, `stop` is set, and this waits until the maker has raised Stopped
