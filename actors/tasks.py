@@ -47,7 +47,6 @@ class Step:
 
 
 Made = tuple[Handover | list[Outcome] | None, Step]
-_BEAT = 5.0  # seconds without a batch, after which the driver hears how far the extraction has come
 
 
 _told = [0.0]  # CPU seconds of this process that were already reported
@@ -75,14 +74,14 @@ class Pass:
 
 @ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
 def extract(
-    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None = None
+    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None, beat: float
 ) -> Iterator[Step | Handover | list[Outcome] | None]:
     """Extract artifacts with the engines that their rows name. A `Step` follows each object; then the task pauses until the driver takes both.
 
-    All objects belong to the driver, so they outlive this worker.
+    Whenever there is nothing for `beat` seconds, a step without an object says how far the extraction has come. All objects belong to the driver, so they outlive this worker.
     """
     working = _Extracting(context, rows, local, models, known)
-    for made in with_beats(working.steps(), _BEAT, working.stop):
+    for made in with_beats(working.steps(), beat, working.stop):
         payload, step = made or (None, Step(beat=True, position=working.position()))
         yield payload
         yield step

@@ -42,6 +42,7 @@ _STRIKES = 2  # deaths at one artifact in one stage, each while it was scanned a
 _PATIENCE = 20  # times that a shard may be lost without an artifact to blame
 _LAST_COMMITS = 20.0  # seconds
 _AHEAD, _AHEAD_BYTES = 2, 16_000_000  # unfinished batches of a shard: this many in any case, and more while they are small
+_BEAT, _BEATS = 5.0, 20  # seconds; beats per second from all extractions together
 _NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
 
 
@@ -69,6 +70,11 @@ class Work:
     deadline: datetime | None = None  # no shard begins after it
     known: Any = None  # reference to the content that needs no scan
     look: Callable[[], Awaitable[None]] | None = None  # checks the machines if one seems to be lost
+
+    @property
+    def beat(self) -> float:
+        """Seconds after which an extraction that has no batch says how far it has come; on a large cluster longer, to spare the driver."""
+        return max(_BEAT, self.extractions.count / _BEATS)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ async def _extracted(
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
         flight.begin(rows)
-        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known)
+        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
             payload, described = stream._get_next_ref_n(2)  # awaiting the stream itself would fetch each object into the driver
             step = await _step(payload, described)

@@ -23,6 +23,18 @@ def at(offset: int, size: int = 1000) -> io.BytesIO:
     return file
 
 
+def watched(folder: Path) -> list[Position]:
+    """The position at each sign of progress, and at the end."""
+    settings = Settings.model_validate({"sources": [str(folder)], "engines": ["signatures"], "limits": {"batch_rows": 1000}})
+    context = Context(settings, tuple(roots(settings.sources, settings.stores)), ("signatures",), b"k", "tests.pipeline.test_position")
+    (shard,) = [one for one in shards_of(plan_rows(settings, ("signatures",), lambda *_: [])) if isinstance(one, Shard)]
+    seen: list[Position] = []
+    extraction: Extraction
+    extraction = Extraction(context, shard.rows, workbench(context, ("signatures",)), [], lambda: seen.append(extraction.position()))
+    assert list(extraction.batches()) == []
+    return [*seen, extraction.position()]
+
+
 def test_nothing_is_open() -> None:
     assert Reached().position(3) == Position(3)
 
@@ -77,6 +89,14 @@ def test_a_closed_or_empty_member_is_no_error(size: int) -> None:
         assert 0 <= reached.position(0).read <= 1000
 
 
+def test_a_pass_over_the_bytes_of_a_large_file_is_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veritensor_ray.pipeline.walk.HELD", 1000)
+    monkeypatch.setattr("veritensor_ray.engines.signatures.CHUNK", 1000)
+    (tmp_path / "weights.bin").write_bytes(b"\x00\xff" * 10_000)
+    seen = [position.at for position in watched(tmp_path) if position.doing == "signatures"]
+    assert seen[:20] == list(range(1000, 21_000, 1000))
+
+
 def test_positions_rise_through_an_archive_and_name_each_artifact(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         for number in range(20):
@@ -84,16 +104,10 @@ def test_positions_rise_through_an_archive_and_name_each_artifact(tmp_path: Path
             member.size = 200_000
             tar.addfile(member, io.BytesIO(b"a plain line of text here\n" * 8_000))
     (tmp_path / "b.txt").write_text("the end\n")
-    settings = Settings.model_validate({"sources": [str(tmp_path)], "engines": ["signatures"], "limits": {"batch_rows": 1000}})
-    context = Context(settings, tuple(roots(settings.sources, settings.stores)), ("signatures",), b"k", "tests.pipeline.test_position")
-    (shard,) = [one for one in shards_of(plan_rows(settings, ("signatures",), lambda *_: [])) if isinstance(one, Shard)]
-    seen: list[Position] = []
-    extraction: Extraction
-    extraction = Extraction(context, shard.rows, workbench(context, ("signatures",)), [], lambda: seen.append(extraction.position()))
-    assert list(extraction.batches()) == []
+    seen = watched(tmp_path)
     texts = [(position.row, position.read) for position in seen if position.doing == READING]
     assert texts == sorted(texts)
     size = (tmp_path / "a.tar").stat().st_size
     assert len({read * 10 // size for row, read in texts if row == 0}) >= 9, "every tenth of the archive has been passed"
     assert {"signatures", UNPACKING} <= {position.doing for position in seen}
-    assert extraction.position() == Position(2)
+    assert seen[-1] == Position(2)
