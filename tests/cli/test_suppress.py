@@ -56,7 +56,15 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, schema, rows in (("findings", FINDINGS, ROWS), ("ledger", LEDGER, ledger), ("rollup", ROLLUP, [])):
         (tmp_path / "out" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "out" / name / "part-00000.parquet")
-    run = {"scan_id": "r", "totals": {"artifacts": 6}, "severity": {"high": 6}, "engines": {}, "rules": []}
+    run = {
+        "scan_id": "r",
+        "totals": {"artifacts": 6},
+        "severity": {"high": 6},
+        "engines": {},
+        "rules": [],
+        "not_covered": [],
+        "coverage": {},
+    }
     (tmp_path / "out" / "run.json").write_text(json.dumps(run))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -138,7 +146,7 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         ((ID, *WHY, "--expires", "0d"), 2, "not in the future"),
         (("123456", *WHY, "--output", "{}"), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
         (("999999", *WHY, "--output", "{}"), 2, "no finding in"),
-        (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "use --by finding or --by path"),
+        (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
         (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
         ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
         ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "Its folder must exist"),

@@ -105,9 +105,9 @@ class _Progress:
 
 
 def _show(found: Calibration, notes: list[str]) -> None:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, safe, table
     from veritensor_ray.engines.injection.calibration import probability
+    from veritensor_ray.findings.locations import place
 
     out = console()
     kinds = {**found.kinds, _ALL: [*found.documents]} if len(found.kinds) > 1 else found.kinds

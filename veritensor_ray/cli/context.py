@@ -60,8 +60,8 @@ def _as_json(passage: Passage) -> dict[str, Any]:
 def _show(passage: Passage) -> None:
     from rich.text import Text
 
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import console, safe, severity, table
+    from veritensor_ray.findings.locations import place
 
     out, row = console(), passage.finding
     where = place(row["artifact"], passage.location, row["member"])

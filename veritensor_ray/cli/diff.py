@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.export import check_format, check_severity, export, names
-from veritensor_ray.cli.options import Config, Format
+from veritensor_ray.cli.options import PLAIN, Config, Format, check_severity, check_word, names
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
@@ -46,11 +45,13 @@ def diff(
     from veritensor_ray.config import load_settings
     from veritensor_ray.findings.diff import STATES, Only, check, compare, notes
 
-    check_format(format)
+    check_word(format, PLAIN, "format")
     check_severity(severity)
     chosen = names(state, STATES, "state") or tuple(name for name in STATES if name != "persisting")
     stores, only = load_settings(config).stores, Only(severity, path)
     first, second = (api.open(one, stores=stores) for one in (before, now))
+    for one in (first, second):
+        one.check()
     check(first.run, second.run)
     said = notes(first.run, second.run)
     for note in said:
@@ -74,9 +75,14 @@ def _say(note: str) -> None:
 
 
 def _export(found: Comparison, only: Only, chosen: Sequence[str], kind: str) -> None:
-    from veritensor_ray.findings.diff import EXTRA
+    import pyarrow as pa
 
-    export(found.rows(only, chosen), kind, ("state", *EXTRA))
+    from veritensor_ray.exports.plain import write_rows
+    from veritensor_ray.findings.diff import EXTRA
+    from veritensor_ray.findings.schema import FINDINGS
+
+    schema = pa.schema([*FINDINGS, *((name, pa.string()) for name in EXTRA)])
+    write_rows(kind, found.rows(only, chosen), schema, sys.stdout.buffer, ("state", *EXTRA))
 
 
 def _json(outputs: Sequence[Audit], said: Sequence[str], counts: DiffCounts, batches: Any) -> None:
@@ -133,8 +139,8 @@ def _counted(counts: DiffCounts) -> str:
 
 
 def _row(record: Mapping[str, Any]) -> Sequence[object]:
-    from veritensor_ray.cli.findings import place
     from veritensor_ray.cli.render import severity
+    from veritensor_ray.findings.locations import place
 
     where = place(record["artifact"], record["location"], record["member"])
     count = f" ×{record['count']:,}" if (record["count"] or 1) > 1 else ""

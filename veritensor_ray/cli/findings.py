@@ -1,46 +1,40 @@
-"""`findings`: show or export the findings of an output, filtered; the table groups equal evidence by default."""
+"""`findings`: filter the findings of an output, group them in a table, query its tables, or export them for other programs."""
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
 import sys
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from veritensor_ray.cli.export import check_format, check_severity, export, names, spreadsheet_safe
-from veritensor_ray.cli.options import Format
+from veritensor_ray.cli.options import PLAIN, check_severity, check_word, names
+from veritensor_ray.exports import FORMATS, format_named
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
     from veritensor_ray.config import Settings
+    from veritensor_ray.findings.grouping import Group
 
-_MEMBER, _NAME = 32, 64  # minimum characters for a member; maximum for artifact and member together
-# Masked evidence may stand for different secrets, and truncated evidence for different texts: the fingerprint distinguishes them.
-_SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
-_AT = "struct_pack(artifact, member, location)"
-_KEYS = "severity, rule_id, evidence, state, suppressed_by"
-_GROUPED = (
-    f"SELECT {_KEYS}, sum(count)::BIGINT AS n, count(DISTINCT artifact) AS files, "  # noqa: S608  # constants
-    f"arg_min({_AT}, (artifact, coalesce(location.page, 0), coalesce(location.row, 0), coalesce(location.start, 0), finding_id)) AS found "
-    f"FROM {{source}} {{where}} GROUP BY {_KEYS}, {_SAME}"
-)
-_EACH = f"SELECT {_KEYS}, count AS n, 1 AS files, {_AT} AS found, finding_id FROM {{source}} {{where}}"  # noqa: S608  # constants
-_ORDER = {True: "n DESC, rule_id, evidence, found.artifact, state", False: "found.artifact, rule_id, finding_id"}
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
-_MAY_BE_NULL = (("evidence", "evidence"), ("suppressed by", "suppressed_by"))
 _GONE = _STATES[3:]  # stored in separate tables with these names
 
 
 def findings(
     output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
-    format: Format = "table",  # named after the flag
+    format: Annotated[  # named after the flag
+        str, typer.Option(help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.")
+    ] = "table",
+    to: Annotated[str | None, typer.Option(help="File for the export. Default: standard output.")] = None,
     severity: Annotated[str | None, typer.Option(help="Show only findings of this severity or worse.")] = None,
     engine: Annotated[str | None, typer.Option(help="Show only findings of this engine.")] = None,
     rule: Annotated[str | None, typer.Option(help="Show only findings of rules that match this glob.")] = None,
     path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Show only findings that meet this SQL condition, such as 'confidence < 0.8 and line > 100'.")
+    ] = None,
     state: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,29 +47,63 @@ def findings(
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
     ] = False,
-    limit: Annotated[int, typer.Option(help="Maximum number of rows in the table. 0 shows all of them.")] = 50,
+    by: Annotated[str, typer.Option(help="Rows of the table: place, evidence, rule or folder.")] = "place",
     group: Annotated[
-        bool,
-        typer.Option("--group/--no-group", help="Show equal evidence of one rule as one row of the table, or every finding with its id."),
+        bool, typer.Option("--group/--no-group", help="Group findings in the table, or show every finding with its id.")
     ] = True,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows in the table. 0 shows all of them.")] = 50,
+    sql: Annotated[
+        str | None, typer.Option(help="Show the result of this DuckDB query over the tables instead, such as 'select * from ledger'.")
+    ] = None,
     config: Annotated[str | None, typer.Option(help="YAML file with settings for stores.")] = None,
 ) -> None:
     """Show the findings of an output, or export them."""
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
+    from veritensor_ray.findings.grouping import GROUPS
 
-    check_format(format)
+    _check_format(format, to, sql)
     check_severity(severity)
+    check_word(by, GROUPS, "--by")
     states = names(state, _STATES, "state")
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
+    audit.check()
+    if sql is not None:
+        _check_alone(severity, engine, rule, path, where, state)
+        _query(audit, sql, format, to, limit)
+        return
     _check(audit.run, settings, engine, rule)
     _check_states(audit.run, states)
-    where, source = _where(severity, engine, rule, path, states), _source(states)
+    chosen = _chosen(audit, where, states, _conditions(severity, engine, rule, path, states))
     if format == "table":
-        _table(audit, source, where, limit, group, suppressed)
+        from veritensor_ray.cli.finding_table import show
+
+        show(audit, chosen, cast("Group", by) if group else None, limit, suppressed)
     else:
-        export(audit.rows(f"SELECT * FROM {source} {where} ORDER BY artifact, rule_id, finding_id"), format)  # noqa: S608  # quoted above
+        _export(audit, settings, chosen, format, to)
+    if format in PLAIN:  # other formats say it themselves
+        _note_uncovered(audit.run)
+
+
+def _check_format(format: str, to: str | None, sql: str | None) -> None:
+    from veritensor_ray.errors import UsageError
+
+    if sql is not None and format not in PLAIN:
+        format_named(format)
+        raise UsageError(f"{format} is a format for findings, not for the result of --sql; choose from {', '.join(PLAIN)}")
+    if format == "table":
+        if to is not None:
+            raise UsageError(f"a table is not written to a file; choose a --format from {', '.join(FORMATS)}")
+    elif not format_named(format).text and to is None:
+        raise UsageError(f"{format} is not text; name a file for it with --to FILE{FORMATS[format].suffix}")
+
+
+def _check_alone(*filters: object) -> None:
+    from veritensor_ray.errors import UsageError
+
+    if any(filters):
+        raise UsageError("--sql is a whole query, so filters do not apply to it; put the conditions into the query")
 
 
 def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
@@ -85,11 +113,13 @@ def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
         raise UsageError("--state needs a sweep's state, and this output holds a single audit; `veritensor-ray diff` compares two audits")
 
 
-def _source(states: Sequence[str]) -> str:
-    """Returns the tables that hold findings of these states."""
+def _chosen(audit: Audit, where: str | None, states: Sequence[str], conditions: Sequence[str]) -> str:
+    """Returns a subquery with the findings that meet all conditions, from the tables that hold findings of these states."""
     gone = [name for name in _GONE if name in states]
     tables = ["findings"] * (len(gone) < len(states) or not states) + gone
-    return "findings" if tables == ["findings"] else f"({' UNION ALL '.join(f'SELECT * FROM {name}' for name in tables)})"  # noqa: S608  # constants
+    source = f"({' UNION ALL '.join(f'SELECT * FROM {name}' for name in tables)})"  # noqa: S608  # constants
+    source = source if where is None else audit.matching(where, source)
+    return f"(SELECT * FROM {source} WHERE {' AND '.join(['true', *conditions])})"  # noqa: S608  # quoted, or checked by `matching`
 
 
 def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
@@ -126,8 +156,8 @@ def _near(name: str, known: Iterable[str], command: str) -> str:
     return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
 
 
-def _where(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> str:
-    """Returns the filters as a SQL condition; values are always quoted."""
+def _conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:
+    """Returns the filters as SQL conditions; values are always quoted."""
     from veritensor_ray.config import SEVERITIES
 
     conditions = [
@@ -139,90 +169,52 @@ def _where(severity: str | None, engine: str | None, rule: str | None, path: str
         conditions.append(f"severity IN ({', '.join(_quote(name) for name in SEVERITIES[SEVERITIES.index(severity) :])})")
     if states:
         conditions.append(f"state IN ({', '.join(_quote(name) for name in states)})")
-    return "WHERE " + " AND ".join(conditions) if conditions else ""
+    return conditions
 
 
 def _quote(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _table(audit: Audit, source: str, where: str, limit: int, group: bool, suppressed: bool) -> None:
-    from veritensor_ray.cli.render import console, table
-    from veritensor_ray.config import SEVERITIES
+def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
+    from veritensor_ray.engines.registry import rules_of
+    from veritensor_ray.exports.destination import export
+    from veritensor_ray.exports.selection import Selection
 
-    out = console()
-    shown = where if suppressed else f"{where} AND suppressed_by IS NULL" if where else "WHERE suppressed_by IS NULL"
-    query = (_GROUPED if group else _EACH).format(source=source, where=shown)
-    worst = f"array_position({list(SEVERITIES)}, severity) DESC"
-    total = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY {worst}, {_ORDER[group]}"  # noqa: S608  # quoted above
-    records = audit.sql(f"{total} LIMIT {limit}" if limit else total).to_dict("records")
-    columns = ["severity", "rule", "count", "where", "evidence"]
-    columns[1:1] = ["state"] if audit.run.get("job") == "sweep" else []
-    columns += ["suppressed by"] if suppressed else []
-    columns[:0] = [] if group else ["id"]  # the ids that `suppress` accepts
-    rows = [_row(record, columns) for record in records]
-    out.print(table(columns, rows, right=("count",)) if rows else "no findings")
-    more = records[0]["lines"] - len(records) if records else 0
-    if more:
-        out.print(f"{more:,} more rows; --limit 0 shows all, --format csv exports them")
-    hidden = 0 if suppressed else _hidden(audit, source, where)
-    if hidden:
-        out.print(
-            f"{hidden:,} suppressed finding{'s are' if hidden > 1 else ' is'} not shown; --suppressed shows {'them' if hidden > 1 else 'it'}"
-        )
+    query = f"SELECT * FROM {chosen} ORDER BY artifact, rule_id, finding_id"  # noqa: S608  # a checked subquery
+    selection = Selection(audit, query, rules_of(settings, audit.run["engines"]))
+    if to is None:
+        sys.stdout.flush()
+        FORMATS[format].write(selection, sys.stdout.buffer)
+    else:
+        export(selection, format, to)
 
 
-def _hidden(audit: Audit, source: str, where: str) -> int:
-    """Returns the number of findings that the policy suppresses."""
-    from veritensor_ray.findings.summary import NUMBER
+def _query(audit: Audit, query: str, format: str, to: str | None, limit: int) -> None:
+    """Print or export the result of a query."""
+    from veritensor_ray.exports.destination import written
+    from veritensor_ray.exports.plain import write_rows
 
-    query = f"SELECT coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS n FROM {source} {where}"  # noqa: S608  # quoted above
-    return int(audit.sql(query)["n"][0])
+    with audit.reader(query) as reader:
+        if format == "table":
+            from veritensor_ray.cli.finding_table import show_rows
 
-
-def _row(record: Mapping[Hashable, Any], columns: Sequence[str]) -> Sequence[object]:
-    from veritensor_ray.cli.render import severity
-
-    at, others = record["found"], record["files"] - 1
-    more = f" and {others:,} more file{'s' if others > 1 else ''}" if others else ""
-    cells: dict[str, object] = {
-        "id": str(record.get("finding_id", ""))[:12],
-        "severity": severity(record["severity"]),
-        "state": record["state"],
-        "rule": record["rule_id"],
-        "count": f"{record['n']:,}",
-        "where": place(at["artifact"], at["location"], at["member"]) + more,
-        **{
-            words: value if isinstance(value := record[column], str) else "" for words, column in _MAY_BE_NULL
-        },  # pandas turns null into nan
-    }
-    return [cells[name] for name in columns]
+            show_rows(reader, limit)
+        elif to is None:
+            write_rows(format, reader, reader.schema, sys.stdout.buffer)
+        else:
+            with written(to, audit) as file:
+                write_rows(format, reader, reader.schema, file)
 
 
-def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
-    """Returns an artifact, its member and the location inside, as short as is still clear."""
-    at = location or {}
-    name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
-    words = [f"page {at['page']}"] if at.get("page") is not None else []
-    words += [at["part"]] if at.get("part") else []
-    if at.get("row") is not None:
-        words += [f"row {at['row']}"]
-    elif at.get("line") is not None:
-        if not words:
-            return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
-        words += [f"line {at['line']}"]
-    words += [at["column"]] if at.get("column") else []
-    if not words and at.get("byte_offset"):
-        words = [f"byte {at['byte_offset']}"]
-    return " ".join([name, *words])
+def _note_uncovered(run: Mapping[str, Any]) -> None:
+    """Say on standard error that something was not checked."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.findings.run_text import uncovered
 
-
-def shortened(text: str, most: int) -> str:
-    """Returns the text with at most `most` characters; the middle is cut out, since the ends of a path say the most."""
-    if len(text) <= most:
-        return text
-    head = (most - 1) // 3
-    return f"{text[:head]}…{text[head + 1 - most :]}"
-
-
-__all__ = ["findings", "place", "shortened", "spreadsheet_safe"]
+    reasons = uncovered(run)
+    if reasons:
+        first = f"{reasons[0].artifacts:,} {reasons[0].status}: {reasons[0].reason}" if reasons[0].artifacts else reasons[0].reason
+        more = f", and {len(reasons) - 1} more reason{'s' if len(reasons) > 2 else ''}" if len(reasons) > 1 else ""
+        query = "--sql \"select artifact, status, reason from ledger where reason <> ''\""
+        sys.stderr.write(f"veritensor-ray: not everything was checked ({safe(first)}{more}); {query} lists it\n")

@@ -1,12 +1,13 @@
-"""Options that several commands share, each defined once; this module does not depend on any command."""
+"""Options that several commands share, each defined once, and checks of their values; this module does not depend on any command."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from veritensor_ray.cli.export import FORMATS
+PLAIN = ("table", "json", "jsonl", "csv")  # formats for rows of any kind
 
 
 def _each(given: list[str] | None) -> list[str] | None:
@@ -48,4 +49,31 @@ Sample = Annotated[
 ]
 Config = Annotated[str | None, typer.Option(help="YAML file. Default: veritensor-ray.yaml in the working directory, if it exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Format = Annotated[str, typer.Option(help=f"Output format: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")]
+Format = Annotated[str, typer.Option(help=f"Output format: {', '.join(PLAIN[:-1])} or {PLAIN[-1]}.")]
+
+
+def check_word(name: str | None, known: Sequence[str], what: str) -> None:
+    """Raises UsageError for a word that is not among the known ones; None is always accepted."""
+    from veritensor_ray.errors import UsageError
+
+    if name is not None and name not in known:
+        raise UsageError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
+
+
+def check_severity(name: str | None) -> None:
+    """Raises UsageError for an unknown severity."""
+    from veritensor_ray.config import SEVERITIES
+
+    check_word(name, SEVERITIES, "severity")
+
+
+def names(given: Sequence[str] | None, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """Returns the words of comma-separated lists, each once. Raises UsageError for an unknown word, listing the known ones."""
+    from veritensor_ray.errors import UsageError
+
+    text = ",".join(given or ())
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    unknown = [word for word in found if word not in known]
+    if unknown or (given and not found):
+        raise UsageError(f"unknown {what} {unknown[0] if unknown else text!r}; choose from {', '.join(known)}")
+    return found

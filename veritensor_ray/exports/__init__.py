@@ -1,1 +1,51 @@
-"""Formats for other programs. Each format is a module; `FORMATS` lists them."""
+"""The formats that findings are exported in, one module each. A new format needs a module and one entry here."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, BinaryIO
+
+from veritensor_ray.errors import UsageError
+
+if TYPE_CHECKING:
+    from veritensor_ray.exports.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A format of exports. `function` writes it, as `module:function` within this package; `help` is what the format is for.
+
+    A format that is not text is never written to a terminal.
+    """
+
+    name: str
+    suffix: str
+    help: str
+    function: str
+    text: bool = True
+
+    def write(self, selection: Selection, file: BinaryIO) -> None:
+        """Write the findings to a file. Raises UsageError if the format cannot hold them."""
+        module, _, function = self.function.partition(":")
+        getattr(importlib.import_module(f"{__name__}.{module}"), function)(selection, file)
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", "plain:write_csv"),
+        ExportFormat("json", ".json", "every column, as one list", "plain:write_json"),
+        ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", "plain:write_jsonl"),
+    )
+}
+
+
+def format_named(name: str) -> ExportFormat:
+    """Return a format. Raises UsageError for an unknown name."""
+    if name not in FORMATS:
+        near = get_close_matches(name, FORMATS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; choose from {', '.join(FORMATS)}"
+        raise UsageError(f"unknown format {name!r}{hint}")
+    return FORMATS[name]

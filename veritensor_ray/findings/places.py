@@ -13,22 +13,21 @@ _APART = f"CASE WHEN location IS NULL THEN finding_id WHEN {_BEGIN} IS NULL THEN
 _PARTITION = f"PARTITION BY {_WITHIN}, suppressed_by IS NULL, apart ORDER BY {_ORDER}"
 _BREAKS = f"coalesce(first >= max(last) OVER ({_PARTITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)"
 _WORST = "(-severity_rank(severity), coalesce(-confidence, 0), finding_id)"
+_SHOWN = ("location", "severity", "rule_id", "evidence", "message", "confidence", "state")
 
 
 def places(source: str = "findings") -> str:
     """Return a query with a row for each place among the findings of `source`, a table or a subquery.
 
-    `place` is the id of the worst finding there, whose severity, rule, evidence, message, state and location the row shows. `rules`,
+    `place` is the id of the worst finding there, whose other columns the row shows. `rules`,
     `engines`, `categories` and `finding_ids` list those of all findings there, `findings` is their number, and `count` that of their
     locations. Suppressed findings share a place only with each other.
     """
     spans = f"SELECT *, {_BEGIN} AS first, {_END} AS last, {_APART} AS apart FROM {source}"  # noqa: S608  # built from constants
     breaks = f"SELECT *, {_BREAKS} AS breaks FROM ({spans})"  # noqa: S608
     islands = f"SELECT *, count(*) FILTER (breaks) OVER ({_PARTITION} ROWS UNBOUNDED PRECEDING) AS island FROM ({breaks})"  # noqa: S608
-    worst = ", ".join(
-        f"arg_min({name}, {_WORST}) AS {name}" for name in ("location", "severity", "rule_id", "evidence", "message", "state")
-    )
-    return f"""SELECT arg_min(finding_id, {_WORST}) AS place, artifact, member, {worst}, max(confidence) AS confidence,
+    worst = ", ".join(f"arg_min_null({name}, {_WORST}) AS {name}" for name in _SHOWN)
+    return f"""SELECT arg_min(finding_id, {_WORST}) AS place, artifact, member, {worst},
         list(DISTINCT rule_id ORDER BY rule_id) AS rules, list(DISTINCT engine ORDER BY engine) AS engines,
         list(DISTINCT category ORDER BY category) AS categories, list(finding_id ORDER BY {_ORDER}) AS finding_ids,
         count(*) AS findings, sum(count)::BIGINT AS count, min(suppressed_by) AS suppressed_by

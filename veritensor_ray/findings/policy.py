@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.int64]
 
-__all__ = ["COLUMNS", "MATCHES", "Judge", "Policy", "PolicyRule", "Suppression", "load_policy", "matches", "notes"]
+__all__ = ["COLUMNS", "MATCHES", "Judge", "Policy", "PolicyRule", "Suppression", "load_policy", "matched", "notes"]
 
 SOON = 14  # days before its expiry in which a suppression is mentioned
 _LISTED = 10  # sentences of one kind
@@ -37,16 +37,25 @@ _EXACT = {"finding": "finding_id", "fingerprint": "content_fingerprint", "sha256
 
 @dataclass(frozen=True, slots=True)
 class _Matcher:
-    """The conditions of an entry: columns with an exact value, and globs."""
+    """The conditions of an entry: columns that must have one of some values, and globs."""
 
-    exact: tuple[tuple[str, str], ...]
+    exact: tuple[tuple[str, tuple[str, ...]], ...]
     rule: re.Pattern[str] | None
     path: re.Pattern[str] | None
 
+    @property
+    def rest(self) -> _Matcher:
+        """All conditions except the first exact one."""
+        return _Matcher(self.exact[1:], self.rule, self.path)
+
 
 def _matcher(one: PolicyRule | Suppression) -> _Matcher:
-    exact = tuple((column, value) for name, column in _EXACT.items() if (value := getattr(one, name, None)))
+    exact = tuple((column, _tuple(value)) for name, column in _EXACT.items() if (value := getattr(one, name, None)))
     return _Matcher(exact, rule_glob(one.rule) if one.rule else None, path_glob(one.path) if one.path else None)
+
+
+def _tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 class Judge:
@@ -57,7 +66,7 @@ class Judge:
         self._rules = [_matcher(rule) for rule in policy.rules]
         self._suppressions = [_matcher(one) for one in policy.suppressions]
         self._expired = [one.expired(today) for one in policy.suppressions]
-        self._by_value = _looked_up(self._suppressions)
+        self._lookups = _lookups(self._suppressions)
         self._findings = [0] * len(policy.suppressions)
         self._turned_off = 0
 
@@ -131,20 +140,38 @@ class Judge:
     def _matched(self, seen: _Matched) -> dict[int, Rows]:
         """Return the matching rows of each suppression, in the order of the file."""
         matched = {number: seen.narrowed(one, seen.all) for number, one in enumerate(self._suppressions) if not one.exact}
-        for column, numbers in self._by_value.items():
-            for value, rows in seen.having(column, list(numbers)):
-                matched |= {number: seen.narrowed(self._suppressions[number], rows) for number in numbers[value]}
+        for lookup in self._lookups:
+            matched |= {number: seen.narrowed(self._suppressions[number].rest, rows) for number, rows in seen.looked_up(lookup)}
         return {number: matched[number] for number in sorted(matched) if len(matched[number])}
 
 
-def _looked_up(matchers: Sequence[_Matcher]) -> dict[str, dict[str, list[int]]]:
-    """Index the matchers with exact values by column and value. One value is enough to find the few candidate rows."""
-    found: dict[str, dict[str, list[int]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """All exact values of one column. Those who want the value at an index are `numbers[first[index]:first[index + 1]]`."""
+
+    column: str
+    values: pa.Array
+    first: Rows
+    numbers: Rows
+
+
+def _lookups(matchers: Sequence[_Matcher]) -> list[_Lookup]:
+    """Index the matchers with exact values by their first column. One column is enough to find the few candidate rows."""
+    wanted: dict[str, dict[str, list[int]]] = {}
     for number, one in enumerate(matchers):
-        if one.exact:
-            column, value = one.exact[0]
-            found.setdefault(column, {}).setdefault(value, []).append(number)
-    return found
+        for column, values in one.exact[:1]:
+            by_value = wanted.setdefault(column, {})
+            for value in values:
+                by_value.setdefault(value, []).append(number)
+    return [
+        _Lookup(
+            column,
+            pa.array(list(by_value), pa.string()),
+            np.cumsum([0, *(len(numbers) for numbers in by_value.values())]),
+            np.fromiter((number for numbers in by_value.values() for number in numbers), np.int64),
+        )
+        for column, by_value in wanted.items()
+    ]
 
 
 def _chosen(names: Sequence[str], numbers: Rows) -> Any:
@@ -161,8 +188,8 @@ class _Matched:
 
     def narrowed(self, by: _Matcher, rows: Rows) -> Rows:
         """Return those of the rows that match."""
-        for column, value in by.exact:
-            rows = rows[self._equal(column, value, rows)]
+        for column, values in by.exact:
+            rows = rows[self._among(column, values, rows)]
         for column, pattern in (("rule_id", by.rule), ("artifact", by.path)):
             if pattern is not None and len(rows):
                 names, codes = self._coded(column)
@@ -173,14 +200,17 @@ class _Matched:
                 rows = rows[fits[codes[rows]]]
         return rows
 
-    def having(self, column: str, values: list[str]) -> Iterator[tuple[str, Rows]]:
-        """Yield the rows of each value that occurs."""
-        codes = pc.fill_null(pc.index_in(self._table[column], value_set=pa.array(values, pa.string())), -1).to_numpy()
+    def looked_up(self, lookup: _Lookup) -> Iterator[tuple[int, Rows]]:
+        """Yield each matcher that wants a value that occurs, by number, with the rows that have one, in order."""
+        codes = pc.fill_null(pc.index_in(self._table[lookup.column], value_set=lookup.values), -1).to_numpy()
         rows = np.flatnonzero(codes >= 0)
-        rows = rows[np.argsort(codes[rows], kind="stable")]
-        there, first = np.unique(codes[rows], return_index=True)
-        for code, part in zip(there, np.split(rows, first[1:]), strict=False):
-            yield values[code], part
+        begin, end = lookup.first[codes[rows]], lookup.first[codes[rows] + 1]
+        pairs = np.repeat(rows, end - begin)  # a row for each matcher that wants its value
+        within = np.arange(len(pairs)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
+        numbers = lookup.numbers[np.repeat(begin, end - begin) + within]
+        order = np.argsort(numbers, kind="stable")
+        there, first = np.unique(numbers[order], return_index=True)
+        yield from zip(there.tolist(), np.split(pairs[order], first[1:]), strict=False)
 
     def below(self, threshold: float | None, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return which rows have a confidence below the threshold. A row without confidence stands for many findings and stays."""
@@ -189,9 +219,10 @@ class _Matched:
         below: npt.NDArray[np.bool_] = pc.fill_null(pc.less(self._table["confidence"], threshold), False).to_numpy()
         return below[rows]
 
-    def _equal(self, column: str, value: str, rows: Rows) -> npt.NDArray[np.bool_]:
-        equal: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(self._table[column].take(pa.array(rows)), value), False).to_numpy()
-        return equal
+    def _among(self, column: str, values: tuple[str, ...], rows: Rows) -> npt.NDArray[np.bool_]:
+        taken = self._table[column].take(pa.array(rows, pa.int64()))
+        among: npt.NDArray[np.bool_] = pc.is_in(taken, value_set=pa.array(values, pa.string())).to_numpy()
+        return among
 
     def _coded(self, column: str) -> tuple[list[str], Rows]:
         """Return the distinct values of a column, and the index of each row's value."""
@@ -202,10 +233,12 @@ class _Matched:
         return self._names[column]
 
 
-def matches(one: Suppression, table: pa.Table) -> int:
-    """Return how many rows of a table (with at least COLUMNS) a suppression matches, expired or not."""
+def matched(one: Suppression, table: pa.Table) -> pa.Table:
+    """Return the rows of a table (with at least COLUMNS) that a suppression matches, expired or not."""
+    if not table.num_rows:
+        return table
     seen = _Matched(table)
-    return len(seen.narrowed(_matcher(one), seen.all))
+    return table.take(pa.array(seen.narrowed(_matcher(one), seen.all), pa.int64()))
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:

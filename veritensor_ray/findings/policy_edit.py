@@ -10,13 +10,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.findings.policy_file import Policy, Suppression, parse, read
+from veritensor_ray.findings.policy_file import Loader, Policy, Suppression, check_size, parse, read
 from veritensor_ray.findings.redact import visible
 
 try:
@@ -37,7 +38,9 @@ def add_to_file(path: Path, entry: Suppression) -> None:
     try:
         with _alone(target.parent):
             text = added(read(target) if target.exists() else "", entry, str(path))
-            _replace(target, text.encode())
+            data = text.encode()
+            check_size(data, str(path))
+            _replace(target, data)
     except OSError as error:
         raise CannotRunError(f"policy file {path} cannot be written ({error.strerror}). Its folder must exist and be writable") from None
 
@@ -45,7 +48,8 @@ def add_to_file(path: Path, entry: Suppression) -> None:
 def added(text: str, entry: Suppression, file: str) -> str:
     """Return the text with the entry as the last suppression. Raises UsageError unless only that entry is added."""
     before = parse(text, file)
-    result = _inserted(text, entry, file)
+    mark = "\ufeff" * text.startswith("\ufeff")  # positions do not count it
+    result = mark + _inserted(text.removeprefix(mark), entry, file)
     try:
         after = parse(result, file)
     except UsageError:
@@ -59,7 +63,7 @@ def added(text: str, entry: Suppression, file: str) -> str:
 def _inserted(text: str, entry: Suppression, file: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     try:
-        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # slow for a long file, but always available
+        root: Any = yaml.compose(text, Loader=Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"policy file {file}: {error}; {_BY_HAND}") from None
     if not isinstance(root, yaml.MappingNode):  # empty, or only comments
@@ -84,8 +88,15 @@ def _section(entry: Suppression, margin: str, newline: str) -> str:
 def _lines(entry: Suppression, margin: str, newline: str) -> str:
     """Return an entry as an item of a list. Text is quoted, so that it cannot be read as anything else."""
     values = [(name, value) for name in _KEYS if (value := getattr(entry, name)) is not None]
-    words = [f"{name}: {_scalar(value) if isinstance(value, str) else value.isoformat()}" for name, value in values]
+    words = [f"{name}:{_value(value, f'{newline}{margin}    - ')}" for name, value in values]
     return "".join(f"{margin}{'  ' if number else '- '}{word}{newline}" for number, word in enumerate(words))
+
+
+def _value(value: str | tuple[str, ...] | date, item: str) -> str:
+    """Return the value of a key; of several ids, each on a line that begins with `item`."""
+    if isinstance(value, tuple):
+        return "".join(f'{item}"{one}"' for one in value)
+    return f" {_scalar(value) if isinstance(value, str) else value.isoformat()}"
 
 
 def _scalar(text: str) -> str:

@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +24,7 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -37,10 +40,12 @@ else:  # libyaml's parser is ten times as fast
 
 DEFAULT = "policy.yaml"
 MATCHES = ("finding", "fingerprint", "rule", "sha256", "path")
-_MOST_BYTES = 4 << 20
-_MOST_NODES = 400_000
+_MOST_BYTES = 32 << 20  # 700,000 ids, one per line; reading 100,000 takes about a second
+_MOST_NODES = 1_000_000
 _MOST_DEPTH = 8
 _MOST_TEXT = 4096
+_EXPLAINED = 20  # mistakes that one message names
+_DIGITS = re.compile("[0-9a-fA-F]{32}")
 
 
 def path_glob(pattern: str) -> re.Pattern[str]:
@@ -86,9 +91,23 @@ def _listed(value: Any) -> Any:
     return () if value is None else value
 
 
+def _one_or_more(value: Any, validate: Any) -> Any:
+    """Accept an id, or a list of ids. The order of a list and repeated ids do not matter, so that equal lists make equal entries."""
+    if not isinstance(value, list | tuple):
+        return validate(value)
+    wrong = next((number for number, one in enumerate(value, 1) if not isinstance(one, str) or not _DIGITS.fullmatch(one)), None)
+    if wrong:
+        raise ValueError(f"number {wrong:,} of the list is not an id of 32 hexadecimal digits")
+    ids = tuple(sorted({one.lower() for one in value}))
+    if not ids:
+        raise ValueError("must not be empty")
+    return ids[0] if len(ids) == 1 else ids
+
+
 _Words = Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_says_something)]
 _Glob = Annotated[_Words, AfterValidator(_compiles)]
 _Id = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{32}$")]
+_Ids = Annotated[_Id | tuple[_Id, ...] | None, WrapValidator(_one_or_more)]
 _Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{64}$")]
 
 
@@ -114,8 +133,8 @@ class PolicyRule(Section):
 class Suppression(Section):
     """Findings that somebody has reviewed and does not want to see. All given conditions must match."""
 
-    finding: _Id | None = None
-    fingerprint: _Id | None = None
+    finding: _Ids = None
+    fingerprint: _Ids = None
     rule: _Glob | None = None
     sha256: _Sha256 | None = None
     path: _Glob | None = None
@@ -131,8 +150,8 @@ class Suppression(Section):
         return self
 
     @property
-    def match(self) -> dict[str, str]:
-        """The conditions that a finding must meet."""
+    def match(self) -> dict[str, str | tuple[str, ...]]:
+        """The conditions that a finding must meet. Of several ids it must have one."""
         return {name: value for name in MATCHES if (value := getattr(self, name)) is not None}
 
     @property
@@ -157,7 +176,7 @@ class Policy(Section):
     @field_validator("suppressions")
     @classmethod
     def _ids_are_unique(cls, value: tuple[Suppression, ...]) -> tuple[Suppression, ...]:
-        known: dict[str, dict[str, str]] = {}
+        known: dict[str, Mapping[str, Any]] = {}
         for one in value:
             # a suppression renewed after it expired appears twice, with the same meaning
             if one.id and known.setdefault(one.id, one.match) != one.match:
@@ -201,11 +220,19 @@ def read(file: Path) -> str:
         raise UsageError(f"policy file {file} is not UTF-8. Save it as UTF-8") from None
 
 
+def check_size(data: bytes, file: str) -> None:
+    """Raise UsageError for the content of a file that could not be read again."""
+    if len(data) > _MOST_BYTES:
+        raise UsageError(
+            f"policy file {file} would be larger than {_MOST_BYTES >> 20} MiB and was not changed. Match many findings by path, rule or sha256"
+        )
+
+
 def parse(text: str, file: str | None = None) -> Policy:
     """Parse a policy; `file` is used in messages. Raises UsageError that names the wrong key and the nearest known one."""
     try:
         _refuse_tricks(text)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
+        data = yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
         raise UsageError(f"policy file {file}: {error}. docs/policy.md describes the format") from None
     if not isinstance(data or {}, dict):
@@ -213,7 +240,8 @@ def parse(text: str, file: str | None = None) -> Policy:
     try:
         policy = Policy.model_validate(data or {})
     except ValidationError as error:
-        raise UsageError("\n".join(f"policy file {file}: {line}" for line in explain(error, Policy, "key"))) from None
+        lines = islice(explain(error, Policy, "key"), _EXPLAINED)
+        raise UsageError("\n".join(f"policy file {file}: {line}" for line in lines)) from None
     policy._file = file
     return policy
 
@@ -222,7 +250,7 @@ def _refuse_tricks(text: str) -> None:
     """Refuse what turns a small file into a huge or deeply nested one. Raises ValueError."""
     depth = nodes = 0
     event: Any
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ValueError(f"anchors and aliases are not allowed (line {event.start_mark.line + 1}); write the entry out")
         nodes += isinstance(event, yaml.NodeEvent)
@@ -231,7 +259,7 @@ def _refuse_tricks(text: str) -> None:
             raise ValueError(f"more than {_MOST_DEPTH} levels or {_MOST_NODES} values are not allowed")
 
 
-class _Loader(_Base):
+class Loader(_Base):
     """A loader that reads every scalar except null as text, and rejects duplicate keys.
 
     An ID of digits stays text, and `off` does not become a boolean.
@@ -243,8 +271,9 @@ class _Loader(_Base):
     }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"the key {twice} appears twice (line {node.start_mark.line + 1})")
+        names: set[str] = set()
+        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key in names:
+                raise ValueError(f"the key {key} appears twice (line {node.start_mark.line + 1})")
+            names.add(key)
         return super().construct_mapping(node, deep)

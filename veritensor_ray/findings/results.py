@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,35 +61,56 @@ class Results:
     def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Runs a DuckDB query over the tables and yields record batches, with a few thousand rows in memory at a time.
 
-        The query cannot reach any other file, or the network. `values` fill its `?` in order.
+        The query cannot reach any other file, or the network. `values` fill its `?` in order. Raises UsageError for a query that is not
+        valid, with DuckDB's explanation.
         """
-        with self.connection() as connection:
-            yield from connection.sql(query, params=list(values)).to_arrow_reader(_BATCH)
+        with self.reader(query, values) as reader:
+            yield from reader
 
     def records(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Returns all rows of a small result as dictionaries."""
         return [row for batch in self.rows(query, values) for row in batch.to_pylist()]
 
-    def matching(self, where: str) -> str:
-        """Returns a subquery with the findings that meet a SQL condition, to be used after FROM.
+    @contextlib.contextmanager
+    def reader(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatchReader]:
+        """Runs a query like `rows`, and gives its result as a reader of record batches, which has the schema.
+
+        Raises UsageError, with DuckDB's explanation, if the query is not valid or fails within the block.
+        """
+        with Guard():
+            import duckdb
+
+        with self.connection() as connection:
+            try:
+                result = connection.sql(query, params=list(values))
+                if result is None:
+                    raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
+                if len({*result.columns}) < len(result.columns):
+                    raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
+                yield result.to_arrow_reader(_BATCH)
+            except (duckdb.Error, pa.ArrowException) as error:
+                tables = f"{', '.join(self.tables)} and places"
+                raise UsageError(f"the query {query!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
+
+    def matching(self, where: str, source: str = "findings") -> str:
+        """Returns a subquery with the findings of `source`, a table or a subquery, that meet a SQL condition, to be used after FROM.
 
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
-        query = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM (SELECT *, {_SHORT} FROM findings) WHERE (\n{where}\n))"  # noqa: S608
+        named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
         with Guard():
             import duckdb
 
         try:
+            duckdb.SQLExpression(where)  # refuses anything but one expression
             with self.connection() as connection:
-                connection.execute(f"DESCRIBE SELECT * FROM {query}")  # noqa: S608  # it only reads, and only these tables
+                kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
         except duckdb.Error as error:
-            why = str(error).partition("\n")[0]
-            raise UsageError(
-                f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example "
-                "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
-            ) from None
-        return query
+            raise UsageError(_invalid(where, _first_line(error))) from None
+        if kind != "BOOLEAN":
+            raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
+        return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
 
     def connection(self) -> Any:
         """Returns a DuckDB connection that sees the tables and nothing else."""
@@ -125,6 +147,15 @@ class Results:
         Call it before results are handed on to other people or programs. Raises SignatureError, with the remedy.
         """
         check_unchanged(self.store)
+
+
+def _invalid(where: str, why: str) -> str:
+    example = "\"rule glob 'pii.*' and artifact glob 'hr/*'\""
+    return f"the condition {where!r} is not valid: {why}. Conditions are SQL over the columns of findings, for example {example}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:

@@ -71,7 +71,7 @@ def uncovered(run: Mapping[str, Any]) -> list[Uncovered]:
     """
     rows = [Uncovered(one["status"], one["reason"], one.get("reason_code"), one["artifacts"]) for one in run["not_covered"]]
     missing = [f"engine {name} did not run: {about['missing']}" for name, about in run["engines"].items() if about.get("missing")]
-    lines = [*missing, *([] if not rows and not _short(run) and not nothing_matched(run) else missing_lines(run))]
+    lines = missing + (missing_lines(run) if rows or _short(run) or nothing_matched(run) else [])
     return rows + [Uncovered("engine", line, None, None) for line in lines]
 
 

@@ -1,0 +1,103 @@
+"""Shared by the commands that decide about findings: show what a decision matches, and ask before it is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from veritensor_ray.findings.decisions import Preview
+    from veritensor_ray.findings.policy import Suppression
+    from veritensor_ray.findings.results import Results
+
+_LISTED = 10  # rules and folders
+
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="SQL condition over the columns of findings, with `rule`, `line`, `row`, `part` and `view` as short names: "
+        "\"rule = 'pii.email' and artifact glob 'hr/*'\".",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing. Without a terminal, this is required.")]
+PolicyFile = Annotated[
+    str | None, typer.Option(help="The policy file. Default: the configured one, else policy.yaml in the working directory.")
+]
+Sweep = Annotated[
+    str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+]
+
+
+def show(seen: Preview) -> None:
+    """Print what a decision matches: by severity, rule and folder, with the worst examples."""
+    from veritensor_ray.cli.render import console, counted, severity, table
+    from veritensor_ray.findings.locations import place
+
+    out = console()
+    left = f"; {seen.already:,} more {'is' if seen.already == 1 else 'are'} already suppressed and left out" if seen.already else ""
+    out.print(f"{counted(seen.findings, 'finding')} in {counted(seen.artifacts, 'artifact')}{left}", style="bold")
+    out.print(table(("severity", "findings"), [(severity(name), f"{n:,}") for name, n in seen.severities], right=("findings",)))
+    for column, counts in (("rule", seen.rules), ("folder", seen.folders)):
+        out.print()
+        out.print(table((column, "findings"), _cut([(name or "(top)", f"{n:,}") for name, n in counts], column), right=("findings",)))
+    out.print("\nExamples", style="bold")
+    rows = [
+        (severity(row["severity"]), row["rule_id"], place(row["artifact"], row["location"], row["member"]), row["evidence"] or "")
+        for row in seen.examples
+    ]
+    out.print(table(("severity", "rule", "where", "evidence"), rows))
+
+
+def write(path: Path, one: Suppression, results: Results | None, question: str, *, dry_run: bool, yes: bool) -> bool:
+    """Add an entry to the policy file after asking, and say what happened. Returns whether it was added."""
+    from veritensor_ray.findings.decisions import add, covered, current
+
+    covering = covered(current(path), one, results)
+    if covering is None and dry_run:
+        say(f"{path} is unchanged (--dry-run)")
+        return False
+    if covering is None and not agreed(question, yes):
+        say(f"{path} is unchanged")
+        return False
+    covering = covering or add(path, one, results)
+    if covering:
+        say(f"{path} is unchanged: already suppressed by {covering.name}{date_of(covering)} ({covering.reason})")
+        return False
+    say(f"{path}: {one.name} was added{date_of(one)}; it applies from the next run on")
+    return True
+
+
+def agreed(question: str, yes: bool) -> bool:
+    """Ask on a terminal. Raises UsageError if there is none to ask on."""
+    from veritensor_ray.errors import UsageError
+
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was written, because there is no terminal to ask on. Check the numbers with --dry-run, then give --yes")
+    sys.stdout.flush()
+    return typer.confirm(question, err=True)
+
+
+def date_of(entry: Suppression) -> str:
+    """Returns the words for when an entry ends."""
+    return f" until {entry.expires}" if entry.expires else ""
+
+
+def say(line: str) -> None:
+    """Print a line, made harmless to a terminal."""
+    from veritensor_ray.cli.render import safe
+
+    sys.stdout.write(f"{safe(line)}\n")
+
+
+def _cut(rows: Sequence[tuple[str, str]], noun: str) -> list[tuple[str, str]]:
+    more = len(rows) - _LISTED
+    return [*rows[:_LISTED], *([(f"… {more:,} more {noun}s", "")] if more > 0 else [])]

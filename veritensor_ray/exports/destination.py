@@ -1,0 +1,61 @@
+"""Write something that was made from results to a file, which appears only when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.exports import format_named
+from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.results import Results
+from veritensor_ray.imports import Guard
+from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.uris import is_local, local_path, real_bases
+
+
+def export(selection: Selection, format: str, to: str) -> None:
+    """Write findings to a file or to an object in a store, in one of FORMATS. Raises UsageError as `written` does, or CannotRunError."""
+    chosen = format_named(format)
+    with written(to, selection.results) as file:
+        chosen.write(selection, file)
+
+
+@contextlib.contextmanager
+def written(to: str, results: Results) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name when the block ends without an error, and replaces an earlier one. Its mode is 0600.
+
+    Raises UsageError for a name inside the corpus or inside the results, and for a folder that does not exist; CannotRunError if it cannot
+    be written.
+    """
+    _check_apart(to, results)
+    if is_local(to):
+        path = local_path(to)
+        if path.is_dir() or not path.parent.is_dir():
+            why = "is a folder" if path.is_dir() else f"cannot be created, because there is no folder {path.parent}"
+            raise UsageError(f"{to} {why}; name a file in an existing folder")
+        folder, name = str(path.parent), path.name
+    else:
+        folder, _, name = to.rpartition("/")
+        if not name:
+            raise UsageError(f"{to} is a folder; name an object in it")
+    try:
+        with OutputStore(folder, results.store.stores).writer(name) as file:
+            yield file
+    except OSError as error:
+        raise CannotRunError(f"{to} cannot be written: {error.strerror or type(error).__name__}. Choose a different file") from None
+
+
+def _check_apart(to: str, results: Results) -> None:
+    """Raise UsageError for a name inside a source or inside the results, whose files would no longer be those of the audit."""
+    sources, outputs = results.run.get("sources") or [], [results.store.uri, str(results.run.get("output") or results.store.uri)]
+    for what, folders in (("the corpus", sources), ("the results", outputs)):
+        if is_local(to):
+            path, guard = local_path(to), Guard(*real_bases(folders))
+            inside = guard.within(str(path)) or guard.within(os.path.join(os.path.realpath(path.parent), path.name))  # noqa: PTH118
+        else:
+            inside = any(to.startswith(f"{folder.rstrip('/')}/") for folder in folders)
+        if inside:
+            raise UsageError(f"{to} lies inside {what}, where exports do not belong; choose a file elsewhere")

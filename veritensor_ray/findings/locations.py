@@ -1,0 +1,34 @@
+"""Name a location in a few words, for tables, reports and exports. The words contain names from the corpus: make them harmless before use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_MEMBER, _NAME = 32, 64  # minimum characters for a member; maximum for artifact and member together
+
+
+def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
+    """Return an artifact, its member and the location inside, as short as is still clear."""
+    at = location or {}
+    name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
+    words = [f"page {at['page']}"] if at.get("page") is not None else []
+    words += [at["part"]] if at.get("part") else []
+    if at.get("row") is not None:
+        words += [f"row {at['row']}"]
+    elif at.get("line") is not None:
+        if not words:
+            return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
+        words += [f"line {at['line']}"]
+    words += [at["column"]] if at.get("column") else []
+    if not words and at.get("byte_offset"):
+        words = [f"byte {at['byte_offset']}"]
+    return " ".join([name, *words])
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the text with at most `most` characters; the middle is cut out, since the ends of a path say the most."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 3
+    return f"{text[:head]}…{text[head + 1 - most :]}"
