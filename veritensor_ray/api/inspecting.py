@@ -24,6 +24,7 @@ from veritensor_ray.findings.redact import visible
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
+    from veritensor_ray.corpus.listing import Root
     from veritensor_ray.corpus.planning import PlanRow
     from veritensor_ray.pipeline.context import Context
 
@@ -95,6 +96,24 @@ def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings
         memory.rm(folder, recursive=True)
 
 
+def inspect_file(path: Path, settings: Settings) -> Inspection:
+    """Scan one file like `inspect`, under the name that an audit of the working directory would give it.
+
+    The ids of its findings are therefore those of such an audit. A file outside the working directory goes by its own name. Raises UsageError.
+    """
+    from veritensor_ray.corpus.listing import Root
+
+    if not path.is_file():
+        raise UsageError(
+            f"{path} is not a file on this machine{'' if os.path.lexists(path) else ', or does not exist'}; use submit for folders and URIs"
+        )
+    here, there = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps its name
+    base = here if here in there.parents else there.parent
+    with Guard(base):
+        given, bundle = _with_bundle(settings)
+        return _inspect(given, bundle, starts=(Root(str(base), "", str(there.relative_to(base))),))
+
+
 def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
     """Returns the file that is meant, or the bytes to scan. Raises UsageError for anything else."""
     if isinstance(what, (bytes, bytearray, memoryview)):
@@ -137,7 +156,9 @@ def _is(text: str, kind: Callable[[str], bool]) -> bool:
     return len(text) < 4096 and "\0" not in text and "\n" not in text and kind(text)
 
 
-def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None) -> Inspection:
+def _inspect(
+    settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None, starts: tuple[Root, ...] = ()
+) -> Inspection:
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.engines.registry import create, selected
@@ -151,7 +172,7 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
     parts = describe(
         settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
     )
-    starts = tuple(roots(settings.sources, settings.stores))
+    starts = starts or tuple(roots(settings.sources, settings.stores))
     # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
     context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
     described = {
@@ -159,7 +180,7 @@ def _inspect(settings: Settings, bundle: str | None, memory: Mapping[str, bytes]
     }
     rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
     info = RunInfo("inspect", digest(parts), starts, rules, described, {"bundle_id": bundle}, settings.limits.hits_per_rule)
-    for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [])):
+    for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [], starts=starts)):
         if isinstance(entry, Shard):
             fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}
             assembled = Assembled(info, key, entry.rows, _scanned(context, entry.rows, fingerprints, memory).to_pylist())
