@@ -32,21 +32,6 @@ def within(location: Mapping[str, Any] | None) -> str:
     return " ".join(words)
 
 
-def within(location: Mapping[str, Any] | None) -> str:
-    """Return only the location inside the file, such as "page 3, line 12"; empty if it is not known."""
-    at = location or {}
-    words = [f"page {at['page']}"] if at.get("page") is not None else []
-    words += [at["part"]] if at.get("part") else []
-    if at.get("row") is not None:
-        words += [f"row {at['row']}"]
-    elif at.get("line") is not None:
-        words += [f"line {at['line']}"]
-    words += [at["column"]] if at.get("column") else []
-    if not words and at.get("byte_offset") is not None:
-        words = [f"byte {at['byte_offset']}"]
-    return ", ".join(words)
-
-
 def shortened(text: str, most: int) -> str:
     """Return the text with at most `most` characters; the middle is cut out, since the ends of a path say the most."""
     if len(text) <= most:
