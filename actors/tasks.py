@@ -42,6 +42,7 @@ class Step:
     images: bool = False
     end: bool = False
     beat: bool = False
+    share: float = 1.0  # with this object, this much of everything up to the position has been handed over since the last whole batch
     position: Position = field(default_factory=Position)
     cpu_seconds: float = 0.0  # of this process, since the previous step
 
@@ -118,7 +119,10 @@ class _Extracting:
         try:
             for handover in extraction.batches():
                 self._watchdog.rest()
-                yield handover, Step(handover.nbytes, handover.images, position=extraction.position(), cpu_seconds=_spent())
+                yield (
+                    handover,
+                    Step(handover.nbytes, handover.images, share=extraction.share, position=extraction.position(), cpu_seconds=_spent()),
+                )
                 self._pulse()
         finally:
             self._watchdog.rest()

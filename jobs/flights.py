@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -26,8 +27,11 @@ class Flight:
         self._rows: Sequence[PlanRow] = ()
         self._starts: list[int] = []
         self._latest = Position()
-        self._waiting: dict[asyncio.Future[Any], Position] = {}  # batches at the models, each with the position at which it was made
-        self._row, self.since = -1, 0.0
+        self._waiting: dict[asyncio.Future[Any], int] = {}  # batches at the models, each with the bytes up to which those before it go
+        self._handed = self._whole = 0  # bytes up to which text has been handed to the models: at all, and with the last whole batch
+        self._midway = False  # more of the same batch is to come
+        self._row: PlanRow | None = None
+        self.since = 0.0
         self.read = 0
 
     def begin(self, rows: Sequence[PlanRow]) -> None:
@@ -37,8 +41,10 @@ class Flight:
             if row is rows[0]:
                 break
             before += row.bytes
-        self._rows, self._starts, self._row = rows, list(accumulate((row.bytes for row in rows), initial=before)), -1
+        self._rows, self._starts, self._row = rows, list(accumulate((row.bytes for row in rows), initial=before)), None
         self._waiting.clear()
+        self._handed = self._whole = before
+        self._midway = False
         self.reached(Position())
 
     def reached(self, position: Position) -> None:
@@ -46,46 +52,46 @@ class Flight:
         self._latest = position
         self._update()
 
-    def handed(self, call: asyncio.Future[Any], position: Position) -> None:
-        """A batch that was made at this position goes to the models."""
-        self._waiting[call] = position
+    def handed(self, call: asyncio.Future[Any], position: Position, share: float) -> None:
+        """A batch goes to the models. With it, `share` of the text between the last whole batch and this position is there."""
+        self._waiting[call] = self._handed
+        reached = self._bytes(position)
+        self._handed = int(self._whole + share * max(0, reached - self._whole))
+        self._midway = share < 1.0
+        if not self._midway:
+            self._whole = self._handed
         call.add_done_callback(self._answered)
         self.reached(position)
 
     def _answered(self, call: asyncio.Future[Any]) -> None:
-        if self._waiting.pop(call, None):
+        if self._waiting.pop(call, None) is not None:
             self._update()
 
     @property
-    def position(self) -> Position:
-        """The position up to which everything has been read."""
-        return next(iter(self._waiting.values()), self._latest)
-
-    @property
-    def now(self) -> tuple[PlanRow, Position] | None:
-        """The artifact that is being read, with the position in it; None before the first pass. After the last artifact it stays the last."""
+    def now(self) -> tuple[PlanRow, str, int, int] | None:
+        """The artifact that is being read, what happens to it, and the position in it; None before the first pass."""
         if not self._rows:
             return None
-        position = self.position
-        if position.row < len(self._rows):
-            return self._rows[position.row], position
-        last = self._rows[-1]
-        return last, Position(position.row, last.bytes, at=last.bytes, of=last.bytes)
+        latest = self._latest
+        if not self._waiting and latest.row < len(self._rows):
+            return self._rows[latest.row], latest.doing, latest.at, latest.of
+        row = min(max(0, bisect_right(self._starts, self.read) - 1), len(self._rows) - 1)
+        doing = MODELS if self._waiting else latest.doing
+        return self._rows[row], doing, min(self.read - self._starts[row], self._rows[row].bytes), self._rows[row].bytes
 
-    @property
-    def waits(self) -> bool:
-        """Whether models have not answered yet."""
-        return bool(self._waiting)
-
-    def _update(self) -> None:
-        position = self.position
+    def _bytes(self, position: Position) -> int:
+        """Returns how many bytes of the shard lie before a position."""
         within = 0
         if position.row < len(self._rows):
             row = self._rows[position.row]
             within = min(max(0, position.read - (row.part * row.bytes if row.kind == "rowgroups" else 0)), row.bytes)
-        self.count(self._starts[min(position.row, len(self._rows))] + within)
-        if position.row != self._row:
-            self._row, self.since = position.row, time.monotonic()
+        return self._starts[min(position.row, len(self._rows))] + within
+
+    def _update(self) -> None:
+        self.count(next(iter(self._waiting.values()), self._handed if self._midway else self._bytes(self._latest)))
+        row = self.now[0] if self.now else None
+        if row is not self._row:
+            self._row, self.since = row, time.monotonic()
 
     def count(self, read: int) -> None:
         """Set the number of bytes read."""
@@ -124,9 +130,8 @@ class Flights:
 
     def reading(self) -> Reading:
         """Returns the totals, and the artifact that has been read for the longest time."""
-        begun = [(flight.since, now, flight.waits) for flight in self._open.values() if (now := flight.now)]
+        begun = [(flight.since, now) for flight in self._open.values() if (now := flight.now)]
         if not begun:
             return Reading(self.read, len(self._open))
-        since, (row, position), waits = min(begun, key=lambda one: one[0])
-        doing, took = MODELS if waits else position.doing, time.monotonic() - since
-        return Reading(self.read, len(self._open), self.shown(row.artifact), doing, position.at, position.of, took)
+        since, (row, doing, at, of) = min(begun, key=lambda one: one[0])
+        return Reading(self.read, len(self._open), self.shown(row.artifact), doing, at, of, time.monotonic() - since)

@@ -208,7 +208,7 @@ async def _extracted(
             cpus = 0.0
             call = asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))
             calls[call] = step.bytes
-            flight.handed(call, step.position)
+            flight.handed(call, step.position, step.share)
             await _few(calls)
             cpus = await work.turns.take(machine, RESUME)
             stream._consume_next_ref_n(2)

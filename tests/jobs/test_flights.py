@@ -88,15 +88,48 @@ def test_text_counts_once_the_models_have_read_it(clock: list[float]) -> None:
         calls: list[asyncio.Future[Any]] = [asyncio.get_running_loop().create_future() for _ in range(2)]
         with flights.flight(one) as flight:
             flight.begin(one.rows)
-            for call, read in zip(calls, (30, 60), strict=True):
-                flight.handed(call, Position(0, read))
+            for call, share in zip(calls, (0.25, 1.0), strict=True):
+                flight.handed(call, Position(0, 80), share)
             flight.reached(Position(1))
-            assert flights.reading() == Reading(30, 1, "a", "models", 0, 0, 0.0)
-            for call, read in zip(calls, (60, 100), strict=True):
+            assert flights.reading() == Reading(0, 1, "a", "models", 0, 100, 0.0)
+            for call, read in zip(calls, (20, 100), strict=True):
                 call.set_result(None)
                 await asyncio.sleep(0)
                 assert flights.read == read
             assert flights.reading() == Reading(100, 1, "a", "reading", 100, 100, 0.0)
+
+    asyncio.run(work())
+
+
+def test_between_two_batches_nothing_jumps_ahead() -> None:
+    async def work() -> None:
+        flights, one = Flights(b"k"), shard(0, a=100)
+        call: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with flights.flight(one) as flight:
+            flight.begin(one.rows)
+            flight.handed(call, Position(1), 0.25)
+            call.set_result(None)
+            await asyncio.sleep(0)
+            assert flights.read == 25
+
+    asyncio.run(work())
+
+
+def test_the_models_are_at_the_artifact_whose_text_they_have_reached(clock: list[float]) -> None:
+    async def work() -> None:
+        flights, one = Flights(b"k"), shard(0, a=10, b=80, c=10)
+        call: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        rest: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with flights.flight(one) as flight:
+            flight.begin(one.rows)
+            clock[0] += 5
+            flight.handed(call, Position(3), 0.5)
+            flight.handed(rest, Position(3), 1.0)
+            assert flights.reading() == Reading(0, 1, "a", "models", 0, 10, 5.0)
+            call.set_result(None)
+            await asyncio.sleep(0)
+            clock[0] += 7
+            assert flights.reading() == Reading(50, 1, "b", "models", 40, 80, 7.0)
 
     asyncio.run(work())
 

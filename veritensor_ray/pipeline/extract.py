@@ -58,6 +58,7 @@ class Extraction:
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self._now: tuple[int, Reached] = 0, Reached()  # the artifact that is being read
+        self.share = 1.0  # of a batch, the part that has been handed over
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
@@ -119,10 +120,15 @@ class Extraction:
         for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
         self._shared_out(time.perf_counter() - began, texts)
+        read_by_models = len(self._models) > len(self._tools.transcribers) and texts.num_rows > 0
         if self._tools.transcribers and (images := with_images(batch)).num_rows:
+            self.share = 0.0 if read_by_models else 1.0
             yield Handover(images, images=True)
-        if len(self._models) > len(self._tools.transcribers) and texts.num_rows:
-            yield from handovers(self._models, texts)
+        rows = 0
+        for handover in handovers(self._models, texts) if read_by_models else ():
+            rows += handover.batch.num_rows
+            self.share = rows / texts.num_rows
+            yield handover
 
     def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
         """Divide the time that engines spent on a batch among its artifacts, by amount of text."""
