@@ -24,7 +24,7 @@ _LABEL = 40  # characters
 _WIDTH, _ROW, _FRAME = 8.0, 0.3, 1.4  # inches
 
 
-class Layer(NamedTuple):
+class Bars(NamedTuple):
     """One color of stacked bars, with a number for each bar."""
 
     label: str
@@ -46,7 +46,7 @@ def canvas(ax: Axes | None, rows: int) -> Iterator[Axes]:
         yield ax
 
 
-def lying(ax: Axes, names: Sequence[str], layers: Sequence[Layer]) -> None:
+def lying(ax: Axes, names: Sequence[str], layers: Sequence[Bars]) -> None:
     """Draw stacked horizontal bars, the first one at the top."""
     at = range(len(names))
     for layer, begin in _stacked(layers):
@@ -56,7 +56,7 @@ def lying(ax: Axes, names: Sequence[str], layers: Sequence[Layer]) -> None:
     _whole_numbers(ax.xaxis)
 
 
-def standing(ax: Axes, at: Sequence[float], layers: Sequence[Layer], width: float, **options: Any) -> None:
+def standing(ax: Axes, at: Sequence[float], layers: Sequence[Bars], width: float, **options: Any) -> None:
     """Draw stacked vertical bars."""
     for layer, begin in _stacked(layers):
         ax.bar(at, layer.values, width, begin, color=layer.color, label=layer.label, **options)
@@ -70,7 +70,7 @@ def _whole_numbers(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _stacked(layers: Sequence[Layer]) -> Iterator[tuple[Layer, list[int]]]:
+def _stacked(layers: Sequence[Bars]) -> Iterator[tuple[Bars, list[int]]]:
     """Yield the layers that have a number, each with where its bars begin."""
     begin = [0] * (len(layers[0].values) if layers else 0)
     for layer in layers:

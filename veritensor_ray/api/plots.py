@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from veritensor_ray.api.arguments import one_of
-from veritensor_ray.api.drawing import PLAIN, Layer, canvas, dates, finished, folded, label, lying, standing
+from veritensor_ray.api.drawing import PLAIN, Bars, canvas, dates, finished, folded, label, lying, standing
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.grouping import key_of
@@ -61,7 +61,7 @@ class Plots:
         silent = sorted(set(self._results.run["engines"]) - {name for name, _ in found}) if by == "engine" else []
         names, counts = folded(found, _BARS)
         names += silent  # an engine that found nothing is not one that did not run
-        layers = [Layer(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
+        layers = [Bars(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
         with canvas(ax, len(names)) as axes:
             lying(axes, [name or "(no folder)" for name in names], layers)
             axes.set_xlabel("findings")
@@ -73,7 +73,7 @@ class Plots:
         engines = sorted(counts)
         others = sorted({status for one in counts.values() for status in one} - set(_STATUSES))
         colors = {**_STATUSES, **{status: _OTHER_STATUSES[i % len(_OTHER_STATUSES)] for i, status in enumerate(others)}}
-        layers = [Layer(label(name), color, [counts[one].get(name, 0) for one in engines]) for name, color in colors.items()]
+        layers = [Bars(label(name), color, [counts[one].get(name, 0) for one in engines]) for name, color in colors.items()]
         with canvas(ax, len(engines)) as axes:
             lying(axes, engines, layers)
             for row, engine in enumerate(engines):
@@ -96,7 +96,7 @@ class Plots:
             )
         sweeps, found = self._sweeps()
         at = range(len(sweeps))
-        layers = [Layer(one, COLORS[one], [found[name, one] for name in sweeps]) for one in _WORST_FIRST]
+        layers = [Bars(one, COLORS[one], [found[name, one] for name in sweeps]) for one in _WORST_FIRST]
         labels = dates(list(sweeps.values()))
         shown = at[:: -(-len(sweeps) // _DATES)]
         with canvas(ax, 8) as axes:
@@ -116,7 +116,7 @@ class Plots:
         names, counts = folded({key: count for key, count in found.items() if key[1] is not None}, len(_GROUPS) - 1)
         colors = COLORS if by == "severity" else dict(zip(names, _GROUPS, strict=False))
         names = [name for name in _WORST_FIRST if name in names] if by == "severity" else names
-        layers = [Layer(label(name), colors[name], [counts[name, i] for i in range(_BINS)]) for name in names]
+        layers = [Bars(label(name), colors[name], [counts[name, i] for i in range(_BINS)]) for name in names]
         with canvas(ax, 8) as axes:
             standing(axes, [i / _BINS for i in range(_BINS)], layers, 1 / _BINS, align="edge", edgecolor="white")
             axes.set(xlim=(0, 1), xlabel="confidence", ylabel="findings")
