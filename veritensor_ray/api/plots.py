@@ -55,7 +55,8 @@ class Plots:
     def severity(self, *, by: Bars = "engine", where: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the number of findings by severity, with a bar for each engine, category, rule or folder.
 
-        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over findings. Raises UsageError.
+        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over
+        findings. Raises UsageError.
         """
         found = self._counts(_COLUMNS[one_of(by, get_args(Bars), "by")], "severity", where)
         silent = sorted(set(self._results.run["engines"]) - {name for name, _ in found}) if by == "engine" else []
