@@ -17,6 +17,7 @@ from veritensor_ray.findings.attestation import check_unchanged
 from veritensor_ray.findings.places import places
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
 from veritensor_ray.findings.state import night, results
+from veritensor_ray.findings.summary import database
 from veritensor_ray.imports import Guard
 from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
@@ -119,19 +120,19 @@ class Results:
             raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
         return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
 
-    def connection(self) -> Any:
-        """Returns a DuckDB connection that sees the tables and nothing else."""
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Any]:
+        """Opens a DuckDB connection that sees the tables and nothing else. Large sorts and groups go to a temporary folder."""
         with Guard():
-            import duckdb
+            import duckdb  # noqa: F401  # not from the working directory
 
-        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in self.tables:
-            connection.register(name, self.dataset(name))
-        connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
-        connection.execute(f"CREATE VIEW places AS {places()}")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return connection
+        with database() as connection:
+            for name in self.tables:
+                connection.register(name, self.dataset(name))
+            connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+            connection.execute(f"CREATE VIEW places AS {places()}")
+            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+            yield connection
 
     def finding(self, finding: str) -> dict[str, Any]:
         """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
