@@ -185,7 +185,7 @@
         filter.folder && chip(`in ${visible(filter.folder)}/`, { folder: "" }),
         filter.where && chip(`where ${visible(filter.where)}`, { where: "" }),
         filter.finding && chip(`finding ${visible(filter.finding.slice(0, 12))}`, { finding: "" }),
-        filter.group && chip(`in one ${filter.group.group}`, { group: null }),
+        filter.group && chip(filter.group.group === "folder" ? `only in ${visible(filter.group.key || "(top)")}` : `one ${filter.group.group}`, { group: null }),
         filter.suppressed === "only" && chip("suppressed only", { suppressed: "no" }),
       ].filter(Boolean);
       const clear = made.length > 1 && el("button", { type: "button", class: "link", onclick: () => this.clear() }, "Clear all");
