@@ -89,11 +89,14 @@ def test_what_was_not_checked_comes_first(tmp_path: Path) -> None:
     results = outputs.output(
         tmp_path,
         [outputs.finding()],
+        [outputs.entry(), outputs.entry("a.zip", status="unreadable", reason="encrypted")],
         not_covered=outputs.not_covered("encrypted"),
         coverage={"dependencies": {"db_missing": 3}},
         engines={"dependencies": {"version": "1"}},
     )
     first, second, third = exported(results)["findings"]
+    assert first["description"].endswith("encrypted\n\nArtifacts: 2, for example a.zip. The ledger of the audit names all of them.")
+    assert second["description"].endswith("The reason applies to the whole run.")
     assert first["title"] == "Not checked: unreadable: encrypted (2 artifacts)"
     assert second["title"].startswith("Not checked: dependencies: no advisory database for 3 artifacts")
     assert {one["severity"] for one in (first, second)} == {"Info"}

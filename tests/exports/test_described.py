@@ -10,17 +10,17 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import Package
+from veritensor_ray.exports.described import FoundPackage
 
 
 @pytest.mark.parametrize(
     ("rule", "evidence", "package"),
     [
-        ("known-vulnerability", "requests==2.19.0 GHSA-x84v-xcm2-53pg", Package("requests", "2.19.0", "GHSA-x84v-xcm2-53pg")),
-        ("known-vulnerability", "@angular/core==1.0 CVE-2020-1", Package("@angular/core", "1.0", "CVE-2020-1")),
-        ("malicious-package", "colourama MAL-2022-1", Package("colourama", None, "MAL-2022-1")),
-        ("malicious-package", "colourama>=1,<2 MAL-2022-1", Package("colourama", None, "MAL-2022-1")),
-        ("typosquat", "reqeusts", Package("reqeusts")),
+        ("known-vulnerability", "requests==2.19.0 GHSA-x84v-xcm2-53pg", FoundPackage("requests", "2.19.0", "GHSA-x84v-xcm2-53pg")),
+        ("known-vulnerability", "@angular/core==1.0 CVE-2020-1", FoundPackage("@angular/core", "1.0", "CVE-2020-1")),
+        ("malicious-package", "colourama MAL-2022-1", FoundPackage("colourama", None, "MAL-2022-1")),
+        ("malicious-package", "colourama>=1,<2 MAL-2022-1", FoundPackage("colourama", None, "MAL-2022-1")),
+        ("typosquat", "reqeusts", FoundPackage("reqeusts")),
         ("typosquat", "two words", None),
         ("known-vulnerability", "requests==2.1*.0 GHSA-1", None),  # masked
         ("extra-index", "https://index.example/simple", None),
@@ -28,7 +28,7 @@ from veritensor_ray.exports.described import Package
         ("typosquat", None, None),
     ],
 )
-def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None, package: Package | None) -> None:
+def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None, package: FoundPackage | None) -> None:
     assert described.package_of(outputs.finding(rule_id=f"dependencies.{rule}", evidence=evidence)) == package
 
 

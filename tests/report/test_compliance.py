@@ -20,7 +20,7 @@ from veritensor_ray.detection import CATEGORIES
 from veritensor_ray.engines.registry import BUILT_IN, rules_of
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.results import Results
-from veritensor_ray.report.compliance import FRAMEWORKS, RENDERERS, Document, Item, compliance, render
+from veritensor_ray.report.compliance import FRAMEWORKS, RENDERERS, ComplianceDocument, Item, compliance, render
 from veritensor_ray.report.compliance.facts import FACTS
 from veritensor_ray.report.compliance.frameworks import STATUSES, Row, framework
 
@@ -55,6 +55,12 @@ def test_taxonomies_belong_to_rules_and_ids_are_unique() -> None:
 def test_no_table_claims_conformity(name: str) -> None:
     words = " ".join(f"{row.title} {row.reason}" for row in framework(name).items).lower()
     assert not re.search(r"\b(compliant|complies|conform|certif|satisf|fulfil|meets)", words)
+
+
+def test_the_page_of_the_documentation_lists_each_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compliance.md").read_text()
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|.*\| (\d+) \|$", page, re.MULTILINE)
+    assert listed == [(name, str(len(framework(name).items))) for name in FRAMEWORKS]
 
 
 def item(results: Results, name: str, id: str) -> Item:
@@ -176,7 +182,7 @@ def test_hostile_text(text: str, tmp_path: Path) -> None:
     assert "<script" not in markdown
 
 
-def _document(folder: Path, text: str) -> Document:
+def _document(folder: Path, text: str) -> ComplianceDocument:
     row = outputs.finding(rule_id=text, message=text, evidence=text, artifact=text)
     policy = {"file": text, "digest": text, "day": text, "suppressions": [outputs.ENTRY | {"reason": text, "owner": text}]}
     engines = {"modelfiles": {"version": text, "model": text}}

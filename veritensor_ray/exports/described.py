@@ -27,7 +27,7 @@ _PINNED = re.compile(r"(?P<name>[^\s*=<>~!;]+)(?:==(?P<version>[^\s*]+)|[=<>~!;]
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class FoundPackage:
     """A package that a finding is about. Results do not record its ecosystem."""
 
     name: str
@@ -36,7 +36,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
+class WhySuppressed:
     """Why a finding does not count. `accepted` is False if a rule of the policy turned it off; `words` is a sentence."""
 
     accepted: bool
@@ -104,28 +104,28 @@ def techniques(row: Mapping[str, Any]) -> list[str]:
     return [found[1] for one in row["taxonomy"] or () if (found := _ATLAS.fullmatch(one))]
 
 
-def package_of(row: Mapping[str, Any]) -> Package | None:
+def package_of(row: Mapping[str, Any]) -> FoundPackage | None:
     """Return the package that a finding of the engine `dependencies` is about, if its evidence names one."""
     evidence = shown(row["evidence"])
     if row["rule_id"] in _ADVISED and (found := _PINNED.fullmatch(evidence)):
-        return Package(found["name"], found["version"], found["advisory"])
+        return FoundPackage(found["name"], found["version"], found["advisory"])
     if row["rule_id"] == "dependencies.typosquat" and evidence and not re.search(r"[\s*]", evidence):
-        return Package(evidence)
+        return FoundPackage(evidence)
     return None
 
 
-def suppression_of(row: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Suppression | None:
+def suppression_of(row: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> WhySuppressed | None:
     """Return why the policy does not let a finding count, or None. `entries` are the suppressions in run.json by id."""
     by = row["suppressed_by"]
     if by is None:
         return None
     if str(by).startswith("policy:"):
-        return Suppression(False, f"Rule {shown(by).removeprefix('policy:')} of the policy turns this finding off.")
+        return WhySuppressed(False, f"Rule {shown(by).removeprefix('policy:')} of the policy turns this finding off.")
     entry = entries.get(by, {})
     words = f"Suppressed by {shown(by)}: {shown(entry.get('reason') or 'run.json does not record the reason')}."
     words += f" Owner: {shown(entry['owner'])}." if entry.get("owner") else ""
     words += f" Expires: {shown(entry['expires'])}." if entry.get("expires") else ""
-    return Suppression(True, words)
+    return WhySuppressed(True, words)
 
 
 def suppressions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -43,7 +43,8 @@ class Embedded:
 def findings(results: Results, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> Embedded:
     """Encode the findings, the worst first, up to a number of rows and of bytes. Suppressed findings come last."""
     total = results.records("SELECT count(*)::BIGINT AS n FROM findings")[0]["n"]
-    blocks, rows, size = [], 0, 0
+    blocks: list[str] = []
+    rows = size = 0
     for chunk in _chunks(results, most_rows):
         block = _block(_finding_columns(chunk), len(chunk))
         if blocks and size + len(block) > most_bytes:

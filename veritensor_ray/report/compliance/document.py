@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.exports.described import shown, uncovered_words
+from veritensor_ray.exports.missing import missing
 from veritensor_ray.findings.results import Results
-from veritensor_ray.findings.run_text import uncovered
-from veritensor_ray.report.compliance.facts import Evidence
+from veritensor_ray.report.compliance.facts import AuditFacts
 from veritensor_ray.report.compliance.frameworks import STATUSES, Framework, Row, Status, framework
 from veritensor_ray.secret_kinds.uris import without_credentials
 
@@ -45,7 +45,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ComplianceDocument:
     """A report. `about` identifies the audit; `missing` is what it did not cover, as sentences."""
 
     framework: str
@@ -63,19 +63,19 @@ class Document:
         return {status: sum(1 for item in self.items if item.status == status) for status in STATUSES}
 
 
-def compliance(results: Results, name: str) -> Document:
+def compliance(results: Results, name: str) -> ComplianceDocument:
     """Return the report for one of FRAMEWORKS. Raises UsageError for any other name."""
-    table, evidence = framework(name), Evidence(results)
-    missing = tuple(uncovered_words(one) for one in uncovered(results.run))
-    return Document(
+    table, evidence = framework(name), AuditFacts(results)
+    gaps = tuple(uncovered_words(one.reason) for one in missing(results))
+    return ComplianceDocument(
         framework=name,
         title=table.title,
         source=table.document,
         scope=table.scope,
         disclaimer=DISCLAIMER,
         about=_about(results),
-        missing=missing,
-        items=tuple(_item(evidence, table, row, bool(missing)) for row in table.items),
+        missing=gaps,
+        items=tuple(_item(evidence, table, row, bool(gaps)) for row in table.items),
     )
 
 
@@ -91,9 +91,9 @@ def _about(results: Results) -> dict[str, str]:
     }
 
 
-def _item(evidence: Evidence, table: Framework, row: Row, missing: bool) -> Item:
+def _item(evidence: AuditFacts, table: Framework, row: Row, gaps: bool) -> Item:
     facts, rules = list[str](), list[dict[str, Any]]()
-    status, short = _reachable(evidence, row, missing)
+    status, short = _reachable(evidence, row, gaps)
     if status != "none":
         facts += [evidence.engine(engine) for engine in row.engines if evidence.ran(engine)]
         if row.findings is not None:
@@ -103,7 +103,7 @@ def _item(evidence: Evidence, table: Framework, row: Row, missing: bool) -> Item
     return Item(row.id, row.title, f"{table.document}, {row.id}", status, row.reason, tuple(facts), tuple(short), tuple(rules))
 
 
-def _reachable(evidence: Evidence, row: Row, missing: bool) -> tuple[Status, list[str]]:
+def _reachable(evidence: AuditFacts, row: Row, gaps: bool) -> tuple[Status, list[str]]:
     """Return the status that these results reach, and sentences that say why it is less than it could be."""
     if row.at_most == "none":
         return "none", []
@@ -117,12 +117,12 @@ def _reachable(evidence: Evidence, row: Row, missing: bool) -> tuple[Status, lis
         return "none", [f"Nothing in this corpus is of a kind that {_list(row.engines)} can check."]
     cut = [engine for engine in row.engines if set(evidence.counts(engine)) - {"complete"}]
     short = [f"Not everything was checked by {_list(cut)}."] if cut else []
-    if missing and not row.engines:
+    if gaps and not row.engines:
         short = ["Not everything in the corpus was checked; see the list above."]
     return ("partial" if short else row.at_most), short
 
 
-def _has(evidence: Evidence, need: str) -> bool:
+def _has(evidence: AuditFacts, need: str) -> bool:
     return evidence.run.get("job") == "sweep" if need == "sweep" else bool((evidence.run.get("policy") or {}).get("file"))
 
 

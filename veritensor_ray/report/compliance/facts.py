@@ -120,7 +120,7 @@ _FINDINGS = f"""
     FROM findings GROUP BY rule_id ORDER BY max(severity_rank(severity)) FILTER ({_OPEN}) DESC NULLS LAST, findings DESC, rule_id"""  # noqa: S608  # constants
 
 
-class Evidence:
+class AuditFacts:
     """What one output says about the items of a framework. Each number is computed once."""
 
     def __init__(self, results: Results) -> None:

@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 from veritensor_ray.detection import unknown_value
 from veritensor_ray.errors import UsageError
 from veritensor_ray.exports.described import markdown_safe as safe
-from veritensor_ray.report.compliance.document import MEANINGS, Document, Item
+from veritensor_ray.report.compliance.document import MEANINGS, ComplianceDocument, Item
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_RULES = 20  # listed for one item
+_RULES = 10  # listed for one item
 _COMPLETE = "Every applicable engine has seen every byte of the corpus."
 
 
-def render(document: Document, suffix: str) -> bytes:
+def render(document: ComplianceDocument, suffix: str) -> bytes:
     """Return a report as the content of a file with this suffix: .html, .md or .json. Raises UsageError for any other."""
     if suffix not in RENDERERS:
         raise UsageError(f"{unknown_value('the suffix', suffix, tuple(RENDERERS))}; name the file accordingly")
     return RENDERERS[suffix](document).encode()
 
 
-def _markdown(document: Document) -> str:
+def _markdown(document: ComplianceDocument) -> str:
     lines = [f"# {safe(document.title)}: evidence from an audit", "", f"**{safe(document.disclaimer)}**", ""]
     lines += ["## Not covered by this audit", "", *[f"- {safe(one)}" for one in document.missing or (_COMPLETE,)], ""]
     lines += [
@@ -69,11 +69,11 @@ def _section(item: Item) -> list[str]:
     return [*lines, f"Source: {safe(item.source)}", ""]
 
 
-def _json(document: Document) -> str:
+def _json(document: ComplianceDocument) -> str:
     return json.dumps(asdict(document) | {"counts": document.counts}, indent=2) + "\n"
 
 
-def _html(document: Document) -> str:
+def _html(document: ComplianceDocument) -> str:
     style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return _template().render(
@@ -96,4 +96,4 @@ def _template() -> Template:
     return environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
 
 
-RENDERERS: Mapping[str, Callable[[Document], str]] = {".html": _html, ".md": _markdown, ".json": _json}
+RENDERERS: Mapping[str, Callable[[ComplianceDocument], str]] = {".html": _html, ".md": _markdown, ".json": _json}
