@@ -19,7 +19,7 @@ def exported(results: Results) -> dict[str, list[list[Any]]]:
     file = io.BytesIO()
     xlsx.write(outputs.selection(results), file)
     book = openpyxl.load_workbook(file)
-    return {sheet.title: [[cell for cell in row] for row in sheet.iter_rows(values_only=True)] for sheet in book}
+    return {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book}
 
 
 def test_the_summary_begins_with_what_was_not_checked(tmp_path: Path) -> None:

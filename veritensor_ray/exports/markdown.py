@@ -72,11 +72,11 @@ def _severities(selection: Selection) -> Iterator[str]:
     query = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
         coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({selection.query}) GROUP BY severity"""  # noqa: S608
     rows = {row["severity"]: row for row in selection.results.records(query)}
-    counted, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
-    yield f"\n## Findings: {counted:,}\n"
+    total, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
+    yield f"\n## Findings: {total:,}\n"
     if suppressed:
         yield f"{counted(suppressed, 'more finding')} {'is' if suppressed == 1 else 'are'} suppressed by the policy.\n"
-    if counted:
+    if total:
         yield "| severity | findings |\n| --- | ---: |"
     for name in reversed(SEVERITIES):
         if name in rows and rows[name]["counted"]:
