@@ -427,6 +427,7 @@ def test_on_paper(chromium: Browser, tmp_path: Path, audit: Results, monkeypatch
         "Quotations.",
         "The worst 4 findings of 10; 6 more are in the file",
         "ignore all previous instructions",
+        "The first 4 of 8 rows; the ledger has all of them.",
     ):
         assert words in text
     assert "Search" not in text

@@ -70,7 +70,8 @@ def write(
     about = report(results, rules)
     total = about.totals["rows"]
     found = embedding.Embedded((), 0, total) if live else embedding.findings(results, most_rows, most_bytes)
-    missing = embedding.table(*gaps(results, MOST_GAPS))
+    rows, all_rows = gaps(results, MOST_GAPS)
+    missing = embedding.table(rows, all_rows)
     style = "\n".join([*(asset(name) for name in STYLES), *([live.style] if live else [])])
     scripts = [*(asset(name) for name in SCRIPTS), *([live.script] if live else [])]
     policy = _policy(style, scripts, live.connect if live else "'none'")
@@ -86,6 +87,7 @@ def write(
             findings=found,
             gaps=missing,
             printed=embedding.first(results, _PRINTED),
+            printed_gaps=rows[:_PRINTED],
             live=live is not None,
             severities=WORST_FIRST,
         )
