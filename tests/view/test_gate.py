@@ -16,6 +16,8 @@ from tests.view.serving import API, Served, served
 from veritensor_ray.view import gate
 from veritensor_ray.view.gate import HEADER, MOST_BYTES, Keys
 
+pytestmark = pytest.mark.slow  # a server for some of them
+
 ENDPOINTS = [f"api/{name}" for name in API]
 
 

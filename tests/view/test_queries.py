@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.report.outputs import ATTACKS, hostile, mixed
 from tests.view.serving import Served, served
 from veritensor_ray import api
+from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.grouping import GROUPS, Group, grouped
 from veritensor_ray.findings.labels import Labels
 from veritensor_ray.findings.summary import NUMBER
@@ -155,6 +158,7 @@ def test_the_copy_is_private_and_goes_away(tmp_path: Path, monkeypatch: pytest.M
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_hostile_texts_come_back_unchanged_and_find_only_themselves(tmp_path: Path) -> None:
     hostile(tmp_path / "out")
     with served(tmp_path / "out") as one:
@@ -206,6 +210,7 @@ def test_a_body_that_is_not_json_gets_a_sentence(shared: Served, body: bytes) ->
     assert answer.json()["error"].startswith("The request is not valid")
 
 
+@pytest.mark.slow
 def test_a_query_that_takes_too_long_ends(tmp_path: Path) -> None:
     mixed(tmp_path / "out")
     with served(tmp_path / "out", seconds=0.5) as one:
@@ -213,3 +218,23 @@ def test_a_query_that_takes_too_long_ends(tmp_path: Path) -> None:
         endless = "count < (select sum(a.range * b.range) from range(1000000) a, range(1000000) b)"
         assert one.refused("query", {"filter": {"where": endless}}, 409) == "The query took longer than 0.5 seconds. Narrow it with further filters."
         assert one.ask("query")["total"]
+
+
+@pytest.mark.parametrize("name", ["plain", "wi[l]d*?{a}"])
+def test_outputs_of_earlier_versions_and_odd_names_are_copied(tmp_path: Path, name: str) -> None:
+    """The first by DuckDB's own reader, the other by Arrow's, because its name is a pattern. A column that is not there is null."""
+    mixed(tmp_path / name)
+    file = next((tmp_path / name / "findings").glob("*.parquet"))
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(["confidence", "model"]), file)
+    with copied(api.open(tmp_path / name, stores={})) as made:
+        found = made.records("SELECT * FROM findings ORDER BY finding_id")
+    expected = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.nulls(len(table), pa.float64())).sort_by("finding_id")
+    assert found == expected.to_pylist()
+
+
+def test_a_damaged_table_gives_a_sentence(tmp_path: Path) -> None:
+    mixed(tmp_path)
+    next((tmp_path / "findings").glob("*.parquet")).write_bytes(b"PAR1 not at all PAR1")
+    with pytest.raises(StoreError, match=r"restore the output, or scan again with --fresh$"), copied(api.open(tmp_path, stores={})):
+        pass
