@@ -30,6 +30,15 @@ from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.summary import NUMBER
 
 KINDS = ("finding", "fingerprint", "sha256", "rule-in-artifact", "artifact", "rule-in-folder", "filter")
+# The words for them where users choose one for a finding.
+BY = {
+    "finding": "finding",
+    "fingerprint": "fingerprint",
+    "sha256": "sha256",
+    "rule": "rule-in-artifact",
+    "path": "artifact",
+    "folder": "rule-in-folder",
+}
 EXAMPLES = 3
 _COLUMNS = f"""finding_id, content_fingerprint, artifact, rule_id, content_id, severity, severity_original, confidence, suppressed_by,
     {NUMBER} AS n, {FOLDER} AS folder,
@@ -324,6 +333,7 @@ def _exactly(artifact: str) -> str:
 
 
 __all__ = [
+    "BY",
     "EXAMPLES",
     "KINDS",
     "Preview",
