@@ -43,7 +43,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     gaps = missing(selection.results)
     query, left_out = selection.worst(ROWS)
     book = Workbook(file, options)
-    styles = Styles(book)
+    styles = CellStyles(book)
     _fill(book.add_worksheet("Summary"), styles, {"Audit": 28, "": 100}, _summary(selection, gaps, left_out))
     _fill(book.add_worksheet("Not checked"), styles, {"status": 14, "reason": 80, "artifacts": 10, "examples": 80}, map(_gap, gaps))
     _fill(book.add_worksheet("Findings"), styles, _COLUMNS, _findings(selection, query))
@@ -52,7 +52,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     book.close()
 
 
-class Styles:
+class CellStyles:
     """The two formats of cells."""
 
     def __init__(self, book: Workbook) -> None:
@@ -60,7 +60,7 @@ class Styles:
         self.heading = book.add_format({"bold": True, "bottom": 1})
 
 
-def _fill(sheet: Worksheet, styles: Styles, columns: Mapping[str, int], rows: Iterable[Sequence[object]]) -> None:
+def _fill(sheet: Worksheet, styles: CellStyles, columns: Mapping[str, int], rows: Iterable[Sequence[object]]) -> None:
     """Write headings and rows; the first row stays in view."""
     for number, (name, width) in enumerate(columns.items()):
         sheet.set_column(number, number, width)

@@ -12,10 +12,10 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 # Masked evidence may stand for different secrets, and truncated evidence for different texts: the fingerprint distinguishes them.
 _SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
-_FOLDER = "regexp_extract(artifact, '(?s)^(.*)/', 1)"
+FOLDER = "regexp_extract(artifact, '(?s)^(.*)/', 1)"
 # None of the parts before the evidence can contain the separator. State and suppression differ only between artifacts.
 _EVIDENCE = f"md5(concat(severity, '|', rule_id, '|', state, '|', suppressed_by, '|', {_SAME}, '|', evidence))"
-_KEYS = {"evidence": _EVIDENCE, "rule": "rule_id", "folder": _FOLDER}
+_KEYS = {"evidence": _EVIDENCE, "rule": "rule_id", "folder": FOLDER}
 _POSITION = "coalesce(location.page, 0), coalesce(location.row, 0), coalesce(location.start, 0), finding_id"
 _SHOWN = ("severity", "rule_id", "artifact", "member", "location", "evidence", "message", "state", "finding_id")
 # The worst finding represents its group; among equals, the first one in the corpus.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Results:
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
+            raise UsageError(_unknown(name, self.tables))
         if not self.store.exists(name):
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
@@ -78,6 +79,14 @@ class Results:
 
         Raises UsageError, with DuckDB's explanation, if the query is not valid or fails within the block.
         """
+        with self.relation(query, values) as result:
+            if len({*result.columns}) < len(result.columns):
+                raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
+            yield result.to_arrow_reader(_BATCH)
+
+    @contextlib.contextmanager
+    def relation(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Gives the result of a query as a DuckDB relation, whose rows are computed within the block. Raises UsageError as `reader` does."""
         with Guard():
             import duckdb
 
@@ -86,9 +95,7 @@ class Results:
                 result = connection.sql(query, params=list(values))
                 if result is None:
                     raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
-                if len({*result.columns}) < len(result.columns):
-                    raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
-                yield result.to_arrow_reader(_BATCH)
+                yield result
             except (duckdb.Error, pa.ArrowException) as error:
                 tables = f"{', '.join(self.tables)} and places"
                 raise UsageError(f"the query {query!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
@@ -157,6 +164,13 @@ def _invalid(where: str, why: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(".")
+
+
+def _unknown(name: object, tables: Sequence[str]) -> str:
+    if name in TABLES:
+        return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
+    near = difflib.get_close_matches(str(name), tables, n=1)
+    return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
