@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.cli.test_cli import call
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.policy import Judge, Suppression, load_policy
-from veritensor_ray.findings.policy_edit import added
+from veritensor_ray.findings.policy_edit import add_to_file, added
 from veritensor_ray.findings.policy_file import parse
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 
@@ -87,6 +88,8 @@ def suppressed(policy: str = "policy.yaml") -> list[str]:
         (ID, "rule", {"rule": "pii.email", "path": "hr/a.md"}, ["1234567890ab"]),
         (ID, "path", {"path": "hr/a.md"}, ["1234567890ab", "1234567890ff"]),
         ("cccccc", "path", {"path": "/copy.md"}, ["c" * 12]),  # not deep/copy.md
+        (ID, "folder", {"rule": "pii.email", "path": "hr/*"}, ["1234567890ab"]),
+        ("dddddd", "folder", {"rule": "pii.email", "path": "deep/*"}, ["b" * 12, "d" * 12]),
         ("aaaaaa", "path", {"path": "/notes[[]1]\x1b[[]2J\u202e[*].md"}, ["a" * 12]),
         ("bbbbbb", "rule", {"rule": "pii.email", "path": "deep/notes[[]1]\x1b[[]2J\u202e[*].md"}, ["b" * 12]),
     ],
@@ -149,6 +152,16 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
         (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
         ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
+        (("cccccc", *WHY, "--output", "{}", "--by", "folder"), 2, "so pii.email would be suppressed everywhere"),
+        ((ID, *WHY, "--output", "{}", "--where", "true"), 2, "exactly one of the two"),
+        ((*WHY, "--output", "{}"), 2, "exactly one of the two"),
+        ((*WHY, "--where", "true"), 2, "give them with --output"),
+        ((*WHY, "--output", "{}", "--where", "true", "--by", "rule"), 2, "give one of the two"),
+        ((*WHY, "--output", "{}", "--where", "true"), 2, "there is no terminal to ask on"),
+        ((*WHY, "--output", "{}", "--where", "true", "--dry-run", "--expires", "0d"), 2, "not in the future"),
+        ((*WHY, "--output", "{}", "--where", "rule = 'pii.none'", "--yes"), 2, "no finding meets the condition"),
+        ((*WHY, "--output", "{}", "--where", "true) OR (true", "--yes"), 2, "is not valid"),
+        ((*WHY, "--output", "{}", "--where", "evidence = getenv('HOME')", "--yes"), 2, "is not valid"),
         ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "Its folder must exist"),
         ((ID, *WHY, "--policy", "/dev/null"), 2, "not a regular file"),
     ],
@@ -256,6 +269,26 @@ def test_where_the_entry_goes(before: str, after: str, newline: str) -> None:
         assert added(before, ENTRY, "p.yaml") == "\n".join(expected)
 
 
+def test_a_list_is_written_one_id_a_line() -> None:
+    many = Suppression(finding=("b" * 32, "a" * 32), reason="r", owner="o", expires=datetime(2027, 3, 1, tzinfo=UTC).date())
+    text = added("suppressions:\n  - rule: a\n    reason: b\nrules: []\n", many, "p.yaml")
+    assert text == (
+        f'suppressions:\n  - rule: a\n    reason: b\n  - finding:\n      - "{"a" * 32}"\n      - "{"b" * 32}"\n    reason: "r"\n    owner: "o"\n'
+        "    expires: 2027-03-01\nrules: []\n"
+    )
+    both = added(text, ENTRY, "p.yaml")
+    assert parse(both).suppressions[1:] == (many, ENTRY)
+
+
+def test_a_file_never_becomes_too_large_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("# " + "x" * ((32 << 20) - 10))
+    before = path.stat().st_size
+    with pytest.raises(UsageError, match="would be larger than 32 MiB and was not changed"):
+        add_to_file(path, ENTRY)
+    assert path.stat().st_size == before
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -350,3 +383,65 @@ def test_a_policy_in_the_corpus_or_behind_a_link_has_to_be_named(
     assert (tmp_path / "victim").read_text() == "rules: []\n"
     assert not Path("policy.yaml").exists()
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, "--policy", "policy.yaml") == 0
+
+
+EMAIL = "rule = 'pii.email' and artifact glob 'hr/*' or rule = 'pii.phone'"
+HIDDEN = ["1234567890ab", "1234567890ff"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "hidden", "says"),
+    [
+        (("--yes",), None, HIDDEN, "policy.yaml: S-"),
+        ((), "y\n", HIDDEN, "policy.yaml: S-"),
+        ((), "n\n", [], "policy.yaml is unchanged"),
+        (("--dry-run",), None, [], "policy.yaml is unchanged (--dry-run)"),
+        (("--dry-run", "--yes"), None, [], "policy.yaml is unchanged (--dry-run)"),
+    ],
+)
+def test_many_findings_are_one_entry(
+    arguments: tuple[str, ...],
+    answer: str | None,
+    hidden: list[str],
+    says: str,
+    output: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if answer:
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert call(monkeypatch, "suppress", "--where", EMAIL, "--output", output, *WHY, *arguments) == 0
+    said = capsys.readouterr()
+    assert says in said.out
+    assert "2 findings in 1 artifact\n" in said.out
+    assert SECRET in said.out and "hr/a.md" in said.out and "pii.phone" in said.out
+    assert ("Suppress 2 findings in policy.yaml?" in said.err) == (answer is not None)
+    assert ("findings that appear later are not covered" in said.out) == bool(hidden)
+    assert Path("policy.yaml").exists() == bool(hidden)
+    if hidden:
+        (one,) = load_policy(None).suppressions
+        assert one.match == {"finding": (ID, "1234567890ffffffffffffffffffffff")}
+        assert suppressed() == hidden
+        assert SECRET not in Path("policy.yaml").read_text()
+
+
+class Terminal(io.StringIO):
+    """Standard input of somebody who types an answer."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_a_condition_finds_again_is_left_out(output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The policy of today decides, and not that of the run; an entry of its own is not made twice."""
+    assert call(monkeypatch, "suppress", "--where", EMAIL, "--output", output, *WHY, "--yes") == 0
+    assert call(monkeypatch, "suppress", "--where", "true", "--output", output, *WHY, "--yes", "--owner", "me") == 0
+    said = capsys.readouterr().out
+    assert "4 findings in 4 artifacts; 2 more are already suppressed and left out" in said
+    assert not {"\x1b", "\u202e"} & set(said)
+    first, second = load_policy(None).suppressions
+    assert (len(first.match["finding"]), len(second.match["finding"])) == (2, 4)
+    text = Path("policy.yaml").read_text()
+    assert call(monkeypatch, "suppress", "--where", "true", "--output", output, *WHY, "--yes") == 0
+    assert "policy.yaml is unchanged: all findings that meet the condition (6) are already suppressed" in capsys.readouterr().out
+    assert Path("policy.yaml").read_text() == text

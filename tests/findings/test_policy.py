@@ -86,6 +86,12 @@ def test_what_a_finding_is_worth(keys: dict[str, Any], expected: tuple[str, str 
         ({"finding": B}, False),
         ({"fingerprint": B}, True),
         ({"fingerprint": A}, False),
+        ({"finding": [B, A]}, True),
+        ({"finding": [B, SHA[:32]]}, False),
+        ({"fingerprint": [A, B.upper()], "path": "hr/*"}, True),
+        ({"finding": [A, B], "fingerprint": [A, SHA[:32]]}, False),
+        ({"finding": [A, B], "fingerprint": [A, B]}, True),
+        ({"finding": [A, B], "path": "legal/*"}, False),
         ({"sha256": SHA}, True),
         ({"sha256": "d" * 64}, False),
         ({"rule": "pii.*"}, True),
@@ -99,11 +105,38 @@ def test_what_a_finding_is_worth(keys: dict[str, Any], expected: tuple[str, str 
         ({"path": "hr/*", "rule": "secrets.*"}, False),
     ],
 )
-def test_all_that_a_suppression_gives_has_to_match(match: dict[str, str], fits: bool) -> None:
+def test_all_that_a_suppression_gives_has_to_match(match: dict[str, Any], fits: bool) -> None:
     keys = {"suppressions": [match | {"reason": "r", "id": "x"}]}
     others = [finding(finding_id="1" * 32, content_fingerprint=None, content_id=None, artifact="z", rule_id="z.z")] * 2
     assert judged(keys, others[0], finding(), others[1]) == [("high", None), ("high", "x" if fits else None), ("high", None)]
     assert matched(policy(**keys).suppressions[0], table(others[0], finding())).num_rows == fits
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"finding": A}, {"finding": [A]}, True),
+        ({"finding": A}, {"finding": [A, A.upper()]}, True),
+        ({"finding": [A, B]}, {"finding": [B, A]}, True),
+        ({"finding": [A, B]}, {"finding": A}, False),
+        ({"finding": [A, B]}, {"fingerprint": [A, B]}, False),
+    ],
+)
+def test_equal_lists_make_equal_entries(one: dict[str, Any], other: dict[str, Any], equal: bool) -> None:
+    first, second = (policy(suppressions=[match | {"reason": "r"}]) for match in (one, other))
+    assert (first.suppressions[0].name == second.suppressions[0].name) == equal
+    assert (first.digest() == second.digest()) == equal
+
+
+def test_each_of_several_entries_with_the_same_id_counts() -> None:
+    """The first one that has not expired applies, and one finding may be in any number of lists."""
+    old = {"finding": [A, B], "reason": "r", "expires": "2026-11-01", "id": "old"}
+    keys = {"suppressions": [old, SUPPRESSED | {"finding": [B, A]}, {"finding": [B], "reason": "r", "id": "late"}]}
+    rows = [finding(), finding(finding_id="d" * 32), finding(finding_id=B)]
+    assert judged(keys, *rows) == [("high", "mine"), ("high", None), ("high", "mine")]
+    judge = Judge(policy(**keys), TODAY)
+    judge.apply(table(*rows))
+    assert {one["id"]: one["findings"] for one in judge.report()["suppressions"]} == {"old": 0, "mine": 2, "late": 1}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +269,14 @@ def test_digest_and_identity() -> None:
         ("suppressions: [{reason: r}]", "at least one of finding, fingerprint, rule, sha256, path"),
         ("suppressions: [{finding: abc, reason: r}]", "suppressions.1.finding"),
         ("suppressions: [{sha256: etag-1, reason: r}]", "suppressions.1.sha256"),
+        (
+            f"suppressions: [{{finding: [{A}, abc], reason: r}}]",
+            "suppressions.1.finding: number 2 of the list is not an id of 32 hexadecimal",
+        ),
+        (f"suppressions: [{{finding: [{A}, [{A}]], reason: r}}]", "suppressions.1.finding: number 2 of the list"),
+        (f"suppressions: [{{fingerprint: [{A}, null], reason: r}}]", "suppressions.1.fingerprint: number 2 of the list"),
+        ("suppressions: [{finding: [], reason: r}]", "suppressions.1.finding: must not be empty"),
+        (f"suppressions: [{{finding: {{a: {A}}}, reason: r}}]", "suppressions.1.finding"),
         ("suppressions: [{rule: a, reason: r, expires: 2027}]", "give a day as YYYY-MM-DD"),
         ("suppressions: [{rule: a, reason: r, expires: 2027-02-30}]", "suppressions.1.expires"),
         ("suppressions: [{rule: a, reason: r, expires: 2027-02-01 10:00}]", "give a day as YYYY-MM-DD"),
@@ -264,6 +305,18 @@ def test_mistakes_and_tricks_are_refused(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=re.escape(says)) as raised:
         parse(text, "p.yaml")
     assert str(raised.value).startswith("policy file p.yaml: ")
+
+
+def test_a_thousand_mistakes_make_a_short_message() -> None:
+    with pytest.raises(UsageError) as raised:
+        parse("rules: [" + "{severity: low}," * 1000 + "]", "p.yaml")
+    assert str(raised.value).count("\n") == 19
+
+
+def test_a_mapping_with_many_keys_is_read_once(at_most: AtMost) -> None:
+    """Looking for duplicates key by key would take minutes."""
+    with at_most(5), pytest.raises(UsageError, match="unknown key"):
+        parse("".join(f"k{n}: 1\n" for n in range(100_000)), "p.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "rules:\nsuppressions: null\nrequired_engines: []\n"])
@@ -359,6 +412,20 @@ def test_large_tables_take_seconds(at_most: AtMost) -> None:
     with at_most(0.5):
         assert Judge(Policy(), TODAY).apply(rows)["suppressed_by"].null_count == 100_000
     assert 0 < done["suppressed_by"].null_count < 100_000
+
+
+def test_an_entry_with_many_ids_takes_seconds(at_most: AtMost) -> None:
+    """Reading 100,000 ids takes about a second; applying them takes a lookup for each row, however many ids there are."""
+    rows = _large(100_000)
+    text = "suppressions:\n  - finding:\n" + "".join(f"      - {n:032x}\n" for n in range(100_000)) + "    reason: r\n"
+    with at_most(5):
+        read = parse(text)
+    judge = Judge(read, TODAY)
+    with at_most(1):
+        done = judge.apply(rows)
+    assert done["suppressed_by"].null_count == 0
+    with at_most(1):
+        assert matched(read.suppressions[0], rows).num_rows == 100_000
 
 
 def test_the_example_and_the_page_are_policies() -> None:

@@ -10,13 +10,17 @@ import typer
 
 from veritensor_ray.cli import (
     advisories,
+    baseline,
     bundle,
+    config,
     context,
     diff,
     findings,
     info,
+    inspect,
     jobs,
     keys,
+    label,
     models,
     plan,
     report,
@@ -24,6 +28,7 @@ from veritensor_ray.cli import (
     suppress,
     sweeps,
     verify,
+    view,
 )
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError, not_installed
@@ -33,7 +38,6 @@ app = typer.Typer(
     name="veritensor-ray",
     help="Audit AI corpora on air-gapped sites. Every byte is accounted for, and nothing leaves the site.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -55,14 +59,18 @@ def _options(
 
 
 app.command("submit")(submit.submit)
+app.command("inspect")(inspect.inspect)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
 app.command("context")(context.context)
 app.command("report")(report.report)
+app.command("view")(view.view)
 app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)
 app.command("suppress")(suppress.suppress)
+app.command("label")(label.label)
+app.command("precision")(label.precision)
 app.command("verify")(verify.verify)
 app.command("engines")(info.engines)
 app.command("rules")(info.rules)
@@ -71,8 +79,10 @@ app.command("jobs")(jobs.jobs)
 app.command("status")(jobs.status)
 app.command("logs")(jobs.logs)
 app.command("stop")(jobs.stop)
+app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 

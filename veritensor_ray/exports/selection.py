@@ -11,6 +11,8 @@ import pyarrow as pa
 from veritensor_ray.detection import Rule
 from veritensor_ray.findings.results import Results
 
+_WORST = "suppressed_by IS NOT NULL, severity_rank(severity) DESC, artifact, rule_id, finding_id"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -31,3 +33,9 @@ class Selection:
         """Yields the findings one by one."""
         for batch in self.batches():
             yield from batch.to_pylist()
+
+    def worst(self, most: int) -> tuple[str, int]:
+        """Returns a query with the `most` worst findings, worst first and suppressed ones last, and the number of rows that it leaves out."""
+        (row,) = self.results.records(f"SELECT count(*) AS rows FROM ({self.query})")  # noqa: S608  # a checked query
+        query = f"SELECT * FROM ({self.query}) ORDER BY {_WORST} LIMIT {most}"  # noqa: S608  # as above
+        return query, max(0, row["rows"] - most)

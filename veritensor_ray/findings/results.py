@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from veritensor_ray.findings.attestation import check_unchanged
 from veritensor_ray.findings.places import places
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
 from veritensor_ray.findings.state import night, results
+from veritensor_ray.findings.summary import database
 from veritensor_ray.imports import Guard
 from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
@@ -53,7 +55,7 @@ class Results:
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
+            raise UsageError(_unknown(name, self.tables))
         if not self.store.exists(name):
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
@@ -77,6 +79,14 @@ class Results:
 
         Raises UsageError, with DuckDB's explanation, if the query is not valid or fails within the block.
         """
+        with self.relation(query, values) as result:
+            if len({*result.columns}) < len(result.columns):
+                raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
+            yield result.to_arrow_reader(_BATCH)
+
+    @contextlib.contextmanager
+    def relation(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Gives the result of a query as a DuckDB relation, whose rows are computed within the block. Raises UsageError as `reader` does."""
         with Guard():
             import duckdb
 
@@ -85,9 +95,7 @@ class Results:
                 result = connection.sql(query, params=list(values))
                 if result is None:
                     raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
-                if len({*result.columns}) < len(result.columns):
-                    raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
-                yield result.to_arrow_reader(_BATCH)
+                yield result
             except (duckdb.Error, pa.ArrowException) as error:
                 tables = f"{', '.join(self.tables)} and places"
                 raise UsageError(f"the query {query!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
@@ -112,19 +120,19 @@ class Results:
             raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
         return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
 
-    def connection(self) -> Any:
-        """Returns a DuckDB connection that sees the tables and nothing else."""
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Any]:
+        """Opens a DuckDB connection that sees the tables and nothing else. Large sorts and groups go to a temporary folder."""
         with Guard():
-            import duckdb
+            import duckdb  # noqa: F401  # not from the working directory
 
-        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in self.tables:
-            connection.register(name, self.dataset(name))
-        connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
-        connection.execute(f"CREATE VIEW places AS {places()}")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return connection
+        with database() as connection:
+            for name in self.tables:
+                connection.register(name, self.dataset(name))
+            connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+            connection.execute(f"CREATE VIEW places AS {places()}")
+            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+            yield connection
 
     def finding(self, finding: str) -> dict[str, Any]:
         """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
@@ -155,7 +163,14 @@ def _invalid(where: str, why: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _unknown(name: object, tables: Sequence[str]) -> str:
+    if name in TABLES:
+        return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
+    near = difflib.get_close_matches(str(name), tables, n=1)
+    return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:

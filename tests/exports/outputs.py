@@ -1,0 +1,136 @@
+"""Outputs that are written row by row, so that a test names only the columns that it is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veritensor_ray.detection import Rule
+from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.results import Results
+from veritensor_ray.findings.schema import LOCATION, TABLES
+from veritensor_ray.stores.outputs import OutputStore
+
+WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)
+SHA = "ab" * 32
+RULES = {
+    "modelfiles.dangerous-pickle": Rule(
+        id="modelfiles.dangerous-pickle",
+        title="Pickle that runs code",
+        description="Loading the file runs code.",
+        category="unsafe-deserialization",
+        severity="critical",
+        remediation="Do not load it.",
+        taxonomy=("CWE-502", "ATLAS:AML.T0011.000"),
+        references=("https://docs.python.org/3/library/pickle.html", "javascript:alert(1)", "https://x.example/\u202egnp.exe"),
+        false_alarms="None are known.",
+    )
+}
+ENTRY = {"id": "S-1", "reason": "our own fixture", "owner": "ml@example.com", "expires": "2027-01-01", "expired": False, "findings": 1}
+# What somebody can put into a name or a text of the corpus.
+HOSTILE = {
+    "formula": '=cmd|"/c calc"!A1',
+    "end of CDATA": "]]>",
+    "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "link": "[click](javascript:alert(1)) ![](https://evil.example/beacon) <https://evil.example>",
+    "mention": "@all @everyone #1 /close",
+    "control": "a\x00b\x07c\x1b[31mred\x1b]8;;https://evil.example\x07\r\nnext",
+    "direction": "invoice\u202efdp.exe\u2066\u200b",
+    "quotes": "\"quoted\" 'single' \\ back",
+    "pipe and backticks": "| a | b |\n```\n# heading",
+}
+
+
+def finding(name: str = "1", **about: Any) -> dict[str, Any]:
+    """A row of findings: a pickle that runs code."""
+    at = {one.name: None for one in LOCATION} | {"byte_offset": 0, "view": "visible"} | about.pop("at", {})
+    return {
+        **dict.fromkeys(TABLES["findings"].names),
+        "finding_id": (name * 32)[:32],
+        "content_fingerprint": "f" * 32,
+        "scan_id": "run-1",
+        "artifact": "models/a.pkl",
+        "location": at,
+        "engine": "modelfiles",
+        "rule_id": "modelfiles.dangerous-pickle",
+        "category": "unsafe-deserialization",
+        "severity": "critical",
+        "severity_original": "critical",
+        "confidence": 0.95,
+        "message": "posix.system is called",
+        "evidence": "posix.system",
+        "count": 1,
+        "taxonomy": ["CWE-502", "ATLAS:AML.T0011.000"],
+        "content_id": SHA,
+        "state": "new",
+        "first_seen": WHEN,
+        "last_seen": WHEN,
+        "detected_at": WHEN,
+    } | about
+
+
+def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
+    """A row of the ledger: a pickle that was scanned completely."""
+    return {
+        **dict.fromkeys(TABLES["ledger"].names),
+        "artifact": artifact,
+        "uri": f"/data/{artifact}",
+        "size": 58,
+        "content_id": SHA,
+        "content_id_kind": "sha256",
+        "media_type": "application/x-pickle",
+        "status": "scanned",
+        "coverage": [
+            {"engine": "modelfiles", "status": "complete", "fingerprint": "1", "reason": None, "reason_code": None},
+        ],
+        "gaps": [],
+    } | about
+
+
+def output(
+    folder: Path, findings: Sequence[Mapping[str, Any]] = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any
+) -> Results:
+    """An audit with these rows. `about` are fields of run.json."""
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {"findings": findings, "ledger": ledger, "rollup": []}
+    for name, rows in ((dict.fromkeys(TABLES, ()) if about.get("job") == "sweep" else {}) | tables).items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(list(rows), TABLES[name]), folder / name / "part-00000.parquet")
+    counting = [one for one in findings if one["suppressed_by"] is None]
+    run: dict[str, Any] = {
+        "schema_version": "3",
+        "scan_id": "run-1",
+        "job": "audit",
+        "package_version": "1.2.3",
+        "profile": "embedded",
+        "sources": ["s3://user:hunter2@bucket/corpus"],
+        "started_at": "2026-03-01T22:00:00+00:00",
+        "finished_at": "2026-03-01T22:05:00+00:00",
+        "engines": {"modelfiles": {"version": "7", "fingerprint": "1", "model": None}},
+        "totals": {"artifacts": len(ledger), "bytes": 58, "bytes_scanned": 58, "segments": 1, "gaps": 0},
+        "status": {"scanned": len(ledger)},
+        "severity": {"critical": len(counting)} if counting else {},
+        "severity_new": {},
+        "suppressed": len(findings) - len(counting),
+        "rules": [],
+        "not_covered": [],
+        "reason_codes": {},
+        "coverage": {"modelfiles": {"complete": len(ledger)}},
+        "policy": {"file": "/etc/policy.yaml", "digest": "d", "day": "2026-03-01", "rules": 0, "turned_off": 0, "suppressions": [ENTRY]},
+    } | about
+    (folder / "run.json").write_text(json.dumps(run))
+    return Results(OutputStore(str(folder)), run)
+
+
+def not_covered(*reasons: str) -> list[dict[str, Any]]:
+    """Rows of `not_covered` in run.json."""
+    return [{"status": "unreadable", "reason": reason, "reason_code": "damaged", "artifacts": 2} for reason in reasons]
+
+
+def selection(results: Results, query: str = "SELECT * FROM findings ORDER BY finding_id") -> Selection:
+    return Selection(results, query, RULES)
