@@ -11,7 +11,7 @@ from veritensor_ray.findings.schema import TABLES
 if TYPE_CHECKING:
     from veritensor_ray.findings.results import Results
 
-_TEXT = 1_000_000  # characters, far more than any genuine text has
+_NAME, _TEXT = 100_000, 10_000  # characters, several times what names and texts of an audit have
 _MOST = 10**15  # sums of larger numbers would overflow
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _TIME = "{0} IS NULL OR {0} < TIMESTAMPTZ '0001-01-02' OR {0} > TIMESTAMPTZ '9999-12-30'"
@@ -28,8 +28,9 @@ _NEVER = {
     "gaps": "list_count(gaps) < len(gaps)",
     "size": f"size NOT BETWEEN 0 AND {_MOST}",
     "gaps_total": "gaps_total IS NULL OR gaps_total < 0",
-    **{name: f"{name} IS NULL OR length({name}) > {_TEXT}" for name in ("artifact", "rule_id", "engine", "content_fingerprint")},
-    **{name: f"length({name}) > {_TEXT}" for name in ("member", "message", "evidence", "evidence_before", "evidence_after", "reason", "uri")},
+    **{name: f"{name} IS NULL OR length({name}) > {_NAME}" for name in ("artifact", "rule_id", "engine", "content_fingerprint")},
+    **{name: f"length({name}) > {_NAME}" for name in ("member", "uri", "reason")},
+    **{name: f"length({name}) > {_TEXT}" for name in ("message", "evidence", "evidence_before", "evidence_after")},
     **{name: _TIME.format(name) for name in ("first_seen", "last_seen", "started")},
 }
 _CHECKED = ("findings", "ledger", "resolved", "unverified", "trends")
