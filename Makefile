@@ -8,7 +8,7 @@ QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,7 @@ demo: $(VENV)/.base ## Audit a generated sample corpus with the embedded models.
 	$(BIN)/python scripts/make_demo_corpus.py $(DEMO)/corpus
 	$(BIN)/veritensor-ray submit $(DEMO)/corpus --output $(DEMO)/audit --allow-partial --fresh
 	@echo "The corpus is in $(DEMO)/corpus; the planted findings are listed in $(DEMO)/corpus.expected.json"
+	@echo "A report to read and print: $(BIN)/veritensor-ray report $(DEMO)/audit"
 
 test: $(VENV)/.dev ## Run the default suite, in a network namespace if possible; TESTS=... selects a part.
 	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
@@ -56,6 +57,10 @@ format: $(VENV)/.dev ## Format the code and fix what can be fixed automatically.
 docs: $(VENV)/.dev ## Build the documentation site in build/site. Open index.html; it needs no server.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo "The site is in build/site/index.html"
+
+screenshots: $(VENV)/.dev demo ## Write the pictures in docs/assets from the demo and two sweeps of it; needs Chromium.
+	for night in 1 2; do $(BIN)/veritensor-ray submit $(DEMO)/corpus --job sweep --output $(DEMO)/state --allow-partial; done
+	$(BIN)/python -m pytest -q tests/report/test_pictures.py --screenshots docs/assets --audit $(DEMO)/audit --state $(DEMO)/state
 
 licences: $(VENV)/.dev ## List every package that an installation includes, with its licence.
 	$(BIN)/python -m tools.licences --list

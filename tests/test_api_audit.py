@@ -174,7 +174,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
         "group_by and where are for the table findings, not for 'ledger'; use sql for other tables",
     ),
     "a condition": (lambda a: a.to_pandas(where="rul = 1"), "the condition 'rul = 1' is not valid: "),
-    "a query": (lambda a: a.sql("select * from finding"), "the query is not valid: "),
+    "a query": (lambda a: a.sql("select * from finding"), "the query 'select * from finding' is not valid: "),
     "an id": (lambda a: a.similar("12"), "'12' is neither the id of a finding nor at least six of its first digits"),
     "masked evidence": (
         lambda a: a.similar(f"{5:032x}"),

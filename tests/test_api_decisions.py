@@ -14,7 +14,9 @@ import yaml
 
 import veritensor_ray as vr
 from tests.findings.outputs import checked, finding, written
+from veritensor_ray.api.exporting import by_suffix
 from veritensor_ray.errors import CannotRunError, SignatureError, UsageError
+from veritensor_ray.exports import FORMATS
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.signing import new_key
 
@@ -35,6 +37,7 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> vr.Audit:
         tmp_path / "audit",
         ROWS,
         [checked(name, content_id="ab" * 32, content_id_kind="sha256") for name in dict.fromkeys(r["artifact"] for r in ROWS)],
+        package_version="0.1.0",
     )
     return vr.open(tmp_path / "audit")
 
@@ -119,6 +122,28 @@ def test_the_name_says_the_format(name: str, format: str | None, audit: vr.Audit
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_can_be_written(format: str, audit: vr.Audit, tmp_path: Path) -> None:
+    audit.export(tmp_path / "export", format)
+    assert (tmp_path / "export").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("a.json", "json"),  # other formats end like this, too
+        ("a.jsonl", "jsonl"),
+        ("a.cdx.json", "cyclonedx"),
+        ("s3://bucket/a.SARIF", "sarif"),
+        ("a.xml", "junit"),
+        ("a.md", "markdown"),
+        ("a.xlsx", "xlsx"),
+    ],
+)
+def test_the_longest_end_of_a_name_decides(name: str, format: str) -> None:
+    assert by_suffix(name) == format
+
+
 def test_a_condition_narrows_an_export(audit: vr.Audit, tmp_path: Path) -> None:
     audit.export(tmp_path / "a.jsonl", where="artifact glob 'hr/*' and severity_rank(severity) >= 4")
     assert [json.loads(line)["finding_id"] for line in (tmp_path / "a.jsonl").read_text().splitlines()] == [IDS[1]]
@@ -164,7 +189,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
         "ids must be text or a list of texts, not pandas.DataFrame; of a table, pass the column finding_id",
     ),
     "a format": (lambda a: a.export("a.txt", "jsonlines"), "unknown format 'jsonlines'; did you mean jsonl?"),
-    "no format": (lambda a: a.export("findings"), "the name findings does not say which format it is; add format=, one of csv, "),
+    "no format": (
+        lambda a: a.export("findings"),
+        "the name findings does not say the format, because its end is that of no format; add format=, one of csv, ",
+    ),
     "no name": (lambda a: a.export(None), "the file to export to must be a path or a URI, not None. "),
     "no name for a report": (lambda a: a.report(None), "the file for the report must be a path or a URI, not None. "),
     "a report in the results": (lambda a: a.report("audit/a.html"), "audit/a.html lies inside the results, "),

@@ -2,7 +2,8 @@
 
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
-It fails if a licence is not allowed or not stated. The packages are those that veritensor-ray and its extras for stores, plots and the site
+It fails if a licence is not allowed or not stated, or if a file that was copied into this repository is not the one that was published. The
+packages are those that veritensor-ray and its extras for stores, plots and the site
 need, at any depth, as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else
 the field License, else its classifiers.
 """
@@ -10,6 +11,7 @@ the field License, else its classifiers.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.metadata
 import re
 import sys
@@ -85,6 +87,32 @@ EXCEPTIONS: Mapping[str, Excepted] = {
     "nvidia-*": Excepted("LicenseRef-NVIDIA", _CUDA),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Files of another project in this repository, as that project publishes them on npm, and its licence beside them."""
+
+    name: str
+    version: str
+    licence: str
+    text: str  # the file with the licence
+    digests: Mapping[str, str]  # SHA-256 of each file
+
+
+_ASSETS = "veritensor_ray/report/assets"
+COPIED = (
+    Copied(
+        "uplot",
+        "1.6.32",
+        "MIT",
+        f"{_ASSETS}/uPlot.LICENSE",
+        {
+            f"{_ASSETS}/uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+            f"{_ASSETS}/uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+        },
+    ),
+)
+
 # In a lock but not installed here: other platforms, and the GPU container image. Taken from the wheels.
 ELSEWHERE: Mapping[str, str] = {
     "colorama": "BSD-3-Clause",
@@ -142,6 +170,20 @@ def objection(name: str, licence: str | None) -> str:
     return "" if allowed(licence) else f"is under {licence}. Drop it, or add it to the exceptions with the reason"
 
 
+def copied(root: Path = ROOT) -> dict[str, str]:
+    """Return what is wrong with copied files, by their names: another licence, no text of it, or other content than was published."""
+    faults = {}
+    for one in COPIED:
+        if not allowed(one.licence):
+            faults[one.name] = objection(one.name, one.licence)
+        if not (root / one.text).is_file():
+            faults[one.text] = f"is missing: it is the licence of {one.name}"
+        for file, digest in one.digests.items():
+            if not (root / file).is_file() or hashlib.sha256((root / file).read_bytes()).hexdigest() != digest:
+                faults[file] = f"is not the file of {one.name} {one.version}. Copy it again from the package, or record its new version"
+    return faults
+
+
 def needed(name: str = PACKAGE, extras: Collection[str] = EXTRAS) -> dict[str, str | None]:
     """Return packages that are needed at any depth, with their licences. Raises LookupError if one is not installed."""
     waiting, seen, found = [(name, frozenset(extras))], set(), {}
@@ -189,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     packages = needed()
     for lock in args.lock:
         packages |= locked(lock)
-    faults = {name: wrong for name, licence in packages.items() if (wrong := objection(name, licence))}
+    faults = {name: wrong for name, licence in packages.items() if (wrong := objection(name, licence))} | copied()
     for name, licence in sorted(packages.items()):
         if args.list:
             print(f"{name:40} {licence or '-'}")

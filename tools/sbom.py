@@ -36,7 +36,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.licences import stated
+from tools.licences import COPIED, stated
 from veritensor_ray.models.standard import LOCK, read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,6 +153,7 @@ def models(root: Path) -> Iterator[Component]:
                 yield model(name, revision or "unknown", licence, {file: expected.sha256 for file, expected in about.files.items()})
     for packages in folders(root, PACKAGES):
         yield from embedded(packages, catalog)
+        yield from scripts(packages)
 
 
 def embedded(packages: Path, catalog: Mapping[str, Any]) -> Iterator[Component]:
@@ -169,6 +170,19 @@ def embedded(packages: Path, catalog: Mapping[str, Any]) -> Iterator[Component]:
         ]
         version = next(iter(importlib.metadata.distributions(name=about["install"], path=[str(packages)]))).version
         yield component(about["install"], version, ComponentType.MACHINE_LEARNING_MODEL, licence=about["licence"], components=parts)
+
+
+def scripts(packages: Path) -> Iterator[Component]:
+    """Yield the scripts of other projects that the package carries."""
+    for one in COPIED:
+        if all((packages / file).is_file() for file in one.digests):
+            parts = [
+                component(f"{one.name}/{file}", digest[:16], ComponentType.FILE, hashes=sha256(digest))
+                for file, digest in one.digests.items()
+            ]
+            yield component(
+                one.name, one.version, purl=PackageURL("npm", None, one.name, one.version), licence=one.licence, components=parts
+            )
 
 
 def model(name: str, version: str, licence: str | None, files: Mapping[str, str]) -> Component:
@@ -234,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     own = ours(args.wheel)
     if args.lock:
-        subject, parts = own, [*locked(args.lock), *embedded(ROOT, yaml.safe_load(CATALOG.read_text(encoding="utf-8")))]
+        subject, parts = own, [*locked(args.lock), *embedded(ROOT, yaml.safe_load(CATALOG.read_text(encoding="utf-8"))), *scripts(ROOT)]
     else:
         subject = component(args.name, str(own.version), ComponentType.CONTAINER)
         parts = [*installed(args.root), *debian(args.root), *models(args.root), *bundles(args.root)]

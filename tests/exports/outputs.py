@@ -97,7 +97,8 @@ def output(
     folder: Path, findings: Sequence[Mapping[str, Any]] = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any
 ) -> Results:
     """An audit with these rows. `about` are fields of run.json."""
-    for name, rows in {"findings": findings, "ledger": ledger, "rollup": []}.items():
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {"findings": findings, "ledger": ledger, "rollup": []}
+    for name, rows in ((dict.fromkeys(TABLES, ()) if about.get("job") == "sweep" else {}) | tables).items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pylist(list(rows), TABLES[name]), folder / name / "part-00000.parquet")
     counting = [one for one in findings if one["suppressed_by"] is None]

@@ -14,6 +14,7 @@ import pypdfium2
 import pytest
 
 from tests.browser import opened, until
+from tests.report.many import many
 from tests.report.outputs import ATTACKS, RULES, hostile, mixed, swept
 from veritensor_ray.detection import Rule
 from veritensor_ray.findings.results import Results
@@ -250,6 +251,17 @@ def test_a_link_to_nothing_does_nothing(link: str, asked: Page) -> None:
     assert len(lines(asked)) == 8
 
 
+def test_a_number_of_the_first_tables_leads_to_its_findings(chromium: Browser, url: str) -> None:
+    """A folder's number leaves out the folders below it, and so do the rows."""
+    with opened(chromium, url) as watched:
+        page = watched.page
+        for name, findings in (("kb", "2 findings"), ("(top)", "2 findings"), ("secrets", "2 findings")):
+            page.locator("#severity button", has_text=re.compile(f"^{re.escape(name)}$")).click()
+            until(page, f"document.querySelector('.summary').textContent.startsWith('{findings}')")
+        page.locator(".tile.f-critical button").click()
+        until(page, "ray.table.filter.severity[0] === 'critical' && !ray.table.filter.engine.length")
+
+
 # ── hostile text
 
 
@@ -313,6 +325,18 @@ def test_what_the_file_does_not_hold_is_said(
     assert "This file holds the worst 4 of 10 findings; the numbers above count all of them." in text
     assert [row["severity"] for row in answer["rows"]] == ["critical", "critical", "high", "high"]
     assert "258" in tiles
+
+
+def test_a_large_report_is_small_and_painted_at_once(chromium: Browser, tmp_path: Path) -> None:
+    """A twentieth of 100,000 findings takes at most a twentieth of 20 MB; `python -m bench.report` measures all of them."""
+    results = many(tmp_path / "out", 5_000)
+    url = made(results, tmp_path / "r.html", {})
+    assert sum(map(len, embedding.findings(results).blocks)) < embedding.MOST_BYTES / 18
+    assert (tmp_path / "r.html").stat().st_size < 2_000_000
+    with opened(chromium, url) as watched:
+        assert watched.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 2_000
+        assert ask(watched.page, {"filter": {}, "limit": 10_000})["total"] == 5_000
+        assert len(ask(watched.page, {"filter": {}, "limit": 10_000})["rows"]) == 500
 
 
 def test_no_findings(chromium: Browser, tmp_path: Path) -> None:
@@ -403,6 +427,7 @@ def test_on_paper(chromium: Browser, tmp_path: Path, audit: Results, monkeypatch
         "Quotations.",
         "The worst 4 findings of 10; 6 more are in the file",
         "ignore all previous instructions",
+        "The first 4 of 8 rows; the ledger has all of them.",
     ):
         assert words in text
     assert "Search" not in text
@@ -414,6 +439,18 @@ def test_without_scripts_the_numbers_and_the_worst_findings_are_there(chromium: 
     with opened(chromium, url, scripts=False) as watched:
         assert watched.page.locator(".print-findings tbody tr").first.is_visible()
         assert watched.page.locator("#severity table").first.is_visible()
+
+
+def test_a_long_history_still_has_bars(chromium: Browser, tmp_path: Path) -> None:
+    with opened(chromium, made(swept(tmp_path / "state", 28), tmp_path / "r.html"), width=375) as watched:
+        colored = """() => {
+          const canvas = document.querySelector('#trend-chart canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let found = 0;
+          for (let at = 0; at < data.length; at += 4) if (data[at + 3] && Math.max(data[at], data[at + 1], data[at + 2]) - Math.min(data[at], data[at + 1], data[at + 2]) > 90) found++;
+          return found / (canvas.width * canvas.height);
+        }"""
+        assert watched.page.evaluate(colored) > 0.1
 
 
 def test_the_trend_can_be_pointed_at(chromium: Browser, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def results(named: Path | None, otherwise: Results) -> Results:
-    return Results(*find(str(named), {})) if named else otherwise
+def results(named: Path | None, otherwise: Results, output: str) -> Results:
+    """Results as if they lay below /data, since pictures must not show the paths of the machine that took them."""
+    chosen = Results(*find(str(named), {})) if named else otherwise
+    return replace(chosen, run={**chosen.run, "sources": ["/data/knowledge-base"], "output": output})
 
 
 def test_pictures(chromium: Browser, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    audit = results(pytestconfig.getoption("audit", None), mixed(tmp_path / "audit"))
-    sweep = results(pytestconfig.getoption("state", None), swept(tmp_path / "state"))
+    audit = results(pytestconfig.getoption("audit", None), mixed(tmp_path / "audit"), "/data/audit")
+    sweep = results(pytestconfig.getoption("state", None), swept(tmp_path / "state"), "/data/state")
     folder = pytestconfig.getoption("screenshots", None) or tmp_path
     rules = RULES | rules_of(Settings(), available(Settings()))
     for name, shown in (("audit", audit), ("sweep", sweep)):
@@ -47,6 +50,9 @@ def test_pictures(chromium: Browser, tmp_path: Path, pytestconfig: pytest.Config
         watched.page.keyboard.press("j")
         watched.page.keyboard.press("Enter")
         watched.page.wait_for_selector(".panel, .l1")
+        watched.page.keyboard.press("j")
+        watched.page.keyboard.press("Enter")
+        watched.page.wait_for_selector(".panel")
         take("report-findings")
     with opened(chromium, (tmp_path / "sweep.html").as_uri(), height=640, dark=True) as watched:
         watched.page.evaluate("document.getElementById('trend').scrollIntoView()")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.licences import ELSEWHERE, EXCEPTIONS, LOCKS, ROOT, allowed, locked, main, needed, objection, stated
+from tools.licences import COPIED, ELSEWHERE, EXCEPTIONS, LOCKS, ROOT, allowed, copied, locked, main, needed, objection, stated
 
 CLASSIFIER = "License :: OSI Approved :: "
 STATED: tuple[tuple[list[tuple[str, str]], str | None], ...] = (
@@ -78,3 +78,18 @@ def test_this_installation_and_the_locks_are_allowed_and_no_exception_is_stale()
     for pattern in {**EXCEPTIONS, **ELSEWHERE}:
         assert any(fnmatchcase(name, pattern) for name in packages), pattern
     assert all(one.reason for one in EXCEPTIONS.values())
+
+
+def test_copied_scripts_are_those_that_were_published(tmp_path: Path) -> None:
+    """Also: no script of another project lies in the package without an entry."""
+    assert copied() == {}
+    assert {file for one in COPIED for file in one.digests} == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "veritensor_ray").rglob("*.min.*")
+    }
+    for one in COPIED:
+        for file in (one.text, *one.digests):
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_bytes((ROOT / file).read_bytes() + (b" " if file.endswith(".js") else b""))
+    assert [file.rpartition("/")[2] for file in copied(tmp_path)] == ["uPlot.iife.min.js"]
+    (tmp_path / COPIED[0].text).unlink()
+    assert "is missing: it is the licence of uplot" in copied(tmp_path)[COPIED[0].text]

@@ -108,7 +108,8 @@ def test_the_wheel_and_a_lock(tmp_path: Path) -> None:
     found = bill("--lock", lock, "--wheel", tmp_path / "a.whl", output=tmp_path / "sbom.json")
     assert found["metadata"]["component"]["hashes"][0]["content"] == hashlib.sha256(b"wheel").hexdigest()
     libraries = [one for one in found["components"] if one["type"] == "library"]
-    assert [one["bom-ref"] for one in libraries] == ["pkg:pypi/packaging@1.0"]
+    assert [one["bom-ref"] for one in libraries] == ["pkg:pypi/packaging@1.0", "pkg:npm/uplot@1.6.32"]
+    assert libraries[1]["licenses"] == [{"expression": "MIT"}]
     assert "licenses" not in libraries[0], "another version is installed here, and its licence may be another one"
 
 

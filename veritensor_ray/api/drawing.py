@@ -24,7 +24,7 @@ _LABEL = 40  # characters
 _WIDTH, _ROW, _FRAME = 8.0, 0.3, 1.4  # inches
 
 
-class Bars(NamedTuple):
+class Band(NamedTuple):
     """One color of stacked bars, with a number for each bar."""
 
     label: str
@@ -46,20 +46,20 @@ def canvas(ax: Axes | None, rows: int) -> Iterator[Axes]:
         yield ax
 
 
-def lying(ax: Axes, names: Sequence[str], layers: Sequence[Bars]) -> None:
+def lying(ax: Axes, names: Sequence[str], bands: Sequence[Band]) -> None:
     """Draw stacked horizontal bars, the first one at the top."""
     at = range(len(names))
-    for layer, begin in _stacked(layers):
-        ax.barh(at, layer.values, 0.7, begin, color=layer.color, label=layer.label)
+    for band, begin in _stacked(bands):
+        ax.barh(at, band.values, 0.7, begin, color=band.color, label=band.label)
     ax.set_yticks(at, [label(name) for name in names], **PLAIN)
     ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
     _whole_numbers(ax.xaxis)
 
 
-def standing(ax: Axes, at: Sequence[float], layers: Sequence[Bars], width: float, **options: Any) -> None:
+def standing(ax: Axes, at: Sequence[float], bands: Sequence[Band], width: float, **options: Any) -> None:
     """Draw stacked vertical bars."""
-    for layer, begin in _stacked(layers):
-        ax.bar(at, layer.values, width, begin, color=layer.color, label=layer.label, **options)
+    for band, begin in _stacked(bands):
+        ax.bar(at, band.values, width, begin, color=band.color, label=band.label, **options)
     _whole_numbers(ax.yaxis)
 
 
@@ -70,13 +70,13 @@ def _whole_numbers(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _stacked(layers: Sequence[Bars]) -> Iterator[tuple[Bars, list[int]]]:
-    """Yield the layers that have a number, each with where its bars begin."""
-    begin = [0] * (len(layers[0].values) if layers else 0)
-    for layer in layers:
-        if any(layer.values):
-            yield layer, begin
-            begin = [sum(pair) for pair in zip(begin, layer.values, strict=True)]
+def _stacked(bands: Sequence[Band]) -> Iterator[tuple[Band, list[int]]]:
+    """Yield the bands that have a number, each with where its bars begin."""
+    begin = [0] * (len(bands[0].values) if bands else 0)
+    for band in bands:
+        if any(band.values):
+            yield band, begin
+            begin = [sum(pair) for pair in zip(begin, band.values, strict=True)]
 
 
 def finished(ax: Axes, title: str) -> Axes:
@@ -97,15 +97,15 @@ def label(name: str) -> str:
 
 
 def folded(found: Mapping[tuple[str, Hashable], int], most: int) -> tuple[list[str], Counter[tuple[str, Hashable]]]:
-    """Return the largest names, and the numbers by name and layer. The numbers of all other names are added up as `OTHERS`."""
+    """Return the largest names, and the numbers by name and band. The numbers of all other names are added up as `OTHERS`."""
     totals = Counter[str]()
     for (name, _), count in found.items():
         totals[name] += count
     names = sorted(totals, key=lambda name: (-totals[name], name))
     kept = set(names[:most])
     counts = Counter[tuple[str, Hashable]]()
-    for (name, layer), count in found.items():
-        counts[name if name in kept else OTHERS, layer] += count
+    for (name, band), count in found.items():
+        counts[name if name in kept else OTHERS, band] += count
     return [*names[:most], *([OTHERS] if len(names) > most else [])], counts
 
 

@@ -20,7 +20,7 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     """Write findings to a file; see `Audit.export`."""
     results.check()
     path = path_of(to, "the file to export to")
-    chosen = _by_suffix(path) if format is None else format_named(format).name
+    chosen = by_suffix(path) if format is None else format_named(format).name
     source = "findings" if where is None else results.matching(where)
     query = f"SELECT * FROM {source} ORDER BY artifact, rule_id, finding_id"  # noqa: S608  # checked
     export(Selection(results, query, rules_of(settings, results.run["engines"])), chosen, path)
@@ -40,16 +40,13 @@ def report_to(results: Results, to: str | os.PathLike[str], rows: int, settings:
         )
 
 
-def _by_suffix(path: str) -> str:
-    """Return the format that the end of a name stands for, the longest end first."""
-    ends = sorted((one for one in FORMATS.values() if path.lower().endswith(one.suffix)), key=lambda one: -len(one.suffix))
-    found = [one.name for one in ends if len(one.suffix) == len(ends[0].suffix)]
-    exact = [name for name in found if path.lower().endswith(f".{name}")]
-    if len(found) == 1 or exact:
-        return (exact or found)[0]
-    which = (
-        f"several formats end like {path}: format= names one of {', '.join(found)}"
-        if found
-        else (f"the name {path} does not say which format it is; add format=, one of {', '.join(FORMATS)}")
-    )
-    raise UsageError(which)
+def by_suffix(path: str) -> str:
+    """Return the format that the end of a name stands for. The longest end decides, and then the format of that name. Raises UsageError."""
+    name = path.lower()
+    longest = max((len(one.suffix) for one in FORMATS.values() if name.endswith(one.suffix)), default=0)
+    found = [one.name for one in FORMATS.values() if name.endswith(one.suffix) and len(one.suffix) == longest]
+    chosen = next((one for one in found if name.endswith(f".{one}")), found[0] if len(found) == 1 else None)
+    if chosen is None:
+        which = "several formats end like this" if found else "its end is that of no format"
+        raise UsageError(f"the name {path} does not say the format, because {which}; add format=, one of {', '.join(found or FORMATS)}")
+    return chosen

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from veritensor_ray.api.arguments import one_of
-from veritensor_ray.api.drawing import PLAIN, Bars, canvas, dates, finished, folded, label, lying, standing
+from veritensor_ray.api.drawing import PLAIN, Band, canvas, dates, finished, folded, label, lying, standing
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.grouping import key_of
@@ -55,15 +55,16 @@ class Plots:
     def severity(self, *, by: Bars = "engine", where: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the number of findings by severity, with a bar for each engine, category, rule or folder.
 
-        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over findings. Raises UsageError.
+        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over
+        findings. Raises UsageError.
         """
         found = self._counts(_COLUMNS[one_of(by, get_args(Bars), "by")], "severity", where)
         silent = sorted(set(self._results.run["engines"]) - {name for name, _ in found}) if by == "engine" else []
         names, counts = folded(found, _BARS)
         names += silent  # an engine that found nothing is not one that did not run
-        layers = [Bars(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
+        bands = [Band(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
         with canvas(ax, len(names)) as axes:
-            lying(axes, [name or "(no folder)" for name in names], layers)
+            lying(axes, [name or "(no folder)" for name in names], bands)
             axes.set_xlabel("findings")
             return finished(axes, f"{_number(sum(found.values()), 'finding')} by {by}; {self._not_covered()}")
 
@@ -73,9 +74,9 @@ class Plots:
         engines = sorted(counts)
         others = sorted({status for one in counts.values() for status in one} - set(_STATUSES))
         colors = {**_STATUSES, **{status: _OTHER_STATUSES[i % len(_OTHER_STATUSES)] for i, status in enumerate(others)}}
-        layers = [Bars(label(name), color, [counts[one].get(name, 0) for one in engines]) for name, color in colors.items()]
+        bands = [Band(label(name), color, [counts[one].get(name, 0) for one in engines]) for name, color in colors.items()]
         with canvas(ax, len(engines)) as axes:
-            lying(axes, engines, layers)
+            lying(axes, engines, bands)
             for row, engine in enumerate(engines):
                 short = [
                     f" {counts[engine].get(name, 0):,} {label(name)}" for name in (*_STATUSES, *others)[2:] if counts[engine].get(name)
@@ -96,11 +97,11 @@ class Plots:
             )
         sweeps, found = self._sweeps()
         at = range(len(sweeps))
-        layers = [Bars(one, COLORS[one], [found[name, one] for name in sweeps]) for one in _WORST_FIRST]
+        bands = [Band(one, COLORS[one], [found[name, one] for name in sweeps]) for one in _WORST_FIRST]
         labels = dates(list(sweeps.values()))
         shown = at[:: -(-len(sweeps) // _DATES)]
         with canvas(ax, 8) as axes:
-            standing(axes, at, layers, 0.8)
+            standing(axes, at, bands, 0.8)
             recent = [found[name, "recent"] for name in sweeps]
             axes.plot(at, recent, color="black", marker="o", ms=3, lw=1, clip_on=False, label="new or reopened")
             axes.set_xticks(shown, [labels[i] for i in shown], rotation=30, ha="right", **PLAIN)
@@ -116,17 +117,17 @@ class Plots:
         names, counts = folded({key: count for key, count in found.items() if key[1] is not None}, len(_GROUPS) - 1)
         colors = COLORS if by == "severity" else dict(zip(names, _GROUPS, strict=False))
         names = [name for name in _WORST_FIRST if name in names] if by == "severity" else names
-        layers = [Bars(label(name), colors[name], [counts[name, i] for i in range(_BINS)]) for name in names]
+        bands = [Band(label(name), colors[name], [counts[name, i] for i in range(_BINS)]) for name in names]
         with canvas(ax, 8) as axes:
-            standing(axes, [i / _BINS for i in range(_BINS)], layers, 1 / _BINS, align="edge", edgecolor="white")
+            standing(axes, [i / _BINS for i in range(_BINS)], bands, 1 / _BINS, align="edge", edgecolor="white")
             axes.set(xlim=(0, 1), xlabel="confidence", ylabel="findings")
             return finished(axes, f"Confidence of {_number(sum(counts.values()), 'finding')} by {by}")
 
-    def _counts(self, bar: str, layer: str, where: str | None) -> dict[tuple[str, Hashable], int]:
+    def _counts(self, bar: str, band: str, where: str | None) -> dict[tuple[str, Hashable], int]:
         """Return the number of findings that count, by the values of two SQL expressions."""
         source = "findings" if where is None else self._results.matching(where)
-        query = f"SELECT {bar} AS bar, {layer} AS layer, sum({NUMBER})::BIGINT AS n FROM {source} WHERE suppressed_by IS NULL GROUP BY ALL"  # noqa: S608
-        return {(row["bar"], row["layer"]): row["n"] for row in self._results.records(query)}
+        query = f"SELECT {bar} AS bar, {band} AS band, sum({NUMBER})::BIGINT AS n FROM {source} WHERE suppressed_by IS NULL GROUP BY ALL"  # noqa: S608
+        return {(row["bar"], row["band"]): row["n"] for row in self._results.records(query)}
 
     def _sweeps(self) -> tuple[dict[str, datetime], Counter[tuple[str, str]]]:
         """Return the start of each sweep so far, and its numbers of findings by severity and of `recent` ones."""

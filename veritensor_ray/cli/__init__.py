@@ -28,6 +28,7 @@ from veritensor_ray.cli import (
     suppress,
     sweeps,
     verify,
+    view,
 )
 from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError, not_installed
@@ -63,6 +64,7 @@ app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
 app.command("context")(context.context)
 app.command("report")(report.report)
+app.command("view")(view.view)
 app.command("diff")(diff.diff)
 app.command("sweeps")(sweeps.sweeps)
 app.command("purge")(sweeps.purge)

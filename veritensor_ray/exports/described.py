@@ -48,6 +48,11 @@ def shown(value: object) -> str:
     return "" if value is None else visible(str(value))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 finding" or "2,000 findings"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def markdown_safe(value: object) -> str:
     """Return text of any origin that Markdown shows as it is: no link, image, mention, heading, markup or HTML survives.
 

@@ -32,29 +32,30 @@ def written(to: str, results: Results) -> Iterator[BinaryIO]:
     """
     try:
         _check_apart(to, results)
-        folder, name = _split(to)
+        folder, name = _parts(to)
         with OutputStore(folder, results.store.stores).writer(name) as file:
             yield file
     except OSError as error:
         raise CannotRunError(f"{to} cannot be written: {error.strerror or type(error).__name__}. Choose a different file") from None
 
 
-def _split(to: str) -> tuple[str, str]:
-    """Return the folder and the name of a file to write. Raises UsageError as `written` does."""
-    if is_local(to):
-        path = local_path(to)
-        if path.is_dir() or not path.parent.is_dir():
-            why = "is a folder" if path.is_dir() else f"cannot be created, because there is no folder {path.parent}"
-            raise UsageError(f"{to} {why}; name a file in an existing folder")
-        if path.is_symlink() or (path.exists() and not path.is_file()):  # for root, the new file would even replace /dev/stdout
-            raise UsageError(f"{to} is a link, a pipe or a device, which would be replaced by a file; name a regular file")
-        return str(path.parent), path.name
-    folder, _, name = to.rpartition("/")
-    if to.startswith(("http://", "https://")):
-        raise UsageError(f"{to} cannot be written, because HTTP addresses are only read; name a file or an object in a store")
-    if not name or folder.endswith(":/"):  # s3://name is a bucket
-        raise UsageError(f"{to} is a folder; name an object in it")
-    return folder, name
+def _parts(to: str) -> tuple[str, str]:
+    """Return the folder and the name in it. Raises UsageError for names that `written` refuses."""
+    if not is_local(to):
+        folder, _, name = to.rpartition("/")
+        if to.startswith(("http://", "https://")):
+            raise UsageError(f"{to} cannot be written, because HTTP addresses are only read; name a file or an object in a store")
+        if not name or folder.endswith(":/"):  # s3://name is a bucket
+            raise UsageError(f"{to} is a folder; name an object in it")
+        return folder, name
+    path = local_path(to)
+    if path.is_dir():
+        raise UsageError(f"{to} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{to} cannot be created, because there is no folder {path.parent}; create the folder first")
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # written by root, the file would even replace /dev/stdout
+        raise UsageError(f"{to} is a link, a pipe or a device; name a regular file, or leave the option out for standard output")
+    return str(path.parent), path.name
 
 
 def _check_apart(to: str, results: Results) -> None:

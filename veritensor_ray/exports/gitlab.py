@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import shown
+from veritensor_ray.exports.described import counted, shown
 from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.missing import missing
 from veritensor_ray.exports.selection import Selection
@@ -60,10 +60,10 @@ def _messages(selection: Selection, left_out: int) -> Iterator[dict[str, str]]:
         names = f": {', '.join(map(shown, one.artifacts))}" if one.artifacts else ""
         yield {"level": "warn", "value": f"{one.words}{names}"}
     if left_out:
-        yield {"level": "warn", "value": f"{left_out:,} findings are not in this report, which holds at most {VULNERABILITIES:,}."}
+        yield {"level": "warn", "value": f"Left out, because the report holds at most {VULNERABILITIES:,}: {counted(left_out, 'finding')}."}
     (hidden,) = selection.results.records(_HIDDEN.format(query=selection.query))
     if hidden["suppressed"]:
-        yield {"level": "info", "value": f"{hidden['suppressed']:,} findings are not in this report, because the policy suppresses them."}
+        yield {"level": "info", "value": f"Left out, because the policy suppresses them: {counted(hidden['suppressed'], 'finding')}."}
 
 
 def _vulnerability(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import shown
+from veritensor_ray.exports.described import counted, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
 
@@ -26,22 +26,23 @@ _CASES = f"""SELECT engine, artifact, rule_id, count(*) AS findings, count(*) FI
     list(struct_pack(finding_id, member, location, severity, message, evidence, count)
     ORDER BY {_COUNTS} DESC, severity_rank(severity) DESC, finding_id)[1:{_LINES}] AS rows
     FROM ({{query}}) GROUP BY engine, artifact, rule_id"""  # noqa: S608  # constants
-_WORST = f"SELECT * EXCLUDE (any_rank) FROM ({_CASES}) ORDER BY coalesce(rank, 0) DESC, any_rank DESC, artifact, rule_id LIMIT {CASES}"  # noqa: S608
-_SUITES = f"""SELECT engine, count(*) AS cases, count(*) FILTER (failing > 0) AS failures, count(*) FILTER (failing = 0) AS skipped
-    FROM ({_WORST}) GROUP BY engine"""  # noqa: S608  # constants
+_WORST = "SELECT * EXCLUDE (any_rank) FROM ({cases}) ORDER BY coalesce(rank, 0) DESC, any_rank DESC, artifact, rule_id LIMIT {most}"
+_SUITES = """SELECT engine, count(*) AS cases, count(*) FILTER (failing > 0) AS failures, count(*) FILTER (failing = 0) AS skipped
+    FROM ({worst}) GROUP BY engine"""
 _TOTAL = "SELECT count(*) AS cases FROM (SELECT DISTINCT engine, artifact, rule_id FROM ({query}))"
 
 
 def write(selection: Selection, file: BinaryIO) -> None:
     """Write the suites: first what was not checked, then each engine that ran or has findings."""
     results, gaps = selection.results, missing(selection.results)
-    suites = {row["engine"]: row for row in results.records(_SUITES.format(query=selection.query))}
+    worst = _WORST.format(cases=_CASES.format(query=selection.query), most=CASES)
+    suites = {row["engine"]: row for row in results.records(_SUITES.format(worst=worst))}
     (total,) = results.records(_TOTAL.format(query=selection.query))
     engines = list(dict.fromkeys([*results.run["engines"], *sorted(suites)]))
     file.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
     file.write(_open("testsuites", name=described.PRODUCT))
     file.writelines(_coverage(results.run, gaps, total["cases"] - sum(row["cases"] for row in suites.values())))
-    ordered = f"SELECT * FROM ({_WORST.format(query=selection.query)}) ORDER BY list_position(?, engine), artifact, rule_id"  # noqa: S608
+    ordered = f"SELECT * FROM ({worst}) ORDER BY list_position(?, engine), artifact, rule_id"  # noqa: S608
     cases = (row for batch in results.rows(ordered, [engines]) for row in batch.to_pylist())
     found = groupby(cases, key=lambda row: row["engine"])
     for engine in engines:
@@ -70,7 +71,7 @@ def _coverage(run: Mapping[str, Any], gaps: Sequence[Missing], left_out: int) ->
         text = "\n".join([one.words, *(f"  {shown(name)}" for name in one.artifacts)])
         yield _case("coverage", one.words, _element(tag, text, type=one.reason.reason_code or one.reason.status, message=one.words))
     if cut:
-        words = f"{left_out:,} cases are not in this file, which holds at most {CASES:,}; filter the findings"
+        words = f"left out, because the file holds at most {CASES:,}: {counted(left_out, 'case')}; filter the findings"
         yield _case("coverage", words, _element("error", words, type="left-out", message=words))
     yield b"</testsuite>\n"
 
@@ -97,8 +98,7 @@ def _suite(selection: Selection, engine: str, numbers: Mapping[str, int], rows: 
 def _finding_case(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Mapping[str, Any]]) -> bytes:
     title, name = described.title(rule, row), f"{shown(row['rule_id'])} in {shown(row['artifact'])}"
     if row["failing"]:
-        number = f"{row['failing']:,} findings" if row["failing"] > 1 else "1 finding"
-        words = f"{row['severity']}: {title} ({number})"
+        words = f"{row['severity']}: {title} ({counted(row['failing'], 'finding')})"
         inner = _element("failure", _text(row, rule), type=shown(row["severity"]), message=words)
     else:
         suppression = described.suppression_of(row, entries)
@@ -111,7 +111,7 @@ def _text(row: Mapping[str, Any], rule: Rule | None) -> str:
     lines = []
     for one in row["rows"][: row["failing"]]:
         where = described.place_of(one | {"artifact": row["artifact"]})
-        again = f", {one['count']:,} locations" if (one["count"] or 1) > 1 else ""
+        again = f", {counted(one['count'], 'location')}" if (one["count"] or 1) > 1 else ""
         lines.append(f"{one['severity']} {one['finding_id']} {where}{again}\n  {shown(one['evidence'] or one['message'])}")
     more = row["failing"] - len(lines)
     lines += [f"and {more:,} more"] if more > 0 else []

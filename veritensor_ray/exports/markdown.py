@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import shown
+from veritensor_ray.exports.described import counted, shown
 from veritensor_ray.exports.missing import missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.grouping import Group, grouped
@@ -60,23 +60,23 @@ def _gaps(selection: Selection) -> Iterator[str]:
     if not gaps:
         yield "Nothing: every applicable engine has seen every byte."
     for one in gaps[:_REASONS]:
-        number = "" if one.reason.artifacts is None else f"{_counted(one.reason.artifacts, 'artifact')}, "
+        number = "" if one.reason.artifacts is None else f"{counted(one.reason.artifacts, 'artifact')}, "
         names = ", ".join(code(name, _NAME) for name in one.artifacts[:_EXAMPLES])
         more = "" if one.reason.artifacts is None or one.reason.artifacts <= _EXAMPLES else ", …"
         yield f"- {number}{code(one.reason.status)}: {code(one.reason.reason, 2 * _NAME)}{f' ({names}{more})' if names else ''}"
     if len(gaps) > _REASONS:
-        yield f"- {_counted(len(gaps) - _REASONS, 'more reason')}"
+        yield f"- {counted(len(gaps) - _REASONS, 'more reason')}"
 
 
 def _severities(selection: Selection) -> Iterator[str]:
     query = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
         coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({selection.query}) GROUP BY severity"""  # noqa: S608
     rows = {row["severity"]: row for row in selection.results.records(query)}
-    counted, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
-    yield f"\n## Findings: {counted:,}\n"
+    total, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
+    yield f"\n## Findings: {total:,}\n"
     if suppressed:
-        yield f"{_counted(suppressed, 'more finding')} {'is' if suppressed == 1 else 'are'} suppressed by the policy.\n"
-    if counted:
+        yield f"{counted(suppressed, 'more finding')} {'is' if suppressed == 1 else 'are'} suppressed by the policy.\n"
+    if total:
         yield "| severity | findings |\n| --- | ---: |"
     for name in reversed(SEVERITIES):
         if name in rows and rows[name]["counted"]:
@@ -93,7 +93,7 @@ def _top(selection: Selection, by: Group, heading: str) -> Iterator[str]:
         name = code(row["key"], _NAME) if row["key"] else "the top folder"
         title = selection.rules[row["key"]].title if by == "rule" and row["key"] in selection.rules else ""
         about = f" {code(title, _NAME)}" if title else ""
-        yield f"- {row['severity']}: {name}{about}, {_counted(row['findings'], 'finding')} in {_counted(row['files'], 'file')}"
+        yield f"- {row['severity']}: {name}{about}, {counted(row['findings'], 'finding')} in {counted(row['files'], 'file')}"
     if rows and rows[0]["lines"] > _TOP:
         yield f"- {rows[0]['lines'] - _TOP:,} more"
 
@@ -105,10 +105,6 @@ def _worst(selection: Selection) -> Iterator[str]:
         yield "\n## Worst places\n"
     for row in rows:
         more = len(row["rules"]) - 1
-        rules = code(row["rules"][0], _NAME) + (f" and {_counted(more, 'more rule')}" if more else "")
+        rules = code(row["rules"][0], _NAME) + (f" and {counted(more, 'more rule')}" if more else "")
         where = code(place(row["artifact"], row["location"], row["member"]), _NAME)
         yield f"- {row['severity']}: {rules} at {where}: {code(row['evidence'] or row['message'], _NAME)} ({code(row['finding_id'][:12])})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -44,7 +44,7 @@ def missing(results: Results) -> list[Missing]:
     for row in results.records(_ARTIFACTS):
         examples.setdefault(row["reason"], {})[row["status"]] = row
     listed = {one.reason for one in reasons}
-    others = [row for reason, rows in examples.items() if reason not in listed for row in rows.values()]
+    others = [row for words, rows in examples.items() if words not in listed for row in rows.values()]
     found = [Missing(one, nothing or one.status in _FAILED, tuple(_of(one, examples.get(one.reason, {})))) for one in reasons]
     return found + ([_others(others)] if others else [])
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import markdown_safe, shown
+from veritensor_ray.exports.described import counted, markdown_safe, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.locations import within
@@ -110,7 +110,7 @@ def _invocation(run: Mapping[str, Any], gaps: Sequence[Missing], left_out: int) 
     failed = any(one.failed for one in gaps)
     notifications = [_notification(one) for one in gaps]
     if left_out:
-        words = f"{left_out:,} findings are not in this file, because code scanning accepts at most {RESULTS:,}: these are the worst."
+        words = f"Left out, because code scanning accepts at most {RESULTS:,} results: {counted(left_out, 'finding')}. Those here are the worst."
         notifications.append({"level": "warning", "message": {"text": words}, "descriptor": {"id": "findings-left-out"}})
     return {
         "executionSuccessful": not failed,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import shown
+from veritensor_ray.exports.described import counted, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.locations import within
@@ -81,7 +81,7 @@ def _summary(selection: Selection, gaps: Sequence[Missing], left_out: int) -> It
     run = selection.results.run
     scanned, artifacts = run["status"].get("scanned", 0), run["totals"].get("artifacts", 0)
     yield ("Scanned completely", f"{scanned:,} of {artifacts:,} artifacts")
-    yield ("Not checked", f"{len(gaps):,} reasons; see the sheet Not checked" if gaps else "nothing")
+    yield ("Not checked", f"{counted(len(gaps), 'reason')}; see the sheet Not checked" if gaps else "nothing")
     yield from (("", one.words) for one in gaps)
     if left_out:
         yield ("Findings left out", f"{left_out:,}, because a sheet holds at most {ROWS:,}; these are the worst ones")

@@ -14,12 +14,15 @@ def place(artifact: str, location: Mapping[str, Any] | None, member: str | None 
     at = location or {}
     if at.get("line") is not None and at.get("row") is None and at.get("page") is None and not at.get("part"):
         return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
-    return f"{name} {within(at)}".rstrip()
+    return " ".join([name, *_words(at)])
 
 
 def within(location: Mapping[str, Any] | None) -> str:
-    """Return the location inside a file; empty if there is none."""
-    at = location or {}
+    """Return only the location inside the file, such as "page 3 line 12"; empty if it is not known."""
+    return " ".join(_words(location or {}))
+
+
+def _words(at: Mapping[str, Any]) -> list[str]:
     words = [f"page {at['page']}"] if at.get("page") is not None else []
     words += [at["part"]] if at.get("part") else []
     if at.get("row") is not None:
@@ -27,9 +30,7 @@ def within(location: Mapping[str, Any] | None) -> str:
     elif at.get("line") is not None:
         words += [f"line {at['line']}"]
     words += [at["column"]] if at.get("column") else []
-    if not words and at.get("byte_offset"):
-        words = [f"byte {at['byte_offset']}"]
-    return " ".join(words)
+    return words or ([f"byte {at['byte_offset']}"] if at.get("byte_offset") else [])
 
 
 def shortened(text: str, most: int) -> str:

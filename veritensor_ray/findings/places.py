@@ -16,6 +16,20 @@ _WORST = "(-severity_rank(severity), coalesce(-confidence, 0), finding_id)"
 _SHOWN = ("location", "severity", "rule_id", "evidence", "message", "confidence", "state")
 
 
+# What findings at one place have in common, as columns of `islands`.
+SAME = f"{_WITHIN}, suppressed_by IS NULL, apart, island"
+
+
+def islands(source: str) -> str:
+    """Return a query with the findings of `source`, those at one place having equal values of SAME.
+
+    `source` has at least the columns finding_id, artifact, member, location and suppressed_by. An artifact may also be a number.
+    """
+    spans = f"SELECT *, {_BEGIN} AS first, {_END} AS last, {_APART} AS apart FROM {source}"  # noqa: S608  # built from constants
+    breaks = f"SELECT *, {_BREAKS} AS breaks FROM ({spans})"  # noqa: S608
+    return f"SELECT *, count(*) FILTER (breaks) OVER ({_PARTITION} ROWS UNBOUNDED PRECEDING) AS island FROM ({breaks})"  # noqa: S608
+
+
 def places(source: str = "findings") -> str:
     """Return a query with a row for each place among the findings of `source`, a table or a subquery.
 
@@ -23,12 +37,9 @@ def places(source: str = "findings") -> str:
     `engines`, `categories` and `finding_ids` list those of all findings there, `findings` is their number, and `count` that of their
     locations. Suppressed findings share a place only with each other.
     """
-    spans = f"SELECT *, {_BEGIN} AS first, {_END} AS last, {_APART} AS apart FROM {source}"  # noqa: S608  # built from constants
-    breaks = f"SELECT *, {_BREAKS} AS breaks FROM ({spans})"  # noqa: S608
-    islands = f"SELECT *, count(*) FILTER (breaks) OVER ({_PARTITION} ROWS UNBOUNDED PRECEDING) AS island FROM ({breaks})"  # noqa: S608
     worst = ", ".join(f"arg_min_null({name}, {_WORST}) AS {name}" for name in _SHOWN)
     return f"""SELECT arg_min(finding_id, {_WORST}) AS place, artifact, member, {worst},
         list(DISTINCT rule_id ORDER BY rule_id) AS rules, list(DISTINCT engine ORDER BY engine) AS engines,
         list(DISTINCT category ORDER BY category) AS categories, list(finding_id ORDER BY {_ORDER}) AS finding_ids,
         count(*) AS findings, sum(count)::BIGINT AS count, min(suppressed_by) AS suppressed_by
-        FROM ({islands}) GROUP BY {_WITHIN}, suppressed_by IS NULL, apart, island"""  # noqa: S608
+        FROM ({islands(source)}) GROUP BY {SAME}"""  # noqa: S608

@@ -215,7 +215,7 @@ def _invalid(where: str, why: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _unknown(name: object, tables: Sequence[str]) -> str:

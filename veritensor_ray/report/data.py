@@ -21,6 +21,7 @@ WORST_FIRST = tuple(reversed(SEVERITIES))
 _OPEN = "suppressed_by IS NULL"
 _FOLDERS = 25  # listed one by one
 _EXAMPLES, _FILES = 3, 5  # of a rule, or of a reason
+_LOOKED_AT = 50  # findings of a rule, from which its examples are chosen
 _BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST)
 _COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
     coalesce(sum({NUMBER}) FILTER (NOT {_OPEN}), 0)::BIGINT AS suppressed"""
@@ -69,7 +70,7 @@ class Report:
 
 def report(results: Results, rules: Mapping[str, Rule]) -> Report:
     """Compute a report. `rules` are those of this installation, which explain findings; a rule that is not there shows its own rows."""
-    folders = by_folder(results)
+    folders, more_folders = by_folder(results)
     return Report(
         run=results.run,
         output=str(results.run.get("output") or results.store.uri),
@@ -78,8 +79,8 @@ def report(results: Results, rules: Mapping[str, Rule]) -> Report:
         missing=missing(results),
         coverage=coverage(results),
         engines=by_engine(results),
-        folders=folders[:_FOLDERS],
-        more_folders=max(0, len(folders) - _FOLDERS),
+        folders=folders,
+        more_folders=more_folders,
         trend=trend(results),
         rules=rule_cards(results, rules),
         suppressions=list((results.run.get("policy") or {}).get("suppressions") or []),
@@ -105,12 +106,13 @@ def about_artifacts(results: Results) -> dict[str, int]:
 
 def missing(results: Results) -> Rows:
     """Return what was not checked, each reason with examples of artifacts."""
-    named: dict[str, list[str]] = {}
-    for row in results.records(
-        f"""SELECT coalesce(reason, '') AS reason, artifact FROM ledger WHERE status <> 'scanned' OR reason IS NOT NULL
-        QUALIFY row_number() OVER (PARTITION BY reason ORDER BY artifact) <= {_EXAMPLES} ORDER BY ALL"""  # noqa: S608  # a constant
-    ):
-        named.setdefault(row["reason"], []).append(row["artifact"])
+    named = {
+        row["reason"]: row["artifacts"]
+        for row in results.records(
+            f"""SELECT coalesce(reason, '') AS reason, min(artifact, {_EXAMPLES}) AS artifacts
+            FROM ledger WHERE status <> 'scanned' OR reason IS NOT NULL GROUP BY reason"""  # noqa: S608  # a constant
+        )
+    }
     return [asdict(one) | {"examples": named.get(one.reason, []) if one.artifacts else []} for one in uncovered(results.run)]
 
 
@@ -134,9 +136,14 @@ def by_engine(results: Results) -> Rows:
     return found + [{"name": name, **none} for name in silent]
 
 
-def by_folder(results: Results) -> Rows:
-    """Return the number of findings by folder and severity, the worst folder first."""
-    return results.records(f"SELECT {key_of('folder')} AS name, {_COUNTS} FROM findings GROUP BY name ORDER BY {_ORDER}, name")  # noqa: S608
+def by_folder(results: Results) -> tuple[Rows, int]:
+    """Return the number of findings by severity for the worst folders, the worst first, and the number of folders that are left out."""
+    rows = results.records(
+        f"""SELECT *, count(*) OVER ()::BIGINT AS folders FROM (SELECT {key_of("folder")} AS name, {_COUNTS} FROM findings GROUP BY name)
+        ORDER BY {_ORDER}, name LIMIT {_FOLDERS}"""  # noqa: S608  # constants
+    )
+    left_out = rows[0]["folders"] - len(rows) if rows else 0
+    return [{name: value for name, value in row.items() if name != "folders"} for row in rows], left_out
 
 
 def trend(results: Results) -> Rows:
@@ -180,17 +187,16 @@ def _explained(row: dict[str, Any], rule: Rule | None) -> dict[str, Any]:
 
 
 def _examples(results: Results) -> dict[str, Rows]:
-    """Return the first findings of each rule with different evidence, the worst first."""
+    """Return findings of each rule with different evidence, the worst first. Only the first few findings are looked at, however many there are."""
     found: dict[str, Rows] = {}
+    fields = "finding_id, severity, artifact, member, location, evidence_before, evidence, evidence_after, message"
+    worst = f"(NOT ({_OPEN}), -severity_rank(severity), coalesce(-confidence, 0), artifact, finding_id)"
     for row in results.records(
-        f"""SELECT rule_id, finding_id, severity, artifact, member, location, evidence_before, evidence, evidence_after, message
-        FROM (SELECT * FROM findings QUALIFY row_number() OVER (PARTITION BY rule_id, evidence
-        ORDER BY {_OPEN} DESC, severity_rank(severity) DESC, confidence DESC NULLS LAST, artifact, finding_id) = 1)
-        QUALIFY row_number() OVER (PARTITION BY rule_id
-        ORDER BY {_OPEN} DESC, severity_rank(severity) DESC, confidence DESC NULLS LAST, artifact, finding_id) <= {_EXAMPLES}
-        ORDER BY rule_id, {_OPEN} DESC, severity_rank(severity) DESC, confidence DESC NULLS LAST, artifact, finding_id"""  # noqa: S608
+        f"SELECT rule_id, arg_min(struct_pack({fields}), {worst}, {_LOOKED_AT}) AS first FROM findings GROUP BY rule_id"  # noqa: S608
     ):
-        found.setdefault(row["rule_id"], []).append(row | {"location": within(row["location"])})
+        different = {one["evidence"]: one for one in reversed(row["first"])}
+        kept = [one for one in row["first"] if different[one["evidence"]] is one][:_EXAMPLES]
+        found[row["rule_id"]] = [one | {"location": within(one["location"])} for one in kept]
     return found
 
 

@@ -47,10 +47,11 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many findings the file holds, and how many there are."""
+    """How many findings the file holds, how many there are, and the content security policy of the page."""
 
     findings: int
     total: int
+    policy: str
 
 
 def write(
@@ -69,28 +70,31 @@ def write(
     about = report(results, rules)
     total = about.totals["rows"]
     found = embedding.Embedded((), 0, total) if live else embedding.findings(results, most_rows, most_bytes)
-    missing = embedding.table(*gaps(results, MOST_GAPS))
+    rows, all_rows = gaps(results, MOST_GAPS)
+    missing = embedding.table(rows, all_rows)
     style = "\n".join([*(asset(name) for name in STYLES), *([live.style] if live else [])])
     scripts = [*(asset(name) for name in SCRIPTS), *([live.script] if live else [])]
+    policy = _policy(style, scripts, live.connect if live else "'none'")
     page = (
         _environment()
         .get_template("page.html")
         .generate(
             report=about,
-            csp=_policy(style, scripts, live.connect if live else "'none'"),
+            csp=policy,
             style=_raw(style),
             scripts=[_raw(script) for script in scripts],
             about=_raw(_json(_about(about, found, missing, live))),
             findings=found,
             gaps=missing,
             printed=embedding.first(results, _PRINTED),
+            printed_gaps=rows[:_PRINTED],
             live=live is not None,
             severities=WORST_FIRST,
         )
     )
     for piece in page:
         file.write(piece.encode("utf-8", "backslashreplace"))
-    return Written(found.rows, total)
+    return Written(found.rows, total, policy)
 
 
 @cache

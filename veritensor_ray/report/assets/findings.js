@@ -26,7 +26,7 @@
     const name = row.member ? `${row.artifact}!/${row.member}` : row.artifact;
     return [ray.path(name), row.location ? el("span", { class: "quiet at" }, visible(row.location)) : null];
   };
-  const evidence = (row) => el("span", { class: "clip" }, visible(row.evidence ?? row.message ?? ""));
+  const evidence = (row) => el("span", { class: "clip" }, row.label ? [el("span", { class: `tag label-${row.label}` }, row.label), " "] : null, visible(row.evidence ?? row.message ?? ""));
   const rules = (row) => {
     const names = row.rules ?? [row.rule_id];
     return [el("span", { class: "mono" }, visible(names[0])), names.length > 1 ? el("span", { class: "more" }, `+${names.length - 1}`) : null];
@@ -168,6 +168,7 @@
       };
       set(this.search, this.filter.text);
       set(this.folder, this.filter.folder);
+      set(document.getElementById("where"), this.filter.where); // the live page has it
       for (const key of ["engine", "rule", "state"]) if (this[key]) this[key].value = this.filter[key][0] ?? "";
       this.hidden.value = this.filter.suppressed;
       this.grouping.value = this.group;
@@ -185,7 +186,7 @@
         filter.folder && chip(`in ${visible(filter.folder)}/`, { folder: "" }),
         filter.where && chip(`where ${visible(filter.where)}`, { where: "" }),
         filter.finding && chip(`finding ${visible(filter.finding.slice(0, 12))}`, { finding: "" }),
-        filter.group && chip(`in one ${filter.group.group}`, { group: null }),
+        filter.group && chip(filter.group.group === "folder" ? `only in ${visible(filter.group.key || "(top)")}` : `one ${filter.group.group}`, { group: null }),
         filter.suppressed === "only" && chip("suppressed only", { suppressed: "no" }),
       ].filter(Boolean);
       const clear = made.length > 1 && el("button", { type: "button", class: "link", onclick: () => this.clear() }, "Clear all");

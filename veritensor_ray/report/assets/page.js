@@ -57,7 +57,7 @@
     const button = event.target.closest("button[data-filter]");
     if (!button || !ray.table?.facets) return;
     const { filter, value } = button.dataset;
-    ray.table.clear().then(() => ray.table.setFilter({ [filter]: filter === "folder" ? value : [value] }));
+    ray.table.clear().then(() => ray.table.setFilter(filter === "folder" ? { group: { group: "folder", key: value } } : { [filter]: [value] }));
     byId("findings").scrollIntoView();
     ray.announce("The table of findings is narrowed.");
   });

@@ -17,7 +17,7 @@
       fill: () => color(`--${name}`),
       width: 0,
       points: { show: false },
-      paths: uPlot.paths.bars({ size: [0.6, 56], gap: 2 }),
+      paths: uPlot.paths.bars({ size: [0.6, 56], gap: 0 }),
     }));
     const tip = ray.el("p", { class: "tip quiet" }, "Point at a sweep to see its numbers.");
     const show = (index) => {

@@ -1,0 +1,107 @@
+"""`view`: the live page of an output, in a browser on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from veritensor_ray.cli.deciding import PolicyFile, Sweep, say
+from veritensor_ray.cli.options import Config
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from veritensor_ray.view.server import Site
+
+
+def view(
+    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    port: Annotated[int, typer.Option(help="The port on loopback. Default: a free one.", min=0, max=65535, show_default=False)] = 0,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser of this machine.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse suppressions and labels.")] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Allow passages to be shown unmasked. Each time, the page asks why, and the output records who and why.")
+    ] = False,
+    sweep: Sweep = None,
+    policy: PolicyFile = None,
+    config: Config = None,
+) -> None:
+    """Show the results as a live page: filter, group, read passages, label and suppress.
+
+    The page is served on loopback for one browser, through a link that works once. Press Ctrl-C to stop.
+    """
+    from veritensor_ray import api
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.engines.registry import rules_of
+    from veritensor_ray.findings.decisions import policy_path
+    from veritensor_ray.findings.labels import labels
+    from veritensor_ray.view.copied import copied
+    from veritensor_ray.view.deciding import Deciding
+    from veritensor_ray.view.queries import Queries
+    from veritensor_ray.view.server import HOST, Serving, Site, listening
+
+    settings = load_settings(config)
+    audit = api.open(output, sweep=sweep, stores=settings.stores)
+    audit.check()
+    file = None if read_only else policy_path(policy or settings.policy, audit.run.get("sources", ())).absolute()
+    known, rules = labels(audit.store), rules_of(settings, audit.run["engines"])
+    with listening(port) as sock:
+        where = f"{HOST}:{sock.getsockname()[1]}"
+        _say("Reading the findings…")
+        with copied(audit) as copy:
+            deciding = Deciding(copy, Queries(copy, known), known, file) if file else None
+            if deciding:
+                deciding.start()
+            site = Site(Serving(copy, rules, known, deciding, reveal, config), where)
+            _announce(where, site, file)
+            with _opened(f"http://{where}/#{site.keys.token}") if open_browser else contextlib.nullcontext():
+                _serve(site, sock)
+
+
+def _announce(where: str, site: Site, policy: Path | None) -> None:
+    if policy:
+        _say(f"Suppressions go to {policy}")
+    if os.environ.get("SSH_CONNECTION"):
+        port = where.rpartition(":")[2]
+        _say(f"First, on your own machine:  ssh -N -L {port}:{where} {getpass.getuser()}@{platform.node()}")
+    _say(f"http://{where}/#{site.keys.token}")
+    _say("The link works once. Press Ctrl-C to stop.")
+
+
+def _say(line: str) -> None:
+    say(line)
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _opened(link: str) -> Iterator[None]:
+    """Open the link in a browser. Every user can read the arguments of its process, so they name only a file that leads to the link."""
+    import tempfile
+    import webbrowser
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory(prefix="veritensor-ray-view-") as folder:
+        file = Path(folder) / "open.html"
+        file.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">', encoding="utf-8")
+        if not webbrowser.open(file.as_uri()):
+            _say("No browser was found; open the link yourself.")
+        yield
+
+
+def _serve(site: Site, sock: socket.socket) -> None:
+    from veritensor_ray.view.server import server
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # how the server ends
+            server(site).run(sockets=[sock])
+    finally:
+        site.close()
+    _say("Stopped.")
