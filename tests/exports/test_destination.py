@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -35,13 +36,21 @@ def test_a_file_is_replaced_when_it_is_complete(results: Results, tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "audit", "corpus", "link"]
 
 
-def test_a_link_is_replaced_and_not_followed(results: Results, tmp_path: Path) -> None:
-    target = tmp_path / "target"
+def test_a_link_is_neither_followed_nor_replaced(results: Results, tmp_path: Path) -> None:
+    """Root could otherwise replace /dev/stdout, which is a link, for all users of a machine."""
+    target, link = tmp_path / "target", tmp_path / "a.csv"
     target.write_text("untouched")
-    (tmp_path / "a.csv").symlink_to(target)
-    export(outputs.selection(results), "csv", str(tmp_path / "a.csv"))
-    assert target.read_text() == "untouched"
-    assert not (tmp_path / "a.csv").is_symlink()
+    link.symlink_to(target)
+    with pytest.raises(UsageError, match="is a link, a pipe or a device; name a regular file"):
+        export(outputs.selection(results), "csv", str(link))
+    assert (target.read_text(), link.is_symlink()) == ("untouched", True)
+
+
+def test_a_pipe_is_not_replaced(results: Results, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a link, a pipe or a device"), written(str(tmp_path / "pipe"), results):
+        raise AssertionError
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,8 @@ def test_a_link_is_replaced_and_not_followed(results: Results, tmp_path: Path) -
         ("nowhere/x.csv", "there is no folder"),
         (".", "is a folder"),
         ("s3://bucket/other/", "is a folder"),
+        ("s3://x.csv", "is a folder"),  # a bucket
+        ("https://example.org/x.csv", "HTTP addresses are only read"),
     ],
 )
 def test_what_is_refused(to: str, says: str, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from veritensor_ray.findings.run_text import Uncovered
 
 PRODUCT = "veritensor-ray"
 _LINK = re.compile(r"https?://[!#-;=?-Z_a-z~\[\]]{1,2000}")  # printable ASCII without quotes, angle brackets and backslashes
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#!|~]|^[-+=]|(?<=^\d)\.|(?<=^\d\d)\.")  # marks, and what begins a list or underlines a heading
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#!|~$]|^[-+=]|(?<=^\d)\.|(?<=^\d\d)\.")  # marks, and what begins a list or underlines a heading
 _FOUND = re.compile(r"@|#(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 _CWE = re.compile(r"CWE-(\d{1,6})")
 _ATLAS = re.compile(r"ATLAS:(AML\.T\d{4}(?:\.\d{3})?)")

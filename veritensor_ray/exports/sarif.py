@@ -22,6 +22,7 @@ RESULTS = 25_000  # a file with more results in a run is rejected
 _TAGS, _NAME, _TEXT = 10, 255, 1_024  # tags that are shown; characters of a name and of a description
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
+_DOT = {".": "%2E", "..": "%2E%2E"}  # then quoted once more, because %2E in a URI means a dot
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0", "info": "0.1"}  # within the ranges of CVSS
 _PRECISIONS = ((0.9, "very-high"), (0.7, "high"), (0.5, "medium"), (0.0, "low"))
@@ -182,7 +183,10 @@ def _location(row: Mapping[str, Any], at: Mapping[str, Any] | None) -> dict[str,
 
 
 def _artifact(name: str) -> dict[str, Any]:
-    return {"uri": quote(name, safe="/", errors="replace"), "uriBaseId": _ROOT}
+    """Return a URI below the root, whatever the name: names of objects may begin with a slash, or have dots where a path leads upwards."""
+    path = name.lstrip("/")
+    parts = (quote(_DOT.get(part, part), safe="", errors="replace") for part in path.split("/"))
+    return {"uri": "%2F" * (len(name) - len(path)) + "/".join(parts), "uriBaseId": _ROOT}
 
 
 def _region(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, int]:
