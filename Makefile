@@ -29,6 +29,7 @@ demo: $(VENV)/.base ## Audit a generated sample corpus with the embedded models.
 	$(BIN)/python scripts/make_demo_corpus.py $(DEMO)/corpus
 	$(BIN)/veritensor-ray submit $(DEMO)/corpus --output $(DEMO)/audit --allow-partial --fresh
 	@echo "The corpus is in $(DEMO)/corpus; the planted findings are listed in $(DEMO)/corpus.expected.json"
+	@echo "A report to read and print: $(BIN)/veritensor-ray report $(DEMO)/audit"
 
 test: $(VENV)/.dev ## Run the default suite, in a network namespace if possible; TESTS=... selects a part.
 	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(TESTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
+from veritensor_ray.pipeline.beats import Stopped, with_beats
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory, settle
+from veritensor_ray.pipeline.position import Position
 from veritensor_ray.pipeline.preflight import NodeReport, examine
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover
@@ -32,12 +35,19 @@ class Step:
     """Describes the preceding object in the stream of an extraction, which the driver passes on without looking at it.
 
     The object is a batch of segments (texts or images) or, at the `end`, the outcomes. A stream without an `end` was cut short by a death.
+    A `beat` comes with no object at all: the extraction does not pause, and only says how far it has come.
     """
 
     bytes: int = 0
     images: bool = False
     end: bool = False
+    beat: bool = False
+    share: float = 1.0  # with this object, this much of everything up to the position has been handed over since the last whole batch
+    position: Position = field(default_factory=Position)
     cpu_seconds: float = 0.0  # of this process, since the previous step
+
+
+Made = tuple[Handover | list[Outcome] | None, Step]
 
 
 _told = [0.0]  # CPU seconds of this process that were already reported
@@ -65,28 +75,58 @@ class Pass:
 
 @ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
 def extract(
-    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None = None
-) -> Iterator[Step | Handover | list[Outcome]]:
+    context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None, beat: float
+) -> Iterator[Step | Handover | list[Outcome] | None]:
     """Extract artifacts with the engines that their rows name. A `Step` follows each object; then the task pauses until the driver takes both.
 
-    All objects belong to the driver, so they outlive this worker.
+    Whenever there is nothing for `beat` seconds, a step without an object says how far the extraction has come. All objects belong to the driver, so they outlive this worker.
     """
-    limits = context.settings.limits
-    watchdog = Watchdog(limits.artifact_seconds)
-    bench = workbench(context, local).only(rows[0].engines)
-    if bound_memory(limits.worker_memory):  # the first task of this process
-        settle()
-    extraction = Extraction(context, rows, bench, [name for name in models if name in rows[0].engines], watchdog.pulse, known)
-    try:
-        for handover in extraction.batches():
-            watchdog.rest()
-            yield handover
-            yield Step(handover.nbytes, handover.images, cpu_seconds=_spent())
-            watchdog.pulse()
-    finally:
-        watchdog.rest()
-    yield extraction.outcomes
-    yield Step(end=True, cpu_seconds=_spent())
+    working = _Extracting(context, rows, local, models, known)
+    for made in with_beats(working.steps(), beat, working.stop):
+        payload, step = made or (None, Step(beat=True, position=working.position()))
+        yield payload
+        yield step
+
+
+class _Extracting:
+    """One extraction, made in one thread and watched from another."""
+
+    def __init__(
+        self, context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None
+    ) -> None:
+        self._context, self._rows, self._local, self._models, self._known = context, rows, local, models, known
+        self._watchdog = Watchdog(context.settings.limits.artifact_seconds)
+        self._extraction: Extraction | None = None
+        self.stop = threading.Event()
+
+    def position(self) -> Position:
+        """Returns how far it has come."""
+        return self._extraction.position() if self._extraction else Position()
+
+    def _pulse(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self._watchdog.pulse()
+
+    def steps(self) -> Iterator[Made]:
+        """Yields what the extraction makes."""
+        limits, wanted = self._context.settings.limits, self._rows[0].engines
+        bench = workbench(self._context, self._local).only(wanted)
+        if bound_memory(limits.worker_memory):  # the first task of this process
+            settle()
+        models = [name for name in self._models if name in wanted]
+        extraction = self._extraction = Extraction(self._context, self._rows, bench, models, self._pulse, self._known)
+        try:
+            for handover in extraction.batches():
+                self._watchdog.rest()
+                yield (
+                    handover,
+                    Step(handover.nbytes, handover.images, share=extraction.share, position=extraction.position(), cpu_seconds=_spent()),
+                )
+                self._pulse()
+        finally:
+            self._watchdog.rest()
+        yield extraction.outcomes, Step(end=True, position=extraction.position(), cpu_seconds=_spent())
 
 
 @ray.remote(num_cpus=0, max_retries=0)

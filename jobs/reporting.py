@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a run has come within its shards.
+
+    `read` counts the bytes of the plan that this run has read, finished shards included; `in_progress` counts the shards that were begun.
+    `artifact` is the one that has been read for the longest time, for `seconds` so far, or empty; secrets in its name are masked. `doing`
+    says what happens to it: reading, unpacking, digest, models, or the name of an engine that scans its bytes. That has come to byte `at`
+    of the `of` bytes of a file, which is the artifact or a file inside it.
+    """
+
+    read: int
+    in_progress: int
+    artifact: str = ""
+    doing: str = ""
+    at: int = 0
+    of: int = 0
+    seconds: float = 0.0
 
 
 class Reporter(Protocol):
@@ -14,11 +34,14 @@ class Reporter(Protocol):
     def planned(self, artifacts: int) -> None:
         """`artifacts` artifacts have been listed so far."""
 
-    def scanning(self, shards: int, size: int, done: int) -> None:
-        """The plan has `shards` shards and `size` bytes; `done` shards were committed earlier."""
+    def scanning(self, shards: int, size: int, done: int, read: int) -> None:
+        """The plan has `shards` shards and `size` bytes; `done` shards with `read` bytes were committed earlier."""
+
+    def reading(self, reading: Reading) -> None:
+        """The run has come this far. Called every few seconds while shards are scanned."""
 
     def committed(self, numbers: dict[str, Any]) -> None:
-        """A shard was committed. `numbers` holds shard, artifacts, bytes and severities."""
+        """A shard was committed. `numbers` holds shard, artifacts, bytes, severities, and `read` as in `Reading`."""
 
     def note(self, text: str) -> None:
         """Something worth one line."""
@@ -29,6 +52,7 @@ class Silent:
 
     def stage(self, name: str) -> None: ...
     def planned(self, artifacts: int) -> None: ...
-    def scanning(self, shards: int, size: int, done: int) -> None: ...
+    def scanning(self, shards: int, size: int, done: int, read: int) -> None: ...
+    def reading(self, reading: Reading) -> None: ...
     def committed(self, numbers: dict[str, Any]) -> None: ...
     def note(self, text: str) -> None: ...

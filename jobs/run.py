@@ -14,13 +14,14 @@ from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.corpus.listing import check_source
-from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
+from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, planned_bytes, read_plan, shards_of, write_plan
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.jobs import resources
+from veritensor_ray.jobs.flights import Flights
 from veritensor_ray.jobs.machines import Machines
 from veritensor_ray.jobs.ready import Ready
 from veritensor_ray.jobs.reporting import Reporter
@@ -33,6 +34,8 @@ from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.outputs import OutputStore, check_output
+
+_EVERY = 2.0  # seconds between reports of how far a run has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         for stage, group in enumerate(groups)
     ]
     machines = Machines(settings, found, slots, turns, extractions, pools)
-    meter = Meter(turns)
+    meter, flights = Meter(turns), Flights(context.site_key)
     work = Work(
         context=context,
         reference=reference,
@@ -157,6 +160,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         turns=turns,
         extractions=extractions,
         meter=meter,
+        flights=flights,
         window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
         on_commit=report.committed,
         on_note=report.note,
@@ -168,12 +172,12 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         if run.totals["shards"] - len(done) > slots.cpus:  # long enough that a model that does not load should be noticed first
             report.stage("load models")
             await asyncio.gather(*(pool.start() for pool in pools))
-        report.scanning(run.totals["shards"], run.totals["bytes"], len(done))
-        report.stage("scan")
         with store.open(f"_work/{run.id}/plan.parquet") as plan:
+            report.scanning(run.totals["shards"], run.totals["bytes"], len(done), planned_bytes(plan, done) if done else 0)
+            report.stage("scan")
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
             shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
-            await _while(machines.watch(), run_shards(work, shards))
+            await _while(run_shards(work, shards), machines.watch(), _reports(flights, report))
     except DeadlineReached:
         left = run.totals["shards"] - len(committed(store, run.id))
         raise DeadlineReached(
@@ -186,16 +190,23 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     return Spent(seconds, meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
 
 
-async def _while(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, unless its watcher raises first."""
-    both = watching, working = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+async def _reports(flights: Flights, report: Reporter) -> None:
+    """Report every few seconds how far the run has come."""
+    while True:
+        await asyncio.sleep(_EVERY)
+        report.reading(flights.reading())
+
+
+async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, None]) -> None:
+    """Do the work, unless one of its watchers raises first."""
+    tasks = [asyncio.ensure_future(one) for one in (work, *watches)]
     try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        await (working if working.done() else watching)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await (tasks[0] if tasks[0] in done else done.pop())
     finally:
-        for one in both:
+        for one in tasks:
             one.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:

@@ -30,6 +30,7 @@ from veritensor_ray.actors.tasks import Pass, Step, commit, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.jobs.flights import Flight, Flights
 from veritensor_ray.jobs.pool import Pool, StageLost
 from veritensor_ray.jobs.turns import BEGIN, CALL, RESUME, Seats, Turns
 from veritensor_ray.jobs.utilisation import Meter
@@ -41,6 +42,7 @@ _STRIKES = 2  # deaths at one artifact in one stage, each while it was scanned a
 _PATIENCE = 20  # times that a shard may be lost without an artifact to blame
 _LAST_COMMITS = 20.0  # seconds
 _AHEAD, _AHEAD_BYTES = 2, 16_000_000  # unfinished batches of a shard: this many in any case, and more while they are small
+_BEAT, _BEATS = 5.0, 20  # seconds; beats per second from all extractions together
 _NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
 
 
@@ -61,12 +63,18 @@ class Work:
     turns: Turns
     extractions: Seats  # no more than Ray has CPUs, since a waiting extraction keeps its CPU
     meter: Meter
+    flights: Flights
     window: Callable[[], int]  # number of shards that may be open
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
     deadline: datetime | None = None  # no shard begins after it
     known: Any = None  # reference to the content that needs no scan
     look: Callable[[], Awaitable[None]] | None = None  # checks the machines if one seems to be lost
+
+    @property
+    def beat(self) -> float:
+        """Seconds after which an extraction that has no batch says how far it has come; on a large cluster longer, to spare the driver."""
+        return max(_BEAT, self.extractions.count / _BEATS)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -111,36 +119,39 @@ async def _some_done(active: set[asyncio.Task[None]], sizes: dict[asyncio.Task[N
 
 
 async def _shard(work: Work, shard: Shard) -> None:
-    for _ in range(_PATIENCE):
-        try:
-            passes = await _passes(work, shard)
-            work.on_commit(await _commit(work, shard, passes))
-            return
-        except StageLost as lost:
-            work.on_note(f"shard {shard.id} is repeated: {lost}")
-            if work.look is not None:
-                await work.look()
-    raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; check the logs of the nodes")
+    with work.flights.flight(shard) as flight:
+        for _ in range(_PATIENCE):
+            try:
+                passes = await _passes(work, shard, flight)
+                numbers = await _commit(work, shard, passes)
+                flight.landed()
+                work.on_commit(numbers | {"read": work.flights.read})
+                return
+            except StageLost as lost:
+                work.on_note(f"shard {shard.id} is repeated: {lost}")
+                if work.look is not None:
+                    await work.look()
+        raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; check the logs of the nodes")
 
 
-async def _passes(work: Work, shard: Shard) -> list[Pass]:
+async def _passes(work: Work, shard: Shard, flight: Flight) -> list[Pass]:
     """Scan all artifacts together; after a death, each one alone, so that the cause is known."""
     try:
-        return [await _one_pass(work, shard.rows, {})]
+        return [await _one_pass(work, shard.rows, {}, flight)]
     except StageLost as lost:
         if not lost.strike:
             raise
         work.on_note(f"shard {shard.id}: {lost}; its artifacts are tried one by one")
-    return [await _solo(work, row) for row in shard.rows]
+    return [await _solo(work, row, flight) for row in shard.rows]
 
 
-async def _solo(work: Work, row: PlanRow) -> Pass:
+async def _solo(work: Work, row: PlanRow, flight: Flight) -> Pass:
     """Scan one artifact alone. After the second death in a stage it is kept out of that stage; the other stages still see it."""
     strikes: Counter[str] = Counter()
     kept_out: dict[str, str] = {}
     while True:
         try:
-            return await _one_pass(work, [row], kept_out)
+            return await _one_pass(work, [row], kept_out, flight)
         except StageLost as lost:
             if not lost.strike:
                 raise
@@ -148,19 +159,19 @@ async def _solo(work: Work, row: PlanRow) -> Pass:
             if strikes[lost.stage] < _STRIKES:
                 continue
             kept_out[lost.stage] = lost.reason
-            work.on_note(f"{row.artifact} is quarantined in {lost.stage}: {lost.reason}")
+            work.on_note(f"{work.flights.shown(row.artifact)} is quarantined in {lost.stage}: {lost.reason}")
             if lost.stage == EXTRACT:
                 return Pass([Outcome(row.artifact, row.part, 0)], [], kept_out)
 
 
-async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str]) -> Pass:
+async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str], flight: Flight) -> Pass:
     """Extract rows and run every batch through the model stages. Raises StageLost."""
     wanted = rows[0].engines  # all rows of a shard have the same engines
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
     calls: Calls = {}
     try:
         machine = await work.extractions.take()
-        outcomes = await _extracted(work, rows, machine, pools, calls)
+        outcomes = await _extracted(work, rows, machine, pools, calls, flight)
         results = [reference for found in await asyncio.gather(*calls) for reference in found]
     except RayError as error:
         raise _lost(error, work.context.settings.limits.artifact_seconds) from None
@@ -171,16 +182,23 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
     return Pass(outcomes, results, dict(kept_out), machine)
 
 
-async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls) -> ray.ObjectRef[Any]:
+async def _extracted(
+    work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls, flight: Flight
+) -> ray.ObjectRef[Any]:
     """Returns a reference to the outcomes. Between two batches the extraction pauses and holds no CPU, so that waiting models get one."""
     cpus, stream = 0.0, None
     try:
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
-        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known)
+        flight.begin(rows)
+        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
             payload, described = stream._get_next_ref_n(2)  # awaiting the stream itself would fetch each object into the driver
             step = await _step(payload, described)
+            flight.reached(step.position)
+            if step.beat:  # it does not pause
+                stream._consume_next_ref_n(2)
+                continue
             work.meter.add("extract", step.cpu_seconds)
             if step.end:
                 stream._consume_next_ref_n(2)
@@ -188,7 +206,9 @@ async def _extracted(work: Work, rows: Sequence[PlanRow], machine: str, pools: S
                 return payload
             work.turns.give(machine, cpus)
             cpus = 0.0
-            calls[asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))] = step.bytes
+            call = asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))
+            calls[call] = step.bytes
+            flight.handed(call, step.position, step.share)
             await _few(calls)
             cpus = await work.turns.take(machine, RESUME)
             stream._consume_next_ref_n(2)

@@ -33,7 +33,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> vr.Audit
 @pytest.mark.ray
 def test_tables_and_queries(audit: vr.Audit) -> None:
     assert audit.ledger.num_rows == 3
-    with pytest.raises(UsageError, match="choose from findings, ledger, rollup"):
+    with pytest.raises(UsageError, match="did you mean 'findings'"):
         audit.to_pandas("finding")
     assert audit.findings.num_rows == audit.rollup.num_rows == 2
     assert audit.to_pandas()["severity"].tolist() == ["medium", "medium"]
@@ -158,7 +158,9 @@ def test_inspect_says_what_it_did_not_read() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(vr.__all__) == ["Audit", "Inspection", "__version__", "inspect", "open", "scan"]
+    assert sorted(vr.__all__) == [
+        *("Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "__version__", "inspect", "open", "scan")
+    ]
     assert all(getattr(vr, name) for name in vr.__all__)
 
 

@@ -51,7 +51,7 @@ import contextlib, io, json, sys, traceback
 from veritensor_ray.cli import main
 answers = {}
 for name, command in json.load(sys.stdin).items():
-    out = io.StringIO()
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
             if isinstance(command, str):
@@ -65,7 +65,7 @@ for name, command in json.load(sys.stdin).items():
         except Exception:
             traceback.print_exc()
             code = "raised"
-    answers[name] = [code, out.getvalue()]
+    answers[name] = [code, out.buffer.getvalue().decode()]
 json.dump(answers, sys.__stdout__)
 """
 # What Windows, macOS or both lack of the standard library, and wheels that not every platform has.

@@ -24,7 +24,9 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     done = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in done.cells for output in cell.get("outputs", ())]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert any("signatures." in str(output) for output in outputs)
+    shown = "".join(str(output.get("text", "")) + str(output.get("data", "")) for output in outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4, "the pictures"
+    assert [words for words in ("signatures.", "(dry_run)", "4 suppressed", "1 new", "<mark>") if words not in shown] == []
 
 
 def test_the_examples_pass_their_tests() -> None:

@@ -80,13 +80,14 @@ CODE = {
 START = {
     "submit": (str(Path(sys.executable).with_name("veritensor-ray")), "submit", ".", "--engines", "signatures", "--output", "{output}"),
     "plan": ("-P", "-m", "veritensor_ray", "plan", ".", "--engines", "signatures"),
+    "inspect-files": ("-P", "-m", "veritensor_ray", "inspect", "a.txt", "--engines", "signatures"),
     "engines": ("-P", "-m", "veritensor_ray", "engines"),
     "doctor": ("-P", "-m", "veritensor_ray", "doctor"),
 }
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("way", ["scan", "open", "inspect", "submit", "plan", "engines", "doctor"])
+@pytest.mark.parametrize("way", ["scan", "open", "inspect", "submit", "plan", "inspect-files", "engines", "doctor"])
 def test_no_way_to_start_runs_a_module_of_the_working_directory(way: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("planted")
     marker, output = folder.parent / f"{way}.marker", str(folder.parent / ("audit" if way in CODE else way))

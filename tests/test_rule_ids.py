@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import veritensor_ray
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.registry import create, selected
 
-LIST = Path(__file__).with_name("rule_ids.txt")
+LIST = Path(veritensor_ray.__file__).with_name("engines") / "rule_ids.txt"  # in the package, since shells complete from it
 
 
 def test_all_ids_are_listed_and_all_that_are_listed_exist() -> None:

@@ -8,9 +8,9 @@ with Guard():  # before anything else: even `from __future__` looks up a file
     from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veritensor_ray.api import Audit, Inspection, inspect, open, scan
+    from veritensor_ray.api import Audit, Decision, Differences, Inspection, Passage, Plots, inspect, open, scan
 
-__all__ = ["Audit", "Inspection", "__version__", "inspect", "open", "scan"]
+__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "__version__", "inspect", "open", "scan"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,3 +20,8 @@ def __getattr__(name: str) -> Any:
         with Guard():
             return getattr(import_module("veritensor_ray.api"), name)
     raise AttributeError(f"module 'veritensor_ray' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, which are loaded on first use and would be missing otherwise."""
+    return [*__all__, *(name for name in globals() if name.startswith("__") and name not in __all__)]

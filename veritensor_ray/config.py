@@ -34,8 +34,9 @@ def _scalar(value: Any) -> Any:
     return str(value) if isinstance(value, int | float | date) else value
 
 
-Text = Annotated[str | None, BeforeValidator(_scalar)]
-StringList = Annotated[list[str], BeforeValidator(_split)]
+# The second argument is what a file may say, for the JSON Schema (`config schema`).
+Text = Annotated[str | None, BeforeValidator(_scalar, json_schema_input_type=str | float | date | None)]
+StringList = Annotated[list[str], BeforeValidator(_split, json_schema_input_type=list[str] | str)]
 
 
 def _named_secret(value: Any) -> Any:
@@ -44,7 +45,9 @@ def _named_secret(value: Any) -> Any:
     return value
 
 
-NamedSecret = Annotated[str | None, BeforeValidator(_named_secret)]
+NamedSecret = Annotated[
+    str | None, BeforeValidator(_named_secret, json_schema_input_type=Annotated[str, Field(pattern=r"^(env:\w+|file:.+)$")] | None)
+]
 _DEFAULT_FILE = "veritensor-ray.yaml"
 # Keys that run code or decide whom to trust: refused in a file that was only found in the working directory.
 _ONLY_NAMED = (("notify", "command"), ("", "plugins"), ("", "plugin_folder"), ("", "trusted_keys"))
@@ -56,13 +59,19 @@ def _seconds(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float) else span(str(value)).total_seconds()
 
 
-Duration = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds)]
+_Span = Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhdw]$")]
+Duration = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds, json_schema_input_type=_Span | None)]
 
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, and values do not change after the start."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def json_schema(cls, title: str) -> dict[str, Any]:
+        """Returns the JSON Schema of a file that this class describes, for editors and checks."""
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema(), "title": title}
 
 
 class Limits(Section):
@@ -101,9 +110,9 @@ class Resources(Section):
         "auto", description="actors of each kind; auto: as many as the CPUs or GPUs can keep busy"
     )
     model_cpus: float = Field(1.0, ge=0, description="CPUs that one model actor uses")
-    model_gpus: float = Field(0.0, ge=0)
-    model_threads: int = Field(1, ge=1)
-    window_bytes: ByteSize = ByteSize(256_000_000)
+    model_gpus: float = Field(0.0, ge=0, description="GPUs, or a share of one, for each model actor")
+    model_threads: int = Field(1, ge=1, description="threads of PyTorch or ONNX Runtime in a model actor")
+    window_bytes: ByteSize = Field(ByteSize(256_000_000), description="bytes of shards in progress at once")
 
 
 class InjectionSettings(Section):
@@ -112,9 +121,11 @@ class InjectionSettings(Section):
     With `cascade`, the transformer reads only windows that a cheap model finds suspicious, provided that the model includes such a first stage.
     """
 
-    cascade: bool = True
-    medium: float | None = Field(None, gt=0, lt=1)
-    high: float | None = Field(None, gt=0, lt=1)
+    cascade: bool = Field(
+        True, description="let the transformer read only text that a cheap model finds suspicious, if the model includes one"
+    )
+    medium: float | None = Field(None, gt=0, lt=1, description="lowest score that is a finding")
+    high: float | None = Field(None, gt=0, lt=1, description="lowest score with severity high")
     token_budget: int = Field(
         2048,
         ge=512,
@@ -131,12 +142,14 @@ class InjectionSettings(Section):
 class CustomPii(Section):
     """An identifier defined by the user: a pattern, and conditions on a match and its surroundings."""
 
-    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    pattern: str = Field(min_length=1, max_length=2000)
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="name of the identifier; it is reported as pii.custom-NAME")
+    pattern: str = Field(min_length=1, max_length=2000, description="regular expression of the identifier")
     context: StringList = Field([], description="one of these words must be nearby, or in the column's name")
-    validator: Literal["luhn", "mod97", "verhoeff", "iban", "payment-card"] | None = None
-    severity: Severity = "medium"
-    ignore_case: bool = False
+    validator: Literal["luhn", "mod97", "verhoeff", "iban", "payment-card"] | None = Field(
+        None, description="check digits that a match must have"
+    )
+    severity: Severity = Field("medium", description="severity of its findings")
+    ignore_case: bool = Field(False, description="whether upper and lower case are equal")
 
     @field_validator("pattern")
     @classmethod
@@ -155,7 +168,7 @@ class PiiSettings(Section):
 
     free_text: bool = Field(True, description="find names, addresses and the like with the model; patterns always run")
     gate: bool = Field(True, description="let a cheap test decide which passages the model reads")
-    min_confidence: float = Field(0.5, ge=0, le=1)
+    min_confidence: float = Field(0.5, ge=0, le=1, description="findings with a lower confidence are not reported")
     private_addresses: bool = Field(False, description="report IP addresses of private networks too")
     regions: StringList = Field(
         ["US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "BE", "IN", "AU"], description="regions whose phone numbers are recognized"
@@ -166,7 +179,7 @@ class PiiSettings(Section):
     token_budget: int = Field(
         1536, ge=512, description="tokens computed at once, padding included; sized for a CPU's cache, and a GPU takes ten times as many"
     )
-    custom: list[CustomPii] = []
+    custom: list[CustomPii] = Field([], description="further identifiers of your own")
 
 
 class OcrSettings(Section):
@@ -194,13 +207,13 @@ class Modelfiles(Section):
 class Osv(Section):
     """How to reach OSV's service, or a mirror of it, if `dependencies.online` is set."""
 
-    url: str = Field("https://api.osv.dev", pattern=r"^https?://[^\s/]")
+    url: str = Field("https://api.osv.dev", pattern=r"^https?://[^\s/]", description="address of the service or of a mirror")
     timeout: float = Field(10, gt=0, description="seconds for one answer")
     seconds: float = Field(120, gt=0, description="seconds for all answers about one manifest")
-    retries: int = Field(3, ge=0, le=10)
+    retries: int = Field(3, ge=0, le=10, description="further attempts after a fault")
     backoff: float = Field(0.5, ge=0, description="seconds before the first retry, doubled for each further one")
     cache_hours: float = Field(24, ge=0, description="hours that answers are kept on disk; 0: not at all")
-    ca_bundle: str | None = None
+    ca_bundle: str | None = Field(None, description="certificates for verifying the service")
 
 
 class DependencySettings(Section):
@@ -219,15 +232,15 @@ class DependencySettings(Section):
 class Store(Section):
     """How to reach a URI prefix. Secrets are referenced (`env:NAME`, `file:/path`) and resolved only where they are used."""
 
-    endpoint: str | None = None
-    region: str | None = None
-    ca_bundle: str | None = None
-    path_style: bool = False
-    anonymous: bool = False
-    account: str | None = None
-    key: NamedSecret = None
-    secret: NamedSecret = None
-    token: NamedSecret = None
+    endpoint: str | None = Field(None, description="address of the service, for S3-compatible stores")
+    region: str | None = Field(None, description="region (S3)")
+    ca_bundle: str | None = Field(None, description="file with the certificates to trust (S3)")
+    path_style: bool = Field(False, description="put the bucket in the path instead of the host name (S3)")
+    anonymous: bool = Field(False, description="do not sign requests")
+    account: str | None = Field(None, description="storage account (Azure)")
+    key: NamedSecret = Field(None, description="access key (S3) or account key (Azure)")
+    secret: NamedSecret = Field(None, description="secret key (S3)")
+    token: NamedSecret = Field(None, description="session token (S3), token or key file (GCS), SAS token (Azure), bearer token (HTTP)")
 
 
 class Cluster(Section):
@@ -255,7 +268,7 @@ class Sweep(Section):
         "etag", description="evidence that an artifact is unchanged; etag: whichever of etag, size and mtime the store provides"
     )
     keep: int = Field(30, ge=1, description="complete sweeps to keep; older ones are removed")
-    every: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] = Field(
+    every: Annotated[float, Field(gt=0), BeforeValidator(_seconds, json_schema_input_type=_Span)] = Field(
         86_400.0, description="expected interval between sweeps; a sweep that begins much later reports it"
     )
 
@@ -271,17 +284,21 @@ class Notify(Section):
     secret: NamedSecret = Field(None, description="signs the body with HMAC-SHA256, in the header X-Veritensor-Signature")
     command: str | None = Field(None, description="receives the JSON on its standard input")
     timeout: float = Field(10, gt=0, description="seconds for one attempt, and for the command")
-    retries: int = Field(3, ge=0, le=10)
-    ca_bundle: str | None = None
+    retries: int = Field(3, ge=0, le=10, description="further attempts after a fault")
+    ca_bundle: str | None = Field(None, description="certificates for verifying an https address")
 
 
 class Settings(Section):
     """All settings of a run. Field names are the YAML keys."""
 
-    sources: StringList = []
-    output: str | None = None
-    profile: Literal["embedded", "standard"] = "embedded"
-    engines: StringList | None = None
+    sources: StringList = Field([], description="folders, files, globs or URIs to audit")
+    output: str | None = Field(
+        None, description="folder or URI for the results; default: audit-NAME or sweep-NAME in the working directory"
+    )
+    profile: Literal["embedded", "standard"] = Field(
+        "embedded", description="models to use: those in the package, or larger ones in HF_HOME"
+    )
+    engines: StringList | None = Field(None, description="engines to run; default: all of them")
     plugins: StringList = Field([], description="further engines as module:Class, from installed packages or the plugin_folder")
     plugin_folder: str | None = Field(None, description="folder with the modules of plugins; it must not overlap with the sources")
     rules: StringList = Field([], description="folders with the user's own YARA rules")
@@ -289,27 +306,29 @@ class Settings(Section):
         None, description="folder with the models of profile standard; default: the bundle's, else HF_HOME/veritensor"
     )
     iocs: StringList = Field([], description="files with indicators of compromise: SHA-256 digests, domains, addresses, URLs")
-    include: StringList = []
-    exclude: StringList = []
-    max_size: ByteSize | None = None
+    include: StringList = Field([], description="read only artifacts that match one of these globs")
+    exclude: StringList = Field([], description="leave out artifacts that match one of these globs")
+    max_size: ByteSize | None = Field(None, description="skip larger artifacts")
     since: Text = Field(None, description="ISO date or time, or an age such as 7d or 12h")
-    sample: Text = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$")
-    follow_links: bool = False
-    address: str | None = None
-    job: Literal["audit", "sweep"] = "audit"
-    fail_on: Severity | None = None
+    sample: Text = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$", description="read only this number of artifacts, or this share such as 1%")
+    follow_links: bool = Field(False, description="follow symbolic links below a local source")
+    address: str | None = Field(None, description="cluster to run on; default: an embedded Ray that ends with the run")
+    job: Literal["audit", "sweep"] = Field("audit", description="an audit, or a sweep that reads only what changed since the last one")
+    fail_on: Severity | None = Field(None, description="exit with 1 if a finding has this severity or a worse one")
     fail_on_all: bool = Field(False, description="with fail_on: count findings of earlier runs too")
     policy: str | None = Field(
         None, description="file with severities and suppressions; default: policy.yaml in the working directory, if it exists"
     )
     metrics: str | None = Field(None, description="file that is written at the end, in the text format of Prometheus")
-    allow_partial: bool = False
+    allow_partial: bool = Field(False, description="exit with 0 instead of 3 if something could not be read or checked")
     strict: bool = Field(False, description="artifacts without a reader or an engine make the run incomplete too")
-    allow_missing_engines: bool = False
-    fresh: bool = False
-    verbose: bool = False
-    log_format: Literal["text", "json"] = "text"
-    site_key: NamedSecret = None
+    allow_missing_engines: bool = Field(False, description="run without the engines whose model is missing")
+    fresh: bool = Field(False, description="replace the results in the output and scan again")
+    verbose: bool = Field(False, description="print a line for each shard, and the logs of the workers")
+    log_format: Literal["text", "json"] = Field("text", description="progress and summary as text or as JSON lines")
+    site_key: NamedSecret = Field(
+        None, description="key for the ids of findings; default: a key that is created once in the user's configuration folder"
+    )
     sign_key: NamedSecret = Field(None, description="private key that signs the results")
     trusted_keys: str | None = Field(
         None, description="file with the list of trusted keys; default: a file in the user's configuration folder"
@@ -329,7 +348,7 @@ class Settings(Section):
     ocr: OcrSettings = OcrSettings()
     dependencies: DependencySettings = DependencySettings()
     modelfiles: Modelfiles = Modelfiles()
-    stores: dict[str, Store] = {}
+    stores: dict[str, Store] = Field({}, description="how to reach object stores, by URI prefix")
     _found: str | None = PrivateAttr(None)
 
     @property

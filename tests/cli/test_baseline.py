@@ -42,10 +42,9 @@ def counting() -> list[int]:
     ("arguments", "left", "says"),
     [
         ((), [5], "4 findings in 4 artifacts"),
-        (("--severity", "low,medium"), [1, 5], "3 findings in 3 artifacts"),
-        (("--severity", "low", "--severity", "medium"), [1, 5], "3 findings in 3 artifacts"),
+        (("--up-to", "medium"), [1, 5], "3 findings in 3 artifacts"),
         (("--where", "artifact glob 'web/*'"), [1, 2, 5], "2 findings in 2 artifacts"),
-        (("--where", "rule = 'pii.email' -- or not", "--severity", "medium"), [1, 3, 4, 5], "1 finding in 1 artifact"),
+        (("--where", "rule = 'pii.email' -- or not", "--up-to", "medium"), [1, 3, 4, 5], "1 finding in 1 artifact"),
     ],
 )
 def test_only_new_findings_count_afterwards(
@@ -63,7 +62,7 @@ def test_only_new_findings_count_afterwards(
 
 
 def test_what_is_suppressed_already_is_left_out(output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("--severity", "critical"), ()):
+    for arguments in (("--up-to", "critical", "--where", "severity = 'critical'"), ()):
         assert call(monkeypatch, "baseline", "accept", output, *WHO, *arguments, "--yes") == 0
     assert "This accepts 1 of severity critical" not in capsys.readouterr().out.partition("was added")[2]
     assert [len(one.finding or ()) for one in load_policy(None).suppressions] == [32, 3]
@@ -82,7 +81,7 @@ def test_what_is_suppressed_already_is_left_out(output: str, monkeypatch: pytest
         (WHO, 2, "there is no terminal to ask on"),
         ((*WHO, "--dry-run"), 0, ""),
         ((*WHO, "--yes", "--where", "severity = 'none'"), 0, ""),
-        ((*WHO, "--yes", "--severity", "worst"), 2, "unknown severity 'worst'"),
+        ((*WHO, "--yes", "--up-to", "worst"), 2, "unknown severity 'worst'"),
         ((*WHO, "--yes", "--where", "true) or (true"), 2, "the condition 'true) or (true' is not valid"),
         ((*WHO, "--yes", "--until", "2020-01-01"), 2, "--until 2020-01-01 is not in the future"),
         ((*WHO, "--yes", "--owner", " "), 2, "the entry's owner: must not be empty"),

@@ -21,8 +21,7 @@ from veritensor_ray.cli.options import PLAIN
 from veritensor_ray.cli.render import console, summary
 from veritensor_ray.cli.submit import exit_code
 from veritensor_ray.config import Settings
-from veritensor_ray.exports.plain import KINDS, spreadsheet_safe
-from veritensor_ray.findings.locations import place
+from veritensor_ray.exports.plain import KINDS
 from veritensor_ray.findings.run_text import summary_text
 
 NO_OCR = "ocr was not selected: text in 1 image was not read"
@@ -407,45 +406,6 @@ def test_doctor_tries_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["engine injection"]["state"] == "fails"
     assert "HF_HOME" in rows["engine injection"]["detail"]
-
-
-@pytest.mark.parametrize(
-    ("location", "expected"),
-    [
-        (None, "a.md"),
-        ({"line": 3}, "a.md:3"),
-        ({"row": 2, "column": "text", "line": 3}, "a.md row 2 text"),
-        ({"part": "cell 1", "line": 2}, "a.md cell 1 line 2"),
-        ({"byte_offset": 10}, "a.md byte 10"),
-        ({"column": "title", "byte_offset": 10}, "a.md title"),
-        ({"page": 1234}, "a.md page 1234"),
-        ({"page": 3, "part": "annotation 2", "line": 7}, "a.md page 3 annotation 2 line 7"),
-        ({"part": "Sheet1", "row": 0, "column": "B"}, "a.md Sheet1 row 0 B"),
-        ({"line": 5, "column": "script"}, "a.md:5 script"),
-    ],
-)
-def test_place(location: dict[str, Any] | None, expected: str) -> None:
-    assert place("a.md", location) == expected
-    assert place("a.md", location, "x/b.md") == expected.replace("a.md", "a.md!/x/b.md")
-
-
-@pytest.mark.parametrize(
-    ("artifact", "member", "expected"),
-    [
-        ("m.eml", "stuff.7z!/note.txt", "m.eml!/stuff.7z!/note.txt:5"),
-        ("m.eml", "a" * 50 + "!/" + "b" * 50, "m.eml!/" + "a" * 19 + "…" + "b" * 39 + ":5"),
-        ("n" * 90, "a" * 50 + "/b.txt", "n" * 90 + "!/" + "a" * 10 + "…" + "a" * 15 + "/b.txt:5"),
-    ],
-)
-def test_a_long_member_is_shortened_in_the_middle(artifact: str, member: str, expected: str) -> None:
-    assert place(artifact, {"line": 5}, member) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("=1+1", "'=1+1"), ("-2", "'-2"), ("a=1", "a=1"), (3, 3), (None, None), (["@x", "y"], "'@x y")]
-)
-def test_cells_are_no_formulas(value: object, expected: object) -> None:
-    assert spreadsheet_safe(value) == expected
 
 
 def test_a_deadline_is_said_and_ends_with_3_whatever_is_allowed(

@@ -347,6 +347,17 @@ def test_a_throttle_keeps_the_rate_and_reads_whole(tmp_path: Path, kept: str, cl
     artifact.close()
 
 
+def test_bytes_that_are_read_for_the_first_time_are_progress() -> None:
+    pulses: list[int] = []
+    file = HashingFile(io.BytesIO(bytes(100)), 0, 100, Throttle(None, lambda: pulses.append(file.tell())))
+    for start in (0, 0, 40, 10):
+        file.seek(start)
+        file.read(40)
+    assert len(pulses) == 2
+    file.digest()
+    assert len(pulses) == 3
+
+
 def test_a_throttle_counts_over_many_small_files(tmp_path: Path, clock: Clock) -> None:
     throttle = Throttle(100_000)
     (tmp_path / "a").write_bytes(b"x" * 10_000)

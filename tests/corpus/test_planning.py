@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus import planning
 from veritensor_ray.corpus.listing import roots, walk
-from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, read_plan, shards_of, write_plan
+from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, planned_bytes, read_plan, shards_of, write_plan
 from veritensor_ray.errors import UsageError
 
 
@@ -190,3 +190,15 @@ def test_shards_and_single_rows_come_in_plan_order(tmp_path: Path) -> None:
     found = list(shards_of(plan(configured(tmp_path, exclude="b"))))
     names = [[row.artifact for row in entry.rows] if isinstance(entry, Shard) else entry.artifact for entry in found]
     assert sorted(map(str, names)) == ["['a', 'c']", "b"]
+
+
+def test_the_bytes_of_some_shards_are_those_of_their_rows(tmp_path: Path) -> None:
+    made(tmp_path, big=500, groups=1000, small=7, tiny=2)
+    cuts = {"big": [("lines", 0, 200), ("lines", 200, 500)], "groups": [("rowgroups", 0, 3), ("rowgroups", 3, 9)]}
+    file = io.BytesIO()
+    totals = write_plan(plan(configured(tmp_path, {"split_bytes": 400}), cuts), file)
+    shards = {shard.id: shard.bytes for shard in shards_of(read_plan(file)) if isinstance(shard, Shard)}
+    assert sorted(shards.values()) == [9, 200, 300, 500, 500], "row groups count as equally large"
+    for wanted in (set(shards), {0}, {1, 3}, set[int]()):
+        assert planned_bytes(file, wanted) == sum(shards[number] for number in wanted)
+    assert planned_bytes(file, set(shards)) == totals["bytes"]

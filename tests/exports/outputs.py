@@ -51,7 +51,7 @@ def finding(name: str = "1", **about: Any) -> dict[str, Any]:
     """A row of findings: a pickle that runs code."""
     at = {one.name: None for one in LOCATION} | {"byte_offset": 0, "view": "visible"} | about.pop("at", {})
     return {
-        **{column: None for column in TABLES["findings"].names},
+        **dict.fromkeys(TABLES["findings"].names),
         "finding_id": (name * 32)[:32],
         "content_fingerprint": "f" * 32,
         "scan_id": "run-1",
@@ -78,7 +78,7 @@ def finding(name: str = "1", **about: Any) -> dict[str, Any]:
 def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
     """A row of the ledger: a pickle that was scanned completely."""
     return {
-        **{column: None for column in TABLES["ledger"].names},
+        **dict.fromkeys(TABLES["ledger"].names),
         "artifact": artifact,
         "uri": f"/data/{artifact}",
         "size": 58,
@@ -97,7 +97,8 @@ def output(
     folder: Path, findings: Sequence[Mapping[str, Any]] = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any
 ) -> Results:
     """An audit with these rows. `about` are fields of run.json."""
-    for name, rows in {"findings": findings, "ledger": ledger, "rollup": []}.items():
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {"findings": findings, "ledger": ledger, "rollup": []}
+    for name, rows in ((dict.fromkeys(TABLES, ()) if about.get("job") == "sweep" else {}) | tables).items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pylist(list(rows), TABLES[name]), folder / name / "part-00000.parquet")
     counting = [one for one in findings if one["suppressed_by"] is None]

@@ -112,6 +112,16 @@ def test_the_state_of_a_vulnerability(row: dict[str, Any], state: dict[str, str]
     assert found["analysis"] == state
 
 
+def test_the_serial_number_depends_on_run_and_filter(tmp_path: Path) -> None:
+    results = outputs.output(tmp_path, [outputs.finding()])
+    numbers = []
+    for query in ("SELECT * FROM findings", "SELECT * FROM findings", "SELECT * FROM findings WHERE severity = 'low'"):
+        file = io.BytesIO()
+        cyclonedx.write(outputs.selection(results, query), file)
+        numbers.append(json.loads(file.getvalue())["serialNumber"])
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
 def test_a_vulnerability(tmp_path: Path) -> None:
     bom = exported(outputs.output(tmp_path, [outputs.finding(member="b.pkl", location=None, confidence=None)]))
     (found,) = bom["vulnerabilities"]

@@ -89,13 +89,16 @@ def test_what_was_not_checked_comes_first(tmp_path: Path) -> None:
     results = outputs.output(
         tmp_path,
         [outputs.finding()],
+        [outputs.entry(), outputs.entry("a.zip", status="unreadable", reason="encrypted")],
         not_covered=outputs.not_covered("encrypted"),
         coverage={"dependencies": {"db_missing": 3}},
         engines={"dependencies": {"version": "1"}},
     )
     first, second, third = exported(results)["findings"]
+    assert first["description"].endswith("encrypted\n\nArtifacts: 2, for example a.zip. The ledger of the audit names all of them.")
+    assert second["description"].endswith("The reason applies to the whole run.")
     assert first["title"] == "Not checked: unreadable: encrypted (2 artifacts)"
-    assert second["title"].startswith("Not checked: engine: dependencies: no advisory database for 3 artifacts")
+    assert second["title"].startswith("Not checked: dependencies: no advisory database for 3 artifacts")
     assert {one["severity"] for one in (first, second)} == {"Info"}
     assert first["unique_id_from_tool"] != second["unique_id_from_tool"]
     assert third["vuln_id_from_tool"] == "modelfiles.dangerous-pickle"
@@ -112,6 +115,6 @@ def test_hostile_text(text: str, tmp_path: Path) -> None:
         strings = [value for value in one.values() if isinstance(value, str)]
         assert not any(set("\r\x00\x07\x1b\u202e\u2066\u200b") & set(value) for value in strings)
         assert "\n" not in one["title"]
-        for paragraph in one["description"].split("\n\n"):
+        for paragraph in one["description"].replace("<!-- -->", "").split("\n\n"):
             assert "\n" not in paragraph  # evidence cannot leave its indented block
             assert paragraph.startswith("    ") or ("<" not in paragraph and "](" not in paragraph)

@@ -10,17 +10,17 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import described
-from veritensor_ray.exports.described import Package
+from veritensor_ray.exports.described import FoundPackage
 
 
 @pytest.mark.parametrize(
     ("rule", "evidence", "package"),
     [
-        ("known-vulnerability", "requests==2.19.0 GHSA-x84v-xcm2-53pg", Package("requests", "2.19.0", "GHSA-x84v-xcm2-53pg")),
-        ("known-vulnerability", "@angular/core==1.0 CVE-2020-1", Package("@angular/core", "1.0", "CVE-2020-1")),
-        ("malicious-package", "colourama MAL-2022-1", Package("colourama", None, "MAL-2022-1")),
-        ("malicious-package", "colourama>=1,<2 MAL-2022-1", Package("colourama", None, "MAL-2022-1")),
-        ("typosquat", "reqeusts", Package("reqeusts")),
+        ("known-vulnerability", "requests==2.19.0 GHSA-x84v-xcm2-53pg", FoundPackage("requests", "2.19.0", "GHSA-x84v-xcm2-53pg")),
+        ("known-vulnerability", "@angular/core==1.0 CVE-2020-1", FoundPackage("@angular/core", "1.0", "CVE-2020-1")),
+        ("malicious-package", "colourama MAL-2022-1", FoundPackage("colourama", None, "MAL-2022-1")),
+        ("malicious-package", "colourama>=1,<2 MAL-2022-1", FoundPackage("colourama", None, "MAL-2022-1")),
+        ("typosquat", "reqeusts", FoundPackage("reqeusts")),
         ("typosquat", "two words", None),
         ("known-vulnerability", "requests==2.1*.0 GHSA-1", None),  # masked
         ("extra-index", "https://index.example/simple", None),
@@ -28,7 +28,7 @@ from veritensor_ray.exports.described import Package
         ("typosquat", None, None),
     ],
 )
-def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None, package: Package | None) -> None:
+def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None, package: FoundPackage | None) -> None:
     assert described.package_of(outputs.finding(rule_id=f"dependencies.{rule}", evidence=evidence)) == package
 
 
@@ -49,12 +49,11 @@ def test_suppressions_are_explained(by: str | None, accepted: bool | None, words
 @pytest.mark.parametrize(
     ("at", "words", "line"),
     [
-        ({"line": 4, "byte_offset": None}, "line 4", 4),
-        ({"line": 4, "part": "cell 2", "byte_offset": None}, "part cell 2, line 4", None),
-        ({"row": 0, "column": "messages[0].content", "byte_offset": None}, "row 0, column messages[0].content", None),
-        ({"page": 2, "line": 1, "byte_offset": None}, "page 2, line 1", None),
-        ({"byte_offset": 17}, "byte 17", None),
-        (None, "", None),
+        ({"line": 4, "byte_offset": None}, "models/a.pkl:4", 4),
+        ({"line": 4, "part": "cell 2", "byte_offset": None}, "models/a.pkl cell 2 line 4", None),
+        ({"page": 2, "line": 1, "byte_offset": None}, "models/a.pkl page 2 line 1", None),
+        ({"row": 0, "column": "messages[0]\u202e", "byte_offset": None}, "models/a.pkl row 0 messages[0]\\u202e", None),
+        (None, "models/a.pkl", None),
     ],
 )
 def test_locations_in_words(at: dict[str, Any] | None, words: str, line: int | None) -> None:
@@ -80,12 +79,30 @@ def test_only_plain_addresses_are_references() -> None:
 
 
 @pytest.mark.parametrize("text", outputs.HOSTILE.values(), ids=outputs.HOSTILE)
-def test_markdown_shows_hostile_text_as_it_is(text: str) -> None:
-    safe = described.markdown_safe(text)
+def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> None:
+    safe = described.markdown_safe(text).replace("<!-- -->", "")
     assert not set("\r\n\x1b\x00\u202e") & set(safe)
     assert "<" not in safe
     for mark in "`*_[]()#|!":
         assert all(safe[at - 1] == "\\" for at, one in enumerate(safe) if one == mark)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain text, 2-3 words.", "plain text, 2-3 words."),
+        ("- item", r"\- item"),
+        ("12. item", r"12\. item"),
+        ("   code", "code"),
+        ("===", r"\==="),
+        ("a & b", "a &amp; b"),
+        ("@all", "@<!-- -->all"),
+        ("see #12", r"see \#<!-- -->12"),
+        ("https://evil.example www.evil.example", "https:<!-- -->//evil.example www<!-- -->.evil.example"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text: str, safe: str) -> None:
+    assert described.markdown_safe(text) == safe
 
 
 def test_an_object_is_written_item_by_item() -> None:

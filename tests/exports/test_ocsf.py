@@ -41,7 +41,8 @@ def exported() -> Export:
 def test_the_schemas_reject_an_event_that_is_not_valid(exported: Export, tmp_path: Path) -> None:
     schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=ocsf.VERSION)).get_class_schema("detection_finding")
     event = exported(outputs.output(tmp_path, [outputs.finding()]))[1]
-    for change in ({"severity_id": 77}, {"time": "now"}, {"finding_info": {}}, {"unheard_of": 1}):
+    changes: tuple[dict[str, Any], ...] = ({"severity_id": 77}, {"time": "now"}, {"finding_info": {}}, {"unheard_of": 1})
+    for change in changes:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(event | change, schema)
 

@@ -27,7 +27,7 @@ from veritensor_ray.errors import (
     VeritensorError,
 )
 from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.reporting import Silent
+from veritensor_ray.jobs.reporting import Reading, Silent
 from veritensor_ray.testing import painted
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
@@ -163,6 +163,40 @@ def test_artifacts_that_change_or_vanish_during_the_run(tmp_path: Path) -> None:
         "becomes-a-pipe": ("unreadable", "changed during the run: it is no longer a regular file"),
         "stays": ("scanned", None),
     }
+
+
+class Waiting(Silent):
+    """Lets a worker continue once the run has said what takes long."""
+
+    def __init__(self, signal: Path) -> None:
+        self._signal = signal
+        self.read: list[int] = []
+        self.long: Reading | None = None
+
+    def reading(self, reading: Reading) -> None:
+        self.read.append(reading.read)
+        if reading.at and self.long is None:
+            self.long = reading
+            self._signal.touch()
+
+    def committed(self, numbers: dict[str, Any]) -> None:
+        self.read.append(numbers["read"])
+
+
+def test_a_long_artifact_is_named_before_its_shard_is_committed(tmp_path: Path) -> None:
+    corpus, signal = tmp_path / "corpus", tmp_path / "signal"
+    corpus.mkdir()
+    (corpus / "short.txt").write_text("a word\n")
+    long = corpus / "token=hunter2hunter2.txt"
+    long.write_text("a plain line of text\n" * 200_000 + f"WAIT-LOCAL {signal}\n")
+    reporter = Waiting(signal)
+    result = run(corpus, tmp_path / "out", reporter, **FAKES | {"engines": ["fake-local"], "limits": {"shard_artifacts": 1}})
+    assert result["status"] == {"scanned": 2}
+    assert reporter.long is not None
+    assert reporter.long.artifact.startswith("token=********")
+    assert (reporter.long.doing, reporter.long.of) == ("reading", long.stat().st_size)
+    assert reporter.read == sorted(reporter.read)
+    assert reporter.read[-1] == result["totals"]["bytes_scanned"]
 
 
 def make_corpus(folder: Path, files: int = 40) -> Path:

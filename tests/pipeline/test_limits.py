@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from veritensor_ray.config import Settings
 from veritensor_ray.pipeline.fingerprint import describe
-from veritensor_ray.pipeline.limits import settle, worker_memory
+from veritensor_ray.pipeline.limits import Advancing, settle, worker_memory
 
 CPUS = len(os.sched_getaffinity(0))
 GIB = 1 << 30
@@ -50,3 +51,16 @@ def test_the_collector_leaves_what_a_worker_has_loaded_alone() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_only_reading_further_counts_as_progress() -> None:
+    pulses: list[int] = []
+    file = Advancing(io.BytesIO(bytes(range(100))), lambda: pulses.append(file.tell()))
+    assert file.read(40) == bytes(range(40))
+    for _ in range(3):
+        file.seek(10)
+        assert file.read(30) == bytes(range(10, 40))
+    assert pulses == [40], "bytes that are read again and again do not keep a worker alive"
+    assert file.seek(-10, io.SEEK_END) == 90
+    assert file.readall() == bytes(range(90, 100))
+    assert pulses == [40, 100]

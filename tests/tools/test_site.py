@@ -207,7 +207,8 @@ def test_every_reason_code_is_there_with_a_meaning() -> None:
 
 def test_the_python_page_asks_for_public_names() -> None:
     asked = re.findall(r"^::: ([\w.]+)$", python_page(), re.MULTILINE)
-    assert asked[:5] == [f"veritensor_ray.api.{name}" for name in ("inspect", "open", "scan", "Audit", "Inspection")]
+    functions, objects = ("inspect", "open", "scan"), ("Audit", "Decision", "Differences", "Inspection", "Passage", "Plots")
+    assert asked[:9] == [f"veritensor_ray.api.{name}" for name in (*functions, *objects)]
     assert {"veritensor_ray.engines.base.TextEngine", "veritensor_ray.testing.EngineContract"} <= set(asked)
 
 

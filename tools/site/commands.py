@@ -13,10 +13,10 @@ from veritensor_ray.errors import CannotRunError, DeadlineReached, UsageError
 
 NAME = "veritensor-ray"
 EXIT_CODES = {
-    0: "The command did its work. For `submit`: the run is complete, and no finding reaches `--fail-on`.",
-    1: "`submit --fail-on`: a finding of this severity or worse. `diff --exit-code`: a new finding.",
+    0: "The command did its work. For `submit` and `inspect`: the run is complete, and no finding reaches `--fail-on`.",
+    1: "`submit --fail-on`, `inspect --fail-on`: a finding of this severity or worse. `diff --exit-code`: a new finding.",
     UsageError.exit_code: "The command or the configuration is wrong.",
-    DeadlineReached.exit_code: "`submit`: the run is not complete, or there was nothing to scan. `--allow-partial` turns this into 0.",
+    DeadlineReached.exit_code: "`submit`, `inspect`: the run is not complete, or there was nothing to scan. `--allow-partial` turns this into 0.",
     CannotRunError.exit_code: "The command could not run, or a check failed (`doctor`, `verify`, `models verify`).",
     130: "Interrupted.",
 }

@@ -19,15 +19,6 @@ PAGE = "reference/configuration.md"
 _PREFIX = "PREFIX"  # what users put in place of it: the beginning of a URI
 # Flags that are not named after their key.
 _FLAGS = {"notify.url": "--notify", "sources": "the arguments"}
-# Keys that neither the code nor the page about the configuration describes.
-_MEANINGS = {
-    "pii.min_confidence": "Findings with a lower confidence are not reported.",
-    "pii.custom.name": "Name of the identifier. It is reported as `pii.custom-NAME`.",
-    "pii.custom.pattern": "Regular expression of the identifier.",
-    "pii.custom.validator": "Check digits that a match must have.",
-    "pii.custom.severity": "Severity of its findings.",
-    "pii.custom.ignore_case": "Whether upper and lower case are equal.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +102,7 @@ def meaning_of(key: Key) -> str:
     """What a key means: the sentence in the page about the configuration, or else that of the code."""
     said = described("configuration.md", on=PAGE).get(key.name)
     own = key.field.description
-    return said or (text(own[0].upper() + own[1:]).rstrip(".") + "." if own else _MEANINGS.get(key.name, ""))
+    return said or (text(own[0].upper() + own[1:]).rstrip(".") + "." if own else "")
 
 
 def type_of(field: FieldInfo) -> str:

@@ -12,10 +12,12 @@ from veritensor_ray.cli import (
     advisories,
     baseline,
     bundle,
+    config,
     context,
     diff,
     findings,
     info,
+    inspect,
     jobs,
     keys,
     label,
@@ -36,7 +38,6 @@ app = typer.Typer(
     name="veritensor-ray",
     help="Audit AI corpora on air-gapped sites. Every byte is accounted for, and nothing leaves the site.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -58,6 +59,7 @@ def _options(
 
 
 app.command("submit")(submit.submit)
+app.command("inspect")(inspect.inspect)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)
 app.command("context")(context.context)
@@ -77,6 +79,7 @@ app.command("jobs")(jobs.jobs)
 app.command("status")(jobs.status)
 app.command("logs")(jobs.logs)
 app.command("stop")(jobs.stop)
+app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(baseline.app, name="baseline")

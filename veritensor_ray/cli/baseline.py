@@ -32,9 +32,7 @@ def accept(
     until: Annotated[str, typer.Option(help="The day from which the findings count again: YYYY-MM-DD, or a time from now such as 180d.")],
     owner: Annotated[str, typer.Option(help="Who accepts the findings.")],
     reason: Annotated[str, typer.Option(help="Why they are accepted. The reason appears in the policy file and in run.json.")],
-    severity: Annotated[
-        list[str] | None, typer.Option(help="Accept only findings of these severities. Comma-separated; may be repeated.")
-    ] = None,
+    up_to: Annotated[str | None, typer.Option(help="Accept only findings of this severity or less.")] = None,
     where: Where = None,
     sweep: Sweep = None,
     dry_run: DryRun = False,
@@ -47,16 +45,18 @@ def accept(
     One entry in the policy file lists the findings by id. Later runs count only findings that it does not list, until it expires.
     """
     from veritensor_ray import api
+    from veritensor_ray.cli.options import check_severity
     from veritensor_ray.cli.render import counted
     from veritensor_ray.config import load_settings
     from veritensor_ray.findings import decisions
 
+    check_severity(up_to)
     ends = decisions.until(until, "--until")
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
     path = decisions.policy_path(policy or settings.policy, audit.run.get("sources", ()))
-    known, scope = decisions.current(path), decisions.Scope("filter", where=_condition(audit, severity, where))
+    known, scope = decisions.current(path), decisions.Scope("filter", where=_condition(audit, up_to, where))
     seen = decisions.preview(audit, scope, known)
     if not seen.findings:
         why = f"all findings ({seen.already:,}) are already suppressed" if seen.already else "no finding is there or meets the condition"
@@ -70,16 +70,12 @@ def accept(
         say("findings that are not in this entry count as before")
 
 
-def _condition(results: Results, severity: list[str] | None, where: str | None) -> str:
+def _condition(results: Results, up_to: str | None, where: str | None) -> str:
     """Returns one condition for both filters. The user's is checked alone first, so that a mistake is reported as it was written."""
-    from veritensor_ray.cli.options import names
-    from veritensor_ray.config import SEVERITIES
-
-    chosen = names(severity, SEVERITIES, "severity")
     if where is not None:
         results.matching(where)
     conditions = [f"({where}\n)"] if where is not None else []
-    conditions += [f"severity IN ({', '.join(repr(name) for name in chosen)})"] if chosen else []
+    conditions += [f"severity_rank(severity) <= severity_rank('{up_to}')"] if up_to else []
     return " AND ".join(conditions) or "true"
 
 
@@ -89,7 +85,7 @@ def _warn(seen: Preview) -> None:
     serious = [f"{count:,} of severity {name}" for name, count in seen.severities if name in _SERIOUS]
     if serious:
         out = console()
-        out.print(f"\nThis accepts {' and '.join(serious)}. To leave them out, add --severity medium,low,info", style="bold red")
+        out.print(f"\nThis accepts {' and '.join(serious)}. To leave them out, add --up-to medium", style="bold red")
 
 
 app.command("accept")(accept)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import PLAIN, Config, Format, check_severity, check_word, names
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def diff(
             help="Show only these states: new, moved, persisting, resolved, unverified. Comma-separated; may be repeated. Default: all except persisting."
         ),
     ] = None,
-    severity: Annotated[str | None, typer.Option(help="Show only findings of this severity or worse.")] = None,
+    severity: Annotated[
+        str | None, typer.Option(autocompletion=completion.severity, help="Show only findings of this severity or worse.")
+    ] = None,
     path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")

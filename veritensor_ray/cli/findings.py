@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import PLAIN, check_severity, check_word, names
 from veritensor_ray.exports import FORMATS, format_named
 
@@ -25,12 +26,19 @@ _GONE = _STATES[3:]  # stored in separate tables with these names
 def findings(
     output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
     format: Annotated[  # named after the flag
-        str, typer.Option(help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.")
+        str,
+        typer.Option(
+            autocompletion=completion.export_format, help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}."
+        ),
     ] = "table",
     to: Annotated[str | None, typer.Option(help="File for the export. Default: standard output.")] = None,
-    severity: Annotated[str | None, typer.Option(help="Show only findings of this severity or worse.")] = None,
-    engine: Annotated[str | None, typer.Option(help="Show only findings of this engine.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Show only findings of rules that match this glob.")] = None,
+    severity: Annotated[
+        str | None, typer.Option(autocompletion=completion.severity, help="Show only findings of this severity or worse.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(autocompletion=completion.engine, help="Show only findings of this engine.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(autocompletion=completion.rules, help="Show only findings of rules that match this glob.")
+    ] = None,
     path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
     where: Annotated[
         str | None, typer.Option(help="Show only findings that meet this SQL condition, such as 'confidence < 0.8 and line > 100'.")
@@ -47,7 +55,7 @@ def findings(
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
     ] = False,
-    by: Annotated[str, typer.Option(help="Rows of the table: place, evidence, rule or folder.")] = "place",
+    by: Annotated[str, typer.Option(autocompletion=completion.group, help="Rows of the table: place, evidence, rule or folder.")] = "place",
     group: Annotated[
         bool, typer.Option("--group/--no-group", help="Group findings in the table, or show every finding with its id.")
     ] = True,
@@ -181,8 +189,8 @@ def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str 
     from veritensor_ray.exports.destination import export
     from veritensor_ray.exports.selection import Selection
 
-    query = f"SELECT * FROM {chosen} ORDER BY artifact, rule_id, finding_id"  # noqa: S608  # a checked subquery
-    selection = Selection(audit, query, rules_of(settings, audit.run["engines"]))
+    rules = rules_of(settings, audit.run["engines"])
+    selection = Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id")  # noqa: S608  # a checked subquery
     if to is None:
         sys.stdout.flush()
         FORMATS[format].write(selection, sys.stdout.buffer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import AsJson, Config, Profile
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def engines(profile: Profile = None, config: Config = None, as_json: AsJson = Fa
 
 
 def rules(
-    rule: Annotated[str | None, typer.Argument(help="Explain this rule in full.")] = None,
+    rule: Annotated[str | None, typer.Argument(autocompletion=completion.rules, help="Explain this rule in full.")] = None,
     rule_dirs: Annotated[list[str] | None, typer.Option("--rules", help="Folder with your own YARA rules. May be repeated.")] = None,
     config: Config = None,
     as_json: AsJson = False,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from veritensor_ray.cli import completion
+
 PLAIN = ("table", "json", "jsonl", "csv")  # formats for rows of any kind
 
 
@@ -28,12 +30,17 @@ Engines = Annotated[
     list[str] | None,
     typer.Option(
         callback=_each,
+        autocompletion=completion.engines,
         help="Engines to run. Comma-separated; may be repeated. Default: all of them; see `veritensor-ray engines`.",
         show_default=False,
     ),
 ]
 Profile = Annotated[
-    str | None, typer.Option(help="embedded (models inside the package) or standard (models from the Hugging Face Hub, in HF_HOME).")
+    str | None,
+    typer.Option(
+        autocompletion=completion.one_of("embedded", "standard"),
+        help="embedded (models inside the package) or standard (models from the Hugging Face Hub, in HF_HOME).",
+    ),
 ]
 RuleDirs = Annotated[list[str] | None, typer.Option("--rules", help="Folder with your own YARA rules. May be repeated.")]
 Iocs = Annotated[
@@ -49,7 +56,9 @@ Sample = Annotated[
 ]
 Config = Annotated[str | None, typer.Option(help="YAML file. Default: veritensor-ray.yaml in the working directory, if it exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Format = Annotated[str, typer.Option(help=f"Output format: {', '.join(PLAIN[:-1])} or {PLAIN[-1]}.")]
+Format = Annotated[
+    str, typer.Option(autocompletion=completion.one_of(*PLAIN), help=f"Output format: {', '.join(PLAIN[:-1])} or {PLAIN[-1]}.")
+]
 
 
 def check_word(name: str | None, known: Sequence[str], what: str) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COLOURS = {"critical": "bold white on red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
+_CELL = 8_192  # characters; names of files have at most half as many
+
 
 def console(stderr: bool = False) -> Console:
     """Returns a console that prints text as it is, without markup."""
@@ -38,17 +40,24 @@ def severity(name: str) -> Text:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
-    """Returns a plain table. Cells are strings of any origin, or Text that this package made."""
+    """Returns a plain table. Cells and headings are strings of any origin; cells may also be Text that this package made."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        drawn.add_column(Text(_cell(column)), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
     return drawn
+
+
+def _cell(value: object) -> str:
+    """Returns the text of a cell. Genuine texts are short; a terminal would be busy for minutes with one of megabytes."""
+    from veritensor_ray.findings.locations import shortened
+
+    return safe(shortened("" if value is None else str(value), _CELL))
 
 
 def size(count: float) -> str:

@@ -1,19 +1,34 @@
-"""`report`: write the results of an audit or a sweep as one HTML file for people."""
+"""`report`: write the results of an audit or a sweep as one HTML file for people, or as a report for a compliance framework."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from veritensor_ray.cli.options import Config
 
+if TYPE_CHECKING:
+    from veritensor_ray.api import Audit
+
 
 def report(
     output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
     to: Annotated[
-        str, typer.Option("--to", "-o", help="The file to write. Its mode is 0600; an earlier file is replaced.")
-    ] = "report.html",
+        str | None,
+        typer.Option(
+            "--to",
+            "-o",
+            help="The file to write. Its mode is 0600; an earlier file is replaced. Default: report.html, or the framework's name.",
+        ),
+    ] = None,
+    compliance: Annotated[
+        str | None,
+        typer.Option(
+            help="Write instead for which items of a framework the results give evidence: eu-ai-act, nist-ai-rmf, iso-42001 or owasp-llm. "
+            "The file's suffix decides the format: .html, .md or .json."
+        ),
+    ] = None,
     sweep: Annotated[
         str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
     ] = None,
@@ -37,6 +52,10 @@ def report(
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
+    if compliance is not None:
+        _compliance(audit, compliance, to or f"{compliance}.html")
+        return
+    to = to or "report.html"
     rules = rules_of(settings, audit.run["engines"])
     with written(to, audit) as file:
         made = page.write(audit, rules, file, most_rows=rows)
@@ -49,6 +68,22 @@ def report(
             "`veritensor-ray view` and `veritensor-ray findings` show the rest",
             soft_wrap=True,
         )
+
+
+def _compliance(audit: Audit, name: str, to: str) -> None:
+    """Write a report for a framework."""
+    from pathlib import PurePath
+
+    from veritensor_ray.cli.render import console, safe
+    from veritensor_ray.exports.destination import written
+    from veritensor_ray.report.compliance import compliance, render
+
+    document = compliance(audit, name)
+    content = render(document, PurePath(to).suffix)
+    with written(to, audit) as file:
+        file.write(content)
+    counts = ", ".join(f"{status} {count}" for status, count in document.counts.items())
+    console().print(f"{safe(_where(to))} ({len(document.items)} items: {counts})", soft_wrap=True)
 
 
 def _where(to: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import Config, Engines, Exclude, Include, Iocs, MaxSize, Output, Profile, RuleDirs, Sample, Since, Sources
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.reasons import ReasonCode
@@ -37,7 +38,8 @@ def submit(
     cascade: Annotated[
         str | None,
         typer.Option(
-            help="on or off. With off, the injection transformer reads all text, not only what a faster model finds suspicious; this is slow. Default: on."
+            autocompletion=completion.one_of("on", "off"),
+            help="on or off. With off, the injection transformer reads all text, not only what a faster model finds suspicious; this is slow. Default: on.",
         ),
     ] = None,
     address: Annotated[
@@ -65,11 +67,17 @@ def submit(
     settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
     job: Annotated[
         str | None,
-        typer.Option(help="audit, or sweep to scan only what changed since the last sweep. A sweep's output is its state. Default: audit."),
+        typer.Option(
+            autocompletion=completion.one_of("audit", "sweep"),
+            help="audit, or sweep to scan only what changed since the last sweep. A sweep's output is its state. Default: audit.",
+        ),
     ] = None,
     trust: Annotated[
         str | None,
-        typer.Option(help="For a sweep: etag, mtime or content decides whether an artifact is unchanged. Default: etag."),
+        typer.Option(
+            autocompletion=completion.one_of("etag", "mtime", "content"),
+            help="For a sweep: etag, mtime or content decides whether an artifact is unchanged. Default: etag.",
+        ),
     ] = None,
     keep: Annotated[int | None, typer.Option(help="For a sweep: number of complete sweeps to keep in the state. Default: 30.")] = None,
     policy: Annotated[
@@ -78,7 +86,10 @@ def submit(
     ] = None,
     fail_on: Annotated[
         str | None,
-        typer.Option(help="Exit with 1 if there is a finding of this severity or worse. For a sweep, only new findings count."),
+        typer.Option(
+            autocompletion=completion.severity,
+            help="Exit with 1 if there is a finding of this severity or worse. For a sweep, only new findings count.",
+        ),
     ] = None,
     fail_on_all: Annotated[bool | None, typer.Option("--fail-on-all", help="With --fail-on: count findings of earlier sweeps too.")] = None,
     notify: Annotated[str | None, typer.Option(help="URL that receives the run's counts as JSON when the run has ended or failed.")] = None,
@@ -101,7 +112,9 @@ def submit(
         typer.Option("--fresh", help="Replace the contents of the output. For a sweep: scan everything again, but keep the history."),
     ] = None,
     verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json. Default: text.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option(autocompletion=completion.one_of("text", "json"), help="text or json. Default: text.")
+    ] = None,
 ) -> None:
     """Audit a corpus, once or as a repeated sweep.
 

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from veritensor_ray.api import Audit
     from veritensor_ray.findings.policy import Suppression
 
-_SCOPES = {
-    "finding": "finding",
-    "fingerprint": "fingerprint",
-    "sha256": "sha256",
-    "rule": "rule-in-artifact",
-    "path": "artifact",
-    "folder": "rule-in-folder",
-}
 By = Annotated[
     str,
     typer.Option(
@@ -61,7 +53,7 @@ def suppress(
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
-    from veritensor_ray.findings.decisions import policy_path, suppression, until
+    from veritensor_ray.findings.decisions import BY, policy_path, suppression, until
 
     _check(finding, where, output, by)
     settings = load_settings(config)
@@ -74,16 +66,17 @@ def suppress(
     if audit is None:
         write(path, suppression({"finding": finding}, reason, owner, ends), None, "", dry_run=dry_run, yes=True)
     elif finding:
-        _one(audit, path, _SCOPES[by], finding, (reason, owner, ends), dry_run)
+        _one(audit, path, BY[by], finding, (reason, owner, ends), dry_run)
     else:
         _many(audit, path, str(where), (reason, owner, ends), dry_run=dry_run, yes=yes)
 
 
 def _check(finding: str | None, where: str | None, output: str | None, by: str) -> None:
     from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.decisions import BY
 
-    if by not in _SCOPES:
-        raise UsageError(f"unknown --by {by!r}; choose from {', '.join(_SCOPES)}")
+    if by not in BY:
+        raise UsageError(f"unknown --by {by!r}; choose from {', '.join(BY)}")
     if (finding is None) == (where is None):
         raise UsageError("name one finding, or describe many with --where; exactly one of the two")
     if where is not None:

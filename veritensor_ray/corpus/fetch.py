@@ -97,6 +97,7 @@ class HashingFile(io.RawIOBase):
         if self._position <= self._hashed < self._position + len(data):
             self._hash.update(memoryview(data)[self._hashed - self._position :])
             self._hashed = self._position + len(data)
+            self._throttle.pulse()  # bytes that were never read before: this cannot go on forever
         self._position += len(data)
         return len(data)
 

@@ -11,12 +11,13 @@ import heapq
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.ages import moment
@@ -77,6 +78,13 @@ class PlanRow:
     reason: str | None = None
     reason_code: str | None = None
 
+    @property
+    def bytes(self) -> int:
+        """The approximate number of bytes to read. Parts that are row groups count as equally large."""
+        if self.kind in BYTE_RANGES and self.end is not None and self.start is not None:
+            return self.end - self.start
+        return (self.size or 0) // self.parts
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -88,10 +96,7 @@ class Shard:
     @property
     def bytes(self) -> int:
         """The approximate number of bytes to read."""
-        return sum(
-            (row.end - row.start if row.kind in BYTE_RANGES and row.end is not None and row.start is not None else row.size or 0)
-            for row in self.rows
-        )
+        return sum(row.bytes for row in self.rows)
 
 
 Splitter = Callable[[Listed, Root], list[tuple[str, int, int]]]
@@ -107,13 +112,14 @@ def plan_rows(
     progress: Callable[[int], None] = lambda _: None,
     own_output: str = "",
     decide: Decider | None = None,
+    starts: Sequence[Root] | None = None,
 ) -> Iterator[PlanRow]:
     """Yield rows in plan order, with the rows of each shard together.
 
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
-    does not scan its own results. Without `decide`, every engine runs on everything.
+    does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
     """
-    starts = roots(settings.sources, settings.stores)
+    starts = starts or roots(settings.sources, settings.stores)
     choose = _selection(settings, starts, own_output)
     packer = _Packer(settings.limits)
     everything = tuple(engines)
@@ -280,6 +286,17 @@ def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
             row = PlanRow(*values)
             row.engines = tuple(row.engines)
             yield row
+
+
+def planned_bytes(file: BinaryIO, shards: Collection[int]) -> int:
+    """Return the approximate number of bytes in some shards of a plan."""
+    wanted, total = pa.array(shards, pa.int32()), 0
+    for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=["shard", "size", "parts", "kind", "start", "end"]):
+        rows = batch.filter(pc.is_in(batch.column("shard"), wanted))
+        whole = pc.divide(rows.column("size"), pc.cast(rows.column("parts"), pa.int64()))
+        ranges = pc.is_in(rows.column("kind"), pa.array(BYTE_RANGES))
+        total += pc.sum(pc.if_else(ranges, pc.subtract(rows.column("end"), rows.column("start")), whole)).as_py() or 0
+    return int(total)
 
 
 def shards_of(rows: Iterable[PlanRow]) -> Iterator[Shard | PlanRow]:

@@ -10,8 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from veritensor_ray.config import Settings
-from veritensor_ray.detection import Rule
-from veritensor_ray.engines.base import Engine
+from veritensor_ray.engines.base import Engine, Rule
 from veritensor_ray.errors import UsageError
 from veritensor_ray.imports import Guard
 from veritensor_ray.uris import real_bases

@@ -38,6 +38,14 @@ FORMATS = {
         ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", "plain:write_csv"),
         ExportFormat("json", ".json", "every column, as one list", "plain:write_json"),
         ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", "plain:write_jsonl"),
+        ExportFormat("sarif", ".sarif", "SARIF 2.1.0, for code scanning and viewers", "sarif:write"),
+        ExportFormat("junit", ".xml", "JUnit XML, for test reports of CI systems", "junit:write"),
+        ExportFormat("gitlab", ".json", "a GitLab SAST report", "gitlab:write"),
+        ExportFormat("markdown", ".md", "a summary for a ticket or a pull request", "markdown:write"),
+        ExportFormat("xlsx", ".xlsx", "a workbook with a summary, findings and rules", "xlsx:write", text=False),
+        ExportFormat("defectdojo", ".json", "DefectDojo's import of generic findings", "defectdojo:write"),
+        ExportFormat("ocsf", ".jsonl", "OCSF 1.6 events, for a SIEM", "ocsf:write"),
+        ExportFormat("cyclonedx", ".cdx.json", "a CycloneDX 1.6 bill of materials with models and data sets", "cyclonedx:write"),
     )
 }
 

@@ -12,8 +12,8 @@ from veritensor_ray import media_types as types
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
 from veritensor_ray.exports.described import shown
+from veritensor_ray.exports.missing import missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.run_text import uncovered
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 VERSION = "1.6"
@@ -37,35 +37,35 @@ _COMPONENTS = """
 def write(selection: Selection, file: BinaryIO) -> None:
     """Write the bill of materials. Licences are not part of it, because an audit does not record them."""
     run = selection.results.run
+    gaps = [described.uncovered_words(one.reason) for one in missing(selection.results)]
     head = {
         "bomFormat": "CycloneDX",
         "specVersion": VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, str(run['scan_id']))}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ' '.join((run['scan_id'], selection.query)))}",
         "version": 1,
-        "metadata": _metadata(run),
+        "metadata": _metadata(run, gaps),
     }
-    packages: dict[str, described.Package] = {}  # filled while the vulnerabilities are written, which is why these come first
+    packages: dict[str, described.FoundPackage] = {}  # filled while the vulnerabilities are written, which is why these come first
     lists = {
         "vulnerabilities": _vulnerabilities(selection, packages),
         "components": _components(selection, packages),
     }
-    described.write_object(file, head, lists, {"compositions": [_INCOMPLETE], **_annotations(run)})
+    described.write_object(file, head, lists, {"compositions": [_INCOMPLETE], **_annotations(run, gaps)})
 
 
 # The list is never complete: members of archives and the licences are not in it, and packages only if there is a finding about them.
 _INCOMPLETE = {"aggregate": "incomplete", "assemblies": [_CORPUS]}
 
 
-def _metadata(run: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
     sources = ", ".join(shown(without_credentials(str(one))) for one in run["sources"])
-    missing = uncovered(run)
     properties = [
         ("scan_id", run["scan_id"]),
         ("profile", run["profile"]),
         ("artifacts", run["totals"].get("artifacts", 0)),
         ("scanned", run["status"].get("scanned", 0)),
-        ("coverage", "incomplete" if missing else "complete"),
-        *(("not-covered", described.uncovered_words(one)) for one in missing),
+        ("coverage", "incomplete" if gaps else "complete"),
+        *(("not-covered", one) for one in gaps),
     ]
     return {
         "timestamp": shown(run["finished_at"]),
@@ -79,10 +79,9 @@ def _tool(run: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "application", "name": described.PRODUCT, "version": shown(run["package_version"])}
 
 
-def _annotations(run: Mapping[str, Any]) -> dict[str, Any]:
+def _annotations(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
     """Return an annotation that says what was not covered, for readers who see no properties; nothing if everything was."""
-    missing = uncovered(run)
-    if not missing:
+    if not gaps:
         return {}
     return {
         "annotations": [
@@ -91,7 +90,7 @@ def _annotations(run: Mapping[str, Any]) -> dict[str, Any]:
                 "subjects": [_CORPUS],
                 "annotator": {"component": _tool(run)},
                 "timestamp": shown(run["finished_at"]),
-                "text": "Not everything was checked. " + "; ".join(described.uncovered_words(one) for one in missing),
+                "text": f"Not everything was checked. {'; '.join(gaps)}",
             }
         ]
     }
@@ -109,7 +108,7 @@ def kind_of(artifact: str, media_type: str | None) -> str:
     return "data" if media_type in DATA else "file"
 
 
-def _components(selection: Selection, packages: Mapping[str, described.Package]) -> Iterator[dict[str, Any]]:
+def _components(selection: Selection, packages: Mapping[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
     for batch in selection.results.rows(_COMPONENTS.format(query=selection.query)):
         for row in batch.to_pylist():
             kind = kind_of(row["artifact"], row["media_type"])
@@ -142,7 +141,7 @@ def _component(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _vulnerabilities(selection: Selection, packages: dict[str, described.Package]) -> Iterator[dict[str, Any]]:
+def _vulnerabilities(selection: Selection, packages: dict[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
     entries = described.suppressions(selection.results.run)
     for row in selection.rows():
         package = described.package_of(row)
@@ -157,12 +156,12 @@ def _vulnerability(
     row: Mapping[str, Any],
     rule: Rule | None,
     entries: Mapping[str, Mapping[str, Any]],
-    package: described.Package | None,
+    package: described.FoundPackage | None,
     affected: Sequence[str],
 ) -> dict[str, Any]:
     numbers, addresses = described.cwes(row), described.references(rule)
     severity = row["severity"] if row["severity"] in _SEVERITIES else "unknown"
-    words = [f"{described.path_of(row)}{', ' if described.place_of(row) else ''}{described.place_of(row)}"]
+    words = [described.place_of(row)]
     words += [f"evidence, masked: {shown(row['evidence'])}"] if row["evidence"] else []
     return {
         "bom-ref": f"finding:{row['finding_id']}",
@@ -184,7 +183,7 @@ def _vulnerability(
     }
 
 
-def _analysis(row: Mapping[str, Any], suppression: described.Suppression | None) -> dict[str, Any]:
+def _analysis(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
     """Return the state of a finding. CycloneDX has none for an accepted risk: a suppressed finding is `not_affected`, with the reason."""
     if row["state"] == "resolved":
         return {"state": "resolved"}

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
 from veritensor_ray.exports.described import markdown_safe, shown
+from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.run_text import Uncovered, uncovered
 
 # What DefectDojo's columns hold, in characters.
 _TITLE, _PATH, _ID, _COMPONENT, _VERSION = 511, 4000, 500, 500, 100
@@ -37,28 +37,30 @@ def write(selection: Selection, file: BinaryIO) -> None:
 
 def _findings(selection: Selection, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     day = str(run["finished_at"])[:10]
-    yield from (_missing(one, day) for one in uncovered(run))
+    yield from (_missing(one, day) for one in missing(selection.results))
     entries = described.suppressions(run)
     for row in selection.rows():
         yield _finding(row, selection.rules.get(row["rule_id"]), entries, str(run["finished_at"]))
 
 
-def _missing(one: Uncovered, day: str) -> dict[str, Any]:
-    number = "The reason applies to the whole run." if one.artifacts is None else f"Artifacts: {one.artifacts:,}."
+def _missing(one: Missing, day: str) -> dict[str, Any]:
+    reason, names = one.reason, ", ".join(markdown_safe(name) for name in one.artifacts)
+    number = "The reason applies to the whole run." if reason.artifacts is None else f"Artifacts: {reason.artifacts:,}"
+    examples = "" if not names else f", for example {names}. The ledger of the audit names all of them."
     return {
-        "title": _cut(f"Not checked: {described.uncovered_words(one)}", _TITLE),
+        "title": _cut(one.words, _TITLE),
         "severity": "Info",
-        "description": f"Something in the corpus was not checked, so nothing is known about it: {markdown_safe(one.reason)}. {number} "
-        "The ledger of the audit names each artifact.",
+        "description": "Something in the corpus was not checked, so nothing is known about it: "
+        f"{markdown_safe(reason.reason)}\n\n{number}{examples}",
         "mitigation": "Remove the cause and audit again, or record why the gap is acceptable.",
         "date": day,
         "active": True,
         "verified": False,
         "static_finding": True,
         "dynamic_finding": False,
-        "unique_id_from_tool": described.uncovered_id(one),
+        "unique_id_from_tool": described.uncovered_id(reason),
         "vuln_id_from_tool": _NOT_COVERED,
-        "tags": _tags("not-covered", one.status, one.reason_code),
+        "tags": _tags("not-covered", reason.status, reason.reason_code),
     }
 
 
@@ -96,13 +98,12 @@ def _finding(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Ma
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.Suppression | None) -> str:
+def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.WhySuppressed | None) -> str:
     """Return Markdown. Text from the corpus is escaped, and evidence is an indented block, which holds neither markup nor links."""
-    place = described.place_of(row)
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
-    paragraphs += [f"Location: {markdown_safe(place)}" if place else ""]
+    paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]
     if row["evidence"]:
-        text = " ".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
+        text = "".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
         paragraphs += ["Evidence, masked, with the text around it:", f"    {text}"]
     paragraphs += [f"False positives: {markdown_safe(rule.false_alarms)}" if rule and rule.false_alarms else ""]
     paragraphs += [markdown_safe(suppression.words) if suppression else ""]

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from veritensor_ray.detection import Rule
+from veritensor_ray.findings.locations import place
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.run_text import Uncovered
 
 PRODUCT = "veritensor-ray"
 _LINK = re.compile(r"https?://[!#-;=?-Z_a-z~\[\]]{1,2000}")  # printable ASCII without quotes, angle brackets and backslashes
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+.!|~-]")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#!|~$]|^[-+=]|(?<=^\d)\.|(?<=^\d\d)\.")  # marks, and what begins a list or underlines a heading
+_FOUND = re.compile(r"@|#(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 _CWE = re.compile(r"CWE-(\d{1,6})")
 _ATLAS = re.compile(r"ATLAS:(AML\.T\d{4}(?:\.\d{3})?)")
 # The two rules whose evidence is `NAME==VERSION ADVISORY`, or `NAMESPECIFIER ADVISORY` if the version is not pinned.
@@ -25,7 +27,7 @@ _PINNED = re.compile(r"(?P<name>[^\s*=<>~!;]+)(?:==(?P<version>[^\s*]+)|[=<>~!;]
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class FoundPackage:
     """A package that a finding is about. Results do not record its ecosystem."""
 
     name: str
@@ -34,7 +36,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
+class WhySuppressed:
     """Why a finding does not count. `accepted` is False if a rule of the policy turned it off; `words` is a sentence."""
 
     accepted: bool
@@ -46,10 +48,18 @@ def shown(value: object) -> str:
     return "" if value is None else visible(str(value))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 finding" or "2,000 findings"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def markdown_safe(value: object) -> str:
-    """Return text of any origin that Markdown shows as it is: no link, image, heading, markup or HTML survives."""
-    text = shown(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\g<0>", text)
+    """Return text of any origin that Markdown shows as it is: no link, image, mention, heading, markup or HTML survives.
+
+    An empty comment breaks what renderers look for in text that is already escaped: addresses, mentions and references to issues.
+    """
+    text = shown(value).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _FOUND.sub(r"\g<0><!-- -->", _MARKDOWN.sub(r"\\\g<0>", text))
 
 
 def title(rule: Rule | None, row: Mapping[str, Any]) -> str:
@@ -74,10 +84,8 @@ def path_of(row: Mapping[str, Any]) -> str:
 
 
 def place_of(row: Mapping[str, Any]) -> str:
-    """Return the location inside a file in words; empty if there is none."""
-    at = row["location"] or {}
-    names = (("page", "page"), ("part", "part"), ("row", "row"), ("line", "line"), ("column", "column"), ("byte_offset", "byte"))
-    return ", ".join(f"{word} {shown(at[name])}" for name, word in names if at.get(name) is not None)
+    """Return the artifact, the member and the location inside it in a few words."""
+    return shown(place(row["artifact"], row["location"], row["member"]))
 
 
 def line_of(row: Mapping[str, Any]) -> int | None:
@@ -96,28 +104,28 @@ def techniques(row: Mapping[str, Any]) -> list[str]:
     return [found[1] for one in row["taxonomy"] or () if (found := _ATLAS.fullmatch(one))]
 
 
-def package_of(row: Mapping[str, Any]) -> Package | None:
+def package_of(row: Mapping[str, Any]) -> FoundPackage | None:
     """Return the package that a finding of the engine `dependencies` is about, if its evidence names one."""
     evidence = shown(row["evidence"])
     if row["rule_id"] in _ADVISED and (found := _PINNED.fullmatch(evidence)):
-        return Package(found["name"], found["version"], found["advisory"])
+        return FoundPackage(found["name"], found["version"], found["advisory"])
     if row["rule_id"] == "dependencies.typosquat" and evidence and not re.search(r"[\s*]", evidence):
-        return Package(evidence)
+        return FoundPackage(evidence)
     return None
 
 
-def suppression_of(row: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Suppression | None:
+def suppression_of(row: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> WhySuppressed | None:
     """Return why the policy does not let a finding count, or None. `entries` are the suppressions in run.json by id."""
     by = row["suppressed_by"]
     if by is None:
         return None
     if str(by).startswith("policy:"):
-        return Suppression(False, f"Rule {shown(by).removeprefix('policy:')} of the policy turns this finding off.")
+        return WhySuppressed(False, f"Rule {shown(by).removeprefix('policy:')} of the policy turns this finding off.")
     entry = entries.get(by, {})
     words = f"Suppressed by {shown(by)}: {shown(entry.get('reason') or 'run.json does not record the reason')}."
     words += f" Owner: {shown(entry['owner'])}." if entry.get("owner") else ""
     words += f" Expires: {shown(entry['expires'])}." if entry.get("expires") else ""
-    return Suppression(True, words)
+    return WhySuppressed(True, words)
 
 
 def suppressions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -128,7 +136,8 @@ def suppressions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def uncovered_words(one: Uncovered) -> str:
     """Return one reason why something was not checked, with the number of artifacts that it applies to, as a line."""
     number = "" if one.artifacts is None else f" ({one.artifacts:,} artifact{'s' if one.artifacts != 1 else ''})"
-    return f"{shown(one.status)}: {shown(one.reason)}{number}"
+    status = "" if one.status == "engine" else f"{shown(one.status)}: "
+    return f"{status}{shown(one.reason)}{number}"
 
 
 def uncovered_id(one: Uncovered) -> str:

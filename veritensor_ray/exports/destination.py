@@ -27,25 +27,35 @@ def export(selection: Selection, format: str, to: str) -> None:
 def written(to: str, results: Results) -> Iterator[BinaryIO]:
     """Open a file that appears under its name when the block ends without an error, and replaces an earlier one. Its mode is 0600.
 
-    Raises UsageError for a name inside the corpus or inside the results, and for a folder that does not exist; CannotRunError if it cannot
-    be written.
+    Raises UsageError for a name inside the corpus or inside the results, for a folder that does not exist, and for anything that exists
+    and is not a regular file; CannotRunError if it cannot be written.
     """
-    _check_apart(to, results)
-    if is_local(to):
-        path = local_path(to)
-        if path.is_dir() or not path.parent.is_dir():
-            why = "is a folder" if path.is_dir() else f"cannot be created, because there is no folder {path.parent}"
-            raise UsageError(f"{to} {why}; name a file in an existing folder")
-        folder, name = str(path.parent), path.name
-    else:
-        folder, _, name = to.rpartition("/")
-        if not name:
-            raise UsageError(f"{to} is a folder; name an object in it")
     try:
+        _check_apart(to, results)
+        folder, name = _parts(to)
         with OutputStore(folder, results.store.stores).writer(name) as file:
             yield file
     except OSError as error:
         raise CannotRunError(f"{to} cannot be written: {error.strerror or type(error).__name__}. Choose a different file") from None
+
+
+def _parts(to: str) -> tuple[str, str]:
+    """Return the folder and the name in it. Raises UsageError for names that `written` refuses."""
+    if not is_local(to):
+        folder, _, name = to.rpartition("/")
+        if to.startswith(("http://", "https://")):
+            raise UsageError(f"{to} cannot be written, because HTTP addresses are only read; name a file or an object in a store")
+        if not name or folder.endswith(":/"):  # s3://name is a bucket
+            raise UsageError(f"{to} is a folder; name an object in it")
+        return folder, name
+    path = local_path(to)
+    if path.is_dir():
+        raise UsageError(f"{to} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{to} cannot be created, because there is no folder {path.parent}; create the folder first")
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # written by root, the file would even replace /dev/stdout
+        raise UsageError(f"{to} is a link, a pipe or a device; name a regular file, or leave the option out for standard output")
+    return str(path.parent), path.name
 
 
 def _check_apart(to: str, results: Results) -> None:

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports import described
 from veritensor_ray.exports.described import as_json, milliseconds, shown
+from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.run_text import Uncovered, uncovered
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 VERSION = "1.6.0"
@@ -53,10 +53,10 @@ def write(selection: Selection, file: BinaryIO) -> None:
     run = selection.results.run
     split = frozenset(row["artifact"] for row in selection.results.records(_SPLIT))
     export = _Export(run, described.suppressions(run), split, milliseconds(run["finished_at"]) or 0)
-    missing = uncovered(run)
-    _line(file, _scan(export, missing))
-    if missing:
-        _line(file, _gap(export, missing))
+    gaps = missing(selection.results)
+    _line(file, _scan(export, gaps))
+    if gaps:
+        _line(file, _gap(export, gaps))
     for row in selection.rows():
         _line(file, _finding(export, row, selection.rules.get(row["rule_id"])))
 
@@ -78,7 +78,7 @@ def _class(uid: int, name: str, category: int, category_name: str, activity: tup
     }
 
 
-def _scan(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
+def _scan(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
     """Return the event about the run. If anything was not covered, its status is not Success."""
     run, begun = export.run, milliseconds(export.run.get("started_at"))
     return {
@@ -86,9 +86,9 @@ def _scan(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
         "time": export.finished,
         "severity_id": 1,
         "severity": "Informational",
-        "status_id": 99 if missing else 1,
-        "status": "Incomplete" if missing else "Success",
-        "status_detail": _sentence(missing),
+        "status_id": 99 if gaps else 1,
+        "status": "Incomplete" if gaps else "Success",
+        "status_detail": _sentence(gaps),
         "message": f"Audit of {', '.join(map(_source, run['sources']))}",
         "metadata": export.metadata("run", "runs"),
         "scan": {"uid": shown(run["scan_id"]), "name": shown(run.get("job", "audit")), "type_id": 99, "type": "Corpus audit"},
@@ -99,7 +99,7 @@ def _scan(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
     }
 
 
-def _gap(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
+def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
     """Return a finding that says what was not covered, for consumers that read only findings."""
     return {
         **_class(2004, "Detection Finding", 2, "Findings", (1, "Create")),
@@ -109,8 +109,8 @@ def _gap(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
         "status_id": 1,
         "status": "New",
         "status_detail": "not covered",
-        "message": _sentence(missing),
-        "count": len(missing),
+        "message": _sentence(gaps),
+        "count": len(gaps),
         "metadata": export.metadata("not-covered", "coverage"),
         "finding_info": {
             "uid": f"{shown(export.run['scan_id'])}/not-covered",
@@ -123,21 +123,22 @@ def _gap(export: _Export, missing: Sequence[Uncovered]) -> dict[str, Any]:
         "evidences": [
             {
                 "data": {
-                    "status": shown(one.status),
-                    "reason": shown(one.reason),
-                    "reason_code": one.reason_code,
-                    "artifacts": one.artifacts,
+                    "status": shown(one.reason.status),
+                    "reason": shown(one.reason.reason),
+                    "reason_code": one.reason.reason_code,
+                    "artifacts": one.reason.artifacts,
+                    "examples": [shown(name) for name in one.artifacts],
                 }
             }
-            for one in missing
+            for one in gaps
         ],
     }
 
 
-def _sentence(missing: Sequence[Uncovered]) -> str:
-    if not missing:
+def _sentence(gaps: Sequence[Missing]) -> str:
+    if not gaps:
         return "Every applicable engine has seen every byte."
-    return "Not covered: " + "; ".join(described.uncovered_words(one) for one in missing)
+    return "Not covered: " + "; ".join(described.uncovered_words(one.reason) for one in gaps)
 
 
 def _source(source: object) -> str:
@@ -170,7 +171,7 @@ def _finding(export: _Export, row: Mapping[str, Any], rule: Rule | None) -> dict
     }
 
 
-def _status(row: Mapping[str, Any], suppression: described.Suppression | None) -> dict[str, Any]:
+def _status(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
     """Return the status. A finding that persists or could not be verified is still open, so it is New until somebody decides."""
     if row["state"] == "resolved":
         return {"status_id": 4, "status": "Resolved", "status_detail": "resolved"}

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.schema import FINDINGS
 
+_FORMULA = ("=", "+", "-", "@", "|")
 KINDS = ("csv", "json", "jsonl")  # the formats that hold rows of any table, not only findings
 
 
@@ -67,13 +69,16 @@ def json_list(rows: Iterable[Any]) -> Iterator[str]:
 
 
 def spreadsheet_safe(value: object) -> object:
-    """Return a cell that a spreadsheet treats as text: a possible formula is prefixed with an apostrophe."""
+    """Return a cell that a spreadsheet treats as text: a possible formula is prefixed with an apostrophe.
+
+    Some ignore leading spaces, and accept the full-width forms of the signs.
+    """
     if isinstance(value, list):
         value = " ".join(str(one) for one in value)
     if not isinstance(value, str):
         return value
     text = visible(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "|")) else text
+    return f"'{text}" if unicodedata.normalize("NFKC", text.lstrip()[:1]) in _FORMULA else text
 
 
 def _plain(value: object) -> object:

@@ -21,4 +21,4 @@ def note_access(results: OutputStore, about: Mapping[str, Any]) -> str:
 
 def accesses(results: OutputStore) -> list[dict[str, Any]]:
     """Return all entries, oldest first. A damaged line appears as the text that is left of it, under `damaged`."""
-    return LOG.entries(results)
+    return list(LOG.entries(results))

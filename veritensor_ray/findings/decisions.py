@@ -6,6 +6,7 @@ The command line, Python and the live page share this module. It does not depend
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,22 @@ from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.summary import NUMBER
 
 KINDS = ("finding", "fingerprint", "sha256", "rule-in-artifact", "artifact", "rule-in-folder", "filter")
+# The words for them where users choose one for a finding.
+BY = {
+    "finding": "finding",
+    "fingerprint": "fingerprint",
+    "sha256": "sha256",
+    "rule": "rule-in-artifact",
+    "path": "artifact",
+    "folder": "rule-in-folder",
+}
 EXAMPLES = 3
 _COLUMNS = f"""finding_id, content_fingerprint, artifact, rule_id, content_id, severity, severity_original, confidence, suppressed_by,
     {NUMBER} AS n, {FOLDER} AS folder,
     severity_rank(severity) AS rank"""
 _EXACT = {"finding": "finding_id", "fingerprint": "content_fingerprint", "sha256": "content_id"}
+_WILD = re.compile(r"[*?\[]")  # in a glob
+_AT_ONCE = 200_000  # rows
 _WORST = [("rank", "descending"), ("artifact", "ascending"), ("finding_id", "ascending")]
 
 
@@ -237,20 +249,46 @@ def _filtered(results: Results, scope: Scope, columns: str) -> Iterator[pa.Table
 
 
 def _matching(results: Results, one: Suppression, columns: str = _COLUMNS) -> Iterator[pa.Table]:
-    """Yield the rows that an entry matches. Exact values narrow the query; globs are those of the policy."""
-    exact = {column: value for name, column in _EXACT.items() if (value := getattr(one, name)) is not None}
-    where = " AND ".join(f"{column} IN (SELECT unnest(?::VARCHAR[]))" for column in exact) or "true"
-    values = [[value] if isinstance(value, str) else list(value) for value in exact.values()]
-    for batch in results.rows(f"SELECT {columns} FROM findings WHERE {where}", values):  # noqa: S608  # constants
+    """Yield the rows that an entry matches. The query only narrows them; what matches is decided as in a run."""
+    conditions, values = ["true"], list[Any]()
+    for name, column in _EXACT.items():
+        value = getattr(one, name)
+        if isinstance(value, str):
+            conditions.append(f"{column} = {_quoted(value)}")  # a constant, which DuckDB hands to the reader of the table
+        elif value is not None:
+            conditions.append(f"{column} IN (SELECT unnest(?::VARCHAR[]))")
+            values.append(list(value))
+    if one.rule and not _WILD.search(one.rule):
+        conditions.append(f"rule_id = {_quoted(one.rule)}")
+    if one.path and "/" in one.path:  # a glob without a folder matches in every folder
+        conditions.append("starts_with(artifact, ?)")
+        values.append(_WILD.split(one.path.removeprefix("/"), maxsplit=1)[0])
+    for batch in results.rows(f"SELECT {columns} FROM findings WHERE {' AND '.join(conditions)}", values):  # noqa: S608  # quoted
         yield matched(one, pa.Table.from_batches([batch]))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _judged(parts: Iterator[pa.Table], policy: Policy | None) -> Iterator[pa.Table]:
     """Yield the rows as this policy judges them today; without one, as they are."""
     judge = None if policy is None else Judge(policy, _today())
-    for part in parts:
+    for part in parts if judge is None else _together(parts):
         if part.num_rows:
             yield part if judge is None else judge.apply(part)
+
+
+def _together(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield fewer and larger tables, because a policy with many ids looks all of them up in each table."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(one.num_rows for one in waiting) >= _AT_ONCE:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _count(part: pa.Table, column: str, counts: Counter[str]) -> None:
@@ -295,6 +333,7 @@ def _exactly(artifact: str) -> str:
 
 
 __all__ = [
+    "BY",
     "EXAMPLES",
     "KINDS",
     "Preview",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from veritensor_ray.findings.places import places
+from veritensor_ray.findings.summary import NUMBER
 
 Group = Literal["place", "evidence", "rule", "folder"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
-# How many findings a row stands for; see `summary.NUMBER`.
-_NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
 # Masked evidence may stand for different secrets, and truncated evidence for different texts: the fingerprint distinguishes them.
 _SAME = "CASE WHEN evidence IS NULL OR contains(evidence, '*') OR length(evidence) >= 240 THEN content_fingerprint ELSE '' END"
 FOLDER = "regexp_extract(artifact, '(?s)^(.*)/', 1)"
@@ -42,7 +41,7 @@ def grouped(source: str, by: Group) -> str:
     shown = ", ".join(f"worst.{name} AS {name}" for name in _SHOWN if name != "rule_id")
     rules = "list_prepend(worst.rule_id, list_filter(all_rules, lambda r: r <> worst.rule_id)) AS rules"
     return f"""SELECT key, {shown}, {rules}, findings, files, count, suppressed_by FROM (SELECT {_KEYS[by]} AS key, {_WORST} AS worst,
-        list(DISTINCT rule_id ORDER BY rule_id) AS all_rules, sum({_NUMBER})::BIGINT AS findings, count(DISTINCT artifact) AS files,
+        list(DISTINCT rule_id ORDER BY rule_id) AS all_rules, sum({NUMBER})::BIGINT AS findings, count(DISTINCT artifact) AS files,
         sum(count)::BIGINT AS count, CASE WHEN count(suppressed_by) = count(*) THEN min(suppressed_by) END AS suppressed_by
         FROM {source} GROUP BY key)"""  # noqa: S608
 

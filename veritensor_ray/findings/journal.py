@@ -11,7 +11,7 @@ import os
 import platform
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.state import state_of
-from veritensor_ray.stores.descriptors import NO_LINK, UNBLOCKED
+from veritensor_ray.stores.descriptors import NO_LINK, READING, UNBLOCKED
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -56,12 +56,33 @@ class Journal:
             raise StoreError(f"{unless}: {denied(str(where), 'write', error)}") from None
         return str(where)
 
-    def entries(self, results: OutputStore) -> list[dict[str, Any]]:
-        """Return all entries, oldest first. A damaged line appears as the text that is left of it, under `damaged`."""
+    def entries(self, results: OutputStore) -> Iterator[dict[str, Any]]:
+        """Yield all entries, oldest first. A damaged line appears as the text that is left of it, under `damaged`. Raises StoreError."""
         store = state_of(results)
-        local = store.local is not None
-        texts = [store.read(self.file)] if local else [store.read(f"{self.folder}/{name}") for name in store.names(self.folder)]
-        return [_entry(line) for text in texts for line in (text or b"").splitlines() if line.strip()]
+        if store.local is not None:
+            yield from _entries(_lines(store.local / self.file))
+            return
+        for name in store.names(self.folder):
+            yield from _entries((store.read(f"{self.folder}/{name}") or b"").splitlines())
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a local log. It is not followed if it is a link, because its damaged lines are shown."""
+    try:
+        with open(os.open(path, READING | NO_LINK), "rb") as file:  # noqa: PTH123  # a descriptor with its flags
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError("not a regular file")
+            yield from file
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(
+            f"{path} is not a log of this program ({error.strerror or error}); move it away, or copy the output again"
+        ) from None
+
+
+def _entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    return (_entry(line) for line in lines if line.strip())
 
 
 def _user(uid: int | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow as pa
 
@@ -39,14 +39,14 @@ class Labels:
         """Add the entries of a log, oldest first. A label of null removes the earlier one; a damaged entry is skipped."""
         for entry in entries:
             finding, content, rule = (entry.get(name) for name in ("finding", "fingerprint", "rule"))
-            if not (isinstance(finding, str) and isinstance(content, str) and isinstance(rule, str)):
+            if not (_is_name(finding) and _is_name(content) and _is_name(rule)):
                 continue
             label, confidence = entry.get("label", ""), entry.get("confidence")
             if label is None:
                 self.by_finding.pop(finding, None)
                 self.by_content.pop(content, None)
             elif isinstance(label, bool):
-                self.by_finding[finding] = Judgment(label, rule, float(confidence) if isinstance(confidence, int | float) else None)
+                self.by_finding[finding] = Judgment(label, rule, float(confidence) if _is_share(confidence) else None)
                 self.by_content[content] = label
 
     def tables(self) -> dict[str, pa.Table]:
@@ -54,6 +54,14 @@ class Labels:
         judged = {finding: one.label for finding, one in self.by_finding.items()}
         pairs = (("by_finding", judged), ("by_content", self.by_content))
         return {name: pa.table([list(known), list(known.values())], schema=_SCHEMA) for name, known in pairs}
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isprintable()  # which excludes surrogates
+
+
+def _is_share(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def put_labels(results: Results, scope: Scope, label: bool | None) -> int:

@@ -10,25 +10,19 @@ _MEMBER, _NAME = 32, 64  # minimum characters for a member; maximum for artifact
 
 def place(artifact: str, location: Mapping[str, Any] | None, member: str | None = None) -> str:
     """Return an artifact, its member and the location inside, as short as is still clear."""
-    at = location or {}
     name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
-    words = [f"page {at['page']}"] if at.get("page") is not None else []
-    words += [at["part"]] if at.get("part") else []
-    if at.get("row") is not None:
-        words += [f"row {at['row']}"]
-    elif at.get("line") is not None:
-        if not words:
-            return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
-        words += [f"line {at['line']}"]
-    words += [at["column"]] if at.get("column") else []
-    if not words and at.get("byte_offset"):
-        words = [f"byte {at['byte_offset']}"]
-    return " ".join([name, *words])
+    at = location or {}
+    if at.get("line") is not None and at.get("row") is None and at.get("page") is None and not at.get("part"):
+        return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
+    return " ".join([name, *_words(at)])
 
 
 def within(location: Mapping[str, Any] | None) -> str:
-    """Return only the location inside the file, such as "page 3, line 12"; empty if it is not known."""
-    at = location or {}
+    """Return only the location inside the file, such as "page 3 line 12"; empty if it is not known."""
+    return " ".join(_words(location or {}))
+
+
+def _words(at: Mapping[str, Any]) -> list[str]:
     words = [f"page {at['page']}"] if at.get("page") is not None else []
     words += [at["part"]] if at.get("part") else []
     if at.get("row") is not None:
@@ -36,9 +30,7 @@ def within(location: Mapping[str, Any] | None) -> str:
     elif at.get("line") is not None:
         words += [f"line {at['line']}"]
     words += [at["column"]] if at.get("column") else []
-    if not words and at.get("byte_offset") is not None:
-        words = [f"byte {at['byte_offset']}"]
-    return ", ".join(words)
+    return words or ([f"byte {at['byte_offset']}"] if at.get("byte_offset") else [])
 
 
 def shortened(text: str, most: int) -> str:

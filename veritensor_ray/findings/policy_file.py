@@ -107,7 +107,7 @@ def _one_or_more(value: Any, validate: Any) -> Any:
 _Words = Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_says_something)]
 _Glob = Annotated[_Words, AfterValidator(_compiles)]
 _Id = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{32}$")]
-_Ids = Annotated[_Id | tuple[_Id, ...] | None, WrapValidator(_one_or_more)]
+_Ids = Annotated[_Id | Annotated[tuple[_Id, ...], Field(min_length=1)] | None, WrapValidator(_one_or_more)]
 _Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{64}$")]
 
 
@@ -117,11 +117,13 @@ class PolicyRule(Section):
     Without a severity they keep the engine's, which makes an exception to the rules below.
     """
 
-    path: _Glob | None = None
-    rule: _Glob | None = None
-    severity: Literal["info", "low", "medium", "high", "critical", "off"] | None = None
-    min_confidence: float | None = Field(None, ge=0, le=1)
-    reason: _Words | None = None
+    path: _Glob | None = Field(None, description="glob for the artifact's name")
+    rule: _Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
+    severity: Literal["info", "low", "medium", "high", "critical", "off"] | None = Field(
+        None, description="severity that the findings get; default: the engine's"
+    )
+    min_confidence: float | None = Field(None, ge=0, le=1, description="findings with a lower confidence are off")
+    reason: _Words | None = Field(None, description="comment for readers of the file")
 
     @model_validator(mode="after")
     def _matches_something(self) -> PolicyRule:
@@ -133,15 +135,19 @@ class PolicyRule(Section):
 class Suppression(Section):
     """Findings that somebody has reviewed and does not want to see. All given conditions must match."""
 
-    finding: _Ids = None
-    fingerprint: _Ids = None
-    rule: _Glob | None = None
-    sha256: _Sha256 | None = None
-    path: _Glob | None = None
-    reason: _Words
-    owner: _Words | None = None
-    expires: Annotated[date | None, BeforeValidator(_day)] = None
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    finding: _Ids = Field(None, description="finding_id of one finding, or a list of them")
+    fingerprint: _Ids = Field(None, description="content_fingerprint, or a list of them: the same content in any artifact")
+    rule: _Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
+    sha256: _Sha256 | None = Field(None, description="content_id of the artifact, wherever it lies")
+    path: _Glob | None = Field(None, description="glob for the artifact's name")
+    reason: _Words = Field(description="why these findings need not be seen")
+    owner: _Words | None = Field(None, description="person who answers for the suppression")
+    expires: Annotated[date | None, BeforeValidator(_day, json_schema_input_type=date | None)] = Field(
+        None, description="day from which on the suppression does not count, as YYYY-MM-DD in UTC"
+    )
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = Field(
+        None, description="name of the suppression; default: one that follows from its conditions"
+    )
 
     @model_validator(mode="after")
     def _matches_something(self) -> Suppression:
@@ -168,9 +174,15 @@ class Suppression(Section):
 class Policy(Section):
     """Everything that a policy file says. `file` is its path, None if there is no file."""
 
-    required_engines: Annotated[tuple[_Words, ...], BeforeValidator(_listed)] = ()
-    rules: Annotated[tuple[PolicyRule, ...], BeforeValidator(_listed)] = ()
-    suppressions: Annotated[tuple[Suppression, ...], BeforeValidator(_listed)] = ()
+    required_engines: Annotated[tuple[_Words, ...], BeforeValidator(_listed, json_schema_input_type=list[_Words] | None)] = Field(
+        (), description="engines without which a run refuses to start"
+    )
+    rules: Annotated[tuple[PolicyRule, ...], BeforeValidator(_listed, json_schema_input_type=list[PolicyRule] | None)] = Field(
+        (), description="severities; the first rule that matches a finding decides"
+    )
+    suppressions: Annotated[tuple[Suppression, ...], BeforeValidator(_listed, json_schema_input_type=list[Suppression] | None)] = Field(
+        (), description="findings that somebody has reviewed; they stay in the results but do not count"
+    )
     _file: str | None = PrivateAttr(None)
 
     @field_validator("suppressions")

@@ -31,7 +31,7 @@ _COUNTED = f"SELECT rule_id, count(*) AS findings, count(*) FILTER (label IS NUL
 _NEXT = f"""
     WITH one AS (SELECT * FROM ({_FOUND}) WHERE label IS NULL
     QUALIFY row_number() OVER (PARTITION BY rule_id, content_fingerprint ORDER BY finding_id) = 1)
-    SELECT one.* EXCLUDE (label) FROM one LEFT JOIN judged USING (rule_id)
+    SELECT one.* EXCLUDE (label, first_seen, last_seen, detected_at) FROM one LEFT JOIN judged USING (rule_id)
     ORDER BY coalesce(labels, 0) + row_number() OVER (PARTITION BY rule_id ORDER BY content_fingerprint), rule_id LIMIT ?"""  # noqa: S608
 _JUDGED = pa.schema([("rule_id", pa.string()), ("labels", pa.int64())])
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import CannotRunError, StoreError, UsageError
 from veritensor_ray.findings.attestation import check_unchanged
+from veritensor_ray.findings.locations import shortened
 from veritensor_ray.findings.places import places
+from veritensor_ray.findings.run_file import check
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
 from veritensor_ray.findings.state import night, results
+from veritensor_ray.findings.summary import database
+from veritensor_ray.findings.table_check import check_rows
 from veritensor_ray.imports import Guard
 from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
@@ -27,6 +33,7 @@ _ID = re.compile("[0-9a-fA-F]{6,32}")
 _IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
 _LISTED = 5
 _BATCH = 10_000  # rows
+_QUERY = 400  # characters of a query in a message
 # Short names for the columns that people filter by; they exist only in conditions.
 _SHORT = "rule_id AS rule, location.line AS line, location.row AS row, location.part AS part, location.view AS view"
 
@@ -53,7 +60,7 @@ class Results:
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(f"there is no table {name!r} here; choose from {', '.join(self.tables)}")
+            raise UsageError(_unknown(name, self.tables))
         if not self.store.exists(name):
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
@@ -77,20 +84,28 @@ class Results:
 
         Raises UsageError, with DuckDB's explanation, if the query is not valid or fails within the block.
         """
+        with self.relation(query, values) as result:
+            if len({*result.columns}) < len(result.columns):
+                raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
+            reader = result.to_arrow_reader(_BATCH)
+            yield pa.RecordBatchReader.from_batches(reader.schema, map(_readable, reader))
+
+    @contextlib.contextmanager
+    def relation(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Gives the result of a query as a DuckDB relation, whose rows are computed within the block. Raises UsageError as `reader` does."""
         with Guard():
             import duckdb
 
+        _check_text([query, *values])
         with self.connection() as connection:
             try:
                 result = connection.sql(query, params=list(values))
                 if result is None:
                     raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
-                if len({*result.columns}) < len(result.columns):
-                    raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
-                yield result.to_arrow_reader(_BATCH)
+                yield result
             except (duckdb.Error, pa.ArrowException) as error:
                 tables = f"{', '.join(self.tables)} and places"
-                raise UsageError(f"the query {query!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
+                raise UsageError(f"the query {shortened(query, _QUERY)!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
 
     def matching(self, where: str, source: str = "findings") -> str:
         """Returns a subquery with the findings of `source`, a table or a subquery, that meet a SQL condition, to be used after FROM.
@@ -98,7 +113,9 @@ class Results:
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
+        _check_text([where])
         named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
+        meeting = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
         with Guard():
             import duckdb
 
@@ -106,25 +123,27 @@ class Results:
             duckdb.SQLExpression(where)  # refuses anything but one expression
             with self.connection() as connection:
                 kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
+                if kind == "BOOLEAN":
+                    connection.execute(f"DESCRIBE FROM {meeting}")  # refuses an aggregate, which is true or false but no condition
         except duckdb.Error as error:
             raise UsageError(_invalid(where, _first_line(error))) from None
         if kind != "BOOLEAN":
             raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
-        return f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
+        return meeting
 
-    def connection(self) -> Any:
-        """Returns a DuckDB connection that sees the tables and nothing else."""
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Any]:
+        """Opens a DuckDB connection that sees the tables and nothing else. Large sorts and groups go to a temporary folder."""
         with Guard():
-            import duckdb
+            import duckdb  # noqa: F401  # not from the working directory
 
-        connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in self.tables:
-            connection.register(name, self.dataset(name))
-        connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
-        connection.execute(f"CREATE VIEW places AS {places()}")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        return connection
+        with database() as connection:
+            for name in self.tables:
+                connection.register(name, self.dataset(name))
+            connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+            connection.execute(f"CREATE VIEW places AS {places()}")
+            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+            yield connection
 
     def finding(self, finding: str) -> dict[str, Any]:
         """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""
@@ -142,11 +161,52 @@ class Results:
         return found[0]
 
     def check(self) -> None:
-        """Compare signed results with their list of digests, whoever signed it; results that are not signed pass.
+        """Compare signed results with their list of digests, whoever signed it, and refuse rows that no audit writes.
 
-        Call it before results are handed on to other people or programs. Raises SignatureError, with the remedy.
+        Call it before results are handed on to other people or programs. Raises SignatureError or StoreError, with the remedy.
         """
         check_unchanged(self.store)
+        check_rows(self)
+
+
+def _check_text(values: Iterable[Any]) -> None:
+    """Raise UsageError for text with surrogates, such as bytes of a command line that are not UTF-8, which DuckDB does not take."""
+    for value in values:
+        if isinstance(value, list):
+            _check_text(value)
+        elif isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise UsageError("a query, condition or filter has bytes that are not UTF-8; results have \\xNN in their place") from None
+
+
+def _readable(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch, whose rows can then become Python values. Raises UsageError for a time that Python does not have."""
+    try:
+        for column in batch.columns:
+            for times in _times(column):
+                pc.min_max(times).as_py()
+    except OverflowError:
+        raise UsageError(
+            "the result has a time outside the years 1 to 9999; cast it to VARCHAR in a query of your own, or copy the output again"
+        ) from None
+    return batch
+
+
+def _times(array: pa.Array) -> Iterator[pa.Array]:
+    """Yield the times in a column, in whatever structs and lists."""
+    kind = array.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        yield array
+    elif pa.types.is_struct(kind):
+        for one in array.flatten():
+            yield from _times(one)
+    elif pa.types.is_map(kind):
+        for one in (array.keys, array.items):
+            yield from _times(one)
+    elif pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _times(array.flatten())
 
 
 def _invalid(where: str, why: str) -> str:
@@ -155,13 +215,21 @@ def _invalid(where: str, why: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _unknown(name: object, tables: Sequence[str]) -> str:
+    if name in TABLES:
+        return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
+    near = difflib.get_close_matches(str(name), tables, n=1)
+    return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:
     """Return the folder and the run.json of a complete audit, of a state's last complete sweep, or of the sweep with this id.
 
-    Raises IncompleteOutput, UsageError for a sweep that does not exist, or CannotRunError for results of a newer version.
+    Raises IncompleteOutput, UsageError for a sweep that does not exist, CannotRunError for results of a newer version,
+    or StoreError for a run.json that is damaged.
     """
     store = OutputStore(absolute(output), stores)
     if sweep is not None:
@@ -175,4 +243,5 @@ def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputS
             f"{output} was written by a newer version ({run.get('package_version', 'unknown')}): its tables have schema {version}, and this "
             f"version reads schemas up to {SCHEMA_VERSION}. Install that version or a later one"
         )
+    check(run, store.uri)
     return store, run

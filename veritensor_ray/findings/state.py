@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError, VeritensorError
+from veritensor_ray.findings.run_file import parsed
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -31,8 +32,11 @@ class Night:
 
     @property
     def started(self) -> datetime:
-        """When its plan was made."""
-        return datetime.fromisoformat(self.run["started_at"])
+        """When its plan was made. Raises StoreError if its run.json does not say so."""
+        try:
+            return datetime.fromisoformat(self.run["started_at"])
+        except (KeyError, TypeError, ValueError):
+            raise StoreError(f"the run.json of {self.store.uri} is damaged: started_at is not a time. Copy the output again") from None
 
 
 def latest(state: OutputStore) -> str | None:
@@ -71,7 +75,7 @@ def night(state: OutputStore, sweep: str) -> Night:
     if data is None:
         there = ", ".join(one.id for one in nights(state)) or "none"
         raise UsageError(f"{state.uri} has no complete sweep {sweep!r}. Complete sweeps: {there}")
-    return Night(sweep, folder, json.loads(data))
+    return Night(sweep, folder, parsed(data, folder.uri))
 
 
 def nights(state: OutputStore) -> list[Night]:
@@ -81,7 +85,7 @@ def nights(state: OutputStore) -> list[Night]:
     for name in state.names(SWEEPS):
         data = folder_of(state, name).read("run.json") if last is not None and name <= last else None
         if data is not None:
-            found.append(Night(name, folder_of(state, name), json.loads(data)))
+            found.append(Night(name, folder_of(state, name), parsed(data, f"{state.uri}/{SWEEPS}/{name}")))
     return found
 
 
@@ -103,7 +107,7 @@ def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str,
     if data is None:
         hint = "the run has not finished. Repeat the submit to resume it" if begun else "no audit or sweep was written there"
         raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
-    return output, json.loads(data)
+    return output, parsed(data, output.uri)
 
 
 def surplus(state: OutputStore, keep: int) -> list[str]:

@@ -23,6 +23,7 @@ from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
+from veritensor_ray.pipeline.position import Position, Reached
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
@@ -56,6 +57,8 @@ class Extraction:
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
+        self._now: tuple[int, Reached] = 0, Reached()  # the artifact that is being read
+        self.share = 1.0  # of a batch, the part that has been handed over
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
     def batches(self) -> Iterator[Handover]:
@@ -63,6 +66,7 @@ class Extraction:
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
             yield from self._all(outcome, self._artifact(outcome, row))
+            self._now = outcome.index + 1, Reached()
         while self._gathered:
             yield from self._looked_through()
         yield from self._batched()
@@ -73,6 +77,11 @@ class Extraction:
         for outcome in self.outcomes:
             if outcome.index in self._recorder.by_artifact:
                 outcome.recorded = self._recorder.by_artifact[outcome.index]
+
+    def position(self) -> Position:
+        """Return how far the reading has come. Any thread may ask."""
+        row, reached = self._now
+        return reached.position(row)
 
     def _all(self, outcome: Outcome, blocks: Iterator[Placed]) -> Iterator[Handover]:
         """Collect the blocks of an artifact, and charge the time to it."""
@@ -111,10 +120,15 @@ class Extraction:
         for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
             self.outcomes[artifact].add_gap(gap)
         self._shared_out(time.perf_counter() - began, texts)
+        read_by_models = len(self._models) > len(self._tools.transcribers) and texts.num_rows > 0
         if self._tools.transcribers and (images := with_images(batch)).num_rows:
+            self.share = 0.0 if read_by_models else 1.0
             yield Handover(images, images=True)
-        if len(self._models) > len(self._tools.transcribers) and texts.num_rows:
-            yield from handovers(self._models, texts)
+        rows = 0
+        for handover in handovers(self._models, texts) if read_by_models else ():
+            rows += handover.batch.num_rows
+            self.share = rows / texts.num_rows
+            yield handover
 
     def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
         """Divide the time that engines spent on a batch among its artifacts, by amount of text."""
@@ -153,6 +167,7 @@ class Extraction:
 
     def _read(self, outcome: Outcome, row: PlanRow, opened: OpenArtifact) -> Iterator[Placed]:
         walk = Walk(self._tools, outcome, opened.size)
+        self._now = outcome.index, walk.reached
         about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
         source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
         outcome.media_type = about.media_type

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import io
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 try:
     import resource
@@ -45,6 +48,32 @@ class Watchdog:
         """Stop the timer: waiting for others is not a lack of progress."""
         faulthandler.cancel_dump_traceback_later()
         self._until = 0.0
+
+
+class Advancing(io.RawIOBase):
+    """A view of a large file for one pass over its bytes. Reading further than before is progress; reading the same bytes again is not."""
+
+    def __init__(self, file: BinaryIO, pulse: Callable[[], None]) -> None:
+        self._file, self._pulse, self._furthest = file, pulse, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]  # every file that is opened here has it
+        if count and (at := self._file.tell()) > self._furthest:
+            self._furthest = at
+            self._pulse()
+        return count
 
 
 def bound_memory(allowance: int | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.findings.redact import visible
@@ -56,7 +56,7 @@ class ShownLine:
         return any(is_hit for _, is_hit in self.pieces)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Passage:
     """The text around a finding: the characters `before`, the hit itself (`text`), and `after`, masked unless `revealed`.
 
@@ -66,7 +66,7 @@ class Passage:
     more findings than rows.
     """
 
-    finding: Mapping[str, Any] = field(repr=False)
+    finding: Mapping[str, Any]
     location: Mapping[str, Any]
     before: str
     text: str
@@ -103,6 +103,11 @@ class Passage:
             said = [(data[i] if data[i].isascii() and data[i].isprintable() else ".", begin <= i < end) for i in row]
             gap = (f"{'   ' * (ROW - len(row))} ", False)
             yield ShownLine((self.first or 0) + at, tuple(_joined([*numbers, gap, *said])))
+
+    def __repr__(self) -> str:
+        about = f"{self.finding['rule_id']} in {visible(self.finding['artifact'])}"
+        size = len(self.before) + len(self.text) + len(self.after)
+        return f"<Passage of {about}: {size:,} {'bytes' if self.kind == 'bytes' else 'characters'}, {'revealed' if self.revealed else 'masked'}>"
 
     def __str__(self) -> str:
         return "\n".join("".join(piece for piece, _ in line.pieces) for line in self.lines())

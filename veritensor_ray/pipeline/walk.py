@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import FileInfo, Hit
@@ -30,13 +30,16 @@ from veritensor_ray.extract.streams import decompressed
 from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.media_types import COMPRESSED, PDF, PICKLE, UNKNOWN, declared_type, mismatch
+from veritensor_ray.media_types import COMPRESSED, FAISS, GGUF, HDF5, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN, declared_type, mismatch
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
+from veritensor_ray.pipeline.limits import Advancing
+from veritensor_ray.pipeline.position import DIGEST, Reached
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.segments import Block, Gap, Identity
 
 _MAY_CARRY = frozenset({PDF, PICKLE})
+_NUMBERS = frozenset({SAFETENSORS, GGUF, ONNX, NPY, FAISS, HDF5})  # their readers skip most of the bytes
 _BOMB = Block(["expands to far more than its size"], view="metadata", notice="archive-bomb")
 
 
@@ -83,6 +86,7 @@ class Walk:
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
         self._images = 0
+        self.reached = Reached()
 
     def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
         """Recognize a seekable file and describe it for readers and engines."""
@@ -137,13 +141,16 @@ class Walk:
 
     def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[Placed]:
         """Run the engines over the bytes of a file at any depth, then yield its text and the files in it."""
-        if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
-            self._engines_over_bytes(source.file, about)
-            if about.member is None and about.sha256 is not None:
-                self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
-                self._outcome.bytes_scanned = about.size or 0
-            source.file.seek(0)
-        yield from self._texts(source, about, depth, opaque)
+        with self.reached.opened(source.file, about.size or 0, _has_text(source.kind)):
+            if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
+                self._engines_over_bytes(source.file, about)
+                if about.member is None and about.sha256 is not None:
+                    self.reached.scanning(DIGEST)
+                    self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
+                    self._outcome.bytes_scanned = about.size or 0
+                source.file.seek(0)
+            self.reached.reading()
+            yield from self._texts(source, about, depth, opaque)
 
     def ended(self) -> None:
         """Finish the artifact. Images need a transcriber; if none was selected, the coverage says so."""
@@ -167,9 +174,11 @@ class Walk:
         for engine in self._tools.bench.files:
             if engine.name not in applying:
                 continue
+            self.reached.scanning(engine.name)
             file.seek(0)
+            shown = cast("BinaryIO", Advancing(file, self._tools.pulse)) if (about.size or 0) > HELD else file
             try:
-                found = list(engine.scan_file(file, about))
+                found = list(engine.scan_file(shown, about))
                 if hits := [one for one in found if isinstance(one, Hit)]:
                     self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
@@ -267,7 +276,8 @@ class Walk:
     def _unspooled(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
         """Read what can be unpacked of a member, then raise the error that ended the unpacking."""
         self._budget.member(depth)
-        file, broken = spooled(member.file, self._tools.pulse)
+        with self.reached.unpacking():
+            file, broken = spooled(member.file, self._tools.pulse)
         with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
                 file.seek(0)
@@ -345,6 +355,11 @@ class Walk:
         self._outcome.reason_code = ReasonCode.NO_READER
         for engine in self._tools.models:
             self._outcome.coverage[engine.name] = Standing(NO_READER, reason, ReasonCode.NO_READER)
+
+
+def _has_text(kind: Kind) -> bool:
+    """Return whether all of a file is read for its text, and not only scanned as bytes."""
+    return kind.media_type in COMPRESSED or (kind.media_type not in _NUMBERS and reader_for(kind) is not None)
 
 
 def _inside(about: FileInfo, name: str) -> str:

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pyarrow as pa
@@ -298,7 +299,7 @@ def _odd_pictures() -> Iterator[bytes]:
 
 
 def _misbehave(text: str, suffix: str) -> None:
-    """Do what the text asks for: ABORT-…, HANG-…, EAT-…, RAISE-…"""
+    """Do what the text asks for: ABORT-…, HANG-…, EAT-…, RAISE-…, or WAIT-… until the file that follows exists."""
     if f"RAISE-{suffix}" in text:
         raise ValueError("asked to raise")
     if f"ABORT-{suffix}" in text:
@@ -309,6 +310,9 @@ def _misbehave(text: str, suffix: str) -> None:
             eaten.append(bytearray(100_000_000))
     while f"HANG-{suffix}" in text:
         pass
+    awaited = text.partition(f"WAIT-{suffix} ")[2].split()
+    while awaited and not Path(awaited[0]).exists():
+        time.sleep(0.05)
 
 
 class _Fake:
@@ -333,7 +337,7 @@ class _Fake:
 
 
 class Obedient(_Fake):
-    """A text engine that finds FINDME, and that dies, hangs, eats memory or raises if a text says so."""
+    """A text engine that finds FINDME, and that dies, hangs, waits, eats memory or raises if a text says so."""
 
     name = "fake-local"
     suffix = "LOCAL"

@@ -1,0 +1,13 @@
+"""The Python interface for notebooks and scripts: scan a corpus, open results, inspect one text or file."""
+
+from __future__ import annotations
+
+from veritensor_ray.api.audit import Audit
+from veritensor_ray.api.deciding import Decision
+from veritensor_ray.api.differences import Differences
+from veritensor_ray.api.inspecting import Inspection, inspect, inspect_file
+from veritensor_ray.api.plots import Plots
+from veritensor_ray.api.scanning import open, scan
+from veritensor_ray.pipeline.passage import Passage
+
+__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "inspect", "inspect_file", "open", "scan"]

@@ -1,0 +1,61 @@
+"""Scan a corpus, and open the results of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from veritensor_ray.api.arguments import described, path_of
+from veritensor_ray.api.audit import Audit
+from veritensor_ray.config import load_settings
+from veritensor_ray.errors import UsageError
+from veritensor_ray.findings.results import find
+from veritensor_ray.imports import Guard
+from veritensor_ray.stores.filesystems import Stores
+from veritensor_ray.uris import real_bases
+
+
+def scan(
+    source: str | Path | Sequence[str | Path], output: str | Path | None = None, *, config: str | None = None, **options: Any
+) -> Audit:
+    """Audit a corpus and open the results. Options are configuration keys: engines=["signatures"], profile="standard", job="sweep".
+
+    Repeating the call resumes an interrupted audit. Raises UsageError or CannotRunError.
+    """
+    sources = _sources(source)
+    named = None if output is None else path_of(output, "the output")
+    with Guard(*real_bases(sources)):
+        return _scan(sources, named, config, options)
+
+
+def _scan(sources: list[str], output: str | None, config: str | None, options: Mapping[str, Any]) -> Audit:
+    from veritensor_ray.jobs.audit import audit, default_output
+    from veritensor_ray.jobs.sweep import sweep
+
+    flags = dict(options) | {"sources": sources, "output": output or default_output(sources, str(options.get("job", "audit")))}
+    settings = load_settings(config, flags)
+    (sweep if settings.job == "sweep" else audit)(settings)
+    return open(str(settings.output), stores=settings.stores)
+
+
+def open(
+    output: str | Path, *, sweep: str | None = None, stores: Stores | None = None
+) -> Audit:  # named open for vr.open, like tarfile.open
+    """Open the results of a complete audit. For a sweep's state, they are those of its last complete sweep, or of the one named by its id.
+
+    Raises IncompleteOutput for a run that has not ended, or for a folder without results; UsageError for a sweep that does not exist.
+    """
+    output = path_of(output, "the output to open")
+    if sweep is not None and not isinstance(sweep, str):
+        raise UsageError(f"`sweep` must be the id of a sweep as text, not {described(sweep)}; `veritensor-ray sweeps` lists them")
+    return Audit(*find(output, stores if stores is not None else load_settings().stores, sweep))
+
+
+def _sources(source: object) -> list[str]:
+    """Returns the sources as the configuration expects them. Raises UsageError for data in memory, which is not a corpus."""
+    several = isinstance(source, (list, tuple, set, frozenset, Iterator)) and not hasattr(source, "read")
+    sources = [path_of(one, "a source") for one in (cast("Iterable[object]", source) if several else (source,))]
+    if not sources:
+        raise UsageError("there is nothing to scan: the list of sources is empty. Name a folder, a file or a URI")
+    return sources
