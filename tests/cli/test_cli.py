@@ -18,7 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.docs.blocks import COMMANDS
 from veritensor_ray.cli import main
 from veritensor_ray.cli.options import PLAIN
-from veritensor_ray.cli.render import console, summary
+from veritensor_ray.cli.render import console, summary, table
 from veritensor_ray.cli.submit import exit_code
 from veritensor_ray.config import Settings
 from veritensor_ray.exports.plain import KINDS
@@ -499,3 +499,12 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert re.fullmatch(r"veritensor-ray \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_headings_and_cells_are_harmless_to_a_terminal_and_of_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:
+    """A query can make columns of values (PIVOT), and an output from anyone may have a cell of megabytes."""
+    console().print(table(["a\x1b[2J"], [["b\x1b[2J"], ["x" * 1_000_000]]))
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "a\\x1b[2J" in printed
+    assert printed.count("x") < 10_000

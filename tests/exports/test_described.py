@@ -97,6 +97,7 @@ def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> No
         ("===", r"\==="),
         ("a & b", "a &amp; b"),
         ("@all", "@<!-- -->all"),
+        ("$`x`$ and $$x$$", r"\$\`x\`\$ and \$\$x\$\$"),  # formulas
         ("see #12", r"see \#<!-- -->12"),
         ("https://evil.example www.evil.example", "https:<!-- -->//evil.example www<!-- -->.evil.example"),
     ],

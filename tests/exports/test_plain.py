@@ -95,7 +95,10 @@ def test_cells_of_csv(column: pa.Array, cell: str | None) -> None:
         ("+1", "'+1"),
         ("@x", "'@x"),
         ("|x", "'|x"),
-        ("\t=1", " =1"),
+        ("\t=1", "' =1"),
+        (" =1", "' =1"),
+        ("＝1+1", "'＝1+1"),  # full-width, which some read as the sign
+        ("＠x", "'＠x"),
         ("a=1", "a=1"),
         (3, 3),
         (None, None),

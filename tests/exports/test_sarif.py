@@ -125,7 +125,19 @@ def test_every_location_that_the_row_lists_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("artifact", "uri"),
-    [("a b.md", "a%20b.md"), ("c:/x", "c%3A/x"), ("ü#1?.md", "%C3%BC%231%3F.md"), ("100%.md", "100%25.md"), ("a\nb", "a%0Ab")],
+    [
+        ("a b.md", "a%20b.md"),
+        ("c:/x", "c%3A/x"),
+        ("ü#1?.md", "%C3%BC%231%3F.md"),
+        ("100%.md", "100%25.md"),
+        ("a\nb", "a%0Ab"),
+        ("/etc/passwd", "%2Fetc/passwd"),
+        ("//host/x", "%2F%2Fhost/x"),
+        ("../../x/./y", "%252E%252E/%252E%252E/x/%252E/y"),  # %2E%2E would be read as two dots
+        ("%2e%2e/x", "%252e%252e/x"),
+        ("a//b", "a//b"),
+        ("...", "..."),
+    ],
 )
 def test_a_name_is_a_relative_address(artifact: str, uri: str, tmp_path: Path) -> None:
     (result,) = exported(outputs.output(tmp_path, [outputs.finding(artifact=artifact)]))["results"]

@@ -46,6 +46,39 @@ def test_the_last_label_counts(entries: list[dict[str, Any]], by_finding: dict[s
     assert ({key: one.label for key, one in found.by_finding.items()}, found.by_content) == (by_finding, by_content)
 
 
+@pytest.mark.parametrize(
+    ("about", "confidence"),
+    [({"confidence": 0.5}, 0.5), ({"confidence": 1}, 1.0), ({"confidence": float("nan")}, None), ({"confidence": 10**400}, None), ({"confidence": "1"}, None)],
+)  # fmt: skip
+def test_a_confidence_that_is_not_a_share_does_not_count(about: dict[str, Any], confidence: float | None) -> None:
+    found = Labels()
+    found.take([entry(True, A) | about])
+    assert found.by_finding[A].confidence == confidence
+
+
+@pytest.mark.parametrize("about", [{"finding": "\ud800"}, {"fingerprint": "\ud800"}, {"rule": "a\x1b[2J"}])
+def test_names_that_no_label_has_are_skipped(about: dict[str, Any]) -> None:
+    found = Labels()
+    found.take([entry(True, A) | about])
+    assert found.by_finding == {}
+
+
+def link(file: Path) -> None:
+    (file.parent / "elsewhere").write_text(json.dumps(entry(True, A)))
+    file.symlink_to(file.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("place", [os.mkfifo, os.mkdir, link])
+def test_a_log_that_is_not_a_file(place: Callable[[Path], None], tmp_path: Path) -> None:
+    """Whoever sends an output must not choose which file of the reader is shown, or make the reader wait."""
+    results = written(tmp_path, [finding(1, at={"line": 1})])
+    place(tmp_path / "labels.jsonl")
+    with pytest.raises(StoreError, match=r"labels.jsonl is not a log of this program \(.*\); move it away"):
+        labels(results.store)
+    with pytest.raises(StoreError, match="nothing was labelled"):
+        put_labels(results, Scope("filter", where="true"), True)
+
+
 def test_a_label_is_an_entry_of_a_log(tmp_path: Path) -> None:
     results = written(tmp_path, [finding(1, at={"line": 1}), finding(2, at={"line": 2}, suppressed_by="S-1"), finding(3, count=40)])
     assert put_labels(results, Scope("filter", where="true"), True) == 2  # nobody has seen what the third stands for

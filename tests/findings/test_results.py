@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.config import SEVERITIES
@@ -58,6 +60,8 @@ def test_conditions(where: str, found: list[int], results: Results) -> None:
         ("line = 1, line = 2", "single expression"),
         ("*", "true or false"),
         ("artifact", "of type VARCHAR, not true or false"),
+        ("count(*) > 1", "WHERE clause cannot contain aggregates"),
+        ("artifact = '\udcff'", "bytes that are not UTF-8"),
     ],
 )
 def test_conditions_that_are_refused(where: str, why: str, results: Results) -> None:
@@ -93,6 +97,29 @@ def test_a_condition_keeps_the_columns(results: Results) -> None:
 
 def test_values_are_never_part_of_a_query(results: Results) -> None:
     assert results.records("SELECT count(*) AS n FROM findings WHERE artifact = ?", ["' OR true --"]) == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    "value", ["TIMESTAMPTZ '290000-01-01'", "[TIMESTAMP 'infinity']", "{'a': DATE '99999-01-01'}", "MAP {1: DATE '99999-01-01'}"]
+)
+def test_times_that_python_does_not_have(value: str, results: Results) -> None:
+    with pytest.raises(UsageError, match="a time outside the years 1 to 9999; cast it to VARCHAR"):
+        results.records(f"SELECT {value} AS value")
+
+
+def test_text_that_is_not_utf8(results: Results) -> None:
+    schema = results.dataset("findings").schema
+    broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"a\xff\xfeb"))
+    table = pa.Table.from_pylist([finding(1)], schema).set_column(schema.get_field_index("evidence"), "evidence", broken)
+    pq.write_table(table, Path(results.store.uri) / "findings" / "part-00000.parquet")
+    with pytest.raises(UsageError, match="text that is not UTF-8, which no audit writes; copy the output again"):
+        results.records("SELECT * FROM findings")
+
+
+def test_values_with_bytes_that_are_not_utf8(results: Results) -> None:
+    for query, values in (("SELECT '\udcff' AS a", []), ("SELECT ? AS a", ["\udcff"]), ("SELECT unnest(?::VARCHAR[]) AS a", [["\udcff"]])):
+        with pytest.raises(UsageError, match="bytes that are not UTF-8"):
+            results.records(query, values)
 
 
 def newer(folder: Path) -> None:

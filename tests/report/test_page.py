@@ -14,6 +14,7 @@ import pypdfium2
 import pytest
 
 from tests.browser import opened, until
+from tests.findings.outputs import checked, finding, written
 from tests.report.many import many
 from tests.report.outputs import ATTACKS, RULES, hostile, mixed, swept
 from veritensor_ray.detection import Rule
@@ -294,6 +295,17 @@ def test_nothing_in_a_corpus_becomes_markup(chromium: Browser, tmp_path: Path) -
         assert page.evaluate("getComputedStyle(document.querySelector('main')).display") == "grid"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert watched.requests == []
+
+
+def test_long_words_are_broken(chromium: Browser, tmp_path: Path) -> None:
+    """A file decides the names of its columns and members."""
+    word = "w" * 3_000
+    row = finding(1, word, {"line": 1, "column": word, "part": word}, member=word, evidence=word, taxonomy=[word], message=word)
+    results = written(tmp_path / "out", [row], [checked(word, "skipped", reason=word, reason_code=word)])
+    with opened(chromium, made(results, tmp_path / "r.html"), width=375) as watched:
+        for card in watched.page.locator("details").all():
+            card.evaluate("(card) => { card.open = true; }")
+        assert watched.page.evaluate("document.documentElement.scrollWidth") == 375
 
 
 def test_the_policy_allows_only_the_scripts_of_the_page(chromium: Browser, tmp_path: Path, audit: Results) -> None:

@@ -174,7 +174,7 @@ def _vulnerability(
         **({"recommendation": shown(rule.remediation)} if rule else {}),
         **({"advisories": [{"url": one} for one in addresses]} if addresses else {}),
         "created": row["first_seen"].isoformat(),
-        "updated": row["last_seen"].isoformat(),
+        "updated": (row["last_seen"] or row["first_seen"]).isoformat(),  # the first version of results has no last_seen
         "analysis": _analysis(row, described.suppression_of(row, entries)),
         "affects": [{"ref": one} for one in affected],
         "properties": _properties(

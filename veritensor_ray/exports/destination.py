@@ -54,7 +54,7 @@ def _parts(to: str) -> tuple[str, str]:
     if not path.parent.is_dir():
         raise UsageError(f"{to} cannot be created, because there is no folder {path.parent}; create the folder first")
     if path.is_symlink() or (path.exists() and not path.is_file()):  # written by root, the file would even replace /dev/stdout
-        raise UsageError(f"{to} is a link, a pipe or a device; name a regular file, or leave the option out for standard output")
+        raise UsageError(f"{to} is a link, a pipe or a device; name a regular file")
     return str(path.parent), path.name
 
 

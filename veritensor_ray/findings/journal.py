@@ -70,8 +70,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a local log. It is not followed if it is a link, because its damaged lines are shown."""
     try:
         with open(os.open(path, READING | NO_LINK), "rb") as file:  # noqa: PTH123  # a descriptor with its flags
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError("not a regular file")
+            _check_regular(file.fileno())
             yield from file
     except FileNotFoundError:
         return
@@ -99,8 +98,7 @@ def _append(path: Path, data: bytes) -> None:
     """Append lines to a file and flush it to disk. A line that was cut off earlier remains a line by itself."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_LINK | UNBLOCKED, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("not a regular file")
+        _check_regular(descriptor)
         size = os.fstat(descriptor).st_size
         os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
         data = data if not size or os.read(descriptor, 1) == b"\n" else b"\n" + data
@@ -109,6 +107,11 @@ def _append(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _check_regular(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError("not a regular file")
 
 
 def _entry(line: bytes) -> dict[str, Any]:

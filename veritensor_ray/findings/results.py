@@ -105,7 +105,9 @@ class Results:
                 yield result
             except (duckdb.Error, pa.ArrowException) as error:
                 tables = f"{', '.join(self.tables)} and places"
-                raise UsageError(f"the query {shortened(query, _QUERY)!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
+                raise UsageError(
+                    f"the query {shortened(query, _QUERY)!r} is not valid: {_first_line(error)}. The tables are {tables}"
+                ) from None
 
     def matching(self, where: str, source: str = "findings") -> str:
         """Returns a subquery with the findings of `source`, a table or a subquery, that meet a SQL condition, to be used after FROM.
@@ -182,8 +184,9 @@ def _check_text(values: Iterable[Any]) -> None:
 
 
 def _readable(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch, whose rows can then become Python values. Raises UsageError for a time that Python does not have."""
+    """Return the batch, whose rows can then become Python values. Raises UsageError for a time that Python does not have, or broken text."""
     try:
+        batch.validate(full=True)
         for column in batch.columns:
             for times in _times(column):
                 pc.min_max(times).as_py()
@@ -191,6 +194,8 @@ def _readable(batch: pa.RecordBatch) -> pa.RecordBatch:
         raise UsageError(
             "the result has a time outside the years 1 to 9999; cast it to VARCHAR in a query of your own, or copy the output again"
         ) from None
+    except pa.ArrowInvalid:
+        raise UsageError("the result has text that is not UTF-8, which no audit writes; copy the output again from its origin") from None
     return batch
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NAME, _TEXT = 100_000, 10_000  # characters, several times what names and texts of an audit have
 _MOST = 10**15  # sums of larger numbers would overflow
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
-_TIME = "{0} IS NULL OR {0} < TIMESTAMPTZ '0001-01-02' OR {0} > TIMESTAMPTZ '9999-12-30'"
+_TIME = "{0} < TIMESTAMPTZ '0001-01-02' OR {0} > TIMESTAMPTZ '9999-12-30'"
 # By column, what a value never is. Texts that a column may lack are checked for their length only.
 _NEVER = {
     "finding_id": "finding_id IS NULL OR NOT regexp_full_match(finding_id, '[0-9a-f]{32}')",
@@ -27,11 +27,12 @@ _NEVER = {
     "coverage": "list_count(coverage) < len(coverage) OR len(list_filter(coverage, lambda c: c.engine IS NULL OR c.status IS NULL)) > 0",
     "gaps": "list_count(gaps) < len(gaps)",
     "size": f"size NOT BETWEEN 0 AND {_MOST}",
-    "gaps_total": "gaps_total IS NULL OR gaps_total < 0",
+    "gaps_total": "gaps_total < 0",
     **{name: f"{name} IS NULL OR length({name}) > {_NAME}" for name in ("artifact", "rule_id", "engine", "content_fingerprint")},
     **{name: f"length({name}) > {_NAME}" for name in ("member", "uri", "reason")},
     **{name: f"length({name}) > {_TEXT}" for name in ("message", "evidence", "evidence_before", "evidence_after")},
-    **{name: _TIME.format(name) for name in ("first_seen", "last_seen", "started")},
+    **{name: f"{name} IS NULL OR {_TIME.format(name)}" for name in ("first_seen", "started")},
+    "last_seen": _TIME.format("last_seen"),  # the first version had no such column
 }
 _CHECKED = ("findings", "ledger", "resolved", "unverified", "trends")
 
