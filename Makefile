@@ -60,7 +60,7 @@ docs: $(VENV)/.dev ## Build the documentation site in build/site. Open index.htm
 
 screenshots: $(VENV)/.dev demo ## Write the pictures in docs/assets from the demo and two sweeps of it; needs Chromium.
 	for night in 1 2; do $(BIN)/veritensor-ray submit $(DEMO)/corpus --job sweep --output $(DEMO)/state --allow-partial; done
-	$(BIN)/python -m pytest -q tests/report/test_pictures.py --screenshots docs/assets --audit $(DEMO)/audit --state $(DEMO)/state
+	$(BIN)/python -m pytest -q tests/report/test_pictures.py tests/view/test_page.py::test_pictures --screenshots docs/assets --audit $(DEMO)/audit --state $(DEMO)/state
 
 licences: $(VENV)/.dev ## List every package that an installation includes, with its licence.
 	$(BIN)/python -m tools.licences --list

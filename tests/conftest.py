@@ -19,6 +19,20 @@ hypothesis.settings.register_profile("steady", deadline=None)  # its deadline is
 hypothesis.settings.load_profile("steady")
 
 
+OPTIONS = {
+    "screenshots": "folder for the pictures of the documentation; default: they are only taken",
+    "audit": "output of an audit for the pictures; default: a small one",
+    "state": "state of a sweep for the pictures; default: a small one",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the tests that take pictures for the documentation."""
+    group = parser.getgroup("pictures")
+    for name, said in OPTIONS.items():
+        group.addoption(f"--{name}", type=Path, default=None, help=said)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks follow from what a test asks for."""
     for item in items:

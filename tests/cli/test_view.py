@@ -42,7 +42,12 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     ids=["incomplete", "newer", "signed and changed"],
 )
 def test_results_that_are_not_what_they_should_be(
-    output: Results, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: Callable[[Results], None], says: str, code: int
+    output: Results,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[Results], None],
+    says: str,
+    code: int,
 ) -> None:
     change(output)
     assert call(monkeypatch, "view", output.store.uri) == code
@@ -96,7 +101,9 @@ def _until(stream: IO[str] | None, last: str) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_it_serves_until_it_is_stopped(started: Callable[..., tuple[subprocess.Popen[str], list[str]]], tmp_path: Path, number: int) -> None:
+def test_it_serves_until_it_is_stopped(
+    started: Callable[..., tuple[subprocess.Popen[str], list[str]]], tmp_path: Path, number: int
+) -> None:
     process, (reading, policy, link, _) = started()
     assert reading == "Reading the findings…"
     assert policy == f"Suppressions go to {tmp_path / 'here' / 'policy.yaml'}"

@@ -319,7 +319,11 @@ def test_pictures(chromium: Browser, output: Path, tmp_path: Path, pytestconfig:
         page.evaluate("ray.table.setGroup('rule')")
         until(page, "ray.table.group === 'rule' && !document.querySelector('[aria-busy]')")
         page.evaluate("document.getElementById('findings').scrollIntoView()")
-        press(page, "j", "j", "j", "s")
+        page.evaluate(
+            "ray.table.select(ray.table.lines.reduce((best, line, index, all) => (line.row.findings > all[best].row.findings ? index : best), 0))"
+        )
+        page.evaluate("document.getElementById('findings').scrollIntoView()")
+        press(page, "s")
         page.wait_for_selector(".preview .strong")
         page.locator("dialog .field input").nth(0).fill("quotations in our own training material")
         page.locator("dialog .field input").nth(2).fill("90d")

@@ -88,7 +88,7 @@ def test_an_opened_group_has_the_findings_that_it_counts(copy: Copy, by: Group) 
     ids=str,
 )
 def test_filters_agree_with_sql(copy: Copy, asked: dict[str, Any], condition: str) -> None:
-    expected = copy.records(f"SELECT finding_id, {NUMBER} AS n FROM findings WHERE {condition}")  # noqa: S608
+    expected = copy.records(f"SELECT finding_id, {NUMBER} AS n FROM findings WHERE {condition}")
     found = page(copy, filter=asked, limit=500)
     assert {row["finding_id"] for row in found["rows"]} == {row["finding_id"] for row in expected}
     assert (found["total"], found["findings"]) == (len(expected), sum(row["n"] for row in expected))
@@ -118,7 +118,7 @@ def test_facets_count_what_is_not_suppressed(copy: Copy) -> None:
     with copy.connection() as cursor:
         found = Queries(copy, Labels()).facets(cursor)
     for facet, column in (("severity", "severity"), ("engine", "engine"), ("rule", "rule_id"), ("state", "state")):
-        rows = copy.records(f"SELECT {column} AS name, sum({NUMBER})::BIGINT AS n FROM {OPEN} GROUP BY 1")  # noqa: S608
+        rows = copy.records(f"SELECT {column} AS name, sum({NUMBER})::BIGINT AS n FROM {OPEN} GROUP BY 1")
         assert found[facet] == {row["name"]: row["n"] for row in rows}
     assert found["folders"] == {"hr": 251, "kb": 2, "kb/deep": 2, "": 2, "100%_off": 1}
 

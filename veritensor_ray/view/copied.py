@@ -101,7 +101,10 @@ def _connected(file: Path, *, read_only: bool) -> Iterator[Any]:
     with Guard():
         import duckdb
 
-    offline: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    offline: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
     settings = {**offline, "memory_limit": _MEMORY, "temp_directory": str(file.parent / "spilled")}
     with duckdb.connect(file, read_only=read_only, config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -16,7 +16,7 @@ from veritensor_ray.findings.labels import Labels, labels, put_labels
 from veritensor_ray.findings.policy import COLUMNS, Suppression, matched
 from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.queries import Queries
-from veritensor_ray.view.requests import Decision, Label, Target
+from veritensor_ray.view.requests import LabelRequest, SuppressionRequest, Target
 
 _LISTED = 20  # rules and folders of a preview
 
@@ -37,7 +37,7 @@ class Deciding:
             if one.name not in known and not one.expired(datetime.now(UTC).date()):
                 self._hide(one)
 
-    def preview(self, cursor: Any, asked: Decision) -> dict[str, Any]:
+    def preview(self, cursor: Any, asked: SuppressionRequest) -> dict[str, Any]:
         """Return the numbers of a decision."""
         seen = decisions.preview(self.copy, self._scope(cursor, asked.scope), decisions.current(self.policy))
         return {
@@ -51,7 +51,7 @@ class Deciding:
             "policy": str(self.policy),
         }
 
-    def suppress(self, cursor: Any, asked: Decision) -> dict[str, Any]:
+    def suppress(self, cursor: Any, asked: SuppressionRequest) -> dict[str, Any]:
         """Add an entry to the policy file. The page hides its findings at once; the results count them until the next run."""
         if not asked.reason.strip():
             raise UsageError("A suppression needs a reason, which appears in the policy file and in run.json.")
@@ -65,7 +65,7 @@ class Deciding:
             raise UsageError(f"{self.policy} is unchanged: these findings are already suppressed by {covering.name} ({covering.reason}).")
         return {"policy": str(self.policy), "entry": one.name, "expires": one.expires and str(one.expires), "findings": self._hide(one)}
 
-    def label(self, cursor: Any, asked: Label) -> dict[str, Any]:
+    def label(self, cursor: Any, asked: LabelRequest) -> dict[str, Any]:
         """Label findings as true or false, or remove their labels."""
         label = None if asked.label is None else asked.label == "true"
         scope = self._scope(cursor, asked.scope)

@@ -56,17 +56,17 @@ class Query(Section):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
-class Opening(Section):
+class OpenRequest(Section):
     """The token of the link."""
 
     token: _Text
 
 
-class Nothing(Section):
+class EmptyRequest(Section):
     """A request without parameters."""
 
 
-class Reading(Section):
+class PassageRequest(Section):
     """A passage to read back from the corpus."""
 
     finding_id: _Id
@@ -95,7 +95,7 @@ class Target(Section):
         return self
 
 
-class Decision(Section):
+class SuppressionRequest(Section):
     """A suppression, or the numbers of one that is not decided yet."""
 
     scope: Target
@@ -104,7 +104,7 @@ class Decision(Section):
     expires: Annotated[str, Field(max_length=40)] | None = None
 
 
-class Label(Section):
+class LabelRequest(Section):
     """A label for findings, or none to remove it."""
 
     scope: Target

@@ -35,7 +35,7 @@ from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.deciding import Deciding
 from veritensor_ray.view.gate import HEADER, Gate, Keys, said
 from veritensor_ray.view.queries import Queries
-from veritensor_ray.view.requests import Decision, Label, Nothing, Opening, Query, Reading, parsed
+from veritensor_ray.view.requests import EmptyRequest, LabelRequest, OpenRequest, PassageRequest, Query, SuppressionRequest, parsed
 
 if TYPE_CHECKING:
     import uvicorn
@@ -121,7 +121,7 @@ class Site:
         return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
     async def _session(self, request: Request) -> Response:
-        refusal = self.keys.exchange((await _body(request, Opening)).token)
+        refusal = self.keys.exchange((await _body(request, OpenRequest)).token)
         if refusal is not None:
             return said(refusal, 403)
         answer = JSONResponse({"page": self.keys.page})
@@ -139,11 +139,11 @@ class Site:
         return await self._asked(request, lambda cursor: self._queries.page(cursor, asked))
 
     async def _facets(self, request: Request) -> Response:
-        await _body(request, Nothing)
+        await _body(request, EmptyRequest)
         return await self._asked(request, self._queries.facets)
 
     async def _passage(self, request: Request) -> Response:
-        asked, serving = await _body(request, Reading), self._serving
+        asked, serving = await _body(request, PassageRequest), self._serving
         if asked.reveal and not serving.reveal:
             return said("Passages are shown masked only. Start the command with --reveal to show them unmasked.", 403)
 
@@ -157,16 +157,16 @@ class Site:
             return await self._asked(request, read, limited=False)
 
     async def _preview(self, request: Request) -> Response:
-        asked, deciding = await _body(request, Decision), self._deciding()
+        asked, deciding = await _body(request, SuppressionRequest), self._deciding()
         return await self._asked(request, lambda cursor: deciding.preview(cursor, asked))
 
     async def _suppress(self, request: Request) -> Response:
-        asked, deciding = await _body(request, Decision), self._deciding()
+        asked, deciding = await _body(request, SuppressionRequest), self._deciding()
         async with self._changing:
             return await self._asked(request, lambda cursor: deciding.suppress(cursor, asked), limited=False)
 
     async def _label(self, request: Request) -> Response:
-        asked, deciding = await _body(request, Label), self._deciding()
+        asked, deciding = await _body(request, LabelRequest), self._deciding()
         async with self._changing:
             return await self._asked(request, lambda cursor: deciding.label(cursor, asked), limited=False)
 
