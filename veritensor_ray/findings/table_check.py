@@ -17,7 +17,7 @@ _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _TIME = "{0} < TIMESTAMPTZ '0001-01-02' OR {0} > TIMESTAMPTZ '9999-12-30'"
 # By column, what a value never is. Texts that a column may lack are checked for their length only.
 _NEVER = {
-    "finding_id": "finding_id IS NULL OR NOT regexp_full_match(finding_id, '[0-9a-f]{32}')",
+    "finding_id": "finding_id IS NULL OR length(finding_id) > 64",
     "severity": f"severity IS NULL OR severity NOT IN {SEVERITIES}",
     "state": f"state IS NULL OR state NOT IN {_STATES}",
     "status": "status IS NULL",
