@@ -59,7 +59,7 @@ def test_credentials_of_a_source_are_not_shown(tmp_path: Path) -> None:
 )
 def test_a_code_span_shows_the_text_and_nothing_else(text: str) -> None:
     (paragraph,) = [one for one in MarkdownIt("commonmark").parse(f"- x {code(text)} y") if one.type == "inline"]
-    before, span, after = paragraph.children or ()
+    before, span, after = list(paragraph.children or [])
     assert (before.content, span.type, after.content) == ("x ", "code_inline", " y")
     assert span.content.strip() == text.strip()
 

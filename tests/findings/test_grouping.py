@@ -38,7 +38,7 @@ def results(tmp_path: Path) -> Results:
 
 def groups(results: Results, by: Group, source: str = "findings") -> list[dict[str, Any]]:
     order = "ORDER BY severity_rank(severity) DESC, finding_id"
-    return results.records(f"SELECT * FROM ({grouped(source, by)}) {order}")  # noqa: S608  # constants
+    return results.records(f"SELECT * FROM ({grouped(source, by)}) {order}")
 
 
 def short(one: dict[str, Any]) -> tuple[Any, ...]:

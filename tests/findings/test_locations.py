@@ -48,8 +48,8 @@ def test_a_long_member_is_shortened_in_the_middle(artifact: str, member: str, ex
         ({"byte_offset": 0}, ""),
         ({"byte_offset": 10}, "byte 10"),
         ({"line": 3, "byte_offset": 10}, "line 3"),
-        ({"page": 3, "line": 7}, "page 3 line 7"),
-        ({"row": 2, "column": "text", "line": 3}, "row 2 text"),
+        ({"page": 3, "line": 7}, "page 3, line 7"),
+        ({"row": 2, "column": "text", "line": 3}, "row 2, text"),
     ],
 )
 def test_the_location_inside_a_file(location: dict[str, Any] | None, words: str) -> None:

@@ -80,7 +80,7 @@ def sql(results: Results, query: str) -> list[tuple[Any, ...]]:
         for name in ("findings", "ledger", "trends"):
             folder = Path(results.store.uri) / name
             if folder.exists():
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder}/*.parquet')")  # noqa: S608  # the test's own folder
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder}/*.parquet')")  # the test's own folder
         return connection.execute(query).fetchall()
 
 
@@ -91,10 +91,10 @@ def number(text: str) -> int:
 def by(results: Results, key: str) -> dict[str, list[int]]:
     """Counts by a key: the severities, the worst first, then all open findings, then the suppressed ones."""
     found: dict[str, list[int]] = {}
-    for name, severity, weight in sql(results, f"SELECT {key}, severity, sum(weight)::INT FROM {OPEN} GROUP BY ALL"):  # noqa: S608  # constants
+    for name, severity, weight in sql(results, f"SELECT {key}, severity, sum(weight)::INT FROM {OPEN} GROUP BY ALL"):  # constants
         found.setdefault(name, [0] * 7)[WORST_FIRST.index(severity)] += weight
         found[name][5] += weight
-    for name, weight in sql(results, f"SELECT {key}, sum(weight)::INT FROM {HIDDEN} GROUP BY ALL"):  # noqa: S608  # constants
+    for name, weight in sql(results, f"SELECT {key}, sum(weight)::INT FROM {HIDDEN} GROUP BY ALL"):  # constants
         found.setdefault(name, [0] * 7)[6] = weight
     return found
 

@@ -22,8 +22,8 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     path = path_of(to, "the file to export to")
     chosen = by_suffix(path) if format is None else format_named(format).name
     source = "findings" if where is None else results.matching(where)
-    query = f"SELECT * FROM {source} ORDER BY artifact, rule_id, finding_id"  # noqa: S608  # checked
-    export(Selection(results, query, rules_of(settings, results.run["engines"])), chosen, path)
+    rules = rules_of(settings, results.run["engines"])
+    export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
 
 
 def report_to(results: Results, to: str | os.PathLike[str], rows: int, settings: Settings) -> None:

@@ -189,8 +189,8 @@ def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str 
     from veritensor_ray.exports.destination import export
     from veritensor_ray.exports.selection import Selection
 
-    query = f"SELECT * FROM {chosen} ORDER BY artifact, rule_id, finding_id"  # noqa: S608  # a checked subquery
-    selection = Selection(audit, query, rules_of(settings, audit.run["engines"]))
+    rules = rules_of(settings, audit.run["engines"])
+    selection = Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id")  # noqa: S608  # a checked subquery
     if to is None:
         sys.stdout.flush()
         FORMATS[format].write(selection, sys.stdout.buffer)

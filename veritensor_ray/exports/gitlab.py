@@ -1,7 +1,7 @@
 """A SAST report for GitLab, schema 15.0.7. What was not checked is in the messages of the scan.
 
-GitLab closes vulnerabilities that a later report no longer has, and knows no suppression in a report. So the report has neither suppressed
-findings, which would be open there, nor resolved ones.
+GitLab closes vulnerabilities that a later report no longer has, and a report cannot mark one as suppressed. So the report has neither
+suppressed findings, which would be open there, nor resolved ones.
 """
 
 from __future__ import annotations

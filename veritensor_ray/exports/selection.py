@@ -18,16 +18,19 @@ _WORST = "suppressed_by IS NOT NULL, severity_rank(severity) DESC, artifact, rul
 class Selection:
     """The findings of `query`, which yields all columns of the table findings, in the order in which they are written.
 
+    If `order` is given, it is the ORDER BY of the query. A format that counts or groups the findings uses the query without it.
+
     `rules` are those of this installation by id. A finding of a rule that is not installed here is explained by its own row.
     """
 
     results: Results
     query: str
     rules: Mapping[str, Rule]
+    order: str = ""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields the findings, a few thousand at a time."""
-        return self.results.rows(self.query)
+        return self.results.rows(f"SELECT * FROM ({self.query}) ORDER BY {self.order}" if self.order else self.query)  # noqa: S608  # checked
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yields the findings one by one."""

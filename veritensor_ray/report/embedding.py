@@ -61,8 +61,7 @@ def table(rows: Sequence[Mapping[str, Any]], total: int) -> Embedded:
 
 
 def _chunks(results: Results, most: int) -> Iterator[list[dict[str, Any]]]:
-    chosen = f"(SELECT * FROM findings ORDER BY {_ORDER} LIMIT {most})"  # noqa: S608  # constants and a number
-    query = f"""WITH chosen AS {chosen}, located AS (SELECT place, unnest(finding_ids) AS finding_id FROM ({places("chosen")}))
+    query = f"""WITH chosen AS MATERIALIZED ({_worst(most)}), located AS (SELECT place, unnest(finding_ids) AS finding_id FROM ({places("chosen")}))
         SELECT {_NEEDED}, dense_rank() OVER (ORDER BY coalesce(located.place, chosen.finding_id)) - 1 AS place_group,
         dense_rank() OVER (ORDER BY {key_of("evidence")}) - 1 AS evidence_group
         FROM chosen LEFT JOIN located USING (finding_id) ORDER BY {_ORDER}"""  # noqa: S608
@@ -105,5 +104,11 @@ def _block(columns: Mapping[str, Any], rows: int) -> str:
 
 def first(results: Results, rows: int) -> list[dict[str, Any]]:
     """Return the worst findings that are not suppressed, for paper."""
-    query = f"SELECT * FROM findings WHERE suppressed_by IS NULL ORDER BY {_ORDER} LIMIT {rows}"  # noqa: S608
+    query = f"SELECT * FROM ({_worst(rows, 'suppressed_by IS NULL')}) ORDER BY {_ORDER}"  # noqa: S608
     return [row | {"location": within(row["location"])} for row in results.records(query)]
+
+
+def _worst(most: int, where: str = "true") -> str:
+    """Return a query for the worst findings. It sorts ids alone: sorting whole rows takes gigabytes if there are millions."""
+    ids = f"SELECT finding_id FROM findings WHERE {where} ORDER BY suppressed_by IS NOT NULL, severity_rank(severity) DESC, finding_id LIMIT {most}"  # noqa: S608
+    return f"SELECT {_NEEDED}, category, content_fingerprint FROM findings WHERE finding_id IN ({ids})"  # noqa: S608

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings import decisions
-from veritensor_ray.findings.labels import Labels, put_labels
+from veritensor_ray.findings.labels import Labels, labels, put_labels
 from veritensor_ray.findings.policy import COLUMNS, Suppression, matched
 from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.queries import Queries
@@ -72,10 +72,8 @@ class Deciding:
         count = put_labels(self.copy, scope, label)
         if not count:
             raise UsageError("No finding was labelled: a row that only counts further matches has no label.")
-        for part in decisions.chosen(self.copy, scope, "finding_id, content_fingerprint, artifact, rule_id, content_id"):
-            self.labels.take(
-                {"label": label, "finding": one["finding_id"], "fingerprint": one["content_fingerprint"]} for one in part.to_pylist()
-            )
+        fresh = labels(self.copy.store)
+        self.labels.by_finding, self.labels.by_content = fresh.by_finding, fresh.by_content
         return {"findings": count}
 
     def _scope(self, cursor: Any, target: Target) -> decisions.Scope:

@@ -49,8 +49,9 @@ class Queries:
             ).fetchall()
             rows = self._rows(cursor, [n for (n,) in chosen])
         else:
+            number = "count(*) FILTER (n = place)" if self._whole_places(query) else f"count(DISTINCT {_KEYS[query.group]})"
             total, findings = cursor.execute(
-                f"SELECT count(DISTINCT {_KEYS[query.group]}), coalesce(sum(number), 0)::BIGINT FROM slim WHERE {where}", values
+                f"SELECT {number}, coalesce(sum(number), 0)::BIGINT FROM slim WHERE {where}", values
             ).fetchone()
             rows = self._grouped(cursor, query, where, values)
         return {"total": total, "findings": findings, "rows": rows}
@@ -98,7 +99,8 @@ class Queries:
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
         n, fingerprint = row.pop("n"), row.pop("content_fingerprint")
-        label = self._labels.by_finding.get(row["finding_id"], self._labels.by_content.get(fingerprint))
+        judged = self._labels.by_finding.get(row["finding_id"])
+        label = judged.label if judged else self._labels.by_content.get(fingerprint)
         return row | {
             "location": within(row["location"]),
             "only_counted": row["location"] is None,
@@ -109,13 +111,10 @@ class Queries:
 
     def _grouped(self, cursor: Any, query: Query, where: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         key, sorted_by = _KEYS[query.group], self._order(query, _GROUPS, "min(o)", "min(o)")
-        chosen = [
-            one
-            for (one,) in cursor.execute(
-                f"SELECT {key} AS key FROM slim WHERE {where} GROUP BY key ORDER BY {sorted_by} LIMIT ? OFFSET ?",
-                [*values, query.limit, query.offset],
-            ).fetchall()
-        ]
+        groups = f"SELECT {key} AS key FROM slim WHERE {where} GROUP BY key ORDER BY {sorted_by}"
+        if self._whole_places(query):
+            groups = f"SELECT place FROM slim WHERE {where} AND n = place ORDER BY hidden, o"
+        chosen = [one for (one,) in cursor.execute(f"{groups} LIMIT ? OFFSET ?", [*values, query.limit, query.offset]).fetchall()]
         if not chosen:
             return []
         cast = {"e": "UHUGEINT", "rule_id": "VARCHAR"}.get(key, "BIGINT")
@@ -137,6 +136,11 @@ class Queries:
                 "count": count,
             }
         return [rows[one] | {"key": self._key(cursor, query.group, one, rows[one])} for one in chosen]
+
+    def _whole_places(self, query: Query) -> bool:
+        """Whether the findings of a place are all there or all missing, so that the worst stands for it. This is how the page opens."""
+        kept = Filter(folder=query.filter.folder, suppressed=query.filter.suppressed)
+        return query.group == "place" and query.sort is None and query.filter == kept and not self._copy.hidden_now
 
     @staticmethod
     def _key(cursor: Any, group: str, value: Any, row: Mapping[str, Any]) -> str:

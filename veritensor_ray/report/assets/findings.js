@@ -116,6 +116,7 @@
       this.lines = [];
       this.body.replaceChildren(el("tr", {}, el("td", { colspan: this.#columns().length, class: "empty" }, visible(error.message ?? error))));
       this.summary.textContent = "";
+      this.pager.replaceChildren();
       ray.announce(visible(error.message ?? error));
     }
 

@@ -85,7 +85,8 @@
 
   const drawn = (passage) => {
     const label = (line) => (line.number === null ? "" : passage.kind === "bytes" ? line.number.toString(16).padStart(8, "0") : String(line.number));
-    return el("div", { class: "passage mono", tabindex: "0", role: "region", "aria-label": "Passage" },
+    const plain = passage.lines.every((line) => line.number === null);
+    return el("div", { class: `passage mono${plain ? " plain" : ""}`, tabindex: "0", role: "region", "aria-label": "Passage" },
       passage.lines.map((line) => el("div", { class: line.pieces.some(([, hit]) => hit) ? "row hit" : "row" },
         el("span", { class: "number" }, label(line)),
         el("span", { class: passage.kind === "bytes" ? "code bytes" : "code" }, line.pieces.map(([text, hit]) => (hit ? el("mark", {}, visible(text)) : visible(text)))))));
@@ -206,9 +207,8 @@
       this.dialog = el("dialog", { class: "live wide", "aria-labelledby": "suppress-title", onclose: () => (this.asking?.abort(), this.dialog.remove()) },
         el("h2", { id: "suppress-title" }, "Suppress"),
         el("form", { onsubmit: (event) => (event.preventDefault(), this.decide()) },
-          el("div", { class: "two" },
-            el("div", {}, el("fieldset", {}, el("legend", {}, "What"), choices), field("Reason", this.reason), field("Owner", this.owner), field("Ends", this.expires)),
-            this.seen),
+          el("div", { class: "two" }, el("fieldset", {}, el("legend", {}, "What"), choices), this.seen,
+            el("div", {}, field("Reason", this.reason), field("Owner", this.owner), field("Ends", this.expires))),
           this.failed,
           el("p", { class: "note" }, "The entry goes to ", el("code", {}, about.policy), ". The results do not change; the findings no longer count from the next run on."),
           el("div", { class: "actions" }, el("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"), this.go)));
@@ -229,7 +229,7 @@
       try {
         const seen = await source.preview(this.scope, this.asking.signal);
         this.counted = seen.findings;
-        const left = seen.already ? `; ${plural(seen.already, "more")} already suppressed`.replace("mores", "more") : "";
+        const left = seen.already ? `; ${number(seen.already)} more already suppressed` : "";
         this.seen.replaceChildren(
           el("p", { class: "strong" }, `${plural(seen.findings, "finding")} in ${plural(seen.artifacts, "artifact")}${left}`),
           ...(seen.findings ? [counts("Severity", seen.severities, 0, ray.severity), counts("Rule", seen.rules, seen.more.rules, (name) => el("span", { class: "mono" }, visible(name))), counts("Folder", seen.folders, seen.more.folders, (name) => ray.path(name || "(top)"))] : []));
