@@ -71,7 +71,7 @@ class _Policy(_Checked):
     suppressions: list[_Suppression] = []
 
 
-class _Run(_Checked):
+class _RunFile(_Checked):
     scan_id: _Text
     finished_at: _Time
     started_at: _Time | None = None
@@ -101,8 +101,8 @@ class _Run(_Checked):
 
 
 @cache
-def _checker() -> TypeAdapter[_Run]:
-    return TypeAdapter(_Run)
+def _checker() -> TypeAdapter[_RunFile]:
+    return TypeAdapter(_RunFile)
 
 
 def parsed(data: bytes, where: str) -> dict[str, Any]:
