@@ -31,8 +31,7 @@ _NEVER = {
     **{name: f"{name} IS NULL OR length({name}) > {_NAME}" for name in ("artifact", "rule_id", "engine", "content_fingerprint")},
     **{name: f"length({name}) > {_NAME}" for name in ("member", "uri", "reason")},
     **{name: f"length({name}) > {_TEXT}" for name in ("message", "evidence", "evidence_before", "evidence_after")},
-    **{name: f"{name} IS NULL OR {_TIME.format(name)}" for name in ("first_seen", "started")},
-    "last_seen": _TIME.format("last_seen"),  # the first version had no such column
+    **{name: _TIME.format(name) for name in ("first_seen", "last_seen", "started")},
 }
 _CHECKED = ("findings", "ledger", "resolved", "unverified", "trends")
 
