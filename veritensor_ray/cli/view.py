@@ -15,7 +15,6 @@ from veritensor_ray.cli.deciding import PolicyFile, Sweep, say
 from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -49,7 +48,7 @@ def view(
     from veritensor_ray.view.copied import copied
     from veritensor_ray.view.deciding import Deciding
     from veritensor_ray.view.queries import Queries
-    from veritensor_ray.view.server import HOST, Serving, Site, listening
+    from veritensor_ray.view.server import HOST, Serving, Site, listening, server
 
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
@@ -64,9 +63,14 @@ def view(
             if deciding:
                 deciding.start()
             site = Site(Serving(copy, rules, known, deciding, reveal, config), where)
-            _announce(where, site, file)
-            with _opened(f"http://{where}/#{site.keys.token}") if open_browser else contextlib.nullcontext():
-                _serve(site, sock)
+            try:
+                with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+                    _announce(where, site, file)
+                    with _opened(f"http://{where}/#{site.keys.token}") if open_browser else contextlib.nullcontext():
+                        server(site).run(sockets=[sock])
+            finally:
+                site.close()
+    _say("Stopped.")
 
 
 def _announce(where: str, site: Site, policy: Path | None) -> None:
@@ -102,14 +106,3 @@ def _opened(link: str) -> Iterator[None]:
 
         threading.Thread(target=start, daemon=True).start()  # some browsers return only when they are closed
         yield
-
-
-def _serve(site: Site, sock: socket.socket) -> None:
-    from veritensor_ray.view.server import server
-
-    try:
-        with contextlib.suppress(KeyboardInterrupt):  # how the server ends
-            server(site).run(sockets=[sock])
-    finally:
-        site.close()
-    _say("Stopped.")

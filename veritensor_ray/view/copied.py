@@ -57,20 +57,18 @@ class Copy(Audit):
     """An audit or sweep whose queries run on the copy.
 
     Besides its tables there are `slim`, `names` and `folders`, and `numbered`, which is findings with their row number `n`. `hidden_now` has
-    the rows that decisions have hidden since the results were written, with the name of the entry.
+    the rows that decisions have hidden since the results were written, with the name of the entry; it is also a table.
     """
 
     database: Any
     hidden_now: dict[int, str] = field(default_factory=dict)
     _open: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
 
-    def register_hidden(self, cursor: Any) -> None:
-        """Makes the rows of `hidden_now` a table of this name for one connection."""
-        cursor.register("hidden_now", pa.table({"n": pa.array(list(self.hidden_now), pa.int64())}))
-
     def connection(self) -> Any:
         """Returns a connection that sees the tables and cannot change them, or see anything else."""
         cursor = self.database.cursor()
+        if self.hidden_now:
+            cursor.register("hidden_now", pa.table({"n": pa.array(list(self.hidden_now), pa.int64())}))
         self._open.add(cursor)
         return cursor
 

@@ -94,9 +94,10 @@ class Deciding:
         where = " AND ".join(f"{column} IN (SELECT unnest(?::VARCHAR[]))" for column in exact) or "true"
         values: Sequence[Any] = list(exact.values())
         rows = self.copy.rows(f"SELECT n, suppressed_by, {', '.join(COLUMNS)} FROM numbered WHERE {where}", values)  # noqa: S608  # constants
-        count = 0
+        count, name = 0, one.name  # which takes a while for many ids
         for batch in rows:
             for row in matched(one, pa.Table.from_batches([batch])).select(["n", "suppressed_by"]).to_pylist():
-                if row["suppressed_by"] is None and self.copy.hidden_now.setdefault(row["n"], one.name) == one.name:
+                if row["suppressed_by"] is None and row["n"] not in self.copy.hidden_now:
+                    self.copy.hidden_now[row["n"]] = name
                     count += 1
         return count
