@@ -103,7 +103,7 @@ def newer(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
-        (lambda folder: (folder / "run.json").unlink(), IncompleteOutput, "has no run.json: no audit or sweep was written there"),
+        (lambda folder: (folder / "run.json").unlink(), IncompleteOutput, "no audit or sweep was written there. Correct the path, or write one with submit"),
         (newer, CannotRunError, r"was written by a newer version \(9.9.0\).*schema 99.* Install that version"),
     ],
 )
@@ -113,6 +113,17 @@ def test_outputs_that_cannot_be_read(spoil: object, error: type[VeritensorError]
     spoil(folder)
     with pytest.raises(error, match=words):
         find(str(folder), {})
+
+
+@pytest.mark.parametrize("table", ["findings", "ledger", "rollup"])
+def test_a_table_without_its_files_is_not_an_empty_table(table: str, results: Results) -> None:
+    """Otherwise a copy that lost its findings would look clean."""
+    folder = results.store.local
+    assert folder is not None
+    for part in (folder / table).iterdir():
+        part.unlink()
+    with pytest.raises(StoreError, match=f"has lost its table {table}; restore the output, or scan again with --fresh"):
+        results.dataset(table)
 
 
 def test_signed_results_that_changed(results: Results, tmp_path: Path) -> None:
