@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.errors import CannotRunError, IncompleteOutput, SignatureError, UsageError, VeritensorError
+from veritensor_ray.errors import CannotRunError, IncompleteOutput, SignatureError, StoreError, UsageError, VeritensorError
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.results import Results, find
 from veritensor_ray.signing import new_key
