@@ -103,7 +103,11 @@ def newer(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
-        (lambda folder: (folder / "run.json").unlink(), IncompleteOutput, "no audit or sweep was written there. Correct the path, or write one with submit"),
+        (
+            lambda folder: (folder / "run.json").unlink(),
+            IncompleteOutput,
+            "no audit or sweep was written there. Correct the path, or write one with submit",
+        ),
         (newer, CannotRunError, r"was written by a newer version \(9.9.0\).*schema 99.* Install that version"),
     ],
 )

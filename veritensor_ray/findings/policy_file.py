@@ -95,10 +95,8 @@ def _one_or_more(value: Any, validate: Any) -> Any:
     """Accept an id, or a list of ids. The order of a list and repeated ids do not matter, so that equal lists make equal entries."""
     if value is None:
         return validate(value)
-    if isinstance(value, str):
-        value = [value]
     if not isinstance(value, list | tuple):
-        raise ValueError("give an id of 32 hexadecimal digits, or a list of them")
+        value = [value]
     wrong = next((number for number, one in enumerate(value, 1) if not isinstance(one, str) or not _DIGITS.fullmatch(one)), None)
     if wrong and len(value) == 1:
         raise ValueError("give an id of 32 hexadecimal digits, or a list of them")
@@ -253,7 +251,8 @@ def parse(text: str, file: str | None = None) -> Policy:
         data = yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UsageError(f"policy file {file}: {at}{error.problem}. docs/policy.md describes the format") from None
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise UsageError(f"policy file {file}: {at}{problem}. docs/policy.md describes the format") from None
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
         raise UsageError(f"policy file {file}: {error}. docs/policy.md describes the format") from None
     if not isinstance(data or {}, dict):

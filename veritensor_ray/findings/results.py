@@ -105,7 +105,9 @@ class Results:
                 yield result
             except (duckdb.Error, pa.ArrowException) as error:
                 tables = f"{', '.join(self.tables)} and places"
-                raise UsageError(f"the query {shortened(query, _QUERY)!r} is not valid: {_first_line(error)}. The tables are {tables}") from None
+                raise UsageError(
+                    f"the query {shortened(query, _QUERY)!r} is not valid: {_first_line(error)}. The tables are {tables}"
+                ) from None
 
     def matching(self, where: str, source: str = "findings") -> str:
         """Returns a subquery with the findings of `source`, a table or a subquery, that meet a SQL condition, to be used after FROM.
