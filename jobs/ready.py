@@ -78,8 +78,10 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
 
 def _checked(settings: Settings) -> Settings:
     """Returns valid settings, with the deadline as an absolute time. Raises UsageError, CannotRunError."""
+    if settings.sources and not settings.output:
+        raise UsageError("a run needs an output; name a folder or a URI with --output, or with `output` in the configuration")
     if not settings.sources or not settings.output:
-        raise UsageError("a run needs at least one source and an output")
+        raise UsageError("a run needs a corpus; name a folder, a file or a URI, such as `veritensor-ray submit CORPUS`")
     check_credentials(settings)
     if settings.sign_key:
         load_private_key(settings.sign_key)  # a missing key must not be noticed only after hours of scanning

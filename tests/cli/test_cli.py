@@ -19,7 +19,7 @@ from tests.docs.blocks import COMMANDS
 from veritensor_ray.cli import main
 from veritensor_ray.cli.options import PLAIN
 from veritensor_ray.cli.render import console, summary, table
-from veritensor_ray.cli.submit import exit_code
+from veritensor_ray.cli.submit import exit_code, reason_of
 from veritensor_ray.config import Settings
 from veritensor_ray.exports.plain import KINDS
 from veritensor_ray.findings.run_text import summary_text
@@ -74,7 +74,7 @@ def test_help(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("submit",), 2, "at least one source"),
+        (("submit",), 2, "a run needs a corpus; name a folder, a file or a URI"),
         (("submit", "/no/such/folder"), 4, "/no/such/folder does not exist"),
         (("submit", ".", "--engines", "signature"), 2, "did you mean signatures"),
         (("submit", ".", "--engines", "signatures", "--engines", "secrets,pi"), 2, "unknown engine 'pi'"),
@@ -151,6 +151,18 @@ def test_exit_codes(change: dict[str, Any], fail_on: str | None, allow_partial: 
     run = RUN | change
     settings = Settings(fail_on=fail_on, allow_partial=allow_partial, strict=strict)
     assert exit_code(run | {"severity_new": run["severity"]}, settings) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (0, None),
+        (1, "findings of severity high or worse count; remove their cause, suppress them, or accept them with a baseline"),
+        (3, "not everything was checked, see Not covered above; --allow-partial accepts that"),
+    ],
+)
+def test_a_run_says_why_it_failed(code: int, says: str | None) -> None:
+    assert reason_of(code, Settings(fail_on="high")) == says
 
 
 @pytest.mark.parametrize(

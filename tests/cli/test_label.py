@@ -45,6 +45,12 @@ def test_a_threshold_can_be_pasted_into_the_policy(
     assert "# 1.00 of 20 labels; loses 0 true, 20 false" in said
 
 
+def test_nothing_to_measure_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "out", [])
+    assert call(monkeypatch, "precision", str(tmp_path / "out")) == 0
+    assert capsys.readouterr().out == "no rule has findings here, so there is no precision to show\n"
+
+
 def test_the_same_as_json(output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     labelled(output, monkeypatch)
     capsys.readouterr()

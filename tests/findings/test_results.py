@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.config import SEVERITIES
-from veritensor_ray.errors import CannotRunError, IncompleteOutput, SignatureError, UsageError, VeritensorError
+from veritensor_ray.errors import CannotRunError, IncompleteOutput, SignatureError, StoreError, UsageError, VeritensorError
 from veritensor_ray.findings.attestation import attest
 from veritensor_ray.findings.results import Results, find
 from veritensor_ray.signing import new_key
@@ -130,7 +130,11 @@ def newer(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
-        (lambda folder: (folder / "run.json").unlink(), IncompleteOutput, "has no run.json: no audit or sweep was written there"),
+        (
+            lambda folder: (folder / "run.json").unlink(),
+            IncompleteOutput,
+            "no audit or sweep was written there. Correct the path, or write one with submit",
+        ),
         (newer, CannotRunError, r"was written by a newer version \(9.9.0\).*schema 99.* Install that version"),
     ],
 )
@@ -140,6 +144,17 @@ def test_outputs_that_cannot_be_read(spoil: object, error: type[VeritensorError]
     spoil(folder)
     with pytest.raises(error, match=words):
         find(str(folder), {})
+
+
+@pytest.mark.parametrize("table", ["findings", "ledger", "rollup"])
+def test_a_table_without_its_files_is_not_an_empty_table(table: str, results: Results) -> None:
+    """Otherwise a copy that lost its findings would look clean."""
+    folder = results.store.local
+    assert folder is not None
+    for part in (folder / table).iterdir():
+        part.unlink()
+    with pytest.raises(StoreError, match=f"has lost its table {table}; restore the output, or scan again with --fresh"):
+        results.dataset(table)
 
 
 def test_signed_results_that_changed(results: Results, tmp_path: Path) -> None:

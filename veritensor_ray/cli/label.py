@@ -140,6 +140,8 @@ def _show(found: Sequence[RulePrecision], target: float, output: str) -> None:
     from veritensor_ray.cli.render import console, counted, table
 
     out = console()
+    if not found:
+        say("no rule has findings here, so there is no precision to show")
     judged, without = [one for one in found if one.precision is not None], [one for one in found if one.precision is None]
     if judged:
         columns = ("rule", "true", "false", "precision", "95 % interval", "unlabelled", "share labelled")

@@ -155,6 +155,8 @@ def submit(
     _show(run, str(settings.output), settings.log_format)
     code = exit_code(run, settings)
     announce.ended(settings, run, code, reporter.note)
+    if settings.log_format != "json" and (why := reason_of(code, settings)):
+        sys.stderr.write(f"veritensor-ray: exit code {code}: {why}\n")
     raise typer.Exit(code)
 
 
@@ -213,6 +215,12 @@ def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
     from veritensor_ray.cli.render import console, summary
 
     summary(console(), run, output)
+
+
+def reason_of(code: int, settings: Settings) -> str | None:
+    """Returns the reason of an exit code that a complete run can have, for people; the summary has the details."""
+    found = f"findings of severity {settings.fail_on} or worse count; remove their cause, suppress them, or accept them with a baseline"
+    return {1: found, 3: "not everything was checked, see Not covered above; --allow-partial accepts that"}.get(code)
 
 
 def exit_code(run: Mapping[str, Any], settings: Settings) -> int:

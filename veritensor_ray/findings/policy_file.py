@@ -93,9 +93,13 @@ def _listed(value: Any) -> Any:
 
 def _one_or_more(value: Any, validate: Any) -> Any:
     """Accept an id, or a list of ids. The order of a list and repeated ids do not matter, so that equal lists make equal entries."""
-    if not isinstance(value, list | tuple):
+    if value is None:
         return validate(value)
+    if not isinstance(value, list | tuple):
+        value = [value]
     wrong = next((number for number, one in enumerate(value, 1) if not isinstance(one, str) or not _DIGITS.fullmatch(one)), None)
+    if wrong and len(value) == 1:
+        raise ValueError("give an id of 32 hexadecimal digits, or a list of them")
     if wrong:
         raise ValueError(f"number {wrong:,} of the list is not an id of 32 hexadecimal digits")
     ids = tuple(sorted({one.lower() for one in value}))
@@ -245,10 +249,14 @@ def parse(text: str, file: str | None = None) -> Policy:
     try:
         _refuse_tricks(text)
         data = yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise UsageError(f"policy file {file}: {at}{problem}. docs/policy.md describes the format") from None
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
         raise UsageError(f"policy file {file}: {error}. docs/policy.md describes the format") from None
     if not isinstance(data or {}, dict):
-        raise UsageError(f"policy file {file}: the top level must be a mapping with the keys  required_engines, rules, suppressions")
+        raise UsageError(f"policy file {file}: the top level must be a mapping with the keys required_engines, rules, suppressions")
     try:
         policy = Policy.model_validate(data or {})
     except ValidationError as error:

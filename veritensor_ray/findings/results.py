@@ -61,7 +61,7 @@ class Results:
         """
         if name not in self.tables:
             raise UsageError(_unknown(name, self.tables))
-        if not self.store.exists(name):
+        if not self.store.names(name):  # even a table without rows has a file
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
 

@@ -105,7 +105,11 @@ def results(output: OutputStore, what: str = "") -> tuple[OutputStore, dict[str,
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(what or output.uri, "read", error)) from None
     if data is None:
-        hint = "the run has not finished. Repeat the submit to resume it" if begun else "no audit or sweep was written there"
+        hint = (
+            "the run has not finished. Repeat the submit to resume it"
+            if begun
+            else "no audit or sweep was written there. Correct the path, or write one with submit"
+        )
         raise IncompleteOutput(f"{what or output.uri} has no run.json: {hint}")
     return output, parsed(data, output.uri)
 
