@@ -127,7 +127,7 @@ def commands(results: Results, made: Path) -> dict[str, Sequence[str] | str]:
         "submit": ["submit", "/data", "--output", "/results", "--address", "http://127.0.0.1:1"],
         "version": ["--version"],
         "open": f"len(vr.open({audit!r}).findings)",
-        "sql": f"vr.open({audit!r}).sql('select count(*) as n from ledger').n[0]",  # noqa: S608  # the name of a folder
+        "sql": f"vr.open({audit!r}).sql('select count(*) as n from ledger').n[0]",  # the name of a folder
         "passage": f"vr.open({audit!r}).context({results.finding!r}).text",
         "accesses": f"vr.open({audit!r}).accesses()",
     }

@@ -151,7 +151,7 @@ def sqlite(folder: Path) -> bytes:
     with sqlite3.connect(path) as connection:
         for name in GLUED:
             connection.execute(f'CREATE TABLE "{name}" ("{name[::-1]}" TEXT, "{name}" TEXT)')
-            connection.execute(f'INSERT INTO "{name}" VALUES (?, ?)', (MARK, MARK))  # noqa: S608
+            connection.execute(f'INSERT INTO "{name}" VALUES (?, ?)', (MARK, MARK))
     connection.close()
     data = path.read_bytes()
     path.unlink()

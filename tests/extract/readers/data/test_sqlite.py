@@ -196,7 +196,7 @@ def test_a_value_that_is_too_long_is_one_row_less(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("odd", ["'long' || hex(zeroblob(9000))", "CAST(x'ff41' AS TEXT)", "x'414243'", "NULL", "''"])
 def test_many_rows_with_an_odd_one_are_each_read_once(odd: str, at: int) -> None:
     many = ("INSERT INTO t VALUES (?, ?)", [(f"text {i}", i) for i in range(9000)])
-    data = database("CREATE TABLE t (a, b)", many, f"UPDATE t SET b = {odd} WHERE rowid = {at}")  # noqa: S608  # of the table above
+    data = database("CREATE TABLE t (a, b)", many, f"UPDATE t SET b = {odd} WHERE rowid = {at}")  # of the table above
     assert [(text, row) for text, row, column in cells(data, "row", "column") if column == "t.a"] == [(f"text {i}", i) for i in range(9000)]
 
 
