@@ -59,6 +59,9 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "out" / name / "part-00000.parquet")
     run = {
         "scan_id": "r",
+        "finished_at": "2026-01-01T00:00:00+00:00",
+        "sources": ["/data"],
+        "status": {"scanned": 6},
         "totals": {"artifacts": 6},
         "severity": {"high": 6},
         "engines": {},

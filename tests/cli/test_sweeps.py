@@ -219,13 +219,13 @@ def test_findings_by_state(
     assert call(monkeypatch, "findings", state.uri, "--format", "jsonl", *flags) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sorted(row["content_fingerprint"] for row in rows) == sorted(names)
-    assert call(monkeypatch, "findings", state.uri, *flags) == 0
+    assert call(monkeypatch, "findings", state.uri, "--by", "evidence", *flags) == 0
     out = capsys.readouterr().out
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
     assert {name for name in ("x", "new", "back", "gone", "unread") if f"evidence of {name}" in out} == set(names) - {"hidden"}
     assert ("1 suppressed finding is not shown; --suppressed shows it" in out) == ("hidden" in names)
     assert "state" in out.splitlines()[0].split()
-    assert call(monkeypatch, "findings", state.uri, "--suppressed", *flags) == 0
+    assert call(monkeypatch, "findings", state.uri, "--by", "evidence", "--suppressed", *flags) == 0
     out = capsys.readouterr().out
     assert ("evidence of hidden" in out and "S-1" in out) == ("hidden" in names)
     assert "not shown" not in out

@@ -36,6 +36,11 @@ RUN: dict[str, Any] = {
     "totals": {"artifacts": 2},
     "status": {"scanned": 2},
     "severity": {"high": 1},
+    "sources": ["/data"],
+    "engines": {},
+    "rules": [],
+    "not_covered": [],
+    "coverage": {},
 }
 OBJECTS = ("run.json", "findings/part-00000.parquet", "ledger/part-00000.parquet", "rollup/part-00000.parquet")
 

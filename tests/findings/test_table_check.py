@@ -19,7 +19,7 @@ from .outputs import checked, finding, written
     ("about", "column"),
     [
         ({"finding_id": None}, "finding_id"),
-        ({"finding_id": "../../etc/passwd"}, "finding_id"),
+        ({"finding_id": "x" * 65}, "finding_id"),
         ({"artifact": None}, "artifact"),
         ({"rule_id": None}, "rule_id"),
         ({"engine": None}, "engine"),
@@ -33,7 +33,7 @@ from .outputs import checked, finding, written
         ({"confidence": float("nan")}, "confidence"),
         ({"confidence": float("inf")}, "confidence"),
         ({"taxonomy": ["CWE-1", None]}, "taxonomy"),
-        ({"first_seen": None}, "first_seen"),
+        ({"first_seen": datetime(1, 1, 1, tzinfo=UTC)}, "first_seen"),
         ({"last_seen": datetime(9999, 12, 31, 12, tzinfo=UTC)}, "last_seen"),
         ({"evidence": "x" * 10_001}, "evidence"),
         ({"artifact": "x" * 100_001}, "artifact"),

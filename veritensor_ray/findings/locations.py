@@ -18,8 +18,8 @@ def place(artifact: str, location: Mapping[str, Any] | None, member: str | None 
 
 
 def within(location: Mapping[str, Any] | None) -> str:
-    """Return only the location inside the file, such as "page 3 line 12"; empty if it is not known."""
-    return " ".join(_words(location or {}))
+    """Return only the location inside the file, such as "page 3, line 12"; empty if it is not known."""
+    return ", ".join(_words(location or {}))
 
 
 def _words(at: Mapping[str, Any]) -> list[str]:
