@@ -40,7 +40,9 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def moved_here(folder: Path) -> None:
-    """Where the corpus is, and on what day it was scanned, is another matter here than there. Signatures do not count any more."""
+    """Where the corpus is, and on what day it was scanned, is another matter here than there, so the signatures no longer fit and are removed."""
+    for path in folder.rglob("attestation.json"):
+        path.unlink()
     made_in = json.loads((folder / "audit/run.json").read_text())["output"].removesuffix("/audit")
     for path in (*folder.rglob("run.json"), *folder.rglob("request.json"), folder / "sweep/latest.json"):
         path.write_text(_YEAR.sub("2020", path.read_text().replace(made_in, str(folder))))
