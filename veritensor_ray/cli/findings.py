@@ -55,7 +55,10 @@ def findings(
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
     ] = False,
-    by: Annotated[str, typer.Option(autocompletion=completion.group, help="Rows of the table: place, evidence, rule or folder.")] = "place",
+    by: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.group, help="Rows of the table: place, evidence, rule or folder. Default: place."),
+    ] = None,
     group: Annotated[
         bool, typer.Option("--group/--no-group", help="Group findings in the table, or show every finding with its id.")
     ] = True,
@@ -68,11 +71,16 @@ def findings(
     """Show the findings of an output, or export them."""
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.grouping import GROUPS
 
     _check_format(format, to, sql)
     check_severity(severity)
     check_word(by, GROUPS, "--by")
+    if by is not None and (format != "table" or sql is not None):
+        raise UsageError(
+            "--by groups the rows of the table, and exports have a row for each finding; group with --sql, or in the other program"
+        )
     states = names(state, _STATES, "state")
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
@@ -87,7 +95,7 @@ def findings(
     if format == "table":
         from veritensor_ray.cli.finding_table import show
 
-        show(audit, chosen, cast("Group", by) if group else None, limit, suppressed)
+        show(audit, chosen, cast("Group", by or "place") if group else None, limit, suppressed)
     else:
         _export(audit, settings, chosen, format, to)
     if format in PLAIN:  # other formats say it themselves
@@ -185,6 +193,7 @@ def _quote(value: str) -> str:
 
 
 def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
+    from veritensor_ray.cli.render import size, wrote
     from veritensor_ray.engines.registry import rules_of
     from veritensor_ray.exports.destination import export
     from veritensor_ray.exports.selection import Selection
@@ -195,11 +204,12 @@ def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str 
         sys.stdout.flush()
         FORMATS[format].write(selection, sys.stdout.buffer)
     else:
-        export(selection, format, to)
+        wrote(to, size(export(selection, format, to)))
 
 
 def _query(audit: Audit, query: str, format: str, to: str | None, limit: int) -> None:
     """Print or export the result of a query."""
+    from veritensor_ray.cli.render import size, wrote
     from veritensor_ray.exports.destination import written
     from veritensor_ray.exports.plain import write_rows
 
@@ -213,6 +223,8 @@ def _query(audit: Audit, query: str, format: str, to: str | None, limit: int) ->
         else:
             with written(to, audit) as file:
                 write_rows(format, reader, reader.schema, file)
+                length = file.tell()
+            wrote(to, size(length))
 
 
 def _note_uncovered(run: Mapping[str, Any]) -> None:

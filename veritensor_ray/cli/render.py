@@ -69,6 +69,14 @@ def size(count: float) -> str:
     raise AssertionError(unit)
 
 
+def wrote(to: str, about: str) -> None:
+    """Print where a file was written, with a few words about it."""
+    from veritensor_ray.uris import is_local, local_path
+
+    where = str(local_path(to).absolute()) if is_local(to) else to
+    console().print(f"{safe(where)} ({about})", soft_wrap=True)
+
+
 def counted(count: int, noun: str) -> str:
     """Returns a number with its noun, such as "1 file" or "2,000 files"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -43,7 +43,7 @@ def report(
     Evidence is masked as in the results.
     """
     from veritensor_ray import api
-    from veritensor_ray.cli.render import console, safe, size
+    from veritensor_ray.cli.render import console, size, wrote
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import rules_of
     from veritensor_ray.exports.destination import written
@@ -60,10 +60,9 @@ def report(
     with written(to, audit) as file:
         made = page.write(audit, rules, file, most_rows=rows)
         length = file.tell()
-    out = console()
-    out.print(f"{safe(_where(to))} ({size(length)})", soft_wrap=True)
+    wrote(to, size(length))
     if made.findings < made.total:
-        out.print(
+        console().print(
             f"It holds the worst {made.findings:,} of {made.total:,} rows of findings; its totals count all of them. "
             "`veritensor-ray view` and `veritensor-ray findings` show the rest",
             soft_wrap=True,
@@ -74,7 +73,7 @@ def _compliance(audit: Audit, name: str, to: str) -> None:
     """Write a report for a framework."""
     from pathlib import PurePath
 
-    from veritensor_ray.cli.render import console, safe
+    from veritensor_ray.cli.render import wrote
     from veritensor_ray.exports.destination import written
     from veritensor_ray.report.compliance import compliance, render
 
@@ -83,10 +82,4 @@ def _compliance(audit: Audit, name: str, to: str) -> None:
     with written(to, audit) as file:
         file.write(content)
     counts = ", ".join(f"{status} {count}" for status, count in document.counts.items())
-    console().print(f"{safe(_where(to))} ({len(document.items)} items: {counts})", soft_wrap=True)
-
-
-def _where(to: str) -> str:
-    from veritensor_ray.uris import is_local, local_path
-
-    return str(local_path(to).absolute()) if is_local(to) else to
+    wrote(to, f"{len(document.items)} items: {counts}")

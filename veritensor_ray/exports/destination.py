@@ -16,11 +16,15 @@ from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local, local_path, real_bases
 
 
-def export(selection: Selection, format: str, to: str) -> None:
-    """Write findings to a file or to an object in a store, in one of FORMATS. Raises UsageError as `written` does, or CannotRunError."""
+def export(selection: Selection, format: str, to: str) -> int:
+    """Write findings to a file or to an object in a store, in one of FORMATS, and return its size in bytes.
+
+    Raises UsageError as `written` does, or CannotRunError.
+    """
     chosen = format_named(format)
     with written(to, selection.results) as file:
         chosen.write(selection, file)
+        return file.tell()
 
 
 @contextlib.contextmanager

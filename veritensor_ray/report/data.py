@@ -96,10 +96,14 @@ def totals(results: Results) -> dict[str, int]:
 
 
 def about_artifacts(results: Results) -> dict[str, int]:
-    """Return the number of entries of the ledger, of those that were scanned completely, in part, and not at all."""
+    """Return the number of entries of the ledger, of those that were scanned completely, in part, and not at all.
+
+    `lacking` are those in part that were read as a whole, but that an engine could not check; run.json counts them as scanned.
+    """
     return results.records(f"""SELECT count(*)::BIGINT AS entries,
         count(*) FILTER (status = 'scanned' AND NOT ({_SHORT}))::BIGINT AS covered,
         count(*) FILTER (status = 'partial' OR (status = 'scanned' AND ({_SHORT})))::BIGINT AS partly,
+        count(*) FILTER (status = 'scanned' AND ({_SHORT}))::BIGINT AS lacking,
         count(*) FILTER (status NOT IN ('scanned', 'partial'))::BIGINT AS unread,
         coalesce(sum(gaps_total), 0)::BIGINT AS gaps FROM ledger""")[0]  # noqa: S608  # constants
 
