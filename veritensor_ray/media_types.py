@@ -34,6 +34,7 @@ XLS, PPT = "application/vnd.ms-excel", "application/vnd.ms-powerpoint"
 
 APACHE = "application/vnd.apache."
 PARQUET, ARROW_FILE, ARROW_STREAM = f"{APACHE}parquet", f"{APACHE}arrow.file", f"{APACHE}arrow.stream"
+FEATHER_1 = "application/x-feather-v1"
 ORC, AVRO, SQLITE, WARC, TFRECORD = f"{APACHE}orc", f"{APACHE}avro", "application/vnd.sqlite3", "application/warc", "application/x-tfrecord"
 
 PICKLE, PYTORCH, SAFETENSORS, GGUF = "application/x-pickle", "application/x-pytorch", "application/x-safetensors", "application/x-gguf"
@@ -139,7 +140,7 @@ FORMATS: tuple[Format, ...] = (
     _first(PARQUET, "Parquet", "data", ".parquet", b"PAR1"),
     _first(ARROW_FILE, "Arrow file, Feather 2", "data", ".arrow .feather", b"ARROW1"),
     _first(ARROW_STREAM, "Arrow stream", "data", "", also=".arrow"),
-    _first("application/x-feather-v1", "Feather 1", "data", "", b"FEA1", also=".feather", reader=False),
+    _first(FEATHER_1, "Feather 1", "data", "", b"FEA1", also=".feather", reader=False),
     _first(ORC, "ORC", "data", ".orc", b"ORC"),
     _first(AVRO, "Avro", "data", ".avro", b"Obj\x01"),
     _first(SQLITE, "SQLite", "data", ".sqlite .sqlite3", b"SQLite format 3\x00"),

@@ -31,7 +31,14 @@ WHY = ("--reason", "looked at")
 
 
 def _finding(**changes: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"finding_id": ID, "content_fingerprint": "f" * 32, "artifact": "hr/a.md", "rule_id": "pii.email", "count": 1}
+    row: dict[str, Any] = {
+        "finding_id": ID,
+        "content_fingerprint": "f" * 32,
+        "artifact": "hr/a.md",
+        "engine": "pii",
+        "rule_id": "pii.email",
+        "count": 1,
+    }
     row |= {"content_id": "c" * 64, "severity": "high", "severity_original": "high", "confidence": 0.9, "evidence": SECRET, "state": "new"}
     return row | {"location": {"line": 3}} | changes
 
@@ -51,7 +58,12 @@ KINDS = {ODD: "etag", "deep/copy.md": "blocks"}  # of those whose content_id is 
 def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Results with six findings; the working directory is empty."""
     ledger = [
-        {"artifact": row["artifact"], "content_id": row["content_id"], "content_id_kind": KINDS.get(row["artifact"], "sha256")}
+        {
+            "artifact": row["artifact"],
+            "content_id": row["content_id"],
+            "content_id_kind": KINDS.get(row["artifact"], "sha256"),
+            "status": "scanned",
+        }
         for row in ROWS
     ]
     for name, schema, rows in (("findings", FINDINGS, ROWS), ("ledger", LEDGER, ledger), ("rollup", ROLLUP, [])):

@@ -112,7 +112,7 @@ class Night(Run):
     def __init__(self, folder: Path, number: int, info: RunInfo = INFO, **about: Any) -> None:
         self.number = number
         self.started = datetime(2026, 1, 1, 22, tzinfo=UTC) + timedelta(number)
-        own = {"started_at": self.started.isoformat(), "site_key_id": "k"} | about
+        own = {"started_at": self.started.isoformat(), "site_key_id": "k", "sources": ["/data"]} | about
         super().__init__(folder, replace(info, run=night_id(number), about={**info.about, **own}))
 
     def carry(self, artifact: str, **about: Any) -> None:

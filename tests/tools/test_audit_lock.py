@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.dependencies.building import archive, record
+from tests.findings.outputs import checked, written
 from tools.audit_lock import main, unchecked
 
 HASH = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
@@ -28,19 +29,8 @@ def test_an_old_pin_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_what_was_not_read_is_named(tmp_path: Path) -> None:
-    import json
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from veritensor_ray.findings.schema import LEDGER
-
     coverage = [{"engine": "dependencies", "status": "not-applicable", "fingerprint": "f", "reason": None}]
-    rows = [dict.fromkeys(LEDGER.names) | {"artifact": f"requirements/{name}", "coverage": coverage} for name in ("a.txt",)]
-    for name in ("ledger", "findings", "rollup"):
-        (tmp_path / name).mkdir()
-    pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), tmp_path / "ledger/part-00000.parquet")
-    (tmp_path / "run.json").write_text(json.dumps({}))
+    written(tmp_path, [], [checked("requirements/a.txt", coverage=coverage)])
     assert unchecked(tmp_path, ["a.txt", "b.txt"]) == ["a.txt: not-applicable", "b.txt: missing"]
 
 

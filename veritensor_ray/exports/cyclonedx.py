@@ -20,7 +20,7 @@ VERSION = "1.6"
 MODELS = frozenset({types.PICKLE, types.PYTORCH, types.SAFETENSORS, types.GGUF, types.ONNX, types.HDF5})
 DATA = frozenset({
     types.CSV, types.TSV, types.JSONL, types.PARQUET, types.ARROW_FILE, types.ARROW_STREAM, types.ORC, types.AVRO, types.SQLITE, types.WARC,
-    types.TFRECORD, types.NPY, types.NPZ, types.FAISS, "application/x-feather-v1",
+    types.TFRECORD, types.NPY, types.NPZ, types.FAISS, types.FEATHER_1,
 })  # fmt: skip
 _KERAS = ".keras"  # a zip
 _MIME = re.compile("[-+a-z0-9.]+/[-+a-z0-9.]+")

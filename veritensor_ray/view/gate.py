@@ -14,6 +14,8 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from veritensor_ray.media_types import JSON
+
 MOST_BYTES = 64 << 10  # of a request's body
 _SECONDS = 10.0  # for a request's body to arrive
 HEADER = "x-veritensor-token"
@@ -105,7 +107,7 @@ class Gate:
         if method == "POST":
             if asked.all("origin") != [f"http://{self._host}"] or asked.one("sec-fetch-site") not in ("", "same-origin"):
                 return "This request comes from a different page, so it was refused.", 403
-            if asked.one("content-type").partition(";")[0].strip().lower() != "application/json":
+            if asked.one("content-type").partition(";")[0].strip().lower() != JSON:
                 return "This server accepts only application/json.", 400
             if not asked.one("content-length").isdecimal() or int(asked.one("content-length")) > MOST_BYTES:
                 return f"The request is larger than {MOST_BYTES >> 10} KiB, or does not give its length.", 400

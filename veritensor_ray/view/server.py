@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -39,7 +40,6 @@ from veritensor_ray.view.requests import EmptyRequest, LabelRequest, OpenRequest
 
 if TYPE_CHECKING:
     import uvicorn
-    from pydantic import BaseModel
 
     from veritensor_ray.pipeline.passage import Passage
 
@@ -48,7 +48,7 @@ QUERY_SECONDS = 60.0
 _POLL = 0.2  # seconds between looks at whether the browser still waits
 _THREADS = 6
 _CONNECTIONS = 64
-_T = TypeVar("_T", bound="BaseModel")
+_T = TypeVar("_T", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
