@@ -18,10 +18,11 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from tests.exports import outputs
+from tests.report.many import many
 from veritensor_ray.errors import UsageError
 from veritensor_ray.exports import FORMATS, format_named
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.results import Results
+from veritensor_ray.findings.results import Results, find
 
 PLAIN = ("csv", "json", "jsonl")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u202e\u2066\ud800-\udfff]")
@@ -213,3 +214,12 @@ def test_a_format_describes_itself() -> None:
         assert re.fullmatch(r"(\.[a-z]+)+", one.suffix)
         assert one.help and not one.help.endswith(".")
     assert [name for name, one in FORMATS.items() if not one.text] == ["xlsx"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_json_with_only_what_it_must_have(name: str, tmp_path: Path) -> None:
+    results = many(tmp_path / "out", 30)
+    optional = ("package_version", "profile", "started_at", "policy", "reason_codes", "severity_new", "bundle_id", "schema_version")
+    (tmp_path / "out" / "run.json").write_text(json.dumps({key: value for key, value in results.run.items() if key not in optional}))
+    fewer = Results(*find(str(tmp_path / "out"), {}))
+    assert written(name, Selection(fewer, "SELECT * FROM findings", {}))

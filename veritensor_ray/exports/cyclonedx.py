@@ -61,7 +61,7 @@ def _metadata(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
     sources = ", ".join(shown(without_credentials(str(one))) for one in run["sources"])
     properties = [
         ("scan_id", run["scan_id"]),
-        ("profile", run["profile"]),
+        ("profile", run.get("profile")),
         ("artifacts", run["totals"].get("artifacts", 0)),
         ("scanned", run["status"].get("scanned", 0)),
         ("coverage", "incomplete" if gaps else "complete"),
@@ -76,7 +76,7 @@ def _metadata(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
 
 
 def _tool(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "application", "name": described.PRODUCT, "version": shown(run["package_version"])}
+    return {"type": "application", "name": described.PRODUCT, "version": described.version_of(run)}
 
 
 def _annotations(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     head = {
         "name": described.PRODUCT,
         "type": described.PRODUCT,
-        "version": shown(run["package_version"]),
+        "version": described.version_of(run),
         "description": f"Run {shown(run['scan_id'])}: {run['totals'].get('artifacts', 0):,} artifacts, "
         f"{run['status'].get('scanned', 0):,} of them scanned completely.",
         "static_tool": True,

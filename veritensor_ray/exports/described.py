@@ -48,6 +48,11 @@ def shown(value: object) -> str:
     return "" if value is None else visible(str(value))
 
 
+def version_of(run: Mapping[str, Any]) -> str:
+    """Return the version that wrote the results. A run.json of unknown origin may lack it."""
+    return shown(run.get("package_version")) or "unknown"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as "1 finding" or "2,000 findings"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

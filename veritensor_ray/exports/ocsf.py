@@ -42,7 +42,7 @@ class _Export:
             "product": {
                 "name": described.PRODUCT,
                 "vendor_name": described.PRODUCT,
-                "version": shown(self.run["package_version"]),
+                "version": described.version_of(self.run),
                 "uid": described.PRODUCT,
             },
         }

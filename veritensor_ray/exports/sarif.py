@@ -58,7 +58,7 @@ def _driver(run: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], gaps: Se
     ids = dict.fromkeys([*(_code(one) for one in gaps), *(["findings-left-out"] if left_out else [])])
     return {
         "name": described.PRODUCT,
-        "version": shown(run["package_version"]),
+        "version": described.version_of(run),
         "rules": rules,
         "notifications": [{"id": name, "name": name} for name in ids],
     }

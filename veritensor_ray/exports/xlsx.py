@@ -6,6 +6,7 @@ Every text is a cell of type text, marked so that editing it does not make a for
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from veritensor_ray.config import SEVERITIES
@@ -43,6 +44,8 @@ def write(selection: Selection, file: BinaryIO) -> None:
     gaps = missing(selection.results)
     query, left_out = selection.worst(ROWS)
     book = Workbook(file, options)
+    ended = datetime.fromisoformat(selection.results.run["finished_at"])
+    book.set_properties({"created": ended.replace(tzinfo=None)})  # not the time of the export, so that equal results give equal files
     styles = CellStyles(book)
     _fill(book.add_worksheet("Summary"), styles, {"Audit": 28, "": 100}, _summary(selection, gaps, left_out))
     _fill(book.add_worksheet("Not checked"), styles, {"status": 14, "reason": 80, "artifacts": 10, "examples": 80}, map(_gap, gaps))
