@@ -44,7 +44,8 @@ def check_rows(results: Results) -> None:
         try:
             (found,) = results.records(f"SELECT {sums} FROM {name}")  # noqa: S608  # constants
         except UsageError as error:
-            raise StoreError(f"the table {name} of {results.store.uri} is damaged: {error}. Copy the output again") from None
+            why = str(error.__context__ or error).partition("\n")[0].rstrip(".")  # DuckDB's words, without a query that nobody typed
+            raise StoreError(f"the table {name} of {results.store.uri} is damaged: {why}. Copy the output again") from None
         wrong = [f"{column} ({found[column]:,})" for column in columns if found[column]]
         if wrong:
             raise StoreError(
