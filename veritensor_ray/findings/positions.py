@@ -80,6 +80,11 @@ class Place:
         line = self._origins[0].line if self._origins else self.values["line"]
         return line is not None and self.values["row"] is None
 
+    @property
+    def is_original(self) -> bool:
+        """Whether the text stands in the file as it is, character by character."""
+        return not self._origins
+
     def span(self, hit: Hit) -> tuple[int, int]:
         """Return the characters of the original that a hit stands for."""
         return next(self.spans((hit,)))

@@ -14,6 +14,7 @@ from veritensor_ray import bounds
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import unknown_value
 from veritensor_ray.findings.concealment import Covered
+from veritensor_ray.findings.marks import Mark
 from veritensor_ray.findings.sensitive_values import Values
 
 RANK: dict[str, int] = {name: rank for rank, name in enumerate(SEVERITIES)}
@@ -38,13 +39,14 @@ class Recorded:
     """The results for one artifact after a stage.
 
     `facts` are rows (schema COMMITTED_FINDING, plus `shown` until the commit). `tallies` are keyed by column, rule and severity. `values`
-    must not be shown anywhere, and `covered` is where they stand.
+    must not be shown anywhere, and `covered` is where they stand. `marks` are for `clean`, and empty otherwise.
     """
 
     facts: dict[Fact, dict[str, Any]] = field(default_factory=dict)
     tallies: dict[tuple[str | None, str, str], Tally] = field(default_factory=dict)
     values: Values = field(default_factory=Values)
     covered: Covered = field(default_factory=Covered)
+    marks: list[Mark] = field(default_factory=list)
     _facts_of: dict[str, int] = field(default_factory=dict)
     _places_of: dict[str, int] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ class Recorded:
             self.keep(fact, row, limit)
         self.values.merge(other.values)
         self.covered.merge(other.covered, limit)
+        self.marks += other.marks
         for key, tally in other.tallies.items():
             self.tally(*key).add(tally.count, tally.keys)
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
+from veritensor_ray.findings.marks import bytes_mark, text_mark
 from veritensor_ray.findings.positions import Columns, Place
 from veritensor_ray.findings.recorded import Recorded, ranked
 from veritensor_ray.findings.redact import PERSONAL, SECRET, Note, mask, visible
@@ -31,10 +32,10 @@ _SPACES = re.compile(r"\s+")
 
 
 class Recorder:
-    """Collects the findings of the artifacts of a shard, each in order of location."""
+    """Collects the findings of the artifacts of a shard, each in order of location; with `marking`, every single place too."""
 
-    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int) -> None:
-        self._rules, self._key, self._limit = rules, site_key, limit
+    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int, marking: bool = False) -> None:
+        self._rules, self._key, self._limit, self._marking = rules, site_key, limit, marking
         self._seen = _KeyCounts()
         self.by_artifact: dict[int, Recorded] = {}
 
@@ -56,6 +57,8 @@ class Recorder:
         for number, (hit, span) in enumerate(zip(hits, at.spans(hits), strict=True)):
             if hit.start >= at.owned or seen.again(hit.rule, *span):
                 continue
+            if self._marking:
+                self._recorded(artifact).marks.append(text_mark(at, hit, hit.severity or self._rules[hit.rule].severity, *span))
             if hit.evidence is not None:
                 self._add(
                     engine, hit, place, partial(self._in_text, at, hit), self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
@@ -75,6 +78,8 @@ class Recorder:
         lines = _LineNumbers(file) if is_text else None
         for hit in sorted(hits, key=lambda h: (h.start, h.rule, h.end)):
             category = self._rules[hit.rule].category
+            if self._marking:
+                self._recorded(artifact).marks.append(bytes_mark(about, hit, hit.severity or self._rules[hit.rule].severity))
             if hit.evidence is not None:
                 show = self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
             else:

@@ -1,0 +1,226 @@
+"""The orders for one file: what to do at which place of it. Formats find the places; what takes their place is decided here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from veritensor_ray.clean.actions import Action, Strippable
+from veritensor_ray.findings.marks import Mark
+
+Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
+_ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
+_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85", "gzip", "zlib")
+# Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+
+
+class Unit(NamedTuple):
+    """A text within a file, named as its reader names it. All fields are None for a file that is one text."""
+
+    part: str | None = None
+    page: int | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+class Order(NamedTuple):
+    """One mark and what to do about it. `number` identifies it within its artifact."""
+
+    number: int
+    mark: Mark
+    action: Action
+    keep_length: bool
+
+
+class Edit(NamedTuple):
+    """Replace the characters from `start` to `end` of a text by `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+class DroppedRow(NamedTuple):
+    """A row that was left out, for rows.parquet."""
+
+    member: str | None
+    row: int
+    rule: str
+
+
+@dataclass
+class Account:
+    """What has been done to one artifact so far, shared by the orders of all files inside it."""
+
+    done: set[int] = field(default_factory=set)  # numbers of orders that were carried out
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action; stripped parts count under `clean.` and their kind
+    rows: list[DroppedRow] = field(default_factory=list)
+    samples: list[tuple[str, str, str]] = field(default_factory=list)  # rule, text before with the value masked, text after
+
+
+class Orders:
+    """What to do to one file. A format asks by unit or by row, and changes nothing that is not ordered.
+
+    `strip` names what to remove whether or not anything was found there. `member` is the path of the file inside its artifact.
+    """
+
+    def __init__(
+        self,
+        orders: Iterable[Order],
+        strip: frozenset[Strippable],
+        replace: Replace,
+        account: Account | None = None,
+        member: str | None = None,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.strip, self.member, self.account, self.pulse = strip, member, account or Account(), pulse
+        self._replace = replace
+        self._orders = list(orders)
+        own = [order for order in self._orders if order.mark.member == member]
+        self.over_bytes = [order for order in own if order.mark.over_bytes]
+        self._units: dict[Unit, list[Order]] = {}
+        self._rows: dict[int, list[Order]] = {}
+        for order in own:
+            mark = order.mark
+            if mark.over_bytes:
+                continue
+            if order.action is Action.DROP_ROW and mark.row is not None:
+                self._rows.setdefault(mark.row, []).append(order)
+            else:
+                self._units.setdefault(Unit(mark.part, mark.page, mark.row, mark.column), []).append(order)
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be done to this file or to a file inside it."""
+        return bool(self._orders or self.strip)
+
+    def __iter__(self) -> Iterator[Order]:
+        """Iterate over all orders, including those for files inside this one."""
+        return iter(self._orders)
+
+    @property
+    def units(self) -> Mapping[Unit, list[Order]]:
+        """The orders for texts of this file, without those that drop a row."""
+        return self._units
+
+    @property
+    def rows(self) -> Mapping[int, list[Order]]:
+        """The rows of this file to drop, with the orders that say so."""
+        return self._rows
+
+    def member_orders(self, name: str) -> Orders:
+        """Return the orders for a file inside this one. `name` is the name that the reader of the container gives it."""
+        path = f"{self.member}!/{name}" if self.member else name
+        inner = [order for order in self._orders if order.mark.member == path or (order.mark.member or "").startswith(f"{path}!/")]
+        return Orders(inner, self.strip, self._replace, self.account, path, self.pulse)
+
+    def drop_row(self, row: int) -> None:
+        """Account for a row that the caller has left out, and for everything else that was ordered in it."""
+        for order in self._rows.get(row, ()):
+            self.tick(order)
+            self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
+        for unit, orders in self._units.items():
+            if unit.row == row:
+                self.account.done.update(order.number for order in orders)  # gone with the row
+
+    def tick(self, order: Order) -> None:
+        """Account for an order that was carried out."""
+        if order.number not in self.account.done:
+            self.account.done.add(order.number)
+            self.account.counts[order.mark.rule, order.action.value] += 1
+
+    def stripped(self, kind: Strippable, count: int = 1) -> None:
+        """Account for content that was removed because of its kind."""
+        self.account.counts[f"clean.{kind.value}", Action.STRIP.value] += count
+
+    def edits(self, unit: Unit, value: str) -> list[Edit]:
+        """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.
+
+        An order is left undone if the text is not what its engine saw: then the file is held back, rather than changed in a wrong place.
+        Orders that drop a row or a cell are for the caller (`rows`, `drops_cell`).
+        """
+        found: list[tuple[int, int, Order]] = []
+        for order in self._units.get(unit, ()):
+            mark = order.mark
+            if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start <= mark.end <= len(value):
+                continue
+            if mark.straight and value[mark.start : mark.end] != mark.text:
+                continue
+            found.append((*self._range(order, value), order))
+        return self._merged(found, value)
+
+    def _range(self, order: Order, value: str) -> tuple[int, int]:
+        """Return the characters that an order is about: all of an encoded run, and all of a value that is hidden from readers."""
+        start, end = order.mark.start, order.mark.end
+        if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
+            return 0, len(value)
+        via = (order.mark.decoded_via or "").lower()
+        if order.mark.view == "decoded" and any(name in via for name in _RUN_ENCODINGS):
+            while start > 0 and _ENCODED.fullmatch(value[start - 1]):
+                start -= 1
+            while end < len(value) and _ENCODED.fullmatch(value[end]):
+                end += 1
+        return start, end
+
+    def _merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
+        """Join overlapping ranges; the order with the longest one says what takes their place."""
+        edits: list[Edit] = []
+        found.sort(key=lambda one: (one[0], -one[1]))
+        at = 0
+        while at < len(found):
+            start, end, chief = found[at]
+            group = [chief]
+            at += 1
+            longest = end - start
+            while at < len(found) and found[at][0] < end:
+                first, last, order = found[at]
+                end = max(end, last)
+                if last - first > longest:
+                    longest, chief = last - first, order
+                group.append(order)
+                at += 1
+            edits.append(Edit(start, end, self.replacement(chief, value[start:end])))
+            for order in group:
+                self.tick(order)
+        return edits
+
+    def replacement(self, order: Order, original: str) -> str:
+        """Return what takes the place of `original`. Hidden characters in visible text are removed, the visible ones stay."""
+        if order.action is Action.STRIP:
+            return INVISIBLE.sub("", original) if order.mark.view == "visible" and INVISIBLE.search(original) else ""
+        return self._replace(order.mark, order.action, order.keep_length, original)
+
+    def drops_cell(self, unit: Unit) -> bool:
+        """Return whether the whole value of a unit is to be emptied; if so, its orders are ticked off."""
+        orders = self._units.get(unit, ())
+        if not any(order.action is Action.DROP_CELL for order in orders):
+            return False
+        for order in orders:
+            self.tick(order)
+        return True
+
+    def cell(self, unit: Unit, value: str) -> str:
+        """Return the value of a cell as it should be: unchanged, changed in places, or empty. The row is for the caller to drop."""
+        if unit not in self._units:
+            return value
+        return "" if self.drops_cell(unit) else applied(value, self.edits(unit, value))
+
+    @property
+    def undone(self) -> list[Order]:
+        """Return the orders that nobody has carried out yet."""
+        return [order for order in self._orders if order.number not in self.account.done]
+
+
+def applied(value: str, edits: Iterable[Edit]) -> str:
+    """Return the text with its changes; they ascend and do not overlap."""
+    pieces, at = [], 0
+    for edit in edits:
+        pieces += [value[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*pieces, value[at:]])
