@@ -16,11 +16,15 @@ from veritensor_ray.stores.outputs import OutputStore
 
 @dataclass(frozen=True)
 class Cleaning:
-    """The constants of a cleaning. `store` is the destination, with everything that belongs to it; `key` makes pseudonyms."""
+    """The constants of a cleaning. `store` is the destination, with everything that belongs to it; `key` makes pseudonyms.
+
+    In a dry run, everything is done except writing the copies.
+    """
 
     policy: CleanPolicy
     store: OutputStore
     key: bytes = field(repr=False)
+    dry_run: bool = False
 
     @cached_property
     def replace(self) -> Replacements:

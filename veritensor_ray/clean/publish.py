@@ -193,7 +193,7 @@ class _Publication:
             whole.rows_dropped = sum(part.rows_dropped for part in parts)
             whole.samples = [sample for part in parts for sample in part.samples]
         place = {Result.COPIED: CORPUS, Result.CLEANED: CORPUS, Result.QUARANTINED: QUARANTINE, Result.HELD: QUARANTINE}.get(whole.result)
-        if place is None:
+        if place is None or self._cleaning.dry_run:
             return whole
         whole.path = f"{place}/{file_name(whole.artifact)}"
         try:

@@ -142,6 +142,8 @@ def _written(
     else:
         cleaned.path = f"{place}/{file_name(row.artifact)}"
         key = f"_work/{run}/{cleaned.path}"
+    if cleaning.dry_run:
+        key = cleaned.path = None
     if key is not None:
         with cleaning.store.writer(key, sync=False) as out:
             cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
