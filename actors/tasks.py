@@ -157,9 +157,7 @@ def commit(
     return written | {"cpu_seconds": _spent()}
 
 
-def _clean(
-    context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None
-) -> None:
+def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None) -> None:
     """Write the copies of a shard's artifacts under the watchdog: rewriting parses hostile bytes once more."""
     watchdog = Watchdog(context.settings.limits.artifact_seconds)
     engines = without_weights(context, context.engines)

@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from veritensor_ray.bundle.active import activate
 from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
 from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
 from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy
 from veritensor_ray.clean.statement import attest_copy
 from veritensor_ray.config import SEVERITIES, Settings, resolve_secret
 from veritensor_ray.corpus.listing import roots
+from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.keys import site_key
 from veritensor_ray.findings.run_file import CLEAN_KIND
@@ -49,6 +51,8 @@ def clean(settings: Settings, policy: str | None = None, reporter: Reporter | No
     report = reporter or Silent()
     _check(settings, dry_run)
     rules = load_clean_policy(policy)
+    known, _ = activate(settings, thorough=False)
+    rules.check_rules(rules_of(known, available(known)))
     with Guard(*real_bases(settings.sources)):
         if not dry_run:
             return _Cleaning(settings, rules, report).run()
@@ -58,7 +62,7 @@ def clean(settings: Settings, policy: str | None = None, reporter: Reporter | No
 
 def verdict(severity: Mapping[str, int], level: str) -> dict[str, int]:
     """Return the counts of findings at or above the level."""
-    return {name: count for name, count in severity.items() if count and SEVERITIES.index(name) >= SEVERITIES.index(level)}  # type: ignore[arg-type]
+    return {name: count for name, count in severity.items() if count and SEVERITIES.index(name) >= SEVERITIES.index(level)}
 
 
 class _Cleaning:
@@ -86,7 +90,9 @@ class _Cleaning:
             self._store.put(RUN, json.dumps(result, indent=2, ensure_ascii=True).encode())
             if self._settings.sign_key:
                 attest_copy(self._store, self._settings.sign_key, result)
-                self._report.note(f"signed with {self._settings.sign_key}; to check it: veritensor-ray clean verify {self._settings.output}")
+                self._report.note(
+                    f"signed with {self._settings.sign_key}; to check it: veritensor-ray clean verify {self._settings.output}"
+                )
             self._store.delete("_work")
         return result
 
@@ -107,7 +113,9 @@ class _Cleaning:
                 f"{self._store.uri} holds the copy of another corpus, or one made with another policy or key; choose another --to, or replace "
                 "it with --fresh"
             )
-        self._report.note(f"{self._settings.output} already holds this copy, finished {run['finished_at']}; nothing was done (--fresh cleans again)")
+        self._report.note(
+            f"{self._settings.output} already holds this copy, finished {run['finished_at']}; nothing was done (--fresh cleans again)"
+        )
         return run
 
     def _first(self) -> dict[str, Any]:
@@ -161,7 +169,11 @@ class _Cleaning:
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         left = verdict(after["severity"], self._policy.level) if after else {}
-        missed = {name: after["status"][name] for name in ("partial", "quarantined", "unreadable", "unlisted") if after["status"].get(name)} if after else {}
+        missed = (
+            {name: after["status"][name] for name in ("partial", "quarantined", "unreadable", "unlisted") if after["status"].get(name)}
+            if after
+            else {}
+        )
         return {
             "kind": CLEAN_KIND,
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -170,7 +182,7 @@ class _Cleaning:
             "profile": self._settings.profile,
             "sources": before["sources"],
             "destination": without_credentials(self._store.uri),
-            "policy": self._policy.report(),
+            "policy": {"file": self._policy.file, "digest": self._policy.digest()},
             "clean": self._cleaning.describe(),
             "before": _of_run(before),
             "after": _of_run(after) if after else None,

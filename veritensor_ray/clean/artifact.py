@@ -99,7 +99,7 @@ class ArtifactCleaner:
         )
 
     def _orders(self, outcome: Outcome, artifact: str) -> list[Order]:
-        orders = []
+        orders: list[Order] = []
         for mark in outcome.recorded.marks:
             action, keep_length = self._cleaning.policy.decide(mark, self._categories.get(mark.rule, ""), artifact)
             if action is not Action.KEEP:

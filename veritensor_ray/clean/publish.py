@@ -26,7 +26,6 @@ import pyarrow.parquet as pq
 from veritensor_ray.clean.artifact import copied
 from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.clean.files import opened
-from veritensor_ray.clean.formats.columns import joined_parquet, rewrite_parquet
 from veritensor_ray.clean.manifest import (
     CLEANED,
     CORPUS,
@@ -215,6 +214,8 @@ class _Publication:
             hashing = _Hashing(out)
             with contextlib.ExitStack() as stack:
                 if whole.kind == "rowgroups":
+                    from veritensor_ray.clean.formats.columns import joined_parquet
+
                     pieces = [self._changed_piece(part, stack) or self._same_groups(part, source, stack) for part in parts]
                     joined_parquet(pieces, source, cast("BinaryIO", hashing))
                 else:
@@ -235,9 +236,11 @@ class _Publication:
 
     def _same_groups(self, part: Cleaned, source: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
         """Return unchanged row groups of a Parquet file as a file."""
+        from veritensor_ray.clean.formats.columns import rewrite_parquet
+
         source.seek(0)
         groups = replace(opened(source, part.artifact, self._settings.limits), row_groups=(part.start or 0, part.end or 0))
-        target = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+        target = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115  # the stack closes it
         rewrite_parquet(groups, target, Orders((), frozenset(), self._cleaning.replace))
         target.seek(0)
         return target

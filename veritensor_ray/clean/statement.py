@@ -24,7 +24,20 @@ from veritensor_ray.stores.outputs import OutputStore
 
 PREDICATE_TYPE = "urn:veritensor-ray:clean:v1"
 _SUBJECTS = (MANIFEST_NAME, ROWS_NAME, RUN)
-_ABOUT = ("sources", "destination", "policy", "clean", "before", "after", "results", "rows_dropped", "level", "left", "verdict", "finished_at")
+_ABOUT = (
+    "sources",
+    "destination",
+    "policy",
+    "clean",
+    "before",
+    "after",
+    "results",
+    "rows_dropped",
+    "level",
+    "left",
+    "verdict",
+    "finished_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,9 @@ def verify_copy(store: OutputStore, trusted: TrustList | None) -> VerifiedCopy:
 def _run(store: OutputStore) -> dict[str, Any]:
     data = store.read(RUN)
     if data is None:
-        hint = "the cleaning has not finished. Run the same command again" if store.names("_work") else "no cleaned corpus was written there"
+        hint = (
+            "the cleaning has not finished. Run the same command again" if store.names("_work") else "no cleaned corpus was written there"
+        )
         raise IncompleteOutput(f"{store.uri} has no run.json: {hint}")
     try:
         run = json.loads(data)
