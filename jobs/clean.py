@@ -49,7 +49,7 @@ def clean(settings: Settings, policy: str | None = None, reporter: Reporter | No
     some samples, but no second audit. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
     """
     report = reporter or Silent()
-    _check(settings, dry_run)
+    check_clean(settings, dry_run)
     rules = load_clean_policy(policy)
     known, _ = activate(settings, thorough=False)
     rules.check_rules(rules_of(known, available(known)))
@@ -199,7 +199,7 @@ def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:
     return {name: run.get(name) for name in names}
 
 
-def _check(settings: Settings, dry_run: bool) -> None:
+def check_clean(settings: Settings, dry_run: bool) -> None:
     """Check sources and destination. Raises UsageError if one lies in the other."""
     if not settings.sources:
         raise UsageError("cleaning needs a corpus; name a folder, a file or a URI, such as `veritensor-ray clean CORPUS --to FOLDER`")
@@ -237,4 +237,4 @@ def _check_destination(store: OutputStore) -> None:
         raise UsageError(f"the destination {store.uri} holds something else ({other!r}); choose an empty folder with --to")
 
 
-__all__ = ["AFTER", "BEFORE", "clean", "verdict"]
+__all__ = ["AFTER", "BEFORE", "check_clean", "clean", "verdict"]

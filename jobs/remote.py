@@ -10,7 +10,7 @@ import os
 import shlex
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -65,15 +65,17 @@ def submission_id(output: str) -> str:
     return PREFIX + hashlib.sha256(absolute(output).encode()).hexdigest()[:12]
 
 
-def entrypoint(settings: Settings) -> str:
+def entrypoint(settings: Settings, command: str = "submit", more: Sequence[str] = ()) -> str:
     """Returns the command for the head. It holds only settings that this user set, so that the cluster's configuration supplies the rest.
 
-    Raises UsageError for paths that mean nothing on the cluster.
+    `more` are arguments of the command besides the settings; those that do not begin with a dash are paths. Raises UsageError for paths that
+    mean nothing on the cluster.
     """
     if not settings.sources or not settings.output:
         raise UsageError("a run on a cluster needs at least one source and --output: a URI, or a path that all nodes see")
     check_credentials(settings)
     paths = [*settings.sources, settings.output, *settings.rules, *settings.iocs, settings.dependencies.database or "/"]
+    paths += [path for path in more if not path.startswith("-")]
     paths += [path for path in (settings.policy, settings.metrics, settings.notify.ca_bundle) if path]
     paths += [
         key.removeprefix("file:")
@@ -88,7 +90,8 @@ def entrypoint(settings: Settings) -> str:
         given["deadline"] = deadline_at(settings.deadline, datetime.now().astimezone()).isoformat(timespec="seconds")
     if settings.cluster.wait_resources:
         given["cluster"] = {"wait_resources": settings.cluster.wait_resources}
-    return f"veritensor-ray submit --address auto --settings {shlex.quote(json.dumps(given, separators=(',', ':')))}"
+    words = ["veritensor-ray", *command.split(), "--address", "auto", "--settings", json.dumps(given, separators=(",", ":")), *more]
+    return shlex.join(words)
 
 
 def _could_begin(run: Submission) -> Submission:

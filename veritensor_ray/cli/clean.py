@@ -12,14 +12,15 @@ from typer.core import TyperGroup
 
 from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import AsJson, Config, Engines, Exclude, Include, Iocs, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
-from veritensor_ray.cli.submit import _reporter as reporter_for
 from veritensor_ray.cli.verify import Trusted
 
 if TYPE_CHECKING:
     from veritensor_ray.clean.statement import VerifiedCopy
 
 _RUN = "corpus"
+_NOT_SETTINGS = ("source", "to", "policy", "dry_run", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
 _SHOWN = 12  # kinds of changes
 
@@ -70,8 +71,14 @@ def corpus(
     config: Config = None,
     address: Annotated[
         str | None,
-        typer.Option(help="HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray."),
+        typer.Option(
+            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
+        ),
     ] = None,
+    wait: Annotated[
+        bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")
+    ] = None,
+    settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
     deadline: Annotated[
         str | None,
         typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
@@ -98,18 +105,19 @@ def corpus(
     Exit codes: 0 the copy has no finding at or above the policy's level; 1 it has; 2 usage or configuration error; 3 not everything in the
     copy could be checked; 4 could not run.
     """
-    flags = {name: value for name, value in locals().items() if name not in ("source", "to", "policy", "dry_run", "config")}
+    flags = {name: value for name, value in locals().items() if name not in _NOT_SETTINGS}
+    flags |= {"sources": source or None, "output": to, "cluster": None if wait is None else {"wait": wait}}
+    if settings_json:
+        flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
-    from veritensor_ray.errors import UsageError
-    from veritensor_ray.jobs.clean import clean
+    from veritensor_ray.jobs.clean import check_clean, clean
 
-    settings = load_settings(config, flags | {"sources": source or None, "output": to})
+    settings = load_settings(config, flags)
+    check_clean(settings, dry_run)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise UsageError(
-            f"clean joins a cluster instead of submitting to {settings.address}; give HOST:6379, or run the command on the head with "
-            "--address auto"
-        )
-    reporter, close = reporter_for(settings.log_format, settings.verbose)
+        raise typer.Exit(hand_over(settings, f"clean {_RUN}", ["--policy", policy] if policy else []))
+    reporter, close = reporter_for(settings)
+    reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
         run = clean(settings, policy, reporter, dry_run)
     except KeyboardInterrupt:
@@ -201,6 +209,7 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
         out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
     out.print(f"Audits:  {where}/before and {where}/after")
     out.print(_verdict(run))
+    out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 
 
 _MEANING = {

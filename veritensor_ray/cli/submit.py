@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import Config, Engines, Exclude, Include, Iocs, MaxSize, Output, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.reasons import ReasonCode
 
@@ -135,11 +135,11 @@ def submit(
 
     settings = load_settings(config, flags)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise typer.Exit(_hand_over(settings))
+        raise typer.Exit(hand_over(settings))
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources, settings.job)})
-    reporter, close = _reporter(settings.log_format, settings.verbose)
-    reporter.note(" · ".join((f"profile {settings.profile}", *_found(settings))))
+    reporter, close = reporter_for(settings)
+    reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
         run = (sweep if settings.job == "sweep" else audit)(settings, reporter)
     except KeyboardInterrupt:
@@ -160,52 +160,9 @@ def submit(
     raise typer.Exit(code)
 
 
-def _found(settings: Settings) -> Iterator[str]:
-    """Yields the files that this run uses although nobody named them."""
-    from veritensor_ray.findings.policy_file import DEFAULT
-
-    if settings.found:
-        yield f"configuration {settings.found}, found in the working directory"
-    if settings.policy is None and Path(DEFAULT).exists():
-        yield f"policy {Path(DEFAULT).absolute()}, found in the working directory"
-
-
 def _given(**values: Any) -> dict[str, Any] | None:
     """Returns a section of the settings, or None if no flag is set."""
     return {name: value for name, value in values.items() if value is not None} or None
-
-
-def _hand_over(settings: Settings) -> int:
-    """Submit the run to a cluster. Returns the run's exit code if the user waits for it, 0 otherwise."""
-    from veritensor_ray.cli.jobs import write
-    from veritensor_ray.jobs.remote import JobsClient, entrypoint
-
-    command = entrypoint(settings)  # problems are reported before the cluster is contacted
-    if settings.policy is None and Path("policy.yaml").exists():
-        sys.stderr.write("policy.yaml here is not used: the run reads its policy on the cluster; --policy names a path there\n")
-    client = JobsClient(settings)
-    run, new = client.submit(settings, command)
-    sys.stderr.write(f"run {run.id} {'submitted to' if new else 'is already running on'} {client.address}\n")
-    if not settings.cluster.wait:
-        client.begin(run.id)
-        sys.stderr.write(f"to follow it: veritensor-ray logs --follow {run.id} --address {client.address}\n")
-        return 0
-    ended = client.follow(run.id, write)
-    if ended.exit_code is None:
-        sys.stderr.write(f"veritensor-ray: the run is {ended.state}: {ended.message[:500]}\n")
-        return 4
-    return ended.exit_code
-
-
-def _reporter(log_format: str, verbose: bool) -> tuple[Any, Any]:
-    from veritensor_ray.cli.progress import Bar, Json, PlainProgress
-
-    if log_format == "json":
-        return Json(), lambda: None
-    if not sys.stderr.isatty() or verbose:
-        return PlainProgress(verbose), lambda: None
-    bar = Bar()
-    return bar, bar.close
 
 
 def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
