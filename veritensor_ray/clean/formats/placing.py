@@ -49,22 +49,22 @@ def removed(ranges: Iterable[Range]) -> list[Edit]:
     """Return the removal of ranges that may overlap."""
     edits: list[Edit] = []
     for start, end in sorted(ranges):
-        if edits and start <= edits[-1].end:
+        if edits and start < edits[-1].end:
             edits[-1] = Edit(edits[-1].start, max(end, edits[-1].end), "")
         elif start < end:
             edits.append(Edit(start, end, ""))
     return edits
 
 
-def outside(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
-    """Return the edits without those that lie in a removal, which makes them unnecessary."""
-    starts = [one.start for one in removals]
-
-    def gone(edit: Edit) -> bool:
-        at = bisect.bisect_right(starts, edit.start) - 1
-        return at >= 0 and edit.end <= removals[at].end
-
-    return [edit for edit in edits if not gone(edit)]
+def combined(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
+    """Return the edits and the removals in order; those that lie in a removal are not needed, and those that reach out of one are joined."""
+    found: list[Edit] = []
+    for edit in sorted([*edits, *removals], key=lambda one: (one.start, -one.end)):
+        if not found or edit.start >= found[-1].end:
+            found.append(edit)
+        elif edit.end > found[-1].end:
+            found[-1] = Edit(found[-1].start, edit.end, found[-1].text or edit.text)
+    return found
 
 
 def touched(edit: Edit, spans: Sequence[Span], starts: Sequence[int], text: str) -> list[int]:
