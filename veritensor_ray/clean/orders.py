@@ -139,16 +139,14 @@ class Orders:
         """Account for content that was removed because of its kind."""
         self.account.counts[f"clean.{kind.value}", Action.STRIP.value] += count
 
-    def edits(self, unit: Unit, value: str, some: Iterable[Order] | None = None) -> list[Edit]:
+    def edits(self, unit: Unit, value: str) -> list[Edit]:
         """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.
-
-        With `some`, only those of its orders count: a format needs that if several texts have the same name.
 
         An order is left undone if the text is not what its engine saw: then the file is held back, rather than changed in a wrong place.
         Orders that drop a row or a cell are for the caller (`rows`, `drops_cell`).
         """
         found: list[tuple[int, int, Order]] = []
-        for order in self._units.get(unit, ()) if some is None else some:
+        for order in self._units.get(unit, ()):
             mark = order.mark
             if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start <= mark.end <= len(value):
                 continue

@@ -12,11 +12,10 @@ from veritensor_ray.clean.formats.json_text import (
     PYTHON,
     STREAM,
     STRING,
+    Finder,
     Literal,
     Range,
     byte_changes,
-    changes,
-    drops_cell,
     held,
     is_ascii_only,
     key_changes,
@@ -116,6 +115,7 @@ class _Line:
         self._text = line.text.removesuffix("\n")
         self._start, self._row = line.start, line.number
         self._ranges, self._orders, self._depth, self._ascii_only = ranges, orders, depth, ascii_only
+        self._finder = Finder(orders)
         self._too_deep = False
 
     def edits(self) -> list[Edit]:
@@ -137,7 +137,7 @@ class _Line:
     def _as_text(self) -> list[Edit]:
         """Return the changes to a line that the reader could not parse, or not to the end."""
         unit, whole = Unit(row=self._row, column=""), Literal("", self._start, PYTHON)
-        edits = changes(self._orders, unit, self._text, alone=not self._too_deep)
+        edits = self._finder.changes(unit, self._text, alone=not self._too_deep)
         return [Edit(whole.start + edit.start, whole.start + edit.end, edit.text) for edit in edits]
 
     def _walk(self, node: Node, path: str, depth: int) -> Iterator[_Found]:
@@ -163,10 +163,10 @@ class _Line:
         return Unit(row=self._row, column=path)
 
     def _string(self, one: _Found, alone: bool, names: dict[int, dict[str, str]]) -> list[Edit]:
-        if one.keys is not None and drops_cell(self._orders, one.unit):
+        if one.keys is not None and self._finder.drops_cell(one.unit):
             return []
         literal = self._tree.literal(one.node)
-        edits = changes(self._orders, one.unit, literal.value, alone)
+        edits = self._finder.changes(one.unit, literal.value, alone)
         edits = merged([*edits, *byte_changes(literal, self._ranges, self._orders)])
         if edits and one.keys is not None:
             others = [key for key, name, _ in self._tree.pairs(one.keys) if name is not one.node]
@@ -191,7 +191,7 @@ class _Document:
 
     def __init__(self, source: Source, orders: Orders) -> None:
         self._orders = orders
-        self._ascii_only = is_ascii_only(source)
+        self._finder, self._ascii_only = Finder(orders), is_ascii_only(source)
         self._ranges = ranges_of(source, orders)
         self._firsts, self._lasts = [one.start for one in self._ranges], _highest(self._ranges)
         self._wanted = {unit.row for unit in orders.units}
@@ -343,7 +343,7 @@ class _Document:
         return literal.in_file(edits, self._ascii_only)
 
     def _key_changes(self, literal: Literal, path: str) -> list[Edit]:
-        if drops_cell(self._orders, Unit(row=self._row, column=path)):
+        if self._finder.drops_cell(Unit(row=self._row, column=path)):
             return []
         edits = self._in_value(literal, path)
         if edits:
@@ -356,7 +356,7 @@ class _Document:
         if self._row in self._orders.rows:
             return []
         first, last = bisect_right(self._lasts, literal.start), bisect_left(self._firsts, literal.end)
-        edits = changes(self._orders, Unit(row=self._row, column=path), literal.value, alone=False)
+        edits = self._finder.changes(Unit(row=self._row, column=path), literal.value, alone=False)
         return merged([*edits, *byte_changes(literal, self._ranges[first:last], self._orders)])
 
 

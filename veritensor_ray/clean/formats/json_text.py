@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
 import functools
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
 from veritensor_ray.clean.orders import Edit, Order, Orders, Unit, applied
-from veritensor_ray.clean.splice import encoding_of
+from veritensor_ray.clean.splice import encoding_of, over_characters
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.source import Source
-from veritensor_ray.extract.streams import CHUNK, Undecodable
 from veritensor_ray.findings.marks import Mark
 from veritensor_ray.findings.positions import Place
 from veritensor_ray.origins import Origins
@@ -129,28 +128,84 @@ def is_ascii_only(source: Source) -> bool:
     return not encoding_of(source).startswith("utf")
 
 
-def changes(orders: Orders, unit: Unit, value: str, alone: bool) -> list[Edit]:
-    """Return the changes to a value, or to one of several values whose names are equal, if not `alone`.
+class Finder:
+    """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
 
-    Then an order counts only if the value has its text in its place, or decodes to it.
-    """
-    given = orders.units.get(unit)
-    if not given:
-        return []
-    some = given if alone else [order for order in given if _is_of(order.mark, value)]
-    if any(order.action is Action.DROP_CELL for order in some):
-        for order in some:
-            orders.tick(order)
-        return [Edit(0, len(value), "")] if value else []
-    return orders.edits(unit, value, some)
+    def __init__(self, source: Source, orders: Orders) -> None:
+        self._orders = orders
+        self._named: dict[Unit, _Named] = {}
+        self._ranges = sorted((Range(*one) for one in over_characters(source, orders)), key=lambda one: one[:2])
+        self._firsts = [one.start for one in self._ranges]
+        self._lasts = list(accumulate((one.end for one in self._ranges), max))
+
+    def __bool__(self) -> bool:
+        """Whether there are orders over bytes, which may be for any place."""
+        return bool(self._ranges)
+
+    def over(self, start: int, end: int) -> list[Range]:
+        """Return the orders over bytes that may touch a range of the file's characters."""
+        first, last = bisect_right(self._lasts, start), bisect_left(self._firsts, end)
+        return [one for one in self._ranges[first:last] if one.end > start]
+
+    def changes(self, unit: Unit, literal: Literal, alone: bool, is_key: bool = False) -> list[Edit]:
+        """Return the changes to a string, and tick off their orders. Unless it is `alone`, other strings have its name.
+
+        Then an order counts only if the string has the order's text in its place, or decodes to it. A key is not emptied.
+        """
+        value = literal.value
+        some = self._of(unit, value, alone)
+        if any(order.action is Action.DROP_CELL for order in some):
+            if is_key:
+                return []
+            for order in some:
+                self._orders.tick(order)
+            return [Edit(0, len(value), "")] if value else []
+        found = [(*self._orders.range_of(order, value), order) for order in some if order.action is not Action.DROP_ROW]
+        for start, end, order in self.over(literal.start, literal.end) if self else ():
+            if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL):
+                found.append((*literal.within(start, end), order))
+        return self._orders.merged(found, value) if found else []
+
+    def _of(self, unit: Unit, value: str, alone: bool) -> list[Order]:
+        """Return the orders for a value."""
+        given = self._orders.units.get(unit)
+        if not given:
+            return []
+        if alone:
+            return [order for order in given if is_in_place(order.mark, value)]
+        if unit not in self._named:
+            self._named[unit] = _Named(given)
+        return self._named[unit].of(value)
 
 
-def _is_of(mark: Mark, value: str) -> bool:
-    """Return whether a mark is certainly one of this value."""
-    if mark.text is None or mark.end > len(value):
-        return False
-    if mark.straight:
-        return value[mark.start : mark.end] == mark.text
+def is_in_place(mark: Mark, value: str) -> bool:
+    """Return whether a value has the characters of a mark, and its text if that stands in the file as it is."""
+    return mark.start <= mark.end <= len(value) and not (mark.straight and value[mark.start : mark.end] != mark.text)
+
+
+class _Named:
+    """The orders for values that have the same name. There may be as many of both as the file has lines, so they are looked up."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        straight = [order for order in orders if order.mark.straight and order.mark.text is not None]
+        self._derived = [order for order in orders if not order.mark.straight and order.mark.text]
+        self._first = min((min(4, len(order.mark.text or "")) for order in straight), default=0)
+        self._at: dict[int, dict[str, list[Order]]] = {}  # by the place, then by the first characters there
+        for order in straight:
+            self._at.setdefault(order.mark.start, {}).setdefault((order.mark.text or "")[: self._first], []).append(order)
+        self._starts = sorted(self._at)
+
+    def of(self, value: str) -> list[Order]:
+        """Return the orders that are certainly for this value."""
+        at, first = self._at, self._first
+        starts = self._starts[: bisect_right(self._starts, len(value))]
+        likely = [order for start in starts for order in at[start].get(value[start : start + first], ())]
+        found = [order for order in likely if is_in_place(order.mark, value)]
+        return found + [order for order in self._derived if is_in_place(order.mark, value) and _is_decoded(value, order.mark)]
+
+
+def _is_decoded(value: str, mark: Mark) -> bool:
+    """Return whether a value decodes to a mark's text at the mark's place."""
     return any(_decodes_to(block, mark) for block in _layers(value))
 
 
@@ -179,43 +234,6 @@ class Range(NamedTuple):
     order: Order
 
 
-def ranges_of(source: Source, orders: Orders) -> list[Range]:
-    """Return the orders over bytes with the characters that they touch, in order. Those without bytes are left out, and so stay undone."""
-    asked = [order for order in orders.over_bytes if source.kind.bom <= order.mark.start < order.mark.end]
-    edges = sorted({edge for order in asked for edge in (order.mark.start, order.mark.end)})
-    chars = _chars_at(source, edges) if edges else {}
-    found = [Range(chars[order.mark.start][0], chars[order.mark.end][1], order) for order in asked if order.mark.end in chars]
-    return sorted(found, key=lambda one: one[:2])
-
-
-def _chars_at(source: Source, edges: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """Return for bytes of the file, which ascend, the number of characters that end before, and of those that begin before."""
-    errors = Undecodable()
-    decoder = codecs.getincrementaldecoder(encoding_of(source))(errors.errors)
-    source.file.seek(source.kind.bom)
-    at, chars = source.kind.bom, 0
-    found: dict[int, tuple[int, int]] = {}
-    for edge in edges:
-        while at < edge and (data := source.file.read(min(CHUNK, edge - at))):
-            chars += len(decoder.decode(data))
-            at += len(data)
-        if at < edge:
-            break
-        found[edge] = chars, chars + bool(decoder.getstate()[0])
-    return found
-
-
-def byte_changes(literal: Literal, ranges: Iterable[Range], orders: Orders) -> list[Edit]:
-    """Return the changes to a value that orders over bytes ask for, if these bytes are in the string. Orders that drop are left undone."""
-    edits = []
-    for start, end, order in ranges:
-        if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL):
-            first, last = literal.within(start, end)
-            edits.append(Edit(first, last, orders.replacement(order, literal.value[first:last])))
-            orders.tick(order)
-    return edits
-
-
 def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iterable[str] = ()) -> list[Edit]:
     """Return the changes to a key of an object, with a number if another key would become equal.
 
@@ -229,22 +247,6 @@ def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iter
         number += 1
     names[key] = text + suffix
     return [Edit(0, len(key), text + suffix)] if suffix else edits
-
-
-def drops_cell(orders: Orders, unit: Unit) -> bool:
-    """Return whether a value of this name is to be emptied. A key has no value, so that such orders are left undone for keys."""
-    return any(order.action is Action.DROP_CELL for order in orders.units.get(unit, ()))
-
-
-def merged(edits: Iterable[Edit]) -> list[Edit]:
-    """Join changes that overlap; the first and longest one says what takes their place."""
-    found: list[Edit] = []
-    for edit in sorted(edits, key=lambda one: (one.start, -one.end)):
-        if found and edit.start < found[-1].end:
-            found[-1] = found[-1]._replace(end=max(found[-1].end, edit.end))
-        else:
-            found.append(edit)
-    return found
 
 
 def held(size: int) -> None:
