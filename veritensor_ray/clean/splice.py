@@ -6,12 +6,13 @@ import bisect
 import codecs
 import functools
 import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import Edit, Orders
+from veritensor_ray.clean.orders import Edit, Order, Orders
 from veritensor_ray.extract.source import Source
 
 _CHUNK = 1 << 20  # read at once
@@ -21,7 +22,7 @@ _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 _REPLACED = "veritensor-replaced"
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """A line of a text file, counted from 0, with its line end. It begins at character `start` and at byte `byte` of the file."""
 
     number: int
@@ -42,7 +43,7 @@ def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], orders: Orders
     """Copy a seekable text file with changes to characters of its decoded text, which are counted after the byte order mark.
 
     The edits may come in any order; those that overlap become one, with the text of the longest. The orders over bytes of the file are
-    carried out too, except those that drop a row or a cell. Raises CannotRewriteError for characters that do not exist.
+    carried out too, except those that drop a row or a cell, and those already done. Raises CannotRewriteError for characters that do not exist.
     """
     encoding = encoding_of(source)
     places = _Places(source, encoding, orders.pulse)
@@ -51,7 +52,12 @@ def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], orders: Orders
     _copy(source.file, out, _merged(changes), orders.pulse)
 
 
-def lines_of(source: Source) -> Iterator[Line]:
+def over_characters(source: Source, orders: Orders) -> list[tuple[int, int, Order]]:
+    """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out."""
+    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes)
+
+
+def lines_of(source: Source) -> Iterator[TextLine]:
     r"""Yield the lines of a text file; they end with "\n", as for the readers. Raises CannotRewriteError for one that is too long to hold."""
     encoding = encoding_of(source)
     errors = _replaced()
@@ -59,7 +65,7 @@ def lines_of(source: Source) -> Iterator[Line]:
     start, byte, number = 0, source.kind.bom, 0
     while raw := _raw_line(source.file, encoding):
         text = raw.decode(encoding, errors)
-        yield Line(number, text, start, byte)
+        yield TextLine(number, text, start, byte)
         start, byte, number = start + len(text), byte + len(raw), number + 1
 
 
@@ -151,16 +157,18 @@ class _Places:
             raise CannotRewriteError(f"its text has {end} characters, and character {missing[0]} is to be changed")
         return found
 
-    def whole(self, ranges: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
-        """Return for each range of bytes that of the whole characters that it touches."""
-        asked = list(ranges)
-        wanted = sorted({edge for some in asked for edge in some})
+    def chars_of(self, edges: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Return for each byte the first and the last character that begins at or around it. They differ if it is within a character."""
+        wanted = sorted(set(edges))
         found: dict[int, tuple[int, int]] = {}
-        for raw, _, _, byte in self._walk(wanted, in_bytes=True) if wanted else ():
-            for one in wanted[bisect.bisect_left(wanted, byte) : bisect.bisect_left(wanted, byte + len(raw))]:
-                first, last = _around(raw, one - byte, self._encoding)
-                found[one] = byte + first, byte + last
-        return {(start, end): (found.get(start, (start, 0))[0], found.get(end, (0, end))[1]) for start, end in asked}
+        end, last = 0, self._source.kind.bom
+        for raw, text, char, byte in self._walk(wanted, in_bytes=True) if wanted else ():
+            end, last = char + len(text), byte + len(raw)
+            for one in wanted[bisect.bisect_left(wanted, byte) : bisect.bisect_left(wanted, last)]:
+                before, within = _before(raw, one - byte, self._encoding)
+                found[one] = char + before, char + before + within
+        found[last] = end, end
+        return found
 
     def _walk(self, wanted: list[int], in_bytes: bool) -> Iterator[tuple[bytes, str, int, int]]:
         """Yield the file in blocks, each with its text, first character and first byte. Those with wanted places are small."""
@@ -207,7 +215,7 @@ def _within(raw: bytes, text: str, char: int, encoding: str) -> int:
         return 0
     before, after = text[:char], text[char:]
     likely: int = len(before.encode(encoding, "replace"))
-    for at in (likely, *range(char, len(raw))):
+    for at in itertools.chain((likely,), range(char, len(raw))):
         try:
             if str(raw[:at], encoding) == before and str(raw[at:], encoding) == after:
                 return at
@@ -216,31 +224,30 @@ def _within(raw: bytes, text: str, char: int, encoding: str) -> int:
     raise CannotRewriteError(f"a character to be changed has no bytes of its own in the encoding {encoding}")
 
 
-def _around(raw: bytes, byte: int, encoding: str) -> tuple[int, int]:
-    """Return where the character around a byte of a block begins and ends; both are `byte` if it is the first of a character."""
+def _before(raw: bytes, byte: int, encoding: str) -> tuple[int, bool]:
+    """Return how many characters of a block begin and end before a byte, and whether the byte is within another one."""
+    count = 0
     for start, end, text in _pieces(raw, encoding):
         if byte >= end:
-            continue
-        if text == "\ufffd":
-            return (byte, byte) if byte == start else (start, end)
-        edges = [0, 0]
-        for number, step in enumerate((-1, 1)):
+            count += len(text)
+        elif byte <= start:
+            break
+        else:
             at = byte - start
-            while not _splits(raw[start:end], at, encoding):
-                at += step
-            edges[number] = start + at
-        return edges[0], edges[1]
-    return byte, byte
+            while at and (before := _split(raw[start:end], at, encoding)) is None:
+                at -= 1
+            return count + (before or 0 if at else 0), at < byte - start
+    return count, False
 
 
-def _splits(raw: bytes, at: int, encoding: str) -> bool:
-    """Return whether bytes that have no error have none either on both sides of a place."""
+def _split(raw: bytes, at: int, encoding: str) -> int | None:
+    """Return the number of characters before a byte, in bytes that have no error; None if the byte is within a character."""
     try:
-        str(raw[:at], encoding)
+        before = str(raw[:at], encoding)
         str(raw[at:], encoding)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
+    return len(before)
 
 
 def _in_bytes(places: _Places, edits: Iterable[Edit], encoding: str) -> list[_Change]:
@@ -250,23 +257,31 @@ def _in_bytes(places: _Places, edits: Iterable[Edit], encoding: str) -> list[_Ch
 
 
 def _over_bytes(source: Source, places: _Places, orders: Orders, encoding: str) -> list[_Change]:
-    """Carry out the orders over bytes. One without a range, or with a very long one, stays undone."""
+    """Carry out the orders over bytes that are still to be done."""
+    changes = []
+    ranges = _ranges(source, places, [order for order in orders.over_bytes if order.number not in orders.account.done])
+    byte = places.bytes_of(edge for start, end, _ in ranges for edge in (start, end))
+    for start, end, order in ranges:
+        source.file.seek(byte[start])
+        original = source.file.read(byte[end] - byte[start]).decode(encoding, _replaced())
+        changes.append(_Change(byte[start], byte[end], encoded(orders.replacement(order, original), encoding)))
+        orders.tick(order)
+    return changes
+
+
+def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order]) -> list[tuple[int, int, Order]]:
     able = [
         order
-        for order in orders.over_bytes
+        for order in over_bytes
         if order.action not in (Action.DROP_ROW, Action.DROP_CELL)
         and source.kind.bom <= order.mark.start < order.mark.end <= order.mark.start + bounds.HELD
     ]
-    whole = places.whole((order.mark.start, order.mark.end) for order in able)
-    changes = []
-    for order in able:
-        start, end = whole[order.mark.start, order.mark.end]
-        source.file.seek(start)
-        raw = source.file.read(end - start)
-        if len(raw) == end - start:
-            changes.append(_Change(start, end, encoded(orders.replacement(order, raw.decode(encoding, _replaced())), encoding)))
-            orders.tick(order)
-    return changes
+    chars = places.chars_of(edge for order in able for edge in (order.mark.start, order.mark.end))
+    return [
+        (chars[order.mark.start][0], chars[order.mark.end][1], order)
+        for order in able
+        if order.mark.start in chars and order.mark.end in chars
+    ]
 
 
 def _merged(changes: list[_Change]) -> list[_Change]:
