@@ -194,7 +194,7 @@ class Lz4:
         return self._rest if self._frame is None else self._frame.unused_data or b""
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        if self._frame is None and not data.startswith(_skippable()) and not self._head:
+        if self._frame is None and not data.startswith(skippable()) and not self._head:
             self._frame = lz4.frame.LZ4FrameDecompressor()
         if self._frame is not None:
             piece: bytes = self._frame.decompress(data, max_length)
@@ -231,9 +231,9 @@ class Zstd:
                 yield piece
 
     @property
-    def unused(self) -> int:
-        """The number of bytes that were read, but are not part of what was decoded."""
-        return len(self._data) - self._at
+    def unused_data(self) -> bytes:
+        """The bytes that were read, but are not part of what was decoded."""
+        return self._data[self._at :]
 
     def _step(self) -> bytes | None:
         """Decode one block, or one frame header (which yields no bytes). Returns None at the end of the file."""
@@ -338,7 +338,8 @@ def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
     return {"id": lzma.FILTER_LZMA1, "dict_size": max(4096, min(wanted, size)), "lc": lc, "lp": lp, "pb": pb}
 
 
-def _skippable() -> tuple[bytes, ...]:
+def skippable() -> tuple[bytes, ...]:
+    """The magic numbers of frames that Zstandard and LZ4 skip; the length of the data follows in four bytes."""
     return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 
 
@@ -349,6 +350,6 @@ COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]
     XZ: ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
     LZMA: ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
     ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
-    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *_skippable())),
+    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *skippable())),
     ZLIB: ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
 }
