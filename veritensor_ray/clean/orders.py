@@ -170,10 +170,10 @@ class Orders:
                 continue
             if mark.straight and value[mark.start : mark.end] != mark.text:
                 continue
-            found.append((*self._range(order, value), order))
-        return self._merged(found, value)
+            found.append((*self.range_of(order, value), order))
+        return self.merged(found, value)
 
-    def _range(self, order: Order, value: str) -> tuple[int, int]:
+    def range_of(self, order: Order, value: str) -> tuple[int, int]:
         """Return the characters that an order is about: all of an encoded run, and all of a value that is hidden from readers."""
         start, end = order.mark.start, order.mark.end
         if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
@@ -186,8 +186,11 @@ class Orders:
                 end += 1
         return start, end
 
-    def _merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
-        """Join overlapping ranges; the order with the longest one says what takes their place."""
+    def merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
+        """Return the changes to ranges of a text: overlapping ones are joined, and the order with the longest says what takes their place.
+
+        All orders are ticked off.
+        """
         edits: list[Edit] = []
         found.sort(key=lambda one: (one[0], -one[1]))
         at = 0

@@ -1,0 +1,260 @@
+"""Strings of JSON in the text of a file: their values as readers see them, and how changes to a value become changes to the file."""
+
+from __future__ import annotations
+
+import functools
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from veritensor_ray import bounds
+from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.orders import Edit, Order, Orders, Unit, applied
+from veritensor_ray.clean.splice import encoding_of, over_characters
+from veritensor_ray.config import Limits
+from veritensor_ray.detection import Hit
+from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.extract.budget import Budget
+from veritensor_ray.extract.layers import layers
+from veritensor_ray.extract.source import Source
+from veritensor_ray.findings.marks import Mark
+from veritensor_ray.findings.positions import Place
+from veritensor_ray.origins import Origins
+from veritensor_ray.segments import Block
+
+STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_NEEDLESS = re.compile(r"\\u(?!00[01])")  # an escape that JSON does not demand
+_MUST = re.compile(r'["\\\x00-\x1f]')
+_MUST_ASCII = re.compile(r'["\\\x00-\x1f]|[^\x00-\x7f]')
+_OUT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+class Dialect(NamedTuple):
+    """How a parser reads escapes. The two parsers differ in surrogates that have no partner."""
+
+    escape: re.Pattern[str]
+    lone: str
+
+
+def _escape(second: str) -> re.Pattern[str]:
+    return re.compile(rf"\\u[dD][89abAB][0-9a-fA-F]{{2}}\\u{second}[0-9a-fA-F]{{2}}|\\u[0-9a-fA-F]{{4}}|\\.", re.DOTALL)
+
+
+# Python's parser, for JSON lines and notebooks: readers replace its lone surrogates.
+PYTHON = Dialect(_escape("[dD][c-fC-F]"), "\ufffd")
+# The streaming parser, for every document that has surrogates: it joins a high one with any escape behind it.
+STREAM = Dialect(_escape("[0-9a-fA-F]{2}"), "?")
+
+
+class Literal:
+    """A string of a JSON text. `raw` is what stands between its quotes, and `start` the character of the file at which that begins."""
+
+    def __init__(self, raw: str, start: int, dialect: Dialect = PYTHON) -> None:
+        self.raw, self.start = raw, start
+        self._dialect = dialect
+
+    @property
+    def end(self) -> int:
+        """The character of the file after its last one."""
+        return self.start + len(self.raw)
+
+    @functools.cached_property
+    def value(self) -> str:
+        """The text that it stands for."""
+        return self._parsed[0] if "\\" in self.raw else self.raw
+
+    @functools.cached_property
+    def _parsed(self) -> tuple[str, list[int], list[int]]:
+        """The value, and after each escape the number of characters of the value and of `raw` so far. An escape is one character."""
+        pieces: list[str] = []
+        ends, raws = [0], [0]
+        for found in self._dialect.escape.finditer(self.raw):
+            pieces += [self.raw[raws[-1] : found.start()], _char(found[0], self._dialect.lone)]
+            ends.append(ends[-1] + found.start() - raws[-1] + 1)
+            raws.append(found.end())
+        return "".join([*pieces, self.raw[raws[-1] :]]), ends, raws
+
+    def at(self, char: int) -> int:
+        """Return the character of the file at which a character of the value begins."""
+        _, ends, raws = self._parsed
+        number = bisect_right(ends, char) - 1
+        return self.start + raws[number] + char - ends[number]
+
+    def within(self, start: int, end: int) -> tuple[int, int]:
+        """Return the characters of the value that a range of the file touches."""
+        return self._char_at(start - self.start, 1), self._char_at(end - self.start, 0)
+
+    def _char_at(self, raw: int, back: int) -> int:
+        """Return the character at a place of `raw`. Inside an escape, that is the escape or, if not `back`, the character after it."""
+        _, ends, raws = self._parsed
+        number = bisect_right(raws, raw) - 1
+        char = ends[number] + raw - raws[number]
+        return min(char, ends[number + 1] - back) if number + 1 < len(ends) else char
+
+    def in_file(self, edits: Iterable[Edit], ascii_only: bool) -> list[Edit]:
+        """Return changes to the value as changes to the file. Their text is escaped as the string is."""
+        ascii_only |= self.raw.isascii() and _NEEDLESS.search(self.raw) is not None
+        return [Edit(self.at(edit.start), self.at(edit.end), escaped(edit.text, ascii_only)) for edit in edits]
+
+
+def _char(escape: str, lone: str) -> str:
+    if escape[1] != "u" or len(escape) < 6:
+        return _SHORT.get(escape[1:], escape[1:])
+    code = int(escape[2:6], 16)
+    if len(escape) > 6:
+        return chr((((code & 0x3F) << 10) | ((((code >> 6) & 0xF) + 1) << 16)) | (int(escape[8:12], 16) & 0x3FF))
+    return lone if 0xD800 <= code <= 0xDFFF else chr(code)
+
+
+def escaped(text: str, ascii_only: bool) -> str:
+    """Return a text as it stands between the quotes of a JSON string."""
+    return (_MUST_ASCII if ascii_only else _MUST).sub(lambda found: _escaped_char(found[0]), text)
+
+
+def _escaped_char(char: str) -> str:
+    if short := _OUT.get(char):
+        return short
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD7C0 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def is_ascii_only(source: Source) -> bool:
+    """Return whether replacements have to be escaped because the encoding of the file lacks characters."""
+    return not encoding_of(source).startswith("utf")
+
+
+class Finder:
+    """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
+
+    def __init__(self, source: Source, orders: Orders) -> None:
+        self._orders = orders
+        self._named: dict[Unit, _Named] = {}
+        self._ranges = sorted((Range(*one) for one in over_characters(source, orders)), key=lambda one: one[:2])
+        self._firsts = [one.start for one in self._ranges]
+        self._lasts = list(accumulate((one.end for one in self._ranges), max))
+
+    def __bool__(self) -> bool:
+        """Whether there are orders over bytes, which may be for any place."""
+        return bool(self._ranges)
+
+    def over(self, start: int, end: int) -> list[Range]:
+        """Return the orders over bytes that may touch a range of the file's characters."""
+        first, last = bisect_right(self._lasts, start), bisect_left(self._firsts, end)
+        return [one for one in self._ranges[first:last] if one.end > start]
+
+    def changes(self, unit: Unit, literal: Literal, alone: bool, is_key: bool = False) -> list[Edit]:
+        """Return the changes to a string, and tick off their orders. Unless it is `alone`, other strings have its name.
+
+        Then an order counts only if the string has the order's text in its place, or decodes to it. A key is not emptied.
+        """
+        value = literal.value
+        some = self._of(unit, value, alone)
+        if any(order.action is Action.DROP_CELL for order in some):
+            if is_key:
+                return []
+            for order in some:
+                self._orders.tick(order)
+            return [Edit(0, len(value), "")] if value else []
+        found = [(*self._orders.range_of(order, value), order) for order in some if order.action is not Action.DROP_ROW]
+        for start, end, order in self.over(literal.start, literal.end) if self else ():
+            if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL):
+                found.append((*literal.within(start, end), order))
+        return self._orders.merged(found, value) if found else []
+
+    def _of(self, unit: Unit, value: str, alone: bool) -> list[Order]:
+        """Return the orders for a value."""
+        given = self._orders.units.get(unit)
+        if not given:
+            return []
+        if alone:
+            return [order for order in given if is_in_place(order.mark, value)]
+        if unit not in self._named:
+            self._named[unit] = _Named(given)
+        return self._named[unit].of(value)
+
+
+def is_in_place(mark: Mark, value: str) -> bool:
+    """Return whether a value has the characters of a mark, and its text if that stands in the file as it is."""
+    return mark.start <= mark.end <= len(value) and not (mark.straight and value[mark.start : mark.end] != mark.text)
+
+
+class _Named:
+    """The orders for values that have the same name. There may be as many of both as the file has lines, so they are looked up."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        straight = [order for order in orders if order.mark.straight and order.mark.text is not None]
+        self._derived = [order for order in orders if not order.mark.straight and order.mark.text]
+        self._first = min((min(4, len(order.mark.text or "")) for order in straight), default=0)
+        self._at: dict[int, dict[str, list[Order]]] = {}  # by the place, then by the first characters there
+        for order in straight:
+            self._at.setdefault(order.mark.start, {}).setdefault((order.mark.text or "")[: self._first], []).append(order)
+        self._starts = sorted(self._at)
+
+    def of(self, value: str) -> list[Order]:
+        """Return the orders that are certainly for this value."""
+        at, first = self._at, self._first
+        starts = self._starts[: bisect_right(self._starts, len(value))]
+        likely = [order for start in starts for order in at[start].get(value[start : start + first], ())]
+        found = [order for order in likely if is_in_place(order.mark, value)]
+        return found + [order for order in self._derived if is_in_place(order.mark, value) and _is_decoded(value, order.mark)]
+
+
+def _is_decoded(value: str, mark: Mark) -> bool:
+    """Return whether a value decodes to a mark's text at the mark's place."""
+    return any(_decodes_to(block, mark) for block in _layers(value))
+
+
+@functools.lru_cache(1)  # the orders for a value come together
+def _layers(value: str) -> Sequence[Block]:
+    """Return the texts that are hidden in a value, as an audit finds them."""
+    try:
+        return [layer for layer in layers(Block([value]), Budget(Limits(), len(value))) if isinstance(layer, Block)]
+    except LimitExceeded:
+        return ()
+
+
+def _decodes_to(block: Block, mark: Mark) -> bool:
+    text = block.texts[0]
+    origins = Origins.of(block.origins[0] if block.origins else ())
+    place = Place(0, {"owned": None, "start": None}, text, origins)
+    found = [Hit(mark.rule, at.start(), at.start() + len(mark.text or "")) for at in re.finditer(re.escape(mark.text or ""), text)]
+    return bool(found) and (mark.start, mark.end) in place.spans(found)
+
+
+class Range(NamedTuple):
+    """An order over bytes, as characters of the file's text."""
+
+    start: int
+    end: int
+    order: Order
+
+
+def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iterable[str] = ()) -> list[Edit]:
+    """Return the changes to a key of an object, with a number if another key would become equal.
+
+    `names` collects what became of its changed keys, and `others` are those that stay.
+    """
+    text = applied(key, edits)
+    taken = {*others, *(new for old, new in names.items() if old != key)}
+    number, suffix = 2, ""
+    while text + suffix in taken:
+        suffix = f" {number}"
+        number += 1
+    names[key] = text + suffix
+    return [Edit(0, len(key), text + suffix)] if suffix else edits
+
+
+def held(size: int) -> None:
+    """Raise CannotRewriteError if a string is longer than what may be in memory."""
+    if size > bounds.HELD:
+        raise CannotRewriteError(f"a string of it is longer than {bounds.HELD} characters (held_bytes)")
+
+
+def without_bytes(orders: Orders) -> Orders:
+    """Return orders that only report progress: the changes are known, and `spliced` is not to add any."""
+    return Orders((), frozenset(), lambda mark, action, keep, text: text, orders.account, orders.member, orders.pulse)
