@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, Strippable
@@ -128,8 +130,24 @@ class Orders:
     def member_orders(self, name: str) -> Orders:
         """Return the orders for a file inside this one. `name` is the name that the reader of the container gives it."""
         path = f"{self.member}!/{name}" if self.member else name
-        inner = [order for order in self._orders if order.mark.member == path or (order.mark.member or "").startswith(f"{path}!/")]
+        paths = self._member_paths
+        inner = self._by_member[bisect_left(paths, path) : bisect_right(paths, path)]
+        inner += self._by_member[bisect_left(paths, f"{path}!/") : bisect_left(paths, f"{path}!0")]  # `0` is the character after `/`
         return Orders(inner, self.strip, self._replace, self.account, path, self.pulse)
+
+    @cached_property
+    def _by_member(self) -> list[Order]:
+        """The orders for files inside this one, sorted by member: an archive asks for each of its members."""
+        return sorted((order for order in self._orders if order.mark.member != self.member), key=lambda order: order.mark.member or "")
+
+    @cached_property
+    def _member_paths(self) -> list[str]:
+        return [order.mark.member or "" for order in self._by_member]
+
+    def for_content(self) -> Orders:
+        """Return the orders for the text that this compressed file holds. Those over the compressed bytes are not among them."""
+        inner = [order for order in self._orders if order.mark.member == self.member and not order.mark.over_bytes]
+        return Orders(inner, self.strip, self._replace, self.account, self.member, self.pulse)
 
     def drop_row(self, row: int) -> None:
         """Account for a row that the caller has left out, and for everything else that was ordered in it."""

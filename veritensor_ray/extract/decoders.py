@@ -9,7 +9,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import inflate64
 import lz4.frame
@@ -23,7 +23,7 @@ PIECE = 1 << 20
 HELD = bounds.HELD
 _GZIP_HEAD = 10
 _SKIPPED_HEAD = 8
-_BLOCK_SIZE = b"\x06\x00BC\x02\x00"  # the only extra field of a block in a file written by bgzip; the block's size follows
+_BLOCK_SIZE = b"BC\x02\x00"  # the only extra field of a block in a file written by bgzip; the block's size follows
 DICTIONARY = bounds.DICTIONARY  # `xz -9` takes 64 MB
 
 # The exceptions that these libraries raise for data they cannot decode.
@@ -96,6 +96,45 @@ class Inflate64:
         return b"".join(pieces)
 
 
+class GzipHead(NamedTuple):
+    """The optional fields of a gzip member's header, without terminators. `length` is that of the whole header in bytes."""
+
+    extra: bytes | None
+    name: bytes | None
+    comment: bytes | None
+    length: int
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the member is a block in a file written by bgzip, whose extra field holds nothing but the block's size."""
+        return self.extra is not None and len(self.extra) == len(_BLOCK_SIZE) + 2 and self.extra.startswith(_BLOCK_SIZE)
+
+    def informative(self, known: bytes) -> list[bytes]:
+        """Return the fields that carry information, given that the content's name is `known`."""
+        fields = (None if self.is_block else self.extra, self.name, self.comment)
+        return [field for field in fields if field is not None and field != known]
+
+
+def gzip_head(head: bytes) -> GzipHead | None:
+    """Parse the header of a gzip member (RFC 1952), or return None if `head` ends before it does."""
+    if len(head) < _GZIP_HEAD:
+        return None
+    extra, at = None, _GZIP_HEAD
+    texts: list[bytes | None] = [None, None]
+    if head[3] & 4:
+        end = at + 2 + int.from_bytes(head[at : at + 2], "little")
+        if len(head) < end:
+            return None
+        extra, at = head[at + 2 : end], end
+    for i, flag in enumerate((8, 16)):
+        if head[3] & flag:
+            end = head.find(b"\x00", at)
+            if end < 0:
+                return None
+            texts[i], at = head[at:end], end + 1
+    return GzipHead(extra, texts[0], texts[1], at + (2 if head[3] & 2 else 0))
+
+
 class Beside:
     """Collects the bytes of a compressed file that are not part of its content: names, comments and skippable frames.
 
@@ -114,27 +153,10 @@ class Beside:
 
     def gzip(self, head: bytes) -> bool:
         """Keep the optional fields of a gzip member's header (RFC 1952). Returns whether the header is complete."""
-        if len(head) < _GZIP_HEAD:
-            return False
-        found, at = [], _GZIP_HEAD
-        if head[3] & 4:
-            end = at + 2 + int.from_bytes(head[at : at + 2], "little")
-            if len(head) < end:
-                return False
-            if not (end == at + 8 and head.startswith(_BLOCK_SIZE, at)):
-                found.append(head[at + 2 : end])
-            at = end
-        for flag in (8, 16):
-            if head[3] & flag:
-                end = head.find(b"\x00", at)
-                if end < 0:
-                    return False
-                found.append(head[at:end])
-                at = end + 1
-        for value in found:
-            if value != self._known:
-                self.add(value + b"\n")
-        return True
+        found = gzip_head(head)
+        for value in found.informative(self._known) if found else ():
+            self.add(value + b"\n")
+        return found is not None
 
 
 class Gzip(Inflate):
@@ -172,7 +194,7 @@ class Lz4:
         return self._rest if self._frame is None else self._frame.unused_data or b""
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        if self._frame is None and not data.startswith(_skippable()) and not self._head:
+        if self._frame is None and not data.startswith(skippable()) and not self._head:
             self._frame = lz4.frame.LZ4FrameDecompressor()
         if self._frame is not None:
             piece: bytes = self._frame.decompress(data, max_length)
@@ -192,12 +214,13 @@ class Lz4:
 class Zstd:
     """Decodes consecutive Zstandard frames, one block at a time (RFC 8878).
 
-    No step produces more than 128 KB, and a frame that ends early raises EOFError; the library's own stream_reader would take that for the
+    If `single`, it stops after the first frame. No step produces more than 128 KB, and a frame that ends early raises EOFError; the library's own stream_reader would take that for the
     end of the file.
     """
 
-    def __init__(self, read: Callable[[int], bytes], beside: Beside | None = None) -> None:
+    def __init__(self, read: Callable[[int], bytes], beside: Beside | None = None, single: bool = False) -> None:
         self._read, self._data, self._at = read, b"", 0
+        self._single, self._ended = single, False
         self._beside = beside
         self._frame: Any = None
         self._checksum = 0
@@ -207,8 +230,15 @@ class Zstd:
             if piece:
                 yield piece
 
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes that were read, but are not part of what was decoded."""
+        return self._data[self._at :]
+
     def _step(self) -> bytes | None:
         """Decode one block, or one frame header (which yields no bytes). Returns None at the end of the file."""
+        if self._ended:
+            return None
         if self._frame is None:
             head = self._peek(18)
             if not head.strip(b"\x00") and not self._peek(PIECE).strip(b"\x00"):
@@ -227,6 +257,7 @@ class Zstd:
         piece: bytes = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
         if last:
             self._frame = None
+            self._ended = self._single
         return piece
 
     def _peek(self, size: int) -> bytes:
@@ -307,7 +338,8 @@ def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
     return {"id": lzma.FILTER_LZMA1, "dict_size": max(4096, min(wanted, size)), "lc": lc, "lp": lp, "pb": pb}
 
 
-def _skippable() -> tuple[bytes, ...]:
+def skippable() -> tuple[bytes, ...]:
+    """The magic numbers of frames that Zstandard and LZ4 skip; the length of the data follows in four bytes."""
     return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 
 
@@ -318,6 +350,6 @@ COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]
     XZ: ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
     LZMA: ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
     ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
-    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *_skippable())),
+    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *skippable())),
     ZLIB: ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
 }

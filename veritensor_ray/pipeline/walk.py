@@ -18,12 +18,13 @@ from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.extract.budget import SHARED, Budget
+from veritensor_ray.extract.content import BESIDE, content_kind, content_name
 from veritensor_ray.extract.decoders import HELD, Beside
 from veritensor_ray.extract.layers import layers
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.containers.zip_reader import read_zip
 from veritensor_ray.extract.recognise import Recognised, recognise
-from veritensor_ray.extract.sniff import HEAD_BYTES, Kind, sniff
+from veritensor_ray.extract.sniff import HEAD_BYTES, Kind
 from veritensor_ray.extract.source import Item, Member, Reader, Source
 from veritensor_ray.extract.spool import sha256, spooled
 from veritensor_ray.extract.streams import decompressed
@@ -309,14 +310,14 @@ class Walk:
 
     def _unpacked(self, source: Source, about: FileInfo, depth: int) -> Iterator[Placed]:
         """Yield what a compressed file holds, then what lies next to the stream: comments, and frames that programs skip."""
-        name = _stem(about.name)
+        name = content_name(about.name)
         beside, broken = Beside(name), None
         try:
             yield from self._stream(source, about, name, beside, depth)
         except ReadError as error:
             broken = error
         if beside.data and not self._ended:
-            yield from self._member(Member("beside the stream", io.BytesIO(beside.data), opaque=True), about, depth + 1)
+            yield from self._member(Member(BESIDE, io.BytesIO(beside.data), opaque=True), about, depth + 1)
         if beside.cut:
             reason = f"comments and skipped frames next to the stream take more than {HELD} bytes; the rest was not read"
             self._outcome.add_gap(Gap(reason, member=about.member, bound="held_bytes"))
@@ -327,7 +328,7 @@ class Walk:
         """Yield the content of a compressed stream: text is read as a stream, anything else as a file inside the file."""
         stream, via = decompressed(source.file, source.kind.media_type, self._budget, beside)
         extension = FileInfo(name, None, "").extension
-        kind = sniff(stream.peek(HEAD_BYTES)[:HEAD_BYTES], extension, whole=False)
+        kind = content_kind(stream.peek(HEAD_BYTES), name)
         if kind.is_text:
             via = f"{source.via}+{via}" if source.via else via
             inner = replace(source, file=stream, kind=kind, extension=extension, via=via, name_says=declared_type(extension), name=name)
@@ -365,11 +366,3 @@ def _has_text(kind: Kind) -> bool:
 def _inside(about: FileInfo, name: str) -> str:
     """Return the member path of a file inside `about`."""
     return f"{about.member}!/{name}" if about.member else name
-
-
-def _stem(name: str) -> str:
-    """Return the name of what a compressed file holds: `a.tar` for `a.tar.gz` and `a.tgz`."""
-    stem, dot, last = name.rpartition(".")
-    if not dot or not stem:
-        return "content"
-    return f"{stem}.tar" if last.lower() in ("tgz", "tbz", "tbz2", "txz", "tzst") else stem

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from veritensor_ray import media_types
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.orders import Orders
+from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
 
 Rewriter = Callable[[Source, BinaryIO, Orders], None]
@@ -32,14 +33,19 @@ REWRITERS: dict[str, str] = {  # media type to `module:function`, below this pac
     media_types.XHTML: "markup:rewrite_xml",
     media_types.SVG: "markup:rewrite_xml",
     media_types.XML: "markup:rewrite_xml",
-    media_types.ZIP: "archives:rewrite_zip",
-    media_types.TAR: "archives:rewrite_tar",
+    media_types.ZIP: "zips:rewrite_zip",
+    media_types.TAR: "tars:rewrite_tar",
     **dict.fromkeys(media_types.COMPRESSED, "compressed:rewrite_compressed"),
     media_types.DOCX: "office:rewrite_docx",
     media_types.XLSX: "office:rewrite_xlsx",
     media_types.PPTX: "office:rewrite_pptx",
 }
 _TEXT = "texts:rewrite_text"
+
+
+def is_rewritable(kind: Kind) -> bool:
+    """Return whether files of this kind can be rewritten at all."""
+    return kind.media_type in REWRITERS or kind.is_text
 
 
 def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -29,11 +29,12 @@ _EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
 _ZEROS = bytes(PIECE)
 _LINKS = {"1": True, "2": False}
 _DEVICES = "346"
+EXTENDED = "xgXLK"  # headers that describe the next entry, or all of them
 
 
 def read_tar(source: Source) -> Iterator[Item]:
     """Yield the members in order, including any after the end marker. Raises ReadError if a header is missing."""
-    return _Tar(source).items()
+    return TarArchive(source).items()
 
 
 @dataclass(slots=True)
@@ -46,7 +47,43 @@ class _Next:
     link: str | None = None
 
 
-class _Tar:
+@dataclass(frozen=True, slots=True)
+class TarEntry:
+    """A header with its data. Extended headers are entries too: their `kind` is one of EXTENDED, and their `name` is their own.
+
+    `at` is the offset of the header and `start` that of the data, of which there are `size` bytes, in bytes of the archive. `records` are
+    those that apply to this entry, and `sparse` the parts of a sparse file.
+    """
+
+    kind: str
+    name: str
+    link: str
+    at: int
+    start: int
+    size: int
+    header: TarHeader
+    records: Mapping[str, str]
+    sparse: list[tuple[int, int]]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the entry is a file with content of its own."""
+        return self.kind not in f"{EXTENDED}123456V" and not (self.name.endswith("/") and not self.size)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the data is only a part of the content."""
+        return self.kind == "S" or self.whole is not None
+
+    @property
+    def whole(self) -> str | None:
+        """The record with the size of a sparse file."""
+        return self.records.get("GNU.sparse.realsize") or self.records.get("GNU.sparse.size")
+
+
+class TarArchive:
+    """The entries of a seekable tar. Iterating over `entries` or `items` reads it once, from its beginning."""
+
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
         self._size = self._file.seek(0, 2)
@@ -56,15 +93,22 @@ class _Tar:
         self._ended = False
         self._at = 0
 
-    def items(self) -> Iterator[Item]:
+    def entries(self) -> Iterator[TarEntry]:
+        """Yield every header in order. Raises TarError where the archive cannot be read on, and LimitExceeded."""
         count = 0
+        while (found := self._header()) is not None:
+            count += 1
+            if count > self._limits.members:
+                raise LimitExceeded("members", f"the archive has more than {self._limits.members} entries")
+            yield self._extended(found) if found.kind in EXTENDED else self._entry(found)
+
+    def items(self) -> Iterator[Item]:
+        """Yield the members, the notices and the comments."""
         error: ReadError | None = None
         try:
-            while (found := self._header()) is not None:
-                count += 1
-                if count > self._limits.members:
-                    raise LimitExceeded("members", f"the archive has more than {self._limits.members} entries")
-                yield from self._entry(found)
+            for entry in self.entries():
+                if entry.kind not in EXTENDED:
+                    yield from self._shown(entry)
                 yield from self._report.take()
                 yield from self._comments.full()
         except TarError as problem:
@@ -109,11 +153,9 @@ class _Tar:
                 return
             self._at += len(data)
 
-    def _entry(self, found: TarHeader) -> Iterator[Item]:
-        kind, start = found.kind, self._at
-        if kind in "xgXLK":
-            self._extend(found)
-            return
+    def _entry(self, found: TarHeader) -> TarEntry:
+        """Return an entry under the name and with the size that the headers before it give it."""
+        kind, at, start = found.kind, self._at - BLOCK, self._at
         about, self._next = self._next, _Next({}, [])
         records = {**self._everywhere, **about.records}
         name = records.get("GNU.sparse.name") or records.get("path") or about.name or found.name
@@ -122,19 +164,28 @@ class _Tar:
         if kind == "S":
             about.sparse, start = old_sparse(self._file, found, start)
         self._at = start + -(-size // BLOCK) * BLOCK if kind not in "123456" else start
-        self._report.name(name)
-        if kind in _LINKS:
-            if notice := link_hazard(name, link, _LINKS[kind]):
-                self._report.notice(notice, f"{name} -> {link}")
-        elif kind in _DEVICES:
-            self._report.notice("device-file", name)
-        elif kind not in "5V" and not (name.endswith("/") and not size):
-            yield Member(name, cast("BinaryIO", Pieces(self._pieces(found, records, about.sparse, start, size))))
-            if start + size > self._size:
-                raise TarError(f"the archive ends in the middle of {name[:300]}")
+        return TarEntry(kind, name, link, at, start, size, found, records, about.sparse)
+
+    def _shown(self, entry: TarEntry) -> Iterator[Item]:
+        """Yield the entry if it is a file; report what is odd about its name, and links and devices."""
+        self._report.name(entry.name)
+        if entry.kind in _LINKS:
+            if notice := link_hazard(entry.name, entry.link, _LINKS[entry.kind]):
+                self._report.notice(notice, f"{entry.name} -> {entry.link}")
+        elif entry.kind in _DEVICES:
+            self._report.notice("device-file", entry.name)
+        elif entry.is_file:
+            yield Member(entry.name, cast("BinaryIO", Pieces(self.content(entry))))
+            if entry.start + entry.size > self._size:
+                raise TarError(f"the archive ends in the middle of {entry.name[:300]}")
+
+    def _extended(self, found: TarHeader) -> TarEntry:
+        """Apply a header that describes the next entry, or all of them."""
+        entry = TarEntry(found.kind, found.name, found.link, self._at - BLOCK, self._at, found.size, found, {}, [])
+        self._extend(found)
+        return entry
 
     def _extend(self, found: TarHeader) -> None:
-        """Apply a header that describes the next entry, or all of them."""
         start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
         if found.size > _EXTENDED:
             self._report.gap(f"an extended header of more than {_EXTENDED} bytes was not read", bound="tar_header")
@@ -154,13 +205,14 @@ class _Tar:
         (self._everywhere if found.kind == "g" else self._next.records).update(records)
         self._next.sparse = sparse
 
-    def _pieces(self, found: TarHeader, records: dict[str, str], sparse: list[tuple[int, int]], start: int, size: int) -> Iterator[bytes]:
-        window = Window(self._file, start, size)
-        whole = records.get("GNU.sparse.realsize") or records.get("GNU.sparse.size")
-        if found.kind == "S":
-            yield from _spread(window, sparse, found.real_size, self._budget)
-        elif whole is not None:
-            yield from _spread(window, sparse or sparse_map(records, window), _number(whole, 0), self._budget)
+    def content(self, entry: TarEntry) -> Iterator[bytes]:
+        """Yield the content of a file in pieces. Raises EOFError if the archive ends before."""
+        window = Window(self._file, entry.start, entry.size)
+        if entry.kind == "S":
+            yield from _spread(window, entry.sparse, entry.header.real_size, self._budget)
+        elif entry.whole is not None:
+            parts = entry.sparse or sparse_map(entry.records, window)
+            yield from _spread(window, parts, _number(entry.whole, 0), self._budget)
         else:
             yield from window.pieces()
 

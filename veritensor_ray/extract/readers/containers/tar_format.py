@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
@@ -92,7 +93,7 @@ def pax_records(data: bytes) -> tuple[dict[str, str], list[tuple[int, int]]]:
     return found, sparse
 
 
-def sparse_map(records: dict[str, str], window: Window) -> list[tuple[int, int]]:
+def sparse_map(records: Mapping[str, str], window: Window) -> list[tuple[int, int]]:
     """The offsets and sizes of the parts of a sparse file, from a record or from lines before its data, which fill whole blocks."""
     if (listed := records.get("GNU.sparse.map")) is not None:
         values = listed.split(",")
