@@ -185,8 +185,13 @@ class Orders:
         return self.merged(found, value)
 
     def range_of(self, order: Order, value: str) -> tuple[int, int]:
-        """Return the characters that an order is about: all of an encoded run, and all of a value that is hidden from readers."""
+        """Return the characters that an order is about: all of an encoded run or of hidden characters, and all of a hidden value."""
         start, end = order.mark.start, order.mark.end
+        if order.action is Action.STRIP and order.mark.view == "visible":
+            while start > 0 and INVISIBLE.fullmatch(value[start - 1]):
+                start -= 1
+            while end < len(value) and INVISIBLE.fullmatch(value[end]):
+                end += 1
         if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
             return 0, len(value)
         via = (order.mark.decoded_via or "").lower()
