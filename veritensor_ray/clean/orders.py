@@ -100,6 +100,7 @@ class Orders:
         self.over_bytes = [order for order in own if order.mark.over_bytes]
         self._units: dict[Unit, list[Order]] = {}
         self._rows: dict[int, list[Order]] = {}
+        self._in_rows: dict[int, list[int]] = {}
         for order in own:
             mark = order.mark
             if mark.over_bytes:
@@ -108,6 +109,8 @@ class Orders:
                 self._rows.setdefault(mark.row, []).append(order)
             else:
                 self._units.setdefault(Unit(mark.part, mark.page, mark.row, mark.column), []).append(order)
+                if mark.row is not None:
+                    self._in_rows.setdefault(mark.row, []).append(order.number)
 
     def __bool__(self) -> bool:
         """Whether anything is to be done to this file or to a file inside it."""
@@ -154,9 +157,7 @@ class Orders:
         for order in self._rows.get(row, ()):
             self.tick(order)
             self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
-        for unit, orders in self._units.items():
-            if unit.row == row:
-                self.account.done.update(order.number for order in orders)  # gone with the row
+        self.account.done.update(self._in_rows.get(row, ()))  # gone with the row
 
     def tick(self, order: Order) -> None:
         """Account for an order that was carried out."""
