@@ -15,7 +15,6 @@ from typing import BinaryIO
 from veritensor_ray import media_types
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.orders import Orders
-from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
 
 Rewriter = Callable[[Source, BinaryIO, Orders], None]
@@ -41,11 +40,6 @@ REWRITERS: dict[str, str] = {  # media type to `module:function`, below this pac
     media_types.PPTX: "office:rewrite_pptx",
 }
 _TEXT = "texts:rewrite_text"
-
-
-def is_rewritable(kind: Kind) -> bool:
-    """Return whether files of this kind can be rewritten at all."""
-    return kind.media_type in REWRITERS or kind.is_text
 
 
 def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:

@@ -9,8 +9,9 @@ from typing import BinaryIO, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.files import opened
-from veritensor_ray.clean.formats import is_rewritable, rewrite
+from veritensor_ray.clean.formats import rewrite
 from veritensor_ray.clean.orders import Orders
+from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.spool import CHUNK, IN_MEMORY, spooled
 from veritensor_ray.findings.redact import name_safe
@@ -26,20 +27,23 @@ def rewritten(source: Source, orders: Orders) -> BinaryIO | None:
 
     A file in which nothing was found stays as it is if it cannot be rewritten. Raises CannotRewriteError, ReadError.
     """
-    if not orders or not (any(orders) or is_rewritable(source.kind)):
+    if not orders:
         return None
-    target = scratch()
-    try:
-        rewrite(source, target, orders)
-        changed = not _equal(source.file, target)
-    except BaseException:
-        target.close()
-        raise
-    target.seek(0)
-    if changed:
+    counts = orders.account.counts.copy()
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(contextlib.closing(scratch()))
+        try:
+            rewrite(source, target, orders)
+        except (CannotRewriteError, ReadError):
+            if any(orders):
+                raise
+            orders.account.counts = counts  # nothing was stripped after all
+            return None
+        if _equal(source.file, target):
+            return None
+        stack.pop_all()
+        target.seek(0)
         return target
-    target.close()
-    return None
 
 
 def member(name: str, stream: BinaryIO, source: Source, orders: Orders) -> BinaryIO | None:
@@ -50,8 +54,10 @@ def member(name: str, stream: BinaryIO, source: Source, orders: Orders) -> Binar
     count_member(source, orders)
     file, broken = spooled(stream, orders.pulse)
     with contextlib.closing(file):
-        if broken is not None:
+        if broken is not None and any(orders):
             raise broken
+        if broken is not None:
+            return None
         try:
             return rewritten(opened(file, name, source.limits, source.budget), orders)
         except CannotRewriteError as error:

@@ -102,6 +102,8 @@ def _record(key: bytes, value: bytes, entry: TarEntry, size: int | None, orders:
     if key == b"comment":
         changed = changed_comment(orders, entry.name, value)
         return key, value if changed is None else changed
+    if key == b"size" and entry.kind == "g":
+        raise CannotRewriteError("a header for all entries sets their size")
     return key, b"%d" % size if key == b"size" and size is not None else value
 
 
