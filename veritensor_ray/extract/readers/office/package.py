@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.containers.zip_archive import NoData, ZipArchive
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
@@ -24,9 +25,13 @@ _NOTHING = 2  # the compressed size of an empty part, in bytes
 
 
 class Package:
-    """The parts of a document by name, in archive order. The second part of the same name is called `name#2`."""
+    """The parts of a document by name, in archive order. The second part of the same name is called `name#2`.
 
-    def __init__(self, source: Source) -> None:
+    With `trace`, the texts of each part remember from which bytes they come.
+    """
+
+    def __init__(self, source: Source, trace: Trace | None = None) -> None:
+        self.trace = trace
         self._spent = 0
         archive = ZipArchive(source, None if source.file.seekable() else _in_memory(source.file))
         if archive.directory is None:
