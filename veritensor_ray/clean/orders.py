@@ -156,12 +156,8 @@ class Orders:
         An order is left undone if the text is not what its engine saw: then the file is held back, rather than changed in a wrong place.
         Orders that drop a row or a cell are for the caller (`rows`, `drops_cell`).
         """
-        return self.edits_of(self._units.get(unit, ()), value)
-
-    def edits_of(self, orders: Iterable[Order], value: str) -> list[Edit]:
-        """Do the same for orders whose marks count the characters of `value`."""
         found: list[tuple[int, int, Order]] = []
-        for order in orders:
+        for order in self._units.get(unit, ()):
             mark = order.mark
             if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start <= mark.end <= len(value):
                 continue

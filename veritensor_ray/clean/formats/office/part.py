@@ -14,7 +14,7 @@ _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-
 _TAG = re.compile(r"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _REFERENCE = re.compile(r"&[^;<&]{1,20};|\r\n|.", re.DOTALL)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_WINDOW = 1 << 16  # bytes that are decoded to find the end of a tag; more if it is longer
+_WINDOW = 512  # bytes that are decoded to find the end of a tag; more if it is longer
 COMMENT = "!--"
 
 
@@ -43,17 +43,19 @@ class Part:
             raise self._lost()
         if run.spot.key is not None:
             return self._attribute(run.spot.at, run.spot.key, run, text)
-        at = run.spot.at + (len(self.encode("<!--")) if run.spot.tag == COMMENT else 0)
-        raw = run.whole.encode(self._codec, "surrogatepass")
-        if self.data.startswith(raw, at):
-            start = at + len(run.whole[: run.first].encode(self._codec))
-            end = at + len(run.whole[: run.last].encode(self._codec))
-        else:
-            reference = _REFERENCE.match(self._decoded(at, 64))
-            if len(run.whole) != 1 or reference is None or reference[0][0] not in "&\r":
+        comment, cdata = run.spot.tag == COMMENT, run.spot.cdata
+        at = run.spot.at + (len(self.encode("<!--")) if comment else 0)
+        begins = self._decoded(at, 64)
+        if (begins.startswith("&") and not cdata and not comment) or (run.whole == "\n" and begins.startswith("\r")):
+            reference = _REFERENCE.match(begins)
+            if len(run.whole) != 1 or reference is None:
                 raise self._lost()
             start, end = at, at + len(self.encode(reference[0]))
-        return Change(start, end, self.encode(_escaped(text, cdata=run.spot.cdata, comment=run.spot.tag == COMMENT)))
+        else:
+            start, end = (at + len(run.whole[:place].encode(self._codec, "replace")) for place in (run.first, run.last))
+            if self.data[start:end] != run.whole[run.first : run.last].encode(self._codec, "replace"):
+                raise self._lost()
+        return Change(start, end, self.encode(_escaped(text, cdata=cdata, comment=comment)))
 
     def attributes(self, at: int) -> dict[str, tuple[int, int, str]]:
         """Return the attributes of the tag at byte `at`: where their values begin and end in the tag, in characters, and the raw values."""
@@ -101,6 +103,13 @@ class Part:
     def removed(self, at: int, close: int) -> Change:
         """Remove an element."""
         return Change(*self.element(at, close), b"")
+
+    def decoded(self) -> str:
+        """Return the whole part as text. Raises CannotRewriteError."""
+        try:
+            return self.data.decode(self._codec)
+        except UnicodeDecodeError:
+            raise self._lost() from None
 
     def _decoded(self, at: int, size: int) -> str:
         return self.data[at : at + size].decode(self._codec, "replace")

@@ -12,9 +12,9 @@ from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.wordbody import Body
 from veritensor_ray.extract.readers.office.wordstyles import Styles
-from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, only, read_xml
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap

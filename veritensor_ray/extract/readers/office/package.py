@@ -13,7 +13,7 @@ from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
-from veritensor_ray.extract.zip_format import ZipEntry
+from veritensor_ray.extract.zip_format import Directory, ZipEntry
 from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
@@ -38,13 +38,15 @@ class Package:
             raise ReadError("the package ends early or is damaged: it has no central directory")
         if archive.more:
             raise LimitExceeded("members", f"the package has more than {source.limits.members} parts")
-        self._archive = archive
+        self._archive, self._directory = archive, archive.directory
         self._counted: dict[str, int] = {}  # the bytes of each part counted so far: some parts are examined before they are read
         self._entries: dict[str, ZipEntry] = {}
+        self._all: list[tuple[str, ZipEntry]] = []
         seen: dict[str, int] = {}
         for entry in archive.entries:
             archive.look(entry)
             if entry.name.endswith("/") and not entry.size:
+                self._all.append((entry.name, entry))
                 continue
             name = entry.place
             count = seen.get(name, 0) + 1
@@ -52,11 +54,17 @@ class Package:
                 count += 1
             seen[name] = count
             self._entries[key] = entry
+            self._all.append((key, entry))
 
     @property
     def names(self) -> list[str]:
         """The names of all parts."""
         return list(self._entries)
+
+    @property
+    def archive(self) -> tuple[Directory, list[tuple[str, ZipEntry]]]:
+        """The zip directory and all its entries with the names of their parts; folders are entries, but not parts."""
+        return self._directory, self._all
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

@@ -108,8 +108,9 @@ class _Parse:
         self.depth = 0
         self._entities = 0
         self.parser = parser = expat.ParserCreate()
-        parser.buffer_text = tracer is None
-        parser.buffer_size = 1 << 16
+        if tracer is None:  # otherwise every piece of text comes alone, because only then its position is known
+            parser.buffer_text = True
+            parser.buffer_size = 1 << 16
         parser.StartElementHandler = self._root
         parser.StartDoctypeDeclHandler = self._doctype
         parser.CommentHandler = self._comment
