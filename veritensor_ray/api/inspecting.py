@@ -78,11 +78,11 @@ def inspect(
     """
     path, data = _file_or_bytes(what)
     with Guard():
-        return _inspected(path, data, name, load_settings(config, options))
+        return inspected(path, data, name, load_settings(config, options))
 
 
-def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
-    settings, bundle = _with_bundle(given)
+def inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
+    settings, bundle = with_bundle(given)
     if path is not None:
         return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)
     import fsspec
@@ -110,7 +110,7 @@ def inspect_file(path: Path, settings: Settings) -> Inspection:
     here, there = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps its name
     base = here if here in there.parents else there.parent
     with Guard(base):
-        given, bundle = _with_bundle(settings)
+        given, bundle = with_bundle(settings)
         return _inspect(given, bundle, starts=(Root(str(base), "", str(there.relative_to(base))),))
 
 
@@ -132,7 +132,7 @@ def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
     return Path(text), b""
 
 
-def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
+def with_bundle(settings: Settings) -> tuple[Settings, str | None]:
     """Returns the settings with the paths of the bundle in use, and the bundle's id."""
     from veritensor_ray.bundle.active import bundles_folder, linked
 

@@ -35,6 +35,8 @@ _SPACES = re.compile(r"\s+")
 class Recorder:
     """Collects the findings of the artifacts of a shard, each in order of location; with `marking`, every single place too."""
 
+    _showing = True  # whether rows are kept, and not only marks
+
     def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int, marking: bool = False) -> None:
         self._rules, self._key, self._limit, self._marking = rules, site_key, limit, marking
         self._seen = _KeyCounts()
@@ -60,6 +62,8 @@ class Recorder:
                 continue
             if self._marking:
                 self._recorded(artifact).marks.append(text_mark(at, hit, hit.severity or self._rules[hit.rule].severity, *span))
+            if not self._showing:
+                continue
             if hit.evidence is not None:
                 self._add(
                     engine, hit, place, partial(self._in_text, at, hit), self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
@@ -167,10 +171,14 @@ class Recorder:
 
 
 class HitRecorder(Recorder):
-    """Keeps a row and a mark for every single hit, in the same order, however many are equal. It is for texts, which are small."""
+    """Keeps a row and a mark for every single hit, in the same order, however many are equal. It is for texts, which are small.
 
-    def __init__(self, rules: Mapping[str, Rule], site_key: bytes) -> None:
+    Without `showing` it keeps only the marks, which takes a tenth of the time.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, showing: bool) -> None:
         super().__init__(rules, site_key, sys.maxsize, marking=True)
+        self._showing = showing
         self._number = 0
 
     def _fact(self, member: str | None, key: bytes) -> Fact:

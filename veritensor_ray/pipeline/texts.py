@@ -49,18 +49,19 @@ class TextResults:
     files: list[EncodedFile] = field(default_factory=list)
 
 
-def scan_texts(bench: Workbench, limits: Limits, texts: Sequence[str], column: str | None = None) -> TextResults:
+def scan_texts(bench: Workbench, limits: Limits, texts: Sequence[str], column: str | None = None, showing: bool = True) -> TextResults:
     """Run all engines of a workbench over texts and over what is encoded in them.
 
-    `column` is the name of the column that they stand in, which engines may read as a hint. Texts contain no lone surrogates.
+    `column` is the name of the column that they stand in, which engines may read as a hint. Texts contain no surrogates. Without `showing`
+    only marks are recorded, and no rows.
     """
-    return _Pass(bench, limits, texts, column).done()
+    return _Pass(bench, limits, texts, column, showing).done()
 
 
 class _Pass:
-    def __init__(self, bench: Workbench, limits: Limits, texts: Sequence[str], column: str | None) -> None:
+    def __init__(self, bench: Workbench, limits: Limits, texts: Sequence[str], column: str | None, showing: bool) -> None:
         self._bench, self._limits, self._texts, self._column = bench, limits, texts, column
-        self._recorder = HitRecorder(bench.rules, b"")  # evidence keys are not shown
+        self._recorder = HitRecorder(bench.rules, b"", showing)  # evidence keys are not shown
         self._results = TextResults(self._recorder.by_artifact)
 
     def done(self) -> TextResults:
