@@ -7,7 +7,8 @@ from veritensor_ray.api.deciding import Decision
 from veritensor_ray.api.differences import Differences
 from veritensor_ray.api.inspecting import Inspection, inspect, inspect_file
 from veritensor_ray.api.plots import Plots
+from veritensor_ray.api.scanner import Scanner
 from veritensor_ray.api.scanning import open, scan
 from veritensor_ray.pipeline.passage import Passage
 
-__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "inspect", "inspect_file", "open", "scan"]
+__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "Scanner", "inspect", "inspect_file", "open", "scan"]

@@ -75,6 +75,7 @@ class Scanner:
             self._settings = load_settings(config, {**options, "engines": None if engines is None else list(engines)})
             self._engines = tuple(selected(self._settings))
             self._policy = _policy(policy)
+        self._replace = lambda mark, action, keep, original: "[X]"
         self._ready: _Ready | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class Scanner:
         for numbers, scanned in self._scanned(given, column, showing=False):
             for local, number in enumerate(numbers):
                 if local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
-                    cleaned[number] = self._clean_one(scanned, local, column)
+                    cleaned[number] = self._clean_one(scanned, local, str(given[number]), column)
                     dropped[number] = cleaned[number] is None
         return cleaned, dropped
 
@@ -211,7 +212,7 @@ class Scanner:
             "member": None,
         }
 
-    def _clean_one(self, scanned: _Scanned, number: int, column: str | None) -> str | None:
+    def _clean_one(self, scanned: _Scanned, number: int, text: str, column: str | None) -> str | None:
         """Return one text as the policy wants it, or None."""
         from veritensor_ray.clean.texts import cleaned
         from veritensor_ray.pipeline.texts import NAME
@@ -220,7 +221,7 @@ class Scanner:
             return None
         rows = scanned.files.get(number, ())
         marks = [*_marks(scanned, number), *(_file_mark(row, column) for row in rows)]
-        return cleaned(scanned.texts[number], marks, self._policy, self._engines_here().categories, self._replace, NAME)
+        return cleaned(text, scanned.texts[number], marks, self._policy, self._engines_here().categories, self._replace, NAME)
 
 
 def _policy(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> CleanPolicy:
