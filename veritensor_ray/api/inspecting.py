@@ -169,20 +169,18 @@ def _inspect(
 
     key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
-    parts = describe(
-        settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
-    )
+    fingerprints = {name: engine.fingerprint() for name, engine in engines.items()}
+    parts = describe(settings.model_copy(update={"sources": []}), fingerprints, key_id(key), bundle)
     starts = starts or tuple(roots(settings.sources, settings.stores))
     # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
     context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
     described = {
-        engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
+        name: {"fingerprint": fingerprints[name], "model": getattr(engine, "model_name", None)} for name, engine in engines.items()
     }
     rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
     info = RunInfo("inspect", digest(parts), starts, rules, described, {"bundle_id": bundle}, settings.limits.hits_per_rule)
     for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [], starts=starts)):
         if isinstance(entry, Shard):
-            fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}
             assembled = Assembled(info, key, entry.rows, _scanned(context, entry.rows, fingerprints, memory).to_pylist())
         else:
             assembled = Assembled(info, key, [entry], [])

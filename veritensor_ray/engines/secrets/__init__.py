@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +50,7 @@ class Secrets:
 
     def fingerprint(self) -> str:
         """Return a digest of the version, the letter statistics and the matcher."""
-        parts = (self.version, importlib.metadata.version("yara-python"), repr(sorted(words.surprises().items())))
+        parts = (self.version, importlib.metadata.version("yara-python"), _statistics())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
@@ -60,6 +61,12 @@ class Secrets:
         for joined in JoinedBytes.pieces(texts.column("text")):
             hits += _hits(joined, scanner.scan(joined, where))
         return hits
+
+
+@functools.cache
+def _statistics() -> str:
+    """Return the letter statistics as text."""
+    return repr(sorted(words.surprises().items()))
 
 
 _GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less specific
