@@ -18,8 +18,8 @@ from veritensor_ray.errors import UsageError
 _MISSING = ("NAType", "NaTType")  # of pandas, which need not be imported to recognize them
 
 
-def texts_in(values: object, role: str) -> list[str | None]:
-    """Return a sequence of texts as a list, in which every missing value is None. Raises UsageError, which says what to pass instead."""
+def texts_in(values: Any, role: str) -> list[str | None]:
+    """Return texts as a list, in which every missing value is None. Raises UsageError, which says what to pass instead."""
     if isinstance(values, (str, bytes)):
         raise UsageError(f"{role} must be a list of texts, not a single {described(values)}; put it in brackets: [text]")
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
@@ -34,9 +34,13 @@ def texts_in(values: object, role: str) -> list[str | None]:
 def _text(value: Any, number: int, role: str) -> str | None:
     if isinstance(value, str):  # NumPy has a type of its own
         return str(value)
-    if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _MISSING:  # noqa: PLR0124  # NaN
+    if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _MISSING:  # NaN
         return None
-    remedy = "decode it first" if isinstance(value, (bytes, bytearray, memoryview)) else "convert the values to text first, or choose another column"
+    remedy = (
+        "decode it first"
+        if isinstance(value, (bytes, bytearray, memoryview))
+        else "convert the values to text first, or choose another column"
+    )
     raise UsageError(f"{role}: value {number} (counted from 0) is {described(value)}, not text; {remedy}")
 
 

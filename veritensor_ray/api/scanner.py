@@ -7,17 +7,19 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
-from veritensor_ray.config import SEVERITIES, Settings, load_settings
+from veritensor_ray.config import SEVERITIES, Settings, load_settings, resolve_secret
 from veritensor_ray.errors import UsageError
+from veritensor_ray.findings.keys import site_key
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
     from veritensor_ray.clean.policy import CleanPolicy
+    from veritensor_ray.clean.replacements import Replacements
     from veritensor_ray.findings.marks import Mark
     from veritensor_ray.findings.recorded import Recorded
     from veritensor_ray.pipeline.context import Workbench
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ROWS, _CHARS = 2048, 1 << 20  # texts and characters that are scanned at once
 _RUN = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]*")
+
+
+PolicyLike = str | os.PathLike[str] | Mapping[str, Any] | None  # the path of a cleaning policy, or its content; None means the defaults
 
 
 class _Scanned(NamedTuple):
@@ -60,7 +65,7 @@ class Scanner:
     def __init__(
         self,
         engines: Sequence[str] | None = None,
-        policy: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        policy: PolicyLike = None,
         config: str | None = None,
         *,
         column: str | Sequence[str] = "text",
@@ -74,8 +79,8 @@ class Scanner:
                 raise UsageError(f"engines must be a list of names, not text; pass [{engines!r}]")
             self._settings = load_settings(config, {**options, "engines": None if engines is None else list(engines)})
             self._engines = tuple(selected(self._settings))
-            self._policy = _policy(policy)
-        self._replace = lambda mark, action, keep, original: "[X]"
+            self._policy = clean_policy(policy)
+            self._replace = _replacements(self._policy, self._settings)
         self._ready: _Ready | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,8 +89,10 @@ class Scanner:
     def __repr__(self) -> str:
         return f"<Scanner {', '.join(self._engines)}>"
 
-    def texts(self, texts: Sequence[str | None]) -> list[list[dict[str, Any]]]:
+    def texts(self, texts: Iterable[Any]) -> list[list[dict[str, Any]]]:
         """Return the findings of each text, in order of position. A missing text (None or NaN) has none.
+
+        `texts` is a list, a tuple, a NumPy array, a pandas Series or an Arrow array.
 
         A finding is a mapping with `rule_id`, `category`, `severity`, `confidence` (0 to 1), `start` and `end` (characters of that text),
         `evidence` (masked as in the results of an audit), `message`, and `decoded_via` and `member`, which are None unless it was found
@@ -99,12 +106,12 @@ class Scanner:
                 found[number] = self._findings(scanned, local)
         return found
 
-    def flags(self, texts: Sequence[str | None], at: str = "medium") -> list[bool]:
+    def flags(self, texts: Iterable[Any], at: str = "medium") -> list[bool]:
         """Return for each text whether it has a finding of severity `at` or worse. This is faster than `texts`.
 
         Warns if a text could not be checked wholly. Raises UsageError.
         """
-        least = SEVERITIES.index(one_of(at, SEVERITIES, "at"))  # type: ignore[arg-type]  # it is one of them
+        least = SEVERITIES.index(one_of(at, SEVERITIES, "at"))
         given = texts_in(texts, "texts")
         flags = [False] * len(given)
         for numbers, scanned in self._scanned(given, None, showing=False):
@@ -113,7 +120,7 @@ class Scanner:
                 flags[number] = any(SEVERITIES.index(severity) >= least for severity in severities)
         return flags
 
-    def clean(self, texts: Sequence[str | None]) -> list[str | None]:
+    def clean(self, texts: Iterable[Any]) -> list[str | None]:
         """Return the texts as the policy wants them: unchanged, or with findings masked, replaced or removed.
 
         A text becomes None if the policy drops or quarantines it, or holds it back: because a finding cannot be replaced in it, or because
@@ -224,10 +231,12 @@ class Scanner:
         return cleaned(text, scanned.texts[number], marks, self._policy, self._engines_here().categories, self._replace, NAME)
 
 
-def _policy(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> CleanPolicy:
+def clean_policy(given: object) -> CleanPolicy:
     """Return a cleaning policy from a file, or from the same content as a mapping. Raises UsageError."""
-    from veritensor_ray.clean.policy import load_clean_policy, parse
+    from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy, parse
 
+    if isinstance(given, CleanPolicy):
+        return given
     if isinstance(given, Mapping):
         import yaml
 
@@ -238,6 +247,18 @@ def _policy(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> CleanPo
     if given is None or isinstance(given, (str, os.PathLike)):
         return load_clean_policy(None if given is None else os.fspath(given))
     raise UsageError(f"policy must be the path of a cleaning policy or its content as a mapping, not {described(given)}")
+
+
+def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
+    """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
+    from veritensor_ray.clean.actions import Action
+    from veritensor_ray.clean.cleaning import pseudonym_key
+    from veritensor_ray.clean.replacements import Replacements
+
+    if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
+        return Replacements(b"")
+    named = resolve_secret(policy.pseudonym_key)
+    return Replacements(pseudonym_key(named.encode(), b"") if named else pseudonym_key(None, site_key(settings.site_key)))
 
 
 def _names(column: str | Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from veritensor_ray.clean.actions import Action, Strippable
 from veritensor_ray.clean.orders import INVISIBLE, Order, Orders, Replace, applied
 from veritensor_ray.clean.policy import CleanPolicy
-from veritensor_ray.detection import Rule
 from veritensor_ray.findings.marks import Mark
 
 _WHOLE = (Action.DROP_ROW, Action.DROP_FILE, Action.QUARANTINE)

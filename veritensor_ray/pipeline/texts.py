@@ -84,9 +84,13 @@ class _Pass:
         batch = one_batch([(numbered, _identity(0))])
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         columns["artifact"] = columns["row"].cast(pa.int32())
-        columns["row"] = pa.nulls(batch.num_rows, pa.int64()) if self._column is None else pa.repeat(pa.scalar(0, pa.int64()), batch.num_rows)
+        columns["row"] = (
+            pa.nulls(batch.num_rows, pa.int64()) if self._column is None else pa.repeat(pa.scalar(0, pa.int64()), batch.num_rows)
+        )
         if self._column is not None:
-            columns["column"] = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows), clean_array([self._column]))
+            columns["column"] = pa.DictionaryArray.from_arrays(
+                pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows), clean_array([self._column])
+            )
         return pa.RecordBatch.from_arrays(list(columns.values()), schema=SEGMENTS)
 
     @property
