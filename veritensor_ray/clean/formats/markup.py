@@ -8,12 +8,13 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from html.entities import html5
 from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.markup_spans import BROKEN, CDATA, COMMENT, DECLARATION, RAW, SCRIPT, TEXT, VALUE, Removable, Spans, Twins
-from veritensor_ray.clean.formats.placing import Range, Span, combined, fitted, joined, placed, removed, widened
+from veritensor_ray.clean.formats.placing import Range, Span, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.views import Views
 from veritensor_ray.clean.orders import Edit, Orders, applied
 from veritensor_ray.clean.splice import encoding_of, spliced, text_of
@@ -27,7 +28,10 @@ from veritensor_ray.extract.source import Source
 
 _SHOWN = (TEXT, CDATA, RAW)  # what a sentence may consist of
 _WHOLE = (COMMENT, DECLARATION, BROKEN)  # what can be removed with its delimiters
-_REFERENCE = re.compile(r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};?)")
+_WITHOUT_END = "|".join(sorted((name for name in html5 if not name.endswith(";")), key=len, reverse=True))  # `&copy`, as in old pages
+_NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
+_REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
+_IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
 _UNQUOTED = re.compile(r"[^\s\"'=<>`]+")
 _BREAK = re.compile(r"\s*[\r\n]\s*")
@@ -127,7 +131,7 @@ def _written(text: str, span: Span, edits: list[Edit], encoding: str, xml: bool)
         return [edit._replace(text=edit.text.replace("]", "").replace(">", "")) for edit in edits] if _plain(edits) else list(edits)
     if kind == COMMENT:
         return _in_comment(text, start, end, edits, xml)
-    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in _inside(edits, start + 2, end - 1)]
+    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in (edits if kind == RAW else inside(edits, start + 2, end - 1))]
 
 
 def _plain(edits: Sequence[Edit]) -> bool:
@@ -142,7 +146,7 @@ def _escaped(text: str, encoding: str) -> str:
 
 def _in_value(text: str, span: Span, edits: list[Edit], encoding: str) -> Iterator[Edit]:
     """Yield the changes within the value of an attribute. It gets quotation marks if it needs them now."""
-    some = [edit._replace(text=_escaped(edit.text, encoding)) for edit in widened(edits, _REFERENCE, text, span.start, span.end)]
+    some = [edit._replace(text=_escaped(edit.text, encoding)) for edit in widened(edits, _IN_VALUE, text, span.start, span.end)]
     old = text[span.start : span.end]
     new = applied(old, [Edit(edit.start - span.start, edit.end - span.start, edit.text) for edit in some])
     if span.quote or _UNQUOTED.fullmatch(new):
@@ -159,13 +163,8 @@ def _in_value(text: str, span: Span, edits: list[Edit], encoding: str) -> Iterat
 def _in_comment(text: str, start: int, end: int, edits: list[Edit], xml: bool) -> list[Edit]:
     """Return the changes within a comment, whose delimiters stay."""
     last = end - 3 if text.endswith("-->", start + 4, end) else end - 4 if text.endswith("--!>", start + 4, end) else end
-    some = [edit._replace(text=edit.text.replace("--", "- -").replace(">", "").rstrip("-")) for edit in _inside(edits, start + 4, last)]
+    some = [edit._replace(text=edit.text.replace("--", "- -").replace(">", "").rstrip("-")) for edit in inside(edits, start + 4, last)]
     new = applied(text[start + 4 : last], [Edit(edit.start - start - 4, edit.end - start - 4, edit.text) for edit in some])
     if new.startswith(("->", ">")) or "-->" in new or "--!>" in new or (xml and ("--" in new or new.endswith("-"))):
         raise CannotRewriteError("with the changes a comment would end too early")
     return some
-
-
-def _inside(edits: list[Edit], start: int, end: int) -> list[Edit]:
-    """Return the edits without the delimiters that they cover."""
-    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) > max(edit.start, start)]
