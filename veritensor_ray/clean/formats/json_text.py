@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import Edit, Order, Orders, Unit, applied
+from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
 from veritensor_ray.clean.splice import encoding_of, over_characters
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import Hit
@@ -29,6 +29,7 @@ _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEEDLESS = re.compile(r"\\u(?!00[01])")  # an escape that JSON does not demand
 _MUST = re.compile(r'["\\\x00-\x1f]')
 _MUST_ASCII = re.compile(r'["\\\x00-\x1f]|[^\x00-\x7f]')
+_FIRST = 32  # characters that texts are looked up by
 _OUT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -47,6 +48,9 @@ def _escape(second: str) -> re.Pattern[str]:
 PYTHON = Dialect(_escape("[dD][c-fC-F]"), "\ufffd")
 # The streaming parser, for every document that has surrogates: it joins a high one with any escape behind it.
 STREAM = Dialect(_escape("[0-9a-fA-F]{2}"), "?")
+
+# No escapes at all, for a line that is not JSON.
+PLAIN = Dialect(re.compile("(?!)"), "")
 
 
 class Literal:
@@ -187,21 +191,47 @@ class _Named:
     """The orders for values that have the same name. There may be as many of both as the file has lines, so they are looked up."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
-        straight = [order for order in orders if order.mark.straight and order.mark.text is not None]
+        texts: dict[int, dict[str, list[Order]]] = {}  # of the straight marks, by their places
+        for order in orders:
+            if order.mark.straight and order.mark.text:
+                texts.setdefault(order.mark.start, {}).setdefault(order.mark.text, []).append(order)
+        self._places = [_Place(start, texts[start]) for start in sorted(texts)]
+        self._starts = [place.start for place in self._places]
         self._derived = [order for order in orders if not order.mark.straight and order.mark.text]
-        self._first = min((min(4, len(order.mark.text or "")) for order in straight), default=0)
-        self._at: dict[int, dict[str, list[Order]]] = {}  # by the place, then by the first characters there
-        for order in straight:
-            self._at.setdefault(order.mark.start, {}).setdefault((order.mark.text or "")[: self._first], []).append(order)
-        self._starts = sorted(self._at)
 
     def of(self, value: str) -> list[Order]:
         """Return the orders that are certainly for this value."""
-        at, first = self._at, self._first
-        starts = self._starts[: bisect_right(self._starts, len(value))]
-        likely = [order for start in starts for order in at[start].get(value[start : start + first], ())]
-        found = [order for order in likely if is_in_place(order.mark, value)]
+        found = [order for place in self._places[: bisect_left(self._starts, len(value))] for order in place.of(value)]
         return found + [order for order in self._derived if is_in_place(order.mark, value) and _is_decoded(value, order.mark)]
+
+
+class _Place:
+    """The orders for texts that begin at the same character of values: the texts are found by their first characters, then by their ends."""
+
+    def __init__(self, start: int, texts: dict[str, list[Order]]) -> None:
+        self.start = start
+        self._first = start + min(_FIRST, *map(len, texts))
+        self._groups: dict[str, dict[int, dict[str, list[Order]]]] = {}
+        for text, orders in texts.items():
+            self._groups.setdefault(text[: self._first - start], {}).setdefault(start + len(text), {})[text] = orders
+
+    def of(self, value: str) -> Iterable[Order]:
+        """Return the orders whose text the value has here."""
+        ends = self._groups.get(value[self.start : self._first])
+        if ends is None:
+            return ()
+        found: list[Order] = []
+        for end, texts in ends.items():
+            text = value[self.start : end]
+            if orders := texts.get(text):
+                found += orders
+                texts[text] = _distinct(orders)
+        return found
+
+
+def _distinct(orders: list[Order]) -> list[Order]:
+    """Return the orders that make a difference once all of them are ticked off: the same text may have been found thousands of times."""
+    return orders if len(orders) == 1 else list({(order.mark.rule, *order[2:]): order for order in reversed(orders)}.values())
 
 
 def _is_decoded(value: str, mark: Mark) -> bool:
@@ -247,6 +277,18 @@ def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iter
         number += 1
     names[key] = text + suffix
     return [Edit(0, len(key), text + suffix)] if suffix else edits
+
+
+def drops(row: int, over_bytes: Iterable[Range], orders: Orders) -> bool:
+    """Return whether a row is to be left out, and account for it if so. `over_bytes` are the orders that touch its bytes."""
+    also = [one.order for one in over_bytes if one.order.action is Action.DROP_ROW]
+    if row not in orders.rows and not also:
+        return False
+    orders.drop_row(row)
+    for order in also:
+        orders.tick(order)
+        orders.account.rows.append(DroppedRow(orders.member, row, order.mark.rule))
+    return True
 
 
 def held(size: int) -> None:
