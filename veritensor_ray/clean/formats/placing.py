@@ -14,6 +14,7 @@ from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
 HIDING = ("hidden", "comment", "metadata")
+_SYNTAX = "a finding lies in its syntax, where nothing can take its place"
 Range = tuple[int, int]
 
 
@@ -102,11 +103,19 @@ def fitted(
     for edit in edits:
         some = choose([spans[number] for number in touched(edit, spans, starts, text)])
         if not some:
-            raise CannotRewriteError("a finding lies in its syntax, where nothing can take its place")
+            raise CannotRewriteError(_SYNTAX)
         for number, span in enumerate(some):
             share = Edit(max(edit.start, span.start), min(edit.end, span.end), edit.text if not number else "")
             shares.setdefault(span, []).append(share)
-    return list(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
+    found = sorted(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
+    if any(not near(Span(edit.start, edit.end, ""), found) for edit in edits):
+        raise CannotRewriteError(_SYNTAX)  # it covers quotation marks, for example, and nothing between them
+    return found
+
+
+def inside(edits: Iterable[Edit], start: int, end: int) -> list[Edit]:
+    """Return edits without the delimiters that they cover."""
+    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) > max(edit.start, start)]
 
 
 def widened(edits: Iterable[Edit], pattern: re.Pattern[str], text: str, start: int, end: int) -> list[Edit]:
