@@ -42,15 +42,15 @@ _OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, 
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
 
 
-def clean(settings: Settings, policy: str | None = None, reporter: Reporter | None = None, dry_run: bool = False) -> dict[str, Any]:
+def clean(settings: Settings, policy: str | CleanPolicy | None = None, reporter: Reporter | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Write a cleaned copy of the corpus to `settings.output`; returns the content of its run.json.
 
-    `policy` is the path of a cleaning policy; None means the defaults. With `dry_run` nothing is written, and the result has the counts and
+    `policy` is a cleaning policy or its path; None means the defaults. With `dry_run` nothing is written, and the result has the counts and
     some samples, but no second audit. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
     """
     report = reporter or Silent()
     check_clean(settings, dry_run)
-    rules = load_clean_policy(policy)
+    rules = policy if isinstance(policy, CleanPolicy) else load_clean_policy(policy)
     known, _ = activate(settings, thorough=False)
     rules.check_rules(rules_of(known, available(known)))
     with Guard(*real_bases(settings.sources)):

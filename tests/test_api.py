@@ -159,7 +159,8 @@ def test_inspect_says_what_it_did_not_read() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(vr.__all__) == [
-        *("Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "__version__", "inspect", "open", "scan")
+        *("Audit", "CleanedCopy", "Decision", "Differences", "Inspection", "Passage", "Plots", "Scanner", "__version__"),
+        *("clean", "inspect", "open", "scan"),
     ]
     assert all(getattr(vr, name) for name in vr.__all__)
 

@@ -8,9 +8,36 @@ with Guard():  # before anything else: even `from __future__` looks up a file
     from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veritensor_ray.api import Audit, Decision, Differences, Inspection, Passage, Plots, inspect, open, scan
+    from veritensor_ray.api import (
+        Audit,
+        CleanedCopy,
+        Decision,
+        Differences,
+        Inspection,
+        Passage,
+        Plots,
+        Scanner,
+        clean,
+        inspect,
+        open,
+        scan,
+    )
 
-__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "__version__", "inspect", "open", "scan"]
+__all__ = [
+    "Audit",
+    "CleanedCopy",
+    "Decision",
+    "Differences",
+    "Inspection",
+    "Passage",
+    "Plots",
+    "Scanner",
+    "__version__",
+    "clean",
+    "inspect",
+    "open",
+    "scan",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,29 @@
-"""The Python interface for notebooks and scripts: scan a corpus, open results, inspect one text or file."""
+"""The Python interface for notebooks and scripts: scan or clean a corpus, open results, inspect one text or file, scan many texts."""
 
 from __future__ import annotations
 
 from veritensor_ray.api.audit import Audit
+from veritensor_ray.api.cleaning import CleanedCopy, clean
 from veritensor_ray.api.deciding import Decision
 from veritensor_ray.api.differences import Differences
 from veritensor_ray.api.inspecting import Inspection, inspect, inspect_file
 from veritensor_ray.api.plots import Plots
+from veritensor_ray.api.scanner import Scanner
 from veritensor_ray.api.scanning import open, scan
 from veritensor_ray.pipeline.passage import Passage
 
-__all__ = ["Audit", "Decision", "Differences", "Inspection", "Passage", "Plots", "inspect", "inspect_file", "open", "scan"]
+__all__ = [
+    "Audit",
+    "CleanedCopy",
+    "Decision",
+    "Differences",
+    "Inspection",
+    "Passage",
+    "Plots",
+    "Scanner",
+    "clean",
+    "inspect",
+    "inspect_file",
+    "open",
+    "scan",
+]

@@ -78,11 +78,11 @@ def inspect(
     """
     path, data = _file_or_bytes(what)
     with Guard():
-        return _inspected(path, data, name, load_settings(config, options))
+        return inspected(path, data, name, load_settings(config, options))
 
 
-def _inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
-    settings, bundle = _with_bundle(given)
+def inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
+    settings, bundle = with_bundle(given)
     if path is not None:
         return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)
     import fsspec
@@ -110,7 +110,7 @@ def inspect_file(path: Path, settings: Settings) -> Inspection:
     here, there = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps its name
     base = here if here in there.parents else there.parent
     with Guard(base):
-        given, bundle = _with_bundle(settings)
+        given, bundle = with_bundle(settings)
         return _inspect(given, bundle, starts=(Root(str(base), "", str(there.relative_to(base))),))
 
 
@@ -132,7 +132,7 @@ def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
     return Path(text), b""
 
 
-def _with_bundle(settings: Settings) -> tuple[Settings, str | None]:
+def with_bundle(settings: Settings) -> tuple[Settings, str | None]:
     """Returns the settings with the paths of the bundle in use, and the bundle's id."""
     from veritensor_ray.bundle.active import bundles_folder, linked
 
@@ -169,20 +169,18 @@ def _inspect(
 
     key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
-    parts = describe(
-        settings.model_copy(update={"sources": []}), {name: engine.fingerprint() for name, engine in engines.items()}, key_id(key), bundle
-    )
+    fingerprints = {name: engine.fingerprint() for name, engine in engines.items()}
+    parts = describe(settings.model_copy(update={"sources": []}), fingerprints, key_id(key), bundle)
     starts = starts or tuple(roots(settings.sources, settings.stores))
     # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
     context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
     described = {
-        engine.name: {"fingerprint": engine.fingerprint(), "model": getattr(engine, "model_name", None)} for engine in engines.values()
+        name: {"fingerprint": fingerprints[name], "model": getattr(engine, "model_name", None)} for name, engine in engines.items()
     }
     rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
     info = RunInfo("inspect", digest(parts), starts, rules, described, {"bundle_id": bundle}, settings.limits.hits_per_rule)
     for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [], starts=starts)):
         if isinstance(entry, Shard):
-            fingerprints = {name: str(about["fingerprint"]) for name, about in described.items()}
             assembled = Assembled(info, key, entry.rows, _scanned(context, entry.rows, fingerprints, memory).to_pylist())
         else:
             assembled = Assembled(info, key, [entry], [])

@@ -23,7 +23,7 @@ def scan(
 
     Repeating the call resumes an interrupted audit. Raises UsageError or CannotRunError.
     """
-    sources = _sources(source)
+    sources = sources_of(source)
     named = None if output is None else path_of(output, "the output")
     with Guard(*real_bases(sources)):
         return _scan(sources, named, config, options)
@@ -52,7 +52,7 @@ def open(
     return Audit(*find(output, stores if stores is not None else load_settings().stores, sweep))
 
 
-def _sources(source: object) -> list[str]:
+def sources_of(source: object) -> list[str]:
     """Returns the sources as the configuration expects them. Raises UsageError for data in memory, which is not a corpus."""
     several = isinstance(source, (list, tuple, set, frozenset, Iterator)) and not hasattr(source, "read")
     sources = [path_of(one, "a source") for one in (cast("Iterable[object]", source) if several else (source,))]

@@ -100,6 +100,7 @@ class Orders:
         self.over_bytes = [order for order in own if order.mark.over_bytes]
         self._units: dict[Unit, list[Order]] = {}
         self._rows: dict[int, list[Order]] = {}
+        self._in_rows: dict[int, list[int]] = {}
         for order in own:
             mark = order.mark
             if mark.over_bytes:
@@ -108,6 +109,8 @@ class Orders:
                 self._rows.setdefault(mark.row, []).append(order)
             else:
                 self._units.setdefault(Unit(mark.part, mark.page, mark.row, mark.column), []).append(order)
+                if mark.row is not None:
+                    self._in_rows.setdefault(mark.row, []).append(order.number)
 
     def __bool__(self) -> bool:
         """Whether anything is to be done to this file or to a file inside it."""
@@ -154,9 +157,7 @@ class Orders:
         for order in self._rows.get(row, ()):
             self.tick(order)
             self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
-        for unit, orders in self._units.items():
-            if unit.row == row:
-                self.account.done.update(order.number for order in orders)  # gone with the row
+        self.account.done.update(self._in_rows.get(row, ()))  # gone with the row
 
     def tick(self, order: Order) -> None:
         """Account for an order that was carried out."""
@@ -185,8 +186,13 @@ class Orders:
         return self.merged(found, value)
 
     def range_of(self, order: Order, value: str) -> tuple[int, int]:
-        """Return the characters that an order is about: all of an encoded run, and all of a value that is hidden from readers."""
+        """Return the characters that an order is about: all of an encoded run or of hidden characters, and all of a hidden value."""
         start, end = order.mark.start, order.mark.end
+        if order.action is Action.STRIP and order.mark.view == "visible":
+            while start > 0 and INVISIBLE.fullmatch(value[start - 1]):
+                start -= 1
+            while end < len(value) and INVISIBLE.fullmatch(value[end]):
+                end += 1
         if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
             return 0, len(value)
         via = (order.mark.decoded_via or "").lower()

@@ -52,9 +52,12 @@ def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], orders: Orders
     _copy(source.file, out, _merged(changes), orders.pulse)
 
 
-def over_characters(source: Source, orders: Orders) -> list[tuple[int, int, Order]]:
-    """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out."""
-    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes)
+def over_characters(source: Source, orders: Orders, dropping: bool = False) -> list[tuple[int, int, Order]]:
+    """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out.
+
+    Orders that drop a row or a cell are only included if `dropping`.
+    """
+    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes, dropping)
 
 
 def lines_of(source: Source) -> Iterator[TextLine]:
@@ -269,11 +272,11 @@ def _over_bytes(source: Source, places: _Places, orders: Orders, encoding: str) 
     return changes
 
 
-def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order]) -> list[tuple[int, int, Order]]:
+def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order], dropping: bool = False) -> list[tuple[int, int, Order]]:
     able = [
         order
         for order in over_bytes
-        if order.action not in (Action.DROP_ROW, Action.DROP_CELL)
+        if (dropping or order.action not in (Action.DROP_ROW, Action.DROP_CELL))
         and source.kind.bom <= order.mark.start < order.mark.end <= order.mark.start + bounds.HELD
     ]
     chars = places.chars_of(edge for order in able for edge in (order.mark.start, order.mark.end))

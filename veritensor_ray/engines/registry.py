@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -32,13 +33,19 @@ ENTRY_POINTS = "veritensor_ray.engines"
 def available(settings: Settings) -> dict[str, str]:
     """Map the name of every engine that can be selected to its `module:Class`."""
     found = dict(BUILT_IN)
-    for point in entry_points(group=ENTRY_POINTS):
-        found.setdefault(point.name, point.value)
+    for name, value in _installed(tuple(sys.path)):
+        found.setdefault(name, value)
     _find_plugins(settings)
     for plugin in settings.plugins:
         engine: Any = _class(plugin, settings)
         found.setdefault(engine.name, plugin)
     return found
+
+
+@functools.lru_cache(maxsize=8)
+def _installed(path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the engines of the packages on the import path. Looking for them reads a file of every installed package."""
+    return tuple((point.name, point.value) for point in entry_points(group=ENTRY_POINTS))
 
 
 def selected(settings: Settings) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE, Shown
 from veritensor_ray.findings.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.findings.marks import bytes_mark, text_mark
 from veritensor_ray.findings.positions import Columns, Place
-from veritensor_ray.findings.recorded import Recorded, ranked
+from veritensor_ray.findings.recorded import Fact, Recorded, ranked
 from veritensor_ray.findings.redact import PERSONAL, SECRET, Note, mask, visible
 from veritensor_ray.media_types import is_text_type
 from veritensor_ray.secret_kinds.uris import without_credentials
@@ -33,6 +34,8 @@ _SPACES = re.compile(r"\s+")
 
 class Recorder:
     """Collects the findings of the artifacts of a shard, each in order of location; with `marking`, every single place too."""
+
+    _showing = True  # whether rows are kept, and not only marks
 
     def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int, marking: bool = False) -> None:
         self._rules, self._key, self._limit, self._marking = rules, site_key, limit, marking
@@ -59,6 +62,8 @@ class Recorder:
                 continue
             if self._marking:
                 self._recorded(artifact).marks.append(text_mark(at, hit, hit.severity or self._rules[hit.rule].severity, *span))
+            if not self._showing:
+                continue
             if hit.evidence is not None:
                 self._add(
                     engine, hit, place, partial(self._in_text, at, hit), self._shown(artifact, hit.evidence, 0, len(hit.evidence), hit.rule)
@@ -91,6 +96,10 @@ class Recorder:
                 location["line"] = lines.at(hit.start)
             shown = Shown(category, hit.evidence is None, byte_end=about.offset + max(hit.end, hit.start))
             self._add(engine, hit, place, partial(dict, location=location, shown=shown), show)
+
+    def _fact(self, member: str | None, key: bytes) -> Fact:
+        """Return the fact that a hit belongs to."""
+        return member, key
 
     def _recorded(self, artifact: int) -> Recorded:
         found = self.by_artifact.get(artifact)
@@ -133,7 +142,7 @@ class Recorder:
         key = evidence_key(self._key, hit.rule, show.raw)
         tally = recorded.tally(place.column, hit.rule, severity)
         tally.add(1, (key,))
-        fact = place.member, key
+        fact = self._fact(place.member, key)
         if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
             return partial(recorded.count, tally, fact, severity)
         located = locate()
@@ -159,6 +168,22 @@ class Recorder:
         }
         recorded.keep(fact, row, self._limit)
         return None
+
+
+class HitRecorder(Recorder):
+    """Keeps a row and a mark for every single hit, in the same order, however many are equal. It is for texts, which are small.
+
+    Without `showing` it keeps only the marks, which takes a tenth of the time.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, showing: bool) -> None:
+        super().__init__(rules, site_key, sys.maxsize, marking=True)
+        self._showing = showing
+        self._number = 0
+
+    def _fact(self, member: str | None, key: bytes) -> Fact:
+        self._number += 1
+        return member, key + self._number.to_bytes(8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import json
 import tempfile
@@ -26,8 +27,6 @@ from veritensor_ray.clean.formats.parquet_file import (
     CODEC,
     COLUMNS,
     CONVERTED,
-    DATA_PAGE,
-    DICTIONARY_PAGE,
     ENCODINGS,
     FULL,
     GROUP_ROWS,
@@ -61,7 +60,7 @@ from veritensor_ray.clean.formats.parquet_file import (
 from veritensor_ray.clean.orders import Orders, Unit
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.budget import Copies
-from veritensor_ray.extract.readers.data.parquet_pages import Shared, footer
+from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Source
 from veritensor_ray.formats.thrift import I64, List, Struct
 
@@ -211,25 +210,24 @@ class _Field:
 
     def _joined(self, tables: Iterator[pa.Table]) -> Iterator[Chunk]:
         """Put the pages of many portions together. They can have no dictionary, of which a chunk has only one."""
-        files = [tempfile.TemporaryFile() for _ in self._originals]
         metas: list[Struct] = []
-        try:
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(tempfile.TemporaryFile()) for _ in self._originals]
             for table in tables:
                 encoding = self._encoded(table, dictionary=False)
                 parts = [encoding.parsed.chunk(0, leaf) for leaf in range(len(files))]
                 for part, file in zip(parts, files, strict=True):
                     part.data.seek(part.start)
                     file.write(part.data.read(part.size))
-                metas = [_sum(*both) for both in zip(metas, (part.meta for part in parts), strict=True)] if metas else [
-                    part.meta for part in parts
-                ]
+                metas = (
+                    [_sum(*both) for both in zip(metas, (part.meta for part in parts), strict=True)]
+                    if metas
+                    else [part.meta for part in parts]
+                )
             for leaf, (file, meta, original) in enumerate(zip(files, metas, self._originals, strict=True)):
                 chunk = Chunk(meta, file, 0, meta[PACKED])
                 self._restore(chunk, leaf, original)
                 yield chunk
-        finally:
-            for file in files:
-                file.close()
 
     def _restore(self, chunk: Chunk, leaf: int, original: Struct) -> None:
         """Give a chunk the path and metadata of the original, and no statistics that are sorted in another way."""
@@ -261,7 +259,8 @@ class _Field:
             encodings = {
                 name: encoding
                 for name, meta in zip(names, metas, strict=True)
-                if name not in with_dictionary and (encoding := next((_ENCODING_NAMES[e] for e in meta[ENCODINGS] if e in _ENCODING_NAMES), None))
+                if name not in with_dictionary
+                and (encoding := next((_ENCODING_NAMES[e] for e in meta[ENCODINGS] if e in _ENCODING_NAMES), None))
             }
             with pq.ParquetWriter(
                 out,
@@ -343,13 +342,11 @@ def _plain(element: Struct) -> Struct:
     """Return an element of the schema without a type that says how its values are to be understood."""
     made = element.copy()
     logical, converted = element.get(LOGICAL, {}), element.get(CONVERTED)
-    if CHILDREN in element:
-        stays = converted in _LISTS_AND_MAPS or _L_MAP in logical or _L_LIST in logical
-    else:
-        stays = _is_text(element)
+    is_nested = converted in _LISTS_AND_MAPS or _L_MAP in logical or _L_LIST in logical
+    stays = is_nested if CHILDREN in element else _is_text(element)
     for number in () if stays else (CONVERTED, SCALE, PRECISION, LOGICAL):
         made.pop(number, None)
-    if element is not None and made.get(REPETITION) is None:
+    if made.get(REPETITION) is None:
         made.put(REPETITION, 5, 0)
     return made
 
@@ -446,7 +443,11 @@ def shorter_index(value: bytes, before: int, after: int) -> bytes:
     try:
         described: Any = json.loads(value)
         for index in described["index_columns"]:
-            if isinstance(index, dict) and index.get("kind") == "range" and len(range(index["start"], index["stop"], index["step"])) == before:
+            if (
+                isinstance(index, dict)
+                and index.get("kind") == "range"
+                and len(range(index["start"], index["stop"], index["step"])) == before
+            ):
                 index["stop"] = index["start"] + after * index["step"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return value

@@ -18,7 +18,9 @@ from veritensor_ray.formats.thrift import BINARY, I32, I64, List, Struct, Thrift
 MAGIC = b"PAR1"
 SCHEMA, ROWS, GROUPS, PAIRS = 2, 3, 4, 5  # of the footer
 COLUMNS, SIZE, GROUP_ROWS, SORTED, OFFSET, PACKED_SIZE, ORDINAL = 1, 2, 3, 4, 5, 6, 7  # of a row group
-FILE_PATH, CHUNK_OFFSET, META, OFFSET_INDEX, OFFSET_INDEX_SIZE, COLUMN_INDEX, COLUMN_INDEX_SIZE, CRYPTO, CRYPTO_META = range(1, 10)  # of a chunk
+FILE_PATH, CHUNK_OFFSET, META, OFFSET_INDEX, OFFSET_INDEX_SIZE, COLUMN_INDEX, COLUMN_INDEX_SIZE, CRYPTO, CRYPTO_META = range(
+    1, 10
+)  # of a chunk
 TYPE, ENCODINGS, PATH, CODEC, VALUES, FULL, PACKED, META_PAIRS, DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, STATISTICS = range(1, 13)  # META
 PAGE_STATISTICS, BLOOM, BLOOM_SIZE, SIZE_STATISTICS, GEO_STATISTICS = range(13, 18)
 ELEMENT_TYPE, LENGTH, REPETITION, NAME, CHILDREN, CONVERTED, SCALE, PRECISION, FIELD_ID, LOGICAL = range(1, 11)  # of the schema
@@ -83,7 +85,11 @@ class ParquetFile:
     def _check(self, magic: bytes) -> None:
         leaves = sum(len(field.leaves) for field in self.fields)
         chunks = [chunk for group in self.groups for chunk in group[COLUMNS]]
-        if magic != MAGIC or any(number in self.footer for number in _ENCRYPTION) or any(CRYPTO in one or CRYPTO_META in one for one in chunks):
+        if (
+            magic != MAGIC
+            or any(number in self.footer for number in _ENCRYPTION)
+            or any(CRYPTO in one or CRYPTO_META in one for one in chunks)
+        ):
             raise CannotRewriteError("it is encrypted")
         if any(FILE_PATH in chunk for chunk in chunks):
             raise CannotRewriteError("its columns are in other files")

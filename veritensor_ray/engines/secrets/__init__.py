@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import words
-from veritensor_ray.engines.secrets.scanning import Scanner, Where
+from veritensor_ray.engines.secrets.scanning import SecretScanner, Where
 from veritensor_ray.engines.secrets.secret_rules import all_rules
 from veritensor_ray.engines.secrets.shaped import ShapedSecret
 from veritensor_ray.models.model_store import ModelStore
@@ -26,11 +27,11 @@ class Secrets:
     """Searches joined segments once for words that hint at a secret, and then confirms each match by its surroundings."""
 
     name = "secrets"
-    version = "1"
+    version = "2"
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:
-        self._scanner: Scanner | None = None
+        self._scanner: SecretScanner | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_scanner": None}  # compiled rules cannot be pickled
@@ -41,7 +42,7 @@ class Secrets:
 
     def load(self, models: ModelStore) -> None:
         """Compile the words. No model is needed."""
-        self._scanner = self._scanner or Scanner()
+        self._scanner = self._scanner or SecretScanner()
 
     def rules(self) -> Sequence[Rule]:
         """Return all rules."""
@@ -49,17 +50,23 @@ class Secrets:
 
     def fingerprint(self) -> str:
         """Return a digest of the version, the letter statistics and the matcher."""
-        parts = (self.version, importlib.metadata.version("yara-python"), repr(sorted(words.surprises().items())))
+        parts = (self.version, importlib.metadata.version("yara-python"), _statistics())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Return the hits, ordered by buffer and offset."""
-        self._scanner = scanner = self._scanner or Scanner()
+        self._scanner = scanner = self._scanner or SecretScanner()
         where = Where(texts)
         hits: list[Hit] = []
         for joined in JoinedBytes.pieces(texts.column("text")):
             hits += _hits(joined, scanner.scan(joined, where))
         return hits
+
+
+@functools.cache
+def _statistics() -> str:
+    """Return the letter statistics as text."""
+    return repr(sorted(words.surprises().items()))
 
 
 _GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less specific

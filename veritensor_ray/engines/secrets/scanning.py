@@ -64,7 +64,7 @@ def _extension(path: str) -> str:
     return "env" if name.startswith(".env") or name.endswith(".env") else name.rpartition(".")[2] if "." in name[1:] else name
 
 
-class Scanner:
+class SecretScanner:
     """Scans buffers with matchers that are compiled once per process."""
 
     def __init__(self) -> None:

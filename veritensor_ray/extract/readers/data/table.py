@@ -38,8 +38,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
     stream = io.TextIOWrapper(source.file, encoding, errors=bad.errors, newline="")
     csv.field_size_limit(_FIELD)
     try:
-        head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
-        reader = csv.reader(stream, delimiter=_delimiter(source, head, encoding))
+        reader = csv.reader(stream, delimiter=delimiter_of(source, encoding))
         yield from _cells(reader, source)
         yield from undecoded(bad.count, encoding)
     except csv.Error as error:
@@ -53,9 +52,11 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
             stream.detach()  # otherwise the wrapper would close the file
 
 
-def _delimiter(source: Source, head: bytes, encoding: str) -> str:
+def delimiter_of(source: Source, encoding: str) -> str:
+    """Return what separates the cells of a table, whose file is at its first line."""
     if source.kind.media_type == TSV:
         return "\t"
+    head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
     if not head and source.file.seekable():
         at = source.file.tell()
         head = source.file.read(8192)
@@ -68,8 +69,8 @@ def _delimiter(source: Source, head: bytes, encoding: str) -> str:
     return best
 
 
-def _is_header(row: list[str]) -> bool:
-    """Whether the row looks like names: short, distinct, not empty, no numbers."""
+def is_header(row: list[str]) -> bool:
+    """Return whether the row looks like names: short, distinct, not empty, no numbers."""
     return len(set(row)) == len(row) and all(
         0 < len(cell) <= 80 and "\n" not in cell and not cell.replace(".", "").isdigit() for cell in row
     )
@@ -96,7 +97,7 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
             texts += chain.from_iterable(some)
             size += len("".join(texts[known:]))
             more = bool(some) and not damage
-        if rows and not edges[0] and not count and _is_header(rows[0]):
+        if rows and not edges[0] and not count and is_header(rows[0]):
             names = rows.pop(0)
             del texts[: len(names)], edges[0]
             for part in _parts(names):

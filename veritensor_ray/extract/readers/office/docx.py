@@ -12,6 +12,7 @@ from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.wordbody import Body
 from veritensor_ray.extract.readers.office.wordstyles import Styles
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, only, read_xml
@@ -24,9 +25,9 @@ _BODIES = frozenset({"document", "hdr", "ftr", "footnotes", "endnotes", "comment
 _VIEWS = {"chart": "visible", "data": "visible", "drawing": "visible"}
 
 
-def read_docx(source: Source) -> Iterator[Item]:
+def read_docx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     """Read the body first, then every other part by its root element, whatever its name, and then embedded files."""
-    document = Document(Package(source))
+    document = Document(Package(source, trace))
     yield from document.relations()
     main = document.main(_MAIN)
     styles = Styles()

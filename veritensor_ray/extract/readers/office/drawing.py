@@ -204,7 +204,7 @@ class Drawing(Walker):
 
     def _give(self, ended: bool = True) -> None:
         pieces, self._pieces = self._pieces, []
-        texts, length = told(pieces, self._at)
+        texts, length = told(pieces, self._at, self.join)
         for kind, text, start, origins in texts:
             self.texts.add(text, kind, start=start, origins=origins)
         self._at += length + ended if length else 0

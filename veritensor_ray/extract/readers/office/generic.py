@@ -61,7 +61,7 @@ class Leaves(Walker):
     def _give(self) -> None:
         if not self._pieces:
             return
-        text = "".join(self._pieces).strip()
+        text = self.join(self._pieces).strip()
         self._pieces.clear()
         if text and self.accept(text):
             self.texts.add(text, self.view, column=self._name or self._column)

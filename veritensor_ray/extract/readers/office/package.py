@@ -9,10 +9,11 @@ from typing import BinaryIO, cast
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.containers.zip_archive import NoData, ZipArchive
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.sniff import by_magic
 from veritensor_ray.extract.source import Item, Member, Source
 from veritensor_ray.extract.streams import Pieces
-from veritensor_ray.extract.zip_format import ZipEntry
+from veritensor_ray.extract.zip_format import Directory, ZipEntry
 from veritensor_ray.media_types import EXECUTABLES
 
 _CHUNK = 1 << 18
@@ -24,22 +25,28 @@ _NOTHING = 2  # the compressed size of an empty part, in bytes
 
 
 class Package:
-    """The parts of a document by name, in archive order. The second part of the same name is called `name#2`."""
+    """The parts of a document by name, in archive order. The second part of the same name is called `name#2`.
 
-    def __init__(self, source: Source) -> None:
+    With `trace`, the texts of each part remember from which bytes they come.
+    """
+
+    def __init__(self, source: Source, trace: Trace | None = None) -> None:
+        self.trace = trace
         self._spent = 0
         archive = ZipArchive(source, None if source.file.seekable() else _in_memory(source.file))
         if archive.directory is None:
             raise ReadError("the package ends early or is damaged: it has no central directory")
         if archive.more:
             raise LimitExceeded("members", f"the package has more than {source.limits.members} parts")
-        self._archive = archive
+        self._archive, self._directory = archive, archive.directory
         self._counted: dict[str, int] = {}  # the bytes of each part counted so far: some parts are examined before they are read
         self._entries: dict[str, ZipEntry] = {}
+        self._all: list[tuple[str, ZipEntry]] = []
         seen: dict[str, int] = {}
         for entry in archive.entries:
             archive.look(entry)
             if entry.name.endswith("/") and not entry.size:
+                self._all.append((entry.name, entry))
                 continue
             name = entry.place
             count = seen.get(name, 0) + 1
@@ -47,11 +54,17 @@ class Package:
                 count += 1
             seen[name] = count
             self._entries[key] = entry
+            self._all.append((key, entry))
 
     @property
     def names(self) -> list[str]:
         """The names of all parts."""
         return list(self._entries)
+
+    @property
+    def archive(self) -> tuple[Directory, list[tuple[str, ZipEntry]]]:
+        """The zip directory and all its entries with the names of their parts; folders are entries, but not parts."""
+        return self._directory, self._all
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries

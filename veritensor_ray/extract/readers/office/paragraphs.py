@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from veritensor_ray.extract.readers.office.traced import Join, plainly
 from veritensor_ray.origins import Origin
 
 Pieces = list[tuple[str, list[str]]]
@@ -32,23 +33,23 @@ def length_of(pieces: Pieces) -> int:
     return sum(len(piece) for _, some in pieces for piece in some)
 
 
-def told(pieces: Pieces, at: int) -> tuple[list[Told], int]:
+def told(pieces: Pieces, at: int, join: Join = plainly) -> tuple[list[Told], int]:
     """The texts of a paragraph that begins at `at`, unless they are only white space, and its length; 0 if it has no characters."""
-    joined = [(kind, text) for kind, some in pieces if (text := "".join(some))]
-    length = sum(len(text) for _, text in joined)
-    if len({kind for kind, _ in joined}) <= 1:
-        text = "".join(text for _, text in joined)
-        return ([Told(joined[0][0], text, at, None)] if text and not text.isspace() else []), length
-    return list(_apart(joined, at)), length
+    runs = [(kind, text) for kind, some in pieces if (text := join(some))]
+    length = sum(len(text) for _, text in runs)
+    if len({kind for kind, _ in runs}) <= 1:
+        text = join(text for _, text in runs)
+        return ([Told(runs[0][0], text, at, None)] if text and not text.isspace() else []), length
+    return list(_apart(runs, at, join)), length
 
 
-def _apart(joined: list[tuple[str, str]], at: int) -> Iterator[Told]:
+def _apart(runs: list[tuple[str, str]], at: int, join: Join) -> Iterator[Told]:
     texts: dict[str, str] = {}
     origins: dict[str, list[Origin]] = {}
-    for kind, text in joined:
+    for kind, text in runs:
         before = texts.get(kind, "")
         origins.setdefault(kind, []).append(Origin(len(before), at, at + len(text)))
-        texts[kind] = before + text
+        texts[kind] = join((before, text)) if before else text
         at += len(text)
     for kind, text in texts.items():
         if not text.isspace():

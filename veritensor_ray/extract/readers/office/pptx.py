@@ -11,6 +11,7 @@ from veritensor_ray.extract.readers.office.generic import Leaves
 from veritensor_ray.extract.readers.office.ooxml import Document, read_left, stem
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, relation
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
@@ -103,9 +104,9 @@ class _Slides:
                 yield from read_xml(document.package, other, only(Leaves(Texts(f"comments {number}"), "comment")))
 
 
-def read_pptx(source: Source) -> Iterator[Item]:
+def read_pptx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     """Read a presentation. Slides that the slide list does not contain are read too, as hidden."""
-    document = Document(Package(source))
+    document = Document(Package(source, trace))
     yield from document.relations()
     main, presentation = document.main(_MAIN), _Presentation()
     yield from document.bodiless(main)

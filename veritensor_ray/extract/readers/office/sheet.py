@@ -51,13 +51,13 @@ class SharedStrings(Walker):
 
     def _reading(self) -> None:
         """Add the phonetic reading of a text, which no cell shows."""
-        text = "".join(self._parts[self._before :])
+        text = self.join(self._parts[self._before :])
         del self._parts[self._before :]
         if text:
             self.texts.add(text, "hidden", row=self._count, column="phonetic")
 
     def _item(self) -> None:
-        text = "".join(self._parts)
+        text = self.join(self._parts)
         self._parts.clear()
         number, self._count = self._count, self._count + 1
         self._size += len(text)
@@ -161,15 +161,15 @@ class Sheet(Walker):
     # Cells
 
     def _cell_end(self) -> None:
-        value = "".join(self._value)
+        value = self.join(self._value)
         column = self._letter()
         if self._formula:
-            self._give_formula("".join(self._formula), column)
+            self._give_formula(self.join(self._formula), column)
         notice = None
         if self._kind == "s":
             value, notice = self._shared_text(value)
         elif self._inline:
-            value = "".join(self._inline)
+            value = self.join(self._inline)
         elif self._kind in ("b", "e"):
             value = ""
         elif not self._kind or self._kind == "n":
@@ -190,7 +190,7 @@ class Sheet(Walker):
             text = self._shared.values[index] if index >= 0 else ""
         except (ValueError, IndexError):
             return "", None
-        if len(text) > _LONG:
+        if len(text) > _LONG and self.texts.tracer is None:
             self._repeats[index] = self._repeats.get(index, 0) + 1
             if self._repeats[index] > _REPEATS:
                 return "", None
@@ -225,7 +225,7 @@ class Sheet(Walker):
 
     def _said(self, name: str, view: str) -> None:
         self.listen(None)
-        text = "".join(self._value)
+        text = self.join(self._value)
         self._value.clear()
         if view == "visible" or '"' in text:
             self.texts.add(text, view, column=name, notice=formula_notice(text) if view == "metadata" else None)
@@ -234,7 +234,7 @@ class Sheet(Walker):
         """Emit the current content of an unfinished cell."""
         for pieces in (self._value, self._inline, self._formula):
             if sum(map(len, pieces)) > 1 << 20:
-                self.texts.add("".join(pieces), row=max(0, self._row), column=self._letter())
+                self.texts.add(self.join(pieces), row=max(0, self._row), column=self._letter())
                 pieces.clear()
 
     def done(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from veritensor_ray.extract.readers.office.traced import Added, Tracer
 from veritensor_ray.origins import Origin
 from veritensor_ray.segments import Block
 
@@ -35,6 +36,7 @@ class Texts:
     def __init__(self, part: str | None) -> None:
         self.part = part
         self.chars = 0
+        self.tracer: Tracer | None = None
         self._count, self._size = 0, 0
         self._buckets: dict[tuple[str | None, str, bool, bool, bool, bool], _Bucket] = {}
 
@@ -52,6 +54,8 @@ class Texts:
         """Add a text and its location. A text with a notice is cut, because it is shown as evidence."""
         if notice:
             text, start = text[:EVIDENCE], 0
+        if self.tracer is not None:
+            self.tracer.added(Added(self.part, text, view, column, row, start, origins))
         key = (self.part, view, row is None, column is None, origins is None, notice is None)
         bucket = self._buckets.get(key)
         if bucket is None:
@@ -69,6 +73,11 @@ class Texts:
         self._count += 1
         self._size += len(text)
         self.chars += len(text)
+
+    def repeat(self, text: str) -> None:
+        """Note a text that repeats what has been added, and need not be read again."""
+        if self.tracer is not None:
+            self.tracer.repeated(self.part, text)
 
     @property
     def full(self) -> bool:

@@ -210,7 +210,7 @@ class Body(Walker):
 
     def _give(self, paragraph: _Paragraph, ended: bool = True) -> None:
         """Emit one text for the visible and one for the hidden characters."""
-        texts, length = told(paragraph.pieces, self._at)
+        texts, length = told(paragraph.pieces, self._at, self.join)
         for kind, text, start, origins in texts:
             deleted = kind == "deleted"
             self.texts.add(text, "hidden" if deleted else kind, column="deleted" if deleted else None, start=start, origins=origins)
@@ -236,6 +236,8 @@ class Body(Walker):
         if author and author not in self._authors and len(self._authors) < _AUTHORS:
             self._authors.add(author)
             self.texts.add(author, "metadata", column="author")
+        elif author:
+            self.texts.repeat(author)
 
     # Fields
 
@@ -249,12 +251,12 @@ class Body(Walker):
         if kind == "begin":
             self._fields.append([])
             if len(self._fields) > _FIELDS:
-                self._field("".join(self._fields.pop(0)))
+                self._field(self.join(self._fields.pop(0)))
         elif kind == "separate" and self._fields:
-            self._field("".join(self._fields[-1]))
+            self._field(self.join(self._fields[-1]))
             self._fields[-1].clear()
         elif kind == "end" and self._fields:
-            self._field("".join(self._fields.pop()))
+            self._field(self.join(self._fields.pop()))
 
     def _field(self, instruction: str) -> None:
         """Add an instruction if it names something; a page number does not."""
@@ -272,10 +274,12 @@ class Body(Walker):
         self._fallbacks -= 1
         if self._fallbacks or self._fallback is None:
             return
-        text, self._fallback = "".join(self._fallback), None
+        text, self._fallback = self.join(self._fallback), None
         seen = "".join("".join(self._choices[-1]).split()) if self._choices else ""
         if "".join(text.split()) not in seen:
             self.texts.add(text.strip(), "hidden", column="fallback")
+        else:
+            self.texts.repeat(text)
 
     def _alternatives_end(self) -> None:
         if not self._choices:
@@ -315,11 +319,11 @@ class Body(Walker):
             if sum(map(len, choice)) > _LONGEST:
                 choice.clear()
         if self._fallback is not None and sum(map(len, self._fallback)) > _LONGEST:
-            self.texts.add("".join(self._fallback), "hidden", column="fallback")
+            self.texts.add(self.join(self._fallback), "hidden", column="fallback")
             self._fallback.clear()
         for pieces in self._fields:
             if sum(map(len, pieces)) > _LONGEST:
-                self._field("".join(pieces))
+                self._field(self.join(pieces))
                 pieces.clear()
 
     def done(self) -> None:
@@ -327,4 +331,4 @@ class Body(Walker):
         while self._stack:
             self._close()
         while self._fields:
-            self._field("".join(self._fields.pop()))
+            self._field(self.join(self._fields.pop()))

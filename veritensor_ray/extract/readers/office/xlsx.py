@@ -14,6 +14,7 @@ from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.sheet import SharedStrings, Sheet, place
 from veritensor_ray.extract.readers.office.sheetstyles import CellFormats
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.xml import Attributes, PartReading, Walker, attribute, only, read_xml, relation
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Gap
@@ -57,11 +58,11 @@ class _Workbook(Leaves):
 
     def _defined_end(self) -> None:
         self.listen(None)
-        name, formula = self._defined or "", "".join(self._formula)
+        name, formula = self._defined or "", self.join(self._formula)
         if name.lower().removeprefix("_xlnm.").startswith(_STARTS_ITSELF):
-            self.texts.add(f"{name}={formula}", "metadata", column="defined name", notice="macro-suspicious")
+            self.texts.add(self.join((name, "=", formula)), "metadata", column="defined name", notice="macro-suspicious")
         elif not name.startswith("_xlnm."):
-            self.texts.add(f"{name}={formula}", "metadata", column="defined name", notice=formula_notice(formula))
+            self.texts.add(self.join((name, "=", formula)), "metadata", column="defined name", notice=formula_notice(formula))
         self._formula.clear()
 
 
@@ -86,7 +87,7 @@ class _Comments(Leaves):
 
     def _comment_end(self) -> None:
         self.listen(None)
-        text = "".join(self._words).strip()
+        text = self.join(self._words).strip()
         self._words.clear()
         if text:
             row, column = self._place or (None, None)
@@ -101,7 +102,7 @@ class _Link(Leaves):
         self.starts = {"ddeLink": self._dde, "oleLink": self._ole}
 
     def _dde(self, attrs: Attributes) -> None:
-        told = f"{attribute(attrs, 'ddeService', '') or ''}|{attribute(attrs, 'ddeTopic', '') or ''}"
+        told = self.join((attribute(attrs, "ddeService", "") or "", "|", attribute(attrs, "ddeTopic", "") or ""))
         self.texts.add(told, "metadata", column="DDE", notice="dde")
 
     def _ole(self, attrs: Attributes) -> None:
@@ -119,9 +120,9 @@ class _Connections(Leaves):
                 self.texts.add(value, "metadata", column=key)
 
 
-def read_xlsx(source: Source) -> Iterator[Item]:
+def read_xlsx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     """Read a workbook. Sheets that it does not name are read too, as hidden."""
-    document = Document(Package(source))
+    document = Document(Package(source, trace))
     package = document.package
     yield from document.relations()
     main, workbook, formats, shared = document.main(_MAIN), _Workbook(), CellFormats(), SharedStrings(source.budget)

@@ -11,6 +11,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
+from veritensor_ray.extract.readers.office.traced import Join, Tracer, joined, plainly
 from veritensor_ray.segments import Block, Gap
 
 _DEPTH = bounds.XML_DEPTH
@@ -22,6 +23,8 @@ Attributes = dict[str, str]
 Start = Callable[[Attributes], None]
 End = Callable[[], None]
 Choose = Callable[[str, Attributes], "Walker"]
+_Open = Callable[[str, Attributes], None]
+_Close = Callable[[str], None]
 
 
 def attribute(attrs: Attributes, name: str, prefix: str = "w") -> str | None:
@@ -51,15 +54,22 @@ class Walker:
         self.ends: dict[str, End] = {}
         self.every_start: Callable[[str, Attributes], None] | None = None  # for elements without a specific handler
         self.every_end: Callable[[str], None] | None = None
+        self.join: Join = plainly
         self._parser: Any = None
+        self._tracer: Tracer | None = None
 
-    def attach(self, parser: Any) -> None:
+    def attach(self, parser: Any, tracer: Tracer | None = None) -> None:
         """Attach the parser that delivers characters to `listen`."""
-        self._parser = parser
+        self._parser, self._tracer = parser, tracer
+        self.join = plainly if tracer is None else joined
 
     def listen(self, take: Callable[[str], object] | None) -> None:
         """Set the receiver of the following characters; None discards them."""
-        self._parser.CharacterDataHandler = take
+        tracer = self._tracer
+        if tracer is None or take is None:
+            self._parser.CharacterDataHandler = take
+        else:
+            self._parser.CharacterDataHandler = lambda text: take(tracer.characters(text, self._parser.CurrentByteIndex))
 
     def overflow(self) -> None:
         """Emit anything that has grown too long to keep. Called from time to time."""
@@ -90,24 +100,30 @@ class _Handlers(dict[str, Any]):
 class _Parse:
     """The parsing of one part. The root element selects the walker."""
 
-    def __init__(self, choose: Choose, texts: Texts) -> None:
+    def __init__(self, choose: Choose, texts: Texts, tracer: Tracer | None) -> None:
         self._choose = choose
         self._texts = texts
+        self._tracer = tracer
         self.walker = Walker(texts)
         self.depth = 0
         self._entities = 0
         self.parser = parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.buffer_size = 1 << 16
+        if tracer is None:  # otherwise every piece of text comes alone, because only then its position is known
+            parser.buffer_text = True
+            parser.buffer_size = 1 << 16
         parser.StartElementHandler = self._root
         parser.StartDoctypeDeclHandler = self._doctype
         parser.CommentHandler = self._comment
-        self.walker.attach(parser)
+        if tracer is not None:
+            texts.tracer = tracer
+            parser.StartCdataSectionHandler = lambda: tracer.cdata(True)
+            parser.EndCdataSectionHandler = lambda: tracer.cdata(False)
+        self.walker.attach(parser, tracer)
 
     def _root(self, tag: str, attrs: Attributes) -> None:
         local = tag.rpartition(":")[2]
         walker = self.walker = self._choose(local, attrs)
-        walker.attach(self.parser)
+        walker.attach(self.parser, self._tracer)
         starts, ends = _Handlers(walker.starts, walker.every_start), _Handlers(walker.ends, walker.every_end)
 
         def start(tag: str, attrs: Attributes) -> None:
@@ -120,8 +136,22 @@ class _Parse:
             if handler := ends[tag]:
                 handler()
 
-        self.parser.StartElementHandler, self.parser.EndElementHandler = start, end
-        start(tag, attrs)
+        opened, closed = (start, end) if self._tracer is None else self._traced(self._tracer, start, end)
+        self.parser.StartElementHandler, self.parser.EndElementHandler = opened, closed
+        opened(tag, attrs)
+
+    def _traced(self, tracer: Tracer, start: _Open, end: _Close) -> tuple[_Open, _Close]:
+        """Handlers that tell the tracer about every element, too."""
+
+        def traced_start(tag: str, attrs: Attributes) -> None:
+            start(tag, tracer.start(tag, attrs, self.parser.CurrentByteIndex))
+
+        def traced_end(tag: str) -> None:
+            tracer.end(tag, self.parser.CurrentByteIndex)
+            end(tag)
+            tracer.ended(tag)
+
+        return traced_start, traced_end
 
     def _doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
         if not internal:
@@ -138,7 +168,8 @@ class _Parse:
 
     def _comment(self, data: str) -> None:
         if data.strip():
-            self._texts.add(data, "hidden", column="XML comment")
+            text = data if self._tracer is None else self._tracer.comment(data, self.parser.CurrentByteIndex)
+            self._texts.add(text, "hidden", column="XML comment")
 
     def feed(self, data: bytes, fed: int, last: bool) -> None:
         """Parse a chunk. Raises ReadError or LimitExceeded."""
@@ -157,9 +188,9 @@ class _Parse:
             raise LimitExceeded("xml_names", f"the XML has more than {_NAMES} different names")
 
 
-def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts) -> Iterator[Block]:
+def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts, tracer: Tracer | None = None) -> Iterator[Block]:
     """Yield the blocks of one part. Texts read before an error are yielded before it is raised."""
-    parse = _Parse(choose, texts)
+    parse = _Parse(choose, texts, tracer)
     fed, overflow = 0, _OVERFLOW
     try:
         for data in chunks:
@@ -196,7 +227,7 @@ def only(walker: Walker) -> PartReading:
 def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Block | Gap]:
     """Yield the blocks of one part. An error becomes a gap, so that the other parts are still read."""
     try:
-        for block in walk(package.chunks(name), reading.choose, reading.texts):
+        for block in walk(package.chunks(name), reading.choose, reading.texts, package.trace(name) if package.trace else None):
             package.spend(sum(map(len, block.texts)))
             yield block
     except LimitExceeded as error:

@@ -1,0 +1,186 @@
+"""Follows the reader of an office document, and collects the texts and elements that have to change, with their places in the XML."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from veritensor_ray.clean.formats.office.part import COMMENT
+from veritensor_ray.clean.formats.office.plan import Plan
+from veritensor_ray.clean.orders import Order
+from veritensor_ray.extract.readers.office.sheet import place
+from veritensor_ray.extract.readers.office.traced import Added, Spot, Traced
+
+_GRIDS = frozenset({"worksheet", "macrosheet"})
+_MEASURED = frozenset({"c", "row", "col", "f", "v", "r", "t"})  # elements of which sheets have many, without words in their attributes
+_SHORTEST = 3  # characters of an attribute's value that is traced
+_AUTHORS = frozenset({"author", "initials"})
+
+
+@dataclass(slots=True)
+class Element:
+    """An element, by the bytes where its tags begin."""
+
+    part: str
+    at: int
+    close: int = -1
+
+
+@dataclass(slots=True)
+class Formula(Element):
+    """A formula. Other cells may share it."""
+
+    shared: bool = False
+
+
+@dataclass(slots=True)
+class Cell(Element):
+    """A cell of a sheet: its type attribute, its row, and its formula."""
+
+    kind: str = ""
+    row: int | None = None
+    formula: Formula | None = None
+
+    @property
+    def number(self) -> bool:
+        """Whether the cell holds a number rather than a text."""
+        return self.kind in ("", "n")
+
+
+class Found(NamedTuple):
+    """A text as it was read, and the orders for it. `in_formula` says that it is the formula of the cell."""
+
+    read: Added
+    orders: list[Order]
+    cell: Cell | None
+    in_formula: bool
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the reader met on its way that has to change, or that the changes depend on."""
+
+    plan: Plan
+    found: list[Found] = field(default_factory=list)  # texts with orders
+    unwanted: list[Found] = field(default_factory=list)  # texts that go as a whole: in rows to empty, or because of their view
+    removed: list[Element] = field(default_factory=list)
+    repeats: dict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))  # texts by the part that findings name
+    authors: list[Traced] = field(default_factory=list)
+    in_rows: list[Cell] = field(default_factory=list)  # cells of rows with the number of a row to empty, in any sheet
+    titles: dict[str, str | None] = field(default_factory=dict)  # the sheets' names by part
+    referring: Counter[Spot] = field(default_factory=Counter)  # how many cells show a shared text
+
+    def trace(self, part: str) -> PartTracer:
+        """Return what follows the reading of a part."""
+        return PartTracer(self, part)
+
+
+class PartTracer:
+    """Follows the reading of one part."""
+
+    def __init__(self, reading: Reading, part: str) -> None:
+        self._reading, self._plan, self._part = reading, reading.plan, part
+        self._rows = {row for _, row in reading.plan.rows}
+        self._root: str | None = None
+        self._row = -1
+        self._cell: Cell | None = None
+        self._depth = 0
+        self._removing: list[tuple[int, Element]] = []
+        self._cdata = False
+
+    def start(self, tag: str, attrs: dict[str, str], at: int) -> dict[str, str]:
+        """Note the start tag at byte `at`, and return its attributes with traced values."""
+        local = tag.rpartition(":")[2]
+        self._depth += 1
+        if self._root is None:
+            self._root = local
+        if self._root in _GRIDS:
+            self._in_grid(local, attrs, at)
+        if self._plan.removes(self._part, local, attrs):
+            self._removing.append((self._depth, Element(self._part, at)))
+        if not attrs or local in _MEASURED:
+            return attrs
+        if self._plan.metadata:
+            authors = ((key, value) for key, value in attrs.items() if value and key.rpartition(":")[2] in _AUTHORS)
+            self._reading.authors += [Traced(value, (), Spot(self._part, at, local, key)) for key, value in authors]
+        return {
+            key: Traced(value, (), Spot(self._part, at, local, key)) if len(value) >= _SHORTEST else value for key, value in attrs.items()
+        }
+
+    def _in_grid(self, local: str, attrs: Mapping[str, str], at: int) -> None:
+        if local == "c":
+            where = place(attrs.get("r", ""))
+            self._cell = Cell(self._part, at, kind=attrs.get("t", ""), row=where[0] if where else self._row)
+            if self._cell.row in self._rows:
+                self._reading.in_rows.append(self._cell)
+        elif local == "row":
+            number = attrs.get("r", "")
+            self._row = int(number[:9]) - 1 if number.isdigit() else self._row + 1
+        elif local == "f" and self._cell is not None:
+            self._cell.formula = Formula(self._part, at, shared=attrs.get("t", "normal") != "normal")
+
+    def end(self, tag: str, at: int) -> None:
+        """Note the end of an element, before its walker handles it."""
+        if self._removing and self._removing[-1][0] == self._depth:
+            element = self._removing.pop()[1]
+            element.close = at
+            self._reading.removed.append(element)
+        self._depth -= 1
+        if self._cell is not None:
+            local = tag.rpartition(":")[2]
+            if local == "c":
+                self._cell.close = at
+            elif local == "f" and self._cell.formula is not None:
+                self._cell.formula.close = at
+
+    def ended(self, tag: str) -> None:
+        """Note the end of an element, after its walker has handled it."""
+        if self._cell is not None and self._cell.close >= 0:
+            self._cell = None
+
+    def characters(self, text: str, at: int) -> str:
+        """Return the characters at byte `at` as a traced text."""
+        return Traced(text, (), Spot(self._part, at, "", None, self._cdata))
+
+    def comment(self, text: str, at: int) -> str:
+        """Return the comment at byte `at` as a traced text."""
+        return Traced(text, (), Spot(self._part, at, COMMENT))
+
+    def cdata(self, begins: bool) -> None:
+        """Note that a CDATA section begins or ends."""
+        self._cdata = begins
+
+    def repeated(self, part: str | None, text: str) -> None:
+        """Note a text that repeats what has been read, and is not read again."""
+        if part in self._plan.parts or self._plan.hides("hidden", None):
+            self._reading.repeats[part].append(text)
+
+    def added(self, added: Added) -> None:
+        """Note a text that is read."""
+        plan, cell = self._plan, self._cell
+        in_formula = cell is not None and cell.formula is not None and _inside(added.text, cell.formula)
+        if cell is not None and plan.empties_cells:
+            self._reading.titles[self._part] = added.part
+            if not in_formula and (spot := spot_of(added.text)) is not None:
+                self._reading.referring[spot] += 1
+        orders = plan.orders(added)
+        unwanted = plan.drops(added.part, added.row) or plan.hides(added.view, added.column)
+        if not orders and not unwanted:
+            return
+        found = Found(added, orders, cell, in_formula)
+        if orders:
+            self._reading.found.append(found)
+        if unwanted:
+            self._reading.unwanted.append(found)
+
+
+def spot_of(text: str) -> Spot | None:
+    """Return where a text begins in the file, if it is known."""
+    return text.runs[0].spot if isinstance(text, Traced) else None
+
+
+def _inside(text: str, element: Element) -> bool:
+    spot = spot_of(text)
+    return spot is not None and spot.part == element.part and element.at < spot.at < element.close
