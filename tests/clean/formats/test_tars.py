@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.clean.formats.packed import CLEAN, EMAIL, MASKED, TEXT, carried_out, cleaned, emails, order, run, taped, zipped
@@ -16,7 +16,7 @@ from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import LimitExceeded, ReadError
 
-LONG = "folder/" * 25 + "a.txt"
+LONG, SPLIT = "folder/" * 25 + "a.txt", "folder/" * 18 + "a.txt"
 CHANGING = {"offset", "offset_data", "size", "chksum", "pax_headers", "tarfile", "_link_target", "_sparse_structs", "sparse"}
 
 
@@ -56,7 +56,7 @@ def untouched(old: bytes, new: bytes, changed: set[str]) -> None:
         (["--format=v7"], "a.txt"),
         (["--format=oldgnu"], LONG),
         (["--format=gnu"], LONG),
-        (["--format=ustar"], LONG),
+        (["--format=ustar"], SPLIT),
         (["--format=posix"], LONG),
         (["--format=posix", "--pax-option=comment=by hand"], "a.txt"),
         (["--format=posix", "--pax-option=globexthdr.name=g,comment=by hand"], "ü.txt"),
@@ -70,7 +70,8 @@ def test_a_tar_by_gnu_tar(tmp_path: Path, options: list[str], name: str) -> None
     for path, data in {f"in/{name}": TEXT, "in/b.bin": bytes(700), "in/empty": b""}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    os.link(tmp_path / "in" / name, tmp_path / "in" / "z.hard")
+    linked = name if options != ["--format=ustar"] else "b.bin"  # this format has no long names of links
+    os.link(tmp_path / "in" / linked, tmp_path / "in" / "z.hard")
     (tmp_path / "in" / "soft").symlink_to("b.bin")
     run(tmp_path, "tar", "-c", "--sort=name", *options, "-f", "a.tar", "in")
     old = (tmp_path / "a.tar").read_bytes()
@@ -84,8 +85,9 @@ def test_a_tar_by_gnu_tar(tmp_path: Path, options: list[str], name: str) -> None
     listed = [run(tmp_path, "tar", "-tf", archive) for archive in ("a.tar", "b.tar")]
     assert listed[0] == listed[1]
     assert run(tmp_path, "tar", "-xOf", "b.tar", file) == CLEAN
-    run(tmp_path, "tar", "-xf", "b.tar", "--one-top-level=out")
-    assert [path.read_bytes() for path in (tmp_path / "out").rglob("z.hard")] == [CLEAN]
+    (tmp_path / "out").mkdir()
+    run(tmp_path / "out", "tar", "-xf", "../b.tar")
+    assert [path.read_bytes() for path in (tmp_path / "out").rglob("z.hard")] == [CLEAN if linked == name else bytes(700)]
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -190,7 +192,7 @@ def test_what_follows_the_end_marker_stays() -> None:
         (taped(("a.txt", TEXT), ("a.txt", b"newer")), "a.txt: the archive has more than one file of that name"),
         (taped(("a.txt", TEXT), ("a.txt!/b", b"x")), None),
         (taped(("a.txt", b"\x89PNG\r\n\x1a\n" + EMAIL)), "a.txt: files of type image/png are not rewritten"),
-        (taped(("a.txt", TEXT))[:1000], "damaged or ends early"),
+        (taped(("a.txt", TEXT))[:2000], "damaged or ends early"),
     ],
 )
 def test_an_archive_that_is_not_clear_is_held_back(data: bytes, words: str | None) -> None:
@@ -217,14 +219,14 @@ def test_a_bomb_is_stopped_as_in_an_audit() -> None:
         carried_out(taped(("b.tar", taped(("a.txt", TEXT)))), "a.tar", emails({"b.tar!/a.txt": TEXT}), limits=Limits(depth=1))
 
 
-NAMES = st.sampled_from(["a.txt", "b.txt", "in/c.txt", "ü/d.md", LONG])
+NAMES = st.sampled_from(["a.txt", "b.txt", "in/c.txt", "ü/d.md", LONG, SPLIT])
 CONTENTS = st.lists(st.sampled_from([EMAIL, b" ", b"\r\n", "ü".encode(), b"text " * 60]), max_size=6).map(b"".join)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(NAMES, CONTENTS, min_size=1), st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]))
 def test_only_members_with_an_address_change(files: dict[str | None, bytes], format: int) -> None:  # noqa: A002
-    files = {name: data for name, data in files.items() if name != LONG or format != tarfile.USTAR_FORMAT}
+    assume(LONG not in files or format != tarfile.USTAR_FORMAT)
     old = taped(*((str(name), data) for name, data in files.items()), format=format)
     new, orders = carried_out(old, "a.tar", emails(files))
     assert orders.undone == []
