@@ -8,7 +8,7 @@ import pickle
 import threading
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -288,7 +288,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "option": (lambda s: vr.Scanner(enginess=["secrets"]), "engines"),
     "policy file": (lambda s: vr.Scanner(policy="/no/such/clean.yaml"), "/no/such/clean.yaml"),
     "policy": (lambda s: vr.Scanner(policy={"levle": "high"}), "level"),
-    "policy type": (lambda s: vr.Scanner(policy=5), "its content as a mapping, not int"),
+    "policy type": (lambda s: vr.Scanner(policy=cast("Any", 5)), "its content as a mapping, not int"),
     "policy object": (lambda s: vr.Scanner(policy={"rules": [object()]}), "a mapping of texts"),
     "column": (lambda s: vr.Scanner(column=[]), "the name of a column or a list of names"),
 }  # fmt: skip
