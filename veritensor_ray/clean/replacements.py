@@ -1,16 +1,53 @@
-"""What takes the place of a value: a mask, or a pseudonym."""
+"""What takes the place of a finding: a mask that names its kind, or a pseudonym."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from functools import lru_cache
+
 from veritensor_ray.clean.actions import Action
+from veritensor_ray.clean.pseudonyms import pseudonym
+from veritensor_ray.findings.keys import given_key
 from veritensor_ray.findings.marks import Mark
+
+_NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
+_LABELS = {"pii.date-of-birth": "DATE"}  # a word for birth would make the next date one
+_PAD = "_"
+_known_pseudonym = lru_cache(1 << 16)(pseudonym)
 
 
 class Replacements:
-    """Returns what takes the place of a value."""
+    """Returns the text that takes the place of a finding. Equal keys and originals give equal texts in every process. Can be pickled."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def __call__(self, mark: Mark, action: Action, keep_length: bool, original: str) -> str:
-        return f"[{mark.rule.partition('.')[2].upper().replace('-', '_')}]"
+        """Return a pseudonym, if that is the action and there is one, or else a mask. `original` is the text to be replaced."""
+        if action is Action.PSEUDONYM and (made := self._pseudonym(mark, original)) is not None:
+            return made
+        return mask(mark.rule, len(original) if keep_length else None)
+
+    def _pseudonym(self, mark: Mark, original: str) -> str | None:
+        if mark.decoded_via is not None or mark.over_bytes:
+            return None  # the original is encoded, and so nobody reads what would take its place as such a value
+        value = original if mark.straight or mark.text is None else mark.text
+        return _known_pseudonym(self._key, mark.rule, value)
+
+
+def mask(rule: str, length: int | None = None) -> str:
+    """Return the mask for findings of a rule: `[EMAIL]` for `pii.email`. With a length, it is shortened or filled up to have it."""
+    engine, _, name = rule.partition(".")
+    label = _LABELS.get(rule) or name.upper().replace("-", "_") if engine in _NAMED and not name.startswith("custom-") else "REMOVED"
+    if length is None:
+        return f"[{label}]"
+    if length < 3:
+        return _PAD * length
+    return f"[{label[: length - 2].ljust(length - 2, _PAD)}]"
+
+
+def pseudonym_key(named: str | None, site_key: bytes) -> bytes:
+    """Return the key of the pseudonyms: the one that the policy names, or one derived from the site key. Raises CannotRunError, UsageError."""
+    given = given_key(named, "pseudonym key") if named else site_key
+    return hmac.digest(given, b"pseudonyms", hashlib.sha256)

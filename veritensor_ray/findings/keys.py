@@ -22,11 +22,8 @@ _LEAST = 16  # characters
 
 def site_key(named: str | None) -> bytes:
     """Return the key named by `env:NAME` or `file:/path`, or this user's own key. Raises CannotRunError on failure."""
-    value = resolve_secret(named)
-    if value is not None:
-        if str(named).startswith("file:"):
-            _check_private(Path(str(named).removeprefix("file:")))
-        return _usable(value, str(named))
+    if named is not None:
+        return given_key(named)
     path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "veritensor-ray" / "site.key"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -48,19 +45,27 @@ def site_key(named: str | None) -> bytes:
         ) from None
 
 
-def _usable(value: str, place: str) -> bytes:
+def given_key(named: str, what: str = "site key") -> bytes:
+    """Return the key named by `env:NAME` or `file:/path`; `what` it is appears in messages. Raises UsageError and CannotRunError."""
+    value = resolve_secret(named) or ""
+    if named.startswith("file:"):
+        _check_private(Path(named.removeprefix("file:")), what)
+    return _usable(value, named, what)
+
+
+def _usable(value: str, place: str, what: str = "site key") -> bytes:
     """Reject short keys: whoever can guess the key can find the evidence behind an ID by trying, as with a plain hash."""
     if len(value) < _LEAST:
         raise CannotRunError(
-            f"the site key in {place} has {len(value)} characters. Use at least {_LEAST} random characters: openssl rand -hex 32"
+            f"the {what} in {place} has {len(value)} characters. Use at least {_LEAST} random characters: openssl rand -hex 32"
         )
     return value.encode()
 
 
-def _check_private(path: Path) -> None:
+def _check_private(path: Path, what: str = "site key") -> None:
     """Refuse a key file that everybody can read. A group may read it, as with the secrets of a pod."""
     if path.stat().st_mode & 0o007:
-        raise CannotRunError(f"every user of this machine can read or write the site key {path}. Restrict it: chmod o-rwx {path}")
+        raise CannotRunError(f"every user of this machine can read or write the {what} {path}. Restrict it: chmod o-rwx {path}")
 
 
 def key_id(key: bytes) -> str:

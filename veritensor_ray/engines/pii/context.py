@@ -139,13 +139,23 @@ def _kinds_in(text: str) -> Mapping[str, int]:
     return kinds_of(words_of(text))
 
 
+_MASK = re.compile(r"\[[A-Z][A-Z_]*\]")
+_MASK_BEFORE = re.compile(_MASK.pattern + r"(?![ \t:=#-]*\Z)")  # directly before a number it may be a label
+
+
+def without_masks(before: str) -> str:
+    """Return the text before a number without masks such as [PHONE]: they stand for other values and say nothing about this one."""
+    return _MASK_BEFORE.sub(" ", before) if "]" in before else before
+
+
 def context(joined: JoinedBatch, start: int, end: int) -> Mapping[str, int]:
     """Map the kinds indicated by the words around a range to their distance in words. A column's name counts as adjacent."""
     before = joined.before(start, _WIDTH)
     if len(before) == _WIDTH:
         before = before.partition(" ")[2] or before
-    found = dict(_kinds_in(before))
-    for kind in _kinds_in(joined.after(end, _BEHIND)):
+    found = dict(_kinds_in(without_masks(before)))
+    after = joined.after(end, _BEHIND)
+    for kind in _kinds_in(_MASK.sub(" ", after) if "[" in after else after):
         if kind not in ("counter", "version"):
             found.setdefault(kind, 4)
     for kind in kinds_of(joined.column_words(start)):

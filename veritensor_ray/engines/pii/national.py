@@ -256,7 +256,7 @@ class Table:
         plain_digits = text.isdigit() and len(text) not in (15, 18)
         for kind in () if plain_digits or inside else self.alone:
             match = kind.shape.match(text)
-            if match and not _GOES_ON.match(text, match.end()) and _holds(kind, match.group()):
+            if match and not _GOES_ON.match(text, match.end()) and holds(kind, match.group()):
                 score = kind.alone - 0.1 * match.group().islower()
                 if best is None or score > best[2]:
                     best = (kind, match.end(), score)
@@ -265,14 +265,15 @@ class Table:
                 if distance > (4 if kind.weak else 8):
                     continue
                 match = kind.shape.match(text)
-                if match and _holds(kind, match.group()):
+                if match and holds(kind, match.group()):
                     score = (0.75 if kind.weak else 0.97) - 0.01 * distance
                     if best is None or score > best[2]:
                         best = (kind, match.end(), score)
         return best
 
 
-def _holds(kind: Identifier, text: str) -> bool:
+def holds(kind: Identifier, text: str) -> bool:
+    """Return whether the check of an identifier accepts a text that has its shape."""
     return kind.check(text if kind.name.startswith(_AS_WRITTEN) else _PLAIN.sub("", text))
 
 

@@ -19,13 +19,13 @@ from stdnum import luhn
 from veritensor_ray.config import PiiSettings
 from veritensor_ray.engines.pii import emails, nearness, phones
 from veritensor_ray.engines.pii.clusters import Near, around_clusters, clusters, dotted
-from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of
+from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of, without_masks
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
+from veritensor_ray.engines.pii.reserved import account_of_no_bank, published_card
 from veritensor_ray.engines.pii.systems import known
 from veritensor_ray.engines.pii.validators import (
-    TEST_CARDS,
     base58check,
     bech32,
     birth_date,
@@ -55,7 +55,7 @@ def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     yield from emails.find(joined)
     for found in itertools.chain(_numbers(joined, tuple(settings.regions)), _tokens(joined)):
         left, right = joined.before(found.start, _BESIDE), joined.after(found.end, _BESIDE)
-        if found.detail == "IBAN" or not known(left, joined.text[found.start : found.end], right):
+        if found.detail.startswith("IBAN") or not known(left, joined.text[found.start : found.end], right):
             yield found
     yield from _networks(joined, settings.private_addresses)
     yield from _crypto(joined)
@@ -167,7 +167,7 @@ def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...])
 
 def _told(joined: JoinedBatch, start: int, words: Sequence[str]) -> bool:
     """Return whether one of the words precedes a position without another number between, or names its column."""
-    before = _DIGIT.split(_TAG.sub(" ", joined.before(start, 2 * _BESIDE)))[-1]
+    before = _DIGIT.split(_TAG.sub(" ", without_masks(joined.before(start, 2 * _BESIDE))))[-1]
     return not {*kinds_of(words_of(before)), *kinds_of(joined.column_words(start))}.isdisjoint(words)
 
 
@@ -184,7 +184,7 @@ def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[s
             continue
         if not told and not grouped and (near.get("counter", 9) <= 2 or len(digits) not in (15, 16)):
             continue
-        test = digits in TEST_CARDS
+        test = published_card(digits)
         score = 0.75 if not branded else 0.99 if told else 0.92 if grouped else 0.75
         alone = not told and not grouped and not _EXPIRY.match(joined.after(end, 12)) and not _PROSE.search(joined.line(first, end))
         detail = "published test number" if test else "no context that indicates a card" if alone else ""
@@ -292,8 +292,10 @@ def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
                 break
         candidate = piece[:taken]
         mixed = not candidate.isupper() and not candidate.islower()
-        if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(re.sub(r"[ -]", "", candidate).upper()):
-            return PiiSpan("iban", start, start + taken, 0.99, "IBAN")
+        plain = re.sub(r"[ -]", "", candidate).upper()
+        if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(plain):
+            nobodys = account_of_no_bank(plain)
+            return PiiSpan("iban", start, start + taken, 0.99, "IBAN of no bank" if nobodys else "IBAN", "info" if nobodys else None)
     if not _SHAPE.match(piece) or not TOKENS.fits(piece):
         return None
     kind = TOKENS.identify(piece, context(joined, start, start + 12))
@@ -418,7 +420,7 @@ _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
 _CUE = 32  # most characters of a word for birth and the punctuation after it
-_OTHER = re.compile(r"[0-9]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, or another sentence
+_OTHER = re.compile(r"[0-9]|\[[A-Z_]{3,}\]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, a mask in place of one, or another sentence
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:

@@ -7,15 +7,19 @@ import re
 
 import phonenumbers
 
+from veritensor_ray.engines.pii.reserved import phone_of_no_plan
+
 _ALIKE = re.compile(r"(?:\+?1[-. ]{1,2})?(?:\([2-9]\d\d\)[-. ]{0,3}[2-9]\d\d[-. ]{1,2}|[2-9]\d\d(?:([-. ])[2-9]\d\d\1| [2-9]\d\d-))\d{4}")
 _NANP = re.compile(r"(?:\+?1[-. ]{1,2})?(?:\([2-9]\d\d\)[-. ]{0,3}|[2-9]\d\d[-. ]{1,3})[2-9]\d\d[-. ]{1,2}\d{4}")
 _TRUNK = re.compile(r"\(?0\d{1,5}\)?(?:[ /.-]{1,3}\d{2,8}){1,5}")
 _INTERNATIONAL = re.compile(r"(?:\+|00)\s?\(?[1-9]")
 _EXTENSION = re.compile(r"[ ,]{0,2}(?:x|ext\.?|extension|durchwahl|poste) ?\d{1,6}\b", re.IGNORECASE)
-_DATE = re.compile(r"(?:19|20)\d\d([-/. ])(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])|(?:[0-2]?\d|3[01])([-/.])(?:[0-2]?\d|3[01])\2(?:19|20)\d\d")
+_DATE = re.compile(
+    r"(?:1[89]|20)\d\d([-/. ])(?:0[1-9]|1[0-2])\1(?:[0-2]\d|3[01])|(?:[0-2]?\d|3[01])([-/.])(?:[0-2]?\d|3[01])\2(?:1[89]|20)\d\d"
+)
 _FLOAT = re.compile(r"\d*\.\d+$|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$")
-_DATED = re.compile(r"(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?!\d)")
-_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_DATED = re.compile(r"(?<!\d)(?:1[89]|20)\d\d-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?!\d)")
+_DAY = re.compile(r"(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _YEAR = re.compile(r"\(?(?:19|20)\d\d\)?\Z")
 _SINGLE = re.compile(r"(?<!\d)\d(?!\d)")
 _ZIP = re.compile(r"\d{5}-\d{4}")
@@ -61,13 +65,14 @@ def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], su
 
 
 def _is_else(text: str, digits: str) -> bool:
-    """Return whether the form is that of a date, a fraction, repeated digits or separate single digits."""
+    """Return whether the form is that of a date, a fraction, repeated digits, separate single digits, or of a number in no plan."""
     return bool(
         _DATE.match(text)
         or _DATED.search(text)
         or _DAY.fullmatch(text)
         or _FLOAT.fullmatch(text)
         or _REPEATED.search(digits)
+        or phone_of_no_plan(text)
         or digits in "01234567890123456789"
         or (len(digits) < 10 and " (" in text and _YEAR.search(text))
         or len(_SINGLE.findall(text)) >= 4

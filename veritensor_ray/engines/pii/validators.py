@@ -17,12 +17,6 @@ from stdnum.us import ssn as stdnum_ssn
 
 from veritensor_ray.engines.pii.joining import listed
 
-# Numbers that card networks and payment companies publish for tests: well formed, but rarely anyone's.
-TEST_CARDS = listed(
-    "4111111111111111 4012888888881881 4242424242424242 4000056655665556 5555555555554444 5105105105105100 378282246310005 371449635398431"
-    " 6011111111111117 6011000990139424 3530111333300000 3566002020360505 30569309025904 38520000023237 4222222222222 5200828282828210"
-)
-
 
 def stdnum_valid(module: object, number: str) -> bool:
     """Call `is_valid` of a stdnum module, which raises for some unusual input."""

@@ -30,6 +30,7 @@ _PUBLIC_ID = re.compile(
     re.ASCII,
 )
 _MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
+_NAMED_MASK = re.compile(r"\[[A-Z][A-Z_]*\]")  # such as [PASSWORD]
 _INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
 _SEQUENCES = (
     "0123456789",
@@ -50,6 +51,8 @@ def is_stand_in(value: str) -> bool:
     """Return whether a value is only a placeholder for a secret, or is public."""
     low = value.lower()
     if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
+        return True
+    if _NAMED_MASK.fullmatch(value):
         return True
     if any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
         return True  # the second condition: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
