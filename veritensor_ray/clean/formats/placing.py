@@ -1,0 +1,161 @@
+"""Places the orders of a text file in its characters, and fits changes to the syntax around them."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.orders import Edit, Order, Orders
+from veritensor_ray.clean.splice import over_characters
+from veritensor_ray.extract.source import Source
+
+HIDING = ("hidden", "comment", "metadata")
+_SYNTAX = "a finding lies in its syntax, where nothing can take its place"
+Range = tuple[int, int]
+
+
+class Span(NamedTuple):
+    """Characters of a file in which a change can be written in one way. `kind` names the way; `quote` is the quotation mark around it."""
+
+    start: int
+    end: int
+    kind: str
+    quote: str = ""
+
+
+def placed(source: Source, text: str, orders: Orders, whole: Callable[[Order], Sequence[Range]] | None = None) -> list[Edit]:
+    """Return the changes to the characters of a file that is one text: ascending, not overlapping. Their orders are ticked off.
+
+    `whole` returns all of the hidden text, comment or value that an order to strip is about. Orders without characters stay undone.
+    """
+    found: list[tuple[int, int, Order]] = list(over_characters(source, orders))
+    for order in itertools.chain.from_iterable(orders.units.values()):
+        mark = order.mark
+        if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
+            continue
+        if mark.straight and text[mark.start : mark.end] != mark.text:
+            continue
+        if whole is not None and order.action is Action.STRIP and mark.view in HIDING:
+            found += [(start, end, order) for start, end in whole(order)]
+        else:
+            found.append((*orders.range_of(order, text), order))
+    return orders.merged(found, text)
+
+
+def removed(ranges: Iterable[Range]) -> list[Edit]:
+    """Return the removal of ranges that may overlap."""
+    edits: list[Edit] = []
+    for start, end in sorted(ranges):
+        if edits and start < edits[-1].end:
+            edits[-1] = Edit(edits[-1].start, max(end, edits[-1].end), "")
+        elif start < end:
+            edits.append(Edit(start, end, ""))
+    return edits
+
+
+def combined(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
+    """Return the edits and the removals in order; those that lie in a removal are not needed, and those that reach out of one are joined."""
+    found: list[Edit] = []
+    for edit in sorted([*edits, *removals], key=lambda one: (one.start, -one.end)):
+        if not found or edit.start >= found[-1].end:
+            found.append(edit)
+        elif edit.end > found[-1].end:
+            found[-1] = Edit(found[-1].start, edit.end, found[-1].text or edit.text)
+    return found
+
+
+def touched(edit: Edit, spans: Sequence[Span], starts: Sequence[int], text: str) -> list[int]:
+    """Return the numbers of the spans, which ascend, that share more than white space with an edit."""
+    first = max(0, bisect.bisect_right(starts, edit.start) - 1)
+    last = bisect.bisect_left(starts, edit.end)
+    return [
+        number
+        for number in range(first, last)
+        if (start := max(edit.start, spans[number].start)) < (end := min(edit.end, spans[number].end))
+        and (not text[start:end].isspace() or (start, end) == edit[:2])
+    ]
+
+
+def near(span: Span, edits: Sequence[Edit]) -> bool:
+    """Return whether a span shares characters with one of the edits, which ascend and do not overlap."""
+    at = bisect.bisect_left(edits, span.end, key=lambda edit: edit.start) - 1
+    return at >= 0 and edits[at].end > span.start
+
+
+def fitted(
+    edits: Sequence[Edit],
+    spans: Sequence[Span],
+    text: str,
+    choose: Callable[[Sequence[Span]], Sequence[Span]],
+    write: Callable[[Span, list[Edit]], list[Edit]],
+) -> list[Edit]:
+    """Distribute edits over the spans that they touch, and let `write` say how each span is changed.
+
+    The first chosen span gets the text, the others lose what the edit covers; everything between spans stays. Raises CannotRewriteError
+    for an edit that touches no span.
+    """
+    starts = [span.start for span in spans]
+    shares: dict[Span, list[Edit]] = {}
+    for edit in edits:
+        some = choose([spans[number] for number in touched(edit, spans, starts, text)])
+        if not some:
+            raise CannotRewriteError(_SYNTAX)
+        for number, span in enumerate(some):
+            share = Edit(max(edit.start, span.start), min(edit.end, span.end), edit.text if not number else "")
+            shares.setdefault(span, []).append(share)
+    found = sorted(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
+    if any(not near(Span(edit.start, edit.end, ""), found) for edit in edits):
+        raise CannotRewriteError(_SYNTAX)  # it covers quotation marks, for example, and nothing between them
+    return found
+
+
+def inside(edits: Iterable[Edit], start: int, end: int) -> list[Edit]:
+    """Return edits without the delimiters that they cover."""
+    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) > max(edit.start, start)]
+
+
+def widened(edits: Iterable[Edit], pattern: re.Pattern[str], text: str, start: int, end: int) -> list[Edit]:
+    """Return edits that cut no match of a pattern, such as an escape sequence, in two: they take all of it. Overlapping ones are joined."""
+    matches = [found.span() for found in pattern.finditer(text, start, end)]
+    starts = [first for first, _ in matches]
+    wide: list[Edit] = []
+    for edit in edits:
+        first, last = _outward(edit.start, matches, starts)[0], _outward(edit.end, matches, starts)[1]
+        if wide and first < wide[-1].end:
+            wide[-1] = Edit(wide[-1].start, max(last, wide[-1].end), wide[-1].text + edit.text)
+        else:
+            wide.append(Edit(first, last, edit.text))
+    return wide
+
+
+def _outward(at: int, matches: Sequence[Range], starts: Sequence[int]) -> Range:
+    number = bisect.bisect_left(starts, at) - 1
+    if number >= 0 and matches[number][0] < at < matches[number][1]:
+        return matches[number]
+    return at, at
+
+
+def joined(edits: Iterable[Edit]) -> list[Edit]:
+    """Return edits in which those that touch each other are one. They come in order."""
+    some: list[Edit] = []
+    for edit in edits:
+        if some and edit.start == some[-1].end:
+            some[-1] = Edit(some[-1].start, edit.end, some[-1].text + edit.text)
+        else:
+            some.append(edit)
+    return some
+
+
+def doubled(pattern: re.Pattern[str], before: str, edits: Sequence[Edit], text: str, start: int, end: int) -> Iterator[Edit]:
+    """Yield the edits, and between them one that puts `before` in front of each match of a pattern: in order."""
+    at = start
+    for edit in (*edits, Edit(end, end, "")):
+        for found in pattern.finditer(text, at, edit.start):
+            yield Edit(found.start(), found.start(), before)
+        if edit.end > edit.start or edit.text:
+            yield edit
+        at = edit.end
