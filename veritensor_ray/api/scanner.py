@@ -145,9 +145,10 @@ class Scanner:
     def _cleaned(self, given: list[str | None], column: str | None) -> tuple[list[str | None], list[bool]]:
         """Return the texts, and which of them were dropped."""
         cleaned, dropped = list(given), [False] * len(given)
+        stripped = bool(self._policy.strip)
         for numbers, scanned in self._scanned(given, column, showing=False):
             for local, number in enumerate(numbers):
-                if local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
+                if stripped or local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
                     cleaned[number] = self._clean_one(scanned, local, str(given[number]), column)
                     dropped[number] = cleaned[number] is None
         return cleaned, dropped
