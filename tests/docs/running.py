@@ -14,9 +14,10 @@ from tests.docs.blocks import ROOT, Block
 def run(blocks: Sequence[Block], folder: Path, variables: Mapping[str, str] | None = None) -> str:
     """What the blocks print. They work in folder/work, with a home of their own, and may find files there."""
     (folder / "bin").mkdir()
-    command = folder / "bin" / "veritensor-ray"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m veritensor_ray "$@"\n')
-    command.chmod(0o755)
+    for name, meant in (("veritensor-ray", " -m veritensor_ray"), ("python3", "")):
+        command = folder / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}"{meant} "$@"\n')
+        command.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VERITENSOR_", "RAY_"))}
     environment = kept | {
         "PATH": f"{folder}/bin:{os.environ['PATH']}",

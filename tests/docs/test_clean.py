@@ -105,10 +105,10 @@ def bucket(address: str) -> Any:
     import fsspec
 
     fs = fsspec.filesystem(
-        "s3", key="key", secret="secret", client_kwargs={"endpoint_url": address, "region_name": "us-east-1"}, skip_instance_cache=True
+        "s3", key="key", secret="secret", client_kwargs={"endpoint_url": address}, skip_instance_cache=True
     )
-    fs.mkdir("corpus")
-    fs.mkdir("cleaned")
+    fs.mkdir("corpus", acl="")
+    fs.mkdir("cleaned", acl="")
     fs.pipe_file("corpus/kb/a.txt", b"Opening hours: 9 to 5\n")
     fs.pipe_file("corpus/kb/b/c.csv", f"name,mail\nAda,{MAIL}\n".encode())
     return fs

@@ -23,6 +23,7 @@ _STAGES = {
     "load models": "loading models",
     "scan": "scanning",
     "collect": "collecting results",
+    "publish": "putting the copy together",
 }
 
 
@@ -38,7 +39,8 @@ class _Counting:
 
     def scanning(self, shards: int, size: int, done: int, read: int) -> None:
         """Start counting. `shards` and `size` (bytes) are the plan's; `done` shards with `read` bytes were committed earlier."""
-        self.shards, self.bytes, self.done, self.before = shards, size, done, read
+        self.shards, self.bytes, self.done, self.before, self.read = shards, size, done, read, 0
+        self.severities.clear()  # `clean` scans twice
         self.first, self.began = done, time.monotonic()
         self._last = self.began
 
