@@ -204,7 +204,7 @@ PIECES = st.sampled_from(
         "<textarea>JO</textarea>",
         "<i c= JO >",
         "<xmp>JO</xmp>",
-        "<!doctype JO>",
+        "<!doctype html 'JO'>",
         "<![CDATA[JO]]>",
         "<svg><![CDATA[JO]]></svg>",
     ]

@@ -33,6 +33,8 @@ _NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
 _REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
 _IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_NAME = re.compile(r"<!\[CDATA\[|<[!?][^\s>]*\s")
 _UNQUOTED = re.compile(r"[^\s\"'=<>`]+")
 _BREAK = re.compile(r"\s*[\r\n]\s*")
 _UNSAFE = re.compile(r"[<>\"'&\\`\r\n]")
@@ -129,9 +131,11 @@ def _written(text: str, span: Span, edits: list[Edit], encoding: str, xml: bool)
         return [edit._replace(text=_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", edit.text)) for edit in some]
     if kind == CDATA:
         return [edit._replace(text=edit.text.replace("]", "").replace(">", "")) for edit in edits] if _plain(edits) else list(edits)
+    if kind == DECLARATION:
+        return _in_declaration(text, start, end, edits)
     if kind == COMMENT:
         return _in_comment(text, start, end, edits, xml)
-    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in (edits if kind == RAW else inside(edits, start + 2, end - 1))]
+    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in (edits if kind == RAW else inside(edits, start + 1, end))]
 
 
 def _plain(edits: Sequence[Edit]) -> bool:
@@ -158,6 +162,18 @@ def _in_value(text: str, span: Span, edits: list[Edit], encoding: str) -> Iterat
     yield Edit(span.start, span.start, mark)
     yield from some
     yield Edit(span.end, span.end, mark)
+
+
+def _in_declaration(text: str, start: int, end: int, edits: list[Edit]) -> list[Edit]:
+    """Return the changes within `<!...>` or `<?...?>`: after its name, and in a document type only between quotation marks."""
+    opening = text[start : start + 9].lower()
+    ranges = [found.span() for found in _QUOTED.finditer(text, start, end)]
+    if opening != "<!doctype":
+        name = _NAME.match(text, start, end)
+        ranges = [(name.end() - 1, end)] if name and not opening.startswith("<?xml ") else []
+    if not all(any(first < edit.start and edit.end < last for first, last in ranges) for edit in edits):
+        raise CannotRewriteError("a finding lies in a declaration, where nothing can take its place")
+    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in edits]
 
 
 def _in_comment(text: str, start: int, end: int, edits: list[Edit], xml: bool) -> list[Edit]:
