@@ -16,7 +16,7 @@ from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.markup_spans import BROKEN, CDATA, COMMENT, DECLARATION, RAW, SCRIPT, TEXT, VALUE, Removable, Spans, Twins
 from veritensor_ray.clean.formats.placing import Range, Span, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.views import Views
-from veritensor_ray.clean.orders import Edit, Orders, applied
+from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
 from veritensor_ray.clean.splice import encoding_of, spliced, text_of
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.common.writer import Writer
@@ -32,6 +32,7 @@ _WITHOUT_END = "|".join(sorted((name for name in html5 if not name.endswith(";")
 _NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
 _REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
 _IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
+_UNSEEN = re.compile(rf"{INVISIBLE.pattern}|&#?\w{{1,31}};")  # if the reference is one of an invisible character
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"<!\[CDATA\[|<[!?][^\s>]*\s")
@@ -53,7 +54,7 @@ def rewrite_xml(source: Source, out: BinaryIO, orders: Orders) -> None:
 def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: bool) -> None:
     text = text_of(source, bounds.HELD)
     views = Views(source, reader_for(source.kind) or read_text)
-    edits = placed(source, text, orders, views.whole)
+    edits = placed(source, text, orders, views.whole, _UNSEEN, lambda some: not INVISIBLE.sub("", html.unescape(some)))
     whole: list[Range] = []
     removable = Removable()
     if page and orders.strip:
