@@ -22,7 +22,7 @@ _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 _REPLACED = "veritensor-replaced"
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """A line of a text file, counted from 0, with its line end. It begins at character `start` and at byte `byte` of the file."""
 
     number: int
@@ -57,7 +57,7 @@ def over_characters(source: Source, orders: Orders) -> list[tuple[int, int, Orde
     return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes)
 
 
-def lines_of(source: Source) -> Iterator[Line]:
+def lines_of(source: Source) -> Iterator[TextLine]:
     r"""Yield the lines of a text file; they end with "\n", as for the readers. Raises CannotRewriteError for one that is too long to hold."""
     encoding = encoding_of(source)
     errors = _replaced()
@@ -65,7 +65,7 @@ def lines_of(source: Source) -> Iterator[Line]:
     start, byte, number = 0, source.kind.bom, 0
     while raw := _raw_line(source.file, encoding):
         text = raw.decode(encoding, errors)
-        yield Line(number, text, start, byte)
+        yield TextLine(number, text, start, byte)
         start, byte, number = start + len(text), byte + len(raw), number + 1
 
 

@@ -1,4 +1,4 @@
-"""`config`: the JSON Schema of the configuration and policy files, and the settings that a run would use."""
+"""`config`: the JSON Schema of the configuration and of both kinds of policy, and the settings that a run would use."""
 
 from __future__ import annotations
 
@@ -39,10 +39,18 @@ def _words(value: Any) -> str:
 @app.command("schema")
 def schema(
     policy: Annotated[bool, typer.Option("--policy", help="Print the schema of the policy file instead.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Print the schema of the cleaning policy instead.")] = False,
 ) -> None:
     """Print the JSON Schema of the configuration file, for editors that complete and check YAML."""
+    from veritensor_ray.clean.policy import CleanPolicy
     from veritensor_ray.config import Settings
+    from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.policy_file import Policy
 
-    found = Policy.json_schema("veritensor-ray policy") if policy else Settings.json_schema("veritensor-ray configuration")
+    if policy and clean:
+        raise UsageError("--policy and --clean name two files. Give one of them")
+    if clean:
+        found = CleanPolicy.json_schema("veritensor-ray cleaning policy")
+    else:
+        found = Policy.json_schema("veritensor-ray policy") if policy else Settings.json_schema("veritensor-ray configuration")
     sys.stdout.write(json.dumps(found, indent=2) + "\n")

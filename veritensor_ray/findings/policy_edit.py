@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.findings.policy_file import Loader, Policy, Suppression, check_size, parse, read
+from veritensor_ray.findings.policy_file import FILE, Policy, Suppression, parse, read
 from veritensor_ray.findings.redact import visible
+from veritensor_ray.findings.yaml_file import Loader
 
 try:
     import fcntl
@@ -39,7 +40,7 @@ def add_to_file(path: Path, entry: Suppression) -> None:
         with _alone(target.parent):
             text = added(read(target) if target.exists() else "", entry, str(path))
             data = text.encode()
-            check_size(data, str(path))
+            FILE.check_size(data, str(path))
             _replace(target, data)
     except OSError as error:
         raise CannotRunError(f"policy file {path} cannot be written ({error.strerror}). Its folder must exist and be writable") from None

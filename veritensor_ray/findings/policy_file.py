@@ -1,4 +1,4 @@
-"""The policy file: what it may contain, and how a file from an untrusted origin is read.
+"""The policy file: what it may contain.
 
 It does not depend on tables or a terminal.
 """
@@ -12,39 +12,35 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
     PrivateAttr,
     StringConstraints,
-    ValidationError,
     WrapValidator,
     field_validator,
     model_validator,
 )
 
-from veritensor_ray.config import Section, explain
+from veritensor_ray.config import Section
 from veritensor_ray.corpus.planning import globs
-from veritensor_ray.errors import UsageError
-
-if TYPE_CHECKING:
-    from yaml import SafeLoader as _Base
-else:  # libyaml's parser is ten times as fast
-    _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from veritensor_ray.findings.yaml_file import FileKind
 
 DEFAULT = "policy.yaml"
 MATCHES = ("finding", "fingerprint", "rule", "sha256", "path")
-_MOST_BYTES = 32 << 20  # 700,000 ids, one per line; reading 100,000 takes about a second
-_MOST_NODES = 1_000_000
-_MOST_DEPTH = 8
+FILE = FileKind(
+    "policy file",
+    "docs/policy.md",
+    32 << 20,  # 700,000 ids, one per line; reading 100,000 takes about a second
+    "Name one with --policy, or with `policy` in the configuration",
+    "Correct `policy` in the configuration, or create the file",
+    "Match many findings by path, rule or sha256",
+)
 _MOST_TEXT = 4096
-_EXPLAINED = 20  # mistakes that one message names
 _DIGITS = re.compile("[0-9a-fA-F]{32}")
 
 
@@ -86,7 +82,7 @@ def _day(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Read a key with an empty value as an empty list."""
     return () if value is None else value
 
@@ -108,8 +104,8 @@ def _one_or_more(value: Any, validate: Any) -> Any:
     return ids[0] if len(ids) == 1 else ids
 
 
-_Words = Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_says_something)]
-_Glob = Annotated[_Words, AfterValidator(_compiles)]
+Words = Annotated[str, Field(max_length=_MOST_TEXT), AfterValidator(_says_something)]
+Glob = Annotated[Words, AfterValidator(_compiles)]
 _Id = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{32}$")]
 _Ids = Annotated[_Id | Annotated[tuple[_Id, ...], Field(min_length=1)] | None, WrapValidator(_one_or_more)]
 _Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{64}$")]
@@ -121,13 +117,13 @@ class PolicyRule(Section):
     Without a severity they keep the engine's, which makes an exception to the rules below.
     """
 
-    path: _Glob | None = Field(None, description="glob for the artifact's name")
-    rule: _Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
+    path: Glob | None = Field(None, description="glob for the artifact's name")
+    rule: Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
     severity: Literal["info", "low", "medium", "high", "critical", "off"] | None = Field(
         None, description="severity that the findings get; default: the engine's"
     )
     min_confidence: float | None = Field(None, ge=0, le=1, description="findings with a lower confidence are off")
-    reason: _Words | None = Field(None, description="comment for readers of the file")
+    reason: Words | None = Field(None, description="comment for readers of the file")
 
     @model_validator(mode="after")
     def _matches_something(self) -> PolicyRule:
@@ -141,11 +137,11 @@ class Suppression(Section):
 
     finding: _Ids = Field(None, description="finding_id of one finding, or a list of them")
     fingerprint: _Ids = Field(None, description="content_fingerprint, or a list of them: the same content in any artifact")
-    rule: _Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
+    rule: Glob | None = Field(None, description="glob for the rule's id, such as pii.*")
     sha256: _Sha256 | None = Field(None, description="content_id of the artifact, wherever it lies")
-    path: _Glob | None = Field(None, description="glob for the artifact's name")
-    reason: _Words = Field(description="why these findings need not be seen")
-    owner: _Words | None = Field(None, description="person who answers for the suppression")
+    path: Glob | None = Field(None, description="glob for the artifact's name")
+    reason: Words = Field(description="why these findings need not be seen")
+    owner: Words | None = Field(None, description="person who answers for the suppression")
     expires: Annotated[date | None, BeforeValidator(_day, json_schema_input_type=date | None)] = Field(
         None, description="day from which on the suppression does not count, as YYYY-MM-DD in UTC"
     )
@@ -178,13 +174,13 @@ class Suppression(Section):
 class Policy(Section):
     """Everything that a policy file says. `file` is its path, None if there is no file."""
 
-    required_engines: Annotated[tuple[_Words, ...], BeforeValidator(_listed, json_schema_input_type=list[_Words] | None)] = Field(
+    required_engines: Annotated[tuple[Words, ...], BeforeValidator(as_list, json_schema_input_type=list[Words] | None)] = Field(
         (), description="engines without which a run refuses to start"
     )
-    rules: Annotated[tuple[PolicyRule, ...], BeforeValidator(_listed, json_schema_input_type=list[PolicyRule] | None)] = Field(
+    rules: Annotated[tuple[PolicyRule, ...], BeforeValidator(as_list, json_schema_input_type=list[PolicyRule] | None)] = Field(
         (), description="severities; the first rule that matches a finding decides"
     )
-    suppressions: Annotated[tuple[Suppression, ...], BeforeValidator(_listed, json_schema_input_type=list[Suppression] | None)] = Field(
+    suppressions: Annotated[tuple[Suppression, ...], BeforeValidator(as_list, json_schema_input_type=list[Suppression] | None)] = Field(
         (), description="findings that somebody has reviewed; they stay in the results but do not count"
     )
     _file: str | None = PrivateAttr(None)
@@ -220,80 +216,11 @@ def load_policy(path: str | None) -> Policy:
 
 def read(file: Path) -> str:
     """Return the text of a policy file with its line ends. Raises UsageError if it is not readable text, or too large."""
-    try:
-        if file.exists() and not file.is_file():
-            raise UsageError(f"policy file {file} is not a regular file. Name one with --policy, or with `policy` in the configuration")
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise UsageError(f"policy file {file} is larger than {_MOST_BYTES >> 20} MiB. Match many findings by path, rule or sha256")
-        return data.decode("utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"policy file {file} does not exist. Correct `policy` in the configuration, or create the file") from None
-    except OSError as error:
-        raise UsageError(f"policy file {file} cannot be read ({error.strerror}). Correct its permissions") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"policy file {file} is not UTF-8. Save it as UTF-8") from None
-
-
-def check_size(data: bytes, file: str) -> None:
-    """Raise UsageError for the content of a file that could not be read again."""
-    if len(data) > _MOST_BYTES:
-        raise UsageError(
-            f"policy file {file} would be larger than {_MOST_BYTES >> 20} MiB and was not changed. Match many findings by path, rule or sha256"
-        )
+    return FILE.read(file)
 
 
 def parse(text: str, file: str | None = None) -> Policy:
     """Parse a policy; `file` is used in messages. Raises UsageError that names the wrong key and the nearest known one."""
-    try:
-        _refuse_tricks(text)
-        data = yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        problem = ", ".join(filter(None, (error.context, error.problem)))
-        raise UsageError(f"policy file {file}: {at}{problem}. docs/policy.md describes the format") from None
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
-        raise UsageError(f"policy file {file}: {error}. docs/policy.md describes the format") from None
-    if not isinstance(data or {}, dict):
-        raise UsageError(f"policy file {file}: the top level must be a mapping with the keys required_engines, rules, suppressions")
-    try:
-        policy = Policy.model_validate(data or {})
-    except ValidationError as error:
-        lines = islice(explain(error, Policy, "key"), _EXPLAINED)
-        raise UsageError("\n".join(f"policy file {file}: {line}" for line in lines)) from None
+    policy = FILE.parse(text, file, Policy)
     policy._file = file
     return policy
-
-
-def _refuse_tricks(text: str) -> None:
-    """Refuse what turns a small file into a huge or deeply nested one. Raises ValueError."""
-    depth = nodes = 0
-    event: Any
-    for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ValueError(f"anchors and aliases are not allowed (line {event.start_mark.line + 1}); write the entry out")
-        nodes += isinstance(event, yaml.NodeEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MOST_DEPTH or nodes > _MOST_NODES:
-            raise ValueError(f"more than {_MOST_DEPTH} levels or {_MOST_NODES} values are not allowed")
-
-
-class Loader(_Base):
-    """A loader that reads every scalar except null as text, and rejects duplicate keys.
-
-    An ID of digits stays text, and `off` does not become a boolean.
-    """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  # as in PyYAML
-        first: [(tag, pattern) for tag, pattern in known if tag == "tag:yaml.org,2002:null"]
-        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        names: set[str] = set()
-        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key in names:
-                raise ValueError(f"the key {key} appears twice (line {node.start_mark.line + 1})")
-            names.add(key)
-        return super().construct_mapping(node, deep)
