@@ -14,6 +14,7 @@ from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
 HIDING = ("hidden", "comment", "metadata")
+_SYNTAX = "a finding lies in its syntax, where nothing can take its place"
 Range = tuple[int, int]
 
 
@@ -49,22 +50,22 @@ def removed(ranges: Iterable[Range]) -> list[Edit]:
     """Return the removal of ranges that may overlap."""
     edits: list[Edit] = []
     for start, end in sorted(ranges):
-        if edits and start <= edits[-1].end:
+        if edits and start < edits[-1].end:
             edits[-1] = Edit(edits[-1].start, max(end, edits[-1].end), "")
         elif start < end:
             edits.append(Edit(start, end, ""))
     return edits
 
 
-def outside(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
-    """Return the edits without those that lie in a removal, which makes them unnecessary."""
-    starts = [one.start for one in removals]
-
-    def gone(edit: Edit) -> bool:
-        at = bisect.bisect_right(starts, edit.start) - 1
-        return at >= 0 and edit.end <= removals[at].end
-
-    return [edit for edit in edits if not gone(edit)]
+def combined(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
+    """Return the edits and the removals in order; those that lie in a removal are not needed, and those that reach out of one are joined."""
+    found: list[Edit] = []
+    for edit in sorted([*edits, *removals], key=lambda one: (one.start, -one.end)):
+        if not found or edit.start >= found[-1].end:
+            found.append(edit)
+        elif edit.end > found[-1].end:
+            found[-1] = Edit(found[-1].start, edit.end, found[-1].text or edit.text)
+    return found
 
 
 def touched(edit: Edit, spans: Sequence[Span], starts: Sequence[int], text: str) -> list[int]:
@@ -102,11 +103,19 @@ def fitted(
     for edit in edits:
         some = choose([spans[number] for number in touched(edit, spans, starts, text)])
         if not some:
-            raise CannotRewriteError("a finding lies in its syntax, where nothing can take its place")
+            raise CannotRewriteError(_SYNTAX)
         for number, span in enumerate(some):
             share = Edit(max(edit.start, span.start), min(edit.end, span.end), edit.text if not number else "")
             shares.setdefault(span, []).append(share)
-    return list(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
+    found = sorted(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
+    if any(not near(Span(edit.start, edit.end, ""), found) for edit in edits):
+        raise CannotRewriteError(_SYNTAX)  # it covers quotation marks, for example, and nothing between them
+    return found
+
+
+def inside(edits: Iterable[Edit], start: int, end: int) -> list[Edit]:
+    """Return edits without the delimiters that they cover."""
+    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) > max(edit.start, start)]
 
 
 def widened(edits: Iterable[Edit], pattern: re.Pattern[str], text: str, start: int, end: int) -> list[Edit]:

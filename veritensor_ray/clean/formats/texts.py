@@ -10,13 +10,14 @@ from typing import BinaryIO
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.markdown_texts import fit_markdown, markdown_comments
-from veritensor_ray.clean.formats.placing import Range, outside, placed, removed
+from veritensor_ray.clean.formats.placing import Range, combined, placed, removed
 from veritensor_ray.clean.formats.toml_texts import fit_toml, toml_comments
 from veritensor_ray.clean.formats.views import Views
 from veritensor_ray.clean.formats.yaml_texts import fit_yaml, yaml_comments
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders
 from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.readers import READERS, reader_for
+from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 
 _TOML = "application/toml"
@@ -36,18 +37,12 @@ def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
     if media_type in READERS and media_type not in _READ_AGAIN:
         raise CannotRewriteError(f"files of type {media_type} are not rewritten")  # a mail, for example: its texts are decoded parts
     text = text_of(source, bounds.HELD)
-    views = _views(source) if media_type in _READ_AGAIN else None
+    views = Views(source, reader_for(source.kind) or read_text) if media_type in _READ_AGAIN else None
     edits = placed(source, text, orders, views.whole if views else None)
     fit = _FITS.get(media_type)
     removals = removed(_strips(text, media_type, views, orders))
-    edits = outside(edits, removals)
-    spliced(source, out, itertools.chain(fit(text, edits, orders.pulse) if fit else edits, removals), orders)
-
-
-def _views(source: Source) -> Views:
-    reader = reader_for(source.kind)
-    assert reader is not None  # every kind of text has one
-    return Views(source, reader)
+    kept = [edit for edit in combined(edits, removals) if edit not in removals]
+    spliced(source, out, itertools.chain(fit(text, kept, orders.pulse) if fit else kept, removals), orders)
 
 
 def _strips(text: str, media_type: str, views: Views | None, orders: Orders) -> Iterator[Range]:

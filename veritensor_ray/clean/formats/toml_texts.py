@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, joined, near, widened
+from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _TOKEN = re.compile(
@@ -109,7 +109,7 @@ def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
         yield from _in_bare(text, span, edits)
     else:
         marks = 3 if span.quote.startswith("long") else 1
-        inner = _inside(edits, start + marks, end - marks)
+        inner = inside(edits, start + marks, end - marks)
         if span.quote.endswith("basic"):
             for edit in widened(inner, _ESCAPE, text, start + marks, end - marks):
                 yield edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text))
@@ -120,11 +120,6 @@ def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
             escaped = [edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text)) for edit in inner]
             yield from doubled(_SPECIAL, "\\", escaped, text, start + marks, end - marks)
             yield Edit(end - marks, end, '"' * marks)
-
-
-def _inside(edits: list[Edit], start: int, end: int) -> list[Edit]:
-    """Return the edits without the quotation marks that they cover."""
-    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) >= max(edit.start, start)]
 
 
 def _in_bare(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:

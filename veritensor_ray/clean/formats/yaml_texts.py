@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, joined, near, widened
+from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)  # only scans and parses here; it constructs nothing
@@ -19,6 +19,8 @@ _ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r?\
 _TWO_QUOTES = re.compile("''")
 _QUOTE = re.compile("'")
 _HARMLESS = re.compile(r"[A-Za-z0-9_./+][\w./+@-]*(?: [\w./+@-]+)*")
+_STRING = "tag:yaml.org,2002:str"
+_NUMERIC = re.compile(r"[0-9.+-]")  # a number for YAML 1.2 may be a text for YAML 1.1
 _SPACES = re.compile(" *")
 _HEADER = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)?")
 _BREAK = re.compile(r"\s*[\r\n]\s*")
@@ -94,20 +96,15 @@ def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
     if span.kind == "comment":
         yield from (Edit(max(edit.start, start + 1), edit.end, _BREAK.sub(" ", edit.text)) for edit in edits if edit.end > start + 1)
     elif span.quote == '"':
-        for edit in widened(_inside(edits, start + 1, end - 1), _ESCAPE, text, start + 1, end - 1):
+        for edit in widened(inside(edits, start + 1, end - 1), _ESCAPE, text, start + 1, end - 1):
             yield edit._replace(text=_BREAK.sub(" ", edit.text).replace("\\", "\\\\").replace('"', '\\"'))
     elif span.quote == "'":
-        for edit in widened(_inside(edits, start + 1, end - 1), _TWO_QUOTES, text, start + 1, end - 1):
+        for edit in widened(inside(edits, start + 1, end - 1), _TWO_QUOTES, text, start + 1, end - 1):
             yield edit._replace(text=_BREAK.sub(" ", edit.text).replace("'", "''"))
     elif span.quote in ("|", ">"):
         yield from _in_block(text, start, end, edits)
     else:
         yield from _in_plain(text, start, end, [edit._replace(text=_BREAK.sub(" ", edit.text)) for edit in edits])
-
-
-def _inside(edits: list[Edit], start: int, end: int) -> list[Edit]:
-    """Return the edits without the quotation marks that they cover."""
-    return [Edit(max(edit.start, start), min(edit.end, end), edit.text) for edit in edits if min(edit.end, end) >= max(edit.start, start)]
 
 
 def _in_block(text: str, start: int, end: int, edits: list[Edit]) -> Iterator[Edit]:
@@ -132,7 +129,7 @@ def _in_plain(text: str, start: int, end: int, edits: list[Edit]) -> Iterator[Ed
     """Yield the changes within a scalar without quotation marks. It gets some if the new text would not be the text that it is."""
     old = text[start:end]
     new = applied(old, [Edit(edit.start - start, edit.end - start, edit.text) for edit in edits])
-    if _HARMLESS.fullmatch(new) and _tag(old) == _tag(new):
+    if _HARMLESS.fullmatch(new) and _tag(old) == _tag(new) and (_tag(new) != _STRING or not _NUMERIC.match(new)):
         yield from edits
         return
     quoted = [edit._replace(text=edit.text.replace("'", "''")) for edit in edits]
