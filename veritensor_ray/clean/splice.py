@@ -52,9 +52,12 @@ def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], orders: Orders
     _copy(source.file, out, _merged(changes), orders.pulse)
 
 
-def over_characters(source: Source, orders: Orders) -> list[tuple[int, int, Order]]:
-    """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out."""
-    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes)
+def over_characters(source: Source, orders: Orders, rows: bool = False) -> list[tuple[int, int, Order]]:
+    """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out.
+
+    Those that drop a cell are left out too, and those that drop a row unless `rows` are asked for.
+    """
+    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes, rows)
 
 
 def lines_of(source: Source) -> Iterator[TextLine]:
@@ -269,11 +272,12 @@ def _over_bytes(source: Source, places: _Places, orders: Orders, encoding: str) 
     return changes
 
 
-def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order]) -> list[tuple[int, int, Order]]:
+def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order], rows: bool = False) -> list[tuple[int, int, Order]]:
     able = [
         order
         for order in over_bytes
-        if order.action not in (Action.DROP_ROW, Action.DROP_CELL)
+        if order.action is not Action.DROP_CELL
+        and (rows or order.action is not Action.DROP_ROW)
         and source.kind.bom <= order.mark.start < order.mark.end <= order.mark.start + bounds.HELD
     ]
     chars = places.chars_of(edge for order in able for edge in (order.mark.start, order.mark.end))

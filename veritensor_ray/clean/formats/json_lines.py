@@ -9,7 +9,7 @@ from typing import NamedTuple
 from veritensor_ray.clean.formats.json_text import PLAIN, Finder, Literal, drops, is_ascii_only, key_changes
 from veritensor_ray.clean.formats.json_tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
-from veritensor_ray.clean.splice import Line, lines_of
+from veritensor_ray.clean.splice import TextLine, lines_of
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, value_of
 from veritensor_ray.extract.source import Source
@@ -47,7 +47,7 @@ class _Found(NamedTuple):
 class _Line:
     """The changes to one line."""
 
-    def __init__(self, line: Line, finder: Finder, depth: int, ascii_only: bool) -> None:
+    def __init__(self, line: TextLine, finder: Finder, depth: int, ascii_only: bool) -> None:
         self._text = line.text.removesuffix("\n")
         self._start, self._row = line.start, line.number
         self._finder, self._depth, self._ascii_only = finder, depth, ascii_only

@@ -148,7 +148,7 @@ class Finder:
     def __init__(self, source: Source, orders: Orders) -> None:
         self._orders = orders
         self._named: dict[Unit, _Named] = {}
-        self._ranges = sorted((Range(*one) for one in over_characters(source, orders)), key=lambda one: one[:2])
+        self._ranges = sorted((Range(*one) for one in over_characters(source, orders, rows=True)), key=lambda one: one[:2])
         self._firsts = [one.start for one in self._ranges]
         self._lasts = list(accumulate((one.end for one in self._ranges), max))
 

@@ -97,12 +97,14 @@ class _Notebook:
     # What happens to a text
 
     def _change(self, text: _Text, alone: bool) -> None:
+        if not text.pieces:
+            if text.gone and alone:
+                self._orders.account.done.update(order.number for order in self._orders.units.get(text.unit, ()))
+            return
         joined = "".join(piece.text for piece in text.pieces)
         whole = Literal(joined, -len(joined) - 1, PLAIN)  # before the file, so that no order over bytes touches it
         if text.gone:
             self._finder.gone(text.unit, whole, alone)
-            return
-        if not text.pieces:
             return
         ends = list(accumulate(len(piece.text) for piece in text.pieces))
         for edit in self._finder.changes(text.unit, whole, alone):
