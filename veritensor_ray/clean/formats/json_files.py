@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from veritensor_ray.clean.formats.json_document import Document
 from veritensor_ray.clean.formats.json_lines import edits_of_lines
 from veritensor_ray.clean.formats.json_text import without_bytes
+from veritensor_ray.clean.formats.texts import rewrite_text
 from veritensor_ray.clean.orders import Orders, Unit
 from veritensor_ray.clean.splice import spliced
 from veritensor_ray.extract.source import Source
+from veritensor_ray.media_types import PLAIN
 
 
 def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -18,9 +21,7 @@ def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
     A document that is not valid JSON was read as plain text, and is rewritten as such.
     """
     if Unit() in orders.units:
-        from veritensor_ray.clean.formats.texts import rewrite_text
-
-        rewrite_text(source, out, orders)
+        rewrite_text(replace(source, kind=replace(source.kind, media_type=PLAIN)), out, orders)
         return
     edits = Document(source, orders).edits()
     source.file.seek(0)
