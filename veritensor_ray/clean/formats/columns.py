@@ -78,7 +78,7 @@ _L_GEOGRAPHIC = (17, 18)
 _V2_PAGE = 3
 _BOUNDS = (1, 2, 5, 6, 7, 8)  # of statistics: everything that is a value
 _ARROW_SCHEMA, _PANDAS = b"ARROW:schema", b"pandas"
-_STRUCTURE = (_ARROW_SCHEMA, _PANDAS, b"huggingface")  # without these, the columns would be read as something else
+STRUCTURE = (_ARROW_SCHEMA, _PANDAS, b"huggingface")  # without these, the columns would be read as something else
 _DECODING = (pa.ArrowException, OSError, ValueError)
 _WHAT = "not a complete Parquet file"
 
@@ -382,7 +382,7 @@ def _metadata(pairs: list[Struct] | None, orders: Orders) -> list[Struct] | None
     for pair in pairs:
         key, value = pair[1], pair.get(2)
         new = value if value is None or key == _ARROW_SCHEMA else changed_metadata(key, value, orders)
-        if new is not None and Strippable.METADATA in orders.strip and key not in _STRUCTURE:
+        if new is not None and Strippable.METADATA in orders.strip and key not in STRUCTURE:
             stripped += 1
             continue
         if value is None or new is not None:
