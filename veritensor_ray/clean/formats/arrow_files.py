@@ -9,10 +9,11 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.columns import STRUCTURE, changed_metadata, shorter_index
+from veritensor_ray.clean.formats.columns import STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.clean.formats.dictionaries import Dictionary, is_rewritable
 from veritensor_ray.clean.formats.leaves import Places, kept, taken
 from veritensor_ray.clean.orders import Orders
+from veritensor_ray.clean.splice import copy_range
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.arrow import has_text, validate_column
 from veritensor_ray.extract.source import Source
@@ -48,9 +49,13 @@ class _Rewriter:
         self._source, self._orders, self._opener = source, orders, opener
         reader = self._opened()
         self._schema: pa.Schema = reader.schema
+        try:
+            names = self._schema.names
+        except UnicodeDecodeError as error:
+            raise as_read_error(error, _WHAT) from None
         self._is_file = hasattr(reader, "get_batch")
         self._file_metadata = reader.metadata if self._is_file else None
-        self._places = Places(orders, self._schema.names)
+        self._places = Places(orders, names)
         rows = [unit.row for unit in orders.units if unit.row is not None and unit.column is not None and not (unit.part or unit.page)]
         self._touched = self._places.touched(rows)
         self._dictionaries = self._dictionaries_to_change()
@@ -98,6 +103,10 @@ class _Rewriter:
 
     def write(self, out: BinaryIO) -> None:
         """Write everything."""
+        metadata = self._schema.metadata or {}
+        if not self._orders.units and not self._orders.rows and not is_stripped(metadata, self._orders):
+            copy_range(self._source.file, out, 0, None, self._orders.pulse)
+            return
         rows = self._count() if self._dictionaries or self._orders.rows else 0
         dropped = len(self._places.dropped(0, rows))
         schema = self._schema.with_metadata(self._metadata(rows, rows - dropped))
@@ -141,7 +150,7 @@ class _Rewriter:
         last = one.first + one.batch.num_rows
         dropped, edited = self._places.dropped(one.first, last), self._places.edited(one.first, last)
         for row in dropped:
-            self._orders.drop_row(row)
+            self._places.drop(row)
         if dropped and len(dropped) == one.batch.num_rows:
             return None
         columns = []

@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
@@ -58,6 +58,7 @@ from veritensor_ray.clean.formats.parquet_file import (
     text_pair,
 )
 from veritensor_ray.clean.orders import Orders, Unit
+from veritensor_ray.clean.splice import copy_range
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
@@ -86,12 +87,16 @@ _WHAT = "not a complete Parquet file"
 def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the file with the ordered changes, or, of a part of a split file, its row groups as a complete file."""
     file = ParquetFile(source.file)
+    pairs = file.footer.get(PAIRS)
+    metadata = {pair[1]: pair.get(2, b"") for pair in pairs or ()}
+    if source.row_groups is None and not (orders.units or orders.rows or is_stripped(metadata, orders)):
+        copy_range(source.file, out, 0, None, orders.pulse)
+        return
     groups = range(*(source.row_groups or (0, len(file.groups))))
     rewriter = _Rewriter(file, source, orders)
     writer = ParquetWriter(out, orders.pulse)
     for group in groups:
         rewriter.group(writer, group)
-    pairs = file.footer.get(PAIRS)
     if source.first_part:
         pairs = _metadata(pairs, orders)
     if source.row_groups is None:
@@ -134,7 +139,7 @@ class _Rewriter:
         last = first + group[GROUP_ROWS]
         dropped, rows = self._places.dropped(first, last), self._places.edited(first, last)
         for row in dropped:
-            self._orders.drop_row(row)
+            self._places.drop(row)
         if dropped and len(dropped) == last - first:
             return
         touched = self._places.touched(rows)
@@ -179,6 +184,8 @@ class _Rewriter:
         step = self._shared.rows_at_once(group, {field.name}, _BATCH_ROWS)
         try:
             metadata = pq.read_metadata(io.BytesIO(footer_only(_view(self._file, group, field))))
+            if any(leaf.type == _INT96 for leaf in field.leaves):
+                _check_times(self._file.file, metadata)
             file = pq.ParquetFile(self._file.file, metadata=metadata, pre_buffer=False, buffer_size=_PIECE)
             for batch in file.iter_batches(step, use_threads=False):
                 self._copies.add(batch.nbytes)
@@ -282,6 +289,15 @@ class _Field:
         if len(parsed.groups) != 1 or levels(parsed.footer[SCHEMA]) != [leaf[:4] for leaf in self._field.leaves]:
             raise CannotRewriteError(f"column {self._field.name[:80]} has a type that cannot be written again")
         return _Encoding(out, parsed)
+
+
+def _check_times(file: BinaryIO, metadata: pq.FileMetaData) -> None:
+    """Raise CannotRewriteError for times of 96 bits that do not fit into the 64 bits that pyarrow reads them into."""
+    for batch in pq.ParquetFile(file, metadata=metadata, pre_buffer=False, coerce_int96_timestamp_unit="us").iter_batches():
+        try:
+            batch.column(0).cast(pa.timestamp("ns"))
+        except pa.ArrowException:
+            raise CannotRewriteError("it has times of 96 bits that are nested or far in the past or future") from None
 
 
 def _leaf_paths(schema: pa.Schema) -> list[str]:
@@ -391,6 +407,11 @@ def _metadata(pairs: list[Struct] | None, orders: Orders) -> list[Struct] | None
         orders.stripped(Strippable.METADATA, stripped)
     unchanged = len(made) == len(pairs) and all(one is two for one, two in zip(made, pairs, strict=True))
     return pairs if unchanged else _with_schema(made)
+
+
+def is_stripped(metadata: Iterable[bytes], orders: Orders) -> bool:
+    """Return whether some of the keys are removed because they are metadata."""
+    return Strippable.METADATA in orders.strip and any(key not in STRUCTURE for key in metadata)
 
 
 def changed_metadata(key: bytes, value: bytes, orders: Orders) -> bytes | None:

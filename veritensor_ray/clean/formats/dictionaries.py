@@ -54,7 +54,8 @@ class Dictionary:
                 numbers = np.array([self._number(value) for value in values], np.int64)
             self._last = column.dictionary, numbers
         indices = pc.fill_null(column.indices.cast(pa.int64()), _NONE).to_numpy(zero_copy_only=False)
-        return np.append(self._last[1], _NONE)[indices]
+        codes: _Codes = np.append(self._last[1], _NONE)[indices]
+        return codes
 
     def _number(self, value: Any) -> int:
         if value not in self._known:

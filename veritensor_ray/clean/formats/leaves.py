@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from veritensor_ray.extract.readers.data.blobs import as_text, is_picture
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
 
 _SHORTEST_MAGIC = 8
+_MEMBER = re.compile(r"row (\d{1,18}) ")  # as the reader names them
 _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
 
 
@@ -30,6 +32,7 @@ class Places:
         for unit in orders.units:
             if unit.row is not None and unit.column is not None and unit.part is None and unit.page is None:
                 self._rows.setdefault(unit.row, set()).add(unit.column)
+        self._members = _members(orders)
         self._edited = np.array(sorted(self._rows), np.int64)
         self._dropped = np.array(sorted(orders.rows), np.int64)
 
@@ -42,6 +45,11 @@ class Places:
         """Return the rows of a range that are to be left out."""
         found: list[int] = self._dropped[np.searchsorted(self._dropped, first) : np.searchsorted(self._dropped, last)].tolist()
         return found
+
+    def drop(self, row: int) -> None:
+        """Account for a row that was left out, with the files that its values were."""
+        self.orders.drop_row(row)
+        self.orders.account.done.update(self._members.get(row, ()))
 
     def touched(self, rows: Sequence[int]) -> set[int]:
         """Return the columns, by number, in which any of the rows has orders."""
@@ -66,6 +74,17 @@ class Places:
         return texts.edited(some, nullable, [label] * len(rows), list(rows))
 
 
+def _members(orders: Orders) -> dict[int, list[int]]:
+    """Return the orders for files that are values of binary columns, by row."""
+    found: dict[int, list[int]] = {}
+    above = f"{orders.member}!/" if orders.member else ""
+    for order in orders:
+        member = order.mark.member or ""
+        if member.startswith(above) and (row := _MEMBER.match(member, len(above))):
+            found.setdefault(int(row[1]), []).append(order.number)
+    return found
+
+
 def merged(column: pa.Array, at: Sequence[int], new: pa.Array) -> pa.Array:
     """Return the column with new values at some places."""
     chosen = np.arange(len(column))
@@ -86,7 +105,9 @@ def taken(column: pa.Array, at: Sequence[int] | np.ndarray[Any, Any]) -> pa.Arra
     """Return some values of a column, in buffers that have no others."""
     kind = column.type
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):  # pyarrow cannot take these, and a slice keeps all buffers
-        return column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()).take(pa.array(at, pa.int64())).cast(kind)
+        return (
+            column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()).take(pa.array(at, pa.int64())).cast(kind)
+        )
     return column.take(pa.array(at, pa.int64()))
 
 
