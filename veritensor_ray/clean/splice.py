@@ -321,13 +321,14 @@ def _copy(file: BinaryIO, out: BinaryIO, changes: list[_Change], pulse: Callable
     """Copy a file with changes, which ascend and do not overlap."""
     at = 0
     for change in changes:
-        _copy_range(file, out, at, change.start, pulse)
+        copy_range(file, out, at, change.start, pulse)
         out.write(change.data)
         at = change.end
-    _copy_range(file, out, at, None, pulse)
+    copy_range(file, out, at, None, pulse)
 
 
-def _copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> None:
+def copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> None:
+    """Copy the bytes of a file from `start` to `end`, or to its end if that is None."""
     file.seek(start)
     while data := file.read(_CHUNK if end is None else min(_CHUNK, end - start)):
         out.write(data)

@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
@@ -58,6 +58,7 @@ from veritensor_ray.clean.formats.parquet_file import (
     text_pair,
 )
 from veritensor_ray.clean.orders import Orders, Unit
+from veritensor_ray.clean.splice import copy_range
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
@@ -78,7 +79,7 @@ _L_GEOGRAPHIC = (17, 18)
 _V2_PAGE = 3
 _BOUNDS = (1, 2, 5, 6, 7, 8)  # of statistics: everything that is a value
 _ARROW_SCHEMA, _PANDAS = b"ARROW:schema", b"pandas"
-_STRUCTURE = (_ARROW_SCHEMA, _PANDAS, b"huggingface")  # without these, the columns would be read as something else
+STRUCTURE = (_ARROW_SCHEMA, _PANDAS, b"huggingface")  # without these, the columns would be read as something else
 _DECODING = (pa.ArrowException, OSError, ValueError)
 _WHAT = "not a complete Parquet file"
 
@@ -86,12 +87,16 @@ _WHAT = "not a complete Parquet file"
 def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the file with the ordered changes, or, of a part of a split file, its row groups as a complete file."""
     file = ParquetFile(source.file)
+    pairs = file.footer.get(PAIRS)
+    metadata = {pair[1]: pair.get(2, b"") for pair in pairs or ()}
+    if source.row_groups is None and not (orders.units or orders.rows or is_stripped(metadata, orders)):
+        copy_range(source.file, out, 0, None, orders.pulse)
+        return
     groups = range(*(source.row_groups or (0, len(file.groups))))
     rewriter = _Rewriter(file, source, orders)
     writer = ParquetWriter(out, orders.pulse)
     for group in groups:
         rewriter.group(writer, group)
-    pairs = file.footer.get(PAIRS)
     if source.first_part:
         pairs = _metadata(pairs, orders)
     if source.row_groups is None:
@@ -134,7 +139,7 @@ class _Rewriter:
         last = first + group[GROUP_ROWS]
         dropped, rows = self._places.dropped(first, last), self._places.edited(first, last)
         for row in dropped:
-            self._orders.drop_row(row)
+            self._places.drop(row)
         if dropped and len(dropped) == last - first:
             return
         touched = self._places.touched(rows)
@@ -179,6 +184,8 @@ class _Rewriter:
         step = self._shared.rows_at_once(group, {field.name}, _BATCH_ROWS)
         try:
             metadata = pq.read_metadata(io.BytesIO(footer_only(_view(self._file, group, field))))
+            if any(leaf.type == _INT96 for leaf in field.leaves):
+                _check_times(self._file.file, metadata)
             file = pq.ParquetFile(self._file.file, metadata=metadata, pre_buffer=False, buffer_size=_PIECE)
             for batch in file.iter_batches(step, use_threads=False):
                 self._copies.add(batch.nbytes)
@@ -284,6 +291,15 @@ class _Field:
         return _Encoding(out, parsed)
 
 
+def _check_times(file: BinaryIO, metadata: pq.FileMetaData) -> None:
+    """Raise CannotRewriteError for times of 96 bits that do not fit into the 64 bits that pyarrow reads them into."""
+    for batch in pq.ParquetFile(file, metadata=metadata, pre_buffer=False, coerce_int96_timestamp_unit="us").iter_batches():
+        try:
+            batch.column(0).cast(pa.timestamp("ns"))
+        except pa.ArrowException:
+            raise CannotRewriteError("it has times of 96 bits that are nested or far in the past or future") from None
+
+
 def _leaf_paths(schema: pa.Schema) -> list[str]:
     """Return the paths under which a writer knows the leaves of a schema."""
     out = io.BytesIO()
@@ -382,7 +398,7 @@ def _metadata(pairs: list[Struct] | None, orders: Orders) -> list[Struct] | None
     for pair in pairs:
         key, value = pair[1], pair.get(2)
         new = value if value is None or key == _ARROW_SCHEMA else changed_metadata(key, value, orders)
-        if new is not None and Strippable.METADATA in orders.strip and key not in _STRUCTURE:
+        if new is not None and Strippable.METADATA in orders.strip and key not in STRUCTURE:
             stripped += 1
             continue
         if value is None or new is not None:
@@ -391,6 +407,11 @@ def _metadata(pairs: list[Struct] | None, orders: Orders) -> list[Struct] | None
         orders.stripped(Strippable.METADATA, stripped)
     unchanged = len(made) == len(pairs) and all(one is two for one, two in zip(made, pairs, strict=True))
     return pairs if unchanged else _with_schema(made)
+
+
+def is_stripped(metadata: Iterable[bytes], orders: Orders) -> bool:
+    """Return whether some of the keys are removed because they are metadata."""
+    return Strippable.METADATA in orders.strip and any(key not in STRUCTURE for key in metadata)
 
 
 def changed_metadata(key: bytes, value: bytes, orders: Orders) -> bytes | None:

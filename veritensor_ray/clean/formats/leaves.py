@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ from veritensor_ray.extract.readers.data.blobs import as_text, is_picture
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
 
 _SHORTEST_MAGIC = 8
+_MEMBER = re.compile(r"row (\d{1,18}) ")  # as the reader names them
 _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
 
 
@@ -29,6 +32,7 @@ class Places:
         for unit in orders.units:
             if unit.row is not None and unit.column is not None and unit.part is None and unit.page is None:
                 self._rows.setdefault(unit.row, set()).add(unit.column)
+        self._members = _members(orders)
         self._edited = np.array(sorted(self._rows), np.int64)
         self._dropped = np.array(sorted(orders.rows), np.int64)
 
@@ -41,6 +45,11 @@ class Places:
         """Return the rows of a range that are to be left out."""
         found: list[int] = self._dropped[np.searchsorted(self._dropped, first) : np.searchsorted(self._dropped, last)].tolist()
         return found
+
+    def drop(self, row: int) -> None:
+        """Account for a row that was left out, with the files that its values were."""
+        self.orders.drop_row(row)
+        self.orders.account.done.update(self._members.get(row, ()))
 
     def touched(self, rows: Sequence[int]) -> set[int]:
         """Return the columns, by number, in which any of the rows has orders."""
@@ -55,19 +64,32 @@ class Places:
     def changed(self, column: pa.Array, number: int, nullable: bool, first: int, rows: Sequence[int]) -> pa.Array:
         """Return a column with its orders carried out. `first` is the row of its first value, `rows` those that have orders in it."""
         at = [row - first for row in rows]
+        return merged(column, at, self.values(taken(column, at), number, nullable, rows))
+
+    def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
+        """Return the values of a column in some rows, with their orders carried out."""
         label = self._labels[number]
-        some = column.take(pa.array(at, pa.int64()))
         others = (other for i, other in enumerate(self._labels) if i != number)
         texts = _Texts(self.orders, is_shared=any(_is_below(other, label) or _is_below(label, other) for other in others))
-        new = texts.edited(some, nullable, [label] * len(rows), list(rows))
-        return merged(column, at, new) if texts.count else column
+        return texts.edited(some, nullable, [label] * len(rows), list(rows))
+
+
+def _members(orders: Orders) -> dict[int, list[int]]:
+    """Return the orders for files that are values of binary columns, by row."""
+    found: dict[int, list[int]] = {}
+    above = f"{orders.member}!/" if orders.member else ""
+    for order in orders:
+        member = order.mark.member or ""
+        if member.startswith(above) and (row := _MEMBER.match(member, len(above))):
+            found.setdefault(int(row[1]), []).append(order.number)
+    return found
 
 
 def merged(column: pa.Array, at: Sequence[int], new: pa.Array) -> pa.Array:
     """Return the column with new values at some places."""
     chosen = np.arange(len(column))
     chosen[list(at)] = np.arange(len(column), len(column) + len(new))
-    return pa.concat_arrays([column, new]).take(pa.array(chosen))
+    return taken(pa.concat_arrays([column, new]), chosen)
 
 
 def kept(column: pa.Array, first: int, dropped: Sequence[int]) -> pa.Array:
@@ -76,7 +98,17 @@ def kept(column: pa.Array, first: int, dropped: Sequence[int]) -> pa.Array:
         return column
     stays = np.ones(len(column), bool)
     stays[[row - first for row in dropped]] = False
-    return column.take(pa.array(np.flatnonzero(stays)))
+    return taken(column, np.flatnonzero(stays))
+
+
+def taken(column: pa.Array, at: Sequence[int] | np.ndarray[Any, Any]) -> pa.Array:
+    """Return some values of a column, in buffers that have no others."""
+    kind = column.type
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):  # pyarrow cannot take these, and a slice keeps all buffers
+        return (
+            column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()).take(pa.array(at, pa.int64())).cast(kind)
+        )
+    return column.take(pa.array(at, pa.int64()))
 
 
 def spliced(raw: bytes, edits: Sequence[Edit]) -> bytes:
@@ -112,13 +144,13 @@ def _is_below(path: str, label: str) -> bool:
 
 
 class _Texts:
-    """Carries out the orders in arrays that consist of rows with orders. `count` says how many values were changed.
+    """Carries out the orders in arrays that consist of rows with orders.
 
     `is_shared` says that another column may have texts with the same names. A text is then changed only if it is the one that was seen.
     """
 
     def __init__(self, orders: Orders, is_shared: bool) -> None:
-        self._orders, self._is_shared, self.count = orders, is_shared, 0
+        self._orders, self._is_shared = orders, is_shared
 
     def edited(self, column: pa.Array, nullable: bool, paths: list[str], rows: list[int]) -> pa.Array:
         """Return an array of the same type. Each value has a path and a row."""
@@ -209,7 +241,6 @@ class _Texts:
             if shared and not all(_is_seen(order, text or "") for order in here):
                 return raw
             orders.drops_cell(unit)
-            self.count += 1
             return None if nullable else b""
         if text is None or (shared and not all(order.mark.straight for order in here)):
             return raw
@@ -221,7 +252,6 @@ class _Texts:
         new = spliced(raw, edits) if is_text else _again(raw, text, edits)
         if new is None or (pa.types.is_fixed_size_binary(kind) and len(new) != len(raw)):
             raise CannotRewriteError(f"a binary value of the type {kind} cannot be changed")
-        self.count += 1
         return new
 
 

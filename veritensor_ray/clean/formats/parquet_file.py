@@ -25,6 +25,20 @@ TYPE, ENCODINGS, PATH, CODEC, VALUES, FULL, PACKED, META_PAIRS, DATA_PAGE, INDEX
 PAGE_STATISTICS, BLOOM, BLOOM_SIZE, SIZE_STATISTICS, GEO_STATISTICS = range(13, 18)
 ELEMENT_TYPE, LENGTH, REPETITION, NAME, CHILDREN, CONVERTED, SCALE, PRECISION, FIELD_ID, LOGICAL = range(1, 11)  # of the schema
 _ENCRYPTION = (8, 9)  # of the footer
+_OF_FOOTER = {SCHEMA: list, ROWS: int, GROUPS: list, PAIRS: list}
+_OF_GROUP = {COLUMNS: list, SIZE: int, GROUP_ROWS: int, SORTED: list, OFFSET: int, PACKED_SIZE: int, ORDINAL: int}
+_OF_CHUNK = {CHUNK_OFFSET: int, META: dict, OFFSET_INDEX: int, OFFSET_INDEX_SIZE: int, COLUMN_INDEX: int, COLUMN_INDEX_SIZE: int}
+_OF_META = dict.fromkeys((TYPE, CODEC, VALUES, FULL, PACKED, DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, BLOOM, BLOOM_SIZE), int) | {
+    ENCODINGS: list,
+    PATH: list,
+    META_PAIRS: list,
+    STATISTICS: dict,
+}
+_OF_ELEMENT = dict.fromkeys((ELEMENT_TYPE, LENGTH, REPETITION, CHILDREN, CONVERTED, SCALE, PRECISION, FIELD_ID), int) | {
+    NAME: bytes,
+    LOGICAL: dict,
+}
+_OF_PAIR = {1: bytes, 2: bytes}
 _PIECE = 1 << 20
 _PAGE_HEADER = 64 << 10
 _BLOOM_HEADER = 64
@@ -72,11 +86,17 @@ class ParquetFile:
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         try:
-            self.footer = footer(file)
+            self.footer = _typed(footer(file), _OF_FOOTER, GROUPS, SCHEMA, ROWS)
             self.size = file.seek(0, io.SEEK_END)
             file.seek(self.size - 4)
             magic = file.read(4)
             self.groups: list[Struct] = list(self.footer[GROUPS])
+            for element in self.footer[SCHEMA]:
+                _typed(element, _OF_ELEMENT, NAME)
+                if not all(isinstance(detail, dict) for detail in element.get(LOGICAL, {}).values()):
+                    raise ValueError("a type is not described")
+            for pair in self.footer.get(PAIRS, ()):
+                _typed(pair, _OF_PAIR, 1)
             self.fields = list(_fields(self.footer[SCHEMA]))
             self._check(magic)
         except _DAMAGE as error:
@@ -84,19 +104,21 @@ class ParquetFile:
 
     def _check(self, magic: bytes) -> None:
         leaves = sum(len(field.leaves) for field in self.fields)
-        chunks = [chunk for group in self.groups for chunk in group[COLUMNS]]
+        chunks = [chunk for group in self.groups for chunk in _typed(group, _OF_GROUP, COLUMNS, SIZE, GROUP_ROWS)[COLUMNS]]
         if (
             magic != MAGIC
             or any(number in self.footer for number in _ENCRYPTION)
             or any(CRYPTO in one or CRYPTO_META in one for one in chunks)
         ):
             raise CannotRewriteError("it is encrypted")
+        for chunk in chunks:
+            _typed(_typed(chunk, _OF_CHUNK, META)[META], _OF_META, TYPE, CODEC, VALUES, FULL, PACKED, DATA_PAGE, ENCODINGS, PATH)
+        if not all(isinstance(one, Struct) for group in self.groups for one in group.get(SORTED, ())):
+            raise ValueError("a sorting column is not described")
         if any(FILE_PATH in chunk for chunk in chunks):
             raise CannotRewriteError("its columns are in other files")
         if any(len(group[COLUMNS]) != leaves or group[GROUP_ROWS] < 0 for group in self.groups):
             raise ValueError("a row group has other columns than the schema")
-        if not all(isinstance(chunk[META][number], int) for chunk in chunks for number in (TYPE, CODEC, VALUES, FULL, PACKED, DATA_PAGE)):
-            raise ValueError("a column chunk has numbers that are none")
         extents = [self.extent(chunk[META]) for chunk in chunks]
         if any(start < len(MAGIC) or size < 0 or start + size > self.size for start, size in extents):
             raise ValueError("a column is outside the file")
@@ -238,6 +260,15 @@ class ParquetWriter:
     def _write(self, data: bytes) -> None:
         self._out.write(data)
         self._at += len(data)
+
+
+def _typed(struct: Struct, types: dict[int, type], *required: int) -> Struct:
+    """Return a struct whose fields have the types that they should have. Raises ValueError: a footer may come from anyone."""
+    if not isinstance(struct, Struct) or not all(number in struct for number in required):
+        raise ValueError("the footer lacks something")
+    if not all(isinstance(struct[number], kind) for number, kind in types.items() if number in struct):
+        raise ValueError("the footer has a field of another type")
+    return struct
 
 
 def footer_only(struct: Struct) -> bytes:

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
 from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
-from veritensor_ray.clean.splice import encoding_of, lines_of, over_characters, spliced
+from veritensor_ray.clean.splice import copy_range, encoding_of, lines_of, over_characters, spliced
 from veritensor_ray.extract.readers.common.formulas import FIRST
 from veritensor_ray.extract.readers.data.table import delimiter_of, is_header
 from veritensor_ray.extract.source import Source
@@ -87,6 +87,9 @@ class Tokenizer:
 
 def rewrite_csv(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the table with the ordered changes to its cells and rows."""
+    if not (orders.units or orders.rows or orders.over_bytes):
+        copy_range(source.file, out, 0, None, orders.pulse)
+        return
     edits = list(_Table(source, orders).edits())
     spliced(source, out, edits, Orders((), frozenset(), lambda *_: "", pulse=orders.pulse))  # orders over bytes became changes of cells
 

@@ -86,7 +86,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
-        columns = [name for name in file.schema_arrow.names if _has_text(file.schema_arrow.field(name).type)]
+        columns = [name for name in file.schema_arrow.names if has_text(file.schema_arrow.field(name).type)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
         for batch in _batches(file, Shared(source.file), groups, columns) if columns else ():
             yield from _read_batch(batch, row, blobs)
@@ -163,13 +163,13 @@ def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | dict[
     for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
         batch.validate()
         for column in batch.columns:
-            _validate(column)  # an attacker controls the offsets in a file
+            validate_column(column)  # an attacker controls the offsets in a file
         yield batch
     if reader.schema.metadata:
         yield reader.schema.metadata
 
 
-def _validate(column: pa.Array) -> None:
+def validate_column(column: pa.Array) -> None:
     """Raise ArrowInvalid for a column that points outside its buffers. Its strings need not be valid UTF-8."""
     try:
         column.validate(full=True)
@@ -203,13 +203,14 @@ def _as_bytes(kind: pa.DataType) -> pa.DataType:
 _BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
 
-def _has_text(kind: pa.DataType) -> bool:
+def has_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type can hold text, in any depth."""
     if pa.types.is_nested(kind):
-        return any(_has_text(kind.field(i).type) for i in range(kind.num_fields))
+        return any(has_text(kind.field(i).type) for i in range(kind.num_fields))
     if isinstance(kind, pa.BaseExtensionType):
-        return kind.extension_name != "arrow.uuid" and _has_text(kind.storage_type)
+        return kind.extension_name != "arrow.uuid" and has_text(kind.storage_type)
     if pa.types.is_dictionary(kind):
-        return _has_text(kind.value_type)
+        return has_text(kind.value_type)
     return bool(_is_string(kind) or _is_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
@@ -261,11 +262,11 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
     """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        yield from _leaves(column.storage, path, rows, blobs) if _has_text(kind) else ()
+        yield from _leaves(column.storage, path, rows, blobs) if has_text(kind) else ()
     elif pa.types.is_fixed_size_binary(kind):
         yield from _leaves(column.cast(pa.binary()), path, rows, blobs)
     elif pa.types.is_dictionary(kind):
-        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if _has_text(kind.value_type) else ():
+        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if has_text(kind.value_type) else ():
             yield from _leaves(piece.dictionary_decode(), some, here, blobs)
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
@@ -275,15 +276,15 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
         yield from _leaves(entries, _join(path, "[]"), inner, blobs)
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         each = _longest(column.values) * int(pc.max(pc.list_value_length(column)).as_py() or 0)
-        for piece, some, here in _pieces(column, path, rows, each) if _has_text(kind.value_type) else ():
+        for piece, some, here in _pieces(column, path, rows, each) if has_text(kind.value_type) else ():
             yield from _leaves(_as_list(piece), some, here, blobs)
     elif pa.types.is_run_end_encoded(kind):
-        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if _has_text(kind.value_type) else ():
+        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if has_text(kind.value_type) else ():
             yield from _leaves(pc.run_end_decode(piece), some, here, blobs)
     elif pa.types.is_union(kind):
         yield from _union(column, path, rows, blobs)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        if _has_text(kind.value_type):
+        if has_text(kind.value_type):
             values, inner, position = _flatten(column, path, rows)
             labels = pc.binary_join_element_wise(_labels(path, column), "", "")
             parents = pc.list_parent_indices(column)
@@ -325,7 +326,7 @@ def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) ->
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
         child = column.field(i)
-        if not _has_text(child.type):
+        if not has_text(child.type):
             continue
         chosen = np.flatnonzero(codes == column.type.type_codes[i])
         labels = path if isinstance(path, str) else path.take(pa.array(chosen))
