@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.formats.json_text import STREAM, STRING, Finder, Literal, drops, held, is_ascii_only, key_changes
+from veritensor_ray.clean.formats.json_text import STREAM, STRING, Finder, Items, Literal, drops, held, is_ascii_only, key_changes
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.clean.splice import encoding_of
-from veritensor_ray.extract.readers.common.paths import shorten
+from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
@@ -42,7 +42,7 @@ class Document:
         self._names: list[dict[str, str] | None] = []  # their keys that were changed
         self._here = ""
         self._row: int | None = None
-        self._items = _Items()
+        self._items = Items()
         self._edits: list[Edit] = []
         self._before, self._is_message = 0, False  # edits before this item, and whether it is a message of a conversation
 
@@ -171,11 +171,13 @@ class Document:
             if self._here in self._columns or self._finder:
                 self._change(Literal(raw, start, STREAM), self._here)
             return
-        literal = Literal(raw, start, STREAM)
         base = self._around[-1]
-        if len(literal.value) > LONG_KEY and (base in self._columns or self._finder):
-            self._change(literal, base, is_key=True)
-        self._here = shorten(f"{base}.{literal.value}" if base else literal.value)
+        key = Literal(raw, start, STREAM).value if "\\" in raw else raw
+        if len(key) > LONG_KEY and (base in self._columns or self._finder):
+            self._change(Literal(raw, start, STREAM), base, is_key=True)
+        self._here = f"{base}.{key}" if base else key
+        if len(self._here) > LONGEST_PATH:
+            self._here = shorten(self._here)
 
     def _change(self, literal: Literal, path: str, is_key: bool = False) -> None:
         """Add the changes to a string. Names repeat in arrays, so that every order has to be proved by its text."""
@@ -186,35 +188,3 @@ class Document:
             names = self._names[-1] = self._names[-1] or {}
             edits = key_changes(literal.value, edits, names)
         self._edits += literal.in_file(edits, self._ascii_only)
-
-
-class _Items:
-    """Items of the outermost array that are left out, with one of the commas beside them."""
-
-    def __init__(self) -> None:
-        self.edits: list[Edit] = []
-        self.start = self.end = 0
-        self.open = False
-        self._dropped: int | None = None  # where the last item begins, if it was dropped
-        self._kept: int | None = None  # where the last kept item ends
-
-    def begin(self, start: int, end: int) -> None:
-        """Begin an item. `end` is where it ends, unless it is a container."""
-        if self._dropped is not None:
-            self.edits.append(Edit(self._dropped, start, ""))
-            self._dropped = None
-        self.start, self.end, self.open = start, end, True
-
-    def keep(self) -> None:
-        """End an item."""
-        if self.open:
-            self._kept, self.open = self.end, False
-
-    def drop(self) -> None:
-        """End an item that is left out."""
-        self._dropped, self.open = self.start, False
-
-    def close(self) -> None:
-        """End the array: if its last item is left out, so is the comma before it."""
-        if self._dropped is not None:
-            self.edits.append(Edit(self._dropped if self._kept is None else self._kept, self.end, ""))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from json.decoder import scanstring  # type: ignore[attr-defined]  # what `json` itself calls
 from typing import NamedTuple
 
 from veritensor_ray import bounds
@@ -27,6 +29,7 @@ from veritensor_ray.segments import Block
 STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEEDLESS = re.compile(r"\\u(?!00[01])")  # an escape that JSON does not demand
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # or a backslash before such letters
 _MUST = re.compile(r'["\\\x00-\x1f]')
 _MUST_ASCII = re.compile(r'["\\\x00-\x1f]|[^\x00-\x7f]')
 _FIRST = 32  # characters that texts are looked up by
@@ -68,7 +71,12 @@ class Literal:
     @functools.cached_property
     def value(self) -> str:
         """The text that it stands for."""
-        return self._parsed[0] if "\\" in self.raw else self.raw
+        if "\\" not in self.raw or self._dialect is PLAIN:
+            return self.raw
+        if not _SURROGATE.search(self.raw):
+            with contextlib.suppress(ValueError):
+                return str(scanstring(self.raw + '"', 0, False)[0])
+        return self._parsed[0]
 
     @functools.cached_property
     def _parsed(self) -> tuple[str, list[int], list[int]]:
@@ -98,8 +106,10 @@ class Literal:
         char = ends[number] + raw - raws[number]
         return min(char, ends[number + 1] - back) if number + 1 < len(ends) else char
 
-    def in_file(self, edits: Iterable[Edit], ascii_only: bool) -> list[Edit]:
+    def in_file(self, edits: Sequence[Edit], ascii_only: bool) -> list[Edit]:
         """Return changes to the value as changes to the file. Their text is escaped as the string is."""
+        if not edits:
+            return []
         ascii_only |= self.raw.isascii() and _NEEDLESS.search(self.raw) is not None
         return [Edit(self.at(edit.start), self.at(edit.end), escaped(edit.text, ascii_only)) for edit in edits]
 
@@ -156,8 +166,10 @@ class Finder:
 
         Then an order counts only if the string has the order's text in its place, or decodes to it. A key is not emptied.
         """
+        some = self._of(unit, literal, alone)
+        if not some and not self:
+            return []
         value = literal.value
-        some = self._of(unit, value, alone)
         if any(order.action is Action.DROP_CELL for order in some):
             if is_key:
                 return []
@@ -170,16 +182,20 @@ class Finder:
                 found.append((*literal.within(start, end), order))
         return self._orders.merged(found, value) if found else []
 
-    def _of(self, unit: Unit, value: str, alone: bool) -> list[Order]:
+    def gone(self, unit: Unit, literal: Literal, alone: bool) -> None:
+        """Account for the orders of a text that is taken out for another reason."""
+        self._orders.account.done.update(order.number for order in self._of(unit, literal, alone))
+
+    def _of(self, unit: Unit, literal: Literal, alone: bool) -> list[Order]:
         """Return the orders for a value."""
         given = self._orders.units.get(unit)
         if not given:
             return []
         if alone:
-            return [order for order in given if is_in_place(order.mark, value)]
+            return [order for order in given if is_in_place(order.mark, literal.value)]
         if unit not in self._named:
             self._named[unit] = _Named(given)
-        return self._named[unit].of(value)
+        return self._named[unit].of(literal.value)
 
 
 def is_in_place(mark: Mark, value: str) -> bool:
@@ -300,3 +316,35 @@ def held(size: int) -> None:
 def without_bytes(orders: Orders) -> Orders:
     """Return orders that only report progress: the changes are known, and `spliced` is not to add any."""
     return Orders((), frozenset(), lambda mark, action, keep, text: text, orders.account, orders.member, orders.pulse)
+
+
+class Items:
+    """Items of an array, or members of an object, of which some are left out, each with one of the commas beside it."""
+
+    def __init__(self) -> None:
+        self.edits: list[Edit] = []
+        self.start = self.end = 0
+        self.open = False
+        self._dropped: int | None = None  # where the last item begins, if it was dropped
+        self._kept: int | None = None  # where the last kept item ends
+
+    def begin(self, start: int, end: int) -> None:
+        """Begin an item. `end` is where it ends, unless it is a container."""
+        if self._dropped is not None:
+            self.edits.append(Edit(self._dropped, start, ""))
+            self._dropped = None
+        self.start, self.end, self.open = start, end, True
+
+    def keep(self) -> None:
+        """End an item."""
+        if self.open:
+            self._kept, self.open = self.end, False
+
+    def drop(self) -> None:
+        """End an item that is left out."""
+        self._dropped, self.open = self.start, False
+
+    def close(self) -> None:
+        """End the container: if its last item is left out, so is the comma before it."""
+        if self._dropped is not None:
+            self.edits.append(Edit(self._dropped if self._kept is None else self._kept, self.end, ""))
