@@ -47,6 +47,10 @@ def wrong_commands(text: str) -> Iterator[str]:
         command, name = _root(), "veritensor-ray"
         while words and hasattr(command, "commands"):
             name = f"{name} {words[0]}"
+            if words[0] not in command.commands and name.startswith("veritensor-ray clean "):
+                command = command.commands["corpus"]  # what `clean CORPUS` stands for
+                words.pop(0)
+                continue
             if words[0] not in command.commands:
                 yield f"there is no command {name}"
                 break

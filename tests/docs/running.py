@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.docs.blocks import ROOT, Block
 
 
-def run(blocks: Sequence[Block], folder: Path) -> str:
-    """What the blocks print. They work in folder/work, with a home of their own."""
+def run(blocks: Sequence[Block], folder: Path, variables: Mapping[str, str] | None = None) -> str:
+    """What the blocks print. They work in folder/work, with a home of their own, and may find files there."""
     (folder / "bin").mkdir()
     command = folder / "bin" / "veritensor-ray"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m veritensor_ray "$@"\n')
@@ -23,8 +23,9 @@ def run(blocks: Sequence[Block], folder: Path) -> str:
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder / "config"),
+        **(variables or {}),
     }
-    (folder / "work").mkdir()
+    (folder / "work").mkdir(exist_ok=True)
     script = "set -euo pipefail\n" + "".join(block.text for block in blocks)
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=300, check=False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
-from veritensor_ray.config import SEVERITIES, Settings, load_settings, resolve_secret
+from veritensor_ray.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.keys import site_key
 from veritensor_ray.imports import Guard
@@ -145,9 +145,10 @@ class Scanner:
     def _cleaned(self, given: list[str | None], column: str | None) -> tuple[list[str | None], list[bool]]:
         """Return the texts, and which of them were dropped."""
         cleaned, dropped = list(given), [False] * len(given)
+        stripped = bool(self._policy.strip)
         for numbers, scanned in self._scanned(given, column, showing=False):
             for local, number in enumerate(numbers):
-                if local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
+                if stripped or local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
                     cleaned[number] = self._clean_one(scanned, local, str(given[number]), column)
                     dropped[number] = cleaned[number] is None
         return cleaned, dropped
@@ -252,13 +253,12 @@ def clean_policy(given: object) -> CleanPolicy:
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
     """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
     from veritensor_ray.clean.actions import Action
-    from veritensor_ray.clean.cleaning import pseudonym_key
-    from veritensor_ray.clean.replacements import Replacements
+    from veritensor_ray.clean.replacements import Replacements, pseudonym_key
 
     if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
         return Replacements(b"")
-    named = resolve_secret(policy.pseudonym_key)
-    return Replacements(pseudonym_key(named.encode(), b"") if named else pseudonym_key(None, site_key(settings.site_key)))
+    named = policy.pseudonym_key
+    return Replacements(pseudonym_key(named, b"" if named else site_key(settings.site_key)))
 
 
 def _names(column: str | Sequence[str]) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def columns_of(rows: int, seed: int) -> dict[str, pa.Array]:
         "numbers": made(pa.uint32(), lambda: some.choice([None, 2**32 - 1])),
         "half": pa.array(np.arange(rows, dtype=np.float16)),
         "price": made(pa.decimal128(9, 2), lambda: some.choice([None, decimal.Decimal("-12.34")])),
-        "when": made(pa.timestamp("ns", "UTC"), lambda: some.choice([None, 1_600_000_000_000_000_001])),
+        "when": made(pa.timestamp("ns", "UTC"), lambda: some.choice([None, 1_600_000_000_000_001_000])),
         "day": made(pa.date32(), lambda: datetime.date(2020, 2, some.randrange(1, 29))),
         "nothing": pa.nulls(rows),
         "key": made(pa.uuid(), lambda: some.randbytes(16)),
@@ -103,14 +103,15 @@ def test_each_text_of_the_reader_can_be_changed_alone(number: int) -> None:
     data = parquet(table, **OPTIONS[number])
     found = texts_of(data, KIND)
     before = pq.ParquetFile(io.BytesIO(data))
-    for at, (text, unit) in random.Random(number).sample(list(enumerate(found)), 60):
+    for at, (text, unit) in random.Random(number).sample(list(enumerate(found)), 14):
         if not text:
             continue
-        made, orders = clean(data, [order(unit, 0, 1, text[0])], "[X]")
+        made, orders = clean(data, [order(unit, 0, len(text), text)], "[X]")
         assert not orders.undone, unit
         same = [(text, unit)] * found.count((text, unit))
-        assert [one for one in texts_of(made, KIND) if one not in found] == [("[X]" + text[1:], unit) for text, unit in same]
-        assert len(texts_of(made, KIND)) == len(found), at
+        now = texts_of(made, KIND)
+        assert [one for one in now if one not in found] == [("[X]", unit) for _ in same]
+        assert len(now) == len(found), at
         after = pq.ParquetFile(io.BytesIO(made))
         assert after.schema.equals(before.schema)
         assert after.metadata.num_row_groups == before.metadata.num_row_groups
@@ -132,7 +133,8 @@ def test_rows_are_left_out(number: int) -> None:
     left = [row for row in range(23) if row not in gone]
     read = pq.read_table(io.BytesIO(made))
     assert read.schema.equals(pq.read_schema(io.BytesIO(data)), check_metadata=True)
-    assert read.to_pylist() == pq.read_table(io.BytesIO(data)).take(left).to_pylist()
+    whole = rows_of(data)
+    assert read.to_pylist() == [whole[row] for row in left]
     if OPTIONS[number].get("row_group_size") is None:
         file = pq.ParquetFile(io.BytesIO(made)).metadata
         assert [file.row_group(i).num_rows for i in range(file.num_row_groups)] == [5, 7, 1]
@@ -152,7 +154,7 @@ def test_a_file_keeps_how_it_is_stored(number: int) -> None:
             for name in ("compression", "encodings", "physical_type", "path_in_schema", "num_values", "is_stats_set", "has_offset_index"):
                 assert getattr(one, name) == getattr(two, name), (name, one.path_in_schema)
             if one.path_in_schema != "text":
-                assert str(one.statistics) == str(two.statistics)
+                assert (one.statistics and one.statistics.to_dict()) == (two.statistics and two.statistics.to_dict())
                 assert one.total_compressed_size == two.total_compressed_size
 
 
@@ -228,7 +230,7 @@ def test_pandas_finds_its_index() -> None:
 
 def test_metadata_is_changed_everywhere() -> None:
     table = pa.table({"a": ["x"]}).replace_schema_metadata({"note": "by x@y", "json": '{"by": "x@y"}', "pandas": "{}"})
-    note, inside = order(Unit(column="note"), 3, 6, "x@y", view="metadata"), order(Unit(column="json"), 7, 10, "x@y", view="metadata")
+    note, inside = order(Unit(column="note"), 3, 6, "x@y", view="metadata"), order(Unit(column="json"), 8, 11, "x@y", view="metadata")
     made, orders = clean(parquet(table), [note, inside])
     assert not orders.undone
     assert pq.read_schema(io.BytesIO(made)).metadata == {b"note": b"by [X]", b"json": b'{"by": "[X]"}', b"pandas": b"{}"}

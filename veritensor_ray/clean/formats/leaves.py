@@ -143,7 +143,7 @@ class _Texts:
     def _struct(self, column: pa.StructArray, paths: list[str], rows: list[int]) -> pa.Array:
         fields = list(column.type)
         children = [
-            self.edited(pc.struct_field(column, i), field.nullable, [f"{path}.{shorten(field.name)}" for path in paths], rows)
+            self.edited(column.field(i), field.nullable, [f"{path}.{shorten(field.name)}" for path in paths], rows)
             for i, field in enumerate(fields)
         ]
         if not fields:
@@ -157,8 +157,8 @@ class _Texts:
         flat = pc.list_flatten(entries)
         inner = [f"{path}[]" for path, length in zip(paths, lengths, strict=True) for _ in range(length)]
         below = [row for row, length in zip(rows, lengths, strict=True) for _ in range(length)]
-        keys = self.edited(pc.struct_field(flat, 0), False, [f"{path}.key" for path in inner], below)
-        items = self.edited(pc.struct_field(flat, 1), kind.item_field.nullable, [f"{path}.value" for path in inner], below)
+        keys = self.edited(flat.field(0), False, [f"{path}.key" for path in inner], below)
+        items = self.edited(flat.field(1), kind.item_field.nullable, [f"{path}.value" for path in inner], below)
         return pa.MapArray.from_arrays(_offsets(lengths, pa.int32()), keys, items, type=kind, mask=_mask(column))
 
     def _list(self, column: pa.Array, paths: list[str], rows: list[int]) -> pa.Array:

@@ -41,6 +41,7 @@ _COMMENTS = frozenset(
 _MACROS = frozenset(
     {"vbaProject", "wordVbaData", "vbaProjectSignature", "vbaProjectSignatureAgile", "vbaProjectSignatureV3", "extensibility"}
 )
+_MACRO_RULES = "structure.macro"
 _PROPERTIES = frozenset({"core-properties", "extended-properties", "custom-properties"})
 _ROOT = re.compile(r"(?:\s*(?:<\?[^>]*>|<!--.*?-->))*\s*(<[^?!](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL)
 _NOTE = re.compile(rb"ObjectType\s*=\s*[\"'](\w+)")
@@ -130,7 +131,8 @@ class _Document:
             gone |= self._counted(Strippable.MACROS, macros)
         for name in macros:
             inner = list(self._orders.member_orders(name))
-            if inner and (name in gone or all(order.action is Action.STRIP for order in inner)):
+            unwanted = any(order.action is Action.STRIP and order.mark.rule.startswith(_MACRO_RULES) for order in inner)
+            if inner and (name in gone or unwanted or all(order.action is Action.STRIP for order in inner)):
                 gone.add(name)
                 for order in inner:
                     self._orders.tick(order)

@@ -13,7 +13,6 @@ from veritensor_ray.clean.orders import Order
 from veritensor_ray.extract.readers.office.sheet import place
 from veritensor_ray.extract.readers.office.traced import Added, Spot, Traced
 
-_GRIDS = frozenset({"worksheet", "macrosheet"})
 _MEASURED = frozenset({"c", "row", "col", "f", "v", "r", "t"})  # elements of which sheets have many, without words in their attributes
 _SHORTEST = 3  # characters of an attribute's value that is traced
 _AUTHORS = frozenset({"author", "initials"})
@@ -83,7 +82,6 @@ class PartTracer:
     def __init__(self, reading: Reading, part: str) -> None:
         self._reading, self._plan, self._part = reading, reading.plan, part
         self._rows = {row for _, row in reading.plan.rows}
-        self._root: str | None = None
         self._row = -1
         self._cell: Cell | None = None
         self._depth = 0
@@ -94,9 +92,7 @@ class PartTracer:
         """Note the start tag at byte `at`, and return its attributes with traced values."""
         local = tag.rpartition(":")[2]
         self._depth += 1
-        if self._root is None:
-            self._root = local
-        if self._root in _GRIDS:
+        if local in _MEASURED:
             self._in_grid(local, attrs, at)
         if self._plan.removes(self._part, local, attrs):
             self._removing.append((self._depth, Element(self._part, at)))
