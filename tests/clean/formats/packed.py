@@ -24,7 +24,6 @@ from veritensor_ray.config import Limits
 from veritensor_ray.findings.marks import Mark
 
 EMAIL, MASKED = b"john.smith@acme.org", b"[EMAIL]"
-BYTES = [b"plain\r\n", "Grüße \ufeff\n".encode(), b"x" * 3000, b""]
 TEXT = b"first line\r\nmail " + EMAIL + b" now\n" + b"a line of text\n" * 300
 CLEAN = TEXT.replace(EMAIL, MASKED)
 
@@ -60,9 +59,9 @@ def held(data: bytes, name: str, policy: CleanPolicy | None = None) -> str:
     return found.cleaned.reason or ""
 
 
-def emails(contents: Mapping[str | None, bytes] | Mapping[str, bytes]) -> list[Order]:
+def emails(contents: Mapping[str, bytes] | Mapping[None, bytes]) -> list[Order]:
     """An order to mask every email address in the texts of members."""
-    texts = {member: data.decode() for member, data in contents.items()}
+    texts: dict[str | None, str] = {member: data.decode() for member, data in contents.items()}
     found = [(member, text, hit.start()) for member, text in texts.items() for hit in re.finditer(re.escape(EMAIL.decode()), text)]
     return [order(member, text, at) for member, text, at in found]
 
