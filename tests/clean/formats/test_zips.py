@@ -66,7 +66,7 @@ def sound(folder: Path, data: bytes) -> None:
         assert archive.testzip() is None
     if shutil.which("unzip"):
         (folder / "tested.zip").write_bytes(data)
-        done = subprocess.run(["unzip", "-t", "tested.zip"], cwd=folder, capture_output=True, check=False, timeout=60)  # noqa: S607
+        done = subprocess.run(["unzip", "-t", "tested.zip"], cwd=folder, capture_output=True, check=False, timeout=60)
         assert b"No errors detected" in done.stdout or b"need PK compat" in done.stdout, done.stdout + done.stderr
 
 
@@ -85,7 +85,7 @@ def streamed(**options: Any) -> bytes:
             return len(data)
 
     pipe = Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in (("a.txt", TEXT), *OTHERS.items()):
             with archive.open(zipfile.ZipInfo(name), "w", **options) as member:
                 member.write(data)
@@ -257,7 +257,7 @@ def test_entries_that_share_their_bytes_are_held_back() -> None:
         archive.filelist[1] = zipfile.ZipInfo("b.txt")
         for key in ("header_offset", "CRC", "compress_size", "file_size", "compress_type"):
             setattr(archive.filelist[1], key, getattr(archive.filelist[0], key))
-    with pytest.raises(CannotRewriteError, match="shares its bytes|contradict"):
+    with pytest.raises(CannotRewriteError, match="shares its bytes"):
         carried_out(out.getvalue(), "a.zip", emails({"a.txt": TEXT}))
 
 
@@ -274,7 +274,7 @@ def test_a_bomb_is_stopped_as_in_an_audit(data: bytes, limits: Limits, words: st
 
 
 def test_an_order_for_a_file_that_is_not_there_stays_undone() -> None:
-    new, orders = carried_out(PLAIN, "a.zip", [*emails({"a.txt": TEXT}), *emails({"nowhere.txt": TEXT})])
+    _, orders = carried_out(PLAIN, "a.zip", [*emails({"a.txt": TEXT}), *emails({"nowhere.txt": TEXT})])
     assert [one.mark.member for one in orders.undone] == ["nowhere.txt"]
 
 
@@ -310,11 +310,13 @@ def test_only_members_with_an_address_change(files: dict[str, tuple[bytes, int, 
     old = out.getvalue()
     contents = {name: data for name, (data, _, _) in files.items()}
 
-    new, orders = carried_out(old, "a.zip", emails(dict(contents)))
+    new, orders = carried_out(old, "a.zip", emails(contents))
 
     assert orders.undone == []
     untouched(old, new, {name for name, data in contents.items() if EMAIL in data})
     with zipfile.ZipFile(io.BytesIO(new)) as archive:
         assert archive.testzip() is None
-        assert {name: archive.read(name) for name in archive.namelist()} == {name: data.replace(EMAIL, MASKED) for name, data in contents.items()}
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            name: data.replace(EMAIL, MASKED) for name, data in contents.items()
+        }
         assert archive.comment == comment

@@ -267,7 +267,9 @@ class _Writer:
         self._file.seek(max(section.start, section.end - 4))
         end = self._file.read(4)
         following = self._sections[i + 1] if i + 1 < len(self._sections) else section
-        return end == _SEEK_TABLE or (section.end - section.start == 12 and int.from_bytes(end, "little") == following.end - following.start)
+        return end == _SEEK_TABLE or (
+            section.end - section.start == 12 and int.from_bytes(end, "little") == following.end - following.start
+        )
 
     def _account(self) -> None:
         if not self._stripped:
