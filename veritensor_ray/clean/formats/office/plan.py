@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, Strippable
-from veritensor_ray.clean.orders import Order, Orders, Unit
-from veritensor_ray.extract.readers.office.traced import Added
+from veritensor_ray.clean.orders import Order, Orders
 from veritensor_ray.origins import Origin
 
 _ANCHORS = frozenset({"commentRangeStart", "commentRangeEnd", "commentReference"})
 _UNSEEN = ("hidden", "comment", "metadata")
 _DRAWING = "legacyDrawing"
+
+
+class Added(NamedTuple):
+    """A text as a walker adds it to the texts of its part."""
+
+    part: str | None
+    text: str
+    view: str
+    column: str | None
+    row: int | None
+    start: int
+    origins: Sequence[Origin] | None
 
 
 class Plan:
@@ -28,22 +40,29 @@ class Plan:
             for order in some:
                 self.rows.setdefault((order.mark.part, row), []).append(order)
         self.parts = {unit.part for unit in orders.units}
-        self._units = {unit: _Ordered(some) for unit, some in orders.units.items()}
+        self._units: dict[tuple[object, ...], _Ordered] = {unit: _Ordered(some) for unit, some in orders.units.items()}
         empties = any(order.action in (Action.STRIP, Action.DROP_CELL) for some in orders.units.values() for order in some)
         self.empties_cells = self._hidden or self.comments or bool(self.rows) or empties
 
     def orders(self, added: Added) -> list[Order]:
         """Return the orders for a text. Their marks count its characters."""
-        unit = self._units.get(Unit(added.part, None, added.row, added.column))
-        return list(unit.within(added)) if unit else []
+        return list(self._units[added.part, None, added.row, added.column].within(added))
+
+    def has_orders(self, part: str | None, row: int | None, column: str | None) -> bool:
+        """Return whether a unit has any orders."""
+        return (part, None, row, column) in self._units  # tuples are equal to the units that have their fields
 
     def drops(self, part: str | None, row: int | None) -> bool:
         """Return whether a row of a sheet is to be emptied."""
-        return row is not None and (part, row) in self.rows
+        return bool(self.rows) and row is not None and (part, row) in self.rows
 
     def hides(self, view: str, column: str | None) -> bool:
         """Return whether a text is to be removed because of its view. A sheet needs its name."""
         return (self._hidden and view == "hidden" and column != "sheet") or (self.comments and view == "comment")
+
+    def may_remove(self, tag: str) -> bool:
+        """Return whether elements of that name may have to be removed."""
+        return (tag == _DRAWING and bool(self._unlinked)) or (self.comments and tag in _ANCHORS)
 
     def removes(self, part: str, tag: str, attrs: Mapping[str, str]) -> bool:
         """Return whether an element is to be removed."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from veritensor_ray.clean.formats.office.part import COMMENT
-from veritensor_ray.clean.formats.office.plan import Plan
+from veritensor_ray.clean.formats.office.plan import Added, Plan
 from veritensor_ray.clean.orders import Order
 from veritensor_ray.extract.readers.office.sheet import place
-from veritensor_ray.extract.readers.office.traced import Added, Spot, Traced
+from veritensor_ray.extract.readers.office.traced import Spot, Traced
+from veritensor_ray.origins import Origin
 
 _MEASURED = frozenset({"c", "row", "col", "f", "v", "r", "t"})  # elements of which sheets have many, without words in their attributes
+_OF_CELLS = frozenset({"c", "row", "f"})
 _SHORTEST = 3  # characters of an attribute's value that is traced
 _AUTHORS = frozenset({"author", "initials"})
 
@@ -76,41 +78,53 @@ class Reading:
         return PartTracer(self, part)
 
 
+class _Followed(dict[str, bool]):
+    """Whether elements of a name are followed to their ends, looked up once for each name."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def __missing__(self, tag: str) -> bool:
+        local = tag.rpartition(":")[2]
+        self[tag] = found = local in _OF_CELLS or self._plan.may_remove(local)
+        return found
+
+
 class PartTracer:
     """Follows the reading of one part."""
 
     def __init__(self, reading: Reading, part: str) -> None:
         self._reading, self._plan, self._part = reading, reading.plan, part
+        self.wants = _Followed(reading.plan)
         self._rows = {row for _, row in reading.plan.rows}
         self._row = -1
         self._cell: Cell | None = None
-        self._depth = 0
-        self._removing: list[tuple[int, Element]] = []
+        self._removing: list[tuple[str, Element]] = []
         self._cdata = False
 
     def start(self, tag: str, attrs: dict[str, str], at: int) -> dict[str, str]:
-        """Note the start tag at byte `at`, and return its attributes with traced values."""
+        """Note the start tag of a followed element, or one with attributes, at byte `at`. Returns its attributes with traced values."""
         local = tag.rpartition(":")[2]
-        self._depth += 1
         if local in _MEASURED:
             self._in_grid(local, attrs, at)
-        if self._plan.removes(self._part, local, attrs):
-            self._removing.append((self._depth, Element(self._part, at)))
-        if not attrs or local in _MEASURED:
             return attrs
+        if self.wants[tag] and self._plan.removes(self._part, local, attrs):
+            self._removing.append((tag, Element(self._part, at)))
+        part = self._part
         if self._plan.metadata:
             authors = ((key, value) for key, value in attrs.items() if value and key.rpartition(":")[2] in _AUTHORS)
-            self._reading.authors += [Traced(value, (), Spot(self._part, at, local, key)) for key, value in authors]
-        return {
-            key: Traced(value, (), Spot(self._part, at, local, key)) if len(value) >= _SHORTEST else value for key, value in attrs.items()
-        }
+            self._reading.authors += [Traced(value, (), (part, at, local, key)) for key, value in authors]
+        return {key: Traced(value, (), (part, at, local, key)) if len(value) >= _SHORTEST else value for key, value in attrs.items()}
 
     def _in_grid(self, local: str, attrs: Mapping[str, str], at: int) -> None:
         if local == "c":
-            where = place(attrs.get("r", ""))
-            self._cell = Cell(self._part, at, kind=attrs.get("t", ""), row=where[0] if where else self._row)
-            if self._cell.row in self._rows:
-                self._reading.in_rows.append(self._cell)
+            self._cell = cell = Cell(self._part, at, kind=attrs.get("t", ""))
+            if self._rows:
+                where = place(attrs.get("r", ""))
+                cell.row = where[0] if where else self._row
+                if cell.row in self._rows:
+                    self._reading.in_rows.append(cell)
         elif local == "row":
             number = attrs.get("r", "")
             self._row = int(number[:9]) - 1 if number.isdigit() else self._row + 1
@@ -118,31 +132,33 @@ class PartTracer:
             self._cell.formula = Formula(self._part, at, shared=attrs.get("t", "normal") != "normal")
 
     def end(self, tag: str, at: int) -> None:
-        """Note the end of an element, before its walker handles it."""
-        if self._removing and self._removing[-1][0] == self._depth:
+        """Note the end tag of a followed element at byte `at`, before its walker handles it."""
+        if self._removing and self._removing[-1][0] == tag:
             element = self._removing.pop()[1]
             element.close = at
             self._reading.removed.append(element)
-        self._depth -= 1
-        if self._cell is not None:
-            local = tag.rpartition(":")[2]
-            if local == "c":
-                self._cell.close = at
-            elif local == "f" and self._cell.formula is not None:
-                self._cell.formula.close = at
+        elif self._cell is not None and tag.endswith("c"):
+            self._cell.close = at
+        elif self._cell is not None and self._cell.formula is not None and tag.endswith("f"):
+            self._cell.formula.close = at
 
     def ended(self, tag: str) -> None:
-        """Note the end of an element, after its walker has handled it."""
+        """Note the end of a followed element after its walker has handled it."""
         if self._cell is not None and self._cell.close >= 0:
             self._cell = None
 
-    def characters(self, text: str, at: int) -> str:
-        """Return the characters at byte `at` as a traced text."""
-        return Traced(text, (), Spot(self._part, at, "", None, self._cdata))
+    def taking(self, take: Callable[[str], object], parser: Any) -> Callable[[str], object]:
+        """Return what receives the characters of the parser, and gives them to `take` as traced texts."""
+        part = self._part
+
+        def traced(text: str) -> None:
+            take(Traced(text, (), (part, parser.CurrentByteIndex, "", None, self._cdata)))
+
+        return traced
 
     def comment(self, text: str, at: int) -> str:
         """Return the comment at byte `at` as a traced text."""
-        return Traced(text, (), Spot(self._part, at, COMMENT))
+        return Traced(text, (), (self._part, at, COMMENT))
 
     def cdata(self, begins: bool) -> None:
         """Note that a CDATA section begins or ends."""
@@ -153,20 +169,23 @@ class PartTracer:
         if part in self._plan.parts or self._plan.hides("hidden", None):
             self._reading.repeats[part].append(text)
 
-    def added(self, added: Added) -> None:
-        """Note a text that is read."""
+    def added(
+        self, part: str | None, text: str, view: str, column: str | None, row: int | None, start: int, origins: Sequence[Origin] | None
+    ) -> None:
+        """Note a text that is read; see `Texts.add`."""
         plan, cell = self._plan, self._cell
-        in_formula = cell is not None and cell.formula is not None and _inside(added.text, cell.formula)
+        in_formula = cell is not None and cell.formula is not None and _inside(text, cell.formula)
         if cell is not None and plan.empties_cells:
-            self._reading.titles[self._part] = added.part
-            if not in_formula and (spot := spot_of(added.text)) is not None:
+            self._reading.titles[self._part] = part
+            if not in_formula and (spot := spot_of(text)) is not None:
                 self._reading.referring[spot] += 1
-        orders = plan.orders(added)
-        unwanted = plan.drops(added.part, added.row) or plan.hides(added.view, added.column)
-        if not orders and not unwanted:
+        ordered = plan.has_orders(part, row, column)
+        unwanted = plan.drops(part, row) or plan.hides(view, column)
+        if not ordered and not unwanted:
             return
-        found = Found(added, orders, cell, in_formula)
-        if orders:
+        read = Added(part, text, view, column, row, start, origins)
+        found = Found(read, plan.orders(read) if ordered else [], cell, in_formula)
+        if found.orders:
             self._reading.found.append(found)
         if unwanted:
             self._reading.unwanted.append(found)
@@ -174,7 +193,7 @@ class PartTracer:
 
 def spot_of(text: str) -> Spot | None:
     """Return where a text begins in the file, if it is known."""
-    return text.runs[0].spot if isinstance(text, Traced) else None
+    return text.spot if isinstance(text, Traced) else None
 
 
 def _inside(text: str, element: Element) -> bool:

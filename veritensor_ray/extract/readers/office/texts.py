@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from veritensor_ray.extract.readers.office.traced import Added, Tracer
+from veritensor_ray.extract.readers.office.traced import Tracer
 from veritensor_ray.origins import Origin
 from veritensor_ray.segments import Block
 
@@ -30,7 +30,8 @@ class _Bucket:
 class Texts:
     """The texts that have been read but not yet emitted.
 
-    `part` is that of the texts added next; `chars` counts the characters of all texts ever added.
+    `part` is that of the texts added next; `chars` counts the characters of all texts ever added. With a `tracer`, it gets the texts
+    instead, and none are kept.
     """
 
     def __init__(self, part: str | None) -> None:
@@ -55,7 +56,8 @@ class Texts:
         if notice:
             text, start = text[:EVIDENCE], 0
         if self.tracer is not None:
-            self.tracer.added(Added(self.part, text, view, column, row, start, origins))
+            self.tracer.added(self.part, text, view, column, row, start, origins)
+            return
         key = (self.part, view, row is None, column is None, origins is None, notice is None)
         bucket = self._buckets.get(key)
         if bucket is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, SupportsIndex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, SupportsIndex
 
 from veritensor_ray.origins import Origin
 
@@ -31,33 +31,41 @@ class Run(NamedTuple):
 
 
 class Traced(str):
-    """A text with the runs that it consists of, or with the spot where it stands as one piece: there may be millions of those."""
+    """A text with the runs that it consists of, or with the fields of the spot where it stands as one piece: there may be millions of those."""
 
     __slots__ = ("_runs", "_spot")
     _runs: tuple[Run, ...]
-    _spot: Spot | None
+    _spot: tuple[Any, ...] | None
 
-    def __new__(cls, text: str, runs: tuple[Run, ...], spot: Spot | None = None) -> Traced:
+    def __new__(cls, text: str, runs: tuple[Run, ...], spot: tuple[Any, ...] | None = None) -> Traced:
         """Return the text; the lengths of its runs add up to its length."""
-        self = super().__new__(cls, text)
-        self._runs, self._spot = runs, spot
+        self = str.__new__(cls, text)
+        self._runs = runs
+        self._spot = spot
         return self
+
+    @property
+    def spot(self) -> Spot | None:
+        """Where the text begins in the file, if it is there."""
+        if self._runs:
+            return self._runs[0].spot
+        return None if self._spot is None else Spot(*self._spot)
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """The runs of the text, in order."""
-        return self._runs or (Run(self._spot, str(self), 0, len(self)),)
+        return self._runs or (Run(self.spot, str(self), 0, len(self)),)
 
-    def strip(self, chars: str | None = None, /) -> Traced:
+    def strip(self, chars: str | None = None, /) -> str:
         """Return the text without characters at its ends, still traced."""
         first = len(self) - len(self.lstrip(chars))
         return self[first : max(first, len(self.rstrip(chars)))]
 
-    def __getitem__(self, key: SupportsIndex | slice, /) -> Traced:
-        """Return a part of the text, still traced."""
-        text = super().__getitem__(key)
+    def __getitem__(self, key: SupportsIndex | slice, /) -> str:
+        """Return a part of the text, still traced, or one character."""
+        text = str.__getitem__(self, key)
         if not isinstance(key, slice):
-            key = slice(key, len(self) if int(key) == -1 else int(key) + 1)
+            return text
         first, last, _ = key.indices(len(self))
         return self if len(text) == len(self) else Traced(text, tuple(self.between(first, max(first, last))))
 
@@ -74,7 +82,7 @@ class Traced(str):
 
 def joined(pieces: Iterable[str]) -> str:
     """Join texts, traced or not, into a traced one."""
-    some = list(pieces)
+    some = pieces if isinstance(pieces, list) else list(pieces)
     if len(some) == 1 and isinstance(some[0], Traced):
         return some[0]
     runs: list[Run] = []
@@ -87,32 +95,24 @@ Join = Callable[[Iterable[str]], str]
 plainly: Join = "".join
 
 
-class Added(NamedTuple):
-    """A text as a walker adds it to the texts of its part; see `Texts.add`."""
-
-    part: str | None
-    text: str
-    view: str
-    column: str | None
-    row: int | None
-    start: int
-    origins: Sequence[Origin] | None
-
-
 class Tracer(Protocol):
     """Follows the reading of one part."""
 
+    @property
+    def wants(self) -> Mapping[str, bool]:
+        """Which elements it follows to their ends, by tag."""
+
     def start(self, tag: str, attrs: dict[str, str], at: int) -> dict[str, str]:
-        """Note the start tag at byte `at`, and return its attributes with traced values."""
+        """Note the start tag of a followed element, or one with attributes, at byte `at`. Returns its attributes with traced values."""
 
     def end(self, tag: str, at: int) -> None:
-        """Note the end of an element, before its walker handles it."""
+        """Note the end tag of a followed element at byte `at`, before its walker handles it."""
 
     def ended(self, tag: str) -> None:
-        """Note the end of an element, after its walker has handled it."""
+        """Note the end of a followed element after its walker has handled it."""
 
-    def characters(self, text: str, at: int) -> str:
-        """Return the characters at byte `at` as a traced text."""
+    def taking(self, take: Callable[[str], object], parser: Any) -> Callable[[str], object]:
+        """Return what receives the characters of the parser, and gives them to `take` as traced texts."""
 
     def comment(self, text: str, at: int) -> str:
         """Return the comment at byte `at` as a traced text."""
@@ -120,8 +120,10 @@ class Tracer(Protocol):
     def cdata(self, begins: bool) -> None:
         """Note that a CDATA section begins or ends."""
 
-    def added(self, added: Added) -> None:
-        """Note a text that is read."""
+    def added(
+        self, part: str | None, text: str, view: str, column: str | None, row: int | None, start: int, origins: Sequence[Origin] | None
+    ) -> None:
+        """Note a text that is read; see `Texts.add`."""
 
     def repeated(self, part: str | None, text: str) -> None:
         """Note a text that repeats what has been read, and is not read again."""

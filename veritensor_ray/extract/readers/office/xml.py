@@ -69,7 +69,7 @@ class Walker:
         if tracer is None or take is None:
             self._parser.CharacterDataHandler = take
         else:
-            self._parser.CharacterDataHandler = lambda text: take(tracer.characters(text, self._parser.CurrentByteIndex))
+            self._parser.CharacterDataHandler = tracer.taking(take, self._parser)
 
     def overflow(self) -> None:
         """Emit anything that has grown too long to keep. Called from time to time."""
@@ -136,22 +136,32 @@ class _Parse:
             if handler := ends[tag]:
                 handler()
 
-        opened, closed = (start, end) if self._tracer is None else self._traced(self._tracer, start, end)
+        opened, closed = (start, end) if self._tracer is None else self._traced(self._tracer, starts, ends)
         self.parser.StartElementHandler, self.parser.EndElementHandler = opened, closed
         opened(tag, attrs)
 
-    def _traced(self, tracer: Tracer, start: _Open, end: _Close) -> tuple[_Open, _Close]:
-        """Handlers that tell the tracer about every element, too."""
+    def _traced(self, tracer: Tracer, starts: _Handlers, ends: _Handlers) -> tuple[_Open, _Close]:
+        """Handlers that also report to the tracer: tags with attributes, and the elements that it follows."""
+        parser, wants = self.parser, tracer.wants
 
-        def traced_start(tag: str, attrs: Attributes) -> None:
-            start(tag, tracer.start(tag, attrs, self.parser.CurrentByteIndex))
+        def start(tag: str, attrs: Attributes) -> None:
+            self.depth += 1
+            if attrs or wants[tag]:
+                attrs = tracer.start(tag, attrs, parser.CurrentByteIndex)
+            if handler := starts[tag]:
+                handler(attrs)
 
-        def traced_end(tag: str) -> None:
-            tracer.end(tag, self.parser.CurrentByteIndex)
-            end(tag)
-            tracer.ended(tag)
+        def end(tag: str) -> None:
+            self.depth -= 1
+            wanted = wants[tag]
+            if wanted:
+                tracer.end(tag, parser.CurrentByteIndex)
+            if handler := ends[tag]:
+                handler()
+            if wanted:
+                tracer.ended(tag)
 
-        return traced_start, traced_end
+        return start, end
 
     def _doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
         if not internal:
