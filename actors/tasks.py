@@ -10,7 +10,11 @@ from typing import Any
 
 import ray
 
+from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.clean.publish import publish
+from veritensor_ray.clean.shard import Care, clean_shard
 from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
@@ -19,7 +23,7 @@ from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.beats import Stopped, with_beats
-from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.context import Context, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory, settle
 from veritensor_ray.pipeline.position import Position
@@ -131,9 +135,15 @@ class _Extracting:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def commit(
-    context: Context, store: OutputStore, run: str, rows: Sequence[PlanRow], passes: Sequence[Pass], fingerprints: Mapping[str, str]
+    context: Context,
+    store: OutputStore,
+    run: str,
+    rows: Sequence[PlanRow],
+    passes: Sequence[Pass],
+    fingerprints: Mapping[str, str],
+    care: Care | None = None,
 ) -> dict[str, Any]:
-    """Combine the passes of a shard and write its commit."""
+    """Combine the passes of a shard, write the copies of its artifacts if the run cleans, and write its commit."""
     outcomes: list[Outcome] = []
     for one in passes:
         found = one.outcomes if isinstance(one.outcomes, list) else ray.get(one.outcomes)
@@ -141,8 +151,29 @@ def commit(
         for outcome in found:
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
+    if context.cleaning is not None:
+        _clean(context, context.cleaning, run, rows, outcomes, care)
     written = write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
     return written | {"cpu_seconds": _spent()}
+
+
+def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None) -> None:
+    """Write the copies of a shard's artifacts under the watchdog: rewriting parses hostile bytes once more."""
+    watchdog = Watchdog(context.settings.limits.artifact_seconds)
+    engines = without_weights(context, context.engines)
+    bound_memory(context.settings.limits.worker_memory)
+    categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}
+    watchdog.pulse()
+    try:
+        clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, watchdog.pulse)
+    finally:
+        watchdog.rest()
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def publish_copy(cleaning: Cleaning, settings: Settings, roots: Sequence[Root], run: str, ledger: OutputStore) -> dict[str, Any]:
+    """Put the copies of a complete run in their places, and write the tables about them."""
+    return publish(cleaning, settings, roots, run, ledger)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

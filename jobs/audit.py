@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import OutputConflict
 from veritensor_ray.findings.attestation import attest
@@ -18,10 +19,10 @@ from veritensor_ray.stores.outputs import OutputStore
 RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 
 
-def audit(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
+def audit(settings: Settings, reporter: Reporter | None = None, cleaning: Cleaning | None = None) -> dict[str, Any]:
     """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses."""
     report = reporter or Silent()
-    with ready(settings, report) as prepared:
+    with ready(settings, report, cleaning) as prepared:
         result = _result(prepared)
         if settings.sign_key:
             attest(prepared.store, settings.sign_key, result)

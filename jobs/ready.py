@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle.active import activate
+from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.config import Settings, check_apart
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.errors import CannotRunError, OutputConflict, StoreError, UsageError
@@ -49,8 +50,11 @@ class Ready:
 
 
 @contextlib.contextmanager
-def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
-    """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their subclasses."""
+def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -> Iterator[Ready]:
+    """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their subclasses.
+
+    With `cleaning`, the run also writes a copy of the corpus without its findings.
+    """
     given = _checked(given)
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
@@ -71,8 +75,9 @@ def ready(given: Settings, report: Reporter) -> Iterator[Ready]:
         fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
         _check_required(policy.required_engines, fleet)
         held = stack.enter_context(lease(store, report.note))
-        parts = describe(given, fleet.fingerprints, key_id(key), bundle_id)
-        context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), tuple(fleet.missing.items()), fleet.expected)
+        parts = describe(given, fleet.fingerprints, key_id(key), bundle_id) | ({"clean": cleaning.describe()} if cleaning else {})
+        missing = tuple(fleet.missing.items())
+        context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), missing, fleet.expected, cleaning=cleaning)
         yield Ready(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
 
 

@@ -27,6 +27,7 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.tasks import Pass, Step, commit, extract
+from veritensor_ray.clean.shard import Care, crumb_key
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
@@ -37,7 +38,7 @@ from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
 
-EXTRACT = "extract"
+EXTRACT, CLEAN = "extract", "clean"
 _STRIKES = 2  # deaths at one artifact in one stage, each while it was scanned alone
 _PATIENCE = 20  # times that a shard may be lost without an artifact to blame
 _LAST_COMMITS = 20.0  # seconds
@@ -288,17 +289,41 @@ def _lost(error: RayError, limit: float) -> StageLost:
 
 
 async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    """Commit a shard on the machine that extracted it last: most of its data is there, and a process has just become idle."""
-    machine = passes[-1].machine
-    cpus = await work.turns.take(machine, CALL)
-    try:
-        return await _committed(work, shard, passes, machine)
-    finally:
-        work.turns.give(machine, cpus)
+    """Commit a shard on the machine that extracted it last: most of its data is there, and a process has just become idle.
+
+    If the process dies while it rewrites an artifact, it is tried again and leaves a note before each one. An artifact at which it dies
+    twice more is held back as it is.
+    """
+    machine, care, strikes = passes[-1].machine, None, Counter[int]()
+    while True:
+        cpus = await work.turns.take(machine, CALL)
+        try:
+            return await _committed(work, shard, passes, machine, care)
+        except StageLost as lost:
+            if not lost.strike or work.context.cleaning is None:
+                raise
+            care = _careful(work, shard, care, strikes, lost)
+        finally:
+            work.turns.give(machine, cpus)
 
 
-async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str) -> dict[str, Any]:
-    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints)
+def _careful(work: Work, shard: Shard, care: Care | None, strikes: Counter[int], lost: StageLost) -> Care:
+    """Return how to try once more after a process died while it rewrote an artifact of a shard. Raises StageLost if none is to blame."""
+    if care is None or work.context.cleaning is None:
+        return Care({})
+    crumb = work.context.cleaning.store.read(crumb_key(work.run, shard.id))
+    if crumb is None or sum(strikes.values()) >= _PATIENCE + _STRIKES * len(shard.rows):
+        raise StageLost(CLEAN, lost.reason, strike=False)
+    number = int(crumb)
+    strikes[number] += 1
+    if strikes[number] < _STRIKES:
+        return care
+    work.on_note(f"{work.flights.shown(shard.rows[number].artifact)} is held back: {lost.reason}")
+    return Care({**care.held, number: lost.reason})
+
+
+async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Care | None) -> dict[str, Any]:
+    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints, care)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:
         numbers = await asyncio.shield(call)
@@ -310,7 +335,11 @@ async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str)
             with contextlib.suppress(asyncio.CancelledError):  # both the end of the loop and the end of `run_shards` cancel
                 await asyncio.wait([call], timeout=left)
         raise
-    except (WorkerCrashedError, *_NOT_ITS_FAULT) as error:
+    except WorkerCrashedError:
+        limit = work.context.settings.limits.artifact_seconds
+        reason = f"the worker died while rewriting it (a crash, or no progress for {limit:g} s)"
+        raise StageLost(CLEAN, reason, strike=work.context.cleaning is not None) from None
+    except _NOT_ITS_FAULT as error:
         raise StageLost("commit", type(error).__name__, strike=False) from None
     except RayTaskError as error:
         cause = error.cause

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
@@ -24,13 +26,13 @@ from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_
 from veritensor_ray.stores.filesystems import denied
 
 
-def sweep(settings: Settings, reporter: Reporter | None = None) -> dict[str, Any]:
+def sweep(settings: Settings, reporter: Reporter | None = None, cleaning: Cleaning | None = None) -> dict[str, Any]:
     """Run or resume a sweep; returns the content of its run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
 
     `fresh` scans everything again, but keeps the history.
     """
     report = reporter or Silent()
-    with ready(settings, report) as prepared:
+    with ready(settings, report, cleaning) as prepared:
         return _swept(prepared)
 
 
@@ -127,10 +129,16 @@ class _Reading:
         self._ready, self._before = ready, before
         self._previous: Previous | None = None
         # with nothing to reuse, every engine runs on everything
-        self.decide = (lambda entry: self._read().decide(entry)) if before else None
+        self.decide = self._decide if before else None
 
     def known(self) -> Known | None:
-        return self._read().known() if self.decide else None
+        """Returns the content that need not be scanned. A run that cleans has to see every artifact that changed."""
+        return self._read().known() if self.decide and self._ready.context.cleaning is None else None
+
+    def _decide(self, entry: Listed) -> tuple[tuple[str, ...], str | None]:
+        """Returns the engines to run on an artifact. To clean it, all findings are needed, so either all engines run or none."""
+        engines, carried = self._read().decide(entry)
+        return (tuple(self._ready.fleet.engines), None) if engines and self._ready.context.cleaning is not None else (engines, carried)
 
     def _read(self) -> Previous:
         if self._previous is None:

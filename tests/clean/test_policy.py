@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.clean.actions import Action, Strippable, Verdict
+from veritensor_ray.clean.actions import Action, Ruling, Strippable
 from veritensor_ray.clean.policy import DEFAULTS, CleanPolicy, load_clean_policy, parse
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import CATEGORIES
@@ -211,7 +211,7 @@ def test_the_digest_covers_what_the_policy_says_and_no_comment() -> None:
 
 def test_a_policy_travels_to_workers() -> None:
     policy = pickle.loads(pickle.dumps(parse("rules: [{path: '*.md', action: mask, keep_length: true}]", "c.yaml")))  # noqa: S301
-    assert policy.decide(mark("pii.email", "low"), "pii", "a.md") == Verdict(Action.MASK, keep_length=True)
+    assert policy.decide(mark("pii.email", "low"), "pii", "a.md") == Ruling(Action.MASK, keep_length=True)
     assert policy.file == "c.yaml"
 
 
@@ -219,7 +219,7 @@ def test_a_decision_is_made_once_for_findings_that_differ_only_in_place(monkeypa
     policy, calls = parse("rules: [{rule: 'pii.*', action: mask}]"), Counter[str]()
     decide = CleanPolicy._decided
 
-    def counted(self: CleanPolicy, *given: Any) -> Verdict:
+    def counted(self: CleanPolicy, *given: Any) -> Ruling:
         calls["decided"] += 1
         return decide(self, *given)
 

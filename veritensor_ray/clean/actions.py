@@ -31,7 +31,7 @@ class Strippable(StrEnum):
     NOTEBOOK_OUTPUTS = "notebook-outputs"
 
 
-class Verdict(NamedTuple):
+class Ruling(NamedTuple):
     """What a policy says about a finding. With `keep_length`, a mask is as long as the text that it replaces."""
 
     action: Action

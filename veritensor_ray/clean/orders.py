@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from veritensor_ray.clean.actions import Action, Strippable
 from veritensor_ray.findings.marks import Mark
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
+_SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
 _RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85", "gzip", "zlib")
 # Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
@@ -55,6 +56,16 @@ class DroppedRow(NamedTuple):
     rule: str
 
 
+class Sample(NamedTuple):
+    """A change and the text around it, for a dry run. The text is not redacted yet; neighbouring values are already replaced in it."""
+
+    rule: str
+    action: str
+    left: str
+    right: str
+    new: str
+
+
 @dataclass
 class Account:
     """What has been done to one artifact so far, shared by the orders of all files inside it."""
@@ -62,7 +73,7 @@ class Account:
     done: set[int] = field(default_factory=set)  # numbers of orders that were carried out
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action; stripped parts count under `clean.` and their kind
     rows: list[DroppedRow] = field(default_factory=list)
-    samples: list[tuple[str, str, str]] = field(default_factory=list)  # rule, text before with the value masked, text after
+    samples: list[Sample] = field(default_factory=list)  # the first changes, for people
 
 
 class Orders:
@@ -152,10 +163,10 @@ class Orders:
                 continue
             if mark.straight and value[mark.start : mark.end] != mark.text:
                 continue
-            found.append((*self._range(order, value), order))
-        return self._merged(found, value)
+            found.append((*self.range_of(order, value), order))
+        return self.merged(found, value)
 
-    def _range(self, order: Order, value: str) -> tuple[int, int]:
+    def range_of(self, order: Order, value: str) -> tuple[int, int]:
         """Return the characters that an order is about: all of an encoded run, and all of a value that is hidden from readers."""
         start, end = order.mark.start, order.mark.end
         if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
@@ -168,9 +179,13 @@ class Orders:
                 end += 1
         return start, end
 
-    def _merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
-        """Join overlapping ranges; the order with the longest one says what takes their place."""
+    def merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
+        """Return the changes to ranges of a text: overlapping ones are joined, and the order with the longest says what takes their place.
+
+        All orders are ticked off.
+        """
         edits: list[Edit] = []
+        chiefs: list[Order] = []
         found.sort(key=lambda one: (one[0], -one[1]))
         at = 0
         while at < len(found):
@@ -186,9 +201,21 @@ class Orders:
                 group.append(order)
                 at += 1
             edits.append(Edit(start, end, self.replacement(chief, value[start:end])))
+            chiefs.append(chief)
             for order in group:
                 self.tick(order)
+        self._sample(value, edits, chiefs)
         return edits
+
+    def _sample(self, value: str, edits: Sequence[Edit], chiefs: Sequence[Order]) -> None:
+        """Keep the first few changes with some text around them, in which neighbouring values are replaced too."""
+        for edit, order in zip(edits, chiefs, strict=True):
+            if len(self.account.samples) >= _SAMPLES:
+                return
+            first, last = max(0, edit.start - _AROUND), min(len(value), edit.end + _AROUND)
+            left = applied(value[first : edit.start], _within(edits, first, edit.start))
+            right = applied(value[edit.end : last], _within(edits, edit.end, last))
+            self.account.samples.append(Sample(order.mark.rule, order.action.value, left, right, edit.text))
 
     def replacement(self, order: Order, original: str) -> str:
         """Return what takes the place of `original`. Hidden characters in visible text are removed, the visible ones stay."""
@@ -224,3 +251,9 @@ def applied(value: str, edits: Iterable[Edit]) -> str:
         pieces += [value[at : edit.start], edit.text]
         at = edit.end
     return "".join([*pieces, value[at:]])
+
+
+def _within(edits: Iterable[Edit], first: int, last: int) -> list[Edit]:
+    """Return the changes that lie in a range, counted from its beginning; one at its edge is cut."""
+    near = [one for one in edits if one.start < last and first < one.end]
+    return [Edit(max(one.start, first) - first, min(one.end, last) - first, one.text) for one in near]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
-from veritensor_ray.clean.actions import Action, Strippable, Verdict
+from veritensor_ray.clean.actions import Action, Ruling, Strippable
 from veritensor_ray.config import SEVERITIES, NamedSecret, Section, Severity
 from veritensor_ray.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.errors import UsageError
@@ -144,7 +144,7 @@ DEFAULTS = (  # the first that applies decides
 )
 
 
-class _Matcher(NamedTuple):
+class _RuleMatcher(NamedTuple):
     """The conditions of a rule, compiled."""
 
     rule: re.Pattern[str] | None
@@ -153,7 +153,7 @@ class _Matcher(NamedTuple):
     path: re.Pattern[str] | None
     column: re.Pattern[str] | None
     view: tuple[str, ...] | None
-    verdict: Verdict
+    verdict: Ruling
 
     def matches(self, mark: Mark, category: str, artifact: str) -> bool:
         return (
@@ -166,15 +166,15 @@ class _Matcher(NamedTuple):
         )
 
 
-def _matcher(one: CleanRule) -> _Matcher:
-    return _Matcher(
+def _rule_matcher(one: CleanRule) -> _RuleMatcher:
+    return _RuleMatcher(
         rule_glob(one.rule) if one.rule else None,
         one.category,
         SEVERITIES.index(one.severity) if one.severity else 0,
         path_glob(one.path) if one.path else None,
         _columns(one.column) if one.column else None,
         one.view,
-        Verdict(one.action, one.keep_length),
+        Ruling(one.action, one.keep_length),
     )
 
 
@@ -202,12 +202,12 @@ class CleanPolicy(Section):
         Field((), description="what to remove whether or not anything was found there")
     )
     _file: str | None = PrivateAttr(None)
-    _matchers: tuple[_Matcher, ...] = PrivateAttr(())
+    _matchers: tuple[_RuleMatcher, ...] = PrivateAttr(())
     _strippers: tuple[tuple[re.Pattern[str] | None, frozenset[Strippable]], ...] = PrivateAttr(())
-    _known: dict[tuple[Any, ...], Verdict] = PrivateAttr(default_factory=dict)
+    _known: dict[tuple[Any, ...], Ruling] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, _: Any) -> None:
-        self._matchers = tuple(_matcher(one) for one in self.rules)
+        self._matchers = tuple(_rule_matcher(one) for one in self.rules)
         self._strippers = tuple((path_glob(one.path) if one.path else None, frozenset(one.kinds)) for one in self.strip)
 
     @property
@@ -215,7 +215,7 @@ class CleanPolicy(Section):
         """The path as given, None for the defaults."""
         return self._file
 
-    def decide(self, mark: Mark, category: str, artifact: str) -> Verdict:
+    def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
         """Return what to do about a finding in a rule's category. Its text and place in the unit do not matter, so answers are remembered."""
         key = mark.rule, mark.severity, mark.view, mark.column, mark.row is None, category, artifact
         verdict = self._known.get(key)
@@ -225,13 +225,13 @@ class CleanPolicy(Section):
             verdict = self._known[key] = self._decided(mark, category, artifact)
         return verdict
 
-    def _decided(self, mark: Mark, category: str, artifact: str) -> Verdict:
+    def _decided(self, mark: Mark, category: str, artifact: str) -> Ruling:
         for one in self._matchers:
             if one.matches(mark, category, artifact):
                 return one.verdict
         if SEVERITIES.index(mark.severity) < SEVERITIES.index(self.level):
-            return Verdict(Action.KEEP)
-        return Verdict(next(default.action for default in DEFAULTS if default.applies(mark, category)))
+            return Ruling(Action.KEEP)
+        return Ruling(next(default.action for default in DEFAULTS if default.applies(mark, category)))
 
     def strips(self, artifact: str) -> frozenset[Strippable]:
         """Return what to remove from an artifact whether or not anything was found there."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from functools import lru_cache
 
 from veritensor_ray.clean.actions import Action
 from veritensor_ray.clean.pseudonyms import pseudonym
-from veritensor_ray.findings.keys import given_key
 from veritensor_ray.findings.marks import Mark
 
 _NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
@@ -45,9 +42,3 @@ def mask(rule: str, length: int | None = None) -> str:
     if length < 3:
         return _PAD * length
     return f"[{label[: length - 2].ljust(length - 2, _PAD)}]"
-
-
-def pseudonym_key(named: str | None, site_key: bytes) -> bytes:
-    """Return the key of the pseudonyms: the one that the policy names, or one derived from the site key. Raises CannotRunError, UsageError."""
-    given = given_key(named, "pseudonym key") if named else site_key
-    return hmac.digest(given, b"pseudonyms", hashlib.sha256)

@@ -12,6 +12,7 @@ from veritensor_ray.cli import (
     advisories,
     baseline,
     bundle,
+    clean,
     config,
     context,
     diff,
@@ -59,6 +60,7 @@ def _options(
 
 
 app.command("submit")(submit.submit)
+app.add_typer(clean.app, name="clean")
 app.command("inspect")(inspect.inspect)
 app.command("plan")(plan.plan)
 app.command("findings")(findings.findings)

@@ -48,8 +48,13 @@ def attest(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
     Raises UsageError for a bad key, and SignatureError if the results differ from those signed before, because signing again would hide
     that.
     """
+    put_statement(store, key_named, _statement(store, run))
+
+
+def put_statement(store: OutputStore, key_named: str, statement: Mapping[str, Any]) -> None:
+    """Write attestation.json with a signed statement, or add another key's signature to the same one. Raises UsageError, SignatureError."""
     key = load_private_key(key_named)
-    payload = json.dumps(_statement(store, run), separators=(",", ":"), sort_keys=True).encode()
+    payload = json.dumps(statement, separators=(",", ":"), sort_keys=True).encode()
     mine = sign(PAYLOAD_TYPE, payload, key)
     others: tuple[Signature, ...] = ()
     if store.exists(NAME):
@@ -66,7 +71,7 @@ def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
     names = [*sorted(_present(store)), RUN]
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": _sha256(store, name)}} for name in names],
+        "subject": [{"name": name, "digest": {"sha256": sha256_of(store, name)}} for name in names],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             **{name: run.get(name) for name in _ABOUT},
@@ -101,14 +106,20 @@ def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
             f"{store.uri} has no {NAME}: it is not signed. Repeat the submit with --sign-key file:/path or env:NAME "
             "to sign a finished audit"
         )
+    keys, statement = signed_statement(store, trusted, PREDICATE_TYPE)
+    return VerifiedResults(keys, statement["predicate"], _compare(store, statement))
+
+
+def signed_statement(store: OutputStore, trusted: TrustList, predicate_type: str) -> tuple[tuple[TrustedKey, ...], dict[str, Any]]:
+    """Return the statement in attestation.json and the trusted keys that signed it. Raises SignatureError."""
     payload, signatures = _opened(store)
     keys = verify(f"{store.uri}/{NAME}", PAYLOAD_TYPE, payload, signatures, trusted)
-    statement = json.loads(payload)  # the signature is valid, so this is what `attest` wrote
-    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, PREDICATE_TYPE):
+    statement: dict[str, Any] = json.loads(payload)  # the signature is valid, so this is what we wrote
+    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, predicate_type):
         raise SignatureError(
             f"{store.uri}/{NAME} is signed but describes something else: {statement.get('predicateType')}. Copy the output again"
         )
-    return VerifiedResults(keys, statement["predicate"], _compare(store, statement))
+    return keys, statement
 
 
 def check_unchanged(store: OutputStore) -> None:
@@ -197,7 +208,7 @@ def _faults(store: OutputStore, signed: Mapping[str, str], about: Mapping[str, A
             yield f"{store.uri}/{name} is extra: it did not exist when the results were signed"
         elif name not in present:
             yield f"{store.uri}/{name} is missing: it existed when the results were signed"
-        elif _sha256(store, name) != signed[name]:
+        elif sha256_of(store, name) != signed[name]:
             how = _other_run(store, about) if name == RUN else ""
             yield f"{store.uri}/{name} has changed{how}: its SHA-256 differs from the signed one"
 
@@ -221,7 +232,8 @@ def _present(store: OutputStore) -> Iterator[str]:
         yield from (str(path).removeprefix(f"{base}/") for path in paths)
 
 
-def _sha256(store: OutputStore, name: str) -> str:
+def sha256_of(store: OutputStore, name: str) -> str:
+    """Return the hexadecimal SHA-256 of an object. Raises StoreError."""
     with _asked(f"{store.uri}/{name}", "read"), store.open(name) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it reads in blocks, as from any binary file
 

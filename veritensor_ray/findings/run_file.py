@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from veritensor_ray.errors import StoreError
+from veritensor_ray.errors import StoreError, UsageError
 
+CLEAN_KIND = "cleaned corpus"  # the field `kind` of the run.json that `clean` writes; other run.json files have none
 _REMEDY = "Copy the output again from its origin, or scan again with --fresh"
 
 
@@ -106,13 +107,20 @@ def _checker() -> TypeAdapter[_RunFile]:
 
 
 def parsed(data: bytes, where: str) -> dict[str, Any]:
-    """Return the content of a run.json as it is. Raises StoreError, with the remedy, if it is not a JSON object."""
+    """Return the content of a run.json as it is.
+
+    Raises StoreError, with the remedy, if it is not a JSON object, and UsageError if it describes a cleaned corpus instead of an audit.
+    """
     try:
         run = json.loads(data)
     except (ValueError, RecursionError):
         run = None
     if not isinstance(run, dict):
         raise StoreError(f"the run.json of {where} is damaged: it is not a JSON object. {_REMEDY}")
+    if run.get("kind") == CLEAN_KIND:
+        raise UsageError(
+            f"{where} holds a cleaned corpus and two audits; name {where}/before or {where}/after, or use `veritensor-ray clean verify`"
+        )
     return run
 
 

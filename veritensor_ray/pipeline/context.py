@@ -7,6 +7,7 @@ import platform
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.detection import Rule
@@ -23,6 +24,7 @@ class Context:
 
     `missing` names the engines that may be absent, with the reason. `expected` holds the fingerprint of each engine; a process whose engine
     differs refuses to work, because a node that joined later may have other rules. `read_rate` is each worker's share, in bytes per second.
+    `cleaning` is set if the run also writes a copy without its findings.
     """
 
     settings: Settings
@@ -33,10 +35,11 @@ class Context:
     missing: tuple[tuple[str, str], ...] = ()
     expected: tuple[tuple[str, str], ...] = ()
     read_rate: float | None = None
+    cleaning: Cleaning | None = None
 
     def recorder(self, bench: Workbench) -> Recorder:
         """Return an empty recorder that knows the rules of these engines."""
-        return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule)
+        return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule, marking=self.cleaning is not None)
 
 
 @dataclass(frozen=True)

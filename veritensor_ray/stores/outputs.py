@@ -52,8 +52,11 @@ class OutputStore:
             file.write(data)
 
     @contextlib.contextmanager
-    def writer(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file that appears under its name when the block ends without an error. Its mode is 0600."""
+    def writer(self, name: str, sync: bool = True) -> Iterator[BinaryIO]:
+        """Open a file that appears under its name when the block ends without an error. Its mode is 0600.
+
+        Without `sync`, the caller makes sure later that a local file survives a loss of power.
+        """
         folder = self.local
         if folder is None:
             fs, root = self._fs()
@@ -66,12 +69,13 @@ class OutputStore:
             return
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # the name itself may be as long as a name can be
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  # a descriptor with its mode
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -123,6 +127,23 @@ class OutputStore:
             return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(f"{root}/{folder}".rstrip("/"), detail=False))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def move(self, name: str, to: str) -> None:
+        """Rename an object or a folder, replacing an object of the new name. A folder of the new name must not exist."""
+        fs, root = self._fs()
+        if self.local is not None:
+            target = self.local / to
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.local / name).replace(target)
+        else:
+            fs.mv(f"{root}/{name}", f"{root}/{to}", recursive=fs.isdir(f"{root}/{name}"))
+
+    def below(self, folder: str) -> Iterator[str]:
+        """Yield the names of all objects below a folder, relative to this store; none if there is no such folder."""
+        fs, root = self._fs()
+        base = f"{root}/".lstrip("/")
+        for path in sorted(fs.find(f"{root}/{folder}")):
+            yield str(path).lstrip("/").removeprefix(base)
 
     def delete(self, name: str) -> None:
         """Remove an object or a folder, if it exists. Raises StoreError if someone keeps writing to the folder."""

@@ -1,0 +1,240 @@
+"""The cleaning: an audit that also writes a copy of the corpus without its findings, then an audit of that copy.
+
+`DEST/before` and `DEST/after` are the outputs of the two audits, or the states of two sweeps. Repeating the call resumes an interrupted
+cleaning, in whichever of its steps it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from veritensor_ray.bundle.active import activate
+from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
+from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
+from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy
+from veritensor_ray.clean.statement import attest_copy
+from veritensor_ray.config import SEVERITIES, Settings, resolve_secret
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.engines.registry import available, rules_of
+from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError
+from veritensor_ray.findings.keys import site_key
+from veritensor_ray.findings.run_file import CLEAN_KIND
+from veritensor_ray.findings.state import results
+from veritensor_ray.imports import Guard
+from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs.audit import audit
+from veritensor_ray.jobs.reporting import Reporter, Silent
+from veritensor_ray.jobs.sweep import sweep
+from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.stores.filesystems import absolute, denied
+from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.uris import is_local, real_base, real_bases
+
+BEFORE, AFTER = "before", "after"
+RUN = "run.json"
+_OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, "attestation.json", "_work"))
+# What the first audit left out is not in the copy, so the second one reads everything there.
+_EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
+
+
+def clean(settings: Settings, policy: str | None = None, reporter: Reporter | None = None, dry_run: bool = False) -> dict[str, Any]:
+    """Write a cleaned copy of the corpus to `settings.output`; returns the content of its run.json.
+
+    `policy` is the path of a cleaning policy; None means the defaults. With `dry_run` nothing is written, and the result has the counts and
+    some samples, but no second audit. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
+    """
+    report = reporter or Silent()
+    _check(settings, dry_run)
+    rules = load_clean_policy(policy)
+    known, _ = activate(settings, thorough=False)
+    rules.check_rules(rules_of(known, available(known)))
+    with Guard(*real_bases(settings.sources)):
+        if not dry_run:
+            return _Cleaning(settings, rules, report).run()
+        with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
+            return _Cleaning(settings.model_copy(update={"output": folder, "job": "audit", "sign_key": None}), rules, report, True).run()
+
+
+def verdict(severity: Mapping[str, int], level: str) -> dict[str, int]:
+    """Return the counts of findings at or above the level."""
+    return {name: count for name, count in severity.items() if count and SEVERITIES.index(name) >= SEVERITIES.index(level)}
+
+
+class _Cleaning:
+    def __init__(self, settings: Settings, policy: CleanPolicy, report: Reporter, dry_run: bool = False) -> None:
+        self._settings, self._policy, self._report, self._dry_run = settings, policy, report, dry_run
+        self._store = OutputStore(absolute(str(settings.output)), settings.stores)
+        named = resolve_secret(policy.pseudonym_key)
+        key = pseudonym_key(named.encode() if named else None, site_key(settings.site_key))
+        self._cleaning = Cleaning(policy, self._store, key, dry_run)
+
+    def run(self) -> dict[str, Any]:
+        _check_destination(self._store)
+        if (finished := self._finished()) is not None:
+            return finished
+        with cluster.running(self._settings):
+            if self._settings.job == "sweep":
+                self._publish_pending()
+            before = self._first()
+            self._report.stage("publish")
+            summary = self._publish(before["scan_id"])
+            if self._dry_run:
+                return self._result(before, None, summary)
+            after = self._second()
+            result = self._result(before, after, summary)
+            self._store.put(RUN, json.dumps(result, indent=2, ensure_ascii=True).encode())
+            if self._settings.sign_key:
+                attest_copy(self._store, self._settings.sign_key, result)
+                self._report.note(
+                    f"signed with {self._settings.sign_key}; to check it: veritensor-ray clean verify {self._settings.output}"
+                )
+            self._store.delete("_work")
+        return result
+
+    def _finished(self) -> dict[str, Any] | None:
+        """Return the result that the destination already holds, unless it is to be made anew. Raises OutputConflict if it is another one."""
+        data = self._store.read(RUN)
+        if data is None or self._settings.job == "sweep":
+            return None
+        if self._settings.fresh:
+            for name in _OURS:
+                self._store.delete(name)
+            return None
+        run: dict[str, Any] = json.loads(data)
+        mine = self._cleaning.describe()
+        sources = [without_credentials(absolute(source)) for source in self._settings.sources]
+        if (run["clean"], run["sources"], run["job"]) != (mine, sources, self._settings.job):
+            raise OutputConflict(
+                f"{self._store.uri} holds the copy of another corpus, or one made with another policy or key; choose another --to, or replace "
+                "it with --fresh"
+            )
+        self._report.note(
+            f"{self._settings.output} already holds this copy, finished {run['finished_at']}; nothing was done (--fresh cleans again)"
+        )
+        return run
+
+    def _first(self) -> dict[str, Any]:
+        """Run the audit that cleans."""
+        fresh = self._settings.fresh
+        if self._settings.job == "sweep" and not fresh and (before := self._last()) is not None:
+            theirs = before["fingerprint_parts"].get("clean")
+            if fresh := theirs != self._cleaning.describe() or not self._store.exists(MANIFEST_NAME):
+                self._report.note("the cleaning policy or its key has changed since the last sweep: everything is cleaned again")
+        first = {"output": f"{self._store.uri}/{BEFORE}", "fail_on": None, "fresh": fresh}
+        job = sweep if self._settings.job == "sweep" else audit
+        return job(self._settings.model_copy(update=first), self._report, self._cleaning)
+
+    def _last(self) -> dict[str, Any] | None:
+        try:
+            return results(self._store.under(BEFORE))[1]
+        except IncompleteOutput:
+            return None
+
+    def _publish_pending(self) -> None:
+        """Publish the copies of a sweep that was interrupted after it was complete; copies of one that was not are made again or go on."""
+        last = self._last()
+        for name in self._store.names("_work"):
+            if last is not None and name == last["scan_id"] and self._store.exists(f"_work/{name}/cleaned"):
+                self._publish(name)
+            elif last is not None and name <= last["scan_id"]:
+                self._store.delete(f"_work/{name}")
+
+    def _publish(self, run: str) -> dict[str, Any]:
+        import ray
+
+        from veritensor_ray.actors.tasks import publish_copy
+
+        where = self._store.under(BEFORE)
+        ledger = where if self._settings.job == "audit" else where.under(f"sweeps/{run}")
+        starts = tuple(roots(self._settings.sources, self._settings.stores))
+        try:
+            summary: dict[str, Any] = ray.get(publish_copy.remote(self._cleaning, self._settings, starts, run, ledger))
+        except ray.exceptions.RayTaskError as error:
+            raise CannotRunError(f"the copy cannot be put together in {self._store.uri}: {error.cause}") from None
+        return summary
+
+    def _second(self) -> dict[str, Any] | None:
+        """Audit the copy; None if it has no file."""
+        if next(iter(self._store.below(CORPUS)), None) is None:
+            return None
+        self._report.note("auditing the copy")
+        second = {"sources": [f"{self._store.uri}/{CORPUS}"], "output": f"{self._store.uri}/{AFTER}", "fail_on": None, "policy": None}
+        job = sweep if self._settings.job == "sweep" else audit
+        return job(self._settings.model_copy(update=_EVERYTHING | second), self._report)
+
+    def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
+        left = verdict(after["severity"], self._policy.level) if after else {}
+        missed = (
+            {name: after["status"][name] for name in ("partial", "quarantined", "unreadable", "unlisted") if after["status"].get(name)}
+            if after
+            else {}
+        )
+        return {
+            "kind": CLEAN_KIND,
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "package_version": version("veritensor-ray"),
+            "job": self._settings.job,
+            "profile": self._settings.profile,
+            "sources": before["sources"],
+            "destination": without_credentials(self._store.uri),
+            "policy": {"file": self._policy.file, "digest": self._policy.digest()},
+            "clean": self._cleaning.describe(),
+            "before": _of_run(before),
+            "after": _of_run(after) if after else None,
+            **summary,
+            "level": self._policy.level,
+            "left": left,
+            "not_checked": missed,
+            "verdict": "dry-run" if self._dry_run else "findings-left" if left else "incomplete" if missed else "clean",
+        }
+
+
+def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("scan_id", "fingerprint", "finished_at", "bundle_id", "site_key_id", "totals", "status", "severity")
+    return {name: run.get(name) for name in names}
+
+
+def _check(settings: Settings, dry_run: bool) -> None:
+    """Check sources and destination. Raises UsageError if one lies in the other."""
+    if not settings.sources:
+        raise UsageError("cleaning needs a corpus; name a folder, a file or a URI, such as `veritensor-ray clean CORPUS --to FOLDER`")
+    if dry_run:
+        if settings.address:
+            raise UsageError("a dry run works on this machine only; leave out --address, and choose a part of the corpus with --sample")
+        return
+    if not settings.output:
+        raise UsageError("cleaning needs a destination; name an empty folder or a URI with --to")
+    for source in settings.sources:
+        if _overlap(source, settings.output):
+            raise UsageError(f"the destination {settings.output} and the source {source} lie in each other; choose another --to")
+
+
+def _overlap(source: str, output: str) -> bool:
+    """Whether one of two folders is the other, or lies in it."""
+    if is_local(source) != is_local(output):
+        return False
+    if is_local(source):
+        one, other = real_base(source), real_base(output)
+        return one is not None and other is not None and (one == other or one in other.parents or other in one.parents)
+    one_uri, other_uri = (f"{uri.split('*')[0].rstrip('/')}/" for uri in (absolute(source), absolute(output)))
+    return one_uri.startswith(other_uri) or other_uri.startswith(one_uri)
+
+
+def _check_destination(store: OutputStore) -> None:
+    """Never write into a folder that holds something else."""
+    try:
+        names = store.names("")
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(store.uri, "list", error)) from None
+    foreign = sorted(set(names) - _OURS)
+    if foreign or (names and not {BEFORE, "_work"} & set(names)):
+        other = (foreign or names)[0]
+        raise UsageError(f"the destination {store.uri} holds something else ({other!r}); choose an empty folder with --to")
+
+
+__all__ = ["AFTER", "BEFORE", "clean", "verdict"]

@@ -1,0 +1,99 @@
+"""The tables of a cleaned corpus: manifest.parquet with a row for each artifact, rows.parquet with a row for each row left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+MANIFEST_NAME, ROWS_NAME = "manifest.parquet", "rows.parquet"
+CORPUS, QUARANTINE = "corpus", "quarantine"
+
+ACTION = pa.struct([("rule", pa.string()), ("action", pa.string()), ("count", pa.int64())])
+MANIFEST = pa.schema(
+    [
+        ("artifact", pa.string()),
+        ("result", pa.string()),  # one of `Result`
+        ("path", pa.string()),  # of the copy, relative to the destination; null if there is none
+        ("reason", pa.string()),
+        ("media_type", pa.string()),
+        ("source_size", pa.int64()),
+        ("source_sha256", pa.string()),
+        ("clean_size", pa.int64()),
+        ("clean_sha256", pa.string()),
+        ("actions", pa.list_(ACTION)),
+        ("changes", pa.int64()),
+        ("rows_dropped", pa.int64()),
+    ]
+)
+ROWS = pa.schema([("artifact", pa.string()), ("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())])
+_SAMPLE = pa.struct([(name, pa.string()) for name in ("rule", "action", "before", "after")])
+# What a shard leaves behind, one row for each artifact or part of it; `publish` makes the two tables from it.
+CLEANED = pa.schema(
+    [
+        *MANIFEST,
+        ("part", pa.int32()),
+        ("parts", pa.int32()),
+        ("kind", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("source_path", pa.binary()),
+        ("root", pa.int32()),
+        ("rows", pa.list_(pa.struct([("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())]))),
+        ("row_count", pa.int64()),  # rows of this part in the source
+        ("samples", pa.list_(_SAMPLE)),
+    ]
+)
+
+
+class Result(StrEnum):
+    """What became of an artifact."""
+
+    COPIED = "copied"  # byte for byte
+    CLEANED = "cleaned"
+    QUARANTINED = "quarantined"  # because of a finding
+    HELD = "held"  # because it could not be rewritten, or was not wholly checked
+    DROPPED = "dropped"  # left out because of a finding
+    LEFT_OUT = "left-out"  # not part of the run: excluded, sampled out, not a file, unreadable
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What became of one artifact, or of one part of it: a row of CLEANED."""
+
+    artifact: str
+    result: Result
+    path: str | None = None
+    reason: str | None = None
+    media_type: str | None = None
+    source_size: int | None = None
+    source_sha256: str | None = None
+    clean_size: int | None = None
+    clean_sha256: str | None = None
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    changes: int = 0
+    rows_dropped: int = 0
+    part: int = 0
+    parts: int = 1
+    kind: str = "whole"
+    start: int | None = None
+    end: int | None = None
+    source_path: bytes = b""
+    root: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    row_count: int = 0
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the row."""
+        return asdict(self) | {"result": self.result.value}
+
+
+def file_name(artifact: str) -> str:
+    """Return the path of an artifact's copy below `corpus/`: its own name, unless that would lead elsewhere.
+
+    Objects of a store may have names such as `a/../b` or `a//b`, which mean something else as a path.
+    """
+    return "/".join(part.replace(".", "%2E") if part in (".", "..") else part or "%00" for part in artifact.replace("\0", "%00").split("/"))

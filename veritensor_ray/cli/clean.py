@@ -1,0 +1,236 @@
+"""`clean`: writes a copy of a corpus without its findings; `clean verify`: checks such a copy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from veritensor_ray.cli import completion
+from veritensor_ray.cli.options import AsJson, Config, Engines, Exclude, Include, Iocs, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.signals import ending
+from veritensor_ray.cli.submit import _reporter as reporter_for
+from veritensor_ray.cli.verify import Trusted
+
+if TYPE_CHECKING:
+    from veritensor_ray.clean.statement import VerifiedCopy
+
+_RUN = "corpus"
+_CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
+_SHOWN = 12  # kinds of changes
+
+
+class _CorpusByDefault(TyperGroup):
+    """Runs the command `corpus` unless the first word is a command, so that `clean CORPUS --to FOLDER` works."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", *ctx.help_option_names):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_CorpusByDefault,
+    no_args_is_help=True,
+    help="Write a copy of a corpus without its findings: `clean CORPUS --to FOLDER`. `clean corpus --help` lists the options.",
+    subcommand_metavar="CORPUS... --to FOLDER | verify FOLDER",
+)
+
+
+@app.command(_RUN)
+def corpus(
+    source: Sources = None,
+    to: Annotated[
+        str | None, typer.Option(help="Empty folder or URI for the copy. Repeating a command with the same folder resumes it.")
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Cleaning policy, such as clean.yaml. Default: the policy in docs/clean.md.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; print the same counts and some changes with the values masked.")
+    ] = False,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.one_of("audit", "sweep"),
+            help="audit, or sweep to clean only what changed since the last sweep and to remove what left the corpus. Default: audit.",
+        ),
+    ] = None,
+    engines: Engines = None,
+    profile: Profile = None,
+    rules: RuleDirs = None,
+    iocs: Iocs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    max_size: MaxSize = None,
+    since: Since = None,
+    sample: Sample = None,
+    config: Config = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray."),
+    ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
+    ] = None,
+    sign_key: Annotated[str | None, typer.Option(help="Private key that signs the copy and both audits: env:NAME or file:/path.")] = None,
+    fresh: Annotated[bool | None, typer.Option("--fresh", help="Replace the copy and clean everything again.")] = None,
+    allow_partial: Annotated[
+        bool | None, typer.Option("--allow-partial", help="Exit with 0 even if the audit of the copy could not read everything.")
+    ] = None,
+    allow_missing_engines: Annotated[
+        bool | None,
+        typer.Option("--allow-missing-engines", help="Run even if the model of an engine is missing. Every artifact counts as partial."),
+    ] = None,
+    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option(autocompletion=completion.one_of("text", "json"), help="text or json. Default: text.")
+    ] = None,
+) -> None:
+    """Write a copy of a corpus without its findings, and audit the copy.
+
+    The copy is FOLDER/corpus; FOLDER/quarantine holds the files that were set aside, FOLDER/manifest.parquet says what became of every
+    artifact, and FOLDER/before and FOLDER/after are the two audits.
+
+    Exit codes: 0 the copy has no finding at or above the policy's level; 1 it has; 2 usage or configuration error; 3 not everything in the
+    copy could be checked; 4 could not run.
+    """
+    flags = {name: value for name, value in locals().items() if name not in ("source", "to", "policy", "dry_run", "config")}
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.jobs.clean import clean
+
+    settings = load_settings(config, flags | {"sources": source or None, "output": to})
+    if (settings.address or "").startswith(("http://", "https://")):
+        raise UsageError(
+            f"clean joins a cluster instead of submitting to {settings.address}; give HOST:6379, or run the command on the head with "
+            "--address auto"
+        )
+    reporter, close = reporter_for(settings.log_format, settings.verbose)
+    try:
+        run = clean(settings, policy, reporter, dry_run)
+    except KeyboardInterrupt:
+        close()
+        word, code = ending()
+        sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
+        raise typer.Exit(code) from None
+    finally:
+        close()
+    if settings.log_format == "json":
+        sys.stdout.write(json.dumps(run) + "\n")
+    else:
+        _show(run, str(settings.output))
+    raise typer.Exit(0 if run["verdict"] == "incomplete" and settings.allow_partial else _CODES[run["verdict"]])
+
+
+@app.command()
+def verify(
+    folder: Annotated[str, typer.Argument(help="The folder or URI that --to named.")],
+    trusted_keys: Trusted = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a cleaned corpus is still what its manifest says.
+
+    Every file is compared with its SHA-256 in the manifest, and a signed manifest with its signature.
+
+    Exit codes: 0 all files are as they were written, and the copy had no finding at or above the level; 1 it had; 3 its audit was
+    incomplete; 4 something differs.
+    """
+    from veritensor_ray.clean.statement import verify_copy
+    from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import VeritensorError
+    from veritensor_ray.signing import trust_list
+    from veritensor_ray.stores.filesystems import absolute
+    from veritensor_ray.stores.outputs import OutputStore
+
+    settings = load_settings(config, {"trusted_keys": trusted_keys})
+    store = OutputStore(absolute(folder), settings.stores)
+    try:
+        verified = verify_copy(store, trust_list(settings.trusted_keys) if store.exists("attestation.json") else None)
+    except VeritensorError as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"verified": False, "reason": str(error)}) + "\n")
+        raise
+    _say_verified(verified, folder, as_json)
+    raise typer.Exit(_CODES[verified.run["verdict"]])
+
+
+def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
+    from veritensor_ray.cli.render import console, counted, safe
+
+    run = verified.run
+    if as_json:
+        keys = [{"id": key.id, "name": key.name} for key in verified.keys]
+        about = {"verified": True, "files": verified.files, "signed_by": keys, "verdict": run["verdict"], "left": run["left"]}
+        sys.stdout.write(json.dumps(about, indent=2) + "\n")
+        return
+    keys_said = " and ".join(f"key {key.id} ({safe(key.name)})" for key in verified.keys)
+    signed = f"as {keys_said} signed them" if keys_said else "as the manifest says; the copy is not signed"
+    out = console()
+    out.print(f"verified: {counted(verified.files, 'file')} in {safe(folder)} are {signed}")
+    out.print(_verdict(run))
+
+
+def _show(run: Mapping[str, Any], folder: str) -> None:
+    """Print what became of the artifacts, what was changed, and the verdict."""
+    from veritensor_ray.cli.render import console, counted, safe, table
+
+    out = console()
+    results = run["results"]
+    out.print(f"\nArtifacts ({sum(results.values()):,})", style="bold")
+    out.print(
+        table(("artifacts", "result", "meaning"), [(f"{n:,}", name, _MEANING[name]) for name, n in results.items()], right=("artifacts",))
+    )
+    out.print(f"\nChanges ({run['changes']:,})", style="bold")
+    rows = [(f"{one['count']:,}", one["action"], one["rule"]) for one in run["actions"][:_SHOWN]]
+    out.print(table(("count", "action", "rule"), rows, right=("count",)) if rows else "  none")
+    if len(run["actions"]) > _SHOWN:
+        out.print(f"  and {len(run['actions']) - _SHOWN} more kinds")
+    if run["verdict"] == "dry-run":
+        _samples(out, run["samples"])
+        out.print("\nDry run: nothing was written")
+        return
+    where = safe(folder)
+    dropped = f"; {counted(run['rows_dropped'], 'row')} dropped, see rows.parquet" if run["rows_dropped"] else ""
+    out.print(f"\nCopy:    {where}/corpus (manifest.parquet says what became of every artifact{dropped})")
+    if aside := results.get("quarantined", 0) + results.get("held", 0):
+        out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
+    out.print(f"Audits:  {where}/before and {where}/after")
+    out.print(_verdict(run))
+
+
+_MEANING = {
+    "copied": "byte for byte",
+    "cleaned": "with changes",
+    "quarantined": "set aside because of a finding",
+    "held": "set aside because they could not be rewritten or wholly checked",
+    "dropped": "left out because of a finding",
+    "left-out": "not part of the copy: excluded, not a file, or unreadable",
+}
+
+
+def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
+    from veritensor_ray.cli.render import safe
+
+    out.print(f"\nSome changes ({len(samples)})", style="bold")
+    for one in samples:
+        out.print(f"  {safe(one['rule'])} · {one['action']}")
+        out.print(f"  - {safe(one['before'])}", style="red")
+        out.print(f"  + {safe(one['after'])}", style="green")
+
+
+def _verdict(run: Mapping[str, Any]) -> str:
+    """Returns the verdict as a sentence."""
+    if run["verdict"] == "clean":
+        if run["after"] is None:
+            return "Clean: no file is left in the copy"
+        return f"Clean: the audit of the copy found nothing of severity {run['level']} or worse"
+    if run["verdict"] == "incomplete":
+        missed = ", ".join(f"{count:,} {name}" for name, count in run["not_checked"].items())
+        return f"Not proven: the audit of the copy was incomplete ({missed}); --allow-partial accepts that"
+    left = ", ".join(f"{count:,} {name}" for name, count in run["left"].items())
+    return f"Not clean: the audit of the copy found {left}; see FOLDER/after, and add rules for these findings to the policy"
