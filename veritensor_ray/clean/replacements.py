@@ -27,10 +27,11 @@ class Replacements:
         return mask(mark.rule, len(original) if keep_length else None)
 
     def _pseudonym(self, mark: Mark, original: str) -> str | None:
-        if mark.decoded_via is not None or mark.over_bytes:
-            return None  # the original is encoded, and so nobody reads what would take its place as such a value
-        value = original if mark.straight or mark.text is None else mark.text
-        return _known_pseudonym(self._key, mark.rule, value)
+        if mark.text is None or mark.decoded_via is not None:
+            return None  # the original is bytes or encoded, and nobody would read what takes its place as such a value
+        if mark.straight and original != mark.text:
+            return None  # the original is this value together with others
+        return _known_pseudonym(self._key, mark.rule, mark.text)
 
 
 def mask(rule: str, length: int | None = None) -> str:
