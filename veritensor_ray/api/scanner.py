@@ -14,7 +14,6 @@ from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
 from veritensor_ray.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.keys import site_key
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
@@ -253,12 +252,12 @@ def clean_policy(given: object) -> CleanPolicy:
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
     """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
     from veritensor_ray.clean.actions import Action
-    from veritensor_ray.clean.replacements import Replacements, pseudonym_key
+    from veritensor_ray.clean.cleaning import pseudonym_key
+    from veritensor_ray.clean.replacements import Replacements
 
     if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
         return Replacements(b"")
-    named = policy.pseudonym_key
-    return Replacements(pseudonym_key(named, b"" if named else site_key(settings.site_key)))
+    return Replacements(pseudonym_key(policy, settings.site_key))
 
 
 def _names(column: str | Sequence[str]) -> tuple[str, ...]:

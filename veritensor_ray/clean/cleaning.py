@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from veritensor_ray.clean.policy import CleanPolicy
 from veritensor_ray.clean.replacements import Replacements
+from veritensor_ray.findings.keys import given_key, site_key
 from veritensor_ray.stores.outputs import OutputStore
 
 
@@ -37,6 +37,8 @@ class Cleaning:
         return {"policy": self.policy.digest(), "pseudonym_key": key}
 
 
-def pseudonym_key(named: bytes | None, site_key: bytes) -> bytes:
-    """Return the key of pseudonyms: the one that the policy names, or one derived from the site key."""
-    return named or hmac.digest(site_key, json.dumps(["pseudonyms", 1]).encode(), hashlib.sha256)
+def pseudonym_key(policy: CleanPolicy, site_key_named: str | None) -> bytes:
+    """Return the key of the pseudonyms: the one that the policy names, or one derived from the site key. Raises CannotRunError, UsageError."""
+    if policy.pseudonym_key is not None:
+        return given_key(policy.pseudonym_key, "pseudonym key")
+    return hmac.digest(site_key(site_key_named), b"pseudonyms", hashlib.sha256)
