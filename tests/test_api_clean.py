@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -71,9 +71,9 @@ def test_what_a_notebook_shows_is_escaped() -> None:
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no destination": (lambda corpus: vr.clean(corpus), r"pass an empty folder or a URI as to=, or dry_run=True"),
-    "destination": (lambda corpus: vr.clean(corpus, 5), "the destination must be a path or a URI, not int"),
+    "destination": (lambda corpus: vr.clean(corpus, cast("Any", 5)), "the destination must be a path or a URI, not int"),
     "in the corpus": (lambda corpus: vr.clean(corpus, corpus / "copy"), "lie in each other"),
-    "data": (lambda corpus: vr.clean({"text": [ATTACK]}, corpus.parent / "x"), "a source must be a path or a URI"),
+    "data": (lambda corpus: vr.clean(cast("Any", {"text": [ATTACK]}), corpus.parent / "x"), "a source must be a path or a URI"),
     "policy": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"levle": "high"}), "level"),
     "rule": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"rules": [{"rule": "pii.emial", "action": "keep"}]}), "pii.email"),
 }  # fmt: skip

@@ -73,6 +73,7 @@ def poison(folder: Path, marker: Path) -> None:
 
 
 CODE = {
+    "scanner": "import veritensor_ray as vr\nassert vr.Scanner(['pii'], pii={{'free_text': False}}).clean(['hi', 'bob.m@posteo.de']) == ['hi', '[EMAIL]']\n",
     "inspect": "import veritensor_ray as vr\nassert vr.inspect('a.txt', engines=['signatures']).ledger['status'] == 'scanned'\n",
     "open": "import veritensor_ray as vr\naudit = vr.open({output!r})\nassert len(audit.sql('select * from ledger')) == len(audit.to_pandas('ledger'))\n",
     "scan": "import veritensor_ray as vr\nassert vr.scan('.', {output!r}, engines=['signatures'], include=['a.txt']).run['status']['scanned'] == 1\n",
@@ -87,7 +88,7 @@ START = {
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("way", ["scan", "open", "inspect", "submit", "plan", "inspect-files", "engines", "doctor"])
+@pytest.mark.parametrize("way", ["scan", "open", "inspect", "scanner", "submit", "plan", "inspect-files", "engines", "doctor"])
 def test_no_way_to_start_runs_a_module_of_the_working_directory(way: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("planted")
     marker, output = folder.parent / f"{way}.marker", str(folder.parent / ("audit" if way in CODE else way))

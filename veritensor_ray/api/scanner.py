@@ -7,25 +7,28 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
 from veritensor_ray.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.errors import UsageError
+from veritensor_ray.findings.recorded import RANK, Recorded
+from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
     from veritensor_ray.clean.policy import CleanPolicy
     from veritensor_ray.clean.replacements import Replacements
     from veritensor_ray.findings.marks import Mark
-    from veritensor_ray.findings.recorded import Recorded
     from veritensor_ray.pipeline.context import Workbench
     from veritensor_ray.pipeline.texts import EncodedFile, TextResults
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+T = TypeVar("T")
 _ROWS, _CHARS = 2048, 1 << 20  # texts and characters that are scanned at once
+_TURN = threading.Lock()  # engines, and the guard of the import path, serve one thread at a time
 _RUN = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]*")
 
 
@@ -33,20 +36,23 @@ PolicyLike = str | os.PathLike[str] | Mapping[str, Any] | None  # the path of a 
 
 
 class _Scanned(NamedTuple):
-    """A few texts with everything that was found in them. `unchecked` has the reason for each text that was not wholly checked."""
+    """A few texts with everything that was found in them, by their numbers.
+
+    `seen` are the texts as engines saw them. `unchecked` has the reason for each text that was not wholly checked.
+    """
 
     texts: list[str]
+    seen: list[str]
     results: TextResults
     files: dict[int, list[dict[str, Any]]]
     unchecked: dict[int, str]
 
 
 class _Ready(NamedTuple):
-    """Engines that are loaded in the process `pid`. Only one thread at a time may use them."""
+    """Engines that are loaded in the process `pid`."""
 
     bench: Workbench
     categories: dict[str, str]
-    lock: threading.Lock
     pid: int
 
 
@@ -99,25 +105,18 @@ class Scanner:
         could not be checked wholly. Raises UsageError if `texts` is not a list of texts.
         """
         given = texts_in(texts, "texts")
-        found: list[list[dict[str, Any]]] = [[] for _ in given]
-        for numbers, scanned in self._scanned(given, None, showing=True):
-            for local, number in enumerate(numbers):
-                found[number] = self._findings(scanned, local)
-        return found
+        found = self._each(given, None, True, self._findings)
+        return [found.get(number, []) for number in range(len(given))]
 
     def flags(self, texts: Iterable[Any], at: str = "medium") -> list[bool]:
         """Return for each text whether it has a finding of severity `at` or worse. This is faster than `texts`.
 
         Warns if a text could not be checked wholly. Raises UsageError.
         """
-        least = SEVERITIES.index(one_of(at, SEVERITIES, "at"))
+        least = RANK[one_of(at, SEVERITIES, "at")]
         given = texts_in(texts, "texts")
-        flags = [False] * len(given)
-        for numbers, scanned in self._scanned(given, None, showing=False):
-            for local, number in enumerate(numbers):
-                severities = [mark.severity for mark in _marks(scanned, local)] + [row["severity"] for row in scanned.files.get(local, ())]
-                flags[number] = any(SEVERITIES.index(severity) >= least for severity in severities)
-        return flags
+        flags = self._each(given, None, False, lambda scanned, number: _worst(scanned, number) >= least)
+        return [flags.get(number, False) for number in range(len(given))]
 
     def clean(self, texts: Iterable[Any]) -> list[str | None]:
         """Return the texts as the policy wants them: unchanged, or with findings masked, replaced or removed.
@@ -143,34 +142,33 @@ class Scanner:
 
     def _cleaned(self, given: list[str | None], column: str | None) -> tuple[list[str | None], list[bool]]:
         """Return the texts, and which of them were dropped."""
-        cleaned, dropped = list(given), [False] * len(given)
-        stripped = bool(self._policy.strip)
-        for numbers, scanned in self._scanned(given, column, showing=False):
-            for local, number in enumerate(numbers):
-                if stripped or local in scanned.results.recorded or local in scanned.files or local in scanned.unchecked:
-                    cleaned[number] = self._clean_one(scanned, local, str(given[number]), column)
-                    dropped[number] = cleaned[number] is None
-        return cleaned, dropped
+        cleaned = self._each(given, column, False, lambda scanned, number: self._clean_one(scanned, number, column))
+        texts = [cleaned.get(number, text) for number, text in enumerate(given)]
+        return texts, [number in cleaned and text is None for number, text in enumerate(texts)]
 
-    def _scanned(self, given: list[str | None], column: str | None, showing: bool) -> Iterator[tuple[list[int], _Scanned]]:
-        """Yield groups of texts, by their numbers, with what was found in them."""
+    def _each(self, given: list[str | None], column: str | None, showing: bool, made: Callable[[_Scanned, int], T]) -> dict[int, T]:
+        """Return what `made` makes of each text, by the text's number. It gets some of the texts at once, and a number among those.
+
+        Missing and empty texts are left out.
+        """
+        results: dict[int, T] = {}
         gaps: list[str] = []
         for numbers in _groups(given):
-            texts = [_SURROGATES.sub("\ufffd", str(given[number])) for number in numbers]
-            with Guard():
-                scanned = self._scan(texts, column, showing)
+            with _TURN, Guard():
+                scanned = self._scan([str(given[number]) for number in numbers], column, showing)
+                results.update((number, made(scanned, local)) for local, number in enumerate(numbers))
             gaps += scanned.unchecked.values()
-            yield numbers, scanned
         if gaps:
             warnings.warn(f"{len(gaps)} of {len(given)} texts were not checked completely: {gaps[0]}", stacklevel=4)
+        return results
 
     def _scan(self, texts: list[str], column: str | None, showing: bool) -> _Scanned:
         from veritensor_ray.pipeline.texts import scan_texts
 
-        ready = self._engines_here()
-        with ready.lock:
-            results = scan_texts(ready.bench, self._settings.limits, texts, column, showing)
-        scanned = _Scanned(texts, results, {}, {number: gap.reason for number, gap in reversed(results.gaps) if gap.coverage is None})
+        seen = [_SURROGATES.sub("\ufffd", text) for text in texts]
+        results = scan_texts(self._engines_here().bench, self._settings.limits, seen, column, showing)
+        unchecked = {number: reason_safe(gap.reason) for number, gap in reversed(results.gaps) if gap.coverage is None}
+        scanned = _Scanned(texts, seen, results, {}, unchecked)
         for file in results.files:
             self._scan_file(file, scanned)
         return scanned
@@ -186,7 +184,7 @@ class Scanner:
         from veritensor_ray.api.inspecting import inspected
 
         seen = inspected(None, file.content, None, self._settings)
-        end = _end_of_run(scanned.texts[file.text], file.at)
+        end = _end_of_run(scanned.seen[file.text], file.at)
         for row in seen.findings:
             member = row["member"]
             scanned.files.setdefault(file.text, []).append(
@@ -219,16 +217,18 @@ class Scanner:
             "member": None,
         }
 
-    def _clean_one(self, scanned: _Scanned, number: int, text: str, column: str | None) -> str | None:
+    def _clean_one(self, scanned: _Scanned, number: int, column: str | None) -> str | None:
         """Return one text as the policy wants it, or None."""
         from veritensor_ray.clean.texts import cleaned
         from veritensor_ray.pipeline.texts import NAME
 
+        text = scanned.texts[number]
         if number in scanned.unchecked and self._policy.unchecked == "hold":
             return None
-        rows = scanned.files.get(number, ())
-        marks = [*_marks(scanned, number), *(_file_mark(row, column) for row in rows)]
-        return cleaned(text, scanned.texts[number], marks, self._policy, self._engines_here().categories, self._replace, NAME)
+        marks = [*_marks(scanned, number), *(_file_mark(row, column) for row in scanned.files.get(number, ()))]
+        if not marks and not self._policy.strip:
+            return text
+        return cleaned(text, scanned.seen[number], marks, self._policy, self._engines_here().categories, self._replace, NAME)
 
 
 def clean_policy(given: object) -> CleanPolicy:
@@ -287,6 +287,12 @@ def _marks(scanned: _Scanned, number: int) -> list[Mark]:
     return recorded.marks if recorded else []
 
 
+def _worst(scanned: _Scanned, number: int) -> int:
+    """Return the rank of the worst severity found in a text; -1 if nothing was found."""
+    severities = [mark.severity for mark in _marks(scanned, number)] + [row["severity"] for row in scanned.files.get(number, ())]
+    return max(map(RANK.__getitem__, severities), default=-1)
+
+
 def _file_mark(row: Mapping[str, Any], column: str | None) -> Mark:
     """Return the mark of a finding in an encoded file. Its member keeps everyone from looking for it in the text."""
     from veritensor_ray.findings.marks import Mark
@@ -322,4 +328,4 @@ def _shared(settings_json: str, engines: tuple[str, ...], pid: int) -> _Ready:
     from veritensor_ray.pipeline.context import load
 
     bench = load(Settings.model_validate_json(settings_json), engines)
-    return _Ready(bench, {name: rule.category for name, rule in bench.rules.items()}, threading.Lock(), pid)
+    return _Ready(bench, {name: rule.category for name, rule in bench.rules.items()}, pid)
