@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
+from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.clean.manifest import Cleaned
 from veritensor_ray.clean.publish import publish
-from veritensor_ray.clean.shard import Care, clean_shard
+from veritensor_ray.clean.shard import Care, clean_shard, leave
 from veritensor_ray.config import Settings
-from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
@@ -165,15 +167,55 @@ def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRo
     categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}
     watchdog.pulse()
     try:
-        clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, watchdog.pulse)
+        done = clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, watchdog.pulse)
+    finally:
+        watchdog.rest()
+    leave(cleaning.store, run, rows[0].shard, done)
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def assemble(assembler: Assembler, parts: list[Cleaned], held: str | None) -> Cleaned:
+    """Put a split artifact together under the watchdog, since that parses hostile bytes too."""
+    limits = assembler.settings.limits
+    watchdog = Watchdog(limits.artifact_seconds)
+    bound_memory(limits.worker_memory)
+    watchdog.pulse()
+    try:
+        return assembler.assembled(parts, held, watchdog.pulse)
     finally:
         watchdog.rest()
 
 
+def _assembled(assembler: Assembler, split: Iterable[list[Cleaned]]) -> Iterator[Cleaned]:
+    """Assemble split artifacts, as many at a time as there are CPUs, and yield them in order."""
+    most = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: deque[tuple[list[Cleaned], Any]] = deque()
+    for parts in split:
+        waiting.append((parts, assemble.remote(assembler, parts, None)))
+        if len(waiting) >= most:
+            yield _one_assembled(assembler, *waiting.popleft())
+    while waiting:
+        yield _one_assembled(assembler, *waiting.popleft())
+
+
+def _one_assembled(assembler: Assembler, parts: list[Cleaned], reference: Any) -> Cleaned:
+    """Wait for an artifact. If the process that puts it together dies twice, it is held back as it is."""
+    said = f"the worker died while putting its parts together (a crash, or no progress for {assembler.settings.limits.artifact_seconds:g} s)"
+    for held in (None, said):
+        try:
+            done: Cleaned = ray.get(reference)
+        except ray.exceptions.WorkerCrashedError:
+            reference = assemble.remote(assembler, parts, held)
+        else:
+            return done
+    found: Cleaned = ray.get(reference)
+    return found
+
+
 @ray.remote(num_cpus=0, max_retries=2)
-def publish_copy(cleaning: Cleaning, settings: Settings, roots: Sequence[Root], run: str, ledger: OutputStore) -> dict[str, Any]:
+def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
-    return publish(cleaning, settings, roots, run, ledger)
+    return publish(assembler, ledger, _assembled)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

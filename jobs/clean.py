@@ -7,36 +7,47 @@ cleaning, in whichever of its steps it stopped.
 from __future__ import annotations
 
 import json
+import os
+import re
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle.active import activate
+from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
-from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
+from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
 from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy
-from veritensor_ray.clean.statement import attest_copy
+from veritensor_ray.clean.statement import attest_copy, run_of
 from veritensor_ray.config import SEVERITIES, Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
-from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError
+from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError, VeritensorError
+from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.run_file import CLEAN_KIND
-from veritensor_ray.findings.state import results
+from veritensor_ray.findings.state import SWEEPS, results
+from veritensor_ray.findings.summary import all_severities
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
 from veritensor_ray.jobs.reporting import Reporter, Silent
 from veritensor_ray.jobs.sweep import sweep
 from veritensor_ray.secret_kinds.uris import without_credentials
-from veritensor_ray.stores.filesystems import absolute, denied
-from veritensor_ray.stores.outputs import OutputStore
-from veritensor_ray.uris import is_local, real_base, real_bases
+from veritensor_ray.signing import load_private_key
+from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
+from veritensor_ray.stores.lease import Lease, lease
+from veritensor_ray.stores.outputs import OutputStore, make_folder
+from veritensor_ray.uris import is_local, local_path, real_base, real_bases
 
 BEFORE, AFTER = "before", "after"
 RUN = "run.json"
-_OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, "attestation.json", "_work"))
+_LEASE = ".lease"
+_INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
+_WILD = re.compile(r"[*?\[]")
+_OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, ATTESTATION, "_work"))
 # What the first audit left out is not in the copy, so the second one reads everything there.
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
 
@@ -67,63 +78,98 @@ def verdict(severity: Mapping[str, int], level: str) -> dict[str, int]:
 class _Cleaning:
     def __init__(self, settings: Settings, policy: CleanPolicy, report: Reporter, dry_run: bool = False) -> None:
         self._settings, self._policy, self._report, self._dry_run = settings, policy, report, dry_run
+        self._sweeps = settings.job == "sweep"
         self._store = OutputStore(absolute(str(settings.output)), settings.stores)
         self._cleaning = Cleaning(policy, self._store, pseudonym_key(policy, settings.site_key), dry_run)
 
     def run(self) -> dict[str, Any]:
         _check_destination(self._store)
-        if (finished := self._finished()) is not None:
-            return finished
-        with cluster.running(self._settings):
-            if self._settings.job == "sweep":
-                self._publish_pending()
-            before = self._first()
-            self._report.stage("publish")
-            summary = self._publish(before["scan_id"])
-            if self._dry_run:
-                return self._result(before, None, summary)
-            after = self._second()
-            result = self._result(before, after, summary)
-            self._store.put(RUN, json.dumps(result, indent=2, ensure_ascii=True).encode())
-            if self._settings.sign_key:
-                attest_copy(self._store, self._settings.sign_key, result)
-                self._report.note(
-                    f"signed with {self._settings.sign_key}; to check it: veritensor-ray clean verify {self._settings.output}"
-                )
-            self._store.delete("_work")
+        if self._settings.sign_key:
+            load_private_key(self._settings.sign_key)  # a missing key must not be noticed only after hours
+        if self._store.local is not None:
+            make_folder(self._store.local)
+        with lease(self._store, self._report.note) as held:
+            before = self._earlier()
+            if before is not None:
+                return before
+            with cluster.running(self._settings):
+                return self._cleaned(held)
+
+    def _cleaned(self, held: Lease) -> dict[str, Any]:
+        if self._sweeps:
+            self._publish_pending(held)
+        before = self._first()
+        summary = self._publish(before["scan_id"], held)
+        if self._dry_run:
+            return self._result(before, None, summary)
+        after = self._second(summary)
+        result = self._result(before, after, summary)
+        held.check()
+        self._finish(result)
         return result
 
-    def _finished(self) -> dict[str, Any] | None:
-        """Return the result that the destination already holds, unless it is to be made anew. Raises OutputConflict if it is another one."""
-        data = self._store.read(RUN)
-        if data is None or self._settings.job == "sweep":
+    def _finish(self, result: Mapping[str, Any]) -> None:
+        """Sign the copy, and write run.json, which makes it complete. Then remove the leftovers of all runs."""
+        data = json.dumps(result, indent=2, ensure_ascii=True).encode()
+        if self._settings.sign_key:
+            attest_copy(self._store, self._settings.sign_key, result, data)
+            self._report.note(f"signed with {self._settings.sign_key}; to check it: veritensor-ray clean verify {self._settings.output}")
+        self._store.put(RUN, data)
+        for name in self._store.names("_work"):
+            if name != _LEASE:
+                self._store.delete(f"_work/{name}")
+
+    def _earlier(self) -> dict[str, Any] | None:
+        """Return the result that the destination already holds, unless it is to be made anew or is a sweep.
+
+        Raises OutputConflict if it is another one.
+        """
+        if self._sweeps:
+            if self._store.exists(f"{BEFORE}/{RUN}"):
+                raise OutputConflict(f"{self._store.uri} holds a copy that was not made by sweeps; choose another --to")
             return None
         if self._settings.fresh:
-            for name in _OURS:
-                self._store.delete(name)
+            self._clear()
             return None
-        run: dict[str, Any] = json.loads(data)
+        data = self._store.read(RUN)
+        if data is None:
+            return None
+        run = run_of(data, self._store.uri)
         mine = self._cleaning.describe()
         sources = [without_credentials(absolute(source)) for source in self._settings.sources]
-        if (run["clean"], run["sources"], run["job"]) != (mine, sources, self._settings.job):
+        if (run.get("clean"), run.get("sources"), run.get("job")) != (mine, sources, self._settings.job):
             raise OutputConflict(
                 f"{self._store.uri} holds the copy of another corpus, or one made with another policy or key; choose another --to, or replace "
                 "it with --fresh"
             )
+        before = self._first()  # it is there already, unless other settings differ
+        if before["scan_id"] != run["before"]["scan_id"]:
+            raise OutputConflict(f"{self._store.uri}/{BEFORE} is not the audit of this copy; replace the copy with --fresh")
         self._report.note(
             f"{self._settings.output} already holds this copy, finished {run['finished_at']}; nothing was done (--fresh cleans again)"
         )
+        if self._settings.sign_key and not self._store.exists(ATTESTATION):
+            attest_copy(self._store, self._settings.sign_key, run, data)
         return run
+
+    def _clear(self) -> None:
+        """Remove an earlier copy. What says that something is complete goes first, so that a part of it never counts."""
+        self._store.remove([RUN, ATTESTATION])
+        for name in (BEFORE, AFTER):
+            self._store.remove([f"{name}/{RUN}"])
+        for name in (BEFORE, AFTER, CORPUS, QUARANTINE, *(f"_work/{name}" for name in self._store.names("_work") if name != _LEASE)):
+            self._store.delete(name)
+        self._store.remove([MANIFEST_NAME, ROWS_NAME])
 
     def _first(self) -> dict[str, Any]:
         """Run the audit that cleans."""
         fresh = self._settings.fresh
-        if self._settings.job == "sweep" and not fresh and (before := self._last()) is not None:
+        if self._sweeps and not fresh and (before := self._last()) is not None:
             theirs = before["fingerprint_parts"].get("clean")
             if fresh := theirs != self._cleaning.describe() or not self._store.exists(MANIFEST_NAME):
-                self._report.note("the cleaning policy or its key has changed since the last sweep: everything is cleaned again")
+                self._report.note("the cleaning policy or its key has changed since the last sweep, or the manifest is gone: everything is cleaned again")
         first = {"output": f"{self._store.uri}/{BEFORE}", "fail_on": None, "fresh": fresh}
-        job = sweep if self._settings.job == "sweep" else audit
+        job = sweep if self._sweeps else audit
         return job(self._settings.model_copy(update=first), self._report, self._cleaning)
 
     def _last(self) -> dict[str, Any] | None:
@@ -132,45 +178,51 @@ class _Cleaning:
         except IncompleteOutput:
             return None
 
-    def _publish_pending(self) -> None:
+    def _publish_pending(self, held: Lease) -> None:
         """Publish the copies of a sweep that was interrupted after it was complete; copies of one that was not are made again or go on."""
         last = self._last()
         for name in self._store.names("_work"):
-            if last is not None and name == last["scan_id"] and self._store.exists(f"_work/{name}/cleaned"):
-                self._publish(name)
-            elif last is not None and name <= last["scan_id"]:
+            if last is None or name == _LEASE:
+                continue
+            if name == last["scan_id"]:
+                self._publish(name, held)
+            elif name < last["scan_id"]:
                 self._store.delete(f"_work/{name}")
 
-    def _publish(self, run: str) -> dict[str, Any]:
+    def _publish(self, run: str, held: Lease) -> dict[str, Any]:
         import ray
 
         from veritensor_ray.actors.tasks import publish_copy
 
+        held.check()
+        self._report.stage("publish")
         where = self._store.under(BEFORE)
-        ledger = where if self._settings.job == "audit" else where.under(f"sweeps/{run}")
+        ledger = where.under(f"{SWEEPS}/{run}") if self._sweeps else where
         starts = tuple(roots(self._settings.sources, self._settings.stores))
         try:
-            summary: dict[str, Any] = ray.get(publish_copy.remote(self._cleaning, self._settings, starts, run, ledger))
+            summary: dict[str, Any] = ray.get(publish_copy.remote(Assembler(self._cleaning, self._settings, starts, run), ledger))
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, VeritensorError):
+                raise error.cause from None
             raise CannotRunError(f"the copy cannot be put together in {self._store.uri}: {error.cause}") from None
+        except ray.exceptions.RayError as error:
+            raise CannotRunError(
+                f"the copy cannot be put together in {self._store.uri}: {type(error).__name__}; repeat the command, and check the logs of the nodes"
+            ) from None
         return summary
 
-    def _second(self) -> dict[str, Any] | None:
+    def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
         """Audit the copy; None if it has no file."""
-        if next(iter(self._store.below(CORPUS)), None) is None:
+        if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             return None
         self._report.note("auditing the copy")
         second = {"sources": [f"{self._store.uri}/{CORPUS}"], "output": f"{self._store.uri}/{AFTER}", "fail_on": None, "policy": None}
-        job = sweep if self._settings.job == "sweep" else audit
+        job = sweep if self._sweeps else audit
         return job(self._settings.model_copy(update=_EVERYTHING | second), self._report)
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
-        left = verdict(after["severity"], self._policy.level) if after else {}
-        missed = (
-            {name: after["status"][name] for name in ("partial", "quarantined", "unreadable", "unlisted") if after["status"].get(name)}
-            if after
-            else {}
-        )
+        left = verdict(all_severities(results(self._store.under(AFTER))[0]), self._policy.level) if after else {}
+        missed = {name: after["status"][name] for name in _INCOMPLETE if after["status"].get(name)} if after else {}
         return {
             "kind": CLEAN_KIND,
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -187,7 +239,7 @@ class _Cleaning:
             "level": self._policy.level,
             "left": left,
             "not_checked": missed,
-            "verdict": "dry-run" if self._dry_run else "findings-left" if left else "incomplete" if missed else "clean",
+            "verdict": "dry-run" if self._dry_run else "findings-left" if left else "incomplete" if missed or summary["not_copied"] else "clean",
         }
 
 
@@ -207,19 +259,24 @@ def check_clean(settings: Settings, dry_run: bool) -> None:
     if not settings.output:
         raise UsageError("cleaning needs a destination; name an empty folder or a URI with --to")
     for source in settings.sources:
-        if _overlap(source, settings.output):
+        if _overlap(source, settings.output, settings.stores):
             raise UsageError(f"the destination {settings.output} and the source {source} lie in each other; choose another --to")
 
 
-def _overlap(source: str, output: str) -> bool:
-    """Whether one of two folders is the other, or lies in it."""
+def _overlap(source: str, output: str, stores: Stores) -> bool:
+    """Whether one of two folders is the other, or lies in it. Of a glob, the folder before its first wildcard counts."""
     if is_local(source) != is_local(output):
         return False
     if is_local(source):
-        one, other = real_base(source), real_base(output)
-        return one is not None and other is not None and (one == other or one in other.parents or other in one.parents)
-    one_uri, other_uri = (f"{uri.split('*')[0].rstrip('/')}/" for uri in (absolute(source), absolute(output)))
-    return one_uri.startswith(other_uri) or other_uri.startswith(one_uri)
+        one, other = real_base(source), Path(os.path.realpath(local_path(output)))
+        return one is not None and (one == other or one in other.parents or other in one.parents)
+    cut = source[: at.start()].rpartition("/")[0] if (at := _WILD.search(source)) else source
+    fs, one_path = filesystem(cut.rstrip("/") if "://" in cut.rstrip("/") else cut, stores)
+    other_fs, other_path = filesystem(absolute(output), stores)
+    if type(fs) is not type(other_fs):
+        return False
+    one_path, other_path = (f"{path.strip('/')}/".removeprefix("/") for path in (one_path, other_path))
+    return one_path.startswith(other_path) or other_path.startswith(one_path)
 
 
 def _check_destination(store: OutputStore) -> None:

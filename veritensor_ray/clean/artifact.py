@@ -13,7 +13,7 @@ from veritensor_ray.clean.actions import Action, CannotRewriteError
 from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.clean.files import opened
 from veritensor_ray.clean.formats import rewrite
-from veritensor_ray.clean.manifest import Cleaned, Result
+from veritensor_ray.clean.manifest import Cleaned, Result, blank
 from veritensor_ray.clean.orders import Account, Order, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.planning import PlanRow
@@ -50,7 +50,7 @@ class ArtifactCleaner:
 
         `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
         """
-        policy, result = self._cleaning.policy, self._blank(row, outcome)
+        policy, result = self._cleaning.policy, blank(row, outcome)
         orders = self._orders(outcome, row.artifact)
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
             if chosen := [order for order in orders if order.action is action]:
@@ -82,21 +82,6 @@ class ArtifactCleaner:
             result.reason = reason_safe(f"copied with {len(orders)} findings in it, as the policy says: {problem}")
             return Draft(result)
         return self._aside(result, Result.HELD, problem, orders)
-
-    def _blank(self, row: PlanRow, outcome: Outcome) -> Cleaned:
-        return Cleaned(
-            row.artifact,
-            Result.COPIED,
-            media_type=outcome.media_type,
-            part=row.part,
-            parts=row.parts,
-            kind=row.kind,
-            start=row.start,
-            end=row.end,
-            source_path=row.path,
-            root=row.root,
-            row_count=outcome.rows,
-        )
 
     def _orders(self, outcome: Outcome, artifact: str) -> list[Order]:
         orders: list[Order] = []

@@ -8,6 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.findings.outcome import Outcome
+
 MANIFEST_NAME, ROWS_NAME = "manifest.parquet", "rows.parquet"
 CORPUS, QUARANTINE = "corpus", "quarantine"
 
@@ -41,6 +44,9 @@ CLEANED = pa.schema(
         ("end", pa.int64()),
         ("source_path", pa.binary()),
         ("root", pa.int32()),
+        ("size", pa.int64()),  # of all of the artifact, as planned; with the two below, it shows that the artifact is still the same
+        ("etag", pa.string()),
+        ("mtime", pa.float64()),
         ("rows", pa.list_(pa.struct([("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())]))),
         ("row_count", pa.int64()),  # rows of this part in the source
         ("samples", pa.list_(_SAMPLE)),
@@ -82,18 +88,38 @@ class Cleaned:
     end: int | None = None
     source_path: bytes = b""
     root: int = 0
+    size: int | None = None
+    etag: str | None = None
+    mtime: float | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     row_count: int = 0
     samples: list[dict[str, str]] = field(default_factory=list)
+
+    def planned(self) -> PlanRow:
+        """Return the plan's row for the whole artifact, to open it again."""
+        return PlanRow(0, self.artifact, self.source_path, self.root, self.size, self.etag, self.mtime)
 
     def as_row(self) -> dict[str, Any]:
         """Return the row."""
         return asdict(self) | {"result": self.result.value}
 
 
-def file_name(artifact: str) -> str:
-    """Return the path of an artifact's copy below `corpus/`: its own name, unless that would lead elsewhere.
-
-    Objects of a store may have names such as `a/../b` or `a//b`, which mean something else as a path.
-    """
-    return "/".join(part.replace(".", "%2E") if part in (".", "..") else part or "%00" for part in artifact.replace("\0", "%00").split("/"))
+def blank(row: PlanRow, outcome: Outcome, result: Result = Result.COPIED, reason: str | None = None) -> Cleaned:
+    """Return the row for an artifact, or for one part of it, to which nothing has been done."""
+    return Cleaned(
+        row.artifact,
+        result,
+        reason=reason,
+        media_type=outcome.media_type,
+        part=row.part,
+        parts=row.parts,
+        kind=row.kind,
+        start=row.start,
+        end=row.end,
+        source_path=row.path,
+        root=row.root,
+        size=row.size,
+        etag=row.etag,
+        mtime=row.mtime,
+        row_count=outcome.rows,
+    )

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from veritensor_ray.clean.artifact import ArtifactCleaner, Draft, copied
 from veritensor_ray.clean.cleaning import Cleaning
-from veritensor_ray.clean.manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, file_name
+from veritensor_ray.clean.manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
+from veritensor_ray.clean.places import copy_path, staged
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Root
@@ -31,9 +32,11 @@ from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.media_types import JSONL, text_type
+from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.uris import is_local
 
 PIECES = "pieces"
-_PLACES = {Result.COPIED: CORPUS, Result.CLEANED: CORPUS, Result.QUARANTINED: QUARANTINE, Result.HELD: QUARANTINE}
+PLACES = {Result.COPIED: CORPUS, Result.CLEANED: CORPUS, Result.QUARANTINED: QUARANTINE, Result.HELD: QUARANTINE}
 Pulse = Callable[[], None]
 
 
@@ -59,6 +62,12 @@ def piece_key(run: str, artifact: str, part: int) -> str:
     return f"_work/{run}/{PIECES}/{hashlib.sha256(artifact.encode('utf-8', 'surrogatepass')).hexdigest()}/{part:05d}"
 
 
+def place_of(result: Result, artifact: str, root: Root, store: OutputStore) -> str | None:
+    """Return the path of an artifact's copy in the destination; None if there is no copy."""
+    place = PLACES.get(result)
+    return None if place is None else f"{place}/{copy_path(artifact, not is_local(root.uri), store.local is None)}"
+
+
 def clean_shard(
     cleaning: Cleaning,
     settings: Settings,
@@ -69,8 +78,8 @@ def clean_shard(
     outcomes: Sequence[Outcome],
     care: Care | None = None,
     pulse: Pulse = lambda: None,
-) -> None:
-    """Write the copies of a shard's artifacts, then the table about them. Raises CannotRunError if the destination refuses."""
+) -> list[Cleaned]:
+    """Write the copies of a shard's artifacts. `leave` has to follow. Raises StoreError or OSError if the destination refuses."""
     by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
     cleaner = ArtifactCleaner(cleaning, categories, settings.limits, pulse)
     done: list[Cleaned] = []
@@ -83,12 +92,18 @@ def clean_shard(
             cleaning.store.put(crumb_key(run, row.shard), str(number).encode())
             held = care.held.get(number)
         done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
-    os.sync()  # once, instead of once for each file
+        outcome.recorded.marks.clear()
+    return done
+
+
+def leave(store: OutputStore, run: str, shard: int, done: Sequence[Cleaned]) -> None:
+    """Write the table about a shard's artifacts, once their copies are sure to survive a loss of power."""
+    if store.local is not None:
+        os.sync()  # once, instead of once for each file
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([one.as_row() for one in done], schema=CLEANED), buffer, compression="zstd")
-    cleaning.store.put(table_key(run, rows[0].shard), buffer.getvalue())
-    if care is not None:
-        cleaning.store.delete(crumb_key(run, rows[0].shard))
+    store.put(table_key(run, shard), buffer.getvalue())
+    store.remove([crumb_key(run, shard)])
 
 
 def _one(
@@ -103,16 +118,14 @@ def _one(
     pulse: Pulse,
 ) -> Cleaned:
     """Write one artifact, or one part of it. What cannot be read again is left out, with the reason."""
-    if outcome.status == "unreadable":
-        return _left_out(row, outcome, outcome.reason or "it could not be read")
     try:
         with closing(OpenArtifact(row, root, settings.stores)) as artifact:
             file = artifact.file()
             draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
             with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
-                return _written(cleaning, run, row, outcome, artifact, draft, content, pulse)
+                return _written(cleaning, root, run, row, outcome, artifact, draft, content, pulse)
     except ReadError as error:
-        return _left_out(row, outcome, str(error))
+        return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
 
 
 def _kind(row: PlanRow, file: BinaryIO) -> Kind | None:
@@ -126,43 +139,30 @@ def _kind(row: PlanRow, file: BinaryIO) -> Kind | None:
 
 
 def _written(
-    cleaning: Cleaning, run: str, row: PlanRow, outcome: Outcome, artifact: OpenArtifact, draft: Draft, content: BinaryIO, pulse: Pulse
+    cleaning: Cleaning,
+    root: Root,
+    run: str,
+    row: PlanRow,
+    outcome: Outcome,
+    artifact: OpenArtifact,
+    draft: Draft,
+    content: BinaryIO,
+    pulse: Pulse,
 ) -> Cleaned:
     cleaned = draft.cleaned
-    source = artifact.content_id()
-    if outcome.content_id_kind == "sha256" and outcome.content_id != source and row.kind == "whole":
-        return _left_out(row, outcome, "changed during the run")
-    cleaned.source_size, cleaned.source_sha256 = artifact.size, source
-    place = _PLACES.get(cleaned.result)
     if row.parts > 1:
         # what becomes of the artifact is known when all its parts are; a part without changes is read from the source then
-        key = piece_key(run, row.artifact, row.part) if cleaned.result is Result.CLEANED else None
-    elif place is None:
-        key = None
-    else:
-        cleaned.path = f"{place}/{file_name(row.artifact)}"
-        key = f"_work/{run}/{cleaned.path}"
-    if cleaning.dry_run:
-        key = cleaned.path = None
-    if key is not None:
-        with cleaning.store.writer(key, sync=False) as out:
+        if cleaned.result is Result.CLEANED and not cleaning.dry_run:
+            with cleaning.store.writer(piece_key(run, row.artifact, row.part), sync=False, pulse=pulse) as out:
+                cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
+        artifact.check_unchanged()
+        return cleaned
+    cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
+    if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
+        return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
+    cleaned.path = None if cleaning.dry_run else place_of(cleaned.result, row.artifact, root, cleaning.store)
+    if cleaned.path is not None:
+        with staged(cleaning.store, f"_work/{run}", cleaned.path, pulse) as out:
             cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
     artifact.check_unchanged()
     return cleaned
-
-
-def _left_out(row: PlanRow, outcome: Outcome, reason: str) -> Cleaned:
-    return Cleaned(
-        row.artifact,
-        Result.LEFT_OUT,
-        reason=reason_safe(reason),
-        media_type=outcome.media_type,
-        part=row.part,
-        parts=row.parts,
-        kind=row.kind,
-        start=row.start,
-        end=row.end,
-        source_path=row.path,
-        root=row.root,
-        row_count=outcome.rows,
-    )

@@ -6,6 +6,7 @@ manifest holds the SHA-256 of every file of the copy and of its source, so the s
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -16,14 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from veritensor_ray.clean.manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS_NAME
+from veritensor_ray.clean.places import object_name, paths_below
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
 from veritensor_ray.findings.attestation import NAME, RUN, STATEMENT_TYPE, put_statement, sha256_of, signed_statement
+from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.signing import TrustedKey, TrustList
 from veritensor_ray.stores.outputs import OutputStore
 
 PREDICATE_TYPE = "urn:veritensor-ray:clean:v1"
-_SUBJECTS = (MANIFEST_NAME, ROWS_NAME, RUN)
+VERDICTS = ("clean", "findings-left", "incomplete")
 _ABOUT = (
     "sources",
     "destination",
@@ -49,10 +52,11 @@ class VerifiedCopy:
     keys: tuple[TrustedKey, ...]
 
 
-def attest_copy(store: OutputStore, key_named: str, run: Mapping[str, Any]) -> None:
-    """Write attestation.json beside an existing run.json. Raises UsageError, SignatureError."""
-    subjects = [{"name": name, "digest": {"sha256": sha256_of(store, name)}} for name in _SUBJECTS]
-    store.delete(NAME)  # of an earlier sweep
+def attest_copy(store: OutputStore, key_named: str, run: Mapping[str, Any], data: bytes) -> None:
+    """Write attestation.json. `data` is the content of run.json, which may not be there yet. Raises UsageError, SignatureError."""
+    subjects = [{"name": name, "digest": {"sha256": sha256_of(store, name)}} for name in (MANIFEST_NAME, ROWS_NAME)]
+    subjects.append({"name": RUN, "digest": {"sha256": hashlib.sha256(data).hexdigest()}})
+    store.remove([NAME])  # of a run that was interrupted
     put_statement(
         store,
         key_named,
@@ -95,12 +99,17 @@ def _run(store: OutputStore) -> dict[str, Any]:
             "the cleaning has not finished. Run the same command again" if store.names("_work") else "no cleaned corpus was written there"
         )
         raise IncompleteOutput(f"{store.uri} has no run.json: {hint}")
+    return run_of(data, store.uri)
+
+
+def run_of(data: bytes, where: str) -> dict[str, Any]:
+    """Return the content of the run.json of a cleaned corpus. Raises StoreError if it is not one."""
     try:
         run = json.loads(data)
     except (ValueError, RecursionError):
         run = None
-    if not isinstance(run, dict) or run.get("kind") != CLEAN_KIND:
-        raise StoreError(f"{store.uri} does not hold a cleaned corpus; name the folder that --to named")
+    if not isinstance(run, dict) or run.get("kind") != CLEAN_KIND or run.get("verdict") not in VERDICTS:
+        raise StoreError(f"{where} does not hold a cleaned corpus, or its run.json is damaged; name the folder that --to named")
     return run
 
 
@@ -114,11 +123,14 @@ def _manifest(store: OutputStore) -> list[dict[str, Any]]:
 
 
 def _faults(store: OutputStore, expected: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    present = {name for place in (CORPUS, QUARANTINE) for name in store.below(place)}
-    for name in sorted(present | expected.keys()):
-        if name not in expected:
-            yield f"{store.uri}/{name} is extra: the manifest does not have it"
-        elif name not in present:
-            yield f"{store.uri}/{name} is missing"
-        elif sha256_of(store, name) != expected[name]["clean_sha256"]:
-            yield f"{store.uri}/{name} has changed: its SHA-256 differs from that in the manifest"
+    present = {path for place in (CORPUS, QUARANTINE) for path in paths_below(store, place)}
+    for path in sorted(present | expected.keys()):
+        shown = f"{store.uri}/{visible(path)}"
+        if path not in expected:
+            yield f"{shown} is extra: the manifest does not have it"
+        elif path not in present:
+            yield f"{shown} is missing"
+        elif store.local is not None and (store.local / object_name(store, path)).is_symlink():
+            yield f"{shown} is a link, but the copy has none"
+        elif sha256_of(store, object_name(store, path)) != expected[path]["clean_sha256"]:
+            yield f"{shown} has changed: its SHA-256 differs from that in the manifest"

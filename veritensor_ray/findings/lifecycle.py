@@ -84,13 +84,13 @@ def follow(connection: Any) -> None:
         connection.execute(statement)
     unlisted = {name for (name,) in connection.execute(_UNLISTED).fetchall()}
     absent = connection.execute(_ABSENT).fetchall() if unlisted else []
-    unseen = [name for (name,) in absent if any(folder in unlisted for folder in _folders(name))]
+    unseen = [name for (name,) in absent if any(folder in unlisted for folder in folders_above(name))]
     connection.register("unseen", pa.table({"artifact": pa.array(unseen, pa.string())}))
     for statement in _JOINED:
         connection.execute(statement)
 
 
-def _folders(artifact: str) -> Iterator[str]:
+def folders_above(artifact: str) -> Iterator[str]:
     """Yield the names under which a listing would report a folder above an artifact. `.` is the top of a source."""
     yield "."
     at = artifact.find("/")

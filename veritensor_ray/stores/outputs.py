@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import math
 import os
+import re
 import secrets
-import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _RETRIES, _BACKOFF = 6, 0.1  # about six seconds
+_PIECE = 8 << 20
+_PATTERN = re.compile(r"[*?\[]")  # fsspec takes a name with one of these for a pattern
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ class OutputStore:
             file.write(data)
 
     @contextlib.contextmanager
-    def writer(self, name: str, sync: bool = True) -> Iterator[BinaryIO]:
+    def writer(self, name: str, sync: bool = True, pulse: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
         """Open a file that appears under its name when the block ends without an error. Its mode is 0600.
 
-        Without `sync`, the caller makes sure later that a local file survives a loss of power.
+        Without `sync`, the caller makes sure later that a local file survives a loss of power. `pulse` is called now and then while a store
+        is being written.
         """
         folder = self.local
         if folder is None:
@@ -65,10 +70,12 @@ class OutputStore:
                 yield cast("BinaryIO", spool)
                 spool.seek(0)
                 with fs.open(f"{root}/{name}", "wb") as file:
-                    shutil.copyfileobj(spool, file, 8 << 20)
+                    while data := spool.read(_PIECE):
+                        file.write(data)
+                        pulse()
             return
         target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(target.parent)
         temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # the name itself may be as long as a name can be
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  # a descriptor with its mode
@@ -129,25 +136,51 @@ class OutputStore:
             return []
 
     def move(self, name: str, to: str) -> None:
-        """Rename an object or a folder, replacing an object of the new name. A folder of the new name must not exist."""
+        """Rename an object, replacing one of the new name. On a local disk, a folder can be renamed too if there is none of the new name."""
         fs, root = self._fs()
         if self.local is not None:
-            target = self.local / to
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.local / name).replace(target)
-        else:
-            fs.mv(f"{root}/{name}", f"{root}/{to}", recursive=fs.isdir(f"{root}/{name}"))
+            make_folder((self.local / to).parent)
+            (self.local / name).replace(self.local / to)
+        else:  # not `mv`, which takes names for patterns
+            fs.cp_file(f"{root}/{name}", f"{root}/{to}")
+            fs.rm_file(f"{root}/{name}")
 
     def below(self, folder: str) -> Iterator[str]:
-        """Yield the names of all objects below a folder, relative to this store; none if there is no such folder."""
+        """Yield the names of all objects below a folder, relative to this store; none if there is no such folder.
+
+        Links are not followed: they are names, like anything else that is not a folder.
+        """
+        if self.local is not None:
+            yield from (f"{folder}/{name}" for name in _entries(self.local / folder))
+            return
         fs, root = self._fs()
         base = f"{root}/".lstrip("/")
-        for path in sorted(fs.find(f"{root}/{folder}")):
-            yield str(path).lstrip("/").removeprefix(base)
+        for path, about in fs.find(f"{root}/{folder}", detail=True).items():
+            if about["type"] != "directory":
+                yield str(path).lstrip("/").removeprefix(base)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove single objects. Those that do not exist are passed over; a folder is not removed."""
+        fs, root = self._fs()
+        if self.local is not None:
+            for name in names:
+                (self.local / name).unlink(missing_ok=True)
+            return
+        plain = [f"{root}/{name}" for name in names if not _PATTERN.search(f"{root}/{name}")]
+        for start in range(0, len(plain), _AT_ONCE):  # many in one request, which takes names for patterns
+            with contextlib.suppress(FileNotFoundError):
+                fs.rm(plain[start : start + _AT_ONCE])
+        for name in names:
+            if _PATTERN.search(f"{root}/{name}"):
+                with contextlib.suppress(FileNotFoundError):
+                    fs.rm_file(f"{root}/{name}")
 
     def delete(self, name: str) -> None:
         """Remove an object or a folder, if it exists. Raises StoreError if someone keeps writing to the folder."""
         fs, root = self._fs()
+        if self.local is None and _PATTERN.search(f"{root}/{name}"):
+            self.remove([*self.below(name), name])
+            return
 
         def remove() -> None:
             try:
@@ -164,6 +197,27 @@ class OutputStore:
             persistent(remove, _RETRIES, _BACKOFF, math.inf)
         except Again as error:
             raise StoreError(f"{error}. Stop the process that writes there, and try again") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, all with mode 0700."""
+    missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+def _entries(base: Path) -> Iterator[str]:
+    """Yield everything below a local folder that is not a folder; names that are not UTF-8 have surrogates."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(base / folder) as found:
+                entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        folders += [f"{folder}{name}/" for name, is_folder in reversed(entries) if is_folder]
+        yield from (f"{folder}{name}" for name, is_folder in entries if not is_folder)
 
 
 def _regular(path: Path) -> BinaryIO:

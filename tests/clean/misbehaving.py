@@ -1,0 +1,42 @@
+"""An engine for tests of the whole cleaning, and a rewriter of texts that crashes or hangs if a text says so."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import BinaryIO
+
+from veritensor_ray.clean import artifact
+from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.orders import Orders, Unit, applied
+from veritensor_ray.extract.source import Source
+from veritensor_ray.testing import Obedient
+
+_real = artifact.rewrite
+
+
+class Planted(Obedient):
+    """Finds FINDME; a worker that loads it also rewrites texts as `rewrite` does."""
+
+
+def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
+    """Rewrite a text, unless it tells this process to die, to wait or to fail."""
+    text = source.file.read().decode()
+    source.file.seek(0)
+    if "ABORT-REWRITE" in text:
+        os.abort()
+    if "HANG-REWRITE" in text:
+        time.sleep(3600)
+    if "RAISE-REWRITE" in text:
+        raise ValueError("as planted")
+    if "EAT-REWRITE" in text:
+        out.write(b"x" * (1 << 40))
+    if "REFUSE-REWRITE" in text:
+        raise CannotRewriteError("the text says so")
+    if source.kind.media_type == "text/plain":
+        out.write(applied(text, orders.edits(Unit(), text)).encode())
+    else:
+        _real(source, out, orders)
+
+
+artifact.rewrite = rewrite
