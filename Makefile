@@ -25,9 +25,10 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.base
 
-demo: $(VENV)/.base ## Audit a generated sample corpus with the embedded models.
+demo: $(VENV)/.base ## Audit a generated sample corpus with the embedded models, then write a copy of it without the findings.
 	$(BIN)/python scripts/make_demo_corpus.py $(DEMO)/corpus
 	$(BIN)/veritensor-ray submit $(DEMO)/corpus --output $(DEMO)/audit --allow-partial --fresh
+	$(BIN)/veritensor-ray clean $(DEMO)/corpus --to $(DEMO)/clean --fresh
 	@echo "The corpus is in $(DEMO)/corpus; the planted findings are listed in $(DEMO)/corpus.expected.json"
 	@echo "A report to read and print: $(BIN)/veritensor-ray report $(DEMO)/audit"
 
