@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders
+from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders, whole_run
 from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
@@ -40,7 +40,7 @@ def placed(
     `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
     matches of `unseen` for which `is_unseen` is true, if there are any. Orders without characters stay undone.
     """
-    found: list[tuple[int, int, Order]] = list(over_characters(source, orders))
+    found = [(*whole_run(text, start, end), order) for start, end, order in over_characters(source, orders)]
     for order in itertools.chain.from_iterable(orders.units.values()):
         mark = order.mark
         if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
