@@ -145,10 +145,11 @@ def is_ascii_only(source: Source) -> bool:
 class Finder:
     """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
 
-    def __init__(self, source: Source, orders: Orders) -> None:
+    def __init__(self, source: Source, orders: Orders, also: Iterable[Range] = ()) -> None:
         self._orders = orders
         self._named: dict[Unit, _Named] = {}
-        self._ranges = sorted((Range(*one) for one in over_characters(source, orders, rows=True)), key=lambda one: one[:2])
+        ranges = (Range(*one) for one in over_characters(source, orders, rows=True))
+        self._ranges = sorted([*ranges, *also], key=lambda one: one[:2])
         self._firsts = [one.start for one in self._ranges]
         self._lasts = list(accumulate((one.end for one in self._ranges), max))
 
@@ -273,11 +274,17 @@ def _decodes_to(block: Block, mark: Mark) -> bool:
 
 
 class Range(NamedTuple):
-    """An order over bytes, as characters of the file's text."""
+    """An order over bytes, or for a file that was read as one text, as characters of the file."""
 
     start: int
     end: int
     order: Order
+
+
+def ranges_in(text: str, orders: Orders) -> list[Range]:
+    """Return the orders for a file that was read as one text. Those that drop something are left out."""
+    some = [order for order in orders.units.get(Unit(), ()) if order.action not in (Action.DROP_ROW, Action.DROP_CELL)]
+    return [Range(*orders.range_of(order, text), order) for order in some if is_in_place(order.mark, text)]
 
 
 def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iterable[str] = ()) -> list[Edit]:
