@@ -153,8 +153,9 @@ class _Places:
         end, last = 0, self._source.kind.bom
         for raw, text, char, byte in self._walk(wanted, in_bytes=False) if wanted else ():
             end, last = char + len(text), byte + len(raw)
-            for one in wanted[bisect.bisect_left(wanted, char) : bisect.bisect_left(wanted, end)]:
-                found[one] = byte + _byte_of(raw, text, one - char, self._encoding)
+            some = wanted[bisect.bisect_left(wanted, char) : bisect.bisect_left(wanted, end)]
+            begins = _bytes_of(raw, text, [one - char for one in some], self._encoding) if some else []
+            found.update((one, byte + begin) for one, begin in zip(some, begins, strict=True))
         found[end] = last
         if missing := [one for one in wanted if one not in found]:
             raise CannotRewriteError(f"its text has {end} characters, and character {missing[0]} is to be changed")
@@ -186,15 +187,17 @@ class _Places:
                 char, byte = char + len(its_text), byte + len(small)
 
 
-def _byte_of(raw: bytes, text: str, char: int, encoding: str) -> int:
-    """Return where a character of a block begins."""
+def _bytes_of(raw: bytes, text: str, chars: list[int], encoding: str) -> list[int]:
+    """Return where characters of a block, which ascend, begin."""
     if len(raw) == len(text) and text.isascii():
-        return char
+        return chars
+    found: list[int] = []
+    base, at = 0, 0  # the first character of the piece, and the next one that is asked for
     for start, end, piece in _pieces(raw, encoding):
-        if char < len(piece):
-            return start + _within(raw[start:end], piece, char, encoding)
-        char -= len(piece)
-    return len(raw)
+        last = bisect.bisect_left(chars, base + len(piece), at)
+        found += [start + one for one in _within(raw[start:end], piece, [char - base for char in chars[at:last]], encoding)]
+        base, at = base + len(piece), last
+    return found
 
 
 def _pieces(raw: bytes, encoding: str) -> Iterator[tuple[int, int, str]]:
@@ -212,12 +215,23 @@ def _pieces(raw: bytes, encoding: str) -> Iterator[tuple[int, int, str]]:
         at = end
 
 
-def _within(raw: bytes, text: str, char: int, encoding: str) -> int:
-    """Return where a character begins in bytes that have no error: where the bytes before it are the characters before it."""
-    if not char:
-        return 0
+def _within(raw: bytes, text: str, chars: list[int], encoding: str) -> list[int]:
+    """Return where characters, which ascend, begin in bytes that have no error."""
+    if not chars or chars[-1] == 0:
+        return [0] * len(chars)
+    edges = [0, *chars, len(text)]
+    sizes = [len(text[start:end].encode(encoding, "replace")) for start, end in itertools.pairwise(edges)]
+    if text.encode(encoding, "replace") == raw and sum(sizes) == len(raw):
+        return list(itertools.accumulate(sizes[:-1]))
+    return [_searched(raw, text, char, encoding) for char in chars]
+
+
+def _searched(raw: bytes, text: str, char: int, encoding: str) -> int:
+    """Return where a character begins in bytes that another encoder might have written: it is where both sides are the characters they
+    should be.
+    """
     before, after = text[:char], text[char:]
-    likely: int = len(before.encode(encoding, "replace"))
+    likely = len(before.encode(encoding, "replace"))
     for at in itertools.chain((likely,), range(char, len(raw))):
         try:
             if str(raw[:at], encoding) == before and str(raw[at:], encoding) == after:

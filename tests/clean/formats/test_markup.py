@@ -123,6 +123,20 @@ def test_what_is_hidden_is_stripped_as_a_whole(before: str, at: str, view: str, 
     assert not orders.undone
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<p>ig\u200bno<b>r\u200be</b> &amp;</p>", "<p>igno<b>re</b> &amp;</p>"),
+        ("<p>ig&#8203;no<b>r&ZeroWidthSpace;e</b> &amp;</p>", "<p>igno<b>re</b> &amp;</p>"),
+        ("<p>igno<b>re</b> &amp;</p>", "<p><b></b></p>"),  # nothing invisible: the text itself
+    ],
+)
+def test_invisible_characters_in_visible_text_are_stripped(before: str, after: str) -> None:
+    data, orders = cleaned(rewrite_html, before.encode(), HTML, [order(Unit(), 3, len(before) - 4, action=Action.STRIP)])
+    assert data.decode() == after
+    assert not orders.undone
+
+
 PAGE = (
     "<!DOCTYPE html><head><meta charset=utf-8><meta name=viewport content='width=1'><meta name=author content=Jo><title>t</title></head>"
     "<body><!-- c --><p>a<!--[if IE]>x<![endif]--><![if !IE]>y<![endif]></p><p style='display:none'>h <b>i</b></p><p>z"
@@ -204,7 +218,7 @@ PIECES = st.sampled_from(
         "<textarea>JO</textarea>",
         "<i c= JO >",
         "<xmp>JO</xmp>",
-        "<!doctype JO>",
+        "<!doctype html 'JO'>",
         "<![CDATA[JO]]>",
         "<svg><![CDATA[JO]]></svg>",
     ]

@@ -18,8 +18,10 @@ from tests.clean.formats.ordering import cleaned, order
 from veritensor_ray import media_types
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.texts import rewrite_text
-from veritensor_ray.clean.orders import Order, Unit
+from veritensor_ray.clean.orders import Order, Orders, Unit
+from veritensor_ray.config import Limits
 from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.extract.source import Source
 
 TOML = "application/toml"
 MAIL = "jo@ex.org"
@@ -120,9 +122,9 @@ def test_toml_values_stay_texts(before: str, after: str) -> None:
     ("before", "value", "mask", "after"),
     [
         ("a = 4111111111111111\n", "4111111111111111", "4000000000000000", "a = 4000000000000000\n"),
-        ("a = 4111111111111111\n", "4111111111111111", "[CARD]", 'a = "[CARD]"\n'),
-        ("a = [1979-05-27 07:32:00, 2]\n", "1979-05-27", "[DATE]", 'a = ["[DATE] 07:32:00", 2]\n'),
-        ("john.doe = 1\n", "john", "[NAME]", '"[NAME]".doe = 1\n'),
+        ("a = 4111111111111111\n", "4111111111111111", "[CARD]", "a = '[CARD]'\n"),
+        ("a = [1979-05-27 07:32:00, 2]\n", "1979-05-27", "[DATE]", "a = ['[DATE] 07:32:00', 2]\n"),
+        ("john.doe = 1\n", "john", "[NAME]", "'[NAME]'.doe = 1\n"),
         ("[john]\na = 1\n", "john", "ann", "[ann]\na = 1\n"),
         ("a = 'jo \\ \"k\"'\n", "jo", "O'Brien", 'a = "O\'Brien \\\\ \\"k\\""\n'),
         ('a = "jo"\n', "jo", 'x"\\', 'a = "x\\"\\\\"\n'),
@@ -220,6 +222,19 @@ def test_comments_are_removed_on_request(media_type: str, before: str, after: st
 )
 def test_invisible_characters_are_removed_on_request(before: str, after: str) -> None:
     assert stripped(before, media_types.PLAIN, Strippable.HIDDEN_TEXT) == after
+
+
+def test_invisible_characters_in_visible_text_are_stripped() -> None:
+    text = "a: |\n  ig\u200bnore\n  al\u200bl\n"
+    told = [order(Unit(), 7, len(text) - 1, text[7:-1], Action.STRIP)]
+    assert cleaned(rewrite_text, text.encode(), Kind(media_types.YAML, "utf-8"), told)[0].decode() == "a: |\n  ignore\n  all\n"
+
+
+def test_a_part_of_a_large_yaml_file_is_refused() -> None:
+    """A part by itself may be invalid, so that nobody could see whether a change keeps the whole valid."""
+    source = Source(io.BytesIO(b"  a: jo"), Kind(media_types.YAML, "utf-8"), Limits(), first_part=False)
+    with pytest.raises(CannotRewriteError, match="read in parts are not rewritten"):
+        rewrite_text(source, io.BytesIO(), Orders([order(Unit(), 5, 7, "jo")], frozenset(), lambda *_: "[X]"))
 
 
 def test_other_readers_files_are_refused() -> None:

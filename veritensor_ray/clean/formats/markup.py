@@ -16,7 +16,7 @@ from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.markup_spans import BROKEN, CDATA, COMMENT, DECLARATION, RAW, SCRIPT, TEXT, VALUE, Removable, Spans, Twins
 from veritensor_ray.clean.formats.placing import Range, Span, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.views import Views
-from veritensor_ray.clean.orders import Edit, Orders, applied
+from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
 from veritensor_ray.clean.splice import encoding_of, spliced, text_of
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.common.writer import Writer
@@ -32,7 +32,10 @@ _WITHOUT_END = "|".join(sorted((name for name in html5 if not name.endswith(";")
 _NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
 _REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
 _IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
+_UNSEEN = re.compile(rf"{INVISIBLE.pattern}|&#?\w{{1,31}};")  # if the reference is one of an invisible character
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_NAME = re.compile(r"<!\[CDATA\[|<[!?][^\s>]*\s")
 _UNQUOTED = re.compile(r"[^\s\"'=<>`]+")
 _BREAK = re.compile(r"\s*[\r\n]\s*")
 _UNSAFE = re.compile(r"[<>\"'&\\`\r\n]")
@@ -51,7 +54,7 @@ def rewrite_xml(source: Source, out: BinaryIO, orders: Orders) -> None:
 def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: bool) -> None:
     text = text_of(source, bounds.HELD)
     views = Views(source, reader_for(source.kind) or read_text)
-    edits = placed(source, text, orders, views.whole)
+    edits = placed(source, text, orders, views.whole, _UNSEEN, lambda some: not INVISIBLE.sub("", html.unescape(some)))
     whole: list[Range] = []
     removable = Removable()
     if page and orders.strip:
@@ -129,9 +132,11 @@ def _written(text: str, span: Span, edits: list[Edit], encoding: str, xml: bool)
         return [edit._replace(text=_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", edit.text)) for edit in some]
     if kind == CDATA:
         return [edit._replace(text=edit.text.replace("]", "").replace(">", "")) for edit in edits] if _plain(edits) else list(edits)
+    if kind == DECLARATION:
+        return _in_declaration(text, start, end, edits)
     if kind == COMMENT:
         return _in_comment(text, start, end, edits, xml)
-    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in (edits if kind == RAW else inside(edits, start + 2, end - 1))]
+    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in (edits if kind == RAW else inside(edits, start + 1, end))]
 
 
 def _plain(edits: Sequence[Edit]) -> bool:
@@ -158,6 +163,18 @@ def _in_value(text: str, span: Span, edits: list[Edit], encoding: str) -> Iterat
     yield Edit(span.start, span.start, mark)
     yield from some
     yield Edit(span.end, span.end, mark)
+
+
+def _in_declaration(text: str, start: int, end: int, edits: list[Edit]) -> list[Edit]:
+    """Return the changes within `<!...>` or `<?...?>`: after its name, and in a document type only between quotation marks."""
+    opening = text[start : start + 9].lower()
+    ranges = [found.span() for found in _QUOTED.finditer(text, start, end)]
+    if opening != "<!doctype":
+        name = _NAME.match(text, start, end)
+        ranges = [(name.end() - 1, end)] if name and not opening.startswith("<?xml ") else []
+    if not all(any(first < edit.start and edit.end < last for first, last in ranges) for edit in edits):
+        raise CannotRewriteError("a finding lies in a declaration, where nothing can take its place")
+    return [edit._replace(text=_UNSAFE.sub("", edit.text)) for edit in edits]
 
 
 def _in_comment(text: str, start: int, end: int, edits: list[Edit], xml: bool) -> list[Edit]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import Edit, Order, Orders
+from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders
 from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
@@ -27,10 +27,18 @@ class Span(NamedTuple):
     quote: str = ""
 
 
-def placed(source: Source, text: str, orders: Orders, whole: Callable[[Order], Sequence[Range]] | None = None) -> list[Edit]:
+def placed(
+    source: Source,
+    text: str,
+    orders: Orders,
+    whole: Callable[[Order], Sequence[Range]] | None = None,
+    unseen: re.Pattern[str] = INVISIBLE,
+    is_unseen: Callable[[str], bool] = bool,
+) -> list[Edit]:
     """Return the changes to the characters of a file that is one text: ascending, not overlapping. Their orders are ticked off.
 
-    `whole` returns all of the hidden text, comment or value that an order to strip is about. Orders without characters stay undone.
+    `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
+    matches of `unseen` for which `is_unseen` is true, if there are any. Orders without characters stay undone.
     """
     found: list[tuple[int, int, Order]] = list(over_characters(source, orders))
     for order in itertools.chain.from_iterable(orders.units.values()):
@@ -41,8 +49,11 @@ def placed(source: Source, text: str, orders: Orders, whole: Callable[[Order], S
             continue
         if whole is not None and order.action is Action.STRIP and mark.view in HIDING:
             found += [(start, end, order) for start, end in whole(order)]
-        else:
-            found.append((*orders.range_of(order, text), order))
+            continue
+        start, end = orders.range_of(order, text)
+        strips = order.action is Action.STRIP and mark.view == "visible"
+        hidden = [one.span() for one in unseen.finditer(text, start, end) if is_unseen(one.group())] if strips else []
+        found += [(first, last, order) for first, last in hidden or [(start, end)]]
     return orders.merged(found, text)
 
 

@@ -42,6 +42,8 @@ def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
     fit = _FITS.get(media_type)
     removals = removed(_strips(text, media_type, views, orders))
     kept = [edit for edit in combined(edits, removals) if edit not in removals]
+    if kept and not source.first_part and fit in (fit_yaml, fit_toml):
+        raise CannotRewriteError(f"files of type {media_type} that are read in parts are not rewritten")  # a part is not valid by itself
     spliced(source, out, itertools.chain(fit(text, kept, orders.pulse) if fit else kept, removals), orders)
 
 

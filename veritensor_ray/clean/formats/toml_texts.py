@@ -130,9 +130,10 @@ def _in_bare(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
     if is_bare:
         yield from edits
         return
-    yield Edit(span.start, span.start, '"')
-    yield from (edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text)) for edit in edits)
-    yield Edit(span.end, span.end, '"')
+    mark = "'" if "'" not in new else '"'
+    yield Edit(span.start, span.start, mark)
+    yield from (edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text) if mark == '"' else edit.text) for edit in edits)
+    yield Edit(span.end, span.end, mark)
 
 
 def _type(value: str) -> type | None:

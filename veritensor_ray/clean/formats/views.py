@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,34 +16,58 @@ from veritensor_ray.segments import Block
 
 
 class Views:
-    """The texts of a file that readers do not see, found by reading it again."""
+    """The texts of a file that readers do not see. The file is read again only if they are asked for."""
 
     def __init__(self, source: Source, reader: Reader) -> None:
-        self._texts: dict[str, list[tuple[int, int, str | None, list[Range]]]] = {view: [] for view in HIDING}
-        source.file.seek(0)
-        for item in reader(source):
-            if isinstance(item, Block) and item.view in self._texts and item.origins is not None:
+        self._source, self._reader = source, reader
+
+    @functools.cached_property
+    def _texts(self) -> dict[tuple[str, str | None], _Texts]:
+        found: dict[tuple[str, str | None], list[Sequence[Range]]] = {}
+        self._source.file.seek(0)
+        for item in self._reader(self._source):
+            if isinstance(item, Block) and item.view in HIDING and item.origins is not None:
                 for number, origins in enumerate(item.origins):
                     if ranges := _ranges(origins):
-                        self._texts[item.view].append((ranges[0][0], ranges[-1][1], _item(item.column, number), ranges))
-        source.file.seek(0)
-        for texts in self._texts.values():
-            texts.sort(key=lambda text: text[:2])
+                        found.setdefault((item.view, _item(item.column, number)), []).append(ranges)
+        self._source.file.seek(0)
+        return {key: _Texts(texts) for key, texts in found.items()}
 
     def whole(self, order: Order) -> Sequence[Range]:
-        """Return all characters of the text that the mark of an order lies in: the shortest, if several have the same column."""
+        """Return all characters of the text that the mark of an order lies in: the shortest, if there are several."""
         mark = order.mark
-        texts = self._texts.get(mark.view, [])
-        found = [
-            text
-            for text in texts[: bisect.bisect_right(texts, mark.start, key=lambda text: text[0])]
-            if text[1] >= mark.end and text[2] == mark.column
-        ]
-        return min(found, key=lambda text: text[1] - text[0])[3] if found else ()
+        texts = self._texts.get((mark.view, mark.column))
+        return texts.around(mark.start, mark.end) if texts else ()
 
     def all_of(self, view: str) -> Iterator[Sequence[Range]]:
         """Yield the characters of each text of a view."""
-        return (text[3] for text in self._texts[view])
+        for (own, _), texts in self._texts.items():
+            if own == view:
+                yield from texts.ranges
+
+
+class _Texts:
+    """The characters of texts, in order of their beginning."""
+
+    def __init__(self, texts: list[Sequence[Range]]) -> None:
+        self.ranges = sorted(texts, key=lambda ranges: ranges[0][0])
+        self._starts = [ranges[0][0] for ranges in self.ranges]
+        self._ends = [*itertools.accumulate((ranges[-1][1] for ranges in self.ranges), max)]  # of a text or of one before it
+
+    def around(self, start: int, end: int) -> Sequence[Range]:
+        """Return the shortest text that reaches from `start` to `end`; empty if there is none."""
+        found: Sequence[Range] = ()
+        number = bisect.bisect_right(self._starts, start) - 1
+        while number >= 0 and self._ends[number] >= end:
+            ranges = self.ranges[number]
+            if ranges[-1][1] >= end and (not found or _length(ranges) < _length(found)):
+                found = ranges
+            number -= 1
+        return found
+
+
+def _length(ranges: Sequence[Range]) -> int:
+    return ranges[-1][1] - ranges[0][0]
 
 
 def _ranges(origins: Sequence[Origin]) -> list[Range]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -140,8 +141,12 @@ def _in_plain(text: str, start: int, end: int, edits: list[Edit]) -> Iterator[Ed
 
 def _tag(value: str) -> str:
     """The type that a scalar without quotation marks has."""
-    resolver: Any = yaml.resolver.Resolver()
-    return str(resolver.resolve(yaml.ScalarNode, value, (True, False)))
+    return str(_resolver().resolve(yaml.ScalarNode, value, (True, False)))
+
+
+@functools.cache
+def _resolver() -> Any:
+    return yaml.resolver.Resolver()
 
 
 _Outline = tuple[str, str | None, str | None, int]
