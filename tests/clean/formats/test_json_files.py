@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.clean.formats.ordering import cleaned, covering, order, over_bytes, texts_of
-from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.formats import Rewriter
 from veritensor_ray.clean.formats.json_files import rewrite_json, rewrite_jsonl
 from veritensor_ray.clean.orders import Unit
@@ -265,6 +265,16 @@ def test_a_string_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -
     data = json.dumps(["short", "long" * 100, "short"]).encode()
     with pytest.raises(CannotRewriteError, match=r"longer than 100 characters \(held_bytes\)"):
         cleaned(rewrite_json, data, JSON, [covering("short", Unit(row=0, column=""))])
+
+
+@pytest.mark.parametrize("kind", [JSON, LINES])
+def test_hidden_text_is_removed_from_every_string(kind: Kind) -> None:
+    data = '{"a": "pay\u200bpal", "b": ["x\\u200by", "p\u200bq"], "emoji": "\U0001f469\u200d\U0001f4bb"}'.encode()
+    given = [covering(*text) for text in texts_of(data, kind) if text[0].startswith("p\u200b")]
+    out, orders = cleaned(REWRITERS[kind.media_type], data, kind, given, strip=[Strippable.HIDDEN_TEXT])
+    assert out.decode() == '{"a": "paypal", "b": ["xy", "[X]"], "emoji": "\U0001f469\u200d\U0001f4bb"}'
+    assert orders.account.counts["clean.hidden-text", "strip"] == 2
+    assert cleaned(REWRITERS[kind.media_type], out, kind, [], strip=[Strippable.HIDDEN_TEXT])[0] == out
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["a.b", "[0]", "a[]", LONG, LONG + "2", 'é\n"\\/', "k" * 300])

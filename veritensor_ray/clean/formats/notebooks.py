@@ -19,7 +19,6 @@ from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import SVG
 
-_NOWHERE = Unit(part="", page=-1)  # has no orders
 _KEPT_METADATA = ("kernelspec", "language_info")  # without them, a program does not know how to run the cells
 
 
@@ -112,9 +111,9 @@ class _Notebook:
             edits = [Edit(0, len(joined), self._new_id(text.unit.part))]
         for edit in edits:
             self._distribute(edit, text.pieces, ends)
-        for piece in text.pieces if self._finder else ():
+        for piece in text.pieces:
             if piece.literal is not None:
-                self._edits += piece.literal.in_file(self._finder.changes(_NOWHERE, piece.literal, alone=True), self._ascii_only)
+                self._edits += piece.literal.in_file(self._finder.over_bytes(piece.literal), self._ascii_only)
 
     def _new_id(self, part: str) -> str:
         """Return an identifier of a cell: the format demands that they are unique, and made of a few characters."""

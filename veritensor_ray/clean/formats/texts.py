@@ -25,7 +25,7 @@ Fit = Callable[[str, Sequence[Edit], Callable[[], None]], list[Edit]]
 Comments = Callable[[str, Callable[[], None]], list[Range]]
 _LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u052f@._ -]"
 # Invisible characters that no script and no picture needs: between letters that take none, or more in a row than anything is written with.
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     f"(?<={_LETTER}){INVISIBLE.pattern}(?={_LETTER})|(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007f]{{4,}}"
     "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200d\u2060-\u2064\ufeff]{16,}"
 )
@@ -55,7 +55,7 @@ def _strips(text: str, media_type: str, views: Views | None, orders: Orders) -> 
         orders.stripped(Strippable.COMMENTS, len(found)) if found else None
         yield from found
     if Strippable.HIDDEN_TEXT in orders.strip:
-        unseen = [found.span() for found in _UNSEEN.finditer(text)]
+        unseen = [found.span() for found in UNSEEN.finditer(text)]
         unseen += [one for ranges in (views.all_of("hidden") if views else ()) for one in ranges]
         orders.stripped(Strippable.HIDDEN_TEXT, len(unseen)) if unseen else None
         yield from unseen
