@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+import ijson
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.formats.json_text import STREAM, STRING, Finder, Items, Literal, drops, held, is_ascii_only, key_changes
+from veritensor_ray.clean.formats.json_text import STREAM, STRING, Finder, Items, Literal, Range, drops, held, is_ascii_only, key_changes
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.clean.splice import encoding_of
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
@@ -23,15 +26,32 @@ _ROW = re.compile(rf'[^"\[\]{{}}]*+(?:{STRING}[^"\[\]{{}}]*+)*+', re.DOTALL)
 _STRING, _OPEN, _CLOSE, _COMMA = 2, 3, 4, 5  # the last group of a match; a string has a second group for the colon behind a key
 
 
+def is_json(source: Source) -> bool:
+    """Return whether a document is valid JSON, whatever its numbers and its depth."""
+    source.file.seek(source.kind.bom)
+    events = ijson.sendable_list()
+    parser = ijson.basic_parse_coro(events)
+    try:
+        for text, _ in decoded(source.file, encoding_of(source)):
+            parser.send(text.encode("utf-8", "replace"))
+            del events[:]
+        parser.close()
+    except ijson.JSONError:
+        return False
+    except UnicodeDecodeError:
+        return True  # an escaped surrogate without a partner, which not all parsers refuse
+    return True
+
+
 class Document:
     """A pass over the text of a document in pieces. It follows the streaming reader, so that strings get the same names.
 
-    `row` is the item of the outermost array, or None if the document is not an array.
+    `row` is the item of the outermost array, or None if the document is not an array. `also` are orders for characters of the file.
     """
 
-    def __init__(self, source: Source, orders: Orders) -> None:
+    def __init__(self, source: Source, orders: Orders, also: Iterable[Range] = ()) -> None:
         self._orders = orders
-        self._finder, self._ascii_only = Finder(source, orders), is_ascii_only(source)
+        self._finder, self._ascii_only = Finder(source, orders, also), is_ascii_only(source)
         self._wanted = {unit.row for unit in orders.units}
         self._columns = {unit.column for unit in orders.units}
         self._drops_rows = bool(orders.rows) or any(order.action is Action.DROP_ROW for order in orders.over_bytes)

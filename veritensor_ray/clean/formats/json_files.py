@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
-from veritensor_ray.clean.formats.json_document import Document
+from veritensor_ray import bounds
+from veritensor_ray.clean.formats.json_document import Document, is_json
 from veritensor_ray.clean.formats.json_lines import edits_of_lines
-from veritensor_ray.clean.formats.json_text import without_bytes
+from veritensor_ray.clean.formats.json_text import Range, ranges_in, without_bytes
 from veritensor_ray.clean.formats.texts import rewrite_text
 from veritensor_ray.clean.orders import Orders, Unit
-from veritensor_ray.clean.splice import spliced
+from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import PLAIN
 
@@ -18,12 +19,17 @@ from veritensor_ray.media_types import PLAIN
 def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Rewrite a JSON document of any size; one string at a time is in memory.
 
-    A document that is not valid JSON was read as plain text, and is rewritten as such.
+    A document that is not valid JSON was read as plain text, and is rewritten as such. The reader also does so with a valid one that is
+    nested too deeply, or has a number that its parser cannot hold: that stays valid.
     """
+    also: list[Range] = []
     if Unit() in orders.units:
-        rewrite_text(replace(source, kind=replace(source.kind, media_type=PLAIN)), out, orders)
-        return
-    edits = Document(source, orders).edits()
+        if not is_json(source):
+            source.file.seek(0)
+            rewrite_text(replace(source, kind=replace(source.kind, media_type=PLAIN)), out, orders)
+            return
+        also = ranges_in(text_of(source, bounds.HELD), orders)
+    edits = Document(source, orders, also).edits()
     source.file.seek(0)
     spliced(source, out, edits, without_bytes(orders))
 

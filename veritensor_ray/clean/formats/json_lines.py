@@ -28,7 +28,7 @@ def edits_of_lines(source: Source, orders: Orders) -> list[Edit]:
         inside = finder.over(line.start, end) if finder else ()
         if drops(line.number, inside, orders):
             edits.append(Edit(line.start, end, ""))
-        elif inside or line.number in wanted:
+        elif inside or line.number in wanted or finder.suspects(line.text):
             edits += _Line(line, finder, source.limits.json_depth, ascii_only).edits()
         if end - beat > _BEAT:
             orders.pulse()

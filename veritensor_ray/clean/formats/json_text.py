@@ -6,13 +6,14 @@ import contextlib
 import functools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from json.decoder import scanstring  # type: ignore[attr-defined]  # what `json` itself calls
 from typing import NamedTuple
 
 from veritensor_ray import bounds
-from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
+from veritensor_ray.clean.formats.texts import UNSEEN
 from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
 from veritensor_ray.clean.splice import encoding_of, over_characters
 from veritensor_ray.config import Limits
@@ -145,16 +146,22 @@ def is_ascii_only(source: Source) -> bool:
 class Finder:
     """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
 
-    def __init__(self, source: Source, orders: Orders) -> None:
+    def __init__(self, source: Source, orders: Orders, also: Iterable[Range] = ()) -> None:
         self._orders = orders
         self._named: dict[Unit, _Named] = {}
-        self._ranges = sorted((Range(*one) for one in over_characters(source, orders, dropping=True)), key=lambda one: one[:2])
+        ranges = (Range(*one) for one in over_characters(source, orders, dropping=True))
+        self._ranges = sorted([*ranges, *also], key=lambda one: one[:2])
         self._firsts = [one.start for one in self._ranges]
         self._lasts = list(accumulate((one.end for one in self._ranges), max))
+        self._strips = Strippable.HIDDEN_TEXT in orders.strip
 
     def __bool__(self) -> bool:
-        """Whether there are orders over bytes, which may be for any place."""
-        return bool(self._ranges)
+        """Whether any string may have to be changed: there are orders over bytes, or hidden text is to be removed."""
+        return bool(self._ranges) or self._strips
+
+    def suspects(self, text: str) -> bool:
+        """Return whether hidden text may have to be removed from a JSON text."""
+        return self._strips and not (text.isascii() and "\\u" not in text)
 
     def over(self, start: int, end: int) -> list[Range]:
         """Return the orders over bytes that may touch a range of the file's characters."""
@@ -177,10 +184,29 @@ class Finder:
                 self._orders.tick(order)
             return [Edit(0, len(value), "")] if value else []
         found = [(*self._orders.range_of(order, value), order) for order in some if order.action is not Action.DROP_ROW]
-        for start, end, order in self.over(literal.start, literal.end) if self else ():
-            if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL):
-                found.append((*literal.within(start, end), order))
+        edits = self._merged(found + self._in_bytes(literal), value)
+        return edits + list(self._unseen(value, edits)) if self._strips else edits
+
+    def over_bytes(self, literal: Literal) -> list[Edit]:
+        """Return the changes to a string that orders over bytes ask for, if it holds these bytes, and tick off their orders."""
+        return self._merged(self._in_bytes(literal), literal.value) if self._ranges else []
+
+    def _in_bytes(self, literal: Literal) -> list[tuple[int, int, Order]]:
+        return [
+            (*literal.within(start, end), order)
+            for start, end, order in (self.over(literal.start, literal.end) if self._ranges else ())
+            if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL)
+        ]
+
+    def _merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
         return self._orders.merged(found, value) if found else []
+
+    def _unseen(self, value: str, edits: Sequence[Edit]) -> Iterator[Edit]:
+        """Remove invisible characters from the parts of a value that do not change."""
+        for found in () if value.isascii() else UNSEEN.finditer(value):
+            if not any(edit.start < found.end() and found.start() < edit.end for edit in edits):
+                self._orders.stripped(Strippable.HIDDEN_TEXT)
+                yield Edit(found.start(), found.end(), "")
 
     def gone(self, unit: Unit, literal: Literal, alone: bool) -> None:
         """Account for the orders of a text that is taken out for another reason."""
@@ -273,11 +299,17 @@ def _decodes_to(block: Block, mark: Mark) -> bool:
 
 
 class Range(NamedTuple):
-    """An order over bytes, as characters of the file's text."""
+    """An order over bytes, or for a file that was read as one text, as characters of the file."""
 
     start: int
     end: int
     order: Order
+
+
+def ranges_in(text: str, orders: Orders) -> list[Range]:
+    """Return the orders for a file that was read as one text. Those that drop something are left out."""
+    some = [order for order in orders.units.get(Unit(), ()) if order.action not in (Action.DROP_ROW, Action.DROP_CELL)]
+    return [Range(*orders.range_of(order, text), order) for order in some if is_in_place(order.mark, text)]
 
 
 def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iterable[str] = ()) -> list[Edit]:

@@ -19,7 +19,6 @@ from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import SVG
 
-_NOWHERE = Unit(part="", page=-1)  # has no orders
 _KEPT_METADATA = ("kernelspec", "language_info")  # without them, a program does not know how to run the cells
 
 
@@ -107,11 +106,21 @@ class _Notebook:
             self._finder.gone(text.unit, whole, alone)
             return
         ends = list(accumulate(len(piece.text) for piece in text.pieces))
-        for edit in self._finder.changes(text.unit, whole, alone):
+        edits = self._finder.changes(text.unit, whole, alone)
+        if edits and text.unit.column == "id" and text.unit.part:
+            edits = [Edit(0, len(joined), self._new_id(text.unit.part))]
+        for edit in edits:
             self._distribute(edit, text.pieces, ends)
-        for piece in text.pieces if self._finder else ():
+        for piece in text.pieces:
             if piece.literal is not None:
-                self._edits += piece.literal.in_file(self._finder.changes(_NOWHERE, piece.literal, alone=True), self._ascii_only)
+                self._edits += piece.literal.in_file(self._finder.over_bytes(piece.literal), self._ascii_only)
+
+    def _new_id(self, part: str) -> str:
+        """Return an identifier of a cell: the format demands that they are unique, and made of a few characters."""
+        name = part.replace(" ", "-")
+        while f'"{name}"' in self._tree.text:
+            name += "-new"
+        return name
 
     def _distribute(self, edit: Edit, pieces: list[_Piece], ends: list[int]) -> None:
         """Change the strings that a range of a text comes from: the first one gets the new text, and the others lose their part."""
