@@ -96,6 +96,15 @@ OPTIONS: list[dict[str, Any]] = [
     {"compression": "gzip", "use_dictionary": False, "version": "1.0"},
     {"compression": "none", "store_schema": False, "write_statistics": False},
     {"compression": "lz4", "row_group_size": 1000, "bloom_filter_options": {"text": True}},
+    {
+        "use_dictionary": False,
+        "column_encoding": {
+            "text": "DELTA_BYTE_ARRAY",
+            "bytes": "DELTA_LENGTH_BYTE_ARRAY",
+            "numbers": "DELTA_BINARY_PACKED",
+            "half": "BYTE_STREAM_SPLIT",
+        },
+    },
     {"store_decimal_as_integer": True, "use_dictionary": ["text"], "data_page_size": 64},
 ]
 
@@ -138,6 +147,9 @@ def test_rows_are_left_out(number: int) -> None:
     assert read.schema.equals(pq.read_schema(io.BytesIO(data)), check_metadata=True)
     whole = rows_of(data)
     assert read.to_pylist() == [whole[row] for row in left]
+    for leaf in range(pq.read_metadata(io.BytesIO(data)).num_columns):
+        one, two = (pq.read_metadata(io.BytesIO(some)).row_group(0).column(leaf) for some in (data, made))
+        assert (one.physical_type, one.encodings) == (two.physical_type, two.encodings), one.path_in_schema
     if OPTIONS[number].get("row_group_size") is None:
         file = pq.ParquetFile(io.BytesIO(made)).metadata
         assert [file.row_group(i).num_rows for i in range(file.num_row_groups)] == [5, 7, 1]

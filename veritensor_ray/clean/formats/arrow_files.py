@@ -56,8 +56,7 @@ class _Rewriter:
         self._is_file = hasattr(reader, "get_batch")
         self._file_metadata = reader.metadata if self._is_file else None
         self._places = Places(orders, names)
-        rows = [unit.row for unit in orders.units if unit.row is not None and unit.column is not None and not (unit.part or unit.page)]
-        self._touched = self._places.touched(rows)
+        self._touched = self._places.touched(self._places.edited(0, 1 << 62))
         self._dictionaries = self._dictionaries_to_change()
 
     def _opened(self) -> Any:

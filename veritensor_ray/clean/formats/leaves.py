@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from veritensor_ray.extract.readers.data.blobs import as_text, is_picture
 from veritensor_ray.extract.sniff import HEAD_BYTES, by_magic
 
 _SHORTEST_MAGIC = 8
+_STEP = re.compile(r"[.\[]")
 _MEMBER = re.compile(r"row (\d{1,18}) ")  # as the reader names them
 _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
 
@@ -28,12 +29,18 @@ class Places:
     def __init__(self, orders: Orders, names: Sequence[str]) -> None:
         self.orders = orders
         self._labels = [shorten(name) for name in names]
-        self._rows: dict[int, set[str]] = {}
+        numbers: dict[str, set[int]] = {}
+        for number, label in enumerate(self._labels):
+            numbers.setdefault(label, set()).add(number)
+        both = [{number, *numbers[above]} for number, label in enumerate(self._labels) for above in _above(label) if above in numbers]
+        self._shared = {number for some in both if len(some) > 1 for number in some}  # other columns may have texts with the same names
+        self._columns: dict[int, set[int]] = {}  # by row
         for unit in orders.units:
             if unit.row is not None and unit.column is not None and unit.part is None and unit.page is None:
-                self._rows.setdefault(unit.row, set()).add(unit.column)
+                columns = self._columns.setdefault(unit.row, set())
+                columns.update(*(numbers.get(label, ()) for label in _above(unit.column)))
         self._members = _members(orders)
-        self._edited = np.array(sorted(self._rows), np.int64)
+        self._edited = np.array(sorted(self._columns), np.int64)
         self._dropped = np.array(sorted(orders.rows), np.int64)
 
     def edited(self, first: int, last: int) -> list[int]:
@@ -53,13 +60,11 @@ class Places:
 
     def touched(self, rows: Sequence[int]) -> set[int]:
         """Return the columns, by number, in which any of the rows has orders."""
-        paths = {path for row in rows for path in self._rows[row]}
-        return {number for number, label in enumerate(self._labels) if any(_is_below(path, label) for path in paths)}
+        return set().union(*(self._columns[row] for row in rows))
 
     def rows_of(self, column: int, rows: Sequence[int]) -> list[int]:
         """Return those of the rows that have orders in a column."""
-        label = self._labels[column]
-        return [row for row in rows if any(_is_below(path, label) for path in self._rows[row])]
+        return [row for row in rows if column in self._columns[row]]
 
     def changed(self, column: pa.Array, number: int, nullable: bool, first: int, rows: Sequence[int]) -> pa.Array:
         """Return a column with its orders carried out. `first` is the row of its first value, `rows` those that have orders in it."""
@@ -69,9 +74,14 @@ class Places:
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
         label = self._labels[number]
-        others = (other for i, other in enumerate(self._labels) if i != number)
-        texts = _Texts(self.orders, is_shared=any(_is_below(other, label) or _is_below(label, other) for other in others))
+        texts = _Texts(self.orders, is_shared=number in self._shared)
         return texts.edited(some, nullable, [label] * len(rows), list(rows))
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the names of columns that a path may begin with; a name may have dots and brackets itself."""
+    yield from (path[: found.start()] for found in _STEP.finditer(path))
+    yield path
 
 
 def _members(orders: Orders) -> dict[int, list[int]]:
@@ -137,10 +147,6 @@ def _begins(raw: bytes) -> list[int]:
             begins.append(at)
             at += bad
     return [*begins, len(raw)]
-
-
-def _is_below(path: str, label: str) -> bool:
-    return path.startswith(label) and path[len(label) : len(label) + 1] in ("", ".", "[")
 
 
 class _Texts:

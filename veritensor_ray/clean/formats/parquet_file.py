@@ -6,7 +6,7 @@ Chunks are copied as they are, so what pyarrow does not understand is kept too. 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
@@ -119,6 +119,8 @@ class ParquetFile:
             raise CannotRewriteError("its columns are in other files")
         if any(len(group[COLUMNS]) != leaves or group[GROUP_ROWS] < 0 for group in self.groups):
             raise ValueError("a row group has other columns than the schema")
+        if any(chunk[META][DATA_PAGE] < len(MAGIC) for chunk in chunks):
+            raise ValueError("a column has no page")
         extents = [self.extent(chunk[META]) for chunk in chunks]
         if any(start < len(MAGIC) or size < 0 or start + size > self.size for start, size in extents):
             raise ValueError("a column is outside the file")
@@ -262,7 +264,7 @@ class ParquetWriter:
         self._at += len(data)
 
 
-def _typed(struct: Struct, types: dict[int, type], *required: int) -> Struct:
+def _typed(struct: Struct, types: Mapping[int, type], *required: int) -> Struct:
     """Return a struct whose fields have the types that they should have. Raises ValueError: a footer may come from anyone."""
     if not isinstance(struct, Struct) or not all(number in struct for number in required):
         raise ValueError("the footer lacks something")
