@@ -10,6 +10,7 @@ import stat
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import BinaryIO, NamedTuple, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
@@ -78,6 +79,7 @@ class _Writer:
         self._source, self._archive, self._directory, self._orders = source, archive, directory, orders
         self._file = source.file
         self._shift = 0  # by how many bytes everything that follows moves
+        self._reach = 0  # where the entries so far end, going by what they say
         self._places: dict[int, int] = {}  # the new offset of each entry, by its number in the directory
         self._new: dict[int, ZipEntry] = {}  # entries with new data, likewise
 
@@ -86,18 +88,19 @@ class _Writer:
         entries = self._archive.entries
         counts = Counter(entry.name for entry in entries)
         order = sorted(range(len(entries)), key=lambda number: entries[number].offset)
-        at = reach = 0
-        for number, following in zip(order, [*order[1:], None], strict=True):
+        at = 0
+        for number, following in zip_longest(order, order[1:]):
             entry = entries[number]
             self._places[number] = entry.offset + self._shift
             if (found := self._content(entry, counts)) is not None:
                 with contextlib.closing(found):
                     limit = self._directory.start if following is None else entries[following].offset
-                    extent = self._extent(entry, reach, min(limit, self._directory.start))
+                    extent = self._extent(entry, self._reach, min(limit, self._directory.start))
                     copy(self._file, out, at, extent.start, self._orders)
                     at = extent.packed_end + len(extent.descriptor(entry))
                     self._shift += self._written(number, extent, found, out) - (at - extent.start)
-            reach = max(reach, entry.offset + _LOCAL + len(entry.raw) + entry.packed)
+            if (local := local_header(self._file, entry.offset)) is not None:
+                self._reach = max(self._reach, local.data + entry.packed)
         copy(self._file, out, at, self._directory.start, self._orders)
         self._ending(out)
         copy(self._file, out, self._directory.after, length(self._file), self._orders)
@@ -200,6 +203,8 @@ class _Writer:
             return
         if at != len(data) or len(tail) != old.after - old.end:
             raise CannotRewriteError("there are bytes between its central directory and its end record")
+        if self._reach > old.start:
+            raise CannotRewriteError("an entry reaches into its central directory")
         out.write(central)
         out.write(self._end(tail, len(central) - len(data), comment))
 
