@@ -46,11 +46,10 @@ def parts(data: bytes) -> dict[str, bytes]:
 
 
 def cleaned(data: bytes, name: str, policy: dict[str, Any] | CleanPolicy | None = None) -> bytes:
-    """The clean file. It has no finding left that the policy acts on, and cleaning it again changes nothing."""
+    """The clean file. It has no finding left that the policy acts on."""
     found = clean(data, name, policy)
     assert found.cleaned.result == Result.CLEANED, found.cleaned.reason
     assert found.data is not None
-    assert clean(data, name, policy).data == found.data, "equal orders give equal bytes"
     again = clean(found.data, name, policy)
     assert again.cleaned.result == Result.COPIED, again.marks
     return found.data
