@@ -7,18 +7,18 @@ characters that its engine saw, wherever they stand: in runs of a paragraph, in 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import BinaryIO
 
 from veritensor_ray import bounds
-from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
+from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.formats.office.changes import Changes
 from veritensor_ray.clean.formats.office.links import Links
-from veritensor_ray.clean.formats.office.part import Change, Part
+from veritensor_ray.clean.formats.office.part import Part
 from veritensor_ray.clean.formats.office.plan import Plan
+from veritensor_ray.clean.formats.office.removal import Removal
 from veritensor_ray.clean.formats.office.repack import repacked
 from veritensor_ray.clean.formats.office.tracing import Reading
 from veritensor_ray.clean.orders import Orders
@@ -32,19 +32,6 @@ from veritensor_ray.extract.source import Item, Source
 
 _MOST = bounds.HELD
 _SIGNATURES = "_xmlsignatures/"
-_COMMENTS = frozenset(
-    {
-        *("comments", "commentsExtended", "commentsIds", "commentsExtensible", "people"),
-        *("threadedComment", "person", "commentAuthors", "authors"),
-    }
-)
-_MACROS = frozenset(
-    {"vbaProject", "wordVbaData", "vbaProjectSignature", "vbaProjectSignatureAgile", "vbaProjectSignatureV3", "extensibility"}
-)
-_MACRO_RULES = "structure.macro"
-_PROPERTIES = frozenset({"core-properties", "extended-properties", "custom-properties"})
-_ROOT = re.compile(r"(?:\s*(?:<\?[^>]*>|<!--.*?-->))*\s*(<[^?!](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>)", re.DOTALL)
-_NOTE = re.compile(rb"ObjectType\s*=\s*[\"'](\w+)")
 Read = Callable[[Source, Trace], Iterator[Item]]
 
 
@@ -78,76 +65,22 @@ class _Document:
 
     def rewrite(self, read: Read, out: BinaryIO) -> None:
         """Write the document with its changes."""
-        gone, unlinked = self._removed()
-        plan = Plan(self._orders, unlinked)
-        reading = Reading(plan)
+        removal = Removal(self._links, self._orders, self._bytes)
+        reading = Reading(Plan(self._orders, removal.unlinked))
         for _ in read(_again(self._source), reading.trace):
             self._orders.pulse()
         changes = Changes(reading, self._orders)
         changes.make()
-        if changes.without_formulas:
-            gone |= {link.target for link in self._links.all if link.kind == "calcChain"}
-        if changes.by_part:
-            gone |= {link.target for link in self._links.all if link.kind == "thumbnail"}  # a picture of how the document was
-        gone = self._links.alone(gone)
-        new = self._members(gone)
+        gone = removal.parts(text_changed=bool(changes.by_part), formulas_removed=changes.without_formulas)
         references = self._links.without(gone)
+        new = self._members(gone)
         for name in self._names:
-            makes = changes.by_part.get(name, [])
-            if name in gone or not (makes or name in references or self._is_emptied(name)):
-                continue
-            part = Part(name, self._bytes(name))
-            new[name] = self._changed(part, [*(make(part) for make in makes), *references.get(name, ())])
+            makes, plain = changes.by_part.get(name, ()), references.get(name, ())
+            if name not in gone and (makes or plain):
+                part = Part(name, self._bytes(name))
+                new[name] = part.changed([*(make(part) for make in makes), *plain])
+        new |= removal.emptied()
         self._write(new, gone, out)
-
-    def _changed(self, part: Part, changes: list[Change]) -> bytes:
-        if not self._is_emptied(part.name):
-            return part.changed(changes)
-        self._orders.stripped(Strippable.METADATA)
-        return _without_values(part)
-
-    def _is_emptied(self, name: str) -> bool:
-        """Return whether a part holds properties that are all to be removed."""
-        if Strippable.METADATA not in self._orders.strip:
-            return False
-        return any(link.target == name and link.kind in _PROPERTIES for link in self._links.all) and not self._is_blank(name)
-
-    def _is_blank(self, name: str) -> bool:
-        part = Part(name, self._bytes(name))
-        return _without_values(part) == part.data
-
-    def _removed(self) -> tuple[set[str], frozenset[tuple[str, str]]]:
-        """Return the parts that go, and the relationships to old drawings of which only comments are left."""
-        gone: set[str] = set()
-        unlinked: set[tuple[str, str]] = set()
-        strip = self._orders.strip
-        if Strippable.COMMENTS in strip:
-            gone |= self._counted(Strippable.COMMENTS, {link.target for link in self._links.all if link.kind in _COMMENTS})
-            drawings = [link for link in self._links.all if link.kind == "vmlDrawing" and self._only_notes(link.target)]
-            gone |= {link.target for link in drawings}
-            unlinked = {(link.source, link.key) for link in drawings}
-        macros = {link.target for link in self._links.all if link.kind in _MACROS}
-        if Strippable.MACROS in strip:
-            gone |= self._counted(Strippable.MACROS, macros)
-        for name in macros:
-            inner = list(self._orders.member_orders(name))
-            unwanted = any(order.action is Action.STRIP and order.mark.rule.startswith(_MACRO_RULES) for order in inner)
-            if inner and (name in gone or unwanted or all(order.action is Action.STRIP for order in inner)):
-                gone.add(name)
-                for order in inner:
-                    self._orders.tick(order)
-        if Strippable.METADATA in strip:
-            gone |= self._counted(Strippable.METADATA, {link.target for link in self._links.all if link.kind == "thumbnail"})
-        return gone, frozenset(unlinked)
-
-    def _counted(self, kind: Strippable, names: set[str]) -> set[str]:
-        if names:
-            self._orders.stripped(kind, len(names))
-        return names
-
-    def _only_notes(self, name: str) -> bool:
-        """Return whether an old drawing shows nothing but the comments of a sheet."""
-        return {match[1] for match in _NOTE.finditer(self._bytes(name))} == {b"Note"}
 
     def _members(self, gone: set[str]) -> dict[str, bytes]:
         """Rewrite the files inside the document."""
@@ -197,12 +130,3 @@ def _again(source: Source) -> Source:
     size = source.file.seek(0, io.SEEK_END)
     source.file.seek(0)
     return replace(source, budget=Budget(source.limits, size))
-
-
-def _without_values(part: Part) -> bytes:
-    """Return a part with nothing but its root element."""
-    text = part.decoded()
-    root = _ROOT.match(text)
-    if root is None or root[1].endswith("/>"):
-        return part.data
-    return part.encode(text[: root.end()] + text[text.rindex("</") :])
