@@ -6,6 +6,7 @@ import ipaddress
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import phonenumbers
@@ -18,6 +19,7 @@ from stdnum.iso7064 import mod_97_10
 
 from tests.engines.pii.helpers import ENGINE
 from veritensor_ray.clean.pseudonyms import PSEUDONYMS, pseudonym
+from veritensor_ray.clean.pseudonyms.draw import Draw, permuted
 from veritensor_ray.clean.replacements import mask
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.engines.pii import validators
@@ -344,6 +346,22 @@ def _number(value: str, number: int) -> str:
     if value.count("{") == 2:
         return value.format(number >> 8, number & 255)
     return value.format(number)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_permutation_gives_different_digits_for_different_digits(count: int) -> None:
+    given = [f"{number:0{count}d}" for number in range(10**count)]
+    new = [permuted(KEY, "a kind", one) for one in given]
+    assert sorted(new) == given != new
+
+
+def test_a_draw_is_below_its_limit_and_even() -> None:
+    draw = Draw(KEY, "a kind", "a value")
+    counts = Counter(draw.below(10) for _ in range(10_000))
+    assert set(counts) == set(range(10))
+    assert max(counts.values()) < 1.15 * min(counts.values()) + 100
+    assert 0 <= draw.below(1 << 300) < 1 << 300
+    assert [draw.below(1), draw.digits(0), len(draw.digits(7))] == [0, "", 7]
 
 
 # --- no finding
