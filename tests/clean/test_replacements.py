@@ -15,7 +15,7 @@ from veritensor_ray.findings.marks import Mark
 from veritensor_ray.testing import text_batch
 
 REPLACE = Replacements(b"k" * 32)
-ENGINES = create(Settings.model_validate({"pii": {"free_text": False}}), ["pii", "secrets"])
+ENGINES = create(Settings.model_validate({"pii": {"free_text": False}}), ["pii", "secrets", "signatures"])
 RULES = {rule.id: rule for engine in ENGINES for rule in engine.rules()}
 
 
@@ -91,7 +91,7 @@ SENTENCES = (
 
 
 @pytest.mark.parametrize("length", [None, 3, 8, 20, 64])
-@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("rule", sorted(rule for rule in RULES if not rule.startswith("signatures.")))
 def test_a_mask_is_not_a_finding_whatever_is_around_it(rule: str, length: int | None) -> None:
     texts = [sentence.replace("{}", mask(rule, length)) for sentence in SENTENCES]
     hits = [hit for engine in ENGINES for hit in engine.scan_text(text_batch(texts))]  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Makes up dates of birth, in the nineteenth century, so that they are no living person's."""
+"""Makes up dates of birth, in the nineteenth century, so that nobody alive has them."""
 
 from __future__ import annotations
 
