@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import pickle
+import re
 import sys
 import threading
 import zipfile
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -60,6 +62,18 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def scanner() -> vr.Scanner:
     return vr.Scanner(ENGINES, **OPTIONS)
+
+
+def test_the_example_of_the_page(scanner: vr.Scanner) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "texts.md").read_text()
+    [code] = re.findall(r"```python\n(import veritensor_ray.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {"scanner": scanner}
+    for line in code.splitlines()[2:]:
+        statement, _, says = line.partition("  # ")
+        if says:
+            assert eval(statement, names) == eval(says), line  # noqa: S307  # our own page
+        else:
+            exec(statement, names | {"vr": vr}, names)  # noqa: S102
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +351,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "option": (lambda s: vr.Scanner(enginess=["secrets"]), "engines"),
     "policy file": (lambda s: vr.Scanner(policy="/no/such/clean.yaml"), "/no/such/clean.yaml"),
     "policy": (lambda s: vr.Scanner(policy={"levle": "high"}), "level"),
+    "policy rule": (lambda s: vr.Scanner(policy={"rules": [{"rule": "pii.emial", "action": "keep"}]}), "did you mean pii.email"),
     "policy type": (lambda s: vr.Scanner(policy=cast("Any", 5)), "its content as a mapping, not int"),
     "policy object": (lambda s: vr.Scanner(policy={"rules": [object()]}), "a mapping of texts"),
     "column": (lambda s: vr.Scanner(column=[]), "the name of a column or a list of names"),
