@@ -18,11 +18,11 @@ from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
 from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
 from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy
 from veritensor_ray.clean.statement import attest_copy
-from veritensor_ray.config import SEVERITIES, Settings, resolve_secret
+from veritensor_ray.config import SEVERITIES, Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError
-from veritensor_ray.findings.keys import site_key
+from veritensor_ray.findings.keys import given_key, site_key
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.findings.state import results
 from veritensor_ray.imports import Guard
@@ -69,8 +69,8 @@ class _Cleaning:
     def __init__(self, settings: Settings, policy: CleanPolicy, report: Reporter, dry_run: bool = False) -> None:
         self._settings, self._policy, self._report, self._dry_run = settings, policy, report, dry_run
         self._store = OutputStore(absolute(str(settings.output)), settings.stores)
-        named = resolve_secret(policy.pseudonym_key)
-        key = pseudonym_key(named.encode() if named else None, site_key(settings.site_key))
+        named = given_key(policy.pseudonym_key, "pseudonym key") if policy.pseudonym_key else None
+        key = pseudonym_key(named, site_key(settings.site_key))
         self._cleaning = Cleaning(policy, self._store, key, dry_run)
 
     def run(self) -> dict[str, Any]:

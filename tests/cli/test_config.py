@@ -172,6 +172,9 @@ def test_the_examples_of_deploy_and_of_the_documentation_are_valid() -> None:
     assert len(policies) > 2
     assert [text for text in settings if not valid("configuration", text)] == []
     assert [text for text in policies if not valid("policy", text)] == []
+    cleaning = examples("clean")
+    assert cleaning != []
+    assert [text for text in cleaning if not valid("clean", text)] == []
 
 
 def examples(page: str) -> list[str]:

@@ -17,6 +17,9 @@ from pydantic import BaseModel
 from tests.docs.blocks import COMMANDS, ROOT
 from veritensor_ray.announce import message
 from veritensor_ray.announce.metrics import write_metrics
+from veritensor_ray.clean.actions import Action, Strippable
+from veritensor_ray.clean.policy import CleanPolicy, CleanRule, StripRule, View
+from veritensor_ray.clean.pseudonyms import PSEUDONYMS
 from veritensor_ray.config import Settings
 from veritensor_ray.detection import CATEGORIES
 from veritensor_ray.exports import FORMATS
@@ -87,6 +90,23 @@ def test_a_word_of_a_setting_is_described() -> None:
 def test_a_key_of_a_policy_is_described(model: type[BaseModel]) -> None:
     text = (DOCS / "policy.md").read_text()
     assert [name for name in model.model_fields if not re.search(rf"`([\w\[\]]+\.)?{name}`|^ *(- )?{name}:", text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("model", [CleanPolicy, CleanRule, StripRule])
+def test_a_key_of_a_cleaning_policy_is_described(model: type[BaseModel]) -> None:
+    text = (DOCS / "clean.md").read_text()
+    assert [name for name in model.model_fields if not re.search(rf"`([\w\[\]]+\.)?{name}` \|", text)] == []
+
+
+def test_actions_kinds_and_default_categories_of_a_cleaning_policy_are_described() -> None:
+    text = (DOCS / "clean.md").read_text().partition("## The policy")[2].partition("## Pseudonyms")[0]
+    words = [*Action, *Strippable, *get_args(View)]
+    assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_every_pseudonym_is_described() -> None:
+    text = (DOCS / "clean.md").read_text().partition("## Pseudonyms")[2]
+    assert [rule for rule in PSEUDONYMS if f"`{rule}`" not in text] == []
 
 
 def test_a_store_is_described() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.errors import CannotRunError, UsageError
-from veritensor_ray.findings.keys import key_id, site_key
+from veritensor_ray.findings.keys import given_key, key_id, site_key
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,17 @@ def test_a_key_that_can_be_guessed_is_refused(
     for named, place in (("env:SITE", "env:SITE"), (f"file:{tmp_path}/key", "key"), (None, "site.key")):
         with pytest.raises(CannotRunError, match=rf"{place} has {characters} characters. Use at least 16 random characters"):
             site_key(named)
+
+
+def test_a_message_says_which_key_it_is_about(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("short", encoding="utf-8")
+    path.chmod(0o600)
+    with pytest.raises(CannotRunError, match="the pseudonym key in file:"):
+        given_key(f"file:{path}", "pseudonym key")
+    path.chmod(0o644)
+    with pytest.raises(CannotRunError, match="can read or write the pseudonym key"):
+        given_key(f"file:{path}", "pseudonym key")
 
 
 @pytest.mark.parametrize(("mode", "usable"), [(0o600, True), (0o640, True), (0o440, True), (0o644, False), (0o604, False), (0o602, False)])

@@ -255,7 +255,9 @@ def test_digest_and_identity() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("rule: []", "unknown key rule; did you mean rules?"),
+        ("rule: []", "line 1: unknown key rule; did you mean rules?"),
+        ("rules:\n- rule: a\n- rule: b\n  severty: low", "line 4: unknown key rules.2.severty"),
+        ("rules:\n- rule: a\n\n- severity: low", "line 4: key rules.2: give path, rule or both"),
         ("rules: [{rule: a, severty: low}]", "unknown key rules.1.severty; did you mean rules.1.severity?"),
         ("suppressions:\n- {rule: a, reason: r}\n- {rule: a, reson: r}", "suppressions.2.reson; did you mean suppressions.2.reason?"),
         ("rules: [{severity: low}]", "key rules.1: give path, rule or both"),

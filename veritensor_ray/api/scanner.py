@@ -14,7 +14,7 @@ from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
 from veritensor_ray.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.keys import site_key
+from veritensor_ray.findings.keys import given_key, site_key
 from veritensor_ray.findings.recorded import RANK, Recorded
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.imports import Guard
@@ -264,11 +264,12 @@ def _check_rules(policy: CleanPolicy, settings: Settings) -> None:
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
     """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
     from veritensor_ray.clean.actions import Action
-    from veritensor_ray.clean.replacements import Replacements, pseudonym_key
+    from veritensor_ray.clean.cleaning import pseudonym_key
+    from veritensor_ray.clean.replacements import Replacements
 
     if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
         return Replacements(b"")
-    named = policy.pseudonym_key
+    named = given_key(policy.pseudonym_key, "pseudonym key") if policy.pseudonym_key else None
     return Replacements(pseudonym_key(named, b"" if named else site_key(settings.site_key)))
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from functools import lru_cache
 
 from veritensor_ray.clean.actions import Action
 from veritensor_ray.clean.pseudonyms import pseudonym
-from veritensor_ray.findings.keys import given_key
 from veritensor_ray.findings.marks import Mark
 
 _NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
@@ -30,10 +27,11 @@ class Replacements:
         return mask(mark.rule, len(original) if keep_length else None)
 
     def _pseudonym(self, mark: Mark, original: str) -> str | None:
-        if mark.decoded_via is not None or mark.over_bytes:
-            return None  # the original is encoded, and so nobody reads what would take its place as such a value
-        value = original if mark.straight or mark.text is None else mark.text
-        return _known_pseudonym(self._key, mark.rule, value)
+        if mark.text is None or mark.decoded_via is not None:
+            return None  # the original is bytes or encoded, and nobody would read what takes its place as such a value
+        if mark.straight and original != mark.text:
+            return None  # the original is this value together with others
+        return _known_pseudonym(self._key, mark.rule, mark.text)
 
 
 def mask(rule: str, length: int | None = None) -> str:
@@ -45,9 +43,3 @@ def mask(rule: str, length: int | None = None) -> str:
     if length < 3:
         return _PAD * length
     return f"[{label[: length - 2].ljust(length - 2, _PAD)}]"
-
-
-def pseudonym_key(named: str | None, site_key: bytes) -> bytes:
-    """Return the key of the pseudonyms: the one that the policy names, or one derived from the site key. Raises CannotRunError, UsageError."""
-    given = given_key(named, "pseudonym key") if named else site_key
-    return hmac.digest(given, b"pseudonyms", hashlib.sha256)

@@ -1,4 +1,4 @@
-"""Makes up dates of birth, in the nineteenth century, so that they are no living person's."""
+"""Makes up dates of birth, in the nineteenth century, so that nobody alive has them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from veritensor_ray.clean.pseudonyms.draw import Draw, first_good
 
 _NUMERIC = re.compile(r"(?P<year>(?:19|20)\d\d)([-/.]?)(\d\d?)\2(\d\d?)|(\d\d?)([-/.])(\d\d?)\6(?P<last>(?:19|20)\d\d)")
+_WORDED = re.compile(r"[\d\w,. ]{8,40}")
+_CONNECTING = frozenset(("of", "de", "st", "nd", "rd", "th", "er"))
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _DAY = re.compile(r"(?<!\d)(\d\d?)(st|nd|rd|th|er)?(?!\d)", re.IGNORECASE)
-_MONTH = re.compile(r"[^\W\d_]{3,}")
+_MONTH = re.compile(r"[^\W\d_]+")
 _MONTHS = tuple(
     names.split()
     for names in (
@@ -28,19 +30,18 @@ def date_of_birth(key: bytes, text: str) -> str | None:
     value = re.sub(r"\W", " ", text).casefold()
     if match := _NUMERIC.fullmatch(text):
         return first_good(key, "birth", value, lambda draw: _numeric(draw, match), lambda one: one != text)
-    if len(_YEAR.findall(text)) != 1 or len(_DAY.findall(text)) != 1:
+    if not _WORDED.fullmatch(text) or len(_YEAR.findall(text)) != 1 or len(_DAY.findall(text)) != 1:
         return None
     return first_good(key, "birth", value, lambda draw: _worded(draw, text), lambda one: one != text)
 
 
 def _worded(draw: Draw, text: str) -> str | None:
     """Replace the day, the name of the month and the year. Returns None for a month of an unknown language."""
-    for match in _MONTH.finditer(text):
-        names = next((names for names in _MONTHS if match.group().lower() in names), None)
-        if names is not None:
-            break
-    else:
+    words = [match for match in _MONTH.finditer(text) if match.group().lower() not in _CONNECTING]
+    names = next((names for names in _MONTHS if words and words[0].group().lower() in names), None)
+    if names is None or len(words) != 1:
         return None
+    match = words[0]
     old, new = match.group(), draw.one_of(names)
     month = new.upper() if old.isupper() else new if old.islower() else new.capitalize()
     year = _year(draw)

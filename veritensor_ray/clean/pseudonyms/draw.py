@@ -10,6 +10,7 @@ from typing import TypeVar
 
 _Any = TypeVar("_Any")
 _ATTEMPTS = 64
+_ROUNDS = 8
 _DIGITS = string.digits
 _LOWER = string.ascii_lowercase
 
@@ -57,6 +58,19 @@ def first_good(key: bytes, kind: str, value: str, make: Callable[[Draw], str | N
         if made is not None and good(made):
             return made
     return None
+
+
+def permuted(key: bytes, kind: str, digits: str) -> str:
+    """Return as many digits for digits. Different digits of one length give different ones, unlike draws."""
+    if len(digits) < 2:
+        order = list(_DIGITS)
+        draw = Draw(key, kind, "order")
+        return "".join(order.pop(draw.below(len(order))) for _ in _DIGITS)[int(digits)] if digits else ""
+    left, right = digits[: len(digits) // 2], digits[len(digits) // 2 :]
+    for step in range(_ROUNDS):  # a Feistel network
+        added = (int(left) + Draw(key, f"{kind}\0{step}", right).below(10 ** len(left))) % 10 ** len(left)
+        left, right = right, f"{added:0{len(left)}d}"
+    return left + right
 
 
 def filled(text: str, characters: str, replaced: Callable[[str], bool] = str.isalnum) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from veritensor_ray.clean.pseudonyms.draw import Draw
+from veritensor_ray.clean.pseudonyms.draw import Draw, permuted
 
-_BEGINNINGS = "B Br C Cl D Dr F Fr G Gr H J K Kr L M N P Pr R S Sh St T Th Tr V W Y Z".split()
-_VOWELS = "a e i o u".split()
-_MIDDLES = "b d l ll m n nn r rr s ss t tt v nd ld rd lm rn rl st nt rv ls".split()
-_ENDS = "a an ar ard as el en er ert ett ey ia ic ick in ine is on or oss ow old ton ley man sen ford well wick".split()
+
+def _split(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
+_BEGINNINGS = _split("B Br C Cl D Dr F Fr G Gr H J K Kr L M N P Pr R S Sh St T Th Tr V W Y Z")
+_VOWELS = _split("a e i o u")
+_MIDDLES = _split("b d l ll m n nn r rr s ss t tt v nd ld rd lm rn rl st nt rv ls")
+_ENDS = _split("a an ar ard as el en er ert ett ey ia ic ick in ine is on or oss ow old ton ley man sen ford well wick")
 _LONG = 7  # letters: longer names become longer names
 _TITLES = frozenset(
     [
@@ -141,7 +146,7 @@ _LEGAL = frozenset(
     ]
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)*")
-_DIGIT = re.compile(r"[0-9]")
+_DIGIT = re.compile(r"\d")
 _POSSESSIVE = re.compile(r"(?<=['’])s\b")
 _EMAIL = re.compile(r"([^\s@]+)@([^\s@]+\.[^\s@.]+)")
 _SECOND_LEVEL = frozenset(["co", "com", "ac", "gov", "org", "net", "edu", "or", "ne", "go"])
@@ -190,7 +195,7 @@ def _words(key: bytes, text: str, kind: str, kept: frozenset[str]) -> str | None
 
     pieces = _POSSESSIVE.split(text)  # the s of a possessive stays
     draw = Draw(key, kind, folded(text))
-    made = "s".join(_DIGIT.sub(lambda digit: draw.like(digit[0]), _WORD.sub(replaced, piece)) for piece in pieces)
+    made = "s".join(_DIGIT.sub(lambda _: draw.digits(1), _WORD.sub(replaced, piece)) for piece in pieces)
     return None if made == text else made
 
 
@@ -214,9 +219,10 @@ def email(key: bytes, text: str) -> str | None:
 
 
 def _local(key: bytes, local: str) -> str:
-    draw = Draw(key, "local", folded(local))
+    digits = "".join(_DIGIT.findall(local))
+    new = iter(permuted(key, f"local {folded(_DIGIT.sub('0', local))}", digits))
     words = _WORD.sub(lambda match: _word(key, "name", match.group()), local)
-    return re.sub(r"[^A-Za-z0-9.+_-]", "", _DIGIT.sub(lambda digit: draw.like(digit[0]), words)).strip(".") or "name"
+    return re.sub(r"[^A-Za-z0-9.+_-]", "", _DIGIT.sub(lambda _: next(new), words)).strip(".") or "name"
 
 
 def _host(key: bytes, host: str) -> str:

@@ -12,6 +12,7 @@ _BENCHMARKS = int(ipaddress.IPv4Address("198.18.0.0"))  # RFC 2544: a /15, since
 _DOCUMENTATION = int(ipaddress.IPv6Address("2001:db8::"))  # RFC 3849: a /32
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_MAC = re.compile(r"[0-9A-Fa-f:.-]+")
 _ETHEREUM = re.compile(r"0x[0-9A-Fa-f]{40}")
 _FEW = "0de"  # the engine takes a number of so few different digits for a placeholder
 
@@ -36,7 +37,7 @@ def ip_address(key: bytes, text: str) -> str | None:
 def mac_address(key: bytes, text: str) -> str | None:
     """Make up an address that is marked as locally administered, which no manufacturer assigns."""
     plain = re.sub(r"[^0-9A-Fa-f]", "", text).lower()
-    if len(plain) != 12:
+    if len(plain) != 12 or not _MAC.fullmatch(text):
         return None
     upper = text.upper() == text
 

@@ -24,12 +24,18 @@ _PREFIXES = (  # first digits and lengths of card numbers, as validators.payment
     ("discover", r"6011|65|64[4-9]"),
     ("unionpay", r"62"),
 )
+_PHONE = re.compile(r"[+(]{0,2}\d[\d \u00a0()./+-]*(?:[ ,]{0,2}(?:x|ext\.?|extension|durchwahl|poste) ?\d{1,6})?", re.IGNORECASE | re.ASCII)
+_CARD = re.compile(r"\d[\d .-]+", re.ASCII)
+_SSN = re.compile(r"\d{3}[-. ]?\d{2}[-. ]?\d{4}", re.ASCII)
+_IBAN = re.compile(r"[A-Za-z]{2}\d{2}[A-Za-z0-9 -]+", re.ASCII)
 _RUN = re.compile(r"\d(?:[ ./()-]{0,3}\d){5,}")
 _KINDS = (*NUMERIC, *ALPHANUMERIC)
 
 
 def phone(key: bytes, text: str) -> str | None:
     """Make up a number that begins, after the country code, with three zeros, as in no numbering plan."""
+    if not _PHONE.fullmatch(text):
+        return None
     number = re.split(r"[A-Za-z]", text, maxsplit=1)[0]  # an extension follows
     digits = re.sub(r"\D", "", number)
     plus = number.lstrip(" (").startswith("+")
@@ -42,7 +48,7 @@ def phone(key: bytes, text: str) -> str | None:
         value = f"+{digits[begin : code.end()]}{digits[kept:]}"
     else:
         kept, value = int(digits.startswith("0")), digits
-    if not digits.isascii() or len(digits) - kept < _LEAST_PHONE:
+    if len(digits) - kept < _LEAST_PHONE:
         return None
 
     def make(draw: Draw) -> str:
@@ -50,14 +56,16 @@ def phone(key: bytes, text: str) -> str | None:
         new = digits[:kept] + "000" + draw.digits(len(digits) - kept - 3) + draw.digits(behind)
         return filled(text, new, str.isdigit)
 
-    return first_good(key, "phone", value, make, lambda one: one != text and phone_of_no_plan(one) and not _identified(one))
+    return first_good(
+        key, "phone", value, make, lambda one: one != text and phone_of_no_plan(one) and not _identified(_plain(one), alone=True)
+    )
 
 
 def payment_card(key: bytes, text: str) -> str | None:
     """Make up a card of the same brand and length, with valid check digit, under an issuer number that is published for tests."""
     digits = re.sub(r"\D", "", text)
     brand = next((brand for brand, first in _PREFIXES if re.match(first, digits)), None)
-    if brand is None or not digits.isascii() or not validators.payment_card(digits):
+    if brand is None or not _CARD.fullmatch(text) or not validators.payment_card(digits):
         return None
 
     def make(draw: Draw) -> str:
@@ -69,8 +77,8 @@ def payment_card(key: bytes, text: str) -> str | None:
 
 def iban(key: bytes, text: str) -> str | None:
     """Make up an account of the same country, with valid check digits, at a bank that does not exist."""
-    plain = re.sub(r"[^A-Za-z0-9]", "", text).upper()
-    if not validators.iban(plain) or (bank := bank_part(plain[:2])) is None:
+    plain = _plain(text).upper()
+    if not _IBAN.fullmatch(text) or not validators.iban(plain) or (bank := bank_part(plain[:2])) is None:
         return None
     start, end, zero = bank
 
@@ -79,19 +87,19 @@ def iban(key: bytes, text: str) -> str | None:
         check = 98 - int("".join(str(int(c, 36)) for c in body + plain[:2] + "00")) % 97
         return filled(text, f"{plain[:2]}{check:02d}{body}")
 
-    return first_good(key, "iban", plain, make, lambda one: one != text and validators.iban(re.sub(r"[^A-Za-z0-9]", "", one).upper()))
+    return first_good(key, "iban", plain, make, lambda one: one != text and validators.iban(_plain(one).upper()))
 
 
 def us_ssn(key: bytes, text: str) -> str | None:
     """Make up a number with the area 000, which is never assigned."""
-    digits = re.sub(r"\D", "", text)
-    if len(digits) != 9:
+    if not _SSN.fullmatch(text):
         return None
+    digits = re.sub(r"\D", "", text)
 
     def make(draw: Draw) -> str:
         return filled(text, f"000{draw.below(99) + 1:02d}{draw.below(9999) + 1:04d}", str.isdigit)
 
-    return first_good(key, "ssn", digits, make, lambda one: one != text and not _identified(one))
+    return first_good(key, "ssn", digits, make, lambda one: one != text and not _identified(_plain(one)))
 
 
 def identifier(key: bytes, text: str) -> str | None:
@@ -102,14 +110,16 @@ def identifier(key: bytes, text: str) -> str | None:
     kinds = [kind for kind in _KINDS if not kind.weak and kind.shape.fullmatch(text) and holds(kind, text)]
     if not kinds:
         return None
-    value = re.sub(r"[^A-Za-z0-9]", "", text).upper()
+    value = _plain(text).upper()
     allowed = _allowed(kinds[0], text)
     drawn: tuple[Callable[[Draw], str], ...] = (
         lambda draw: _no_phone("".join(draw.one_of(some) for some in allowed)),
         lambda draw: _no_phone("".join(map(draw.like, text))),
     )
     for make in drawn:
-        if made := first_good(key, "identifier", value, make, lambda one: one != text and not _identified(one)):
+        if made := first_good(
+            key, "identifier", value, make, lambda one: one != text and not (_identified(_plain(one)) or _identified(one))
+        ):
             return made
     return None
 
@@ -117,6 +127,11 @@ def identifier(key: bytes, text: str) -> str | None:
 def _no_phone(text: str) -> str:
     """Let every run of digits that might be taken for a phone number begin with three zeros."""
     return _RUN.sub(lambda run: filled(run[0], "000" + re.sub(r"\D", "", run[0])[3:], str.isdigit), text)
+
+
+def _plain(text: str) -> str:
+    """Return a number without separators, so that the same pseudonym is good for all spellings of a value."""
+    return re.sub(r"[^A-Za-z0-9]", "", text)
 
 
 def _allowed(kind: Identifier, text: str) -> list[str]:
@@ -129,11 +144,12 @@ def _allowed(kind: Identifier, text: str) -> list[str]:
     return found
 
 
-def _identified(text: str) -> bool:
-    """Return whether a number is valid as some identifier or card, whatever the words nearby."""
+def _identified(text: str, alone: bool = False) -> bool:
+    """Return whether a number is valid as some identifier or card, whatever the words nearby; with `alone`, if there are none."""
     digits = re.sub(r"\D", "", text)
     if text[:1].isdigit() and 12 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn.is_valid(digits):
         return True
     if len(digits) == 9 and validators.us_ssn(digits):
         return True
-    return any(not kind.weak and (match := kind.shape.match(text)) is not None and holds(kind, match.group()) for kind in _KINDS)
+    kinds = (kind for kind in _KINDS if (kind.alone or not alone) and not kind.weak)
+    return any((match := kind.shape.match(text)) is not None and holds(kind, match.group()) for kind in kinds)

@@ -420,7 +420,7 @@ _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
 _CUE = 32  # most characters of a word for birth and the punctuation after it
-_OTHER = re.compile(r"[0-9]|\[[A-Z_]{3,}\]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, a mask in place of one, or another sentence
+_OTHER = re.compile(r"[0-9]|\[[A-Z][A-Z_]*\]|(?:^|[a-z0-9])[.!?] +[A-Z]")  # another number, a mask in place of one, or another sentence
 
 
 def _births(joined: JoinedBatch) -> Iterator[PiiSpan]:

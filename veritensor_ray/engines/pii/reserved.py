@@ -30,7 +30,7 @@ TEST_ISSUERS = {
 }
 _ISSUERS = frozenset(TEST_ISSUERS.values())
 
-# After a country code, or at the beginning of a national number, no numbering plan has three zeros. "(0)" may be between.
+# After a country code, or at the beginning of a national number, no numbering plan in use has three zeros. "(0)" may be between.
 _NOWHERE = re.compile(rf"(?:\+|00)(?:{'|'.join(map(str, COUNTRY_CODE_TO_REGION_CODE))})0?000|000(?!0{{0,2}}$)")
 _LEAST_ZEROS = 6
 _COMPONENT = re.compile(r"(\d+)!([nac])")
