@@ -200,7 +200,9 @@ def _assembled(assembler: Assembler, split: Iterable[list[Cleaned]]) -> Iterator
 
 def _one_assembled(assembler: Assembler, parts: list[Cleaned], reference: Any) -> Cleaned:
     """Wait for an artifact. If the process that puts it together dies twice, it is held back as it is."""
-    said = f"the worker died while putting its parts together (a crash, or no progress for {assembler.settings.limits.artifact_seconds:g} s)"
+    said = (
+        f"the worker died while putting its parts together (a crash, or no progress for {assembler.settings.limits.artifact_seconds:g} s)"
+    )
     for held in (None, said):
         try:
             done: Cleaned = ray.get(reference)

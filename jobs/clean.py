@@ -52,7 +52,9 @@ _OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, 
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
 
 
-def clean(settings: Settings, policy: str | CleanPolicy | None = None, reporter: Reporter | None = None, dry_run: bool = False) -> dict[str, Any]:
+def clean(
+    settings: Settings, policy: str | CleanPolicy | None = None, reporter: Reporter | None = None, dry_run: bool = False
+) -> dict[str, Any]:
     """Write a cleaned copy of the corpus to `settings.output`; returns the content of its run.json.
 
     `policy` is a cleaning policy or its path; None means the defaults. With `dry_run` nothing is written, and the result has the counts and
@@ -167,7 +169,9 @@ class _Cleaning:
         if self._sweeps and not fresh and (before := self._last()) is not None:
             theirs = before["fingerprint_parts"].get("clean")
             if fresh := theirs != self._cleaning.describe() or not self._store.exists(MANIFEST_NAME):
-                self._report.note("the cleaning policy or its key has changed since the last sweep, or the manifest is gone: everything is cleaned again")
+                self._report.note(
+                    "the cleaning policy or its key has changed since the last sweep, or the manifest is gone: everything is cleaned again"
+                )
         first = {"output": f"{self._store.uri}/{BEFORE}", "fail_on": None, "fresh": fresh}
         job = sweep if self._sweeps else audit
         return job(self._settings.model_copy(update=first), self._report, self._cleaning)
@@ -239,7 +243,13 @@ class _Cleaning:
             "level": self._policy.level,
             "left": left,
             "not_checked": missed,
-            "verdict": "dry-run" if self._dry_run else "findings-left" if left else "incomplete" if missed or summary["not_copied"] else "clean",
+            "verdict": "dry-run"
+            if self._dry_run
+            else "findings-left"
+            if left
+            else "incomplete"
+            if missed or summary["not_copied"]
+            else "clean",
         }
 
 

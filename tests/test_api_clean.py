@@ -74,8 +74,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "destination": (lambda corpus: vr.clean(corpus, cast("Any", 5)), "the destination must be a path or a URI, not int"),
     "in the corpus": (lambda corpus: vr.clean(corpus, corpus / "copy"), "lie in each other"),
     "data": (lambda corpus: vr.clean(cast("Any", {"text": [ATTACK]}), corpus.parent / "x"), "a source must be a path or a URI"),
-    "policy": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"levle": "high"}), "level"),
-    "rule": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"rules": [{"rule": "pii.emial", "action": "keep"}]}), "pii.email"),
+    "policy": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"levell": "high"}), "level"),
+    "rule": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "pii.email"),
 }  # fmt: skip
 
 

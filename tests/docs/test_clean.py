@@ -104,9 +104,7 @@ def office(folder: Path) -> None:
 def bucket(address: str) -> Any:
     import fsspec
 
-    fs = fsspec.filesystem(
-        "s3", key="key", secret="secret", client_kwargs={"endpoint_url": address}, skip_instance_cache=True
-    )
+    fs = fsspec.filesystem("s3", key="key", secret="secret", client_kwargs={"endpoint_url": address}, skip_instance_cache=True)
     fs.mkdir("corpus", acl="")
     fs.mkdir("cleaned", acl="")
     fs.pipe_file("corpus/kb/a.txt", b"Opening hours: 9 to 5\n")

@@ -85,6 +85,8 @@ class Scanner:
             self._settings = load_settings(config, {**options, "engines": None if engines is None else list(engines)})
             self._engines = tuple(selected(self._settings))
             self._policy = clean_policy(policy)
+            if any(rule.rule for rule in self._policy.rules):
+                _check_rules(self._policy, self._settings)
             self._replace = _replacements(self._policy, self._settings)
         self._ready: _Ready | None = None
 
@@ -247,6 +249,15 @@ def clean_policy(given: object) -> CleanPolicy:
     if given is None or isinstance(given, (str, os.PathLike)):
         return load_clean_policy(None if given is None else os.fspath(given))
     raise UsageError(f"policy must be the path of a cleaning policy or its content as a mapping, not {described(given)}")
+
+
+def _check_rules(policy: CleanPolicy, settings: Settings) -> None:
+    """Raise UsageError if a rule of the policy names a rule that no engine has."""
+    from veritensor_ray.api.inspecting import with_bundle
+    from veritensor_ray.engines.registry import available, rules_of
+
+    active = with_bundle(settings)[0]
+    policy.check_rules(rules_of(active, available(active)))
 
 
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:

@@ -57,4 +57,3 @@ def footer(file: BinaryIO) -> Struct:
         raise ValueError("the footer is longer than the file")
     file.seek(end - 8 - length)
     return Thrift(file.read(length)).struct()
-
