@@ -13,7 +13,19 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.markup_slots import BROKEN, CDATA, COMMENT, DECLARATION, RAW, SCRIPT, TEXT, VALUE, Removable, Slots, Twins
+from veritensor_ray.clean.formats.markup_slots import (
+    BROKEN,
+    CDATA,
+    COMMENT,
+    DECLARATION,
+    RAW,
+    SCRIPT,
+    TEXT,
+    VALUE,
+    MarkupSlots,
+    Removable,
+    Twins,
+)
 from veritensor_ray.clean.formats.placing import Range, Slot, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.views import Views
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
@@ -67,7 +79,7 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: boo
     if Strippable.METADATA in orders.strip:
         whole += _counted(removable.metadata, Strippable.METADATA, orders)
     edits = combined(edits, removed(whole))
-    slots = Slots(edits)
+    slots = MarkupSlots(edits)
     _walk(source, text, slots, xml, page)
     if values := _edited_values(text, slots.found, edits):
         twins = Twins(values, edits)
@@ -76,7 +88,7 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: boo
         slots.found = sorted([*slots.found, *twins.found])
     encoding = encoding_of(source)
     found = fitted(edits, slots.found, text, _chosen, lambda slot, some: _written(text, slot, some, encoding, xml))
-    after = Slots([])
+    after = MarkupSlots([])
     _walk(source, applied(text, sorted(found)), after, xml, page)
     if after.structure.digest() != slots.structure.digest():
         raise CannotRewriteError("the changes would change its elements")

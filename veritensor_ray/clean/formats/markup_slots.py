@@ -43,7 +43,7 @@ class _Ignoring:
         """Take the end of the file."""
 
 
-class Slots(_Ignoring):
+class MarkupSlots(_Ignoring):
     """Collects the slots that edits touch, and a digest of all tags with the names of their attributes."""
 
     def __init__(self, edits: Sequence[Edit]) -> None:
