@@ -9,8 +9,10 @@ import decimal
 import io
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -171,6 +173,24 @@ def test_a_file_keeps_how_it_is_stored(number: int) -> None:
             if one.path_in_schema != "text":
                 assert (one.statistics and one.statistics.to_dict()) == (two.statistics and two.statistics.to_dict())
                 assert one.total_compressed_size == two.total_compressed_size
+
+
+@pytest.mark.parametrize("number", range(len(OPTIONS)))
+def test_another_program_finds_the_new_values(number: int, tmp_path: Path) -> None:
+    table = pa.table({"text": [f"value {i:02}" for i in range(40)], "n": range(40)})
+    options = {name: value for name, value in OPTIONS[number].items() if name not in ("column_encoding", "store_decimal_as_integer")}
+    made, _ = clean(
+        parquet(table, **options), [order(Unit(row=30, column="text"), 0, 8, "value 30"), order(Unit(row=2, column="n"), action=DROP_ROW)]
+    )
+    (path := tmp_path / "made.parquet").write_bytes(made)
+    with duckdb.connect() as database:
+
+        def numbers(where: str) -> list[int]:
+            return [row[0] for row in database.execute(f"SELECT n FROM '{path}' WHERE {where} ORDER BY n").fetchall()]
+
+        assert numbers("text = '[X]'") == [30]  # statistics and Bloom filters of the old values would hide it
+        assert numbers("text = 'value 30'") == []
+        assert numbers("n < 5") == [0, 1, 3, 4]
 
 
 def test_dropping_a_cell_makes_it_null_or_empty() -> None:

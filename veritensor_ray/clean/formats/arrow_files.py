@@ -36,15 +36,15 @@ class _Batch(NamedTuple):
 
 def rewrite_arrow_file(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write an Arrow file with the ordered changes."""
-    _Rewriter(source, orders, pa.ipc.open_file).write(out)
+    _BatchRewriter(source, orders, pa.ipc.open_file).write(out)
 
 
 def rewrite_arrow_stream(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write an Arrow stream with the ordered changes."""
-    _Rewriter(source, orders, pa.ipc.open_stream).write(out)
+    _BatchRewriter(source, orders, pa.ipc.open_stream).write(out)
 
 
-class _Rewriter:
+class _BatchRewriter:
     def __init__(self, source: Source, orders: Orders, opener: Any) -> None:
         self._source, self._orders, self._opener = source, orders, opener
         reader = self._opened()

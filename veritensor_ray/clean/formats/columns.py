@@ -49,10 +49,10 @@ from veritensor_ray.clean.formats.parquet_file import (
     STATISTICS,
     VALUES,
     Chunk,
-    Field,
     Leaf,
     ParquetFile,
     ParquetWriter,
+    TopField,
     footer_only,
     levels,
     text_pair,
@@ -93,7 +93,7 @@ def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     groups = range(*(source.row_groups or (0, len(file.groups))))
-    rewriter = _Rewriter(file, source, orders)
+    rewriter = _GroupRewriter(file, source, orders)
     writer = ParquetWriter(out, orders.pulse)
     for group in groups:
         rewriter.group(writer, group)
@@ -123,7 +123,7 @@ class _Encoding(NamedTuple):
     parsed: ParquetFile
 
 
-class _Rewriter:
+class _GroupRewriter:
     """Rewrites the row groups of one file."""
 
     def __init__(self, file: ParquetFile, source: Source, orders: Orders) -> None:
@@ -156,7 +156,7 @@ class _Rewriter:
         for number, field in enumerate(self._file.fields):
             if dropped or number in touched:
                 tables = self._tables(group, number, first, dropped, self._places.rows_of(number, rows))
-                yield from _Field(self._file, group, field).chunks(tables)
+                yield from _FieldEncoder(self._file, group, field).chunks(tables)
             else:
                 yield from (self._file.chunk(group, field.first + leaf) for leaf in range(len(field.leaves)))
 
@@ -180,7 +180,7 @@ class _Rewriter:
         if waiting:
             yield pa.Table.from_batches(waiting)
 
-    def _batches(self, group: int, field: Field) -> Iterator[pa.RecordBatch]:
+    def _batches(self, group: int, field: TopField) -> Iterator[pa.RecordBatch]:
         step = self._shared.rows_at_once(group, {field.name}, _BATCH_ROWS)
         try:
             metadata = pq.read_metadata(io.BytesIO(footer_only(_view(self._file, group, field))))
@@ -195,10 +195,10 @@ class _Rewriter:
             raise as_read_error(error, _WHAT) from None
 
 
-class _Field:
+class _FieldEncoder:
     """Encodes a column of one row group as it was encoded before."""
 
-    def __init__(self, file: ParquetFile, group: int, field: Field) -> None:
+    def __init__(self, file: ParquetFile, group: int, field: TopField) -> None:
         self._file, self._group, self._field = file, group, field
         self._originals: list[Struct] = file.groups[group][COLUMNS][field.first : field.first + len(field.leaves)]
 
@@ -324,7 +324,7 @@ def _sum(one: Struct, two: Struct) -> Struct:
     return made
 
 
-def _view(file: ParquetFile, group: int, field: Field) -> Struct:
+def _view(file: ParquetFile, group: int, field: TopField) -> Struct:
     """Return the footer of a file with one column of one row group, whose values have the types in which they are stored.
 
     Texts stay texts. Numbers, times and the like are not interpreted, so that any of them can be written again.

@@ -74,7 +74,7 @@ class Places:
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
         label = self._labels[number]
-        texts = _Texts(self.orders, is_shared=number in self._shared)
+        texts = _LeafEditor(self.orders, is_shared=number in self._shared)
         return texts.edited(some, nullable, [label] * len(rows), list(rows))
 
 
@@ -149,7 +149,7 @@ def _begins(raw: bytes) -> list[int]:
     return [*begins, len(raw)]
 
 
-class _Texts:
+class _LeafEditor:
     """Carries out the orders in arrays that consist of rows with orders.
 
     `is_shared` says that another column may have texts with the same names. A text is then changed only if it is the one that was seen.

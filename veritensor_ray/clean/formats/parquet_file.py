@@ -57,7 +57,7 @@ class Leaf(NamedTuple):
     element: Struct
 
 
-class Field(NamedTuple):
+class TopField(NamedTuple):
     """A column at the top of the schema, with its elements of the schema and the number of its first leaf."""
 
     name: str
@@ -287,13 +287,13 @@ def text_pair(key: bytes, value: bytes) -> Struct:
     return pair
 
 
-def _fields(elements: list[Struct]) -> Iterator[Field]:
+def _fields(elements: list[Struct]) -> Iterator[TopField]:
     """Yield the columns at the top of a schema, which lists its tree depth first. Raises ValueError, IndexError."""
     at, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
         leaves: list[Leaf] = []
         end = _leaves(elements, at, 0, 0, leaves, 0)
-        yield Field(elements[at][NAME].decode("utf-8", "replace"), elements[at:end], leaves, leaf)
+        yield TopField(elements[at][NAME].decode("utf-8", "replace"), elements[at:end], leaves, leaf)
         at, leaf = end, leaf + len(leaves)
     if at != len(elements):
         raise ValueError("the schema has elements outside its tree")

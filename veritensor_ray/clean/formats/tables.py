@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+\-]?[\d\s().,/]+")
 _PULSE = 4096  # records
 
 
-class Cell(NamedTuple):
+class RawCell(NamedTuple):
     """A cell of a record: its raw characters from `start` to `end` of the record's text, and its value.
 
     The first `quoted` characters of the value were between quotes, if `has_quotes`; any others follow the closing one.
@@ -68,17 +68,17 @@ class Tokenizer:
         if pending:
             yield "".join(pending), first
 
-    def cells(self, record: str) -> list[Cell]:
+    def cells(self, record: str) -> list[RawCell]:
         """Return the cells of a record; an empty line has none."""
-        found: list[Cell] = []
+        found: list[RawCell] = []
         at = 0
         while record[:1] not in "\r\n" and (match := self._cell.match(record, at)):  # it matches the empty text too
             inner, tail = match["inner"], match["tail"]
             if inner is None:
-                found.append(Cell(at, match.end(), match[0], 0, has_quotes=False))
+                found.append(RawCell(at, match.end(), match[0], 0, has_quotes=False))
             else:
                 value = inner.replace('""', '"')
-                found.append(Cell(at, match.end(), value + (tail or ""), len(value), has_quotes=True))
+                found.append(RawCell(at, match.end(), value + (tail or ""), len(value), has_quotes=True))
             at = match.end() + 1
             if record[match.end() : at] != self._delimiter:
                 break
@@ -156,14 +156,14 @@ class _Table:
             raw = self._changed(text[cell.start : cell.end], cell, unit, within, is_alone=len(cells) == 1)
             yield from (Edit(start + cell.start + one.start, start + cell.start + one.end, one.text) for one in raw)
 
-    def _changed(self, raw: str, cell: Cell, unit: Unit, ranges: list[tuple[int, int, Order]], is_alone: bool) -> list[Edit]:
+    def _changed(self, raw: str, cell: RawCell, unit: Unit, ranges: list[tuple[int, int, Order]], is_alone: bool) -> list[Edit]:
         """Return the changes to the raw characters of a cell."""
         orders = self._orders
         if orders.drops_cell(unit) or any(order.action is Action.DROP_CELL for _, _, order in ranges):
             for order in (*orders.units.get(unit, ()), *(one[2] for one in ranges)):
                 orders.tick(order)
             return [Edit(0, len(raw), '""' if cell.has_quotes or is_alone else "")]
-        place = _Places(raw, cell)
+        place = _RawPlaces(raw, cell)
         found = []
         for order in orders.units.get(unit, ()):
             if order.action is not Action.DROP_ROW and _is_there(order, cell.value):
@@ -183,7 +183,7 @@ class _Table:
             raise CannotRewriteError("a cell that has undecodable bytes would have to be quoted")
         return [Edit(0, len(raw), '"' + guarded.replace('"', '""') + '"')]
 
-    def _direct(self, cell: Cell, new: str, edits: list[Edit], place: _Places, is_alone: bool) -> list[Edit] | None:
+    def _direct(self, cell: RawCell, new: str, edits: list[Edit], place: _RawPlaces, is_alone: bool) -> list[Edit] | None:
         """Return the changes if the cell keeps its quotes as they are, or None if it has to be quoted."""
         made: list[Edit] = []
         for edit in edits:
@@ -198,10 +198,10 @@ class _Table:
         return made
 
 
-class _Places:
+class _RawPlaces:
     """Maps characters of a cell's value to its raw characters."""
 
-    def __init__(self, raw: str, cell: Cell) -> None:
+    def __init__(self, raw: str, cell: RawCell) -> None:
         self._raw, self._cell = raw, cell
         self._after = len(raw) - (len(cell.value) - cell.quoted)  # the first raw character behind the closing quote
 
