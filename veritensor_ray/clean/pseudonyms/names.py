@@ -15,7 +15,7 @@ def _split(words: str) -> tuple[str, ...]:
 _BEGINNINGS = _split("B Br C Cl D Dr F Fr G Gr H J K Kr L M N P Pr R S Sh St T Th Tr V W Y Z")
 _VOWELS = _split("a e i o u")
 _MIDDLES = _split("b d l ll m n nn r rr s ss t tt v nd ld rd lm rn rl st nt rv ls")
-_ENDS = _split("a an ar ard as el en er ert ett ey ia ic ick in ine is on or oss ow old ton ley man sen ford well wick")
+_ENDS = _split("a an ar ard as el en er ert ett ey ia ic ick in ina is on or oss ow old ton ley man sen ford well wick")
 _LONG = 7  # letters: longer names become longer names
 _TITLES = frozenset(
     [
