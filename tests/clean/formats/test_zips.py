@@ -283,12 +283,28 @@ def test_a_row_in_a_text_cannot_be_dropped() -> None:
     assert (new, len(orders.undone)) == (PLAIN, 1)
 
 
-def test_what_the_scan_finds_in_a_ghost_is_held_back() -> None:
-    ghost = zipped(("g.txt", TEXT))
+@pytest.mark.parametrize("name", ["g.txt", "b.txt"])
+def test_what_the_scan_finds_in_a_ghost_is_held_back(name: str) -> None:
+    """A file that the directory does not list may have the name of one that it lists."""
+    ghost = zipped((name, TEXT))
     data = ghost[: ghost.index(b"PK\x01\x02")]
     with zipfile.ZipFile(out := io.BytesIO(data), "a") as archive:
-        archive.writestr("b.txt", b"fine")
-    assert "pii.email" in held(out.getvalue(), "a.zip")
+        archive.writestr("b.txt", TEXT)
+    assert held(out.getvalue(), "a.zip") == "it holds files that its central directory does not list"
+
+
+def test_an_entry_that_reaches_into_the_directory_is_held_back() -> None:
+    data = zipped(("a.txt", TEXT), ("b.txt", b"fine"), method=zipfile.ZIP_STORED)
+    longer = struct.pack("<LL", 100, 100)
+    data = patched(data, rb"(?<=PK\x03\x04.{14})\x04\x00\x00\x00\x04\x00\x00\x00", longer)
+    data = patched(data, rb"(?<=PK\x01\x02.{16})\x04\x00\x00\x00\x04\x00\x00\x00", longer)
+    with pytest.raises(CannotRewriteError, match="reaches into its central directory"):
+        carried_out(data, "a.zip", emails({"a.txt": TEXT}))
+
+
+def test_an_empty_zip_stays() -> None:
+    data = zipped()
+    assert carried_out(data, "a.zip", [], list(Strippable))[0] == data
 
 
 NAMES = st.sampled_from(["a.txt", "b.txt", "in/c.txt", "ü/d.md", "e.txt"])

@@ -20,7 +20,7 @@ from veritensor_ray.clean.formats.members import ambiguous, copy, length, member
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.containers.zip_archive import ZipArchive
-from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.source import Member, Source
 from veritensor_ray.extract.streams import Pieces
 from veritensor_ray.extract.zip_format import DEFLATED, DESCRIPTOR, STREAMED, Directory, Local, ZipEntry, contradiction, local_header
 from veritensor_ray.findings.redact import name_safe
@@ -49,6 +49,9 @@ def rewrite_zip(source: Source, out: BinaryIO, orders: Orders) -> None:
         raise CannotRewriteError("its central directory is damaged or has too many entries")
     if directory.rival:
         raise CannotRewriteError("it has two central directories")
+    ghosts = (item.name for item in ZipArchive(source).rest() if isinstance(item, Member)) if any(orders) else ()
+    if any(any(orders.member_orders(name)) for name in ghosts):
+        raise CannotRewriteError("it holds files that its central directory does not list")
     _Writer(source, archive, directory, orders).write(out)
 
 
