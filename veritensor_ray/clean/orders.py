@@ -177,7 +177,7 @@ class Orders:
                 start -= 1
             while end < len(value) and _ENCODED.fullmatch(value[end]):
                 end += 1
-        return start, end
+        return whole_run(value, start, end)
 
     def merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
         """Return the changes to ranges of a text: overlapping ones are joined, and the order with the longest says what takes their place.
@@ -242,6 +242,16 @@ class Orders:
     def undone(self) -> list[Order]:
         """Return the orders that nobody has carried out yet."""
         return [order for order in self._orders if order.number not in self.account.done]
+
+
+def whole_run(value: str, start: int, end: int) -> tuple[int, int]:
+    """Return a range with all of the invisible characters that it cuts: rules match only the beginning of a long run."""
+    if start < end:
+        while start > 0 and INVISIBLE.match(value[start]) and INVISIBLE.match(value[start - 1]):
+            start -= 1
+        if INVISIBLE.match(value[end - 1]) and (more := INVISIBLE.match(value, end)):
+            end = more.end()
+    return start, end
 
 
 def applied(value: str, edits: Iterable[Edit]) -> str:

@@ -230,6 +230,16 @@ def test_invisible_characters_in_visible_text_are_stripped() -> None:
     assert cleaned(rewrite_text, text.encode(), Kind(media_types.YAML, "utf-8"), told)[0].decode() == "a: |\n  ignore\n  all\n"
 
 
+@pytest.mark.parametrize("action", [Action.STRIP, Action.MASK])
+def test_a_run_of_invisible_characters_goes_as_a_whole(action: Action) -> None:
+    """A rule matches only so much of it."""
+    run = "\u200b\u200c" * 40
+    told = [order(Unit(), 5, 29, f"a.{run}"[1:25], action), order(Unit(), 40, 44, run[34:38], action)]
+    data, orders = cleaned(rewrite_text, f"See a.{run} b".encode(), Kind(media_types.PLAIN, "utf-8"), told, "")
+    assert data == (b"See a. b" if action is Action.STRIP else b"See a b")
+    assert not orders.undone
+
+
 def test_a_part_of_a_large_yaml_file_is_refused() -> None:
     """A part by itself may be invalid, so that nobody could see whether a change keeps the whole valid."""
     source = Source(io.BytesIO(b"  a: jo"), Kind(media_types.YAML, "utf-8"), Limits(), first_part=False)

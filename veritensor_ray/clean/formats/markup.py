@@ -13,8 +13,20 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.markup_spans import BROKEN, CDATA, COMMENT, DECLARATION, RAW, SCRIPT, TEXT, VALUE, Removable, Spans, Twins
-from veritensor_ray.clean.formats.placing import Range, Span, combined, fitted, inside, joined, placed, removed, widened
+from veritensor_ray.clean.formats.markup_slots import (
+    BROKEN,
+    CDATA,
+    COMMENT,
+    DECLARATION,
+    RAW,
+    SCRIPT,
+    TEXT,
+    VALUE,
+    MarkupSlots,
+    Removable,
+    Twins,
+)
+from veritensor_ray.clean.formats.placing import Range, Slot, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.views import Views
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
 from veritensor_ray.clean.splice import encoding_of, spliced, text_of
@@ -67,26 +79,26 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: boo
     if Strippable.METADATA in orders.strip:
         whole += _counted(removable.metadata, Strippable.METADATA, orders)
     edits = combined(edits, removed(whole))
-    spans = Spans(edits)
-    _walk(source, text, spans, xml, page)
-    if values := _edited_values(text, spans.found, edits):
+    slots = MarkupSlots(edits)
+    _walk(source, text, slots, xml, page)
+    if values := _edited_values(text, slots.found, edits):
         twins = Twins(values, edits)
         _walk(source, text, twins, xml, page)
         edits = sorted([*edits, *twins.edits])
-        spans.found = sorted([*spans.found, *twins.found])
+        slots.found = sorted([*slots.found, *twins.found])
     encoding = encoding_of(source)
-    found = fitted(edits, spans.found, text, _chosen, lambda span, some: _written(text, span, some, encoding, xml))
-    after = Spans([])
+    found = fitted(edits, slots.found, text, _chosen, lambda slot, some: _written(text, slot, some, encoding, xml))
+    after = MarkupSlots([])
     _walk(source, applied(text, sorted(found)), after, xml, page)
-    if after.structure.digest() != spans.structure.digest():
+    if after.structure.digest() != slots.structure.digest():
         raise CannotRewriteError("the changes would change its elements")
     spliced(source, out, found, orders)
 
 
-def _edited_values(text: str, spans: Sequence[Span], edits: Sequence[Edit]) -> dict[str, list[Edit]]:
+def _edited_values(text: str, slots: Sequence[Slot], edits: Sequence[Edit]) -> dict[str, list[Edit]]:
     """Return the values of attributes that are changed, with their edits, counted from the beginning of the value."""
     values: dict[str, list[Edit]] = {}
-    for start, end, kind, _ in spans:
+    for start, end, kind, _ in slots:
         if kind == VALUE:
             first = bisect.bisect_right(edits, start, key=lambda edit: edit.end)
             last = bisect.bisect_left(edits, end, key=lambda edit: edit.start)
@@ -110,14 +122,14 @@ def _walk(source: Source, text: str, taker: t.Taker, xml: bool, page: bool) -> N
         pass
 
 
-def _chosen(spans: Sequence[Span]) -> Sequence[Span]:
+def _chosen(slots: Sequence[Slot]) -> Sequence[Slot]:
     """A sentence consists of texts: the tags and comments between them are not a part of it."""
-    return [span for span in spans if span.kind in _SHOWN] if spans and spans[0].kind in _SHOWN else spans
+    return [slot for slot in slots if slot.kind in _SHOWN] if slots and slots[0].kind in _SHOWN else slots
 
 
-def _written(text: str, span: Span, edits: list[Edit], encoding: str, xml: bool) -> list[Edit]:
-    """Return the changes within a span, escaped. Raises CannotRewriteError."""
-    start, end, kind, _ = span
+def _written(text: str, slot: Slot, edits: list[Edit], encoding: str, xml: bool) -> list[Edit]:
+    """Return the changes within a slot, escaped. Raises CannotRewriteError."""
+    start, end, kind, _ = slot
     if kind in _WHOLE and (start, end, "") in edits:
         opening = text[start : start + 9].lower()
         if xml and (opening.startswith("<?xml") or (opening == "<!doctype" and "[" in text[start:end])):
@@ -126,7 +138,7 @@ def _written(text: str, span: Span, edits: list[Edit], encoding: str, xml: bool)
     if kind == TEXT:
         return [edit._replace(text=_escaped(edit.text, encoding)) for edit in widened(edits, _REFERENCE, text, start, end)]
     if kind == VALUE:
-        return joined(_in_value(text, span, edits, encoding))
+        return joined(_in_value(text, slot, edits, encoding))
     if kind == SCRIPT:
         some = widened(edits, _ESCAPE, text, start, end)
         return [edit._replace(text=_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", edit.text)) for edit in some]
@@ -149,20 +161,20 @@ def _escaped(text: str, encoding: str) -> str:
     return html.escape(text).encode(encoding, "xmlcharrefreplace").decode(encoding)
 
 
-def _in_value(text: str, span: Span, edits: list[Edit], encoding: str) -> Iterator[Edit]:
+def _in_value(text: str, slot: Slot, edits: list[Edit], encoding: str) -> Iterator[Edit]:
     """Yield the changes within the value of an attribute. It gets quotation marks if it needs them now."""
-    some = [edit._replace(text=_escaped(edit.text, encoding)) for edit in widened(edits, _IN_VALUE, text, span.start, span.end)]
-    old = text[span.start : span.end]
-    new = applied(old, [Edit(edit.start - span.start, edit.end - span.start, edit.text) for edit in some])
-    if span.quote or _UNQUOTED.fullmatch(new):
+    some = [edit._replace(text=_escaped(edit.text, encoding)) for edit in widened(edits, _IN_VALUE, text, slot.start, slot.end)]
+    old = text[slot.start : slot.end]
+    new = applied(old, [Edit(edit.start - slot.start, edit.end - slot.start, edit.text) for edit in some])
+    if slot.quote or _UNQUOTED.fullmatch(new):
         yield from some
         return
     mark = '"' if '"' not in new else "'"
     if mark in new:
         raise CannotRewriteError("a finding lies in an attribute that cannot be quoted")
-    yield Edit(span.start, span.start, mark)
+    yield Edit(slot.start, slot.start, mark)
     yield from some
-    yield Edit(span.end, span.end, mark)
+    yield Edit(slot.end, slot.end, mark)
 
 
 def _in_declaration(text: str, start: int, end: int, edits: list[Edit]) -> list[Edit]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders
+from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders, whole_run
 from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
@@ -18,7 +18,7 @@ _SYNTAX = "a finding lies in its syntax, where nothing can take its place"
 Range = tuple[int, int]
 
 
-class Span(NamedTuple):
+class Slot(NamedTuple):
     """Characters of a file in which a change can be written in one way. `kind` names the way; `quote` is the quotation mark around it."""
 
     start: int
@@ -40,7 +40,7 @@ def placed(
     `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
     matches of `unseen` for which `is_unseen` is true, if there are any. Orders without characters stay undone.
     """
-    found: list[tuple[int, int, Order]] = list(over_characters(source, orders))
+    found = [(*whole_run(text, start, end), order) for start, end, order in over_characters(source, orders)]
     for order in itertools.chain.from_iterable(orders.units.values()):
         mark = order.mark
         if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
@@ -79,47 +79,47 @@ def combined(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
     return found
 
 
-def touched(edit: Edit, spans: Sequence[Span], starts: Sequence[int], text: str) -> list[int]:
-    """Return the numbers of the spans, which ascend, that share more than white space with an edit."""
+def touched(edit: Edit, slots: Sequence[Slot], starts: Sequence[int], text: str) -> list[int]:
+    """Return the numbers of the slots, which ascend, that share more than white space with an edit."""
     first = max(0, bisect.bisect_right(starts, edit.start) - 1)
     last = bisect.bisect_left(starts, edit.end)
     return [
         number
         for number in range(first, last)
-        if (start := max(edit.start, spans[number].start)) < (end := min(edit.end, spans[number].end))
+        if (start := max(edit.start, slots[number].start)) < (end := min(edit.end, slots[number].end))
         and (not text[start:end].isspace() or (start, end) == edit[:2])
     ]
 
 
-def near(span: Span, edits: Sequence[Edit]) -> bool:
-    """Return whether a span shares characters with one of the edits, which ascend and do not overlap."""
-    at = bisect.bisect_left(edits, span.end, key=lambda edit: edit.start) - 1
-    return at >= 0 and edits[at].end > span.start
+def near(slot: Slot, edits: Sequence[Edit]) -> bool:
+    """Return whether a slot shares characters with one of the edits, which ascend and do not overlap."""
+    at = bisect.bisect_left(edits, slot.end, key=lambda edit: edit.start) - 1
+    return at >= 0 and edits[at].end > slot.start
 
 
 def fitted(
     edits: Sequence[Edit],
-    spans: Sequence[Span],
+    slots: Sequence[Slot],
     text: str,
-    choose: Callable[[Sequence[Span]], Sequence[Span]],
-    write: Callable[[Span, list[Edit]], list[Edit]],
+    choose: Callable[[Sequence[Slot]], Sequence[Slot]],
+    write: Callable[[Slot, list[Edit]], list[Edit]],
 ) -> list[Edit]:
-    """Distribute edits over the spans that they touch, and let `write` say how each span is changed.
+    """Distribute edits over the slots that they touch, and let `write` say how each slot is changed.
 
-    The first chosen span gets the text, the others lose what the edit covers; everything between spans stays. Raises CannotRewriteError
-    for an edit that touches no span.
+    The first chosen slot gets the text, the others lose what the edit covers; everything between slots stays. Raises CannotRewriteError
+    for an edit that touches no slot.
     """
-    starts = [span.start for span in spans]
-    shares: dict[Span, list[Edit]] = {}
+    starts = [slot.start for slot in slots]
+    shares: dict[Slot, list[Edit]] = {}
     for edit in edits:
-        some = choose([spans[number] for number in touched(edit, spans, starts, text)])
+        some = choose([slots[number] for number in touched(edit, slots, starts, text)])
         if not some:
             raise CannotRewriteError(_SYNTAX)
-        for number, span in enumerate(some):
-            share = Edit(max(edit.start, span.start), min(edit.end, span.end), edit.text if not number else "")
-            shares.setdefault(span, []).append(share)
-    found = sorted(itertools.chain.from_iterable(write(span, some) for span, some in shares.items()))
-    if any(not near(Span(edit.start, edit.end, ""), found) for edit in edits):
+        for number, slot in enumerate(some):
+            share = Edit(max(edit.start, slot.start), min(edit.end, slot.end), edit.text if not number else "")
+            shares.setdefault(slot, []).append(share)
+    found = sorted(itertools.chain.from_iterable(write(slot, some) for slot, some in shares.items()))
+    if any(not near(Slot(edit.start, edit.end, ""), found) for edit in edits):
         raise CannotRewriteError(_SYNTAX)  # it covers quotation marks, for example, and nothing between them
     return found
 

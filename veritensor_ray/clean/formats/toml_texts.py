@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _TOKEN = re.compile(
@@ -32,12 +32,12 @@ def fit_toml(text: str, edits: Sequence[Edit], pulse: Callable[[], None]) -> lis
     before = _loaded(text)
     if before is None:
         return list(edits)
-    spans = [span for span in _spans(text, pulse) if near(span, edits)]
-    found = fitted(edits, spans, text, _chosen, lambda span, some: joined(_written(text, span, some)))
+    slots = [slot for slot in _slots(text, pulse) if near(slot, edits)]
+    found = fitted(edits, slots, text, _chosen, lambda slot, some: joined(_written(text, slot, some)))
     after = _loaded(applied(text, sorted(found)))
     if after is None:
         raise CannotRewriteError("with the changes it would no longer be valid TOML")
-    if _shape(before, keys := not any(span.kind.startswith("key") for span in spans)) != _shape(after, keys):
+    if _shape(before, keys := not any(slot.kind.startswith("key") for slot in slots)) != _shape(after, keys):
         raise CannotRewriteError("the changes would change the structure of the TOML")
     return found
 
@@ -46,7 +46,7 @@ def toml_comments(text: str, pulse: Callable[[], None]) -> list[Range]:
     """Return the ranges of the comments; none if the text is not valid TOML."""
     if _loaded(text) is None:
         return []
-    return [(span.start, span.end) for span in _spans(text, pulse) if span.kind == "comment"]
+    return [(slot.start, slot.end) for slot in _slots(text, pulse) if slot.kind == "comment"]
 
 
 def _loaded(text: str) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def _shape(value: Any, keys: bool) -> Any:
     return [_shape(one, keys) for one in value] if isinstance(value, list) else None
 
 
-def _spans(text: str, pulse: Callable[[], None]) -> Iterator[Span]:
+def _slots(text: str, pulse: Callable[[], None]) -> Iterator[Slot]:
     """Yield keys, values and comments of valid TOML."""
     within: list[str] = []  # open brackets
     is_key = True
@@ -72,7 +72,7 @@ def _spans(text: str, pulse: Callable[[], None]) -> Iterator[Span]:
             pulse()
         kind, word = str(found.lastgroup), found.group()
         if kind == "comment":
-            yield Span(found.start(), found.end(), kind)
+            yield Slot(found.start(), found.end(), kind)
         elif kind == "sign":
             if word == "\n":
                 is_key = is_key or not within
@@ -88,29 +88,29 @@ def _spans(text: str, pulse: Callable[[], None]) -> Iterator[Span]:
                 is_key = within[-1:] == ["{"]
         elif kind == "bare" and is_key:
             for part in _BARE_KEY.finditer(word):
-                yield Span(found.start() + part.start(), found.start() + part.end(), "key", "bare")
+                yield Slot(found.start() + part.start(), found.start() + part.end(), "key", "bare")
         else:
-            yield Span(found.start(), found.end(), "key" if is_key else "value", kind)
+            yield Slot(found.start(), found.end(), "key" if is_key else "value", kind)
 
 
-def _chosen(spans: Sequence[Span]) -> Sequence[Span]:
+def _chosen(slots: Sequence[Slot]) -> Sequence[Slot]:
     """Keys are left as they are if a value is changed too."""
-    values = [span for span in spans if span.kind != "key"]
-    return values or spans
+    values = [slot for slot in slots if slot.kind != "key"]
+    return values or slots
 
 
-def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
+def _written(text: str, slot: Slot, edits: list[Edit]) -> Iterator[Edit]:
     """Yield the changes within a key, value or comment, and those around it."""
-    start, end = span.start, span.end
+    start, end = slot.start, slot.end
     edits = [edit._replace(text=_CONTROL.sub(" ", _BREAK.sub(" ", edit.text))) for edit in edits]
-    if span.kind == "comment":
+    if slot.kind == "comment":
         yield from (edit._replace(start=max(edit.start, start + 1)) for edit in edits if edit.end > start + 1)
-    elif span.quote == "bare":
-        yield from _in_bare(text, span, edits)
+    elif slot.quote == "bare":
+        yield from _in_bare(text, slot, edits)
     else:
-        marks = 3 if span.quote.startswith("long") else 1
+        marks = 3 if slot.quote.startswith("long") else 1
         inner = inside(edits, start + marks, end - marks)
-        if span.quote.endswith("basic"):
+        if slot.quote.endswith("basic"):
             for edit in widened(inner, _ESCAPE, text, start + marks, end - marks):
                 yield edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text))
         elif not any("'" in edit.text for edit in inner):
@@ -122,18 +122,18 @@ def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
             yield Edit(end - marks, end, '"' * marks)
 
 
-def _in_bare(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
+def _in_bare(text: str, slot: Slot, edits: list[Edit]) -> Iterator[Edit]:
     """Yield the changes within a bare key or a number. It becomes a text if it can no longer be bare."""
-    old = text[span.start : span.end]
-    new = applied(old, [Edit(edit.start - span.start, edit.end - span.start, edit.text) for edit in edits])
-    is_bare = _BARE_KEY.fullmatch(new) if span.kind == "key" else _type(new) is not None and _type(new) is _type(old)
+    old = text[slot.start : slot.end]
+    new = applied(old, [Edit(edit.start - slot.start, edit.end - slot.start, edit.text) for edit in edits])
+    is_bare = _BARE_KEY.fullmatch(new) if slot.kind == "key" else _type(new) is not None and _type(new) is _type(old)
     if is_bare:
         yield from edits
         return
     mark = "'" if "'" not in new else '"'
-    yield Edit(span.start, span.start, mark)
+    yield Edit(slot.start, slot.start, mark)
     yield from (edit._replace(text=_SPECIAL.sub(r"\\\g<0>", edit.text) if mark == '"' else edit.text) for edit in edits)
-    yield Edit(span.end, span.end, mark)
+    yield Edit(slot.end, slot.end, mark)
 
 
 def _type(value: str) -> type | None:

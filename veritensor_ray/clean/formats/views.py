@@ -22,7 +22,7 @@ class Views:
         self._source, self._reader = source, reader
 
     @functools.cached_property
-    def _texts(self) -> dict[tuple[str, str | None], _Texts]:
+    def _texts(self) -> dict[tuple[str, str | None], _HiddenTexts]:
         found: dict[tuple[str, str | None], list[Sequence[Range]]] = {}
         self._source.file.seek(0)
         for item in self._reader(self._source):
@@ -31,7 +31,7 @@ class Views:
                     if ranges := _ranges(origins):
                         found.setdefault((item.view, _item(item.column, number)), []).append(ranges)
         self._source.file.seek(0)
-        return {key: _Texts(texts) for key, texts in found.items()}
+        return {key: _HiddenTexts(texts) for key, texts in found.items()}
 
     def whole(self, order: Order) -> Sequence[Range]:
         """Return all characters of the text that the mark of an order lies in: the shortest, if there are several."""
@@ -46,7 +46,7 @@ class Views:
                 yield from texts.ranges
 
 
-class _Texts:
+class _HiddenTexts:
     """The characters of texts, in order of their beginning."""
 
     def __init__(self, texts: list[Sequence[Range]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Span, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)  # only scans and parses here; it constructs nothing
@@ -33,19 +33,19 @@ def fit_yaml(text: str, edits: Sequence[Edit], pulse: Callable[[], None]) -> lis
     if not edits:
         return []
     try:
-        spans = [span for span in _spans(text, pulse) if near(span, edits)]
+        slots = [slot for slot in _slots(text, pulse) if near(slot, edits)]
         for _ in _outline(text, pulse):
             pass
     except (yaml.YAMLError, RecursionError):
         return list(edits)
-    found = fitted(edits, spans, text, _chosen, lambda span, some: joined(_written(text, span, some)))
-    changed = {span.end for span in spans}
+    found = fitted(edits, slots, text, _chosen, lambda slot, some: joined(_written(text, slot, some)))
+    changed = {slot.end for slot in slots}
     result = applied(text, sorted(found))
     try:
         same = _same(_outline(text, pulse), _outline(result, pulse), changed)
     except (yaml.YAMLError, RecursionError):
         raise CannotRewriteError("with the changes it would no longer be valid YAML") from None
-    if not same or (any(span.kind == "key" for span in spans) and _has_twins(result) and not _has_twins(text)):
+    if not same or (any(slot.kind == "key" for slot in slots) and _has_twins(result) and not _has_twins(text)):
         raise CannotRewriteError("the changes would change the structure of the YAML")
     return found
 
@@ -53,12 +53,12 @@ def fit_yaml(text: str, edits: Sequence[Edit], pulse: Callable[[], None]) -> lis
 def yaml_comments(text: str, pulse: Callable[[], None]) -> list[Range]:
     """Return the ranges of the comments; none if the text is not valid YAML. Raises no error."""
     try:
-        return [(span.start, span.end) for span in _spans(text, pulse) if span.kind == "comment"]
+        return [(slot.start, slot.end) for slot in _slots(text, pulse) if slot.kind == "comment"]
     except (yaml.YAMLError, RecursionError):
         return []
 
 
-def _spans(text: str, pulse: Callable[[], None]) -> Iterator[Span]:
+def _slots(text: str, pulse: Callable[[], None]) -> Iterator[Slot]:
     """Yield the scalars, which are keys or values, and the comments. Raises YAMLError."""
     at, is_key = 0, False
     for number, token in enumerate(yaml.scan(text, Loader=_LOADER)):
@@ -70,39 +70,39 @@ def _spans(text: str, pulse: Callable[[], None]) -> Iterator[Span]:
             start, end = token.start_mark.index, token.end_mark.index
             yield from _comments(text, at, start)
             style = text[start] if not token.plain else ""
-            yield Span(start, end, "key" if is_key else "value", style)
+            yield Slot(start, end, "key" if is_key else "value", style)
             at, is_key = end, False
         elif isinstance(token, (yaml.ValueToken, yaml.BlockEntryToken, yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)):
             is_key = False
     yield from _comments(text, at, len(text))
 
 
-def _comments(text: str, start: int, end: int) -> Iterator[Span]:
+def _comments(text: str, start: int, end: int) -> Iterator[Slot]:
     for found in _COMMENT.finditer(text, start, end):
-        yield Span(found.start(), found.end(), "comment")
+        yield Slot(found.start(), found.end(), "comment")
 
 
-def _chosen(spans: Sequence[Span]) -> Sequence[Span]:
+def _chosen(slots: Sequence[Slot]) -> Sequence[Slot]:
     """A key is left as it is if its value is changed too."""
     return [
-        span
-        for number, span in enumerate(spans)
-        if span.kind != "key" or not any(later.kind == "value" for later in spans[number + 1 : number + 2])
+        slot
+        for number, slot in enumerate(slots)
+        if slot.kind != "key" or not any(later.kind == "value" for later in slots[number + 1 : number + 2])
     ]
 
 
-def _written(text: str, span: Span, edits: list[Edit]) -> Iterator[Edit]:
+def _written(text: str, slot: Slot, edits: list[Edit]) -> Iterator[Edit]:
     """Yield the changes within a scalar or comment, and those around it."""
-    start, end = span.start, span.end
-    if span.kind == "comment":
+    start, end = slot.start, slot.end
+    if slot.kind == "comment":
         yield from (Edit(max(edit.start, start + 1), edit.end, _BREAK.sub(" ", edit.text)) for edit in edits if edit.end > start + 1)
-    elif span.quote == '"':
+    elif slot.quote == '"':
         for edit in widened(inside(edits, start + 1, end - 1), _ESCAPE, text, start + 1, end - 1):
             yield edit._replace(text=_BREAK.sub(" ", edit.text).replace("\\", "\\\\").replace('"', '\\"'))
-    elif span.quote == "'":
+    elif slot.quote == "'":
         for edit in widened(inside(edits, start + 1, end - 1), _TWO_QUOTES, text, start + 1, end - 1):
             yield edit._replace(text=_BREAK.sub(" ", edit.text).replace("'", "''"))
-    elif span.quote in ("|", ">"):
+    elif slot.quote in ("|", ">"):
         yield from _in_block(text, start, end, edits)
     else:
         yield from _in_plain(text, start, end, [edit._replace(text=_BREAK.sub(" ", edit.text)) for edit in edits])

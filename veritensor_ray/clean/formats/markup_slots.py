@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from veritensor_ray.clean.formats.placing import Range, Span, near
+from veritensor_ray.clean.formats.placing import Range, Slot, near
 from veritensor_ray.clean.orders import Edit
 from veritensor_ray.extract.readers.markup import tokens as t
 
@@ -43,18 +43,18 @@ class _Ignoring:
         """Take the end of the file."""
 
 
-class Spans(_Ignoring):
-    """Collects the spans that edits touch, and a digest of all tags with the names of their attributes."""
+class MarkupSlots(_Ignoring):
+    """Collects the slots that edits touch, and a digest of all tags with the names of their attributes."""
 
     def __init__(self, edits: Sequence[Edit]) -> None:
         self._edits = edits
-        self.found: list[Span] = []
+        self.found: list[Slot] = []
         self.structure = hashlib.blake2b()
 
     def _add(self, start: int, end: int, kind: str, quote: str = "") -> None:
-        span = Span(start, end, kind, quote)
-        if start < end and near(span, self._edits):
-            self.found.append(span)
+        slot = Slot(start, end, kind, quote)
+        if start < end and near(slot, self._edits):
+            self.found.append(slot)
 
     def text(self, raw: str, start: int, line: int) -> None:
         """Take the text between two tags."""
@@ -63,7 +63,7 @@ class Spans(_Ignoring):
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
         """Take a start tag."""
         self._note(f"<{name}")
-        is_near = near(Span(start, start + len(raw), VALUE), self._edits)
+        is_near = near(Slot(start, start + len(raw), VALUE), self._edits)
         for attribute, at, value in t.attributes(raw, name):
             self._note(f" {attribute}{'=' if value is not None else ''}")
             if value and is_near:
@@ -95,7 +95,7 @@ class Twins(_Ignoring):
 
     def __init__(self, values: Mapping[str, Sequence[Edit]], edits: Sequence[Edit]) -> None:
         self._values, self._known = values, edits
-        self.found: list[Span] = []
+        self.found: list[Slot] = []
         self.edits: list[Edit] = []
 
     def begin(self, raw: str, start: int, line: int, name: str) -> None:
@@ -103,10 +103,10 @@ class Twins(_Ignoring):
         for _, at, value in t.attributes(raw, name):
             if not value or value not in self._values:
                 continue
-            span = Span(start + at, start + at + len(value), VALUE, _quote(raw, at, value))
-            if not near(span, self._known):
-                self.found.append(span)
-                self.edits += [Edit(span.start + edit.start, span.start + edit.end, edit.text) for edit in self._values[value]]
+            slot = Slot(start + at, start + at + len(value), VALUE, _quote(raw, at, value))
+            if not near(slot, self._known):
+                self.found.append(slot)
+                self.edits += [Edit(slot.start + edit.start, slot.start + edit.end, edit.text) for edit in self._values[value]]
 
 
 class Removable(_Ignoring):
