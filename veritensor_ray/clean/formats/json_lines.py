@@ -64,7 +64,8 @@ class _Line:
         found = list(self._walk(self._tree.root, "", self._depth))
         count = Counter(one.unit for one in found)
         names: dict[int, dict[str, str]] = {}
-        edits = [edit for one in found for edit in self._string(one, count[one.unit] == 1, names)]
+        asked = [one for one in found if self._finder.may_change(one.unit)]
+        edits = [edit for one in asked for edit in self._string(one, count[one.unit] == 1, names)]
         return edits + self._as_text() if self._too_deep else edits
 
     def _as_text(self) -> list[Edit]:

@@ -159,6 +159,10 @@ class Finder:
         """Whether any string may have to be changed: there are orders over bytes, or hidden text is to be removed."""
         return bool(self._ranges) or self._strips
 
+    def may_change(self, unit: Unit) -> bool:
+        """Return whether a string of this name may have to be changed."""
+        return bool(self) or unit in self._orders.units
+
     def suspects(self, text: str) -> bool:
         """Return whether hidden text may have to be removed from a JSON text."""
         return self._strips and not (text.isascii() and "\\u" not in text)

@@ -54,7 +54,11 @@ class Tree:
     def pairs(self, node: Node) -> list[Pair]:
         """Return the keys and values of an object, including all values of duplicate keys."""
         items = iter(node.items)
-        return [Pair(self.literal(name).value, name, value) for name, value in zip(items, items, strict=True)]
+        return [Pair(self._key(name), name, value) for name, value in zip(items, items, strict=True)]
+
+    def _key(self, name: Node) -> str:
+        raw = self.text[name.start + 1 : name.end - 1]
+        return self.literal(name).value if "\\" in raw else raw
 
     def raw(self, node: Node) -> str:
         """Return the text of a node."""
