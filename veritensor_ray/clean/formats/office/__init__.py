@@ -20,7 +20,7 @@ from veritensor_ray.clean.formats.office.part import Part
 from veritensor_ray.clean.formats.office.plan import Plan
 from veritensor_ray.clean.formats.office.removal import Removal
 from veritensor_ray.clean.formats.office.repack import repacked
-from veritensor_ray.clean.formats.office.tracing import Reading
+from veritensor_ray.clean.formats.office.tracing import Collected
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.readers.office.docx import read_docx
@@ -66,9 +66,9 @@ class _Document:
     def rewrite(self, read: Read, out: BinaryIO) -> None:
         """Write the document with its changes."""
         removal = Removal(self._links, self._orders, self._bytes)
-        reading = Reading(Plan(self._orders, removal.unlinked))
+        reading = Collected(Plan(self._orders, removal.unlinked), self._orders.pulse)
         for _ in read(_again(self._source), reading.trace):
-            self._orders.pulse()
+            pass  # the texts go to the trace; anything unreadable leaves its orders undone
         changes = Changes(reading, self._orders)
         changes.make()
         gone = removal.parts(text_changed=bool(changes.by_part), formulas_removed=changes.without_formulas)

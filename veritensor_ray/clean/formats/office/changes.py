@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from veritensor_ray.clean.actions import Action, Strippable
 from veritensor_ray.clean.formats.office.part import Change, Part
-from veritensor_ray.clean.formats.office.tracing import Cell, Element, Found, Reading, spot_of
+from veritensor_ray.clean.formats.office.tracing import Collected, Found, SheetCell, XmlElement, spot_of
 from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
-from veritensor_ray.extract.readers.office.traced import Run, Spot, Traced
+from veritensor_ray.extract.readers.office.traced import Spot, TextRun, Traced
 
 _IDENTIFIERS = frozenset({("definedName", "name"), ("sheet", "name"), ("bookmarkStart", "name")})  # other parts refer to them
 _TARGET = ("Relationship", "Target")
@@ -24,11 +24,11 @@ Make = Callable[[Part], Change]
 class Changes:
     """The changes of all parts of one document."""
 
-    def __init__(self, reading: Reading, orders: Orders) -> None:
+    def __init__(self, reading: Collected, orders: Orders) -> None:
         self._reading, self._orders = reading, orders
         self.by_part: dict[str, list[Make]] = defaultdict(list)
         self.without_formulas = False  # whether formulas were removed, so that the chain of calculation is wrong
-        self._emptied: dict[tuple[str, int], Cell] = {}
+        self._emptied: dict[tuple[str, int], SheetCell] = {}
         self._blank: Counter[Spot] = Counter()
         self._shared: dict[Spot, Traced] = {}
         self._repeated: dict[str | None, dict[str, str]] = defaultdict(dict)
@@ -133,7 +133,7 @@ class Changes:
                 if (unit.part, unit.row) == (part, row):
                     self._orders.account.done.update(order.number for order in others)
 
-    def _empty(self, cell: Cell, text: str) -> bool:
+    def _empty(self, cell: SheetCell, text: str) -> bool:
         """Empty a cell. A shared text goes when no other cell shows it."""
         if (cell.part, cell.at) in self._emptied:
             return True
@@ -146,10 +146,10 @@ class Changes:
             self._shared[spot] = text
         return True
 
-    def _valued(self, cell: Cell, value: str, part: Part) -> Change:
+    def _valued(self, cell: SheetCell, value: str, part: Part) -> Change:
         return _emptied(cell, part) if (cell.part, cell.at) in self._emptied else _valued(cell, value, part)
 
-    def _without_formula(self, cell: Cell) -> bool:
+    def _without_formula(self, cell: SheetCell) -> bool:
         """Remove the formula of a cell, unless other cells share it."""
         if cell.formula is None or cell.formula.shared:
             return False
@@ -176,7 +176,7 @@ def _is_placed(text: str) -> bool:
     return any(spots) and not any(spot is not None and (spot.tag, spot.key) in _IDENTIFIERS for spot in spots)
 
 
-def _fitting(run: Run, new: str) -> str:
+def _fitting(run: TextRun, new: str) -> str:
     """Return the new characters as the attribute that holds them may have them."""
     if run.spot is None or (run.spot.tag, run.spot.key) != _TARGET:
         return new
@@ -185,21 +185,21 @@ def _fitting(run: Run, new: str) -> str:
     return quote(new, safe="/:@?&=+$,;!~*'()%#.-_")
 
 
-def _run_changed(run: Run, text: str, part: Part) -> Change:
+def _run_changed(run: TextRun, text: str, part: Part) -> Change:
     return part.text(run, text)
 
 
-def _removed(element: Element, part: Part) -> Change:
+def _removed(element: XmlElement, part: Part) -> Change:
     return part.removed(element.at, element.close)
 
 
-def _emptied(cell: Cell, part: Part) -> Change:
+def _emptied(cell: SheetCell, part: Part) -> Change:
     """Leave nothing of a cell but its address and format."""
     start, end = part.element(cell.at, cell.close)
     return Change(start, end, part.encode(f"{_opening(cell, part)}/>"))
 
 
-def _valued(cell: Cell, value: str, part: Part) -> Change:
+def _valued(cell: SheetCell, value: str, part: Part) -> Change:
     """Turn a number into a text, or into the text that a formula had as its result."""
     start, end = part.element(cell.at, cell.close)
     opening = _opening(cell, part)
@@ -214,7 +214,7 @@ def _valued(cell: Cell, value: str, part: Part) -> Change:
     return Change(start, end, part.encode(opening) + inner)
 
 
-def _opening(cell: Cell, part: Part) -> str:
+def _opening(cell: SheetCell, part: Part) -> str:
     """Return the start tag of a cell, without its end, its type and its metadata."""
     tag = part.tag(cell.at)
     for key, (_, end, raw) in sorted(part.attributes(cell.at).items(), key=lambda one: -one[1][0]):

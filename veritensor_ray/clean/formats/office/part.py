@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.extract.readers.office.traced import Run
+from veritensor_ray.extract.readers.office.traced import TextRun
 
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 _TAG = re.compile(r"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
@@ -37,7 +37,7 @@ class Part:
         """Encode markup. Characters that the encoding does not have become character references."""
         return text.encode(self._codec, "xmlcharrefreplace")
 
-    def text(self, run: Run, text: str) -> Change:
+    def text(self, run: TextRun, text: str) -> Change:
         """Replace the characters of a run by `text`."""
         if run.spot is None:
             raise self._lost()
@@ -66,7 +66,7 @@ class Part:
             found[match[1]] = (match.start(group), match.end(group), match[group])
         return found
 
-    def _attribute(self, at: int, key: str, run: Run, text: str) -> Change:
+    def _attribute(self, at: int, key: str, run: TextRun, text: str) -> Change:
         tag = self.tag(at)
         if key not in (known := self.attributes(at)):
             raise self._lost()

@@ -16,12 +16,13 @@ from veritensor_ray.origins import Origin
 
 _MEASURED = frozenset({"c", "row", "col", "f", "v", "r", "t"})  # elements of which sheets have many, without words in their attributes
 _OF_CELLS = frozenset({"c", "row", "f"})
+_PULSE = 1 << 14  # texts between two signs of life
 _SHORTEST = 3  # characters of an attribute's value that is traced
 _AUTHORS = frozenset({"author", "initials"})
 
 
 @dataclass(slots=True)
-class Element:
+class XmlElement:
     """An element, by the bytes where its tags begin."""
 
     part: str
@@ -30,14 +31,14 @@ class Element:
 
 
 @dataclass(slots=True)
-class Formula(Element):
+class Formula(XmlElement):
     """A formula. Other cells may share it."""
 
     shared: bool = False
 
 
 @dataclass(slots=True)
-class Cell(Element):
+class SheetCell(XmlElement):
     """A cell of a sheet: its type attribute, its row, and its formula."""
 
     kind: str = ""
@@ -55,26 +56,28 @@ class Found(NamedTuple):
 
     read: Added
     orders: list[Order]
-    cell: Cell | None
+    cell: SheetCell | None
     in_formula: bool
 
 
 @dataclass(slots=True)
-class Reading:
+class Collected:
     """What the reader met on its way that has to change, or that the changes depend on."""
 
     plan: Plan
+    pulse: Callable[[], None]
     found: list[Found] = field(default_factory=list)  # texts with orders
     unwanted: list[Found] = field(default_factory=list)  # texts that go as a whole: in rows to empty, or because of their view
-    removed: list[Element] = field(default_factory=list)
+    removed: list[XmlElement] = field(default_factory=list)
     repeats: dict[str | None, list[str]] = field(default_factory=lambda: defaultdict(list))  # texts by the part that findings name
     authors: list[Traced] = field(default_factory=list)
-    in_rows: list[Cell] = field(default_factory=list)  # cells of rows with the number of a row to empty, in any sheet
+    in_rows: list[SheetCell] = field(default_factory=list)  # cells of rows with the number of a row to empty, in any sheet
     titles: dict[str, str | None] = field(default_factory=dict)  # the sheets' names by part
     referring: Counter[Spot] = field(default_factory=Counter)  # how many cells show a shared text
 
     def trace(self, part: str) -> PartTracer:
         """Return what follows the reading of a part."""
+        self.pulse()
         return PartTracer(self, part)
 
 
@@ -94,13 +97,14 @@ class _Followed(dict[str, bool]):
 class PartTracer:
     """Follows the reading of one part."""
 
-    def __init__(self, reading: Reading, part: str) -> None:
+    def __init__(self, reading: Collected, part: str) -> None:
         self._reading, self._plan, self._part = reading, reading.plan, part
         self.wants = _Followed(reading.plan)
         self._rows = {row for _, row in reading.plan.rows}
         self._row = -1
-        self._cell: Cell | None = None
-        self._removing: list[tuple[str, Element]] = []
+        self._added = 0
+        self._cell: SheetCell | None = None
+        self._removing: list[tuple[str, XmlElement]] = []
         self._cdata = False
 
     def start(self, tag: str, attrs: dict[str, str], at: int) -> dict[str, str]:
@@ -110,7 +114,7 @@ class PartTracer:
             self._in_grid(local, attrs, at)
             return attrs
         if self.wants[tag] and self._plan.removes(self._part, local, attrs):
-            self._removing.append((tag, Element(self._part, at)))
+            self._removing.append((tag, XmlElement(self._part, at)))
         part = self._part
         if self._plan.metadata:
             authors = ((key, value) for key, value in attrs.items() if value and key.rpartition(":")[2] in _AUTHORS)
@@ -119,7 +123,7 @@ class PartTracer:
 
     def _in_grid(self, local: str, attrs: Mapping[str, str], at: int) -> None:
         if local == "c":
-            self._cell = cell = Cell(self._part, at, kind=attrs.get("t", ""))
+            self._cell = cell = SheetCell(self._part, at, kind=attrs.get("t", ""))
             if self._rows:
                 where = place(attrs.get("r", ""))
                 cell.row = where[0] if where else self._row
@@ -173,6 +177,9 @@ class PartTracer:
         self, part: str | None, text: str, view: str, column: str | None, row: int | None, start: int, origins: Sequence[Origin] | None
     ) -> None:
         """Note a text that is read; see `Texts.add`."""
+        self._added += 1
+        if not self._added % _PULSE:
+            self._reading.pulse()
         plan, cell = self._plan, self._cell
         in_formula = cell is not None and cell.formula is not None and _inside(text, cell.formula)
         if cell is not None and plan.empties_cells:
@@ -196,6 +203,6 @@ def spot_of(text: str) -> Spot | None:
     return text.spot if isinstance(text, Traced) else None
 
 
-def _inside(text: str, element: Element) -> bool:
+def _inside(text: str, element: XmlElement) -> bool:
     spot = spot_of(text)
     return spot is not None and spot.part == element.part and element.at < spot.at < element.close

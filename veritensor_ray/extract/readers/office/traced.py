@@ -21,7 +21,7 @@ class Spot(NamedTuple):
     cdata: bool = False
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """Characters `first` to `last` of a piece of text, `whole` as the parser reported it. `spot` is None if the file has no such text."""
 
     spot: Spot | None
@@ -34,10 +34,10 @@ class Traced(str):
     """A text with the runs that it consists of, or with the fields of the spot where it stands as one piece: there may be millions of those."""
 
     __slots__ = ("_runs", "_spot")
-    _runs: tuple[Run, ...]
+    _runs: tuple[TextRun, ...]
     _spot: tuple[Any, ...] | None
 
-    def __new__(cls, text: str, runs: tuple[Run, ...], spot: tuple[Any, ...] | None = None) -> Traced:
+    def __new__(cls, text: str, runs: tuple[TextRun, ...], spot: tuple[Any, ...] | None = None) -> Traced:
         """Return the text; the lengths of its runs add up to its length."""
         self = str.__new__(cls, text)
         self._runs = runs
@@ -52,9 +52,9 @@ class Traced(str):
         return None if self._spot is None else Spot(*self._spot)
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[TextRun, ...]:
         """The runs of the text, in order."""
-        return self._runs or (Run(self.spot, str(self), 0, len(self)),)
+        return self._runs or (TextRun(self.spot, str(self), 0, len(self)),)
 
     def strip(self, chars: str | None = None, /) -> str:
         """Return the text without characters at its ends, still traced."""
@@ -69,7 +69,7 @@ class Traced(str):
         first, last, _ = key.indices(len(self))
         return self if len(text) == len(self) else Traced(text, tuple(self.between(first, max(first, last))))
 
-    def between(self, first: int, last: int) -> Iterator[Run]:
+    def between(self, first: int, last: int) -> Iterator[TextRun]:
         """Yield the runs behind some of its characters."""
         at = 0
         for run in self.runs:
@@ -85,9 +85,9 @@ def joined(pieces: Iterable[str]) -> str:
     some = pieces if isinstance(pieces, list) else list(pieces)
     if len(some) == 1 and isinstance(some[0], Traced):
         return some[0]
-    runs: list[Run] = []
+    runs: list[TextRun] = []
     for piece in some:
-        runs += piece.runs if isinstance(piece, Traced) else (Run(None, piece, 0, len(piece)),)
+        runs += piece.runs if isinstance(piece, Traced) else (TextRun(None, piece, 0, len(piece)),)
     return Traced("".join(some), tuple(runs))
 
 
