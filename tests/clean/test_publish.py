@@ -37,7 +37,13 @@ COPY = {
     b"a": b"(folder)",
     b"a/found.txt": b"one  two",
 }
-ASIDE = {b"a": b"(folder)", b"a/b": b"(folder)", b"a/b/quarantine.txt": b"FINDME", b"c": b"(folder)", b"c/refused.txt": b"FINDME REFUSE-REWRITE"}
+ASIDE = {
+    b"a": b"(folder)",
+    b"a/b": b"(folder)",
+    b"a/b/quarantine.txt": b"FINDME",
+    b"c": b"(folder)",
+    b"c/refused.txt": b"FINDME REFUSE-REWRITE",
+}
 
 
 @pytest.fixture
@@ -74,9 +80,7 @@ def test_nobody_else_may_read_a_copy(cleaning: InProcess, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("steps", range(9))
-def test_an_interrupted_publication_is_repeated(
-    cleaning: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
+def test_an_interrupted_publication_is_repeated(cleaning: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Every move, removal and write may be the last; `corpus` already exists, so files are moved one by one."""
     write(tmp_path / "dest/corpus", {"old/gone.txt": "of an earlier sweep", "plain.txt": "an earlier version"})
     cleaning.scan()
@@ -138,7 +142,7 @@ def test_links_in_the_destination_are_not_followed(cleaning: InProcess, tmp_path
     try:
         cleaning.publish()
     except StoreError as error:
-        assert f"{link} is a symbolic link" in str(error)  # noqa: PT017  # both ends are right: refused, or replaced
+        assert f"{link} is a symbolic link" in str(error)  # both ends are right: refused, or replaced
     assert tree(outside) == {b"found.txt": b"mine"}
 
 
