@@ -28,7 +28,7 @@ from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.beats import Stopped, with_beats
 from veritensor_ray.pipeline.context import Context, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.limits import Watchdog, bound_memory, settle, unbound_memory
+from veritensor_ray.pipeline.limits import Watchdog, bound_memory, release_memory, settle
 from veritensor_ray.pipeline.position import Position
 from veritensor_ray.pipeline.preflight import NodeReport, examine
 from veritensor_ray.pipeline.rescan import Known
@@ -171,15 +171,14 @@ def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRo
 
 @contextlib.contextmanager
 def _guarded(limits: Limits) -> Iterator[Callable[[], None]]:
-    """Watch over the reading of hostile bytes, and bound its memory. Later tasks of this process, such as collecting, may need more."""
-    watchdog, bounded = Watchdog(limits.artifact_seconds), bound_memory(limits.worker_memory)
+    """Watch over the reading of hostile bytes, and bound its memory."""
+    watchdog = Watchdog(limits.artifact_seconds)
+    bound_memory(limits.worker_memory)
     watchdog.pulse()
     try:
         yield watchdog.pulse
     finally:
         watchdog.rest()
-        if bounded:
-            unbound_memory()
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -218,6 +217,7 @@ def _one_assembled(assembler: Assembler, parts: list[Cleaned], reference: Any) -
 @ray.remote(num_cpus=0, max_retries=2)
 def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
+    release_memory()
     return publish(assembler, ledger, _assembled)
 
 
@@ -230,10 +230,12 @@ def preflight(settings: Settings, scans: bool) -> NodeReport:
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_audit(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
     """Turn commits into findings, ledger, rollup and run.json."""
+    release_memory()  # of an extraction that ran in this process: what is collected is not bounded by one artifact
     return collect(store, info, site_key, judge)
 
 
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_night(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
     """Combine commits and the previous sweep into the tables and run.json of a sweep. This does not publish it."""
+    release_memory()
     return collect_sweep(store, info, site_key, judge, previous)

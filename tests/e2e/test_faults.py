@@ -50,6 +50,7 @@ BAD_TO_CLEAN = {  # the same for a cleaning: content, and what becomes of it
 CLEAN_CONFIG = CONFIG | {
     "engines": ["fake-local"],
     "plugins": ["tests.clean.misbehaving:Planted"],
+    "plugin_folder": str(Path(__file__).parents[2]),
     "limits": {"shard_artifacts": 10, "artifact_seconds": 3, "worker_memory": "300MB", "split_bytes": "30kB"},
 }
 CLEAN_POLICY = """
@@ -80,7 +81,7 @@ def start(corpus: Path, output: Path, config: Path, home: Path, policy: Path | N
     what = ["submit", str(corpus), "--output", str(output)] if policy is None else ["clean", str(corpus), "--to", str(output)]
     command = [sys.executable, "-m", "veritensor_ray", *what, "--config", str(config)] + (["--policy", str(policy)] if policy else [])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "VERITENSOR_"))}
-    environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
     with (home / "log.txt").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
 

@@ -40,6 +40,8 @@ class _Counting:
         """Start counting. `shards` and `size` (bytes) are the plan's; `done` shards with `read` bytes were committed earlier."""
         self.shards, self.bytes, self.done, self.before = shards, size, done, read
         self.first, self.began = done, time.monotonic()
+        self.artifacts = 0
+        self.severities.clear()  # those of an earlier scan, such as the first of a cleaning
         self._last = self.began
 
     def count(self, numbers: dict[str, Any]) -> None:
