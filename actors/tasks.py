@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.clean.manifest import Cleaned
 from veritensor_ray.clean.publish import publish
 from veritensor_ray.clean.shard import Care, clean_shard, leave
-from veritensor_ray.config import Settings
+from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
@@ -27,7 +28,7 @@ from veritensor_ray.findings.sweep import collect_sweep
 from veritensor_ray.pipeline.beats import Stopped, with_beats
 from veritensor_ray.pipeline.context import Context, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.limits import Watchdog, bound_memory, settle
+from veritensor_ray.pipeline.limits import Watchdog, bound_memory, release_memory, settle
 from veritensor_ray.pipeline.position import Position
 from veritensor_ray.pipeline.preflight import NodeReport, examine
 from veritensor_ray.pipeline.rescan import Known
@@ -161,29 +162,30 @@ def commit(
 
 def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None) -> None:
     """Write the copies of a shard's artifacts under the watchdog: rewriting parses hostile bytes once more."""
-    watchdog = Watchdog(context.settings.limits.artifact_seconds)
     engines = without_weights(context, context.engines)
-    bound_memory(context.settings.limits.worker_memory)
     categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}
+    with _guarded(context.settings.limits) as pulse:
+        done = clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, pulse)
+    leave(cleaning.store, run, rows[0].shard, done)
+
+
+@contextlib.contextmanager
+def _guarded(limits: Limits) -> Iterator[Callable[[], None]]:
+    """Watch over the reading of hostile bytes, and bound its memory."""
+    watchdog = Watchdog(limits.artifact_seconds)
+    bound_memory(limits.worker_memory)
     watchdog.pulse()
     try:
-        done = clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, watchdog.pulse)
+        yield watchdog.pulse
     finally:
         watchdog.rest()
-    leave(cleaning.store, run, rows[0].shard, done)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
 def assemble(assembler: Assembler, parts: list[Cleaned], held: str | None) -> Cleaned:
     """Put a split artifact together under the watchdog, since that parses hostile bytes too."""
-    limits = assembler.settings.limits
-    watchdog = Watchdog(limits.artifact_seconds)
-    bound_memory(limits.worker_memory)
-    watchdog.pulse()
-    try:
-        return assembler.assembled(parts, held, watchdog.pulse)
-    finally:
-        watchdog.rest()
+    with _guarded(assembler.settings.limits) as pulse:
+        return assembler.assembled(parts, held, pulse)
 
 
 def _assembled(assembler: Assembler, split: Iterable[list[Cleaned]]) -> Iterator[Cleaned]:
@@ -217,6 +219,7 @@ def _one_assembled(assembler: Assembler, parts: list[Cleaned], reference: Any) -
 @ray.remote(num_cpus=0, max_retries=2)
 def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
+    release_memory()
     return publish(assembler, ledger, _assembled)
 
 
@@ -229,10 +232,12 @@ def preflight(settings: Settings, scans: bool) -> NodeReport:
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_audit(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
     """Turn commits into findings, ledger, rollup and run.json."""
+    release_memory()  # of an extraction that ran in this process: what is collected is not bounded by one artifact
     return collect(store, info, site_key, judge)
 
 
 @ray.remote(num_cpus=0, max_retries=2)
 def collect_night(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
     """Combine commits and the previous sweep into the tables and run.json of a sweep. This does not publish it."""
+    release_memory()
     return collect_sweep(store, info, site_key, judge, previous)

@@ -31,7 +31,7 @@ from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.stores.outputs import OutputStore
 
 KEY = b"k" * 32
-FAKE = {"engines": ["fake-local"], "plugins": ["tests.clean.misbehaving:Planted"]}
+FAKE = {"engines": ["fake-local"], "plugins": ["tests.clean.misbehaving:Planted"], "plugin_folder": str(Path(__file__).parents[2])}
 STRIP = "rules: [{rule: fake-local.findme, action: strip}]"
 Files = dict[str, str | bytes]
 

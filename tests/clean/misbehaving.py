@@ -21,8 +21,10 @@ class Planted(Obedient):
 
 def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Rewrite a text, unless it tells this process to die, to wait or to fail."""
-    text = source.file.read().decode()
+    data = source.file.read()
     source.file.seek(0)
+    mark = data[: source.kind.bom]
+    text = data[len(mark) :].decode()
     if "ABORT-REWRITE" in text:
         os.abort()
     if "HANG-REWRITE" in text:
@@ -34,7 +36,7 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     if "REFUSE-REWRITE" in text:
         raise CannotRewriteError("the text says so")
     if source.kind.media_type == "text/plain":
-        out.write(applied(text, orders.edits(Unit(), text)).encode())
+        out.write(mark + applied(text, orders.edits(Unit(), text)).encode())
     else:
         _real(source, out, orders)
 

@@ -53,7 +53,7 @@ def test_the_parts_come_together_as_they_were(tmp_path: Path, planted: tuple[int
         ("aside.txt", "FINDME", "quarantined", "quarantine/aside.txt", "1 finding: fake-local.findme"),
         ("drop.txt", "FINDME", "dropped", None, "1 finding: fake-local.findme"),
         ("refused.txt", "FINDME REFUSE-REWRITE", "held", "quarantine/refused.txt", "the text says so"),
-        ("broken.txt", "RAISE-LOCAL", "held", "quarantine/broken.txt", "it was not wholly checked: fake-local: "),
+        ("broken.txt", "RAISE-LOCAL", "held", "quarantine/broken.txt", "it was not wholly checked: fake-local failed: "),
     ],
 )
 def test_one_part_decides_about_all_of_it(tmp_path: Path, name: str, word: str, result: str, path: str | None, reason: str) -> None:

@@ -42,6 +42,8 @@ class _Counting:
         self.shards, self.bytes, self.done, self.before, self.read = shards, size, done, read, 0
         self.severities.clear()  # `clean` scans twice
         self.first, self.began = done, time.monotonic()
+        self.artifacts = 0
+        self.severities.clear()  # those of an earlier scan, such as the first of a cleaning
         self._last = self.began
 
     def count(self, numbers: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ except ImportError:  # Windows, where this package runs only as a client
 _LEAST, _MOST = 1 << 30, 4 << 30
 _SLACK = 0.01  # fraction of the watchdog's time
 _STATUS = Path("/proc/self/status")
+_ours = [False]  # whether the limit of this process is that of `bound_memory`
 _SHARE = 0.75  # fraction of the memory for all workers together
 
 
@@ -89,6 +90,7 @@ def bound_memory(allowance: int | None) -> bool:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_DATA, (held + (allowance or worker_memory()), hard))
+        _ours[0] = True
     return soft == resource.RLIM_INFINITY
 
 
@@ -106,6 +108,13 @@ def unbound_memory() -> None:
     """Undo `bound_memory`, to load what belongs to this process and not to an artifact."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, hard))
+    _ours[0] = False
+
+
+def release_memory() -> None:
+    """Undo `bound_memory` of an earlier task of this process, but not a limit that the user has set."""
+    if _ours[0]:
+        unbound_memory()
 
 
 def worker_memory(root: Path = Path("/")) -> int:

@@ -1,0 +1,234 @@
+"""Cleaning on an embedded Ray: what a sweep rewrites, moves and removes, what an interruption leaves, and what must not overlap."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.clean.in_process import FAKE, tree, write
+from veritensor_ray.clean.policy import parse
+from veritensor_ray.clean.statement import verify_copy
+from veritensor_ray.config import load_settings
+from veritensor_ray.errors import IncompleteOutput, LeaseHeld, OutputConflict, SignatureError, UsageError
+from veritensor_ray.jobs import clean as cleaning
+from veritensor_ray.jobs.clean import clean
+from veritensor_ray.jobs.reporting import Silent
+from veritensor_ray.signing import new_key, trust_list
+from veritensor_ray.stores.lease import lease
+from veritensor_ray.stores.outputs import OutputStore
+
+POLICY = """
+rules:
+  - {path: "*aside*", rule: fake-local.findme, action: quarantine}
+  - {rule: fake-local.findme, action: strip}
+"""
+
+
+class Noting(Silent):
+    """Keeps what a run says, and may interrupt it at a stage."""
+
+    def __init__(self, interrupt: Callable[[str], bool] = lambda stage: False) -> None:
+        self.notes: list[str] = []
+        self._interrupt = interrupt
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        self.stage(text)
+
+    def stage(self, name: str) -> None:
+        if self._interrupt(name):
+            raise KeyboardInterrupt
+
+
+class Case:
+    """A corpus, its policy, and the destination."""
+
+    def __init__(self, base: Path) -> None:
+        self.corpus, self.dest, self.policy = base / "corpus", base / "dest", base / "clean.yaml"
+        self.policy.write_text(POLICY)
+
+    def clean(self, report: Silent | None = None, **options: Any) -> dict[str, Any]:
+        flags = {"sources": [str(self.corpus)], "output": str(self.dest), "limits": {"shard_artifacts": 2}} | FAKE | options
+        return clean(load_settings(flags=flags, environ={}), str(self.policy), report or Silent())
+
+    def manifest(self) -> dict[str, tuple[str, str | None]]:
+        rows = pq.read_table(self.dest / "manifest.parquet").to_pylist()
+        assert len({row["artifact"] for row in rows}) == len(rows)
+        return {row["artifact"]: (row["result"], row["path"]) for row in rows}
+
+    def files(self, place: str = "corpus") -> dict[str, str]:
+        return {name.decode(): content.decode() for name, content in tree(self.dest / place).items() if content != b"(folder)"}
+
+    def inodes(self) -> dict[str, int]:
+        return {str(path.relative_to(self.dest)): path.stat().st_ino for path in self.dest.glob("[cq]*/**/*") if path.is_file()}
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    made = Case(tmp_path)
+    write(made.corpus, {"a.txt": "one FINDME two", "deep/b.txt": "nothing", "deep/er/aside.txt": "FINDME", "c.txt": "FINDME", "d.txt": "x"})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "overlap"),
+    [
+        ("/a/b", "/a/b", True),
+        ("/a/b", "/a/b/c", True),
+        ("/a/b/c", "/a/b", True),
+        ("/a/b", "/a/bc", False),
+        ("file:///a/b", "/a/b/c", True),
+        ("/a/b/*.txt", "/a/b/out", True),
+        ("/a/b/[x]/*.txt", "/a/out", False),
+        ("/a/b", "/a/o[u]t", False),
+        ("s3://b/a", "s3://b/ab", False),
+        ("s3://b/a", "s3://b/a/c", True),
+        ("s3://b/a/", "s3a://b/a/c", True),
+        ("s3://b", "s3://b/c", True),
+        ("s3://b/a*", "s3://b/abc", True),
+        ("s3://b/x/a?/*", "s3://b/out", False),
+        ("s3://b/a", "/b/a", False),
+        ("memory://a/b", "s3://a/b", False),
+    ],
+)
+def test_source_and_destination_never_overlap(source: str, output: str, overlap: bool) -> None:
+    assert cleaning._overlap(source, output, {}) is overlap
+
+
+def test_a_destination_behind_a_link_overlaps_too(tmp_path: Path) -> None:
+    (tmp_path / "corpus/inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "corpus/inner")
+    with pytest.raises(UsageError, match="lie in each other; choose another --to"):
+        clean(load_settings(flags={"sources": ["/elsewhere", str(tmp_path / "corpus")], "output": str(tmp_path / "link/new")}, environ={}))
+
+
+@pytest.mark.parametrize("there", ["mine.txt", "corpus/a.txt", "run.json"])
+def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> None:
+    write(case.dest, {there: "mine"})
+    with pytest.raises(UsageError, match="holds something else"):
+        case.clean()
+    assert tree(case.dest).keys() >= {there.encode()}
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("local_ray")
+class TestAudits:
+    def test_a_cleaning_that_is_interrupted_anywhere(self, case: Case, tmp_path: Path) -> None:
+        """Before each stage and note of the whole run once; then the same command again, until nothing interrupts it."""
+        undisturbed = Case(tmp_path)
+        undisturbed.dest = tmp_path / "undisturbed"
+        expected = undisturbed.clean()
+        seen: set[str] = set()
+
+        def once(stage: str) -> bool:
+            fresh = stage.split(":")[0][:30] not in seen
+            seen.add(stage.split(":")[0][:30])
+            return fresh
+
+        times = 0
+        while True:
+            try:
+                found = case.clean(Noting(once))
+                break
+            except KeyboardInterrupt:
+                times += 1
+                assert not (case.dest / "run.json").exists()
+                with pytest.raises(IncompleteOutput):
+                    verify_copy(OutputStore(str(case.dest)), None)
+        assert times > 6
+        names = ("results", "actions", "changes", "left", "verdict", "not_copied")
+        assert {name: found[name] for name in names} == {name: expected[name] for name in names}
+        assert (case.files(), case.files("quarantine")) == (undisturbed.files(), undisturbed.files("quarantine"))
+        assert case.manifest() == undisturbed.manifest()
+        assert found["verdict"] == "clean"
+        inodes, said = case.inodes(), Noting()
+        assert case.clean(said)["finished_at"] == found["finished_at"]
+        assert any("already holds this copy" in note for note in said.notes)
+        assert case.inodes() == inodes
+        case.policy.write_text("level: low")
+        with pytest.raises(OutputConflict, match="made with another policy or key"):
+            case.clean()
+        with lease(OutputStore(str(case.dest))), pytest.raises(LeaseHeld):
+            case.clean(fresh=True)
+        assert (case.dest / "run.json").exists(), "whoever holds it, nothing was removed"
+
+    def test_what_is_signed_is_found_out_when_it_changes(self, case: Case, tmp_path: Path) -> None:
+        new_key(tmp_path / "key", "ann")
+        case.clean(sign_key=f"file:{tmp_path / 'key'}")
+        store, trusted = OutputStore(str(case.dest)), trust_list(str(tmp_path / "key.pub"))
+        assert verify_copy(store, trusted).keys[0].name == "ann"
+        changed = [path for path in case.dest.glob("*") if path.is_file()] + [path for path in case.dest.glob("[cq]*/**/*") if path.is_file()]
+        assert len(changed) > 8
+        for path in changed:
+            data = path.read_bytes()
+            path.write_bytes(data.replace(b"e", b"f", 1) + b" ")
+            with pytest.raises((SignatureError, Exception)) as error:
+                verify_copy(store, trusted)
+            assert path.name in str(error.value) or "cleaned corpus" in str(error.value)
+            path.write_bytes(data)
+        (case.dest / "corpus/new.txt").write_text("x")
+        with pytest.raises(SignatureError, match=r"new.txt is extra"):
+            verify_copy(store, trusted)
+        (case.dest / "corpus/new.txt").unlink()
+        (case.dest / "corpus/a.txt").unlink()
+        (case.dest / "corpus/a.txt").symlink_to(case.dest / "corpus/c.txt")
+        with pytest.raises(SignatureError, match="a.txt is a link"):
+            verify_copy(store, trusted)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("local_ray")
+class TestSweeps:
+    def test_nights(self, case: Case) -> None:
+        first = case.clean(job="sweep")
+        assert first["results"] == {"copied": 2, "cleaned": 2, "quarantined": 1}
+        assert case.files() == {"a.txt": "one  two", "c.txt": "", "d.txt": "x", "deep/b.txt": "nothing"}
+        before = case.inodes()
+        same = case.clean(job="sweep")
+        assert (case.inodes(), same["results"]) == (before, first["results"]), "nothing was written or moved"
+
+        write(case.corpus, {"a.txt": "now FINDME differs", "deep/er/aside.txt": "clean now", "c-aside.txt": "FINDME", "new/e.txt": "FINDME!"})
+        for name in ("c.txt", "deep/b.txt"):
+            (case.corpus / name).unlink()
+        third = case.clean(job="sweep")
+        assert case.files() == {"a.txt": "now  differs", "d.txt": "x", "deep/er/aside.txt": "clean now", "new/e.txt": "!"}
+        assert case.files("quarantine") == {"c-aside.txt": "FINDME"}
+        assert not (case.dest / "quarantine/deep").exists(), "empty folders vanish"
+        assert case.inodes()["corpus/d.txt"] == before["corpus/d.txt"]
+        assert set(case.manifest()) == {"a.txt", "d.txt", "deep/er/aside.txt", "c-aside.txt", "new/e.txt"}
+        assert third["verdict"] == "clean"
+
+        # a folder that cannot be listed is not gone
+        (case.corpus / "new").chmod(0)
+        if not os.access(case.corpus / "new", os.R_OK):
+            unlisted = case.clean(job="sweep")
+            assert case.files()["new/e.txt"] == "!"
+            assert (unlisted["not_copied"], unlisted["verdict"]) == ({"unlisted": 1}, "incomplete")
+        (case.corpus / "new").chmod(0o700)
+
+        # another policy cleans everything again
+        case.policy.write_text(POLICY.replace("strip}", "quarantine}"))
+        said = Noting()
+        case.clean(said, job="sweep")
+        assert any("everything is cleaned again" in note for note in said.notes)
+        assert set(case.files()) == {"d.txt", "deep/er/aside.txt"}
+        assert set(case.files("quarantine")) == {"a.txt", "c-aside.txt", "new/e.txt"}
+
+    def test_a_night_that_is_interrupted_before_its_copies_are_published(self, case: Case) -> None:
+        case.clean(job="sweep")
+        write(case.corpus, {"a.txt": "second FINDME", "new.txt": "FINDME"})
+        with pytest.raises(KeyboardInterrupt):
+            case.clean(Noting(lambda stage: stage == "publish"), job="sweep")
+        assert case.files()["a.txt"] == "one  two"
+        assert not (case.dest / "run.json").exists() or json.loads((case.dest / "run.json").read_text())["verdict"]
+        write(case.corpus, {"c.txt": "third FINDME"})  # meanwhile
+        case.clean(job="sweep")
+        assert case.files() == {"a.txt": "second ", "c.txt": "third ", "d.txt": "x", "deep/b.txt": "nothing", "new.txt": ""}
+        assert parse(case.policy.read_text()).level == "medium"
+        assert verify_copy(OutputStore(str(case.dest)), None).files == 6
