@@ -163,7 +163,9 @@ class TestAudits:
         case.clean(sign_key=f"file:{tmp_path / 'key'}")
         store, trusted = OutputStore(str(case.dest)), trust_list(str(tmp_path / "key.pub"))
         assert verify_copy(store, trusted).keys[0].name == "ann"
-        changed = [path for path in case.dest.glob("*") if path.is_file()] + [path for path in case.dest.glob("[cq]*/**/*") if path.is_file()]
+        changed = [path for path in case.dest.glob("*") if path.is_file()] + [
+            path for path in case.dest.glob("[cq]*/**/*") if path.is_file()
+        ]
         assert len(changed) > 8
         for path in changed:
             data = path.read_bytes()
@@ -193,7 +195,9 @@ class TestSweeps:
         same = case.clean(job="sweep")
         assert (case.inodes(), same["results"]) == (before, first["results"]), "nothing was written or moved"
 
-        write(case.corpus, {"a.txt": "now FINDME differs", "deep/er/aside.txt": "clean now", "c-aside.txt": "FINDME", "new/e.txt": "FINDME!"})
+        write(
+            case.corpus, {"a.txt": "now FINDME differs", "deep/er/aside.txt": "clean now", "c-aside.txt": "FINDME", "new/e.txt": "FINDME!"}
+        )
         for name in ("c.txt", "deep/b.txt"):
             (case.corpus / name).unlink()
         third = case.clean(job="sweep")

@@ -16,7 +16,7 @@ from veritensor_ray.findings.marks import Mark
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
 _SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
-_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85", "gzip", "zlib")
+_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85")
 # Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"

@@ -58,11 +58,13 @@ class Recorder:
         seen = self._seen.of(artifact, at)
         full: dict[tuple[Any, ...], Callable[[], None]] = {}  # functions that only count further hits like these
         for number, (hit, span) in enumerate(zip(hits, at.spans(hits), strict=True)):
-            if hit.start >= at.owned or seen.again(hit.rule, *span):
+            if hit.start >= at.owned:
                 continue
-            if self._marking:
+            again = seen.again(hit.rule, *span)
+            # texts may share a name, as items of a JSON array do, so what seems to be counted already may be elsewhere
+            if self._marking and (self._showing or not again):
                 self._recorded(artifact).marks.append(text_mark(at, hit, hit.severity or self._rules[hit.rule].severity, *span))
-            if not self._showing:
+            if again or not self._showing:
                 continue
             if hit.evidence is not None:
                 self._add(
