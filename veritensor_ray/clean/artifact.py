@@ -51,10 +51,17 @@ class ArtifactCleaner:
         `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
         """
         policy, result = self._cleaning.policy, blank(row, outcome)
-        orders = self._orders(outcome, row.artifact)
+        try:
+            orders = self._orders(outcome, row.artifact)
+        except MemoryError:
+            return self._aside(
+                result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
+            )
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
             if chosen := [order for order in orders if order.action is action]:
                 return self._aside(result, becomes, _because(chosen), chosen)
+        if outcome.recorded.marks.lost:
+            held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
         if outcome.status != "scanned" and policy.unchecked == "hold":
             return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
         strip = policy.strips(row.artifact)
