@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pyarrow.parquet as pq
 import pytest
@@ -243,6 +242,8 @@ class TestSweeps:
 @pytest.mark.usefixtures("local_ray")
 def test_from_a_bucket_into_a_bucket_and_into_a_folder(case: Case, endpoint: str, tmp_path: Path) -> None:
     """Two nights, of which the second is interrupted before its copies are in their places; then once into a folder."""
+    import boto3
+
     httpx.post(f"{endpoint}/moto-api/reset")
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="k")
     for name in ("source", "target"):
