@@ -196,6 +196,7 @@ class CleanPolicy(Section):
     level: _Severity = Field("medium", description="lowest severity at which the defaults act")
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
+    remaining: _Held = Field("hold", description="a file in whose copy the second audit finds something: hold it back or leave the copy")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )
@@ -278,6 +279,8 @@ class CleanPolicy(Section):
         yield from (default.words for default in DEFAULTS)
         yield f"A file with a finding that cannot be removed from it is {_HELD[self.unsupported]}."
         yield f"A file that could not be wholly checked is {_HELD[self.unchecked]}."
+        if self.remaining == "hold":
+            yield "A file in whose copy the second audit finds something is held back in the quarantine folder."
 
 
 _HELD = {"hold": "held back in the quarantine folder", "copy": "copied unchanged"}
