@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from veritensor_ray.clean.actions import Action, Strippable
-from veritensor_ray.clean.formats.texts import UNSEEN
+from veritensor_ray.clean.formats.text import UNSEEN
 from veritensor_ray.clean.orders import Order, Orders, Replace, applied
 from veritensor_ray.clean.policy import CleanPolicy
 from veritensor_ray.findings.marks import Mark

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clean.formats.ordering import over_bytes
-from veritensor_ray.clean import splice
 from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.formats.common import splice
 from veritensor_ray.clean.orders import Edit, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.sniff import Kind

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from veritensor_ray import bounds
-from veritensor_ray.clean.formats.json_document import Document, is_json
-from veritensor_ray.clean.formats.json_lines import edits_of_lines
-from veritensor_ray.clean.formats.json_text import Range, ranges_in, without_bytes
-from veritensor_ray.clean.formats.texts import rewrite_text
+from veritensor_ray.clean.formats.common.splice import spliced, text_of
+from veritensor_ray.clean.formats.json.document import Document, is_json
+from veritensor_ray.clean.formats.json.lines import edits_of_lines
+from veritensor_ray.clean.formats.json.literals import Range, ranges_in, without_bytes
+from veritensor_ray.clean.formats.text import rewrite_text
 from veritensor_ray.clean.orders import Orders, Unit
-from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import PLAIN
 

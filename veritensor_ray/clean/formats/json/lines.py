@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from veritensor_ray.clean.formats.json_text import PLAIN, Finder, Literal, drops, is_ascii_only, key_changes
-from veritensor_ray.clean.formats.json_tree import Node, Tree
+from veritensor_ray.clean.formats.common.splice import TextLine, lines_of
+from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Literal, drops, is_ascii_only, key_changes
+from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
-from veritensor_ray.clean.splice import TextLine, lines_of
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, value_of
 from veritensor_ray.extract.source import Source

@@ -14,9 +14,9 @@ from itertools import zip_longest
 from typing import BinaryIO, NamedTuple, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats import packing
-from veritensor_ray.clean.formats.comments import changed_comment
-from veritensor_ray.clean.formats.members import ambiguous, copy, length, member, pieces, scratch
+from veritensor_ray.clean.formats.common import packing
+from veritensor_ray.clean.formats.common.archive_comments import changed_comment
+from veritensor_ray.clean.formats.common.members import ambiguous, copy, length, member, pieces, scratch
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.containers.zip_archive import ZipArchive

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from veritensor_ray.clean.formats.placing import Range
-from veritensor_ray.clean.formats.toml_texts import fit_toml
-from veritensor_ray.clean.formats.yaml_texts import fit_yaml
+from veritensor_ray.clean.formats.common.placing import Range
+from veritensor_ray.clean.formats.text.toml import fit_toml
+from veritensor_ray.clean.formats.text.yaml import fit_yaml
 from veritensor_ray.clean.orders import Edit
 
 _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\r?\n(.*?)^\1[ \t]*\r?$", re.DOTALL | re.MULTILINE)

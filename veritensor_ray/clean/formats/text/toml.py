@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.common.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _TOKEN = re.compile(

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.common.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)  # only scans and parses here; it constructs nothing

@@ -22,8 +22,8 @@ import pytest
 from tests.clean.formats.ordering import cleaned, order, texts_of
 from tests.clean.marked import rewritten
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
-from veritensor_ray.clean.formats import columns
-from veritensor_ray.clean.formats.columns import joined_parquet, rewrite_parquet
+from veritensor_ray.clean.formats import parquet as module
+from veritensor_ray.clean.formats.parquet import joined_parquet, rewrite_parquet
 from veritensor_ray.clean.orders import Order, Orders, Unit
 from veritensor_ray.config import Limits
 from veritensor_ray.errors import ReadError
@@ -243,8 +243,8 @@ def test_columns_of_the_same_name_are_distinguished_by_their_text() -> None:
 
 
 def test_a_chunk_with_more_than_a_portion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "_PORTION", 4_000)
-    monkeypatch.setattr(columns, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(module, "_PORTION", 4_000)
+    monkeypatch.setattr(module, "_BATCH_ROWS", 100)
     table = pa.table({"a": [f"number {i % 50}" for i in range(2000)], "l": [["q", f"{i}"] for i in range(2000)]})
     data = parquet(table, row_group_size=1500, write_page_index=True)
     made, orders = clean(data, [order(Unit(row=1200, column="a"), 0, 6, "number"), order(Unit(row=3, column="a"), action=DROP_ROW)])

@@ -11,8 +11,8 @@ from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.formats.common.splice import copy_range, encoding_of, lines_of, over_characters, spliced
 from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
-from veritensor_ray.clean.splice import copy_range, encoding_of, lines_of, over_characters, spliced
 from veritensor_ray.extract.readers.common.formulas import FIRST
 from veritensor_ray.extract.readers.data.table import delimiter_of, is_header
 from veritensor_ray.extract.source import Source

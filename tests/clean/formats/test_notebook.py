@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.clean.formats.ordering import cleaned, covering, order, over_bytes, texts_of
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.notebooks import rewrite_notebook
+from veritensor_ray.clean.formats.notebook import rewrite_notebook
 from veritensor_ray.clean.orders import Unit
 from veritensor_ray.extract.sniff import Kind
 

@@ -8,9 +8,20 @@ from collections.abc import Iterable
 import ijson
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.formats.json_text import STREAM, STRING, Finder, Items, Literal, Range, drops, held, is_ascii_only, key_changes
+from veritensor_ray.clean.formats.common.splice import encoding_of
+from veritensor_ray.clean.formats.json.literals import (
+    STREAM,
+    STRING,
+    Finder,
+    Items,
+    Literal,
+    Range,
+    drops,
+    held,
+    is_ascii_only,
+    key_changes,
+)
 from veritensor_ray.clean.orders import Edit, Orders, Unit
-from veritensor_ray.clean.splice import encoding_of
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
 from veritensor_ray.extract.source import Source

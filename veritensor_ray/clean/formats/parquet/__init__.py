@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.leaves import Places, kept, spliced
-from veritensor_ray.clean.formats.parquet_file import (
+from veritensor_ray.clean.formats.common.arrays import Places, kept, spliced
+from veritensor_ray.clean.formats.common.splice import copy_range
+from veritensor_ray.clean.formats.parquet.file import (
     CHILDREN,
     CODEC,
     COLUMNS,
@@ -58,7 +59,6 @@ from veritensor_ray.clean.formats.parquet_file import (
     text_pair,
 )
 from veritensor_ray.clean.orders import Orders, Unit
-from veritensor_ray.clean.splice import copy_range
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.data.parquet_pages import Shared

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.texts import UNSEEN
+from veritensor_ray.clean.formats.common.splice import encoding_of, over_characters
+from veritensor_ray.clean.formats.text import UNSEEN
 from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
-from veritensor_ray.clean.splice import encoding_of, over_characters
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LimitExceeded

@@ -13,7 +13,7 @@ from tests.clean.formats.ordering import Text, cleaned, order, over_bytes
 from tests.clean.marked import rewritten
 from veritensor_ray.clean.actions import Action
 from veritensor_ray.clean.files import opened
-from veritensor_ray.clean.formats.tables import Tokenizer, rewrite_csv
+from veritensor_ray.clean.formats.csv import Tokenizer, rewrite_csv
 from veritensor_ray.clean.orders import Order, Orders, Unit
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.readers.data.table import read_csv

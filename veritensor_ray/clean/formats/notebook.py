@@ -11,11 +11,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.json_files import rewrite_json
-from veritensor_ray.clean.formats.json_text import PLAIN, Finder, Items, Literal, is_ascii_only, without_bytes
-from veritensor_ray.clean.formats.json_tree import Node, Tree
+from veritensor_ray.clean.formats.common.splice import spliced, text_of
+from veritensor_ray.clean.formats.json import rewrite_json
+from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Items, Literal, is_ascii_only, without_bytes
+from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
-from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import SVG
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from veritensor_ray.clean.formats.json_text import STRING, Literal
+from veritensor_ray.clean.formats.json.literals import STRING, Literal
 
 _TOKEN = re.compile(rf'[\s,:]*+(?:({STRING})|([\[{{])|([\]}}])|([^\s,:"\[\]{{}}]++))', re.DOTALL)
 

@@ -13,7 +13,10 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.markup_slots import (
+from veritensor_ray.clean.formats.common.placing import Range, Slot, combined, fitted, inside, joined, placed, removed, widened
+from veritensor_ray.clean.formats.common.splice import encoding_of, spliced, text_of
+from veritensor_ray.clean.formats.common.views import Views
+from veritensor_ray.clean.formats.markup.slots import (
     BROKEN,
     CDATA,
     COMMENT,
@@ -26,10 +29,7 @@ from veritensor_ray.clean.formats.markup_slots import (
     Removable,
     Twins,
 )
-from veritensor_ray.clean.formats.placing import Range, Slot, combined, fitted, inside, joined, placed, removed, widened
-from veritensor_ray.clean.formats.views import Views
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
-from veritensor_ray.clean.splice import encoding_of, spliced, text_of
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t

@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.markdown_texts import fit_markdown, markdown_comments
-from veritensor_ray.clean.formats.placing import Range, combined, placed, removed
-from veritensor_ray.clean.formats.toml_texts import fit_toml, toml_comments
-from veritensor_ray.clean.formats.views import Views
-from veritensor_ray.clean.formats.yaml_texts import fit_yaml, yaml_comments
+from veritensor_ray.clean.formats.common.placing import Range, combined, placed, removed
+from veritensor_ray.clean.formats.common.splice import spliced, text_of
+from veritensor_ray.clean.formats.common.views import Views
+from veritensor_ray.clean.formats.text.markdown import fit_markdown, markdown_comments
+from veritensor_ray.clean.formats.text.toml import fit_toml, toml_comments
+from veritensor_ray.clean.formats.text.yaml import fit_yaml, yaml_comments
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders
-from veritensor_ray.clean.splice import spliced, text_of
 from veritensor_ray.extract.readers import READERS, reader_for
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.comments import changed_comment
-from veritensor_ray.clean.formats.members import ambiguous, copy, length, member
+from veritensor_ray.clean.formats.common.archive_comments import changed_comment
+from veritensor_ray.clean.formats.common.members import ambiguous, copy, length, member
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.extract.readers.containers.tar import EXTENDED, TarArchive, TarEntry
 from veritensor_ray.extract.readers.containers.tar_format import BLOCK, number

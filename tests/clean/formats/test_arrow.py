@@ -14,11 +14,11 @@ import pyarrow.feather
 import pytest
 
 from tests.clean.formats.ordering import cleaned, order, texts_of
-from tests.clean.formats.test_columns import columns_of
+from tests.clean.formats.test_parquet import columns_of
 from tests.clean.marked import rewritten
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.formats import REWRITERS
-from veritensor_ray.clean.formats.arrow_files import rewrite_arrow_file, rewrite_arrow_stream
+from veritensor_ray.clean.formats.arrow import rewrite_arrow_file, rewrite_arrow_stream
 from veritensor_ray.clean.orders import Order, Orders, Unit
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.sniff import Kind

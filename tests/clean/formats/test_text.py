@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 from tests.clean.formats.ordering import cleaned, order
 from veritensor_ray import media_types
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.texts import rewrite_text
+from veritensor_ray.clean.formats.text import rewrite_text
 from veritensor_ray.clean.orders import Order, Orders, Unit
 from veritensor_ray.config import Limits
 from veritensor_ray.extract.sniff import Kind

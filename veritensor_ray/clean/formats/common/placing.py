@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.formats.common.splice import over_characters
 from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders, whole_run
-from veritensor_ray.clean.splice import over_characters
 from veritensor_ray.extract.source import Source
 
 HIDING = ("hidden", "comment", "metadata")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.clean.formats.ordering import cleaned, covering, order, over_bytes, texts_of
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.formats import Rewriter
-from veritensor_ray.clean.formats.json_files import rewrite_json, rewrite_jsonl
+from veritensor_ray.clean.formats.json import rewrite_json, rewrite_jsonl
 from veritensor_ray.clean.orders import Unit
 from veritensor_ray.config import Limits
 from veritensor_ray.extract import streams

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from veritensor_ray.clean.formats.placing import HIDING, Range
+from veritensor_ray.clean.formats.common.placing import HIDING, Range
 from veritensor_ray.clean.orders import Order
 from veritensor_ray.extract.source import Reader, Source
 from veritensor_ray.origins import Origin
