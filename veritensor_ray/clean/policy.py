@@ -32,6 +32,7 @@ FILE = FileKind(
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
 _UNSEEN: tuple[View, ...] = ("hidden", "comment", "metadata")
+_INVISIBLE_VIAS = ("tag-characters", "variation-selectors", "zero-width")  # how messages in invisible characters are decoded
 _MOST_RULES = 1000
 _REMEMBERED = 1 << 16  # decisions
 
@@ -120,6 +121,11 @@ def _in(*categories: Category) -> Callable[[Mark, str], bool]:
     return lambda mark, category: category in categories
 
 
+def _is_unseen(mark: Mark) -> bool:
+    """Return whether people do not see the text: it is hidden, or written in invisible characters."""
+    return mark.view in _UNSEEN or any(via in (mark.decoded_via or "") for via in _INVISIBLE_VIAS)
+
+
 _INSTRUCTIONS = _in("prompt-injection", "exfiltration")
 DEFAULTS = (  # the first that applies decides
     Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP, "Macros are removed from documents."),
@@ -131,9 +137,9 @@ DEFAULTS = (  # the first that applies decides
     Default(_in("secret", "pii"), Action.MASK, "Secrets and personal data are masked."),
     Default(_in("hidden-content"), Action.STRIP, "Hidden content is removed."),
     Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and mark.view in _UNSEEN,
+        lambda mark, category: _INSTRUCTIONS(mark, category) and _is_unseen(mark),
         Action.STRIP,
-        "Prompt injections and exfiltration in hidden text, comments and metadata are removed.",
+        "Prompt injections and exfiltration in hidden text, invisible characters, comments and metadata are removed.",
     ),
     Default(
         lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None,
@@ -217,7 +223,7 @@ class CleanPolicy(Section):
 
     def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
         """Return what to do about a finding in a rule's category. Its text and place in the unit do not matter, so answers are remembered."""
-        key = mark.rule, mark.severity, mark.view, mark.column, mark.row is None, category, artifact
+        key = mark.rule, mark.severity, mark.view, mark.decoded_via, mark.column, mark.row is None, category, artifact
         verdict = self._known.get(key)
         if verdict is None:
             if len(self._known) >= _REMEMBERED:
